@@ -1,0 +1,290 @@
+//! The boxes of an AVIF (ISO/IEC 14496-12, 23008-12): metadata out, metadata in, padding. Must not know
+//! pixels.
+
+use std::ops::Range;
+
+use super::boxes::{Bounds, Item, Layout, boxes};
+use crate::codec::{Metadata, MetadataPolicy, exif};
+use crate::picture::Orientation;
+
+/// Bytes of a box before its payload, when its size has 32 bits.
+const BOX_HEAD: usize = 8;
+
+/// The content type of XMP (XMP part 3, s1.1.4).
+const XMP_TYPE: &[u8] = b"application/rdf+xml\0";
+
+/// The file with its EXIF, XMP and other items that hold no pixels written over in place, so that it keeps its
+/// size and every offset. Orientation and colour are properties of the picture, not EXIF. None when the file
+/// has a gain map or a thumbnail, which are pictures of their own, or is a sequence, whose tracks may hold more.
+pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
+    let layout = Layout::open(file)?;
+    let is_sequence = layout.top.iter().any(|bounds| bounds.kind == *b"moov");
+    let has_gain_map = layout.items.iter().any(|item| item.kind == *b"tmap");
+    if is_sequence || has_gain_map || layout.refers(file, b"thmb") {
+        return None;
+    }
+    let (metadata, pictures): (Vec<_>, Vec<_>) = layout.items.iter().partition(|item| is_metadata(item));
+    let total = metadata.iter().try_fold(0_usize, |total, item| total.checked_add(item.size()))?;
+    if total > file.len() || !metadata.iter().all(|item| layout.is_apart(item, &pictures)) {
+        return None;
+    }
+    let mut stripped = file.to_vec();
+    for item in metadata {
+        let blank = match &item.kind {
+            b"Exif" => blank_exif(&item.read(file)?, policy),
+            _ => blank_text(item.size()),
+        };
+        item.write(&mut stripped, &blank);
+    }
+    for bounds in layout.top.iter().filter(|bounds| bounds.kind == *b"uuid") {
+        stripped[bounds.start + 4..bounds.start + BOX_HEAD].copy_from_slice(b"free");
+        stripped[bounds.payload()].fill(0);
+    }
+    Some(stripped)
+}
+
+/// The file with an Exif and a mime item: their bytes go to the end of mdat, the offsets of all others move by
+/// what the meta box grows. A file of another build than our encoder's comes back as it was.
+pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
+    embedded(&file, metadata).unwrap_or(file)
+}
+
+/// The file grown by `extra` bytes: its last box, when that is mdat or free, whose bytes mean nothing unless an
+/// item points at them; else a free box.
+pub fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
+    let last = boxes(&file, 0..file.len())?.pop()?;
+    let size = file.len().checked_add(extra)?;
+    if matches!(&last.kind, b"mdat" | b"free" | b"skip") && last.grow(&mut file, extra).is_some() {
+        file.resize(size, 0);
+        return Some(file);
+    }
+    let free = u32::try_from(extra).ok().filter(|size| *size as usize >= BOX_HEAD)?;
+    file.extend(free.to_be_bytes());
+    file.extend(b"free");
+    file.resize(size, 0);
+    Some(file)
+}
+
+/// Whether an item holds text or data about the picture.
+fn is_metadata(item: &Item) -> bool {
+    matches!(&item.kind, b"Exif" | b"mime" | b"uri ")
+}
+
+/// An Exif item as long as `item` that says nothing, or no more than `policy` keeps.
+///
+/// An item is the offset of the TIFF header from behind this offset, then the block (23008-12, A.2.1).
+fn blank_exif(item: &[u8], policy: MetadataPolicy) -> Vec<u8> {
+    let block = item.split_first_chunk().and_then(|(offset, rest)| rest.get(u32::from_be_bytes(*offset) as usize..));
+    let kept = block.filter(|_| policy == MetadataPolicy::Copyright).and_then(exif::copyright);
+    let nothing = exif::only_orientation(Orientation::Upright);
+    let mut blank = [kept, Some(nothing), Some(Vec::new())]
+        .into_iter()
+        .flatten()
+        .map(|block| [&[0; 4][..], &block].concat())
+        .find(|blank| blank.len() <= item.len())
+        .unwrap_or_default();
+    blank.resize(item.len(), 0);
+    blank
+}
+
+/// An XMP packet of `size` bytes that says nothing; other texts are told the same.
+fn blank_text(size: usize) -> Vec<u8> {
+    const EMPTY: &[u8] = b"<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"/>";
+    let mut blank = if size < EMPTY.len() { Vec::new() } else { EMPTY.to_vec() };
+    blank.resize(size, b' ');
+    blank
+}
+
+/// An item to be added.
+struct Added {
+    id: u16,
+    /// Its type, its empty name, and for mime its content type: the end of an item info entry.
+    info: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+fn embedded(file: &[u8], metadata: &Metadata) -> Option<Vec<u8>> {
+    let layout = Layout::open(file)?;
+    let mdat = layout.top.last().filter(|last| last.kind == *b"mdat" && last.start >= layout.meta.end)?;
+    let added = items_of(metadata, layout.items.iter().map(|item| item.id).max()?)?;
+    let growth = grown_meta(file, &layout, &added, 0)?.len() - (layout.meta.end - layout.meta.start);
+    let meta = grown_meta(file, &layout, &added, growth)?;
+
+    let mut grown = [&file[..layout.meta.start], &meta, &file[layout.meta.end..]].concat();
+    let bytes = added.iter().map(|item| item.bytes.len()).sum();
+    Bounds { start: mdat.start + growth, ..*mdat }.grow(&mut grown, bytes)?;
+    added.iter().for_each(|item| grown.extend(&item.bytes));
+    Some(grown)
+}
+
+fn items_of(metadata: &Metadata, last_id: u32) -> Option<Vec<Added>> {
+    let exif = metadata.exif.as_ref().map(|block| (b"Exif\0".to_vec(), [&[0; 4][..], block].concat()));
+    let xmp = metadata.xmp.as_ref().map(|packet| ([b"mime\0", XMP_TYPE].concat(), packet.clone()));
+    let items = exif.into_iter().chain(xmp).zip(last_id + 1..);
+    items.map(|((info, bytes), id)| Some(Added { id: u16::try_from(id).ok()?, info, bytes })).collect()
+}
+
+/// The meta box with the items `added`, in a file whose bytes behind it move by `growth`.
+fn grown_meta(file: &[u8], layout: &Layout, added: &[Added], growth: usize) -> Option<Vec<u8>> {
+    let mut meta = Vec::new();
+    for child in &layout.children {
+        match &child.kind {
+            b"iinf" => {
+                meta.extend(grown_iinf(&file[child.payload()], added)?);
+                if !layout.children.iter().any(|other| other.kind == *b"iref") {
+                    meta.extend(grown_iref(&[0; 4], added, layout.primary)?);
+                }
+            }
+            b"iref" => meta.extend(grown_iref(&file[child.payload()], added, layout.primary)?),
+            b"iloc" => meta.extend(grown_iloc(layout, added, growth, file.len())?),
+            _ => meta.extend(&file[child.range()]),
+        }
+    }
+    boxed(b"meta", &[&[0; 4], &meta])
+}
+
+/// Adds item info entries (version 2) to an iinf of version 0.
+fn grown_iinf(iinf: &[u8], added: &[Added]) -> Option<Vec<u8>> {
+    let (head, entries) = iinf.split_first_chunk::<6>()?;
+    if head[0] != 0 {
+        return None;
+    }
+    let count = u16::from_be_bytes([head[4], head[5]]).checked_add(added.len() as u16)?;
+    let mut payload = [&head[..4], &count.to_be_bytes(), entries].concat();
+    for item in added {
+        payload.extend(boxed(b"infe", &[&[2, 0, 0, 0], &item.id.to_be_bytes(), &[0, 0], &item.info])?);
+    }
+    boxed(b"iinf", &[&payload])
+}
+
+/// Adds "describes the primary item" references to an iref of version 0.
+fn grown_iref(iref: &[u8], added: &[Added], primary: u16) -> Option<Vec<u8>> {
+    let mut payload = iref.to_vec();
+    if *payload.first()? != 0 {
+        return None;
+    }
+    for item in added {
+        payload.extend(boxed(b"cdsc", &[&item.id.to_be_bytes(), &[0, 1], &primary.to_be_bytes()])?);
+    }
+    boxed(b"iref", &[&payload])
+}
+
+/// Writes an iloc of version 0 with 32-bit offsets: all items `growth` bytes further, and those `added` where
+/// the file of `size` bytes ends.
+fn grown_iloc(layout: &Layout, added: &[Added], growth: usize, size: usize) -> Option<Vec<u8>> {
+    if layout.items.iter().any(|item| item.in_idat || item.extents.iter().any(|part| part.start < layout.meta.end)) {
+        return None;
+    }
+    let mut payload = vec![0, 0, 0, 0, 0x44, 0];
+    payload.extend(u16::try_from(layout.items.len() + added.len()).ok()?.to_be_bytes());
+    let mut push = |id: u16, extents: &[Range<usize>]| -> Option<()> {
+        payload.extend([id.to_be_bytes(), [0, 0], u16::try_from(extents.len()).ok()?.to_be_bytes()].concat());
+        for extent in extents {
+            payload.extend(u32::try_from(extent.start + growth).ok()?.to_be_bytes());
+            payload.extend(u32::try_from(extent.len()).ok()?.to_be_bytes());
+        }
+        Some(())
+    };
+    for item in &layout.items {
+        push(u16::try_from(item.id).ok()?, &item.extents)?;
+    }
+    let mut start = size;
+    for item in added {
+        let end = start + item.bytes.len();
+        push(item.id, std::slice::from_ref(&(start..end)))?;
+        start = end;
+    }
+    boxed(b"iloc", &[&payload])
+}
+
+fn boxed(kind: &[u8; 4], payload: &[&[u8]]) -> Option<Vec<u8>> {
+    let payload = payload.concat();
+    let size = u32::try_from(BOX_HEAD + payload.len()).ok()?;
+    Some([&size.to_be_bytes()[..], kind, &payload].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file with the given item types, whose items share `extents` of mdat in this order, and the boxes `more`
+    /// behind it.
+    fn file(items: &[(&[u8; 4], Range<usize>)], more: &[u8]) -> Vec<u8> {
+        let ftyp = boxed(b"ftyp", &[b"avif\0\0\0\0mif1"]).unwrap();
+        let build = |mdat_payload: usize| {
+            let (mut iinf, mut iloc) = (vec![0; 4], vec![0, 0, 0, 0, 0x44, 0]);
+            iinf.extend((items.len() as u16).to_be_bytes());
+            iloc.extend((items.len() as u16).to_be_bytes());
+            for (id, (kind, extent)) in (1_u16..).zip(items) {
+                let entry = boxed(b"infe", &[&[2, 0, 0, 0], &id.to_be_bytes(), &[0, 0], *kind, &[0]]).unwrap();
+                iinf.extend(entry);
+                iloc.extend([&id.to_be_bytes()[..], &[0, 0, 0, 1]].concat());
+                iloc.extend(((mdat_payload + extent.start) as u32).to_be_bytes());
+                iloc.extend((extent.len() as u32).to_be_bytes());
+            }
+            let pitm = boxed(b"pitm", &[&[0, 0, 0, 0, 0, 1]]).unwrap();
+            let children = [pitm, boxed(b"iloc", &[&iloc]).unwrap(), boxed(b"iinf", &[&iinf]).unwrap()].concat();
+            boxed(b"meta", &[&[0; 4], &children]).unwrap()
+        };
+        let payload = ftyp.len() + build(0).len() + BOX_HEAD;
+        let mdat = boxed(b"mdat", &[&[b'p'; 100]]).unwrap();
+        [ftyp, build(payload), mdat, more.to_vec()].concat()
+    }
+
+    #[test]
+    fn metadata_that_shares_bytes_with_the_picture_is_not_touched() {
+        let apart = file(&[(b"av01", 0..50), (b"mime", 50..60)], &[]);
+        assert!(strip(&apart, MetadataPolicy::Strip).is_some());
+        let sharing = file(&[(b"av01", 0..50), (b"mime", 49..60)], &[]);
+        assert_eq!(strip(&sharing, MetadataPolicy::Strip), None);
+        let outside = file(&[(b"av01", 0..50), (b"mime", 95..101)], &boxed(b"free", &[]).unwrap());
+        assert_eq!(strip(&outside, MetadataPolicy::Strip), None);
+    }
+
+    #[test]
+    fn pictures_besides_the_picture_are_not_understood() {
+        assert_eq!(strip(&file(&[(b"av01", 0..50), (b"tmap", 50..60)], &[]), MetadataPolicy::Strip), None);
+        let sequence = file(&[(b"av01", 0..50)], &boxed(b"moov", &[]).unwrap());
+        assert_eq!(strip(&sequence, MetadataPolicy::Strip), None);
+    }
+
+    #[test]
+    fn stripping_keeps_the_size_and_every_byte_of_the_picture() {
+        let dirty = file(&[(b"av01", 0..20), (b"Exif", 20..60), (b"mime", 60..100)], &[]);
+        let stripped = strip(&dirty, MetadataPolicy::Strip).unwrap();
+        assert_eq!(stripped.len(), dirty.len());
+        let payload = dirty.len() - 100;
+        assert_eq!(stripped[..payload + 20], dirty[..payload + 20]);
+        let upright = [&[0; 4][..], &exif::only_orientation(Orientation::Upright), &[0; 10]].concat();
+        assert_eq!(stripped[payload + 20..payload + 60], upright);
+        assert_eq!(stripped[payload + 60..], blank_text(40));
+    }
+
+    #[test]
+    fn any_number_of_bytes_grows_mdat() {
+        let tight = file(&[(b"av01", 0..100)], &[]);
+        for extra in [1, 7, 8, 100] {
+            let padded = pad(tight.clone(), extra).unwrap();
+            let last = boxes(&padded, 0..padded.len()).unwrap().pop().unwrap();
+            assert_eq!((last.kind, last.end - last.start), (*b"mdat", 108 + extra));
+        }
+    }
+
+    #[test]
+    fn behind_another_last_box_a_few_bytes_are_refused_and_more_are_a_free_box() {
+        let other = file(&[(b"av01", 0..100)], &boxed(b"abcd", &[]).unwrap());
+        assert_eq!(pad(other.clone(), 7), None);
+        assert_eq!(pad(other.clone(), 9), Some([&other[..], b"\0\0\0\x09free\0"].concat()));
+    }
+
+    #[test]
+    fn a_file_of_another_build_is_left_without_metadata() {
+        let metadata = Metadata { exif: Some(vec![1; 20]), xmp: None };
+        let other = file(&[(b"av01", 0..100)], &boxed(b"abcd", &[]).unwrap());
+        assert_eq!(embed(other.clone(), &metadata), other);
+        let ours = file(&[(b"av01", 0..100)], &[]);
+        let layout = Layout::open(&embed(ours, &metadata)).unwrap();
+        assert_eq!(layout.items.iter().map(|item| item.kind).collect::<Vec<_>>(), [*b"av01", *b"Exif"]);
+        assert!(layout.children.iter().any(|child| child.kind == *b"iref"));
+    }
+}

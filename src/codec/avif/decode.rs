@@ -1,0 +1,371 @@
+//! AVIF decode: still pictures and grids, the primary picture of a sequence, by re_rav1d without assembly.
+//!
+//! The sequence header is read and held against the container before the decoder sees a byte; the decoder is
+//! told the frame size as its limit.
+
+use re_rav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
+
+use super::parse::{self, Nclx, Still, Tile};
+use super::sequence::Sequence;
+use super::yuv::{Plane, Planes, Scratch, Signal};
+use crate::codec::colour::{Channels, Converter, Space};
+use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable};
+use crate::picture;
+
+/// Frames that a still picture's stream may have: layers and one hidden frame; every one costs a decode.
+const MAX_FRAMES: u32 = 8;
+
+/// Reads the container and the sequence header of an AVIF.
+///
+/// # Errors
+/// [`DecodeError::Undecodable`] for a damaged container or a kind that is not supported,
+/// [`DecodeError::TooManyPixels`] over a limit, frames of a sequence included.
+pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+    probe_still(&read(bytes, limits)?)
+}
+
+/// Decodes an AVIF's primary picture.
+///
+/// # Errors
+/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let still = read(bytes, limits)?;
+    let probe = probe_still(&still)?;
+    let alpha = still.alpha.as_ref().map(decode_alpha).transpose()?;
+    let channels = if alpha.is_some() { Channels::Rgba } else { Channels::Rgb };
+    let pixels = decode_colour(&still, alpha.as_deref(), channels, limits)?;
+    Ok(Decoded {
+        picture: picture::Picture::new(probe.width, probe.height, channels.layout(), pixels),
+        orientation: still.orientation,
+        metadata: Metadata {
+            exif: keep_metadata(still.exif.as_deref(), limits),
+            xmp: keep_metadata(still.xmp.as_deref(), limits),
+        },
+    })
+}
+
+fn refused(reason: impl Into<String>) -> DecodeError {
+    undecodable(Format::Avif, reason)
+}
+
+/// Parses the container and holds every picture in it against the limits.
+fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> {
+    let still = parse::parse(bytes).map_err(refused)?;
+    for picture in std::iter::once(&still.colour).chain(&still.alpha) {
+        limits.check_size(Format::Avif, picture.width, picture.height)?;
+        for tile in &picture.tiles {
+            limits.check_size(Format::Avif, tile.width, tile.height)?;
+        }
+    }
+    limits.check_frames(still.frames, still.colour.width, still.colour.height)?;
+    Ok(still)
+}
+
+fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
+    let tile = &still.colour.tiles[0];
+    let sequence = read_sequence(tile)?;
+    signal(still.nclx, &sequence)?;
+    Ok(Probe {
+        format: Format::Avif,
+        width: still.colour.width,
+        height: still.colour.height,
+        animated: still.frames > 1,
+        alpha: still.alpha.is_some(),
+        orientation: still.orientation,
+        decode_bytes: decode_bytes(still, tile, &sequence),
+    })
+}
+
+/// The picture, a byte a pixel of alpha, and the largest tile: its planes in blocks of 128 pixels (two bytes a
+/// sample above 8 bits) and the decoder's notes, measured at up to 3 bytes a pixel; its compressed bytes twice.
+fn decode_bytes(still: &Still<'_>, tile: &Tile<'_>, sequence: &Sequence) -> u64 {
+    let pixels = u64::from(still.colour.width) * u64::from(still.colour.height);
+    let picture = pixels * if still.alpha.is_some() { 5 } else { 3 };
+    let padded = u64::from(tile.width.next_multiple_of(128)) * u64::from(tile.height.next_multiple_of(128));
+    let halves = match (sequence.monochrome, sequence.subsampling) {
+        (true, _) => 2,
+        (false, (true, true)) => 3,
+        (false, (true, false)) => 4,
+        (false, _) => 6,
+    };
+    let sample_bytes = if sequence.bit_depth > 8 { 2 } else { 1 };
+    picture + padded * (halves * sample_bytes / 2 + 3) + 2 * tile.bytes.len() as u64 + (8 << 20)
+}
+
+fn read_sequence(tile: &Tile<'_>) -> Result<Sequence, DecodeError> {
+    let sequence = Sequence::read(&tile.bytes).ok_or_else(|| refused("its AV1 data has no valid header"))?;
+    if sequence.max_width < tile.width || sequence.max_height < tile.height {
+        return Err(refused(format!(
+            "its container says {}x{}, its AV1 data at most {}x{}",
+            tile.width, tile.height, sequence.max_width, sequence.max_height
+        )));
+    }
+    if sequence.frames == 0 || sequence.frames > MAX_FRAMES {
+        return Err(refused(format!("its picture is made of {} frames", sequence.frames)));
+    }
+    Ok(sequence)
+}
+
+/// The container's code points go before the stream's (AVIF s2.2.1).
+fn code_points(nclx: Option<Nclx>, sequence: &Sequence) -> Nclx {
+    nclx.unwrap_or(Nclx {
+        primaries: sequence.primaries,
+        transfer: sequence.transfer,
+        matrix: sequence.matrix,
+        full_range: sequence.full_range,
+    })
+}
+
+fn signal(nclx: Option<Nclx>, sequence: &Sequence) -> Result<Signal, DecodeError> {
+    let points = code_points(nclx, sequence);
+    Signal::new(points, sequence.bit_depth)
+        .ok_or_else(|| refused(format!("its matrix coefficients ({}) are not supported", points.matrix)))
+}
+
+/// A tile as decoded.
+struct Frame {
+    picture: re_rav1d::Picture,
+    sequence: Sequence,
+}
+
+fn decode_tile(tile: &Tile<'_>) -> Result<Frame, DecodeError> {
+    let sequence = read_sequence(tile)?;
+    let failed = |error: re_rav1d::Error| refused(error.to_string());
+    let mut settings = Settings::new();
+    settings.set_n_threads(1);
+    settings.set_max_frame_delay(1);
+    settings.set_all_layers(false);
+    settings.set_frame_size_limit(tile.width.saturating_mul(tile.height));
+    let mut decoder = Decoder::with_settings(&settings).map_err(failed)?;
+    let mut sent = decoder.send_data(tile.bytes.to_vec(), None, None, None);
+    for _ in 0..=MAX_FRAMES {
+        match sent {
+            Ok(()) => {}
+            Err(error) if error.is_again() => {}
+            Err(error) => return Err(failed(error)),
+        }
+        match decoder.get_picture() {
+            Ok(picture) => return check_frame(Frame { picture, sequence }, tile),
+            Err(error) if error.is_again() => sent = decoder.send_pending_data(),
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(refused("its AV1 data holds no picture"))
+}
+
+/// Holds what the decoder made against what the headers said.
+fn check_frame(frame: Frame, tile: &Tile<'_>) -> Result<Frame, DecodeError> {
+    let (picture, sequence) = (&frame.picture, &frame.sequence);
+    let layout = match (sequence.monochrome, sequence.subsampling) {
+        (true, _) => PixelLayout::I400,
+        (false, (true, true)) => PixelLayout::I420,
+        (false, (true, false)) => PixelLayout::I422,
+        (false, _) => PixelLayout::I444,
+    };
+    if (picture.width(), picture.height()) != (tile.width, tile.height)
+        || picture.pixel_layout() != layout
+        || picture.bit_depth() != usize::from(sequence.bit_depth)
+    {
+        return Err(refused("its headers contradict each other"));
+    }
+    Ok(frame)
+}
+
+impl Frame {
+    /// Calls `read` with the planes of the frame.
+    fn with_planes<T>(&self, signal: Signal, read: impl FnOnce(&Planes<'_>) -> T) -> Result<T, DecodeError> {
+        let buffers: Vec<_> = self.components().iter().map(|&component| self.picture.plane(component)).collect();
+        let (width, height) = (self.picture.width() as usize, self.picture.height() as usize);
+        let (half_width, half_height) = self.sequence.subsampling;
+        let plane = |index: usize| {
+            let is_chroma = index > 0;
+            Plane {
+                bytes: &buffers[index],
+                stride: self.picture.stride(self.components()[index]) as usize,
+                width: if is_chroma && half_width { width.div_ceil(2) } else { width },
+                height: if is_chroma && half_height { height.div_ceil(2) } else { height },
+                wide: self.sequence.bit_depth > 8,
+            }
+        };
+        let chroma = (buffers.len() == 3).then(|| [plane(1), plane(2)]);
+        let planes = Planes { luma: plane(0), chroma, signal };
+        if !planes.luma.is_whole() || planes.chroma.iter().flatten().any(|plane| !plane.is_whole()) {
+            return Err(refused("its planes are cut short"));
+        }
+        Ok(read(&planes))
+    }
+
+    fn components(&self) -> &'static [PlanarImageComponent] {
+        const ALL: &[PlanarImageComponent] =
+            &[PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V];
+        if self.sequence.monochrome { &ALL[..1] } else { ALL }
+    }
+}
+
+/// Where the visible part of a tile lies in a picture: left, top, width, height.
+fn place(picture: &parse::Picture<'_>, index: usize) -> (usize, usize, usize, usize) {
+    let (tile, columns) = (&picture.tiles[index], picture.columns as usize);
+    let (left, top) = (index % columns * tile.width as usize, index / columns * tile.height as usize);
+    let width = (tile.width as usize).min((picture.width as usize).saturating_sub(left));
+    let height = (tile.height as usize).min((picture.height as usize).saturating_sub(top));
+    (left, top, width, height)
+}
+
+/// The alpha plane in 8 bits: the luma of the auxiliary picture.
+fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
+    let mut alpha = vec![0; picture.width as usize * picture.height as usize];
+    let mut scratch = Scratch::default();
+    let mut row = Vec::new();
+    for (index, tile) in picture.tiles.iter().enumerate() {
+        let frame = decode_tile(tile)?;
+        let points = Nclx { primaries: 2, transfer: 2, matrix: 2, full_range: frame.sequence.full_range };
+        let (left, top, width, height) = place(picture, index);
+        frame.with_planes(signal(Some(points), &frame.sequence)?, |planes| {
+            for y in 0..height {
+                planes.luma_row(y, &mut scratch, &mut row);
+                let start = (top + y) * picture.width as usize + left;
+                alpha[start..start + width].copy_from_slice(&row[..width]);
+            }
+        })?;
+    }
+    Ok(alpha)
+}
+
+fn decode_colour(
+    still: &Still<'_>,
+    alpha: Option<&[u8]>,
+    channels: Channels,
+    limits: &Limits,
+) -> Result<Vec<u8>, DecodeError> {
+    let picture = &still.colour;
+    let (full_width, size) = (picture.width as usize, channels.count());
+    let mut pixels = vec![0; full_width * picture.height as usize * size];
+    let mut scratch = Scratch::default();
+    let (mut rgb, mut rgba) = (Vec::new(), Vec::new());
+    let mut converter = None;
+    for (index, tile) in picture.tiles.iter().enumerate() {
+        let frame = decode_tile(tile)?;
+        let points = code_points(still.nclx, &frame.sequence);
+        let converter = converter.get_or_insert_with(|| Converter::new(&space(still, points, limits), channels));
+        let (left, top, width, height) = place(picture, index);
+        frame.with_planes(signal(still.nclx, &frame.sequence)?, |planes| {
+            for y in 0..height {
+                planes.rgb_row(y, &mut scratch, &mut rgb);
+                let start = (top + y) * full_width + left;
+                let target = &mut pixels[start * size..(start + width) * size];
+                match alpha {
+                    Some(alpha) => {
+                        add_alpha(&rgb, &alpha[start..start + width], still.premultiplied, &mut rgba);
+                        converter.convert(&rgba, target);
+                    }
+                    None => converter.convert(&rgb[..width * 3], target),
+                }
+            }
+        })?;
+    }
+    Ok(pixels)
+}
+
+/// An ICC profile goes before code points (HEIF s6.5.5).
+fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
+    match still.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes) {
+        Some(icc) => Space::Icc(icc),
+        None => Space::Cicp { primaries: points.primaries, transfer: points.transfer },
+    }
+}
+
+/// Red, green, blue and alpha side by side; colours that were multiplied by alpha are divided by it.
+fn add_alpha(rgb: &[u16], alpha: &[u8], premultiplied: bool, rgba: &mut Vec<u16>) {
+    rgba.clear();
+    for (pixel, &alpha) in rgb.chunks_exact(3).zip(alpha) {
+        let divide = |sample: u16| match alpha {
+            1..=254 if premultiplied => (u32::from(sample) * 255 / u32::from(alpha)).min(65_535) as u16,
+            _ => sample,
+        };
+        rgba.extend(pixel.iter().map(|&sample| divide(sample)));
+        rgba.push(u16::from(alpha) * 257);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ravif::{BitDepth, Encoder, Img};
+    use rgb::{RGB8, RGBA8};
+
+    const WIDTH: usize = 70;
+    const HEIGHT: usize = 50;
+
+    fn colour(i: usize) -> RGB8 {
+        let (x, y) = (i % WIDTH, i / WIDTH);
+        RGB8::new((x * 3) as u8, (y * 5) as u8, (200 - x - y) as u8)
+    }
+
+    fn encoder() -> Encoder<'static> {
+        Encoder::new().with_quality(95.0).with_alpha_quality(100.0).with_speed(10).with_num_threads(Some(1))
+    }
+
+    fn opaque(depth: BitDepth) -> Vec<u8> {
+        let pixels: Vec<RGB8> = (0..WIDTH * HEIGHT).map(colour).collect();
+        encoder().with_bit_depth(depth).encode_rgb(Img::new(&pixels, WIDTH, HEIGHT)).unwrap().avif_file
+    }
+
+    fn declare_size(file: &mut [u8], width: u32, height: u32) {
+        let size = file.windows(4).position(|kind| kind == b"ispe").unwrap() + 8;
+        file[size..size + 8].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
+    }
+
+    #[test]
+    fn both_depths_come_out_as_they_went_in() {
+        for depth in [BitDepth::Eight, BitDepth::Ten] {
+            let picture = decode(&opaque(depth), &Limits::default()).unwrap().picture;
+            assert_eq!((picture.width() as usize, picture.height() as usize), (WIDTH, HEIGHT));
+            let expected: Vec<u8> = (0..WIDTH * HEIGHT).flat_map(|i| <[u8; 3]>::from(colour(i))).collect();
+            let error: u32 = picture.pixels().iter().zip(&expected).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+            assert!(error < 3 * expected.len() as u32, "{depth:?}: mean {}", f64::from(error) / expected.len() as f64);
+        }
+    }
+
+    #[test]
+    fn alpha_comes_from_the_auxiliary_picture() {
+        let pixels: Vec<RGBA8> = (0..WIDTH * HEIGHT).map(|i| colour(i).with_alpha((i % WIDTH * 3) as u8)).collect();
+        let file = encoder().encode_rgba(Img::new(&pixels, WIDTH, HEIGHT)).unwrap().avif_file;
+        assert!(probe(&file, &Limits::default()).unwrap().alpha);
+        let picture = decode(&file, &Limits::default()).unwrap().picture;
+        let alphas = picture.pixels().chunks_exact(4).zip(&pixels);
+        assert!(alphas.map(|(pixel, expected)| pixel[3].abs_diff(expected.a)).all(|difference| difference <= 4));
+    }
+
+    #[test]
+    fn a_bomb_of_pixels_is_refused_by_its_header() {
+        let mut file = opaque(BitDepth::Eight);
+        declare_size(&mut file, 60_000, 60_000);
+        assert!(matches!(decode(&file, &Limits::default()), Err(DecodeError::TooManyPixels { width: 60_000, .. })));
+    }
+
+    #[test]
+    fn a_container_that_lies_about_the_size_is_refused() {
+        for (width, height) in [(WIDTH as u32 + 1, HEIGHT as u32), (WIDTH as u32, HEIGHT as u32 - 1), (8, 8)] {
+            let mut file = opaque(BitDepth::Eight);
+            declare_size(&mut file, width, height);
+            assert!(matches!(decode(&file, &Limits::default()), Err(DecodeError::Undecodable { .. })));
+        }
+    }
+
+    #[test]
+    fn truncation_at_every_point_never_panics() {
+        let file = opaque(BitDepth::Eight);
+        for end in 0..file.len() {
+            assert!(decode(&file[..end], &Limits::default()).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn colours_multiplied_by_alpha_are_divided_by_it() {
+        let mut rgba = Vec::new();
+        add_alpha(&[1000, 2000, 60_000], &[51], true, &mut rgba);
+        assert_eq!(rgba, [5000, 10_000, 65_535, 51 * 257]);
+        add_alpha(&[1000, 2000, 60_000], &[51], false, &mut rgba);
+        assert_eq!(rgba, [1000, 2000, 60_000, 51 * 257]);
+    }
+}

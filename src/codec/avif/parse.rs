@@ -1,0 +1,536 @@
+//! The container of an AVIF: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC 23008-12, HEIF)
+//! and AVIF's rules for them. Must not know AV1.
+//!
+//! Every count is bounded and every offset checked. Left aside: `clap` (the crop is not applied; hardly any
+//! file has one), sequences without a primary item, and overlays.
+
+use std::borrow::Cow;
+
+use crate::codec::bytes::{slice, u16_be, u32_be};
+use crate::picture::Orientation;
+
+/// Boxes at one level that are looked at; real files have a few dozen.
+const MAX_BOXES: usize = 10_000;
+/// Items of a file: a grid of the largest allowed pictures has a few hundred tiles.
+const MAX_ITEMS: usize = 4096;
+/// Pieces that an item's bytes lie in; real files have one.
+const MAX_EXTENTS: usize = 64;
+/// Properties and their associations.
+const MAX_PROPERTIES: usize = 4096;
+/// Tiles of a grid (HEIF s6.6.2.3 would allow 65,536).
+const MAX_TILES: usize = 1024;
+
+/// A still picture as the container describes it.
+#[derive(Debug)]
+pub(super) struct Still<'a> {
+    pub colour: Picture<'a>,
+    pub alpha: Option<Picture<'a>>,
+    /// Whether the colours are already multiplied by alpha.
+    pub premultiplied: bool,
+    pub icc: Option<&'a [u8]>,
+    pub nclx: Option<Nclx>,
+    pub orientation: Orientation,
+    pub exif: Option<Cow<'a, [u8]>>,
+    pub xmp: Option<Cow<'a, [u8]>>,
+    /// Frames of the longest track; 0 for a file that is no sequence.
+    pub frames: u32,
+}
+
+/// The tiles that a picture is made of: one, or a grid's, row after row.
+#[derive(Debug)]
+pub(super) struct Picture<'a> {
+    pub width: u32,
+    pub height: u32,
+    pub columns: u32,
+    pub tiles: Vec<Tile<'a>>,
+}
+
+/// An AV1 picture: its declared size and its bytes.
+#[derive(Debug)]
+pub(super) struct Tile<'a> {
+    pub width: u32,
+    pub height: u32,
+    pub bytes: Cow<'a, [u8]>,
+}
+
+/// Code points of ITU-T H.273.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Nclx {
+    pub primaries: u8,
+    pub transfer: u8,
+    pub matrix: u8,
+    pub full_range: bool,
+}
+
+/// Reads the container of `bytes`.
+///
+/// # Errors
+/// The reason in words.
+pub(super) fn parse(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
+    let meta = find(bytes, b"meta").ok_or("it has no description of a still picture")?;
+    let meta = Meta::read(bytes, meta.get(4..).ok_or("its description is cut short")?)?;
+    let frames = find(bytes, b"moov").map_or(0, frames);
+    meta.still(frames)
+}
+
+/// The boxes of `bytes`: kind and body, up to the first damaged one.
+fn boxes(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut at = 0;
+    let walk = std::iter::from_fn(move || {
+        let kind = slice(bytes, at + 4, 4)?;
+        let (head, size) = match u32_be(bytes, at)? {
+            0 => (8, bytes.len() - at),
+            1 => (16, usize::try_from(number(bytes, at + 8, 8)?).ok()?),
+            size => (8, size as usize),
+        };
+        let whole = slice(bytes, at, size)?;
+        at += size;
+        Some((kind, whole.get(head..)?))
+    });
+    walk.take(MAX_BOXES)
+}
+
+fn find<'a>(bytes: &'a [u8], kind: &[u8]) -> Option<&'a [u8]> {
+    boxes(bytes).find(|(found, _)| *found == kind).map(|(_, body)| body)
+}
+
+/// `size` bytes at `at` as a big-endian number; 0 for no bytes.
+fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
+    Some(slice(bytes, at, size)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
+}
+
+/// Samples of the longest track, from its size table (ISO/IEC 14496-12 s8.7.3).
+fn frames(moov: &[u8]) -> u32 {
+    let tracks = boxes(moov).filter(|(kind, _)| *kind == b"trak");
+    let samples = tracks.filter_map(|(_, track)| {
+        let table = find(find(find(find(track, b"mdia")?, b"minf")?, b"stbl")?, b"stsz")?;
+        u32_be(table, 8)
+    });
+    samples.max().unwrap_or(0)
+}
+
+/// The meta box: items, where their bytes are, what they refer to and their properties.
+#[derive(Debug)]
+struct Meta<'a> {
+    file: &'a [u8],
+    /// Bytes of items that lie in the meta box itself.
+    idat: &'a [u8],
+    primary: u32,
+    items: Vec<Item<'a>>,
+    references: Vec<Reference<'a>>,
+    properties: Vec<(&'a [u8], &'a [u8])>,
+    /// Item and index of one of its properties, from 1, in order.
+    associations: Vec<(u32, usize)>,
+}
+
+#[derive(Debug)]
+struct Item<'a> {
+    id: u32,
+    kind: &'a [u8],
+    content_type: &'a [u8],
+    in_idat: bool,
+    /// Offset and length of each piece; a length of 0 reaches to the end.
+    extents: Vec<(u64, u64)>,
+}
+
+#[derive(Debug)]
+struct Reference<'a> {
+    kind: &'a [u8],
+    from: u32,
+    to: Vec<u32>,
+}
+
+impl<'a> Meta<'a> {
+    fn read(file: &'a [u8], body: &'a [u8]) -> Result<Meta<'a>, &'static str> {
+        let damaged = "its description is damaged";
+        let version = |full_box: &[u8]| full_box.first().copied();
+        let pitm = find(body, b"pitm").ok_or("it names no primary picture")?;
+        let wide = version(pitm).ok_or(damaged)? > 0;
+        let primary = number(pitm, 4, if wide { 4 } else { 2 }).ok_or(damaged)? as u32;
+        let mut items = find(body, b"iinf").and_then(read_items).ok_or(damaged)?;
+        find(body, b"iloc").and_then(|iloc| read_locations(iloc, &mut items)).ok_or(damaged)?;
+        let references = find(body, b"iref").map_or(Some(Vec::new()), read_references).ok_or(damaged)?;
+        let iprp = find(body, b"iprp").ok_or("its pictures have no properties")?;
+        let properties = boxes(find(iprp, b"ipco").ok_or(damaged)?).take(MAX_PROPERTIES).collect();
+        let mut associations = Vec::new();
+        for (_, ipma) in boxes(iprp).filter(|(kind, _)| *kind == b"ipma") {
+            read_associations(ipma, &mut associations).ok_or(damaged)?;
+        }
+        let idat = find(body, b"idat").unwrap_or_default();
+        Ok(Meta { file, idat, primary, items, references, properties, associations })
+    }
+
+    fn still(&self, frames: u32) -> Result<Still<'a>, &'static str> {
+        let primary = self.item(self.primary).ok_or("its primary picture is missing")?;
+        let colour = self.picture(primary)?;
+        let alpha = self.alpha_of(primary);
+        let premultiplied = alpha.is_some_and(|alpha| self.referred(b"prem", primary.id).any(|id| id == alpha.id));
+        let alpha = alpha.map(|item| self.picture(item)).transpose()?;
+        if alpha.as_ref().is_some_and(|alpha| (alpha.width, alpha.height) != (colour.width, colour.height)) {
+            return Err("its alpha is not the size of its colours");
+        }
+        let first_tile = self.referred(b"dimg", primary.id).next().filter(|_| primary.kind == b"grid");
+        let colr = |kinds: &[&[u8; 4]]| {
+            let of = |id| self.properties_of(id, b"colr").find(|body| kinds.iter().any(|kind| body.starts_with(*kind)));
+            of(primary.id).or_else(|| of(first_tile?)).and_then(|body| body.get(4..))
+        };
+        Ok(Still {
+            icc: colr(&[b"prof", b"rICC"]),
+            nclx: colr(&[b"nclx"]).and_then(read_nclx),
+            orientation: self.orientation(primary.id),
+            exif: self.described_by(primary.id, |item| item.kind == b"Exif").and_then(strip_exif_offset),
+            xmp: self
+                .described_by(primary.id, |item| item.kind == b"mime" && item.content_type == b"application/rdf+xml"),
+            colour,
+            alpha,
+            premultiplied,
+            frames,
+        })
+    }
+
+    fn item(&self, id: u32) -> Option<&Item<'a>> {
+        self.items.iter().find(|item| item.id == id)
+    }
+
+    /// What `from` refers to in this way.
+    fn referred<'b>(&'b self, kind: &'b [u8; 4], from: u32) -> impl Iterator<Item = u32> + 'b {
+        let matching = self.references.iter().filter(move |reference| reference.kind == kind && reference.from == from);
+        matching.flat_map(|reference| reference.to.iter().copied())
+    }
+
+    /// What refers to `to` in this way.
+    fn referring<'b>(&'b self, kind: &'b [u8; 4], to: u32) -> impl Iterator<Item = &'b Item<'a>> + 'b {
+        let matching =
+            self.references.iter().filter(move |reference| reference.kind == kind && reference.to.contains(&to));
+        matching.filter_map(|reference| self.item(reference.from))
+    }
+
+    /// The properties of an item, as it orders them.
+    fn ordered_properties<'b>(&'b self, id: u32) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'b {
+        let own = self.associations.iter().filter(move |(item, _)| *item == id);
+        own.filter_map(|&(_, index)| self.properties.get(index.checked_sub(1)?).copied())
+    }
+
+    fn properties_of<'b>(&'b self, id: u32, kind: &'b [u8; 4]) -> impl Iterator<Item = &'a [u8]> + 'b {
+        self.ordered_properties(id).filter(move |(found, _)| *found == kind).map(|(_, body)| body)
+    }
+
+    /// The auxiliary picture that holds the transparency of `primary`.
+    fn alpha_of(&self, primary: &Item<'a>) -> Option<&Item<'a>> {
+        const ALPHA: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
+        self.referring(b"auxl", primary.id).find(|item| {
+            self.properties_of(item.id, b"auxC").any(|body| {
+                let urn = body.get(4..).unwrap_or_default().split(|&byte| byte == 0).next();
+                urn.is_some_and(|urn| ALPHA.contains(&urn))
+            })
+        })
+    }
+
+    fn size(&self, id: u32) -> Result<(u32, u32), &'static str> {
+        let body = self.properties_of(id, b"ispe").next().ok_or("a picture of it declares no size")?;
+        u32_be(body, 4).zip(u32_be(body, 8)).ok_or("a picture of it declares no size")
+    }
+
+    fn picture(&self, item: &Item<'a>) -> Result<Picture<'a>, &'static str> {
+        match item.kind {
+            b"av01" => {
+                let tile = self.tile(item)?;
+                Ok(Picture { width: tile.width, height: tile.height, columns: 1, tiles: vec![tile] })
+            }
+            b"grid" => self.grid(item),
+            _ => Err("its primary picture is neither AV1 nor a grid"),
+        }
+    }
+
+    fn tile(&self, item: &Item<'a>) -> Result<Tile<'a>, &'static str> {
+        let (width, height) = self.size(item.id)?;
+        let bytes = self.bytes_of(item).ok_or("a picture of it lies outside the file")?;
+        Ok(Tile { width, height, bytes })
+    }
+
+    /// A grid (HEIF s6.6.2.3): tiles of one size, in rows, which cover the picture.
+    fn grid(&self, item: &Item<'a>) -> Result<Picture<'a>, &'static str> {
+        let body = self.bytes_of(item).ok_or("its grid lies outside the file")?;
+        let wide = body.get(1).ok_or("its grid is damaged")? & 1 == 1;
+        let side = |at: usize, size| number(&body, at, size).and_then(|side| u32::try_from(side).ok());
+        let (rows, columns, width, height) = (|| {
+            let size = if wide { 4 } else { 2 };
+            let (rows, columns) = (u32::from(*body.get(2)?) + 1, u32::from(*body.get(3)?) + 1);
+            Some((rows, columns, side(4, size)?, side(4 + size, size)?))
+        })()
+        .ok_or("its grid is damaged")?;
+        let ids: Vec<u32> = self.referred(b"dimg", item.id).take(MAX_TILES + 1).collect();
+        if ids.len() > MAX_TILES || ids.len() as u64 != u64::from(rows) * u64::from(columns) {
+            return Err("its grid has the wrong number of tiles");
+        }
+        let tiles = ids.iter().map(|&id| self.item(id).filter(|tile| tile.kind == b"av01"));
+        let tiles = tiles.map(|tile| self.tile(tile.ok_or("a tile of its grid is missing")?));
+        let tiles = tiles.collect::<Result<Vec<Tile<'a>>, _>>()?;
+        let (across, down) = (tiles[0].width, tiles[0].height);
+        let covers = |side: u32, tile: u32, count: u32| {
+            let (side, tile, count) = (u64::from(side), u64::from(tile), u64::from(count));
+            tile * count >= side && tile * (count - 1) < side
+        };
+        if tiles.iter().any(|tile| (tile.width, tile.height) != (across, down))
+            || !covers(width, across, columns)
+            || !covers(height, down, rows)
+        {
+            return Err("the tiles of its grid do not cover the picture");
+        }
+        Ok(Picture { width, height, columns, tiles })
+    }
+
+    /// An item's bytes: borrowed when they are in one piece. Pieces may not add up to more than the file, or a
+    /// small file could unfold without end.
+    fn bytes_of(&self, item: &Item<'a>) -> Option<Cow<'a, [u8]>> {
+        let source = if item.in_idat { self.idat } else { self.file };
+        let piece = |&(offset, length): &(u64, u64)| {
+            let rest = source.get(usize::try_from(offset).ok()?..)?;
+            if length == 0 { Some(rest) } else { rest.get(..usize::try_from(length).ok()?) }
+        };
+        if let [extent] = &item.extents[..] {
+            return piece(extent).map(Cow::Borrowed);
+        }
+        let mut bytes = Vec::new();
+        for extent in &item.extents {
+            bytes.extend_from_slice(piece(extent)?);
+            if bytes.len() > source.len() {
+                return None;
+            }
+        }
+        (!bytes.is_empty()).then_some(Cow::Owned(bytes))
+    }
+
+    /// The bytes of the first item that describes `id` (reference cdsc) and is of this kind.
+    fn described_by(&self, id: u32, is_kind: impl Fn(&Item<'a>) -> bool) -> Option<Cow<'a, [u8]>> {
+        self.referring(b"cdsc", id).find(|item| is_kind(item)).and_then(|item| self.bytes_of(item))
+    }
+
+    /// The turn and then the mirroring that an item asks for (MIAF s7.3.6.7: always in this order). EXIF's
+    /// orientation does not count in AVIF.
+    fn orientation(&self, id: u32) -> Orientation {
+        let turns = self.properties_of(id, b"irot").next().and_then(|body| body.first()).map_or(0, |turns| turns & 3);
+        let mirror = self.properties_of(id, b"imir").next().and_then(|body| body.first()).map(|axis| axis & 1);
+        orientation(turns, mirror)
+    }
+}
+
+/// `turns` quarter turns anti-clockwise, then a mirroring: axis 0 swaps top and bottom, 1 left and right.
+fn orientation(turns: u8, mirror: Option<u8>) -> Orientation {
+    match (turns, mirror) {
+        (0, None) => Orientation::Upright,
+        (1, None) => Orientation::Rotate270,
+        (2, None) => Orientation::Rotate180,
+        (_, None) => Orientation::Rotate90,
+        (0, Some(0)) | (2, Some(1)) => Orientation::FlipVertical,
+        (0, Some(_)) | (2, Some(_)) => Orientation::FlipHorizontal,
+        (1, Some(0)) | (3, Some(1)) => Orientation::Transpose,
+        (_, Some(_)) => Orientation::Transverse,
+    }
+}
+
+fn read_items(iinf: &[u8]) -> Option<Vec<Item<'_>>> {
+    let start = if *iinf.first()? == 0 { 6 } else { 8 };
+    let entries = boxes(iinf.get(start..)?).filter(|(kind, _)| *kind == b"infe").take(MAX_ITEMS);
+    Some(entries.filter_map(|(_, body)| read_item(body)).collect())
+}
+
+/// An entry of version 2 or 3 (ISO/IEC 14496-12 s8.11.6); older ones name no kind and are passed over.
+fn read_item(infe: &[u8]) -> Option<Item<'_>> {
+    let id_size = match infe.first()? {
+        2 => 2,
+        3 => 4,
+        _ => return None,
+    };
+    let id = number(infe, 4, id_size)? as u32;
+    let kind = slice(infe, 6 + id_size, 4)?;
+    let mut strings = infe.get(10 + id_size..)?.split(|&byte| byte == 0);
+    strings.next();
+    let content_type = strings.next().unwrap_or_default();
+    Some(Item { id, kind, content_type, in_idat: false, extents: Vec::new() })
+}
+
+/// Item locations, version 0 to 2 (ISO/IEC 14496-12 s8.11.3).
+fn read_locations(iloc: &[u8], items: &mut [Item<'_>]) -> Option<()> {
+    let version = *iloc.first()?;
+    let sizes = u16_be(iloc, 4)?;
+    let size = |shift: u16| Some(usize::from(sizes >> shift & 15)).filter(|size| matches!(size, 0 | 4 | 8));
+    let (offset_size, length_size, base_size) = (size(12)?, size(8)?, size(4)?);
+    let index_size = if version == 0 { 0 } else { size(0)? };
+    let id_size = if version < 2 { 2 } else { 4 };
+    let mut fields = Fields { bytes: iloc, at: 6 };
+    for _ in 0..fields.next(id_size)?.min(MAX_ITEMS as u64) {
+        let id = fields.next(id_size)? as u32;
+        let construction = if version == 0 { 0 } else { fields.next(2)? & 15 };
+        fields.next(2)?;
+        let base = fields.next(base_size)?;
+        let mut extents = Vec::new();
+        for _ in 0..fields.next(2)? {
+            fields.next(index_size)?;
+            let offset = base.checked_add(fields.next(offset_size)?)?;
+            extents.push((offset, fields.next(length_size)?));
+        }
+        // Construction 2, from another item's bytes, does not occur in AVIF.
+        if let Some(item) = items.iter_mut().find(|item| item.id == id)
+            && construction < 2
+            && extents.len() <= MAX_EXTENTS
+        {
+            (item.in_idat, item.extents) = (construction == 1, extents);
+        }
+    }
+    Some(())
+}
+
+/// Numbers one after the other.
+struct Fields<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Fields<'_> {
+    fn next(&mut self, size: usize) -> Option<u64> {
+        let value = number(self.bytes, self.at, size)?;
+        self.at += size;
+        Some(value)
+    }
+}
+
+fn read_references(iref: &[u8]) -> Option<Vec<Reference<'_>>> {
+    let id_size = if *iref.first()? == 0 { 2 } else { 4 };
+    let read = |(kind, body)| {
+        let mut fields = Fields { bytes: body, at: 0 };
+        let from = fields.next(id_size)? as u32;
+        let count = fields.next(2)?;
+        let to = (0..count).map(|_| fields.next(id_size).map(|id| id as u32)).collect::<Option<Vec<u32>>>()?;
+        Some(Reference { kind, from, to })
+    };
+    boxes(iref.get(4..)?).take(MAX_ITEMS).map(read).collect()
+}
+
+fn read_associations(ipma: &[u8], associations: &mut Vec<(u32, usize)>) -> Option<()> {
+    let (version, wide) = (*ipma.first()?, *ipma.get(3)? & 1 == 1);
+    let mut fields = Fields { bytes: ipma, at: 4 };
+    for _ in 0..fields.next(4)? {
+        let id = fields.next(if version == 0 { 2 } else { 4 })? as u32;
+        for _ in 0..fields.next(1)? {
+            // The highest bit tells whether the property is essential.
+            let index = if wide { fields.next(2)? & 0x7FFF } else { fields.next(1)? & 0x7F };
+            associations.push((id, index as usize));
+            if associations.len() > MAX_PROPERTIES {
+                return None;
+            }
+        }
+    }
+    Some(())
+}
+
+fn read_nclx(body: &[u8]) -> Option<Nclx> {
+    let point = |at| u16_be(body, at).and_then(|value| u8::try_from(value).ok());
+    Some(Nclx { primaries: point(0)?, transfer: point(2)?, matrix: point(4)?, full_range: body.get(6)? & 0x80 != 0 })
+}
+
+/// An Exif item opens with the offset of its TIFF header, counted from behind that field (HEIF annex A.2.1).
+fn strip_exif_offset(item: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
+    let start = 4usize.checked_add(u32_be(&item, 0)? as usize)?;
+    match item {
+        Cow::Borrowed(bytes) => bytes.get(start..).map(Cow::Borrowed),
+        Cow::Owned(bytes) => bytes.get(start..).map(|block| Cow::Owned(block.to_vec())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn a_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        [&(body.len() as u32 + 8).to_be_bytes()[..], kind, body].concat()
+    }
+
+    fn full(kind: &[u8; 4], version: u8, body: &[u8]) -> Vec<u8> {
+        a_box(kind, &[&[version, 0, 0, 0], body].concat())
+    }
+
+    fn infe(id: u8, kind: &[u8; 4]) -> Vec<u8> {
+        full(b"infe", 2, &[&[0, id, 0, 0], &kind[..], &[0]].concat())
+    }
+
+    fn ispe(width: u32, height: u32) -> Vec<u8> {
+        full(b"ispe", 0, &[width.to_be_bytes(), height.to_be_bytes()].concat())
+    }
+
+    /// A grid (item 1, its body in idat) of two 4x4 tiles (items 2 and 3, a byte each), 7x4 pixels, turned and mirrored.
+    fn grid(columns: u8, width: u8) -> Vec<u8> {
+        let idat = [0, 0, 0, columns - 1, 0, width, 0, 4, b'a', b'b'];
+        let location = |id: u8, offset: u8, length: u8| [0, id, 0, 1, 0, 0, 0, 1, 0, 0, 0, offset, 0, 0, 0, length];
+        let iloc = [&[0x44, 0, 0, 3][..], &location(1, 0, 8), &location(2, 8, 1), &location(3, 9, 1)].concat();
+        let iinf = [&[0, 3][..], &infe(1, b"grid"), &infe(2, b"av01"), &infe(3, b"av01")].concat();
+        let nclx = a_box(b"colr", b"nclx\0\x09\0\x10\0\x09\x80");
+        let ipco = [ispe(7, 4), ispe(4, 4), nclx, a_box(b"irot", &[1]), a_box(b"imir", &[0])].concat();
+        let ipma = [0, 0, 0, 3, 0, 1, 4, 1, 3, 4, 5, 0, 2, 1, 2, 0, 3, 1, 2];
+        let iprp = [a_box(b"ipco", &ipco), full(b"ipma", 0, &ipma)].concat();
+        let meta = [
+            full(b"pitm", 0, &[0, 1]),
+            full(b"iinf", 0, &iinf),
+            full(b"iloc", 1, &iloc),
+            full(b"iref", 0, &a_box(b"dimg", &[0, 1, 0, 2, 0, 2, 0, 3])),
+            a_box(b"iprp", &iprp),
+            a_box(b"idat", &idat),
+        ];
+        [a_box(b"ftyp", b"avif\0\0\0\0mif1"), full(b"meta", 0, &meta.concat())].concat()
+    }
+
+    #[test]
+    fn a_grid_is_taken_apart() {
+        let file = grid(2, 7);
+        let still = parse(&file).unwrap();
+        assert_eq!((still.colour.width, still.colour.height, still.colour.columns), (7, 4, 2));
+        let tiles: Vec<_> = still.colour.tiles.iter().map(|tile| (tile.width, tile.height, &tile.bytes[..])).collect();
+        assert_eq!(tiles, [(4, 4, &b"a"[..]), (4, 4, b"b")]);
+        assert_eq!(still.nclx, Some(Nclx { primaries: 9, transfer: 16, matrix: 9, full_range: true }));
+        assert_eq!(still.orientation, Orientation::Transpose);
+    }
+
+    #[test]
+    fn tiles_that_do_not_cover_the_grid_are_refused() {
+        assert!(parse(&grid(2, 9)).is_err());
+        assert!(parse(&grid(2, 4)).is_err());
+        assert!(parse(&grid(3, 7)).is_err());
+    }
+
+    #[test]
+    fn a_turn_comes_before_the_mirroring() {
+        // Applied to the corners of a picture, as they come to lie: top left, top right, bottom left, bottom right.
+        let turned = |[a, b, c, d]: [u8; 4]| [b, d, a, c];
+        let mirrored = |[a, b, c, d]: [u8; 4], axis| if axis == 0 { [c, d, a, b] } else { [b, a, d, c] };
+        let upright = |orientation| match orientation {
+            Orientation::Upright => [1, 2, 3, 4],
+            Orientation::FlipHorizontal => [2, 1, 4, 3],
+            Orientation::Rotate180 => [4, 3, 2, 1],
+            Orientation::FlipVertical => [3, 4, 1, 2],
+            Orientation::Transpose => [1, 3, 2, 4],
+            Orientation::Rotate90 => [3, 1, 4, 2],
+            Orientation::Transverse => [4, 2, 3, 1],
+            Orientation::Rotate270 => [2, 4, 1, 3],
+        };
+        for turns in 0..4u8 {
+            let corners = (0..turns).fold([1, 2, 3, 4], |corners, _| turned(corners));
+            assert_eq!(upright(orientation(turns, None)), corners, "{turns}");
+            for axis in [0, 1] {
+                assert_eq!(upright(orientation(turns, Some(axis))), mirrored(corners, axis), "{turns} {axis}");
+            }
+        }
+    }
+
+    #[test]
+    fn truncation_and_damage_anywhere_never_panic() {
+        let file = grid(2, 7);
+        for at in 0..file.len() {
+            let _ = parse(&file[..at]);
+            for value in [0, 1, 0x7F, 0xFF] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                let _ = parse(&damaged);
+            }
+        }
+    }
+}

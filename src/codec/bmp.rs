@@ -1,0 +1,137 @@
+//! BMP decode, by image.
+
+use std::io::Cursor;
+
+use image::codecs::bmp::BmpDecoder;
+use image::{ColorType, ImageDecoder, ImageError};
+
+use super::bytes::{slice, u16_le, u32_le};
+use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
+use crate::picture::{Layout, Orientation, Picture};
+
+/// Reads the header of a BMP.
+///
+/// # Errors
+/// [`DecodeError::Undecodable`] for a damaged header, [`DecodeError::TooManyPixels`] over a limit.
+pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+    let (width, height, bits) = size(bytes).ok_or_else(|| undecodable(Format::Bmp, "its header is damaged"))?;
+    limits.check_size(Format::Bmp, width, height)?;
+    let alpha = matches!(bits, 16 | 32);
+    Ok(Probe {
+        format: Format::Bmp,
+        width,
+        height,
+        animated: false,
+        alpha,
+        orientation: Orientation::Upright,
+        decode_bytes: decode_bytes(width, height, alpha),
+    })
+}
+
+/// Decodes a BMP.
+///
+/// # Errors
+/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let probe = probe(bytes, limits)?;
+    let failed = |error: ImageError| undecodable(Format::Bmp, error.to_string());
+    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+    let layout = match decoder.color_type() {
+        ColorType::Rgb8 => Layout::Rgb,
+        ColorType::Rgba8 => Layout::Rgba,
+        other => return Err(undecodable(Format::Bmp, format!("its colours are {other:?}, which is not supported"))),
+    };
+    if decoder.dimensions() != (probe.width, probe.height) {
+        return Err(undecodable(Format::Bmp, "its headers contradict each other"));
+    }
+    let mut pixels = vec![0; probe.width as usize * probe.height as usize * layout.bytes_per_pixel()];
+    decoder.read_image(&mut pixels).map_err(failed)?;
+    if layout == Layout::Rgba {
+        fill_absent_alpha(&mut pixels);
+    }
+    Ok(Decoded {
+        picture: Picture::new(probe.width, probe.height, layout, pixels),
+        orientation: Orientation::Upright,
+        metadata: Metadata::default(),
+    })
+}
+
+/// Width, height and bits of a pixel, from a core header (12 bytes, OS/2) or any later one.
+fn size(bytes: &[u8]) -> Option<(u32, u32, u16)> {
+    if u32_le(bytes, 14)? == 12 {
+        return Some((u16_le(bytes, 18)?.into(), u16_le(bytes, 20)?.into(), u16_le(bytes, 24)?));
+    }
+    let side = |at| Some(i32::from_le_bytes(slice(bytes, at, 4)?.try_into().ok()?));
+    let width = u32::try_from(side(18)?).ok()?;
+    // A negative height means rows from the top.
+    Some((width, side(22)?.unsigned_abs(), u16_le(bytes, 28)?))
+}
+
+/// The picture and a few rows.
+fn decode_bytes(width: u32, height: u32, alpha: bool) -> u64 {
+    let picture = u64::from(width) * u64::from(height) * if alpha { 4 } else { 3 };
+    picture + u64::from(width) * 16 + (1 << 16)
+}
+
+/// Many writers of 32-bit bitmaps leave the alpha bytes 0 and mean opaque; browsers read them so.
+fn fill_absent_alpha(pixels: &mut [u8]) {
+    if pixels.chunks_exact(4).all(|pixel| pixel[3] == 0) {
+        pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = u8::MAX);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A bitmap of `rows` of BGRA or BGR pixels, from the bottom.
+    fn file(width: i32, height: i32, bits: u16, rows: &[u8]) -> Vec<u8> {
+        let mut file = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
+        file.extend(width.to_le_bytes());
+        file.extend(height.to_le_bytes());
+        file.extend([1, 0]);
+        file.extend(bits.to_le_bytes());
+        file.resize(54, 0);
+        file.extend(rows);
+        file
+    }
+
+    #[test]
+    fn rows_come_from_the_bottom_unless_the_height_is_negative() {
+        let rows = [1, 2, 3, 0, 4, 5, 6, 0];
+        let up = decode(&file(1, 2, 24, &rows), &Limits::default()).unwrap().picture;
+        assert_eq!(up.pixels(), [6, 5, 4, 3, 2, 1]);
+        let down = decode(&file(1, -2, 24, &rows), &Limits::default()).unwrap().picture;
+        assert_eq!((down.height(), down.pixels()), (2, &[3, 2, 1, 6, 5, 4][..]));
+    }
+
+    #[test]
+    fn alpha_that_is_zero_everywhere_was_never_meant() {
+        let mut pixels = [1, 2, 3, 0, 4, 5, 6, 0];
+        fill_absent_alpha(&mut pixels);
+        assert_eq!(pixels, [1, 2, 3, 255, 4, 5, 6, 255]);
+        let mut pixels = [1, 2, 3, 0, 4, 5, 6, 1];
+        fill_absent_alpha(&mut pixels);
+        assert_eq!(pixels, [1, 2, 3, 0, 4, 5, 6, 1]);
+    }
+
+    #[test]
+    fn a_bomb_of_pixels_is_refused_by_its_header() {
+        let refused = decode(&file(60_000, 60_000, 24, &[]), &Limits::default());
+        assert!(matches!(refused, Err(DecodeError::TooManyPixels { width: 60_000, .. })), "{refused:?}");
+        assert!(matches!(decode(&file(-5, 5, 24, &[]), &Limits::default()), Err(DecodeError::Undecodable { .. })));
+    }
+
+    #[test]
+    fn truncation_and_damage_anywhere_never_panic() {
+        let file = file(2, 2, 24, &[7; 16]);
+        for at in 0..file.len() {
+            let _ = decode(&file[..at], &Limits::default());
+            for value in [0, 0x7F, 0xFF] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                let _ = decode(&damaged, &Limits { max_pixels: 1_000_000, ..Limits::default() });
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What can be done to a finished file without touching its pixels: strip metadata, embed metadata, pad.
+//! The dispatch over formats; the bytes are handled in each format's own `container.rs`.
+
+use super::{Format, Metadata, MetadataPolicy, avif, jpeg, png, webp};
+
+/// Bytes that a padded file may have: RIFF and most boxes count in 32 bits, and nobody asks for more.
+const MAX_PADDED_BYTES: u64 = u32::MAX as u64;
+
+/// `file` without the metadata that `policy` drops (EXIF, GPS, XMP, comments, thumbnails, embedded gain maps),
+/// pixel for pixel the same: the colour profile and the orientation stay. None when the structure of the file
+/// is not understood well enough to rewrite it, or the format is not one that bytefit writes.
+pub fn strip(file: &[u8], format: Format, policy: MetadataPolicy) -> Option<Vec<u8>> {
+    if format.is_output() && policy == MetadataPolicy::Keep {
+        return Some(file.to_vec());
+    }
+    match format {
+        Format::Jpeg => jpeg::container::strip(file, policy),
+        Format::Webp => webp::container::strip(file, policy),
+        Format::Avif => avif::container::strip(file, policy),
+        Format::Png => png::container::strip(file, policy),
+        Format::Gif | Format::Bmp | Format::Tiff => None,
+    }
+}
+
+/// `file`, freshly encoded by us, with `metadata` written into it. What the format has no room for (a JPEG
+/// segment holds 65,533 bytes) is left out.
+pub fn embed(file: Vec<u8>, format: Format, metadata: &Metadata) -> Vec<u8> {
+    if metadata.is_empty() {
+        return file;
+    }
+    match format {
+        Format::Jpeg => jpeg::container::embed(file, metadata),
+        Format::Webp => webp::container::embed(file, metadata),
+        Format::Avif => avif::container::embed(file, metadata),
+        Format::Png => png::container::embed(file, metadata),
+        Format::Gif | Format::Bmp | Format::Tiff => file,
+    }
+}
+
+/// `file` grown to exactly `size` bytes by means its format allows. Every `size >= file.len()` is reached
+/// for a file that one of our encoders wrote; none when `size` is smaller or the file is not understood.
+pub fn pad(file: Vec<u8>, format: Format, size: u64) -> Option<Vec<u8>> {
+    if size > MAX_PADDED_BYTES {
+        return None;
+    }
+    let extra = usize::try_from(size).ok()?.checked_sub(file.len())?;
+    if extra == 0 {
+        return Some(file);
+    }
+    let padded = match format {
+        Format::Jpeg => jpeg::container::pad(file, extra),
+        Format::Webp => webp::container::pad(file, extra),
+        Format::Avif => avif::container::pad(file, extra),
+        Format::Png => png::container::pad(file, extra),
+        Format::Gif | Format::Bmp | Format::Tiff => None,
+    }?;
+    debug_assert_eq!(padded.len() as u64, size);
+    Some(padded)
+}
+
+#[cfg(test)]
+mod tests;

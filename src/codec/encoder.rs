@@ -1,0 +1,47 @@
+//! What every lossy encoder is to the search: a picture prepared once, encoded at any quantiser step.
+
+use std::ops::RangeInclusive;
+
+use super::{EncodeError, Format};
+use crate::picture::Picture;
+
+/// CPU spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Effort {
+    /// Cheap encoder settings, one encode and one correction.
+    Fast,
+    #[default]
+    Balanced,
+    /// Slower encoder settings, every allowed format scored.
+    Best,
+}
+
+/// A picture that a lossy encoder holds ready.
+pub trait Encoder {
+    /// ln of the finest and of the coarsest quantiser step.
+    fn ln_step_range(&self) -> RangeInclusive<f64>;
+
+    /// ln of the step that the encoder really takes when it is asked for `ln_step`.
+    fn snap(&self, ln_step: f64) -> f64;
+
+    /// The file at this step.
+    ///
+    /// # Errors
+    /// [`EncodeError::Failed`].
+    fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError>;
+}
+
+impl Format {
+    /// Holds the sides of `picture` against the largest that the format takes.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`].
+    pub fn check_size(self, picture: &Picture, limit: u32) -> Result<(), EncodeError> {
+        let (width, height) = (picture.width(), picture.height());
+        if width.max(height) <= limit {
+            Ok(())
+        } else {
+            Err(EncodeError::TooLarge { format: self, width, height, limit })
+        }
+    }
+}

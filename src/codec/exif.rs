@@ -1,0 +1,389 @@
+//! The few EXIF fields that matter to us: orientation, author, rights. Must not know any container.
+//!
+//! Only the first directory (IFD0) is read, where TIFF 6.0 and EXIF 2.32 put these fields; offsets and
+//! counts are the file's word and may lie.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::MetadataPolicy;
+use crate::picture::Orientation;
+
+/// Tags of TIFF 6.0, section 8.
+const ORIENTATION: u16 = 0x0112;
+const ARTIST: u16 = 0x013B;
+const COPYRIGHT: u16 = 0x8298;
+
+/// Value types of TIFF 6.0, section 2, and the one that EXIF 3.0 adds.
+const BYTE: u16 = 1;
+const ASCII: u16 = 2;
+const SHORT: u16 = 3;
+const LONG: u16 = 4;
+const UTF8: u16 = 129;
+
+/// The orientation that `exif` (from its TIFF header on) declares; upright when it declares none.
+pub fn orientation(exif: &[u8]) -> Orientation {
+    let Some(block) = Block::open(exif) else { return Orientation::Upright };
+    let value = block.fields().find(|field| field.tag == ORIENTATION).and_then(|field| block.number(&field));
+    value.map_or(Orientation::Upright, Orientation::from_exif)
+}
+
+/// `exif` with its orientation set to 1 (upright), everything else as it was.
+pub fn upright(exif: &[u8]) -> Vec<u8> {
+    let mut turned = exif.to_vec();
+    let Some(block) = Block::open(exif) else { return turned };
+    for field in block.fields().filter(|field| field.tag == ORIENTATION) {
+        if let Some(value) = block.number_range(&field) {
+            let one = block.order.one(value.len());
+            turned[value].copy_from_slice(one);
+        }
+    }
+    turned
+}
+
+/// An EXIF block that holds only the Artist and Copyright of `exif`; none when it has neither.
+pub fn copyright(exif: &[u8]) -> Option<Vec<u8>> {
+    written(&ownership(exif))
+}
+
+/// An EXIF block that holds only this orientation.
+pub fn only_orientation(orientation: Orientation) -> Vec<u8> {
+    written(&[orientation_field(orientation)]).expect("there is one field to write")
+}
+
+/// What `policy` leaves of `exif` in a file whose pixels stay as they are: the orientation unless it is
+/// upright, and author and rights when the policy says so. None when that is nothing.
+pub fn kept(exif: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
+    if policy == MetadataPolicy::Keep {
+        return Some(exif.to_vec());
+    }
+    let orientation = orientation(exif);
+    let mut fields = Vec::new();
+    if orientation != Orientation::Upright {
+        fields.push(orientation_field(orientation));
+    }
+    if policy == MetadataPolicy::Copyright {
+        fields.extend(ownership(exif));
+    }
+    written(&fields)
+}
+
+/// Bytes of one unit of a value type; none for those that this module never reads.
+fn unit_bytes(kind: u16) -> Option<usize> {
+    match kind {
+        BYTE | ASCII | UTF8 => Some(1),
+        SHORT => Some(2),
+        LONG => Some(4),
+        _ => None,
+    }
+}
+
+/// The byte order that the TIFF header declares.
+#[derive(Clone, Copy)]
+enum Order {
+    Little,
+    Big,
+}
+
+impl Order {
+    fn number(self, bytes: &[u8]) -> u32 {
+        let append = |number: u32, byte: &u8| number << 8 | u32::from(*byte);
+        match self {
+            Order::Little => bytes.iter().rev().fold(0, append),
+            Order::Big => bytes.iter().fold(0, append),
+        }
+    }
+
+    /// The number 1 in `size` bytes, at most 4.
+    fn one(self, size: usize) -> &'static [u8] {
+        match self {
+            Order::Little => &[1, 0, 0, 0][..size],
+            Order::Big => &[0, 0, 0, 1][4 - size..],
+        }
+    }
+}
+
+/// An EXIF block whose header is sound.
+struct Block<'a> {
+    bytes: &'a [u8],
+    order: Order,
+}
+
+/// An entry of IFD0.
+struct Field {
+    tag: u16,
+    kind: u16,
+    /// Units, not bytes.
+    count: u32,
+    /// Where the four bytes lie that hold the value or its offset.
+    slot: usize,
+}
+
+/// Bytes of an entry (TIFF 6.0, section 2).
+const ENTRY_BYTES: usize = 12;
+
+impl<'a> Block<'a> {
+    fn open(bytes: &'a [u8]) -> Option<Block<'a>> {
+        let order = match bytes.get(..4)? {
+            b"II*\0" => Order::Little,
+            b"MM\0*" => Order::Big,
+            _ => return None,
+        };
+        Some(Block { bytes, order })
+    }
+
+    /// The entries of IFD0, as far as the block reaches: at most 65,535, since their count has 16 bits.
+    fn fields(&self) -> impl Iterator<Item = Field> {
+        let directory = self.read(4, 4).map_or(usize::MAX, |offset| offset as usize);
+        let count = self.read(directory, 2).unwrap_or(0) as usize;
+        (0..count).map_while(move |index| {
+            let entry = directory.checked_add(2 + index * ENTRY_BYTES)?;
+            Some(Field {
+                tag: self.read(entry, 2)? as u16,
+                kind: self.read(entry + 2, 2)? as u16,
+                count: self.read(entry + 4, 4)?,
+                slot: entry.checked_add(8).filter(|slot| slot + 4 <= self.bytes.len())?,
+            })
+        })
+    }
+
+    /// The number of `size` bytes (at most 4) at `at`.
+    fn read(&self, at: usize, size: usize) -> Option<u32> {
+        Some(self.order.number(self.bytes.get(at..at.checked_add(size)?)?))
+    }
+
+    /// Where the value of `field` lies: in its slot when it fits there, else where the slot points.
+    fn value_range(&self, field: &Field) -> Option<Range<usize>> {
+        let size = unit_bytes(field.kind)?.checked_mul(usize::try_from(field.count).ok()?)?;
+        let start = if size <= 4 { field.slot } else { self.read(field.slot, 4)? as usize };
+        let range = start..start.checked_add(size)?;
+        self.bytes.get(range.clone()).map(|_| range)
+    }
+
+    /// Where the first number of `field` lies, when it holds any.
+    fn number_range(&self, field: &Field) -> Option<Range<usize>> {
+        if !matches!(field.kind, BYTE | SHORT | LONG) || field.count == 0 {
+            return None;
+        }
+        let start = self.value_range(field)?.start;
+        Some(start..start + unit_bytes(field.kind)?)
+    }
+
+    fn number(&self, field: &Field) -> Option<u32> {
+        self.number_range(field).map(|range| self.order.number(&self.bytes[range]))
+    }
+
+    /// The bytes of a text, its closing NUL included; none when it is blank, as cameras write it by default.
+    fn text(&self, field: &Field) -> Option<&'a [u8]> {
+        if !matches!(field.kind, ASCII | UTF8) {
+            return None;
+        }
+        let text = &self.bytes[self.value_range(field)?];
+        text.iter().any(|byte| !matches!(byte, 0 | b' ')).then_some(text)
+    }
+}
+
+/// A field to write. Texts keep their bytes, numbers are little-endian.
+struct Written<'a> {
+    tag: u16,
+    kind: u16,
+    count: u32,
+    value: Cow<'a, [u8]>,
+}
+
+fn orientation_field(orientation: Orientation) -> Written<'static> {
+    let value = orientation.to_exif().to_le_bytes().to_vec();
+    Written { tag: ORIENTATION, kind: SHORT, count: 1, value: Cow::Owned(value) }
+}
+
+/// The first Artist and the first Copyright of `exif`, in that order.
+fn ownership(exif: &[u8]) -> Vec<Written<'_>> {
+    let Some(block) = Block::open(exif) else { return Vec::new() };
+    let first = |tag| {
+        let field = block.fields().find(|field| field.tag == tag)?;
+        let value = Cow::Borrowed(block.text(&field)?);
+        Some(Written { tag, kind: field.kind, count: field.count, value })
+    };
+    [ARTIST, COPYRIGHT].into_iter().filter_map(first).collect()
+}
+
+/// A little-endian block of one directory with `fields`, which come in the order of their tags; none
+/// without fields, since TIFF 6.0 asks for at least one.
+fn written(fields: &[Written]) -> Option<Vec<u8>> {
+    const DIRECTORY: usize = 8;
+    if fields.is_empty() {
+        return None;
+    }
+    let mut values_at = DIRECTORY + 2 + fields.len() * ENTRY_BYTES + 4;
+    let mut values = Vec::new();
+    let mut block = [&b"II*\0"[..], &(DIRECTORY as u32).to_le_bytes()].concat();
+    block.extend((fields.len() as u16).to_le_bytes());
+    for field in fields {
+        block.extend(field.tag.to_le_bytes());
+        block.extend(field.kind.to_le_bytes());
+        block.extend(field.count.to_le_bytes());
+        if field.value.len() <= 4 {
+            block.extend(&*field.value);
+            block.resize(block.len() + 4 - field.value.len(), 0);
+            continue;
+        }
+        block.extend(u32::try_from(values_at).ok()?.to_le_bytes());
+        values.extend(&*field.value);
+        // Values start on even offsets.
+        values.resize(values.len().next_multiple_of(2), 0);
+        values_at += field.value.len().next_multiple_of(2);
+    }
+    block.extend([0; 4]);
+    block.append(&mut values);
+    Some(block)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use ::exif::experimental::Writer;
+    use ::exif::{Field as ReadField, In, Reader, Tag, Value};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ascii(tag: Tag, text: &str) -> ReadField {
+        ReadField { tag, ifd_num: In::PRIMARY, value: Value::Ascii(vec![text.as_bytes().to_vec()]) }
+    }
+
+    /// A block as a camera writes it, GPS and all; what must not leak starts with "SECRET".
+    pub(in crate::codec) fn camera_block(value: u16, little_endian: bool) -> Vec<u8> {
+        let fields = [
+            ascii(Tag::Make, "SECRET camera"),
+            ReadField { tag: Tag::Orientation, ifd_num: In::PRIMARY, value: Value::Short(vec![value]) },
+            ascii(Tag::Artist, "Ada"),
+            ascii(Tag::Copyright, "Ada, all rights reserved"),
+            ascii(Tag::GPSLatitudeRef, "N"),
+            ascii(Tag::DateTimeOriginal, "SECRET date"),
+        ];
+        let mut writer = Writer::new();
+        fields.iter().for_each(|field| writer.push_field(field));
+        let mut block = std::io::Cursor::new(Vec::new());
+        writer.write(&mut block, little_endian).unwrap();
+        block.into_inner()
+    }
+
+    fn read(block: &[u8]) -> Vec<(Tag, String)> {
+        let read = Reader::new().read_raw(block.to_vec()).unwrap();
+        read.fields().map(|field| (field.tag, field.display_value().to_string())).collect()
+    }
+
+    #[test]
+    fn every_orientation_is_read_in_both_byte_orders() {
+        for value in 1..=8 {
+            for little_endian in [true, false] {
+                assert_eq!(orientation(&camera_block(value, little_endian)).to_exif(), value);
+            }
+        }
+    }
+
+    #[test]
+    fn an_orientation_of_another_type_or_value_is_read_as_viewers_do() {
+        let entry = |kind: u16, count: u32, value: [u8; 4]| {
+            let head = [&b"II*\0"[..], &8_u32.to_le_bytes(), &1_u16.to_le_bytes(), &ORIENTATION.to_le_bytes()].concat();
+            [head, kind.to_le_bytes().to_vec(), count.to_le_bytes().to_vec(), value.to_vec(), vec![0; 4]].concat()
+        };
+        assert_eq!(orientation(&entry(LONG, 1, [6, 0, 0, 0])), Orientation::Rotate90);
+        assert_eq!(orientation(&entry(BYTE, 1, [6, 0, 0, 0])), Orientation::Rotate90);
+        assert_eq!(orientation(&entry(SHORT, 2, [6, 0, 8, 0])), Orientation::Rotate90);
+        assert_eq!(orientation(&entry(SHORT, 1, [9, 0, 0, 0])), Orientation::Upright);
+        assert_eq!(orientation(&entry(SHORT, 0, [6, 0, 0, 0])), Orientation::Upright);
+        assert_eq!(orientation(&entry(ASCII, 1, [6, 0, 0, 0])), Orientation::Upright);
+        assert_eq!(orientation(&entry(SHORT, u32::MAX, [6, 0, 0, 0])), Orientation::Upright);
+    }
+
+    #[test]
+    fn upright_changes_the_orientation_and_no_other_byte() {
+        for little_endian in [true, false] {
+            let turned = camera_block(6, little_endian);
+            assert_eq!(upright(&turned), camera_block(1, little_endian));
+        }
+    }
+
+    #[test]
+    fn malformed_blocks_come_back_as_they_were() {
+        for malformed in [&b""[..], b"II", b"II*\0", b"Exif\0\0II*\0", b"MM\0*\xff\xff\xff\xff\0\x01"] {
+            assert_eq!(upright(malformed), malformed);
+            assert_eq!(orientation(malformed), Orientation::Upright);
+            assert_eq!(copyright(malformed), None);
+        }
+    }
+
+    #[test]
+    fn copyright_keeps_author_and_rights_alone() {
+        for little_endian in [true, false] {
+            let block = copyright(&camera_block(6, little_endian)).unwrap();
+            let expected = [(Tag::Artist, "\"Ada\""), (Tag::Copyright, "\"Ada, all rights reserved\"")];
+            assert_eq!(read(&block), expected.map(|(tag, text)| (tag, text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn blank_rights_are_no_rights() {
+        let blank = [ascii(Tag::Artist, ""), ascii(Tag::Copyright, "          ")];
+        let mut writer = Writer::new();
+        blank.iter().for_each(|field| writer.push_field(field));
+        let mut block = std::io::Cursor::new(Vec::new());
+        writer.write(&mut block, true).unwrap();
+        assert_eq!(copyright(&block.into_inner()), None);
+    }
+
+    #[test]
+    fn only_orientation_holds_only_that() {
+        for value in 1..=8 {
+            let block = only_orientation(Orientation::from_exif(value));
+            assert_eq!(orientation(&block).to_exif(), value as u16);
+            assert_eq!(read(&block).len(), 1);
+            assert_eq!(block.len(), 26);
+        }
+    }
+
+    #[test]
+    fn each_policy_keeps_what_it_says() {
+        use MetadataPolicy::*;
+        let tags = |value, policy| {
+            let kept = kept(&camera_block(value, false), policy);
+            kept.map(|block| read(&block).into_iter().map(|(tag, _)| tag).collect::<Vec<_>>())
+        };
+        assert_eq!(tags(1, Strip), None);
+        assert_eq!(tags(6, Strip), Some(vec![Tag::Orientation]));
+        assert_eq!(tags(1, Copyright), Some(vec![Tag::Artist, Tag::Copyright]));
+        assert_eq!(tags(6, Copyright), Some(vec![Tag::Orientation, Tag::Artist, Tag::Copyright]));
+        assert_eq!(kept(&camera_block(6, true), Keep), Some(camera_block(6, true)));
+    }
+
+    fn survives(block: &[u8]) {
+        orientation(block);
+        assert_eq!(upright(block).len(), block.len());
+        copyright(block);
+        kept(block, MetadataPolicy::Copyright);
+    }
+
+    #[test]
+    fn a_truncated_block_is_no_danger() {
+        let block = camera_block(6, true);
+        (0..block.len()).for_each(|length| survives(&block[..length]));
+    }
+
+    proptest! {
+        #[test]
+        fn a_hostile_block_is_no_danger(
+            mut hostile in proptest::collection::vec(any::<u8>(), 0..200),
+            patches in proptest::collection::vec((0..200_usize, any::<u8>()), 0..20),
+            drawn in any::<bool>(),
+        ) {
+            if drawn {
+                hostile = camera_block(6, hostile.len() % 2 == 0);
+                for (at, value) in patches {
+                    let at = at % hostile.len();
+                    hostile[at] = value;
+                }
+            }
+            survives(&hostile);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! GIF decode: the first frame on its canvas, by gif.
+
+use std::num::NonZeroU64;
+
+use gif::{ColorOutput, DecodeOptions, DecodingError, Frame, MemoryLimit};
+
+use super::bytes::{slice, u16_le};
+use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
+use crate::picture::{Layout, Orientation, Picture};
+
+/// What the blocks of a GIF say (GIF89a), read without decoding.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Header {
+    width: u32,
+    height: u32,
+    frames: u32,
+    /// Width and height of the first frame.
+    first: (u32, u32),
+}
+
+/// Walks the blocks of a GIF; pixels are skipped, so that counting frames costs next to nothing.
+///
+/// # Errors
+/// [`DecodeError::Undecodable`] without a frame, [`DecodeError::TooManyPixels`] over a limit, frames included.
+pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+    Ok(probe_header(&read_header(bytes, limits)?))
+}
+
+/// Decodes the first frame of a GIF; the canvas around it is transparent, as browsers have it.
+///
+/// # Errors
+/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let header = read_header(bytes, limits)?;
+    let probe = probe_header(&header);
+    let failed = |error: DecodingError| undecodable(Format::Gif, error.to_string());
+    let mut options = DecodeOptions::new();
+    options.set_color_output(ColorOutput::RGBA);
+    options.set_memory_limit(MemoryLimit::Bytes(NonZeroU64::new(probe.decode_bytes).unwrap_or(NonZeroU64::MIN)));
+    let mut decoder = options.read_info(bytes).map_err(failed)?;
+    let frame =
+        decoder.read_next_frame().map_err(failed)?.ok_or_else(|| undecodable(Format::Gif, "it holds no frame"))?;
+    if (u32::from(frame.width), u32::from(frame.height)) != header.first {
+        return Err(undecodable(Format::Gif, "its headers contradict each other"));
+    }
+    Ok(Decoded {
+        picture: Picture::new(header.width, header.height, Layout::Rgba, compose(&header, frame)),
+        orientation: Orientation::Upright,
+        metadata: Metadata::default(),
+    })
+}
+
+fn read_header(bytes: &[u8], limits: &Limits) -> Result<Header, DecodeError> {
+    let header = Header::read(bytes, limits.max_frames).ok_or_else(|| undecodable(Format::Gif, "it is cut short"))?;
+    if header.frames == 0 {
+        return Err(undecodable(Format::Gif, "it holds no frame"));
+    }
+    limits.check_size(Format::Gif, header.width, header.height)?;
+    limits.check_size(Format::Gif, header.first.0, header.first.1)?;
+    limits.check_frames(header.frames, header.width, header.height)?;
+    Ok(header)
+}
+
+fn probe_header(header: &Header) -> Probe {
+    Probe {
+        format: Format::Gif,
+        width: header.width,
+        height: header.height,
+        animated: header.frames > 1,
+        alpha: true,
+        orientation: Orientation::Upright,
+        decode_bytes: decode_bytes(header),
+    }
+}
+
+/// The canvas and the first frame, each in RGBA.
+fn decode_bytes(header: &Header) -> u64 {
+    let canvas = u64::from(header.width) * u64::from(header.height);
+    let frame = u64::from(header.first.0) * u64::from(header.first.1);
+    canvas * 4 + frame * 5 + (1 << 20)
+}
+
+impl Header {
+    /// Walks the blocks until the trailer, the end of the bytes or one frame more than `max_frames`. A canvas
+    /// without a size takes that of the first frame. None when the file is shorter than its head.
+    fn read(bytes: &[u8], max_frames: u32) -> Option<Header> {
+        let (width, height) = (u16_le(bytes, 6)?, u16_le(bytes, 8)?);
+        let mut header = Header { width: width.into(), height: height.into(), ..Header::default() };
+        let mut at = 13 + colour_table(*bytes.get(10)?);
+        while header.frames <= max_frames {
+            let Some(next) = header.read_block(bytes, at) else { break };
+            at = next;
+        }
+        if header.width == 0 || header.height == 0 {
+            (header.width, header.height) = header.first;
+        }
+        Some(header)
+    }
+
+    /// The start of the block after that at `at`.
+    fn read_block(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        match bytes.get(at)? {
+            0x21 => sub_blocks_end(bytes, at + 2),
+            0x2C => {
+                let (width, height) = (u16_le(bytes, at + 5)?, u16_le(bytes, at + 7)?);
+                if self.frames == 0 {
+                    self.first = (width.into(), height.into());
+                }
+                self.frames += 1;
+                sub_blocks_end(bytes, at + 11 + colour_table(*bytes.get(at + 9)?))
+            }
+            0x3B => None,
+            // Some writers leave zeros between blocks.
+            0 => Some(at + 1),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes of the colour table that a packed field announces.
+fn colour_table(packed: u8) -> usize {
+    if packed & 0x80 == 0 { 0 } else { 3 << ((packed & 7) + 1) }
+}
+
+fn sub_blocks_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let length = usize::from(*bytes.get(at)?);
+        at += 1 + length;
+        if length == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// The frame on a transparent canvas; what reaches beyond the canvas is cut off.
+fn compose(header: &Header, frame: &Frame<'_>) -> Vec<u8> {
+    let (width, height) = (header.width as usize, header.height as usize);
+    let (left, top, frame_width) = (usize::from(frame.left), usize::from(frame.top), usize::from(frame.width));
+    let mut canvas = vec![0; width * height * 4];
+    let visible = frame_width.min(width.saturating_sub(left)) * 4;
+    for (row, y) in frame.buffer.chunks_exact(frame_width * 4).zip(top..height) {
+        let start = (y * width + left) * 4;
+        if let (Some(target), Some(source)) = (canvas.get_mut(start..start + visible), slice(row, 0, visible)) {
+            target.copy_from_slice(source);
+        }
+    }
+    canvas
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A canvas of 4x3 whose frames are 2x2 at 1,1; index 1 is transparent.
+    fn file(frames: usize) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = gif::Encoder::new(&mut file, 4, 3, &[10, 20, 30, 40, 50, 60]).unwrap();
+        for _ in 0..frames {
+            let mut frame = Frame::from_indexed_pixels(2, 2, vec![0, 1, 0, 0], Some(1));
+            (frame.left, frame.top) = (1, 1);
+            encoder.write_frame(&frame).unwrap();
+        }
+        drop(encoder);
+        file
+    }
+
+    #[test]
+    fn the_first_frame_lies_on_a_transparent_canvas() {
+        let picture = decode(&file(2), &Limits::default()).unwrap().picture;
+        assert_eq!((picture.width(), picture.height()), (4, 3));
+        let pixel = |x: usize, y: usize| &picture.pixels()[(y * 4 + x) * 4..][..4];
+        assert_eq!((pixel(0, 0)[3], pixel(1, 1), pixel(2, 1)[3]), (0, &[10, 20, 30, 255][..], 0));
+        assert_eq!((pixel(2, 2), pixel(3, 2)[3]), (&[10, 20, 30, 255][..], 0));
+    }
+
+    #[test]
+    fn a_frame_beyond_the_canvas_is_cut_off() {
+        let mut file = file(1);
+        let frame = file.iter().position(|&byte| byte == 0x2C).unwrap();
+        file[frame + 1] = 3;
+        let picture = decode(&file, &Limits::default()).unwrap().picture;
+        assert_eq!(picture.pixels()[(4 + 3) * 4..][..4], [10, 20, 30, 255]);
+    }
+
+    #[test]
+    fn frames_are_counted_without_decoding() {
+        assert!(!probe(&file(1), &Limits::default()).unwrap().animated);
+        let limits = Limits { max_frames: 3, ..Limits::default() };
+        assert!(probe(&file(3), &limits).unwrap().animated);
+        assert!(matches!(decode(&file(4), &limits), Err(DecodeError::TooManyPixels { .. })));
+    }
+
+    #[test]
+    fn a_bomb_of_pixels_is_refused_by_its_header() {
+        let mut canvas = file(1);
+        canvas[6..10].fill(0xFF);
+        assert!(matches!(decode(&canvas, &Limits::default()), Err(DecodeError::TooManyPixels { .. })));
+        let mut bomb = file(1);
+        let frame = bomb.iter().position(|&byte| byte == 0x2C).unwrap();
+        bomb[frame + 5..frame + 9].fill(0xFF);
+        assert!(matches!(decode(&bomb, &Limits::default()), Err(DecodeError::TooManyPixels { .. })));
+    }
+
+    #[test]
+    fn truncation_and_damage_anywhere_never_panic() {
+        let file = file(2);
+        for at in 0..file.len() {
+            let _ = decode(&file[..at], &Limits::default());
+            let mut damaged = file.clone();
+            damaged[at] ^= 0x55;
+            let _ = decode(&damaged, &Limits { max_pixels: 1_000_000, ..Limits::default() });
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! High dynamic range (PQ and HLG, ITU-R BT.2100) toned down to sRGB. Must not know any file format.
+//!
+//! Reference white is 203 nits (ITU-R BT.2408) and becomes sRGB's white; what is brighter is squeezed into
+//! the top quarter of the range by one curve on the largest channel, so hues stay.
+
+/// Light of sRGB's white, in nits (ITU-R BT.2408 s2.2).
+const WHITE_NITS: f32 = 203.0;
+/// Light that the curve maps to white, in nits: the peak that most content is mastered to.
+const PEAK_NITS: f32 = 1000.0;
+/// Where the curve starts to bend, in units of white.
+const KNEE: f32 = 0.75;
+/// Steps of the tables: 12 bits, finer than any such picture's own.
+const STEPS: usize = 4096;
+
+/// Luminance of BT.2020's primaries.
+const LUMA_2020: [f32; 3] = [0.2627, 0.6780, 0.0593];
+
+type Matrix = [[f32; 3]; 3];
+const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+/// Linear BT.2020 to linear BT.709 (ITU-R BT.2087).
+const FROM_2020: Matrix = [[1.660_5, -0.587_6, -0.072_8], [-0.124_6, 1.132_9, -0.008_3], [-0.018_2, -0.100_6, 1.118_7]];
+/// Linear Display P3 to linear BT.709 (CSS Color 4).
+const FROM_P3: Matrix = [[1.224_9, -0.224_9, 0.0], [-0.042_1, 1.042_1, 0.0], [-0.019_6, -0.078_6, 1.098_3]];
+
+/// The way from one high dynamic range space to sRGB.
+pub struct ToneMap {
+    /// Signal to light: nits over [`WHITE_NITS`] for PQ, scene light 0 to 1 for HLG.
+    light: Vec<f32>,
+    is_hlg: bool,
+    matrix: Matrix,
+    /// Light 0 to 1 to sRGB levels.
+    levels: Vec<u8>,
+}
+
+impl ToneMap {
+    /// The way from these code points of ITU-T H.273; none when the transfer function is neither PQ nor HLG.
+    pub fn new(primaries: u8, transfer: u8) -> Option<ToneMap> {
+        let is_hlg = match transfer {
+            16 => false,
+            18 => true,
+            _ => return None,
+        };
+        let matrix = match primaries {
+            9 => FROM_2020,
+            11 | 12 => FROM_P3,
+            _ => IDENTITY,
+        };
+        let unit = |step: usize| step as f32 / (STEPS - 1) as f32;
+        let light = (0..STEPS).map(|step| if is_hlg { hlg_light(unit(step)) } else { pq_light(unit(step)) }).collect();
+        // Indexed by the square root of light: linear steps would be too coarse for the shadows.
+        let levels = (0..STEPS).map(|step| srgb_level(unit(step) * unit(step))).collect();
+        Some(ToneMap { light, is_hlg, matrix, levels })
+    }
+
+    /// The sRGB pixel of a signal, each channel 0 to 1.
+    pub fn convert(&self, signal: [f32; 3]) -> [u8; 3] {
+        let mut light = signal.map(|channel| self.light[step(channel)]);
+        if self.is_hlg {
+            light = hlg_display(light);
+        }
+        let rgb = self.matrix.map(|row| (row[0] * light[0] + row[1] * light[1] + row[2] * light[2]).max(0.0));
+        let largest = rgb[0].max(rgb[1]).max(rgb[2]);
+        let scale = if largest > KNEE { squeeze(largest) / largest } else { 1.0 };
+        rgb.map(|channel| self.levels[step((channel * scale).sqrt())])
+    }
+}
+
+fn step(unit: f32) -> usize {
+    (unit.clamp(0.0, 1.0) * (STEPS - 1) as f32).round() as usize
+}
+
+/// SMPTE ST 2084, in units of white.
+fn pq_light(signal: f32) -> f32 {
+    const M1: f32 = 0.159_301_76;
+    const M2: f32 = 78.84375;
+    const C1: f32 = 0.8359375;
+    const C2: f32 = 18.851_563;
+    const C3: f32 = 18.6875;
+    let power = signal.powf(1.0 / M2);
+    ((power - C1).max(0.0) / (C2 - C3 * power)).powf(1.0 / M1) * 10_000.0 / WHITE_NITS
+}
+
+/// The inverse of BT.2100's HLG camera curve: scene light, 0 to 1.
+fn hlg_light(signal: f32) -> f32 {
+    const A: f32 = 0.178_832_77;
+    const B: f32 = 0.284_668_92;
+    const C: f32 = 0.559_910_7;
+    if signal <= 0.5 { signal * signal / 3.0 } else { (((signal - C) / A).exp() + B) / 12.0 }
+}
+
+/// BT.2100's system gamma of 1.2 for a display of [`PEAK_NITS`], in units of white.
+fn hlg_display(scene: [f32; 3]) -> [f32; 3] {
+    let luma = scene.iter().zip(LUMA_2020).map(|(channel, weight)| channel * weight).sum::<f32>();
+    let gain = luma.max(1e-6).powf(0.2) * PEAK_NITS / WHITE_NITS;
+    scene.map(|channel| channel * gain)
+}
+
+/// Light above the knee to what is left below white: Reinhard's extended curve, the peak becomes 1.
+fn squeeze(light: f32) -> f32 {
+    let room = 1.0 - KNEE;
+    let over = (light - KNEE) / room;
+    let peak = (PEAK_NITS / WHITE_NITS - KNEE) / room;
+    (KNEE + room * over * (1.0 + over / (peak * peak)) / (1.0 + over)).min(1.0)
+}
+
+fn srgb_level(light: f32) -> u8 {
+    let signal = if light <= 0.003_130_8 { light * 12.92 } else { 1.055 * light.powf(1.0 / 2.4) - 0.055 };
+    (signal * 255.0).round() as u8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_pq_and_hlg_are_toned_down() {
+        assert!(ToneMap::new(9, 16).is_some() && ToneMap::new(9, 18).is_some());
+        assert!(ToneMap::new(9, 13).is_none() && ToneMap::new(1, 1).is_none());
+    }
+
+    #[test]
+    fn black_stays_black_and_the_peak_is_white() {
+        // PQ of 1000 nits is 0.7518 (BT.2408 table 1); HLG's peak is 1.
+        for (transfer, peak) in [(16, 0.7518), (18, 1.0)] {
+            let map = ToneMap::new(9, transfer).unwrap();
+            assert_eq!(map.convert([0.0; 3]), [0; 3]);
+            assert!(map.convert([peak; 3]).iter().all(|&level| level >= 254), "{transfer}");
+        }
+    }
+
+    #[test]
+    fn mid_grey_keeps_its_light() {
+        // 26 nits, an 18 % card's light under a white of 203 less highlights, is PQ 0.38 (BT.2408).
+        let grey = ToneMap::new(9, 16).unwrap().convert([0.38; 3]);
+        assert!(grey.iter().all(|&level| level.abs_diff(101) <= 3), "{grey:?}");
+    }
+
+    #[test]
+    fn brighter_is_never_darker() {
+        for transfer in [16, 18] {
+            let map = ToneMap::new(9, transfer).unwrap();
+            let ramp: Vec<u8> = (0..=1000).map(|i| map.convert([i as f32 / 1000.0; 3])[0]).collect();
+            assert!(ramp.is_sorted(), "{transfer}");
+        }
+    }
+}

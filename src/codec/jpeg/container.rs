@@ -1,0 +1,248 @@
+//! The segments of a JPEG (ITU-T T.81, annex B): metadata out, metadata in, padding. Must not know pixels.
+
+use crate::codec::{Metadata, MetadataPolicy, exif};
+
+/// Second bytes of markers (T.81, table B.1).
+const SOI: u8 = 0xD8;
+const EOI: u8 = 0xD9;
+const SOS: u8 = 0xDA;
+const APP0: u8 = 0xE0;
+const APP1: u8 = 0xE1;
+const APP2: u8 = 0xE2;
+const APP14: u8 = 0xEE;
+const APP15: u8 = 0xEF;
+const COM: u8 = 0xFE;
+
+/// What application segments start with: JFIF 1.02, ICC.1 annex B.4, T.872, EXIF 2.32 s4.7.2,
+/// CIPA DC-007 s4.2, XMP part 3 s1.1.3.
+const JFIF: &[u8] = b"JFIF\0";
+const ICC: &[u8] = b"ICC_PROFILE\0";
+const ADOBE: &[u8] = b"Adobe";
+const EXIF: &[u8] = b"Exif\0\0";
+const MPF: &[u8] = b"MPF\0";
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+
+/// Bytes of a JFIF segment up to its thumbnail, the last two of which are the thumbnail's sides.
+const JFIF_BYTES: usize = 14;
+/// Bytes that a segment holds besides its marker and its 16-bit length, which counts itself.
+const MAX_PAYLOAD: usize = 65_533;
+/// Bytes of a marker and a length.
+const SEGMENT_HEAD: usize = 4;
+
+/// The file without metadata, thumbnails and what follows its end (previews, gain maps).
+pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
+    let mut kept = vec![0xFF, SOI];
+    let mut block = None;
+    let mut segments = Segments::open(file)?;
+    loop {
+        let segment = segments.next()?;
+        match segment.marker {
+            EOI => break,
+            APP1 if segment.payload.starts_with(EXIF) => {
+                block = block.or(Some(&segment.payload[EXIF.len()..]));
+            }
+            APP0 if segment.payload.starts_with(JFIF) => {
+                push_segment(&mut kept, APP0, &[&without_thumbnail(segment.payload)?]);
+            }
+            APP2 if segment.payload.starts_with(ICC) => push_segment(&mut kept, APP2, &[segment.payload]),
+            APP14 if segment.payload.starts_with(ADOBE) => push_segment(&mut kept, APP14, &[segment.payload]),
+            APP0..=APP15 | COM => {}
+            marker => {
+                push_segment(&mut kept, marker, &[segment.payload]);
+                kept.extend(segment.entropy);
+            }
+        }
+    }
+    kept.extend([0xFF, EOI]);
+    let exif = block.and_then(|block| exif::kept(block, policy));
+    Some(embed(kept, &Metadata { exif, xmp: None }))
+}
+
+/// The file with EXIF and XMP, each in one APP1 segment; what is too large for a segment is left out.
+pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
+    let mut segments = Vec::new();
+    for (name, block) in [(EXIF, &metadata.exif), (XMP, &metadata.xmp)] {
+        if let Some(block) = block.as_ref().filter(|block| name.len() + block.len() <= MAX_PAYLOAD) {
+            push_segment(&mut segments, APP1, &[name, block]);
+        }
+    }
+    if let Some(at) = position_after(&file, |segment| segment.payload.starts_with(JFIF)) {
+        file.splice(at..at, segments);
+    }
+    file
+}
+
+/// The file grown by `extra` bytes: comments (COM), or what is too small for one as fill bytes, of which "any
+/// marker may optionally be preceded by any number" (T.81 s B.1.1.2). They stand behind the application
+/// segments, whose readers expect them first, but not between a list of further pictures (MPF) and those, since
+/// it counts the bytes.
+pub fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
+    let at =
+        position_after(&file, |segment| matches!(segment.marker, APP0..=APP15) && !segment.payload.starts_with(MPF))?;
+    let mut padding = Vec::with_capacity(extra);
+    let mut left = extra;
+    while left >= SEGMENT_HEAD {
+        // Leaves either nothing or enough for another segment.
+        let full = left.min(SEGMENT_HEAD + MAX_PAYLOAD);
+        let size = if (1..SEGMENT_HEAD).contains(&(left - full)) { full - SEGMENT_HEAD } else { full };
+        push_segment(&mut padding, COM, &[&vec![b' '; size - SEGMENT_HEAD]]);
+        left -= size;
+    }
+    padding.resize(extra, 0xFF);
+    file.splice(at..at, padding);
+    Some(file)
+}
+
+/// Where the segments at the front of `file` end that are `wanted`.
+fn position_after(file: &[u8], wanted: impl Fn(&Segment) -> bool) -> Option<usize> {
+    let mut segments = Segments::open(file)?;
+    loop {
+        let at = segments.at;
+        if !wanted(&segments.next()?) {
+            return Some(at);
+        }
+    }
+}
+
+fn push_segment(file: &mut Vec<u8>, marker: u8, payload: &[&[u8]]) {
+    let size = payload.iter().map(|part| part.len()).sum::<usize>();
+    assert!(size <= MAX_PAYLOAD, "a segment holds at most {MAX_PAYLOAD} bytes, got {size}");
+    file.extend([0xFF, marker]);
+    file.extend((size as u16 + 2).to_be_bytes());
+    payload.iter().for_each(|part| file.extend(*part));
+}
+
+/// A JFIF payload whose thumbnail is gone.
+fn without_thumbnail(jfif: &[u8]) -> Option<[u8; JFIF_BYTES]> {
+    let mut head: [u8; JFIF_BYTES] = jfif.get(..JFIF_BYTES)?.try_into().ok()?;
+    head[JFIF_BYTES - 2..].fill(0);
+    Some(head)
+}
+
+/// A marker with what belongs to it.
+struct Segment<'a> {
+    marker: u8,
+    payload: &'a [u8],
+    /// The coded data behind a start of scan, restart markers included.
+    entropy: &'a [u8],
+}
+
+/// Walks a file from marker to marker.
+struct Segments<'a> {
+    file: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Segments<'a> {
+    fn open(file: &'a [u8]) -> Option<Segments<'a>> {
+        file.starts_with(&[0xFF, SOI]).then_some(Segments { file, at: 2 })
+    }
+
+    /// The next segment, fill bytes before it skipped; none when the file ends or breaks the rules here.
+    fn next(&mut self) -> Option<Segment<'a>> {
+        let rest = self.file.get(self.at..)?;
+        let fill = rest.iter().take_while(|byte| **byte == 0xFF).count();
+        let marker = *rest.get(fill).filter(|_| fill > 0)?;
+        if marker == EOI {
+            self.at += fill + 1;
+            return Some(Segment { marker, payload: &[], entropy: &[] });
+        }
+        // Everything below 0xC0, and 0xD0 to 0xD8, stands alone or means nothing between segments.
+        if !matches!(marker, 0xC0..=0xCF | SOS..=0xFE) {
+            return None;
+        }
+        let body = &rest[fill + 1..];
+        let size = usize::from(u16::from_be_bytes(body.get(..2)?.try_into().ok()?));
+        let payload = body.get(2..size)?;
+        let entropy = if marker == SOS { entropy_coded(&body[size..])? } else { &[] };
+        self.at += fill + 1 + size + entropy.len();
+        Some(Segment { marker, payload, entropy })
+    }
+}
+
+/// The part of `rest` before the next marker that is neither a restart nor a stuffed zero.
+fn entropy_coded(rest: &[u8]) -> Option<&[u8]> {
+    let mut at = 0;
+    loop {
+        at += rest.get(at..)?.iter().position(|byte| *byte == 0xFF)?;
+        match rest.get(at + 1)? {
+            0x00 | 0xD0..=0xD7 => at += 2,
+            // Fill bytes: the one before the marker starts it.
+            0xFF => at += 1,
+            _ => return Some(&rest[..at]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(marker: u8, payload: &[u8]) -> Vec<u8> {
+        let mut segment = Vec::new();
+        push_segment(&mut segment, marker, &[payload]);
+        segment
+    }
+
+    /// A file of the shape of a JPEG around `front`: containers never look at the coded data.
+    fn file(front: &[Vec<u8>]) -> Vec<u8> {
+        let scan = [segment(SOS, b"head"), b"\x12\xFF\x00\x34\xFF\xD0\x56".to_vec()].concat();
+        [vec![0xFF, SOI], front.concat(), segment(0xDB, b"table"), scan, vec![0xFF, EOI]].concat()
+    }
+
+    fn jfif() -> Vec<u8> {
+        segment(APP0, b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0")
+    }
+
+    #[test]
+    fn a_thumbnail_inside_jfif_is_dropped() {
+        let with_thumbnail = segment(APP0, b"JFIF\0\x01\x02\0\0\x01\0\x01\x01\x01RGB");
+        let stripped = strip(&file(&[with_thumbnail]), MetadataPolicy::Strip);
+        assert_eq!(stripped, Some(file(&[jfif()])));
+    }
+
+    #[test]
+    fn colour_segments_stay_and_others_go() {
+        let colour = [segment(APP14, b"Adobe\0d"), segment(APP2, b"ICC_PROFILE\0\x01\x01profile")];
+        let other = [segment(APP14, b"Other"), segment(APP2, b"FPXR\0"), segment(APP1, XMP), segment(COM, b"hello")];
+        let stripped = strip(&file(&[colour.concat(), other.concat()]), MetadataPolicy::Strip);
+        assert_eq!(stripped, Some(file(&[colour.concat()])));
+    }
+
+    #[test]
+    fn fill_bytes_and_what_follows_the_end_are_dropped() {
+        let mut filled = file(&[]);
+        filled.splice(2..2, [0xFF; 5]);
+        filled.extend(b"gain map");
+        assert_eq!(strip(&filled, MetadataPolicy::Strip), Some(file(&[])));
+    }
+
+    #[test]
+    fn a_file_without_an_end_is_not_understood() {
+        let whole = file(&[]);
+        assert_eq!(strip(&whole[..whole.len() - 1], MetadataPolicy::Strip), None);
+    }
+
+    #[test]
+    fn a_few_bytes_are_fill_before_the_first_table() {
+        for extra in 1..=3 {
+            let filled = pad(file(&[jfif()]), extra).unwrap();
+            let expected = [&file(&[jfif()])[..20], &vec![0xFF; extra], &file(&[])[2..]].concat();
+            assert_eq!(filled, expected);
+        }
+    }
+
+    #[test]
+    fn padding_does_not_move_the_pictures_that_a_list_counts_to() {
+        let list = segment(APP2, b"MPF\0offsets from here on");
+        let padded = pad(file(&[jfif(), list.clone()]), 100).unwrap();
+        assert!(padded.ends_with(&file(&[list])[2..]));
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_segment_is_left_out() {
+        let exif = |size| Metadata { exif: Some(vec![7; size]), xmp: None };
+        assert_eq!(embed(file(&[]), &exif(65_528)), file(&[]));
+        assert_eq!(embed(file(&[]), &exif(65_527)).len(), file(&[]).len() + 65_537);
+    }
+}

@@ -1,0 +1,326 @@
+//! JPEG decode: baseline and progressive, grey, YCbCr, RGB, CMYK and YCCK, by zune-jpeg.
+//!
+//! Truncated files are common and browsers show what is there. The rule here: a file without its end marker is
+//! accepted when at least half of its rows are there (baseline), or its first scan, which covers the whole
+//! picture coarsely (progressive); the rest is grey. What has less is refused.
+
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::errors::DecodeErrors;
+
+use super::header::Header;
+use crate::codec::colour::{Channels, Converter, Space};
+use crate::codec::{
+    DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable,
+};
+use crate::picture::Picture;
+
+/// Scans a file may have: encoders write up to 15, crafted files repeat cheap ones.
+const MAX_SCANS: usize = 100;
+/// How often the scans may go through all blocks: progressive scripts in use stay under 15 times.
+const MAX_VISITS_PER_BLOCK: u64 = 20;
+/// Block visits that are always allowed: small pictures with many scans cost nothing.
+const FREE_VISITS: u64 = 1_000_000;
+/// Blocks of a picture so small that the decoder's reading ahead hides how many rows are there: it is always shown.
+const SMALL_BLOCKS: u64 = 64;
+/// Rows of the largest unit (4 blocks, T.81 s A.1.1): so many the decoder's reading ahead can hide.
+const LAST_ROWS: usize = 32;
+const END_MARKER: &[u8] = b"\xFF\xD9";
+/// What a missing part of a truncated file looks like.
+const MISSING: u8 = 128;
+
+/// Reads the markers of a JPEG.
+///
+/// # Errors
+/// [`DecodeError::Undecodable`] without a frame or scan, or for more scans than a real file has;
+/// [`DecodeError::TooManyPixels`].
+pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+    Ok(probe_header(&read_header(bytes, limits)?, limits))
+}
+
+/// Decodes a JPEG.
+///
+/// # Errors
+/// As [`probe`], and [`DecodeError::Undecodable`] for what the decoder does not take.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let header = read_header(bytes, limits)?;
+    let probe = probe_header(&header, limits);
+    let icc = header.icc(limits.max_metadata_bytes);
+    let space = icc.as_deref().map_or(Space::Srgb, Space::Icc);
+    let (samples, channels) = decode_samples(bytes, &header)?;
+    let pixels = to_srgb(samples, channels, &space, header.adobe);
+    Ok(Decoded {
+        picture: Picture::new(probe.width, probe.height, channels.layout(), pixels),
+        orientation: probe.orientation,
+        metadata: Metadata { exif: keep_metadata(header.exif, limits), xmp: keep_metadata(header.xmp, limits) },
+    })
+}
+
+fn refused(reason: impl Into<String>) -> DecodeError {
+    undecodable(Format::Jpeg, reason)
+}
+
+fn read_header<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, DecodeError> {
+    let header = Header::read(bytes).ok_or_else(|| refused("it ends before the picture begins"))?;
+    if header.components.is_empty() || header.scans == 0 {
+        return Err(refused("it holds no picture"));
+    }
+    limits.check_size(Format::Jpeg, header.width, header.height)?;
+    let max_visits = FREE_VISITS + MAX_VISITS_PER_BLOCK * header.blocks();
+    if header.scans > MAX_SCANS || header.block_visits > max_visits {
+        return Err(refused(format!("its {} scans cost more than a picture is worth", header.scans)));
+    }
+    Ok(header)
+}
+
+fn probe_header(header: &Header<'_>, limits: &Limits) -> Probe {
+    Probe {
+        format: Format::Jpeg,
+        width: header.width,
+        height: header.height,
+        animated: false,
+        alpha: false,
+        orientation: exif_orientation(header.exif, limits),
+        decode_bytes: decode_bytes(header),
+    }
+}
+
+/// The samples as decoded, the RGB picture beside them when they are not RGB already, the 16-bit coefficients
+/// of the whole picture when it has more than one scan (twice when truncated: a scan is kept until the next
+/// is whole), two rows of units, and the tables of the decoder and a colour profile.
+fn decode_bytes(header: &Header<'_>) -> u64 {
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let per_pixel = match header.components.len() {
+        1 => 1 + 3,
+        4 => 4 + 3,
+        _ => 3,
+    };
+    let buffered = header.progressive || header.scans > 1;
+    let coefficients = if buffered { header.blocks() * 64 * 2 } else { 0 };
+    let copies = if header.complete { 1 } else { 2 };
+    let rows = u64::from(header.width) * 4 * 32 * 4;
+    pixels * per_pixel + coefficients * copies + rows + (4 << 20)
+}
+
+/// The samples of the picture, in the channels that the decoder found.
+fn decode_samples(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
+    if header.complete {
+        decode_whole(bytes, header)
+    } else if header.blocks() <= SMALL_BLOCKS {
+        decode_whole(&[bytes, END_MARKER].concat(), header)
+    } else {
+        decode_truncated(bytes, header)
+    }
+}
+
+fn decode_whole(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
+    let (mut decoder, channels) = open(bytes, header)?;
+    let mut samples = buffer(header, channels);
+    decoder.decode_into(&mut samples).map_err(failed)?;
+    Ok((samples, channels))
+}
+
+/// What there is of a truncated file, by the module's rule. Incremental mode stops where the decoder's reading
+/// ahead meets the end; when that is in the last rows, an end marker put behind the bytes brings these rows out.
+/// Further up it would not do: the decoder makes noise of what is missing.
+fn decode_truncated(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
+    let (mut decoder, channels) = open(bytes, header)?;
+    decoder.set_incremental_mode(true);
+    let mut samples = buffer(header, channels);
+    let (height, rows) = match decoder.decode_into(&mut samples) {
+        Ok(()) => return Ok((samples, channels)),
+        Err(error) if !error.is_recoverable_eof() => return Err(failed(error)),
+        Err(_) => (header.height as usize, decoder.decoded_scanlines().unwrap_or(0)),
+    };
+    if header.progressive {
+        return match decoder.decoded_scans() {
+            Some(1..) => Ok((samples, channels)),
+            _ => Err(mostly_missing()),
+        };
+    }
+    if rows < height.div_ceil(2) {
+        return Err(mostly_missing());
+    }
+    if rows + LAST_ROWS < height {
+        return Ok((samples, channels));
+    }
+    drop((decoder, samples));
+    decode_whole(&[bytes, END_MARKER].concat(), header)
+}
+
+fn mostly_missing() -> DecodeError {
+    refused("it is truncated and most of the picture is missing")
+}
+
+fn buffer(header: &Header<'_>, channels: Channels) -> Vec<u8> {
+    vec![MISSING; header.width as usize * header.height as usize * channels.count()]
+}
+
+type Opened<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
+
+/// A decoder that has read the headers, and found in them what we did.
+fn open<'a>(bytes: &'a [u8], header: &Header<'_>) -> Result<(Opened<'a>, Channels), DecodeError> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(header.width as usize)
+        .set_max_height(header.height as usize)
+        .jpeg_set_max_scans(MAX_SCANS);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    decoder.decode_headers().map_err(failed)?;
+    let (channels, output) = match decoder.input_colorspace() {
+        Some(ColorSpace::Luma) => (Channels::Grey, ColorSpace::Luma),
+        Some(ColorSpace::YCbCr | ColorSpace::RGB) => (Channels::Rgb, ColorSpace::RGB),
+        Some(ColorSpace::CMYK | ColorSpace::YCCK) => (Channels::Cmyk, ColorSpace::CMYK),
+        other => return Err(refused(format!("its colours are {other:?}, which is not supported"))),
+    };
+    decoder.set_options(options.jpeg_set_out_colorspace(output));
+    let length = header.width as usize * header.height as usize * channels.count();
+    if decoder.dimensions() != Some((header.width as usize, header.height as usize))
+        || decoder.output_buffer_size() != Some(length)
+    {
+        return Err(refused("its headers contradict each other"));
+    }
+    Ok((decoder, channels))
+}
+
+fn failed(error: DecodeErrors) -> DecodeError {
+    refused(reason(&error))
+}
+
+/// The decoder's words, without the quotes that its Debug form puts around them.
+fn reason(error: &DecodeErrors) -> String {
+    format!("{error:?}").replace('"', "")
+}
+
+/// Adobe's marker means that inks are stored inverted; without it they are as T.81 readers find them.
+fn to_srgb(mut samples: Vec<u8>, channels: Channels, space: &Space<'_>, inverted_inks: bool) -> Vec<u8> {
+    let converter = Converter::new(space, channels);
+    if channels == Channels::Rgb {
+        converter.convert_in_place(&mut samples);
+        return samples;
+    }
+    if channels == Channels::Cmyk && inverted_inks {
+        samples.iter_mut().for_each(|ink| *ink = u8::MAX - *ink);
+    }
+    let mut pixels = vec![0; samples.len() / channels.count() * 3];
+    converter.convert(&samples, &mut pixels);
+    pixels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A grey JPEG whose every block is `difference` brighter than the one before: one Huffman code a
+    /// table, so that the bytes can be written by hand.
+    fn grey(width: u16, height: u16, blocks: usize) -> Vec<u8> {
+        let mut file = b"\xFF\xD8\xFF\xDB\0\x43\0".to_vec();
+        file.extend([8; 64]);
+        file.extend(b"\xFF\xC0\0\x0B\x08");
+        file.extend(height.to_be_bytes());
+        file.extend(width.to_be_bytes());
+        file.extend(b"\x01\x01\x11\0");
+        // DC: the code 0 announces 4 bits; AC: the code 0 ends the block.
+        file.extend(b"\xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04");
+        file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        file.extend(b"\xFF\xDA\0\x08\x01\x01\0\0\x3F\0");
+        // A block is 0 1000 0: six bits. Four blocks are three bytes.
+        for _ in 0..blocks / 4 {
+            file.extend([0b0100_0001, 0b0000_0100, 0b0001_0000]);
+        }
+        file
+    }
+
+    fn whole(width: u16, height: u16) -> Vec<u8> {
+        let mut file = grey(width, height, usize::from(width) * usize::from(height) / 64);
+        file.extend(b"\xFF\xD9");
+        file
+    }
+
+    fn with_exif_orientation(value: u8) -> Vec<u8> {
+        let exif = [b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec(), vec![value, 0, 0, 0, 0, 0, 0]]
+            .concat();
+        let mut file = b"\xFF\xD8\xFF\xE1".to_vec();
+        file.extend(u16::try_from(exif.len() + 2).unwrap().to_be_bytes());
+        file.extend(exif);
+        file.extend(&whole(8, 64)[2..]);
+        file
+    }
+
+    #[test]
+    fn decodes_grey_as_rgb() {
+        let decoded = decode(&whole(8, 64), &Limits::default()).unwrap();
+        assert_eq!((decoded.picture.width(), decoded.picture.height()), (8, 64));
+        assert!(decoded.picture.is_grey());
+        // 8 levels times the quantiser's 8, over 8: each block is 8 brighter.
+        let levels: Vec<u8> = (0..8).map(|block| decoded.picture.pixels()[block * 8 * 24]).collect();
+        assert_eq!(levels, [136, 144, 152, 160, 168, 176, 184, 192]);
+    }
+
+    #[test]
+    fn a_missing_end_marker_is_forgiven() {
+        for width in [8, 160] {
+            let file = whole(width, 64);
+            let cut = decode(&file[..file.len() - 2], &Limits::default()).unwrap();
+            assert!(cut.picture == decode(&file, &Limits::default()).unwrap().picture, "{width}");
+        }
+    }
+
+    #[test]
+    fn half_a_picture_is_shown_and_less_is_refused() {
+        let half = decode(&grey(8, 1280, 96), &Limits::default()).unwrap();
+        assert_eq!(half.picture.height(), 1280);
+        assert_eq!(half.picture.pixels().last(), Some(&MISSING));
+        let error = decode(&grey(8, 1280, 32), &Limits::default()).unwrap_err();
+        assert!(error.to_string().contains("truncated"), "{error}");
+    }
+
+    #[test]
+    fn truncation_at_every_point_never_panics() {
+        let file = with_exif_orientation(6);
+        for end in 0..file.len() {
+            let _ = decode(&file[..end], &Limits::default());
+        }
+    }
+
+    #[test]
+    fn damage_at_every_point_never_panics() {
+        let file = whole(8, 64);
+        for at in 2..file.len() {
+            for value in [0, 0xFF, file[at] ^ 0x10] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                let _ = decode(&damaged, &Limits::default());
+            }
+        }
+    }
+
+    #[test]
+    fn the_exif_orientation_is_found() {
+        let file = with_exif_orientation(6);
+        assert_eq!(probe(&file, &Limits::default()).unwrap().orientation, crate::picture::Orientation::Rotate90);
+        assert!(decode(&file, &Limits::default()).unwrap().metadata.exif.unwrap().starts_with(b"MM\0*"));
+    }
+
+    #[test]
+    fn a_bomb_of_pixels_is_refused_by_its_header() {
+        let mut file = whole(8, 64);
+        let frame = file.windows(2).position(|marker| marker == b"\xFF\xC0").unwrap();
+        file[frame + 5..frame + 9].copy_from_slice(&[0xFF; 4]);
+        assert!(matches!(decode(&file, &Limits::default()), Err(DecodeError::TooManyPixels { width: 65_535, .. })));
+    }
+
+    #[test]
+    fn a_bomb_of_scans_is_refused_by_its_header() {
+        let file = whole(8, 64);
+        let scan = file.windows(2).position(|marker| marker == b"\xFF\xDA").unwrap();
+        let mut bomb = file[..scan].to_vec();
+        for _ in 0..=MAX_SCANS {
+            bomb.extend(&file[scan..file.len() - 2]);
+        }
+        let error = probe(&bomb, &Limits::default()).unwrap_err();
+        assert!(error.to_string().contains("101 scans"), "{error}");
+    }
+}

@@ -1,0 +1,249 @@
+//! What a JPEG's markers say (ITU-T T.81 annex B), read without decoding.
+
+use crate::codec::bytes::{slice, u16_be};
+
+const EXIF: &[u8] = b"Exif\0\0";
+const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+const ICC: &[u8] = b"ICC_PROFILE\0";
+const ADOBE: &[u8] = b"Adobe";
+
+/// A JPEG up to its end marker; what follows (other pictures, gain maps) is not looked at.
+#[derive(Debug, Default)]
+pub(super) struct Header<'a> {
+    pub width: u32,
+    pub height: u32,
+    pub progressive: bool,
+    pub components: Vec<Component>,
+    pub exif: Option<&'a [u8]>,
+    pub xmp: Option<&'a [u8]>,
+    /// Chunks of the ICC profile: number, count, bytes.
+    icc: Vec<(u8, u8, &'a [u8])>,
+    /// Whether Adobe's marker is there: it means that CMYK is stored inverted.
+    pub adobe: bool,
+    /// Scans that begin.
+    pub scans: usize,
+    /// Blocks of 8x8 samples that all scans together go through.
+    pub block_visits: u64,
+    /// Whether the end marker is there.
+    pub complete: bool,
+}
+
+/// A colour component as the frame header declares it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Component {
+    id: u8,
+    horizontal: u32,
+    vertical: u32,
+}
+
+impl<'a> Header<'a> {
+    /// Reads all markers of `bytes` up to the end marker or the end of the bytes. None when a marker is
+    /// damaged before the first scan began; after that, what was found counts.
+    pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
+        let mut header = Header::default();
+        let mut at = 2;
+        loop {
+            match header.read_marker(bytes, at) {
+                Step::Next(next) => at = next,
+                Step::End => return Some(header),
+                Step::Damaged => return (header.scans > 0).then_some(header),
+            }
+        }
+    }
+
+    fn read_marker(&mut self, bytes: &'a [u8], at: usize) -> Step {
+        let Some((marker, body)) = next_marker(bytes, at) else {
+            return Step::Damaged;
+        };
+        match marker {
+            0xD9 => {
+                self.complete = true;
+                return Step::End;
+            }
+            // RSTn, TEM and a second SOI stand alone.
+            0x01 | 0xD0..=0xD8 => return Step::Next(body),
+            _ => {}
+        }
+        let Some(segment) =
+            u16_be(bytes, body).and_then(|length| slice(bytes, body + 2, usize::from(length).checked_sub(2)?))
+        else {
+            return Step::Damaged;
+        };
+        let end = body + 2 + segment.len();
+        match marker {
+            // C4, C8 and CC are not frames.
+            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
+                self.read_frame(marker, segment);
+            }
+            0xE1 => self.read_app1(segment),
+            0xE2 => self.read_icc(segment),
+            0xEE => self.adobe |= segment.starts_with(ADOBE),
+            0xDA => {
+                self.read_scan(segment);
+                return Step::Next(entropy_end(bytes, end));
+            }
+            _ => {}
+        }
+        Step::Next(end)
+    }
+
+    fn read_frame(&mut self, marker: u8, segment: &[u8]) {
+        if !self.components.is_empty() {
+            return;
+        }
+        let (Some(height), Some(width)) = (u16_be(segment, 1), u16_be(segment, 3)) else {
+            return;
+        };
+        self.width = u32::from(width);
+        self.height = u32::from(height);
+        self.progressive = matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE);
+        let components = segment.get(6..).unwrap_or_default().chunks_exact(3).take(4);
+        self.components = components
+            .map(|bytes| Component {
+                id: bytes[0],
+                horizontal: u32::from(bytes[1] >> 4).clamp(1, 4),
+                vertical: u32::from(bytes[1] & 15).clamp(1, 4),
+            })
+            .collect();
+    }
+
+    fn read_app1(&mut self, segment: &'a [u8]) {
+        if let Some(exif) = segment.strip_prefix(EXIF) {
+            self.exif.get_or_insert(exif);
+        } else if let Some(xmp) = segment.strip_prefix(XMP) {
+            self.xmp.get_or_insert(xmp);
+        }
+    }
+
+    fn read_icc(&mut self, segment: &'a [u8]) {
+        if let Some([number, count, chunk @ ..]) = segment.strip_prefix(ICC) {
+            self.icc.push((*number, *count, chunk));
+        }
+    }
+
+    fn read_scan(&mut self, segment: &[u8]) {
+        self.scans += 1;
+        let count = usize::from(segment.first().copied().unwrap_or(0)).min(4);
+        for selector in segment.get(1..).unwrap_or_default().chunks_exact(2).take(count) {
+            if let Some(component) = self.components.iter().find(|component| component.id == selector[0]) {
+                self.block_visits = self.block_visits.saturating_add(self.blocks_of(component));
+            }
+        }
+    }
+
+    /// Blocks of all components together.
+    pub fn blocks(&self) -> u64 {
+        self.components.iter().map(|component| self.blocks_of(component)).sum()
+    }
+
+    /// Blocks of a component, padded to whole units of the picture's sampling.
+    fn blocks_of(&self, component: &Component) -> u64 {
+        let across = self.components.iter().map(|component| component.horizontal).max().unwrap_or(1);
+        let down = self.components.iter().map(|component| component.vertical).max().unwrap_or(1);
+        let units = u64::from(self.width.div_ceil(8 * across)) * u64::from(self.height.div_ceil(8 * down));
+        units * u64::from(component.horizontal * component.vertical)
+    }
+
+    /// The ICC profile, when all its chunks are there and together at most `max_bytes` long (ICC.1 annex B.4).
+    pub fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
+        let &(_, count, _) = self.icc.first()?;
+        let total: usize = self.icc.iter().map(|(_, _, chunk)| chunk.len()).sum();
+        if self.icc.len() != usize::from(count) || total > max_bytes {
+            return None;
+        }
+        let mut profile = Vec::with_capacity(total);
+        for number in 1..=count {
+            let (_, _, chunk) = self.icc.iter().find(|(found, _, _)| *found == number)?;
+            profile.extend_from_slice(chunk);
+        }
+        Some(profile)
+    }
+}
+
+enum Step {
+    /// The next marker is looked for from here on.
+    Next(usize),
+    End,
+    Damaged,
+}
+
+/// The first marker from `at` on and where its body begins; fill bytes before it are passed over.
+fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
+    loop {
+        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
+        at += bytes.get(at..)?.iter().position(|&byte| byte != 0xFF)?;
+        let marker = *bytes.get(at)?;
+        at += 1;
+        if marker != 0 {
+            return Some((marker, at));
+        }
+    }
+}
+
+/// Where the entropy-coded bytes from `at` on end: at the first marker that is not a restart.
+fn entropy_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
+        at += found;
+        match bytes.get(at + 1) {
+            Some(0 | 0xD0..=0xD7) => at += 2,
+            Some(0xFF) => at += 1,
+            _ => return at,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Markers of a 20x10 frame with 4:2:0 chroma, then `scans` scans of luma alone.
+    fn file(scans: usize) -> Vec<u8> {
+        let mut file = b"\xFF\xD8\xFF\xFF\xFF\xC2\0\x11\x08\0\x0A\0\x14\x03\x01\x22\0\x02\x11\0\x03\x11\0".to_vec();
+        for _ in 0..scans {
+            file.extend(b"\xFF\xDA\0\x08\x01\x01\0\0\x3F\0\x12\xFF\0\xFF\xD0\x34");
+        }
+        file.extend(b"\xFF\xD9");
+        file
+    }
+
+    #[test]
+    fn counts_scans_and_the_blocks_they_visit() {
+        let file = file(3);
+        let header = Header::read(&file).unwrap();
+        assert_eq!((header.width, header.height, header.scans), (20, 10, 3));
+        assert!(header.complete && header.progressive);
+        // Two units of 16x16: 4 luma and 2 chroma blocks each.
+        assert_eq!((header.blocks(), header.block_visits), (12, 24));
+    }
+
+    #[test]
+    fn nothing_after_the_end_marker_counts() {
+        let mut file = file(1);
+        file.extend(self::file(50));
+        assert_eq!(Header::read(&file).unwrap().scans, 1);
+    }
+
+    #[test]
+    fn truncation_at_every_point_never_panics() {
+        let file = file(2);
+        for end in 0..file.len() {
+            if let Some(header) = Header::read(&file[..end]) {
+                assert!(!header.complete && header.scans > 0);
+            }
+        }
+    }
+
+    #[test]
+    fn an_icc_profile_is_joined_in_order() {
+        let mut file = b"\xFF\xD8".to_vec();
+        for (number, byte) in [(2, b'b'), (1, b'a')] {
+            file.extend(b"\xFF\xE2\0\x11ICC_PROFILE\0");
+            file.extend([number, 2, byte]);
+        }
+        file.extend(b"\xFF\xD9");
+        let header = Header::read(&file).unwrap();
+        assert_eq!(header.icc(10).as_deref(), Some(&b"ab"[..]));
+        assert_eq!(header.icc(1), None);
+    }
+}

@@ -1,0 +1,7 @@
+//! JPEG: its container, decoder and encoder.
+
+pub mod container;
+pub mod decode;
+pub mod encode;
+mod header;
+pub mod quantiser;

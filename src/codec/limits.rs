@@ -1,0 +1,123 @@
+//! What a file may ask of us, checked from its header before anything is allocated.
+
+use std::fmt;
+
+use super::{DecodeError, Format, undecodable};
+
+/// Limits on untrusted input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Pixels a picture may have (width times height).
+    pub max_pixels: u64,
+    /// Pixels a side may have.
+    pub max_side: u32,
+    /// Frames an animation may declare; only the first is decoded, but counting costs too.
+    pub max_frames: u32,
+    /// Bytes of EXIF, XMP or ICC profile, after decompression; what is larger is dropped, unread.
+    pub max_metadata_bytes: usize,
+}
+
+impl Default for Limits {
+    /// 100 megapixels, 65,535 pixels a side, 10,000 frames, 4 MiB of metadata: above every camera's
+    /// output, below what hurts.
+    fn default() -> Limits {
+        Limits { max_pixels: 100_000_000, max_side: 65_535, max_frames: 10_000, max_metadata_bytes: 4 << 20 }
+    }
+}
+
+impl Limits {
+    /// Holds a picture's size against the limits.
+    ///
+    /// # Errors
+    /// [`DecodeError::Undecodable`] for a side of zero, [`DecodeError::TooManyPixels`] over a limit.
+    pub fn check_size(&self, format: Format, width: u32, height: u32) -> Result<(), DecodeError> {
+        let too_many = |limit| Err(DecodeError::TooManyPixels { width, height, limit });
+        if width == 0 || height == 0 {
+            return Err(undecodable(format, format!("its header says {width}x{height}")));
+        }
+        if width.max(height) > self.max_side {
+            return too_many(SizeLimit::Side(self.max_side));
+        }
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            return too_many(SizeLimit::Pixels(self.max_pixels));
+        }
+        Ok(())
+    }
+
+    /// Holds the number of frames of a `width` x `height` animation against the limit.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooManyPixels`] over the limit.
+    pub fn check_frames(&self, frames: u32, width: u32, height: u32) -> Result<(), DecodeError> {
+        if frames > self.max_frames {
+            return Err(DecodeError::TooManyPixels { width, height, limit: SizeLimit::Frames(self.max_frames) });
+        }
+        Ok(())
+    }
+}
+
+/// The size limit that a picture went over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeLimit {
+    /// Width times height.
+    Pixels(u64),
+    /// Width or height.
+    Side(u32),
+    /// Frames of an animation.
+    Frames(u32),
+}
+
+impl SizeLimit {
+    /// The bare number.
+    pub fn value(self) -> u64 {
+        match self {
+            SizeLimit::Pixels(pixels) => pixels,
+            SizeLimit::Side(side) => u64::from(side),
+            SizeLimit::Frames(frames) => u64::from(frames),
+        }
+    }
+}
+
+impl fmt::Display for SizeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SizeLimit::Pixels(pixels) => write!(f, "{pixels} pixels"),
+            SizeLimit::Side(side) => write!(f, "{side} pixels a side"),
+            SizeLimit::Frames(frames) => write!(f, "{frames} frames"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { max_pixels: 100, max_side: 20, max_frames: 3, max_metadata_bytes: 0 };
+
+    #[test]
+    fn a_picture_at_the_limit_passes() {
+        assert_eq!(LIMITS.check_size(Format::Png, 10, 10), Ok(()));
+        assert_eq!(LIMITS.check_size(Format::Png, 20, 5), Ok(()));
+        assert_eq!(LIMITS.check_frames(3, 10, 10), Ok(()));
+    }
+
+    #[test]
+    fn a_picture_over_a_limit_names_the_limit() {
+        let refused = |width, height, limit| Err(DecodeError::TooManyPixels { width, height, limit });
+        assert_eq!(LIMITS.check_size(Format::Png, 11, 10), refused(11, 10, SizeLimit::Pixels(100)));
+        assert_eq!(LIMITS.check_size(Format::Png, 21, 1), refused(21, 1, SizeLimit::Side(20)));
+        assert_eq!(LIMITS.check_frames(4, 10, 10), refused(10, 10, SizeLimit::Frames(3)));
+    }
+
+    #[test]
+    fn the_largest_sides_do_not_overflow() {
+        let limits = Limits { max_side: u32::MAX, max_pixels: u64::MAX, ..LIMITS };
+        assert_eq!(limits.check_size(Format::Png, u32::MAX, u32::MAX), Ok(()));
+    }
+
+    #[test]
+    fn nothing_is_no_picture() {
+        assert!(matches!(LIMITS.check_size(Format::Png, 0, 5), Err(DecodeError::Undecodable { .. })));
+        assert!(matches!(LIMITS.check_size(Format::Png, 5, 0), Err(DecodeError::Undecodable { .. })));
+    }
+}

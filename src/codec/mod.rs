@@ -1,0 +1,243 @@
+//! Bytes to pictures and back, one folder a format. Must not know targets, jobs or HTTP.
+//!
+//! A new format is one folder here and one arm in each `match` on [`Format`] in this file.
+//! Decoders are memory-safe Rust; C libraries only ever see pixels that we made.
+
+pub mod avif;
+pub mod bmp;
+mod bytes;
+pub mod colour;
+pub mod container;
+pub mod encoder;
+pub mod exif;
+pub mod gif;
+mod hdr;
+pub mod jpeg;
+pub mod limits;
+pub mod png;
+pub mod quality;
+mod sniff;
+pub mod tiff;
+pub mod variant;
+pub mod webp;
+
+pub use encoder::{Effort, Encoder};
+pub use limits::Limits;
+pub use sniff::sniff;
+
+use crate::picture::{Orientation, Picture};
+
+/// A picture format that bytefit reads; [`Format::OUTPUT`] lists those that it also writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// JPEG (ITU-T T.81).
+    Jpeg,
+    /// WebP (RFC 9649).
+    Webp,
+    /// AVIF (AV1 Image File Format).
+    Avif,
+    /// PNG (W3C, third edition).
+    Png,
+    /// GIF89a.
+    Gif,
+    /// Windows bitmap.
+    Bmp,
+    /// TIFF 6.0.
+    Tiff,
+}
+
+impl Format {
+    /// Every format that can be read.
+    pub const ALL: [Format; 7] =
+        [Format::Jpeg, Format::Webp, Format::Avif, Format::Png, Format::Gif, Format::Bmp, Format::Tiff];
+
+    /// Every format that can be written.
+    pub const OUTPUT: [Format; 4] = [Format::Jpeg, Format::Webp, Format::Avif, Format::Png];
+
+    /// The name that parameters, metrics and logs use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Jpeg => "jpeg",
+            Format::Webp => "webp",
+            Format::Avif => "avif",
+            Format::Png => "png",
+            Format::Gif => "gif",
+            Format::Bmp => "bmp",
+            Format::Tiff => "tiff",
+        }
+    }
+
+    /// The media type (IANA).
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Format::Jpeg => "image/jpeg",
+            Format::Webp => "image/webp",
+            Format::Avif => "image/avif",
+            Format::Png => "image/png",
+            Format::Gif => "image/gif",
+            Format::Bmp => "image/bmp",
+            Format::Tiff => "image/tiff",
+        }
+    }
+
+    /// The usual file name extension, without the dot.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Format::Jpeg => "jpg",
+            Format::Tiff => "tif",
+            other => other.name(),
+        }
+    }
+
+    /// Whether bytefit writes this format.
+    pub fn is_output(self) -> bool {
+        Format::OUTPUT.contains(&self)
+    }
+
+    /// Whether the format keeps an alpha channel.
+    pub const fn keeps_alpha(self) -> bool {
+        !matches!(self, Format::Jpeg | Format::Bmp)
+    }
+}
+
+/// What the header of a file promises, read without decoding or allocating pixels.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Probe {
+    pub format: Format,
+    /// Width as stored, in pixels, before orientation.
+    pub width: u32,
+    /// Height as stored, in pixels, before orientation.
+    pub height: u32,
+    /// Whether the file holds more than one frame; only the first is decoded.
+    pub animated: bool,
+    /// Whether the file may have transparency.
+    pub alpha: bool,
+    /// How the stored pixels are turned to stand upright.
+    pub orientation: Orientation,
+    /// Bytes of memory that decoding needs at its peak, the decoded sRGB picture included: an estimate
+    /// that errs high.
+    pub decode_bytes: u64,
+}
+
+/// EXIF and XMP of a file, as found; no format's framing around them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// The EXIF block from its TIFF header (`II*\0` or `MM\0*`) on.
+    pub exif: Option<Vec<u8>>,
+    /// The XMP packet, UTF-8 XML.
+    pub xmp: Option<Vec<u8>>,
+}
+
+/// What happens to EXIF and XMP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum MetadataPolicy {
+    #[default]
+    Strip,
+    /// Author and rights stay.
+    Copyright,
+    Keep,
+}
+
+impl Metadata {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.exif.is_none() && self.xmp.is_none()
+    }
+}
+
+/// A decoded file: its first frame in sRGB, not yet turned upright.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// The pixels as stored; an alpha channel that is opaque everywhere is already dropped.
+    pub picture: Picture,
+    pub orientation: Orientation,
+    pub metadata: Metadata,
+}
+
+/// Why bytes could not become a picture: always the file's fault or a limit's, never ours.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The bytes are in no format that bytefit reads; `found` names the format where it was recognised.
+    #[error("{}", unsupported(*.found))]
+    Unsupported { found: Option<&'static str> },
+    /// The bytes claim a known format but do not hold a picture in it.
+    #[error("the {} data can't be decoded: {reason}", .format.name())]
+    Undecodable { format: Format, reason: String },
+    /// The header promises more than [`Limits`] allow.
+    #[error("image is {width}x{height}, limit is {limit}")]
+    TooManyPixels { width: u32, height: u32, limit: limits::SizeLimit },
+}
+
+fn unsupported(found: Option<&'static str>) -> String {
+    match found {
+        Some(name) => format!("{name} is not supported"),
+        None => "the bytes are not an image in a known format".to_owned(),
+    }
+}
+
+/// Why pixels could not be written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// The format cannot hold a picture of this size.
+    #[error("{} holds at most {limit} pixels a side, the picture is {width}x{height}", .format.name())]
+    TooLarge { format: Format, width: u32, height: u32, limit: u32 },
+    /// The encoder gave up on pixels that it should take: a bug or out of memory.
+    #[error("the {} encoder stopped: {reason}", .format.name())]
+    Failed { format: Format, reason: String },
+}
+
+/// Reads the header of `bytes` and holds it against `limits`, before any pixel is allocated.
+///
+/// # Errors
+/// Every variant of [`DecodeError`].
+pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+    match sniff(bytes)? {
+        Format::Jpeg => jpeg::decode::probe(bytes, limits),
+        Format::Webp => webp::decode::probe(bytes, limits),
+        Format::Avif => avif::decode::probe(bytes, limits),
+        Format::Png => png::decode::probe(bytes, limits),
+        Format::Gif => gif::probe(bytes, limits),
+        Format::Bmp => bmp::probe(bytes, limits),
+        Format::Tiff => tiff::probe(bytes, limits),
+    }
+}
+
+/// Decodes the first frame of `bytes` to sRGB.
+///
+/// Every format probes before it decodes, and refuses a file whose decoder finds other dimensions than the
+/// probe did: a lying header cannot allocate.
+///
+/// # Errors
+/// Every variant of [`DecodeError`].
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let decoded = match sniff(bytes)? {
+        Format::Jpeg => jpeg::decode::decode(bytes, limits),
+        Format::Webp => webp::decode::decode(bytes, limits),
+        Format::Avif => avif::decode::decode(bytes, limits),
+        Format::Png => png::decode::decode(bytes, limits),
+        Format::Gif => gif::decode(bytes, limits),
+        Format::Bmp => bmp::decode(bytes, limits),
+        Format::Tiff => tiff::decode(bytes, limits),
+    }?;
+    Ok(Decoded { picture: decoded.picture.without_opaque_alpha(), ..decoded })
+}
+
+/// The error of a file in `format` that holds no picture.
+fn undecodable(format: Format, reason: impl Into<String>) -> DecodeError {
+    DecodeError::Undecodable { format, reason: reason.into() }
+}
+
+/// A copy of `metadata` when it is at most `limits.max_metadata_bytes` long; larger ones are dropped.
+fn keep_metadata(metadata: Option<&[u8]>, limits: &Limits) -> Option<Vec<u8>> {
+    metadata.filter(|bytes| !bytes.is_empty() && bytes.len() <= limits.max_metadata_bytes).map(<[u8]>::to_vec)
+}
+
+/// The EXIF block of `payload` from its TIFF header on: some writers keep JPEG's `Exif\0\0` in front.
+fn exif_block(payload: &[u8]) -> &[u8] {
+    payload.strip_prefix(b"Exif\0\0").unwrap_or(payload)
+}
+
+/// The orientation that an EXIF block within the limits declares.
+fn exif_orientation(exif: Option<&[u8]>, limits: &Limits) -> Orientation {
+    exif.filter(|block| block.len() <= limits.max_metadata_bytes).map_or(Orientation::Upright, exif::orientation)
+}

@@ -1,0 +1,223 @@
+//! The chunks of a PNG (W3C, third edition, section 5): metadata out, metadata in, padding. Must not know
+//! pixels.
+
+use crate::codec::{Metadata, MetadataPolicy, exif};
+
+const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// Ancillary chunks that decide how the pixels look, or belong to an animation.
+const KEPT: [&[u8; 4]; 15] = [
+    b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"bKGD", b"pHYs", b"acTL", b"fcTL", b"fdAT",
+    b"mDCV", b"mDCv", b"cLLI",
+];
+
+/// The name of the chunk that pads. Its cases say: ancillary, private, safe to copy (s5.4).
+const PADDING: &[u8; 4] = b"bfPd";
+
+/// Bytes of a chunk besides its payload: length, name and checksum.
+const FRAME: usize = 12;
+/// Bytes that a chunk's payload may have (s5.3).
+const MAX_PAYLOAD: usize = (1 << 31) - 1;
+
+/// What an iTXt chunk with XMP starts with: keyword, not compressed, no language, no translated keyword
+/// (XMP part 3, s1.1.5).
+const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
+
+/// The file without texts, times, EXIF and unknown chunks.
+pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
+    let mut kept = SIGNATURE.to_vec();
+    let mut exif_seen = false;
+    for chunk in Chunks::open(file)? {
+        let chunk = chunk?;
+        match &chunk.name {
+            b"IHDR" | b"PLTE" | b"IDAT" | b"IEND" => kept.extend(chunk.bytes),
+            b"eXIf" if !exif_seen => {
+                exif_seen = true;
+                if let Some(block) = exif::kept(chunk.payload(), policy) {
+                    push_chunk(&mut kept, b"eXIf", &[&block]);
+                }
+            }
+            name if KEPT.contains(&name) => kept.extend(chunk.bytes),
+            // A decoder must not skip an unknown critical chunk, so neither may we.
+            [b'A'..=b'Z', ..] => return None,
+            _ => {}
+        }
+    }
+    Some(kept)
+}
+
+/// The file with EXIF in an eXIf chunk and XMP in an iTXt chunk, before the pixels.
+pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
+    let mut chunks = Vec::new();
+    if let Some(block) = &metadata.exif {
+        push_chunk(&mut chunks, b"eXIf", &[block]);
+    }
+    if let Some(packet) = &metadata.xmp {
+        push_chunk(&mut chunks, b"iTXt", &[XMP, packet]);
+    }
+    if let Some(pixels) = find(&file, b"IDAT") {
+        file.splice(pixels.start..pixels.start, chunks);
+    }
+    file
+}
+
+/// The file grown by `extra` bytes: by a private chunk at its end. For one too small for that, room is made
+/// first; none when there is nothing to make it of.
+pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
+    let size = file.len().checked_add(extra)?;
+    let mut file = if extra < FRAME { with_room(file)? } else { file };
+    let end = find(&file, b"IEND")?.start;
+    let payload = (size - file.len()).checked_sub(FRAME).filter(|payload| *payload <= MAX_PAYLOAD)?;
+    let mut chunk = Vec::new();
+    push_chunk(&mut chunk, PADDING, &[&vec![0; payload]]);
+    file.splice(end..end, chunk);
+    Some(file)
+}
+
+/// The same picture in 12 bytes less or a few more: without the sRGB chunk, since pixels are sRGB when nothing
+/// else is said (and all that we write are), or with two IDAT chunks made one.
+fn with_room(mut file: Vec<u8>) -> Option<Vec<u8>> {
+    if let Some(srgb) = find(&file, b"sRGB") {
+        file.drain(srgb);
+        return Some(file);
+    }
+    let first = find(&file, b"IDAT")?;
+    let mut following = Chunks { rest: &file[first.start..], done: false };
+    let (one, two) = (following.split()?, following.split()?);
+    if two.name != *b"IDAT" {
+        return None;
+    }
+    let mut joined = Vec::new();
+    push_chunk(&mut joined, b"IDAT", &[one.payload(), two.payload()]);
+    let both = first.start..first.end + two.bytes.len();
+    file.splice(both, joined);
+    Some(file)
+}
+
+/// Where the first chunk of this name lies.
+fn find(file: &[u8], name: &[u8; 4]) -> Option<std::ops::Range<usize>> {
+    let mut at = SIGNATURE.len();
+    for chunk in Chunks::open(file)? {
+        let chunk = chunk?;
+        if chunk.name == *name {
+            return Some(at..at + chunk.bytes.len());
+        }
+        at += chunk.bytes.len();
+    }
+    None
+}
+
+/// Writes a chunk, or nothing when its payload is too large for one.
+fn push_chunk(file: &mut Vec<u8>, name: &[u8; 4], payload: &[&[u8]]) {
+    let size = payload.iter().map(|part| part.len()).sum::<usize>();
+    if size > MAX_PAYLOAD {
+        return;
+    }
+    file.extend((size as u32).to_be_bytes());
+    let checked = file.len();
+    file.extend(name);
+    payload.iter().for_each(|part| file.extend(*part));
+    let checksum = crc32fast::hash(&file[checked..]);
+    file.extend(checksum.to_be_bytes());
+}
+
+/// A chunk, frame included.
+struct Chunk<'a> {
+    name: [u8; 4],
+    bytes: &'a [u8],
+}
+
+impl<'a> Chunk<'a> {
+    fn payload(&self) -> &'a [u8] {
+        &self.bytes[8..self.bytes.len() - 4]
+    }
+}
+
+/// The chunks of a file up to IEND; a None inside when it breaks off before.
+struct Chunks<'a> {
+    rest: &'a [u8],
+    done: bool,
+}
+
+impl<'a> Chunks<'a> {
+    fn open(file: &'a [u8]) -> Option<Chunks<'a>> {
+        let rest = file.strip_prefix(SIGNATURE)?;
+        (rest.get(4..8)? == b"IHDR").then_some(Chunks { rest, done: false })
+    }
+
+    fn split(&mut self) -> Option<Chunk<'a>> {
+        let size = u32::from_be_bytes(self.rest.get(..4)?.try_into().ok()?) as usize;
+        let name = self.rest.get(4..8)?.try_into().ok()?;
+        let (bytes, rest) = self.rest.split_at_checked(size.checked_add(FRAME)?)?;
+        self.rest = rest;
+        Some(Chunk { name, bytes })
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Option<Chunk<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.done {
+            return None;
+        }
+        let chunk = self.split();
+        self.done = chunk.as_ref().is_none_or(|chunk| chunk.name == *b"IEND");
+        Some(chunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of the shape of a PNG: containers never look at the pixels.
+    fn file(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        let mut file = SIGNATURE.to_vec();
+        push_chunk(&mut file, b"IHDR", &[&[0; 13]]);
+        chunks.iter().for_each(|(name, payload)| push_chunk(&mut file, name, &[payload]));
+        push_chunk(&mut file, b"IEND", &[]);
+        file
+    }
+
+    #[test]
+    fn a_few_bytes_take_the_place_of_the_srgb_chunk() {
+        let padded = pad(file(&[(b"sRGB", &[0]), (b"IDAT", b"pixels")]), 5).unwrap();
+        assert_eq!(padded, file(&[(b"IDAT", b"pixels"), (PADDING, &[0; 6])]));
+    }
+
+    #[test]
+    fn a_few_bytes_take_the_place_of_a_second_frame_around_the_pixels() {
+        for extra in 1..12 {
+            let padded = pad(file(&[(b"IDAT", b"pix"), (b"IDAT", b"els"), (b"IDAT", b"...")]), extra).unwrap();
+            assert_eq!(padded, file(&[(b"IDAT", b"pixels"), (b"IDAT", b"..."), (PADDING, &vec![0; extra])]));
+        }
+    }
+
+    #[test]
+    fn a_few_bytes_without_room_are_refused() {
+        let tight = file(&[(b"IDAT", b"pixels")]);
+        assert_eq!(pad(tight.clone(), 11), None);
+        assert_eq!(pad(tight, 12), Some(file(&[(b"IDAT", b"pixels"), (PADDING, &[])])));
+    }
+
+    #[test]
+    fn what_decides_the_look_stays_and_the_rest_goes() {
+        let look: [(&[u8; 4], &[u8]); 4] =
+            [(b"gAMA", &[0; 4]), (b"tRNS", &[0; 6]), (b"acTL", &[0; 8]), (b"IDAT", b"x")];
+        let mut all = look.to_vec();
+        all.extend([(b"tIME", &b"when"[..]), (b"zTXt", b"what"), (b"abCd", b"unknown")]);
+        assert_eq!(strip(&file(&all), MetadataPolicy::Strip), Some(file(&look)));
+    }
+
+    #[test]
+    fn an_unknown_critical_chunk_is_not_understood() {
+        assert_eq!(strip(&file(&[(b"ABCD", b"")]), MetadataPolicy::Strip), None);
+    }
+
+    #[test]
+    fn padding_is_a_chunk_that_every_decoder_may_skip_and_every_editor_copy() {
+        let cases = PADDING.map(|letter| letter.is_ascii_lowercase());
+        assert_eq!(cases, [true, true, false, true]);
+    }
+}

@@ -1,0 +1,215 @@
+//! PNG: lossless, or with a palette of fewer colours when the target asks for it.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use png::{BitDepth, ColorType, Compression, Filter, SrgbRenderingIntent};
+
+use crate::codec::{Effort, EncodeError, Encoder, Format};
+use crate::picture::{Layout, Picture};
+
+/// Largest side that we write; the format itself allows 2^31 - 1.
+pub const MAX_SIDE: u32 = 1 << 24;
+
+/// Most colours in a palette (PNG third edition, 11.2.2).
+const MAX_COLOURS: usize = 256;
+
+/// `picture` as lossless PNG: palette where it has at most 256 colours, else grey, RGB or RGBA.
+///
+/// # Errors
+/// [`EncodeError::TooLarge`] over [`MAX_SIDE`], [`EncodeError::Failed`].
+pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, EncodeError> {
+    Format::Png.check_size(picture, MAX_SIDE)?;
+    if let Some(indexed) = Indexed::exact(picture) {
+        return indexed.write(picture, effort);
+    }
+    let filter = if effort == Effort::Fast { Filter::Paeth } else { Filter::Adaptive };
+    let samples = match picture.layout() {
+        Layout::Rgb if picture.is_grey() => {
+            let grey: Vec<u8> = picture.pixels().iter().step_by(3).copied().collect();
+            return write(picture, ColorType::Grayscale, BitDepth::Eight, filter, effort, &grey, None);
+        }
+        Layout::Rgb => ColorType::Rgb,
+        Layout::Rgba => ColorType::Rgba,
+    };
+    write(picture, samples, BitDepth::Eight, filter, effort, picture.pixels(), None)
+}
+
+/// A picture ready to be written as PNG with any number of colours. Its "quantiser step" is the inverse of
+/// the number of colours: ln(step) = -ln(colours).
+pub struct PaletteEncoder<'a> {
+    picture: &'a Picture,
+    /// The pixels as red, green, blue, alpha.
+    rgba: Vec<u8>,
+    effort: Effort,
+}
+
+impl<'a> PaletteEncoder<'a> {
+    /// Prepares `picture`.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
+    pub fn new(picture: &'a Picture, effort: Effort) -> Result<PaletteEncoder<'a>, EncodeError> {
+        Format::Png.check_size(picture, MAX_SIDE)?;
+        let rgba = match picture.layout() {
+            Layout::Rgba => picture.pixels().to_vec(),
+            Layout::Rgb => {
+                picture.pixels().chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], u8::MAX]).collect()
+            }
+        };
+        Ok(PaletteEncoder { picture, rgba, effort })
+    }
+}
+
+impl Encoder for PaletteEncoder<'_> {
+    fn ln_step_range(&self) -> RangeInclusive<f64> {
+        -(MAX_COLOURS as f64).ln()..=-(2f64.ln())
+    }
+
+    fn snap(&self, ln_step: f64) -> f64 {
+        -f64::from(colours(ln_step)).ln()
+    }
+
+    fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
+        Indexed::reduced(self, colours(ln_step))?.write(self.picture, self.effort)
+    }
+}
+
+/// Colours, 2 to 256, at this step.
+fn colours(ln_step: f64) -> i32 {
+    ((-ln_step).exp().round() as i32).clamp(2, MAX_COLOURS as i32)
+}
+
+/// A picture as indexes into a palette.
+struct Indexed {
+    /// Red, green, blue, alpha of each colour; those with transparency first, as tRNS wants them.
+    palette: Vec<[u8; 4]>,
+    indexes: Vec<u8>,
+}
+
+impl Indexed {
+    /// The picture itself, when it has at most 256 colours.
+    fn exact(picture: &Picture) -> Option<Indexed> {
+        let mut palette: Vec<[u8; 4]> = Vec::new();
+        let mut index_of: HashMap<[u8; 4], u8> = HashMap::new();
+        let mut indexes = Vec::with_capacity(picture.pixel_count() as usize);
+        let mut last = ([0; 4], None);
+        for pixel in picture.pixels().chunks_exact(picture.layout().bytes_per_pixel()) {
+            let colour = [pixel[0], pixel[1], pixel[2], pixel.get(3).copied().unwrap_or(u8::MAX)];
+            let index = match last {
+                (same, Some(index)) if same == colour => index,
+                _ => match index_of.get(&colour) {
+                    Some(index) => *index,
+                    None if palette.len() == MAX_COLOURS => return None,
+                    None => {
+                        let index = palette.len() as u8;
+                        palette.push(colour);
+                        index_of.insert(colour, index);
+                        index
+                    }
+                },
+            };
+            last = (colour, Some(index));
+            indexes.push(index);
+        }
+        Some(Indexed { palette, indexes }.transparent_first())
+    }
+
+    /// The picture in at most `colours` colours, dithered.
+    fn reduced(encoder: &PaletteEncoder, colours: i32) -> Result<Indexed, EncodeError> {
+        let (width, height) = (encoder.picture.width() as usize, encoder.picture.height() as usize);
+        let image =
+            quantizr::Image::new(&encoder.rgba, width, height).map_err(|error| failed(&format!("{error:?}")))?;
+        let mut options = quantizr::Options::default();
+        options.set_max_colors(colours).map_err(|error| failed(&format!("{error:?}")))?;
+        let result = quantizr::QuantizeResult::quantize(&image, &options);
+        let mut indexes = vec![0; width * height];
+        result.remap_image(&image, &mut indexes).map_err(|error| failed(&format!("{error:?}")))?;
+        let found = result.get_palette();
+        let entries = &found.entries[..found.count as usize];
+        let palette = entries.iter().map(|colour| [colour.r, colour.g, colour.b, colour.a]).collect();
+        Ok(Indexed { palette, indexes }.transparent_first())
+    }
+
+    /// Moves colours with transparency to the front, so that tRNS can stop after them.
+    fn transparent_first(self) -> Indexed {
+        let mut order: Vec<usize> = (0..self.palette.len()).collect();
+        order.sort_by_key(|index| self.palette[*index][3] == u8::MAX);
+        let mut moved_to = vec![0u8; self.palette.len()];
+        for (new, old) in order.iter().enumerate() {
+            moved_to[*old] = new as u8;
+        }
+        let palette = order.iter().map(|old| self.palette[*old]).collect();
+        let indexes = self.indexes.iter().map(|index| moved_to[usize::from(*index)]).collect();
+        Indexed { palette, indexes }
+    }
+
+    fn write(&self, picture: &Picture, effort: Effort) -> Result<Vec<u8>, EncodeError> {
+        let (depth, bits) = match self.palette.len() {
+            0..=2 => (BitDepth::One, 1),
+            3..=4 => (BitDepth::Two, 2),
+            5..=16 => (BitDepth::Four, 4),
+            _ => (BitDepth::Eight, 8),
+        };
+        let packed = pack(&self.indexes, picture.width() as usize, bits);
+        // Neighbouring indexes mean nothing to each other: filters only hurt (PNG third edition, 12.7).
+        write(picture, ColorType::Indexed, depth, Filter::NoFilter, effort, &packed, Some(&self.palette))
+    }
+}
+
+/// Packs one index a byte into `bits` bits each, rows padded to whole bytes.
+fn pack(indexes: &[u8], width: usize, bits: usize) -> Vec<u8> {
+    if bits == 8 {
+        return indexes.to_vec();
+    }
+    let per_byte = 8 / bits;
+    let pack_byte = |group: &[u8]| {
+        let fold = group.iter().fold(0u8, |byte, index| byte << bits | index);
+        // A last group that is short stands at the high end.
+        fold << (bits * (per_byte - group.len()))
+    };
+    indexes.chunks_exact(width).flat_map(|row| row.chunks(per_byte).map(pack_byte)).collect()
+}
+
+fn write(
+    picture: &Picture,
+    colour: ColorType,
+    depth: BitDepth,
+    filter: Filter,
+    effort: Effort,
+    samples: &[u8],
+    palette: Option<&[[u8; 4]]>,
+) -> Result<Vec<u8>, EncodeError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, picture.width(), picture.height());
+    encoder.set_color(colour);
+    encoder.set_depth(depth);
+    encoder.set_compression(compression(effort));
+    encoder.set_filter(filter);
+    // Also the chunk that padding by less than a chunk of its own gives up (container.rs).
+    encoder.set_source_srgb(SrgbRenderingIntent::Perceptual);
+    if let Some(palette) = palette {
+        encoder.set_palette(palette.iter().flat_map(|colour| [colour[0], colour[1], colour[2]]).collect::<Vec<u8>>());
+        let transparency: Vec<u8> =
+            palette.iter().map(|colour| colour[3]).take_while(|alpha| *alpha != u8::MAX).collect();
+        if !transparency.is_empty() {
+            encoder.set_trns(transparency);
+        }
+    }
+    let mut writer = encoder.write_header().map_err(|error| failed(&error.to_string()))?;
+    writer.write_image_data(samples).map_err(|error| failed(&error.to_string()))?;
+    writer.finish().map_err(|error| failed(&error.to_string()))?;
+    Ok(file)
+}
+
+fn compression(effort: Effort) -> Compression {
+    match effort {
+        Effort::Fast => Compression::Fast,
+        Effort::Balanced => Compression::Balanced,
+        Effort::Best => Compression::High,
+    }
+}
+
+fn failed(reason: &str) -> EncodeError {
+    EncodeError::Failed { format: Format::Png, reason: reason.to_owned() }
+}

@@ -1,0 +1,207 @@
+//! What a PNG's chunks say (W3C PNG, third edition), read without decoding.
+
+use crate::codec::bytes::{slice, u32_be};
+use crate::codec::colour::{Chromaticities, Space};
+
+/// A PNG's size and everything that stands before or after its pixels and matters to us.
+#[derive(Debug, Default)]
+pub(super) struct Header<'a> {
+    pub width: u32,
+    pub height: u32,
+    pub bit_depth: u8,
+    pub colour_type: u8,
+    pub interlaced: bool,
+    /// Whether a palette entry or a colour is transparent (tRNS).
+    pub transparent: bool,
+    /// Frames that acTL declares; 0 for a still picture.
+    pub frames: u32,
+    pub exif: Option<&'a [u8]>,
+    /// The XMP packet, when it is not compressed.
+    pub xmp: Option<&'a [u8]>,
+    /// The deflated ICC profile.
+    iccp: Option<&'a [u8]>,
+    cicp: Option<(u8, u8)>,
+    srgb: bool,
+    /// gAMA times 100,000.
+    gamma: Option<u32>,
+    chromaticities: Option<Chromaticities>,
+}
+
+impl<'a> Header<'a> {
+    /// Reads the chunks of `bytes`; what is behind a damaged length is not looked at. None without IHDR.
+    pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
+        let mut header = Header::default();
+        let mut at = 8;
+        let mut pixels_seen = false;
+        while let Some((kind, body)) = chunk(bytes, at) {
+            match kind {
+                b"IDAT" => pixels_seen = true,
+                b"IEND" => break,
+                b"eXIf" => header.exif = header.exif.or(Some(body)),
+                b"iTXt" => header.xmp = header.xmp.or_else(|| xmp(body)),
+                _ if !pixels_seen => header.read_chunk(kind, body),
+                _ => {}
+            }
+            at += 12 + body.len();
+        }
+        (header.bit_depth > 0).then_some(header)
+    }
+
+    /// A chunk that only counts before the pixels.
+    fn read_chunk(&mut self, kind: &[u8], body: &'a [u8]) {
+        match kind {
+            b"IHDR" => self.read_size(body),
+            b"tRNS" => self.transparent = true,
+            b"acTL" => self.frames = u32_be(body, 0).unwrap_or(0),
+            b"iCCP" => self.iccp = self.iccp.or(Some(body)),
+            b"cICP" => self.cicp = body.first().copied().zip(body.get(1).copied()),
+            b"sRGB" => self.srgb = true,
+            b"gAMA" => self.gamma = u32_be(body, 0),
+            b"cHRM" => self.chromaticities = chromaticities(body),
+            _ => {}
+        }
+    }
+
+    fn read_size(&mut self, body: &[u8]) {
+        if let (Some(width), Some(height), Some(&[bit_depth, colour_type, _, _, interlace])) =
+            (u32_be(body, 0), u32_be(body, 4), body.get(8..13))
+        {
+            (self.width, self.height, self.bit_depth, self.colour_type) = (width, height, bit_depth, colour_type);
+            self.interlaced = interlace == 1;
+        }
+    }
+
+    /// Samples of a pixel once a palette is looked up, transparency included.
+    pub fn channels(&self) -> u64 {
+        match (self.colour_type, self.transparent) {
+            (0, false) => 1,
+            (0, true) | (4, _) => 2,
+            (2 | 3, false) => 3,
+            _ => 4,
+        }
+    }
+
+    /// Whether pixels may be transparent.
+    pub fn alpha(&self) -> bool {
+        self.transparent || matches!(self.colour_type, 4 | 6)
+    }
+
+    /// The ICC profile; none when it inflates to more than `max_bytes`, which is found out without inflating
+    /// further.
+    pub fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
+        let body = self.iccp?;
+        let name = body.iter().take(80).position(|&byte| byte == 0)?;
+        // One byte of compression method follows the name: 0, deflate.
+        let (&0, deflated) = body.get(name + 1..)?.split_first()? else {
+            return None;
+        };
+        fdeflate::decompress_to_vec_bounded(deflated, max_bytes).ok()
+    }
+
+    /// What the samples mean, in the order that the third edition gives (s4.3): cICP, iCCP (`icc`, inflated),
+    /// sRGB, gAMA with cHRM.
+    pub fn space<'b>(&self, icc: Option<&'b [u8]>) -> Space<'b> {
+        if let Some((primaries, transfer)) = self.cicp {
+            return Space::Cicp { primaries, transfer };
+        }
+        if let Some(icc) = icc {
+            return Space::Icc(icc);
+        }
+        match self.gamma {
+            Some(gamma @ 1_000..=1_000_000) if !self.srgb => self.gamma_space(100_000.0 / gamma as f32),
+            _ => Space::Srgb,
+        }
+    }
+
+    /// A power of about 2.2 with sRGB's primaries is what writers say who mean sRGB.
+    fn gamma_space<'b>(&self, exponent: f32) -> Space<'b> {
+        let primaries = self.chromaticities.filter(|primaries| !primaries.are_srgb());
+        if (exponent / 2.2 - 1.0).abs() < 0.05 && primaries.is_none() {
+            return Space::Srgb;
+        }
+        Space::Gamma { exponent, primaries }
+    }
+}
+
+/// The kind and body of the chunk at `at`.
+fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
+    let length = u32_be(bytes, at)? as usize;
+    Some((slice(bytes, at + 4, 4)?, slice(bytes, at + 8, length)?))
+}
+
+/// The text of an uncompressed XMP chunk: keyword, compression flag and method, language, translated keyword.
+fn xmp(body: &[u8]) -> Option<&[u8]> {
+    let rest = body.strip_prefix(b"XML:com.adobe.xmp\0\0\0")?;
+    let mut fields = rest.splitn(3, |&byte| byte == 0);
+    fields.next()?;
+    fields.next()?;
+    fields.next()
+}
+
+fn chromaticities(body: &[u8]) -> Option<Chromaticities> {
+    let point = |at| Some((u32_be(body, at)? as f32 / 100_000.0, u32_be(body, at + 4)? as f32 / 100_000.0));
+    Some(Chromaticities { white: point(0)?, red: point(8)?, green: point(16)?, blue: point(24)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        let mut file = b"\x89PNG\r\n\x1A\n".to_vec();
+        let header = (b"IHDR", &[0, 0, 0, 5, 0, 0, 0, 7, 8, 2, 0, 0, 0][..]);
+        for (kind, body) in std::iter::once(header).chain(chunks.iter().copied()) {
+            file.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+            file.extend(kind);
+            file.extend(body);
+            file.extend([0; 4]);
+        }
+        file
+    }
+
+    fn space(chunks: &[(&[u8; 4], &[u8])], icc: Option<&'static [u8]>) -> Space<'static> {
+        Header::read(&file(chunks)).unwrap().space(icc)
+    }
+
+    const GAMMA_1: (&[u8; 4], &[u8]) = (b"gAMA", &[0, 1, 0x86, 0xA0]);
+    const GAMMA_2_2: (&[u8; 4], &[u8]) = (b"gAMA", &[0, 0, 0xB1, 0x8F]);
+    const SRGB: (&[u8; 4], &[u8]) = (b"sRGB", &[0]);
+
+    #[test]
+    fn colour_chunks_take_precedence_as_the_third_edition_orders_them() {
+        let p3 = (b"cICP", &[12, 13, 0, 1][..]);
+        assert_eq!(space(&[p3, SRGB, GAMMA_1], Some(b"icc")), Space::Cicp { primaries: 12, transfer: 13 });
+        assert_eq!(space(&[SRGB, GAMMA_1], Some(b"icc")), Space::Icc(b"icc"));
+        assert_eq!(space(&[SRGB, GAMMA_1], None), Space::Srgb);
+        assert_eq!(space(&[GAMMA_1], None), Space::Gamma { exponent: 1.0, primaries: None });
+        assert_eq!(space(&[], None), Space::Srgb);
+    }
+
+    #[test]
+    fn a_gamma_of_2_2_with_the_usual_primaries_is_srgb() {
+        let primaries = [31270u32, 32900, 64000, 33000, 30000, 60000, 15000, 6000].map(u32::to_be_bytes).concat();
+        assert_eq!(space(&[GAMMA_2_2], None), Space::Srgb);
+        assert_eq!(space(&[GAMMA_2_2, (b"cHRM", &primaries)], None), Space::Srgb);
+    }
+
+    #[test]
+    fn a_gamma_of_zero_is_ignored() {
+        assert_eq!(space(&[(b"gAMA", &[0; 4])], None), Space::Srgb);
+    }
+
+    #[test]
+    fn xmp_is_read_only_where_it_is_not_compressed() {
+        let plain = file(&[(b"iTXt", b"XML:com.adobe.xmp\0\0\0en\0key\0<x/>")]);
+        assert_eq!(Header::read(&plain).unwrap().xmp, Some(&b"<x/>"[..]));
+        let compressed = file(&[(b"iTXt", b"XML:com.adobe.xmp\0\x01\0en\0key\0<x/>")]);
+        assert_eq!(Header::read(&compressed).unwrap().xmp, None);
+    }
+
+    #[test]
+    fn truncation_at_every_point_never_panics() {
+        let file = file(&[GAMMA_1, (b"iCCP", b"name\0\0x"), (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0x")]);
+        for end in 0..file.len() {
+            Header::read(&file[..end]).map(|header| header.icc(100));
+        }
+    }
+}

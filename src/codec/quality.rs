@@ -1,0 +1,149 @@
+//! One quality scale for every format: the same number means the same look.
+//!
+//! Quality `q`, 1 to 100, is the setting whose median SSIMULACRA2 over the training set is `q`. The tables are
+//! printed by `cargo run --release --example quality_scale`, over 46 photographs of at most 1,024 pixels a side
+//! (24 Kodak pictures, 12 of CLIC 2025, 10 camera files) at balanced effort. Must not know targets.
+
+/// A point of an encoder's curve.
+#[derive(Clone, Copy, Debug)]
+struct Knot {
+    quality: f64,
+    /// ln of the quantiser step that gives this quality.
+    ln_step: f64,
+    /// Median ln(bits per pixel) there: the first guess of a size.
+    ln_bits_per_pixel: f64,
+}
+
+/// An encoder's curve, from the coarsest step to the finest.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale(&'static [Knot]);
+
+/// JPEG at 4:2:0.
+pub const JPEG_HALVED: Scale = Scale(JPEG_HALVED_KNOTS);
+/// JPEG at 4:4:4.
+pub const JPEG_FULL: Scale = Scale(JPEG_FULL_KNOTS);
+/// Lossy WebP.
+pub const WEBP: Scale = Scale(WEBP_KNOTS);
+/// AVIF.
+pub const AVIF: Scale = Scale(AVIF_KNOTS);
+/// PNG with a palette.
+pub const PNG: Scale = Scale(PNG_KNOTS);
+
+impl Scale {
+    /// ln of the step for `quality`; beyond the ends of the scale, the end.
+    pub fn ln_step(&self, quality: f64) -> f64 {
+        self.read(quality, |knot| knot.quality, |knot| knot.ln_step)
+    }
+
+    /// The quality of the step `exp(ln_step)`: up to 100, and below 1, down to -65, where nobody wants to look.
+    pub fn quality(&self, ln_step: f64) -> f64 {
+        self.read(-ln_step, |knot| -knot.ln_step, |knot| knot.quality)
+    }
+
+    /// Median ln(bits per pixel) at this step.
+    pub fn ln_bits_per_pixel(&self, ln_step: f64) -> f64 {
+        self.read(-ln_step, |knot| -knot.ln_step, |knot| knot.ln_bits_per_pixel)
+    }
+
+    /// Reads the curve between its knots: `from` rises along them.
+    fn read(&self, value: f64, from: fn(&Knot) -> f64, to: fn(&Knot) -> f64) -> f64 {
+        let right = self.0.partition_point(|knot| from(knot) < value).clamp(1, self.0.len() - 1);
+        let (left, right) = (&self.0[right - 1], &self.0[right]);
+        let share = ((value - from(left)) / (from(right) - from(left))).clamp(0.0, 1.0);
+        to(left) + (to(right) - to(left)) * share
+    }
+}
+
+const fn knot(quality: f64, ln_step: f64, ln_bits_per_pixel: f64) -> Knot {
+    Knot { quality, ln_step, ln_bits_per_pixel }
+}
+
+const JPEG_HALVED_KNOTS: &[Knot] = &[
+    knot(-64.2, 2.770, -2.955),
+    knot(-59.7, 2.344, -2.622),
+    knot(-41.1, 1.917, -2.240),
+    knot(-13.7, 1.491, -1.853),
+    knot(14.0, 1.064, -1.434),
+    knot(37.1, 0.638, -1.070),
+    knot(52.6, 0.211, -0.722),
+    knot(63.4, -0.215, -0.427),
+    knot(72.9, -0.641, -0.118),
+    knot(77.7, -1.068, 0.161),
+    knot(81.3, -1.494, 0.421),
+    knot(85.2, -1.921, 0.699),
+    knot(87.1, -2.347, 0.905),
+    knot(89.0, -2.774, 1.171),
+    knot(90.0, -3.200, 1.330),
+];
+
+const JPEG_FULL_KNOTS: &[Knot] = &[
+    knot(-64.1, 2.770, -2.582),
+    knot(-58.3, 2.344, -2.338),
+    knot(-39.2, 1.917, -2.021),
+    knot(-10.3, 1.491, -1.671),
+    knot(17.7, 1.064, -1.287),
+    knot(39.5, 0.638, -0.912),
+    knot(55.1, 0.211, -0.549),
+    knot(65.7, -0.215, -0.203),
+    knot(74.9, -0.641, 0.132),
+    knot(79.6, -1.068, 0.447),
+    knot(83.2, -1.494, 0.677),
+    knot(86.9, -1.921, 0.968),
+    knot(89.1, -2.347, 1.187),
+    knot(91.0, -2.774, 1.496),
+    knot(92.2, -3.200, 1.664),
+];
+
+const WEBP_KNOTS: &[Knot] = &[
+    knot(-25.9, 5.649, -2.434),
+    knot(-10.5, 5.346, -2.207),
+    knot(5.4, 5.040, -1.916),
+    knot(18.5, 4.736, -1.643),
+    knot(33.9, 4.431, -1.325),
+    knot(44.3, 4.127, -1.080),
+    knot(57.1, 3.822, -0.741),
+    knot(66.7, 3.518, -0.416),
+    knot(73.5, 3.213, -0.105),
+    knot(78.7, 2.909, 0.172),
+    knot(83.0, 2.604, 0.476),
+    knot(86.7, 2.300, 0.774),
+    knot(88.6, 1.996, 1.027),
+    knot(89.3, 1.690, 1.175),
+    knot(89.7, 1.386, 1.237),
+];
+
+const AVIF_KNOTS: &[Knot] = &[
+    knot(-30.3, 5.374, -2.677),
+    knot(-15.6, 4.988, -2.413),
+    knot(7.1, 4.606, -1.969),
+    knot(27.9, 4.230, -1.541),
+    knot(45.9, 3.842, -1.085),
+    knot(59.3, 3.462, -0.672),
+    knot(70.2, 3.074, -0.252),
+    knot(78.2, 2.691, 0.111),
+    knot(83.3, 2.303, 0.439),
+    knot(87.0, 1.928, 0.744),
+    knot(90.0, 1.531, 1.054),
+    knot(91.8, 1.139, 1.324),
+    knot(93.0, 0.754, 1.587),
+    knot(93.5, 0.405, 1.809),
+    knot(93.7, 0.000, 1.963),
+];
+
+const PNG_KNOTS: &[Knot] = &[
+    knot(-64.2, -0.693, -0.895),
+    knot(-58.0, -1.099, -0.407),
+    knot(-43.5, -1.386, -0.195),
+    knot(-21.0, -1.792, 0.041),
+    knot(-0.2, -2.079, 0.242),
+    knot(11.8, -2.398, 0.351),
+    knot(25.6, -2.773, 0.529),
+    knot(38.2, -3.135, 0.698),
+    knot(48.7, -3.466, 0.822),
+    knot(57.7, -3.807, 0.950),
+    knot(65.5, -4.159, 1.075),
+    knot(70.5, -4.511, 1.177),
+    knot(73.6, -4.852, 1.294),
+    knot(77.1, -5.198, 1.392),
+    knot(80.6, -5.545, 1.492),
+];

@@ -1,0 +1,224 @@
+//! Naming a file's format by its first bytes. Must not know how to decode any of them.
+
+use super::bytes::{slice, u32_be};
+use super::{DecodeError, Format};
+
+/// How far SVG and PDF may hide behind white space, comments and declarations.
+const TEXT_WINDOW: usize = 4096;
+/// Brands of an ftyp box that are looked at; real files have about ten.
+const MAX_BRANDS: usize = 64;
+
+/// Names the format of `bytes` by their first few; the declared Content-Type plays no part.
+///
+/// # Errors
+/// [`DecodeError::Unsupported`], with the name where the format is known but not read (HEIC, JPEG XL, SVG ...).
+pub fn sniff(bytes: &[u8]) -> Result<Format, DecodeError> {
+    match readable(bytes) {
+        Some(format) => Ok(format),
+        None => Err(DecodeError::Unsupported { found: unreadable(bytes) }),
+    }
+}
+
+fn readable(bytes: &[u8]) -> Option<Format> {
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    if starts(b"\xFF\xD8\xFF") {
+        Some(Format::Jpeg)
+    } else if starts(b"\x89PNG\r\n\x1A\n") {
+        Some(Format::Png)
+    } else if starts(b"RIFF") && slice(bytes, 8, 4) == Some(b"WEBP") {
+        Some(Format::Webp)
+    } else if starts(b"GIF87a") || starts(b"GIF89a") {
+        Some(Format::Gif)
+    } else if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") {
+        Some(Format::Tiff)
+    } else if is_bmp(bytes) {
+        Some(Format::Bmp)
+    } else if brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis")) {
+        Some(Format::Avif)
+    } else {
+        None
+    }
+}
+
+/// "BM" alone opens many a text; the size of the second header tells a bitmap.
+fn is_bmp(bytes: &[u8]) -> bool {
+    let header = slice(bytes, 14, 4).map(|size| [size[0], size[1], size[2], size[3]]).map(u32::from_le_bytes);
+    bytes.starts_with(b"BM") && matches!(header, Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
+}
+
+/// The brands of an ISO-BMFF file: the major one first, then the compatible ones (ISO/IEC 14496-12 s4.3).
+fn brands(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let size = match (u32_be(bytes, 0), slice(bytes, 4, 4)) {
+        (Some(size), Some(b"ftyp")) => (size as usize).min(bytes.len()),
+        _ => 0,
+    };
+    let major = if size >= 12 { slice(bytes, 8, 4) } else { None };
+    let compatible = bytes.get(16..size).unwrap_or_default().chunks_exact(4);
+    major.into_iter().chain(compatible).take(MAX_BRANDS)
+}
+
+fn unreadable(bytes: &[u8]) -> Option<&'static str> {
+    by_magic(bytes).or_else(|| by_brand(bytes)).or_else(|| by_text(bytes))
+}
+
+fn by_magic(bytes: &[u8]) -> Option<&'static str> {
+    const MAGICS: &[(&[u8], &str)] = &[
+        (b"\xFF\x0A", "JPEG XL"),
+        (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
+        (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+        (b"\xFF\x4F\xFF\x51", "JPEG 2000"),
+        (b"II\xBC\x01", "JPEG XR"),
+        (b"\xFF\xD8", "damaged JPEG"),
+        (b"8BPS", "PSD"),
+        (b"\0\0\x01\0", "ICO"),
+        (b"\0\0\x02\0", "CUR"),
+        (b"%!PS", "PostScript"),
+        (b"\xC5\xD0\xD3\xC6", "EPS"),
+        (b"DDS ", "DDS"),
+        (b"qoif", "QOI"),
+        (b"v/1\x01", "OpenEXR"),
+        (b"#?RADIANCE", "Radiance HDR"),
+        (b"#?RGBE", "Radiance HDR"),
+        (b"farbfeld", "farbfeld"),
+        (b"gimp xcf", "XCF"),
+        (b"FLIF", "FLIF"),
+        (b"BPG\xFB", "BPG"),
+        (b"\xD7\xCD\xC6\x9A", "WMF"),
+        (b"AT&TFORM", "DjVu"),
+        (b"P1\n", "PNM"),
+        (b"P2\n", "PNM"),
+        (b"P3\n", "PNM"),
+        (b"P4\n", "PNM"),
+        (b"P5\n", "PNM"),
+        (b"P6\n", "PNM"),
+        (b"P7\n", "PNM"),
+        (b"\x1A\x45\xDF\xA3", "Matroska video"),
+    ];
+    MAGICS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, name)| *name)
+}
+
+fn by_brand(bytes: &[u8]) -> Option<&'static str> {
+    let mut brands = brands(bytes).peekable();
+    brands.peek()?;
+    for brand in brands {
+        match brand {
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"hevm" | b"hevs" => return Some("HEIC"),
+            b"mif1" | b"mif2" | b"msf1" | b"miaf" => return Some("HEIF"),
+            b"jxl " => return Some("JPEG XL"),
+            b"jp2 " | b"jpx " | b"jph " => return Some("JPEG 2000"),
+            b"crx " => return Some("Canon raw"),
+            _ => {}
+        }
+    }
+    Some("MP4 video")
+}
+
+/// SVG and PDF open with text: SVG after a byte order mark, white space, an XML declaration, comments and
+/// a doctype; PDF within its first kilobyte (ISO 32000 s7.5.2, as readers accept it).
+fn by_text(bytes: &[u8]) -> Option<&'static str> {
+    let window = &bytes[..bytes.len().min(TEXT_WINDOW)];
+    let head = &window[..window.len().min(1024)];
+    if head.windows(5).any(|at| at == b"%PDF-") {
+        return Some("PDF");
+    }
+    is_svg(window).then_some("SVG")
+}
+
+fn is_svg(window: &[u8]) -> bool {
+    let mut rest = window.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(window);
+    loop {
+        rest = rest.trim_ascii_start();
+        if has_prefix(rest, b"<svg") || has_prefix(rest, b"<!doctype svg") {
+            return true;
+        }
+        let end: &[u8] = match rest {
+            [b'<', b'!', b'-', b'-', ..] => b"-->",
+            [b'<', b'?', ..] => b"?>",
+            [b'<', b'!', ..] => b">",
+            _ => return false,
+        };
+        match rest.windows(end.len()).position(|at| at == end) {
+            Some(at) => rest = &rest[at + end.len()..],
+            None => return false,
+        }
+    }
+}
+
+fn has_prefix(text: &[u8], prefix: &[u8]) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ftyp(brands: &[&[u8; 4]]) -> Vec<u8> {
+        let mut file = u32::try_from(12 + brands.len() * 4).unwrap().to_be_bytes().to_vec();
+        file.extend(b"ftyp");
+        file.extend(brands[0]);
+        file.extend([0; 4]);
+        file.extend(brands[1..].iter().copied().flatten());
+        file
+    }
+
+    #[test]
+    fn names_every_format_that_is_read() {
+        let mut bmp = b"BM".to_vec();
+        bmp.extend([0; 12]);
+        bmp.extend([40, 0, 0, 0]);
+        let table: [(&[u8], Format); 9] = [
+            (b"\xFF\xD8\xFF\xE0\0\x10JFIF", Format::Jpeg),
+            (b"\x89PNG\r\n\x1A\n\0\0", Format::Png),
+            (b"RIFF\x1A\0\0\0WEBPVP8L", Format::Webp),
+            (b"GIF87a..", Format::Gif),
+            (b"GIF89a..", Format::Gif),
+            (b"II*\0\x08\0\0\0", Format::Tiff),
+            (b"MM\0*\0\0\0\x08", Format::Tiff),
+            (&bmp, Format::Bmp),
+            (&ftyp(&[b"mif1", b"heic", b"avif"]), Format::Avif),
+        ];
+        for (bytes, format) in table {
+            assert_eq!(sniff(bytes), Ok(format), "{bytes:?}");
+        }
+        assert_eq!(sniff(&ftyp(&[b"avis"])), Ok(Format::Avif));
+    }
+
+    #[test]
+    fn names_formats_that_are_known_but_not_read() {
+        let table: [(&[u8], &str); 14] = [
+            (&ftyp(&[b"heic", b"mif1"]), "HEIC"),
+            (&ftyp(&[b"heix"]), "HEIC"),
+            (&ftyp(&[b"mif1", b"miaf"]), "HEIF"),
+            (&ftyp(&[b"isom", b"mp41"]), "MP4 video"),
+            (b"\xFF\x0A\xFA", "JPEG XL"),
+            (b"\0\0\0\x0CJXL \r\n\x87\n", "JPEG XL"),
+            (b"\xEF\xBB\xBF  <?xml version=\"1.0\"?>\n<!-- > -->\n<!DOCTYPE svg PUBLIC \"\">\n<svg>", "SVG"),
+            (b"<svg xmlns=\"http://www.w3.org/2000/svg\">", "SVG"),
+            (b"<!-- made by hand --><SVG>", "SVG"),
+            (b"%PDF-1.7", "PDF"),
+            (b"8BPS\0\x01", "PSD"),
+            (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
+            (b"\0\0\x01\0\x01\0", "ICO"),
+            (b"\xFF\xD8\0\0", "damaged JPEG"),
+        ];
+        for (bytes, name) in table {
+            assert_eq!(sniff(bytes), Err(DecodeError::Unsupported { found: Some(name) }), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn anything_else_has_no_name() {
+        for bytes in [&b""[..], b"BM is not a bitmap by itself", b"hello", b"<html>", b"<!-- no end", b"RIFF....AVI "] {
+            assert_eq!(sniff(bytes), Err(DecodeError::Unsupported { found: None }), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_lying_ftyp_size_is_harmless() {
+        let mut file = ftyp(&[b"isom", b"avif"]);
+        file[..4].copy_from_slice(&u32::MAX.to_be_bytes());
+        assert_eq!(sniff(&file), Ok(Format::Avif));
+        file[..4].copy_from_slice(&9u32.to_be_bytes());
+        assert_eq!(sniff(&file), Err(DecodeError::Unsupported { found: None }));
+    }
+}

@@ -1,0 +1,279 @@
+//! The chunks of a WebP (RFC 9649, section 2): metadata out, metadata in, padding. Must not know pixels.
+
+use crate::codec::{Metadata, MetadataPolicy, exif};
+
+/// Bytes before the first chunk: "RIFF", the size of what follows it, "WEBP".
+const FILE_HEAD: usize = 12;
+/// Bytes of a chunk before its payload: name and size.
+const CHUNK_HEAD: usize = 8;
+/// Bytes of a VP8X chunk, head included.
+const VP8X_BYTES: usize = 18;
+
+/// Flags of VP8X (RFC 9649 s2.7.1).
+const ALPHA: u8 = 0x10;
+const EXIF: u8 = 0x08;
+const XMP: u8 = 0x04;
+
+/// The name of the chunk that pads: unknown to everyone, and "readers SHOULD ignore" such (s2.7.1.6).
+const PADDING: &[u8; 4] = b"bfPd";
+
+/// The file without EXIF, XMP and unknown chunks.
+pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
+    let chunks = chunks(file)?;
+    if !chunks.iter().any(|chunk| matches!(&chunk.name, b"VP8 " | b"VP8L" | b"ANMF")) {
+        return None;
+    }
+    // Only an extended file has EXIF that readers look for.
+    let is_extended = chunks.first()?.name == *b"VP8X";
+    let block = chunks.iter().find(|chunk| is_extended && chunk.name == *b"EXIF");
+    // Some writers put JPEG's prefix before the block.
+    let block = block.map(|chunk| chunk.payload.strip_prefix(b"Exif\0\0").unwrap_or(chunk.payload));
+    let mut kept = file_head();
+    for chunk in &chunks {
+        match &chunk.name {
+            b"VP8X" => {
+                let mut features = chunk.payload.to_vec();
+                *features.first_mut()? &= !(EXIF | XMP);
+                push_chunk(&mut kept, b"VP8X", &features);
+            }
+            b"ICCP" | b"ALPH" | b"VP8 " | b"VP8L" | b"ANIM" | b"ANMF" => {
+                push_chunk(&mut kept, &chunk.name, chunk.payload);
+            }
+            _ => {}
+        }
+    }
+    let exif = block.and_then(|block| exif::kept(block, policy));
+    let kept = close(kept)?;
+    if exif.is_none() { Some(kept) } else { Some(embed(kept, &Metadata { exif, xmp: None })) }
+}
+
+/// The file with EXIF and XMP chunks at its end, made an extended one (VP8X) when it is a simple one.
+pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
+    let mut flags = 0;
+    let mut added = Vec::new();
+    for (name, flag, block) in [(b"EXIF", EXIF, &metadata.exif), (b"XMP ", XMP, &metadata.xmp)] {
+        if let Some(block) = block {
+            flags |= flag;
+            push_chunk(&mut added, name, block);
+        }
+    }
+    extended(&file, flags, &added).unwrap_or(file)
+}
+
+/// The file grown by `extra` bytes: by an unknown chunk in an extended file, or what is too small for one by
+/// zero bytes at the end of the chunk with the coded image, which no decoder reaches.
+///
+/// The last byte of an odd number lies behind the file that RIFF declares, since all in RIFF is even. RFC 9649
+/// s2.4: "The file SHOULD NOT contain any data after the data specified by File Size. Readers MAY parse such
+/// files, ignoring the trailing data." There is no other way to an odd size.
+pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
+    let size = file.len().checked_add(extra)?;
+    let even = extra & !1;
+    let is_extended = chunks(&file)?.first()?.name == *b"VP8X";
+    let framing = if is_extended { CHUNK_HEAD } else { CHUNK_HEAD + VP8X_BYTES };
+    let mut padded = if even == 0 {
+        file
+    } else if let Some(payload) = even.checked_sub(framing) {
+        let mut padding = Vec::with_capacity(even);
+        push_chunk(&mut padding, PADDING, &vec![0; payload]);
+        extended(&file, 0, &padding)?
+    } else {
+        // An animation has no image of its own to grow: it takes the odd byte's way.
+        with_longer_image(&file, even).unwrap_or(file)
+    };
+    padded.resize(size, 0);
+    Some(padded)
+}
+
+/// `file` as an extended one, with `flags` and, at its end, the chunks `added`.
+fn extended(file: &[u8], flags: u8, added: &[u8]) -> Option<Vec<u8>> {
+    let chunks = chunks(file)?;
+    let mut grown = file_head();
+    for (index, chunk) in chunks.iter().enumerate() {
+        match (index, &chunk.name) {
+            (0, b"VP8X") => {
+                let mut features = chunk.payload.to_vec();
+                *features.first_mut()? |= flags;
+                push_chunk(&mut grown, b"VP8X", &features);
+            }
+            (0, _) => {
+                push_chunk(&mut grown, b"VP8X", &features(chunk, flags)?);
+                push_chunk(&mut grown, &chunk.name, chunk.payload);
+            }
+            _ => push_chunk(&mut grown, &chunk.name, chunk.payload),
+        }
+    }
+    grown.extend(added);
+    close(grown)
+}
+
+/// `file` with `even` zero bytes at the end of its last image chunk.
+fn with_longer_image(file: &[u8], even: usize) -> Option<Vec<u8>> {
+    let chunks = chunks(file)?;
+    let last = chunks.iter().rposition(|chunk| matches!(&chunk.name, b"VP8 " | b"VP8L"))?;
+    let mut grown = file_head();
+    for (index, chunk) in chunks.iter().enumerate() {
+        if index == last {
+            let mut image = chunk.payload.to_vec();
+            // The byte that pads an odd image becomes part of it.
+            image.resize(image.len().next_multiple_of(2) + even, 0);
+            push_chunk(&mut grown, &chunk.name, &image);
+        } else {
+            push_chunk(&mut grown, &chunk.name, chunk.payload);
+        }
+    }
+    close(grown)
+}
+
+/// The payload of VP8X for a file whose one chunk is `image` (RFC 9649 s2.7.1): flags, 24 bits reserved, width
+/// and height less one in 24 bits each.
+fn features(image: &Chunk, flags: u8) -> Option<[u8; VP8X_BYTES - CHUNK_HEAD]> {
+    let (width, height, alpha) = dimensions(image)?;
+    let (width, height) = (width.checked_sub(1)?.to_le_bytes(), height.checked_sub(1)?.to_le_bytes());
+    let flags = if alpha { flags | ALPHA } else { flags };
+    Some([flags, 0, 0, 0, width[0], width[1], width[2], height[0], height[1], height[2]])
+}
+
+/// Width, height and use of alpha as the coded image itself says (RFC 6386 s9.1, RFC 9649 s3.4).
+fn dimensions(image: &Chunk) -> Option<(u32, u32, bool)> {
+    let word = |at: usize| Some(u32::from_le_bytes(image.payload.get(at..at + 4)?.try_into().ok()?));
+    match &image.name {
+        b"VP8 " if image.payload.get(3..6)? == [0x9D, 0x01, 0x2A] => {
+            let sides = word(6)?;
+            Some((sides & 0x3FFF, sides >> 16 & 0x3FFF, false))
+        }
+        b"VP8L" if *image.payload.first()? == 0x2F => {
+            let bits = word(1)?;
+            Some(((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1 == 1))
+        }
+        _ => None,
+    }
+}
+
+/// A chunk without its frame.
+struct Chunk<'a> {
+    name: [u8; 4],
+    payload: &'a [u8],
+}
+
+/// The chunks inside the size that RIFF declares; none when they do not add up to it.
+fn chunks(file: &[u8]) -> Option<Vec<Chunk<'_>>> {
+    let head = file.get(..FILE_HEAD)?;
+    if &head[..4] != b"RIFF" || &head[8..] != b"WEBP" {
+        return None;
+    }
+    let end = CHUNK_HEAD.checked_add(size_at(file, 4)?)?;
+    let riff = file.get(..end)?;
+    let mut chunks = Vec::new();
+    let mut at = FILE_HEAD;
+    while at < end {
+        let name = riff.get(at..at + 4)?.try_into().ok()?;
+        let start = at + CHUNK_HEAD;
+        let size = size_at(riff, at + 4)?;
+        chunks.push(Chunk { name, payload: riff.get(start..start.checked_add(size)?)? });
+        at = (start + size).next_multiple_of(2);
+    }
+    Some(chunks)
+}
+
+fn size_at(file: &[u8], at: usize) -> Option<usize> {
+    let bytes = file.get(at..at + 4)?.try_into().ok()?;
+    usize::try_from(u32::from_le_bytes(bytes)).ok()
+}
+
+fn file_head() -> Vec<u8> {
+    b"RIFF\0\0\0\0WEBP".to_vec()
+}
+
+/// Writes a chunk and the byte that makes its size even.
+fn push_chunk(file: &mut Vec<u8>, name: &[u8; 4], payload: &[u8]) {
+    file.extend(name);
+    file.extend((payload.len() as u32).to_le_bytes());
+    file.extend(payload);
+    file.resize(file.len().next_multiple_of(2), 0);
+}
+
+/// Sets the size that RIFF declares; none when it holds no chunk or is too large for its field.
+fn close(mut file: Vec<u8>) -> Option<Vec<u8>> {
+    let size = u32::try_from(file.len() - CHUNK_HEAD).ok().filter(|_| file.len() > FILE_HEAD)?;
+    file[4..8].copy_from_slice(&size.to_le_bytes());
+    Some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+        let mut file = file_head();
+        chunks.iter().for_each(|(name, payload)| push_chunk(&mut file, name, payload));
+        close(file).unwrap()
+    }
+
+    /// The start of a lossy image of 300 x 200.
+    const LOSSY: &[u8] = &[0x10, 0, 0, 0x9D, 0x01, 0x2A, 0x2C, 0x01, 0xC8, 0, 7];
+    /// The start of a lossless image of 300 x 200 with alpha.
+    const LOSSLESS: &[u8] = &[0x2F, 0x2B, 0xC1, 0x31, 0x10, 7];
+    const FEATURES: [u8; 10] = [0, 0, 0, 0, 0x2B, 1, 0, 0xC7, 0, 0];
+
+    fn with_flags(flags: u8) -> [u8; 10] {
+        let mut features = FEATURES;
+        features[0] = flags;
+        features
+    }
+
+    #[test]
+    fn a_simple_file_becomes_an_extended_one_of_its_own_size_and_alpha() {
+        let metadata = Metadata { exif: Some(b"exif".to_vec()), xmp: None };
+        for (name, image, flags) in [(b"VP8 ", LOSSY, EXIF), (b"VP8L", LOSSLESS, EXIF | ALPHA)] {
+            let expected = file(&[(b"VP8X", &with_flags(flags)), (name, image), (b"EXIF", b"exif")]);
+            assert_eq!(embed(file(&[(name, image)]), &metadata), expected);
+        }
+    }
+
+    #[test]
+    fn a_few_bytes_lengthen_the_image_and_more_are_a_chunk() {
+        let simple = file(&[(b"VP8 ", LOSSY)]);
+        let longer = [LOSSY, &[0; 25]].concat();
+        assert_eq!(pad(simple.clone(), 24), Some(file(&[(b"VP8 ", &longer)])));
+        let with_chunk = file(&[(b"VP8X", &FEATURES), (b"VP8 ", LOSSY), (PADDING, &[])]);
+        assert_eq!(pad(simple, 26), Some(with_chunk));
+    }
+
+    #[test]
+    fn an_odd_byte_lies_behind_what_riff_declares() {
+        let simple = file(&[(b"VP8 ", LOSSY)]);
+        for extra in [1, 25, 27, 1001] {
+            let padded = pad(simple.clone(), extra).unwrap();
+            assert_eq!(size_at(&padded, 4), Some(padded.len() - CHUNK_HEAD - 1));
+            assert_eq!(padded.last(), Some(&0));
+        }
+    }
+
+    #[test]
+    fn an_animation_is_padded_and_stripped_too() {
+        let frames: [(&[u8; 4], &[u8]); 4] =
+            [(b"VP8X", &with_flags(0x02)), (b"ANIM", &[0; 6]), (b"ANMF", b"frame"), (b"ANMF", b"frame 2")];
+        let animation = file(&frames);
+        for extra in 1..20 {
+            assert_eq!(pad(animation.clone(), extra).map(|padded| padded.len()), Some(animation.len() + extra));
+        }
+        let tagged = embed(animation.clone(), &Metadata { exif: Some(vec![1]), xmp: Some(vec![2]) });
+        assert_eq!(strip(&tagged, MetadataPolicy::Strip), Some(animation));
+    }
+
+    #[test]
+    fn exif_of_a_simple_file_and_what_follows_riff_are_dropped() {
+        let exif = exif::only_orientation(crate::picture::Orientation::Rotate90);
+        let dirty = [file(&[(b"VP8L", LOSSLESS), (b"EXIF", &exif)]), b"behind".to_vec()].concat();
+        assert_eq!(strip(&dirty, MetadataPolicy::Strip), Some(file(&[(b"VP8L", LOSSLESS)])));
+    }
+
+    #[test]
+    fn chunks_that_leave_their_file_are_not_understood() {
+        let mut lying = file(&[(b"VP8 ", LOSSY)]);
+        lying[16] = 200;
+        assert_eq!(strip(&lying, MetadataPolicy::Strip), None);
+        assert_eq!(strip(&file(&[(b"JUNK", b"no image")]), MetadataPolicy::Strip), None);
+    }
+}

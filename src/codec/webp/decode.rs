@@ -1,0 +1,192 @@
+//! WebP decode: lossy, lossless and the first frame of an animation, by image-webp.
+
+use std::io::Cursor;
+
+use image_webp::{DecodingError, WebPDecoder};
+
+use super::header::Header;
+use crate::codec::colour::{Channels, Converter, Space};
+use crate::codec::{
+    DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_block, exif_orientation, keep_metadata, undecodable,
+};
+use crate::picture::Picture;
+
+/// Reads the chunks of a WebP.
+///
+/// # Errors
+/// [`DecodeError::Undecodable`] without a picture or when its sizes contradict each other,
+/// [`DecodeError::TooManyPixels`] over a limit, frames included.
+pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+    Ok(probe_header(&read_header(bytes, limits)?, limits))
+}
+
+/// Decodes a WebP, the first frame of an animation composed on its canvas.
+///
+/// # Errors
+/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let header = read_header(bytes, limits)?;
+    let probe = probe_header(&header, limits);
+    let (mut pixels, channels) = read_pixels(&header.with_honest_flags(bytes), &header, &probe)?;
+    let icc = header.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes);
+    Converter::new(&icc.map_or(Space::Srgb, Space::Icc), channels).convert_in_place(&mut pixels);
+    Ok(Decoded {
+        picture: Picture::new(header.width, header.height, channels.layout(), pixels),
+        orientation: probe.orientation,
+        metadata: Metadata {
+            exif: keep_metadata(header.exif.map(exif_block), limits),
+            xmp: keep_metadata(header.xmp, limits),
+        },
+    })
+}
+
+fn read_header<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, DecodeError> {
+    let header = Header::read(bytes).map_err(|reason| undecodable(Format::Webp, reason))?;
+    limits.check_size(Format::Webp, header.width, header.height)?;
+    limits.check_frames(header.frames, header.width, header.height)?;
+    Ok(header)
+}
+
+fn probe_header(header: &Header<'_>, limits: &Limits) -> Probe {
+    Probe {
+        format: Format::Webp,
+        width: header.width,
+        height: header.height,
+        animated: header.frames > 1,
+        alpha: header.alpha,
+        orientation: exif_orientation(header.exif.map(exif_block), limits),
+        decode_bytes: decode_bytes(header),
+    }
+}
+
+/// The picture; lossless: RGBA beside it, and transforms and prefix codes, a pixel's worth each at worst;
+/// lossy: planes of 1.5 bytes a pixel, and the alpha plane as decoded in RGBA and as kept; animated: the
+/// canvas in RGBA on top.
+fn decode_bytes(header: &Header<'_>) -> u64 {
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let picture = if header.alpha { 4 } else { 3 };
+    let working = match (header.lossless, header.alpha) {
+        (true, _) => 12,
+        (false, true) => 7,
+        (false, false) => 2,
+    };
+    let canvas = if header.animated { 8 } else { 0 };
+    pixels * (picture + working + canvas) + (4 << 20)
+}
+
+fn read_pixels(bytes: &[u8], header: &Header<'_>, probe: &Probe) -> Result<(Vec<u8>, Channels), DecodeError> {
+    let failed = |error: DecodingError| undecodable(Format::Webp, error.to_string());
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+    decoder.set_memory_limit(usize::try_from(probe.decode_bytes).unwrap_or(usize::MAX));
+    if decoder.dimensions() != (header.width, header.height) {
+        return Err(undecodable(Format::Webp, "its headers contradict each other"));
+    }
+    let channels = if decoder.has_alpha() { Channels::Rgba } else { Channels::Rgb };
+    let mut pixels = vec![0; header.width as usize * header.height as usize * channels.count()];
+    decoder.read_image(&mut pixels).map_err(failed)?;
+    Ok((pixels, channels))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Layout;
+
+    fn lossless(width: u32, height: u32, rgba: &[u8]) -> Vec<u8> {
+        let mut file = Vec::new();
+        image_webp::WebPEncoder::new(&mut file).encode(rgba, width, height, image_webp::ColorType::Rgba8).unwrap();
+        file
+    }
+
+    fn chunk(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
+        let mut chunk = kind.to_vec();
+        chunk.extend(u32::try_from(body.len()).unwrap().to_le_bytes());
+        chunk.extend(body);
+        chunk.resize(chunk.len().next_multiple_of(2), 0);
+        chunk
+    }
+
+    fn riff(chunks: &[Vec<u8>]) -> Vec<u8> {
+        let body = [b"WEBP".to_vec(), chunks.concat()].concat();
+        chunk(b"RIFF", &body)
+    }
+
+    /// A canvas of 4x4 whose frames are 2x2 pictures at 2,0.
+    fn animation(frames: usize) -> Vec<u8> {
+        let picture = lossless(2, 2, &[9; 16])[12..].to_vec();
+        let frame = [vec![1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0], picture].concat();
+        let mut chunks = vec![chunk(b"VP8X", &[2, 0, 0, 0, 3, 0, 0, 3, 0, 0]), chunk(b"ANIM", &[0; 6])];
+        chunks.resize(2 + frames, chunk(b"ANMF", &frame));
+        riff(&chunks)
+    }
+
+    #[test]
+    fn decodes_with_alpha() {
+        let rgba = [1, 2, 3, 4, 5, 6, 7, 8];
+        let picture = decode(&lossless(2, 1, &rgba), &Limits::default()).unwrap().picture;
+        assert_eq!((picture.layout(), picture.pixels()), (Layout::Rgba, &rgba[..]));
+    }
+
+    #[test]
+    fn the_first_frame_lies_on_a_transparent_canvas() {
+        let file = animation(2);
+        assert!(probe(&file, &Limits::default()).unwrap().animated);
+        let picture = decode(&file, &Limits::default()).unwrap().picture;
+        assert_eq!((picture.width(), picture.height(), picture.layout()), (4, 4, Layout::Rgba));
+        let row = &picture.pixels()[..16];
+        assert_eq!((&row[..8], row[11], row[15]), (&[0; 8][..], 9, 9));
+    }
+
+    #[test]
+    fn frames_over_the_limit_are_refused_by_counting() {
+        let limits = Limits { max_frames: 3, ..Limits::default() };
+        assert!(decode(&animation(3), &limits).is_ok());
+        assert!(matches!(decode(&animation(4), &limits), Err(DecodeError::TooManyPixels { .. })));
+    }
+
+    #[test]
+    fn metadata_is_found_and_promises_of_it_are_not_held_against_the_file() {
+        let picture = lossless(1, 1, &[1, 2, 3, 255])[12..].to_vec();
+        let head = chunk(b"VP8X", &[0x0C, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let exif = chunk(b"EXIF", b"Exif\0\0II*\0\x08\0\0\0\0\0");
+        let decoded = decode(&riff(&[head, picture, exif]), &Limits::default()).unwrap();
+        assert_eq!(decoded.metadata.exif.as_deref(), Some(&b"II*\0\x08\0\0\0\0\0"[..]));
+        assert_eq!(decoded.metadata.xmp, None);
+    }
+
+    #[test]
+    fn a_lossless_bomb_of_34_bytes_is_refused_by_its_header() {
+        let bits = 0x3FFEu32 | 0x3FFE << 14;
+        let mut body = vec![0x2F];
+        body.extend(bits.to_le_bytes());
+        body.resize(14, 0);
+        let bomb = riff(&[chunk(b"VP8L", &body)]);
+        assert_eq!(bomb.len(), 34);
+        let refused = decode(&bomb, &Limits::default());
+        assert!(
+            matches!(refused, Err(DecodeError::TooManyPixels { width: 16_383, height: 16_383, .. })),
+            "{refused:?}"
+        );
+    }
+
+    #[test]
+    fn a_picture_larger_than_its_canvas_is_refused_before_it_is_decoded() {
+        let vp8 = [&[0, 0, 0, 0x9D, 1, 0x2A][..], &16_383u16.to_le_bytes(), &16_383u16.to_le_bytes()].concat();
+        let file = riff(&[chunk(b"VP8X", &[0, 0, 0, 0, 3, 0, 0, 3, 0, 0]), chunk(b"VP8 ", &vp8)]);
+        assert!(matches!(probe(&file, &Limits::default()), Err(DecodeError::Undecodable { .. })));
+    }
+
+    #[test]
+    fn truncation_and_damage_anywhere_never_panic() {
+        let rgba: Vec<u8> = (0..16 * 16 * 4u32).map(|i| (i * 37 % 251) as u8).collect();
+        for file in [lossless(16, 16, &rgba), animation(2)] {
+            for at in 0..file.len() {
+                let _ = decode(&file[..at], &Limits::default());
+                let mut damaged = file.clone();
+                damaged[at] ^= 0x55;
+                let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+                let _ = decode(&damaged, &limits);
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! bytefit: the best-looking picture that has at most so many bytes.
+//!
+//! The rooms, from the street to the cellar; imports go down only, and `tests/architecture.rs`
+//! holds that rule:
+//!
+//! ```text
+//! main -> cli -> app -> { http, settings, telemetry } -> engine -> job -> { codec, fit } -> picture
+//!                             \______ params ______/        |
+//!                                                        metrics
+//! ```
+//!
+//! - [`codec`]: bytes to pictures and back, one folder a format.
+//! - [`picture`]: pixels, orientation, resizing, score.
+//!
+//! The core (`picture`, `codec`, `fit`, `job`, `params`) is pure: it knows nothing of HTTP, tokio, the
+//! environment, logs or metrics.
+
+pub mod codec;
+pub mod picture;
