@@ -9,6 +9,9 @@
 //!                                                        metrics
 //! ```
 //!
+//! - [`params`]: named text values to a valid [`job::Job`], for HTTP and command line alike.
+//! - [`job`]: one job from bytes to answer, in a straight line.
+//! - [`fit`]: the search for the setting that lands on the target.
 //! - [`codec`]: bytes to pictures and back, one folder a format.
 //! - [`picture`]: pixels, orientation, resizing, score.
 //!
@@ -16,4 +19,7 @@
 //! environment, logs or metrics.
 
 pub mod codec;
+pub mod fit;
+pub mod job;
+pub mod params;
 pub mod picture;

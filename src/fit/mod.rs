@@ -1,0 +1,5 @@
+//! The search for the setting that lands on the target. Knows byte counts and an encoder trait, no codec.
+
+pub mod search;
+pub mod stop;
+pub mod target;

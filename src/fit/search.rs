@@ -1,0 +1,438 @@
+//! The search: a secant on the residual of a model, in ln(quantiser step) against ln(bytes), where sizes
+//! are almost straight. Knows byte counts and an [`Encode`] trait, no codec.
+
+use std::ops::RangeInclusive;
+
+use super::stop::StopReason;
+
+/// What the search needs to know of an encoder. `x` is always ln(quantiser step): larger is coarser.
+pub trait Encode {
+    type Error;
+
+    /// The finest and the coarsest `x` that may be tried.
+    fn range(&self) -> RangeInclusive<f64>;
+
+    /// The encoder's real state nearest to `x`.
+    fn snap(&self, x: f64) -> f64;
+
+    /// The model's ln(bytes) at `x`; must not rise with `x`.
+    fn predict(&mut self, x: f64) -> f64;
+
+    /// The file at `x`, a state that [`Encode::snap`] gave.
+    fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error>;
+
+    /// Asked before every encode but the first: a reason to stop with what there is.
+    fn stop(&self) -> Option<StopReason>;
+}
+
+/// Where to land.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Aim {
+    /// Bytes that the answer may not pass.
+    pub cap: u64,
+    /// Bytes that are best: the cap itself, or a size below it that the answer may fall to either side of.
+    pub best: u64,
+    /// Bytes from which on the search is content, up to the cap.
+    pub content: u64,
+    /// Encodes after which the search ends with what it has.
+    pub max_encodes: u32,
+}
+
+impl Aim {
+    /// At most `cap` bytes, content within 3 % below.
+    pub fn below(cap: u64) -> Aim {
+        Aim { cap, best: cap, content: (cap as f64 * 0.97).ceil() as u64, max_encodes: MAX_ENCODES }
+    }
+
+    /// As near to `target` as can be, at most `tolerance` bytes to either side, content within a tenth of that.
+    pub fn around(target: u64, tolerance: u64) -> Aim {
+        let content = target.saturating_sub(tolerance / 10);
+        Aim { cap: target.saturating_add(tolerance), best: target, content, max_encodes: MAX_ENCODES }
+    }
+
+    /// ln(bytes) to steer at: the middle of what is good.
+    fn ln_goal(&self) -> f64 {
+        let upper =
+            if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) };
+        ((self.content + upper) as f64 / 2.0).max(1.0).ln()
+    }
+
+    fn is_content(&self, bytes: u64) -> bool {
+        let upper =
+            if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) };
+        (self.content..=upper).contains(&bytes)
+    }
+}
+
+/// Encodes at the most: secants land within four, bisection then halves what is left.
+const MAX_ENCODES: u32 = 12;
+
+/// Encodes that follow the model; from then on every other one halves the bracket.
+const MODEL_ENCODES: u32 = 4;
+
+/// One encode of the search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    pub x: f64,
+    pub bytes: Vec<u8>,
+}
+
+/// What the search found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The attempt within the cap that is nearest to the best size.
+    pub best: Option<Attempt>,
+    /// `x` and bytes of the smallest attempt.
+    pub smallest: Option<(f64, u64)>,
+    /// `x` and bytes of every encode, in order.
+    pub trace: Vec<(f64, u64)>,
+    /// Why it ended early, if it did.
+    pub stopped: Option<StopReason>,
+    /// Whether the finest allowed state fits: there is nothing better to find.
+    pub at_finest: bool,
+    /// Whether even the coarsest state is over the best size.
+    pub unreachable: bool,
+}
+
+/// Finds the finest state of `encoder` whose file lands on `aim`.
+///
+/// # Errors
+/// The encoder's own.
+pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> {
+    let mut found = Found::default();
+    let mut bracket = Bracket::new(encoder);
+    let mut model = Model::default();
+    let mut next = model.solve(encoder, aim.ln_goal(), &bracket);
+    loop {
+        let x = encoder.snap(next).clamp(bracket.finest, bracket.coarsest);
+        let file = encoder.encode(x)?;
+        let bytes = file.len() as u64;
+        model.learn(encoder, x, bytes);
+        bracket.learn(x, bytes <= aim.best);
+        found.learn(Attempt { x, bytes: file }, aim);
+        found.at_finest = bracket.fits == Some(bracket.finest);
+        found.unreachable = bracket.over == Some(bracket.coarsest);
+        let exhausted = found.trace.len() as u32 >= aim.max_encodes;
+        if aim.is_content(bytes) || found.at_finest || found.unreachable || exhausted {
+            return Ok(found);
+        }
+        let encodes = found.trace.len() as u32;
+        let by_model = encodes < MODEL_ENCODES || encodes % 2 == 1 || !bracket.is_closed();
+        let suggestion = if by_model { model.solve(encoder, aim.ln_goal(), &bracket) } else { bracket.middle() };
+        let Some(state) = bracket.untried(encoder, suggestion) else { return Ok(found) };
+        found.stopped = encoder.stop();
+        if found.stopped.is_some() {
+            return Ok(found);
+        }
+        next = state;
+    }
+}
+
+impl Found {
+    fn learn(&mut self, attempt: Attempt, aim: &Aim) {
+        let bytes = attempt.bytes.len() as u64;
+        self.trace.push((attempt.x, bytes));
+        if self.smallest.is_none_or(|(_, smallest)| bytes < smallest) {
+            self.smallest = Some((attempt.x, bytes));
+        }
+        let distance = |bytes: usize| aim.best.abs_diff(bytes as u64);
+        let nearer = self.best.as_ref().is_none_or(|best| distance(attempt.bytes.len()) < distance(best.bytes.len()));
+        if bytes <= aim.cap && nearer {
+            self.best = Some(attempt);
+        }
+    }
+}
+
+/// What is known of where the best size is crossed.
+struct Bracket {
+    finest: f64,
+    coarsest: f64,
+    /// The coarsest `x` known to be over it.
+    over: Option<f64>,
+    /// The finest `x` beyond it known to fit.
+    fits: Option<f64>,
+    tried: Vec<f64>,
+}
+
+impl Bracket {
+    fn new<E: Encode>(encoder: &E) -> Bracket {
+        let range = encoder.range();
+        let (finest, coarsest) = (encoder.snap(*range.start()), encoder.snap(*range.end()));
+        Bracket { finest, coarsest, over: None, fits: None, tried: Vec::new() }
+    }
+
+    fn learn(&mut self, x: f64, fits: bool) {
+        self.tried.push(x);
+        // On flat art sizes are not monotone: the latest word on a point outside the bracket is dropped.
+        if fits && self.over.is_none_or(|over| x > over) {
+            self.fits = Some(self.fits.map_or(x, |known| known.min(x)));
+        } else if !fits && self.fits.is_none_or(|known| x < known) {
+            self.over = Some(self.over.map_or(x, |known| known.max(x)));
+        }
+    }
+
+    fn low(&self) -> f64 {
+        self.over.unwrap_or(self.finest)
+    }
+
+    fn high(&self) -> f64 {
+        self.fits.unwrap_or(self.coarsest)
+    }
+
+    fn is_closed(&self) -> bool {
+        self.over.is_some() && self.fits.is_some()
+    }
+
+    fn middle(&self) -> f64 {
+        (self.low() + self.high()) / 2.0
+    }
+
+    /// A state inside the bracket that was not tried: the suggestion, else the middle, else an end that is
+    /// still open; none when the bracket is one state wide.
+    fn untried<E: Encode>(&self, encoder: &E, suggestion: f64) -> Option<f64> {
+        let open_ends = [self.over.is_none().then_some(self.finest), self.fits.is_none().then_some(self.coarsest)];
+        [suggestion, self.middle()]
+            .into_iter()
+            .map(|x| encoder.snap(x.clamp(self.low(), self.high())))
+            .chain(open_ends.into_iter().flatten())
+            .find(|state| (self.low()..=self.high()).contains(state) && !self.tried.contains(state))
+    }
+}
+
+/// The encoder's own prediction, corrected by what its encodes really took.
+#[derive(Default)]
+struct Model {
+    /// `x` and ln(bytes) above the prediction, by rising `x`.
+    residuals: Vec<(f64, f64)>,
+}
+
+impl Model {
+    fn learn<E: Encode>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
+        let residual = (bytes.max(1) as f64).ln() - encoder.predict(x);
+        let place = self.residuals.partition_point(|(known, _)| *known < x);
+        self.residuals.insert(place, (x, residual));
+    }
+
+    /// The correction at `x`: a straight line between neighbours; beyond the outermost, on along the line from the
+    /// nearest point that is far enough away to give one.
+    fn residual(&self, x: f64) -> f64 {
+        let points = &self.residuals;
+        let (Some(first), Some(last)) = (points.first(), points.last()) else { return 0.0 };
+        if x <= first.0 {
+            let base = points.iter().find(|point| point.0 - first.0 >= LEAST_BASE);
+            return first.1 + base.map_or(0.0, |base| slope(*first, *base)) * (x - first.0);
+        }
+        if x >= last.0 {
+            let base = points.iter().rev().find(|point| last.0 - point.0 >= LEAST_BASE);
+            return last.1 + base.map_or(0.0, |base| slope(*base, *last)) * (x - last.0);
+        }
+        let right = points.partition_point(|(known, _)| *known < x);
+        let (left, right) = (points[right - 1], points[right]);
+        left.1 + slope(left, right) * (x - left.0)
+    }
+
+    /// The `x` in the bracket where the corrected prediction meets `goal`, by regula falsi with a bisection's
+    /// guarantee (each end is approached by at least a twentieth of the bracket).
+    fn solve<E: Encode>(&self, encoder: &mut E, goal: f64, bracket: &Bracket) -> f64 {
+        let mut error_at = |x: f64| encoder.predict(x) + self.residual(x) - goal;
+        let (mut low, mut high) = (bracket.low(), bracket.high());
+        let (mut over, mut under) = (error_at(low), error_at(high));
+        if over <= 0.0 {
+            return low;
+        }
+        if under >= 0.0 {
+            return high;
+        }
+        for _ in 0..SOLVE_STEPS {
+            let x = low + (high - low) * (over / (over - under)).clamp(0.05, 0.95);
+            let error = error_at(x);
+            if error.abs() < SOLVE_PRECISION {
+                return x;
+            }
+            if error > 0.0 {
+                (low, over) = (x, error);
+            } else {
+                (high, under) = (x, error);
+            }
+        }
+        low + (high - low) * (over / (over - under))
+    }
+}
+
+/// The slope of the correction between two points.
+fn slope((x0, r0): (f64, f64), (x1, r1): (f64, f64)) -> f64 {
+    ((r1 - r0) / (x1 - x0)).clamp(-MAX_RESIDUAL_SLOPE, MAX_RESIDUAL_SLOPE)
+}
+
+/// ln(step) that two points are apart before a line through them is carried on: between closer ones the
+/// encoder's grain speaks louder than its slope.
+const LEAST_BASE: f64 = 0.1;
+
+/// Steepest correction of the model, in ln(bytes) over ln(step): the encoders' own slopes are -0.5 to -1.3.
+const MAX_RESIDUAL_SLOPE: f64 = 0.8;
+
+/// Predictions a solve may take; each may cost a pass over the coefficients.
+const SOLVE_STEPS: u32 = 12;
+
+/// ln(bytes) within which a solve is done: a tenth of the window that the search aims at.
+const SOLVE_PRECISION: f64 = 0.001;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// An encoder of a plain formula: `size(x)` bytes at `x`, states `grain` apart.
+    struct Fake<F: Fn(f64) -> f64> {
+        size: F,
+        grain: f64,
+        slope: f64,
+        encodes: u32,
+        stop_after: Option<u32>,
+    }
+
+    impl<F: Fn(f64) -> f64> Fake<F> {
+        fn new(grain: f64, size: F) -> Fake<F> {
+            Fake { size, grain, slope: -0.8, encodes: 0, stop_after: None }
+        }
+
+        fn bytes_at(&self, x: f64) -> u64 {
+            (self.size)(self.snap(x)).max(1.0) as u64
+        }
+
+        /// The largest size within the cap over every state: what an exhaustive search finds.
+        fn best(&self, cap: u64) -> Option<u64> {
+            let states = (8.0 / self.grain).round() as u32;
+            (0..=states).map(|state| self.bytes_at(f64::from(state) * self.grain)).filter(|bytes| *bytes <= cap).max()
+        }
+    }
+
+    impl<F: Fn(f64) -> f64> Encode for Fake<F> {
+        type Error = std::convert::Infallible;
+
+        fn range(&self) -> RangeInclusive<f64> {
+            0.0..=8.0
+        }
+
+        fn snap(&self, x: f64) -> f64 {
+            (x / self.grain).round() * self.grain
+        }
+
+        fn predict(&mut self, x: f64) -> f64 {
+            12.0 + self.slope * x
+        }
+
+        fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error> {
+            self.encodes += 1;
+            Ok(vec![0; self.bytes_at(x) as usize])
+        }
+
+        fn stop(&self) -> Option<StopReason> {
+            self.stop_after.is_some_and(|limit| self.encodes >= limit).then_some(StopReason::Deadline)
+        }
+    }
+
+    /// Sizes that fall as real encoders' do: straight in the logarithms, with a bend.
+    fn smooth(scale: f64, slope: f64, bend: f64) -> impl Fn(f64) -> f64 {
+        move |x| (scale + slope * x + bend * (x - 4.0) * (x - 4.0)).exp()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+        #[test]
+        fn fine_smooth_encoders_fill_the_window(
+            scale in 15.0f64..16.5, slope in -1.0f64..-0.5, bend in -0.02f64..0.02, share in 0.05f64..0.95,
+        ) {
+            let mut fake = Fake::new(0.001, smooth(scale, slope, bend));
+            let (finest, coarsest) = (fake.bytes_at(0.0), fake.bytes_at(8.0));
+            let cap = (coarsest as f64 * (finest as f64 / coarsest as f64).powf(share)) as u64;
+            let found = search(&mut fake, &Aim::below(cap)).unwrap();
+            let bytes = found.best.unwrap().bytes.len() as u64;
+            prop_assert!(bytes <= cap);
+            prop_assert!(bytes as f64 >= 0.97 * cap as f64, "{bytes} of {cap}");
+            prop_assert!(fake.encodes <= 6, "{} encodes", fake.encodes);
+        }
+
+        #[test]
+        fn staircases_end_within_one_state_of_the_best(grain in 0.01f64..0.5, cap in 200u64..400_000, slope in -1.3f64..-0.3) {
+            let mut fake = Fake::new(grain, smooth(12.5, slope, 0.0));
+            let found = search(&mut fake, &Aim::below(cap)).unwrap();
+            match (found.best.map(|best| best.bytes.len() as u64), fake.best(cap)) {
+                (Some(bytes), Some(best)) => {
+                    prop_assert!(bytes <= cap);
+                    prop_assert!(bytes == best || bytes as f64 >= 0.97 * cap as f64, "{bytes}, best {best}, cap {cap}");
+                }
+                (None, None) => prop_assert!(found.unreachable),
+                (found, best) => prop_assert!(false, "found {found:?}, best {best:?}"),
+            }
+        }
+
+        #[test]
+        fn noise_never_breaks_the_cap_or_the_bound(seed in any::<u64>(), noise in 0.0f64..0.3, cap in 100u64..400_000) {
+            let wobble = move |x: f64| {
+                let bits = (x.to_bits() ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+                smooth(12.0, -0.9, 0.0)(x) * (1.0 + noise * (bits as f64 / f64::from(1u32 << 24) - 0.5))
+            };
+            let mut fake = Fake::new(0.01, wobble);
+            let found = search(&mut fake, &Aim::below(cap)).unwrap();
+            prop_assert!(found.best.iter().all(|best| best.bytes.len() as u64 <= cap));
+            prop_assert!(fake.encodes <= MAX_ENCODES);
+            prop_assert_eq!(found.trace.len() as u32, fake.encodes);
+            // Whatever fits is kept.
+            let fitting = found.trace.iter().map(|(_, bytes)| *bytes).filter(|bytes| *bytes <= cap).max();
+            prop_assert_eq!(found.best.map(|best| best.bytes.len() as u64), fitting);
+        }
+
+        #[test]
+        fn plateaus_end(levels in 1u32..6, cap in 100u64..400_000) {
+            let mut fake = Fake::new(0.01, move |x| smooth(12.0, -0.9, 0.0)((x * f64::from(levels) / 8.0).floor() * 8.0 / f64::from(levels)));
+            let found = search(&mut fake, &Aim::below(cap)).unwrap();
+            prop_assert!(fake.encodes <= MAX_ENCODES);
+            prop_assert!(found.best.iter().all(|best| best.bytes.len() as u64 <= cap));
+        }
+
+        #[test]
+        fn a_wrong_model_still_lands(slope in -3.0f64..-0.1, cap in 2_000u64..150_000) {
+            let mut fake = Fake::new(0.001, smooth(12.0, -0.9, 0.0));
+            fake.slope = slope;
+            let found = search(&mut fake, &Aim::below(cap)).unwrap();
+            let bytes = found.best.unwrap().bytes.len() as f64;
+            prop_assert!(bytes <= cap as f64 && bytes >= 0.97 * cap as f64, "{bytes} of {cap}");
+        }
+
+        #[test]
+        fn around_lands_as_near_as_the_states_allow(target in 2_000u64..150_000) {
+            let mut fake = Fake::new(0.001, smooth(12.0, -0.9, 0.0));
+            let found = search(&mut fake, &Aim::around(target, target / 10)).unwrap();
+            let bytes = found.best.unwrap().bytes.len() as u64;
+            prop_assert!(bytes.abs_diff(target) <= target / 50, "{bytes} for {target}");
+        }
+    }
+
+    #[test]
+    fn a_cap_above_the_finest_state_takes_one_encode() {
+        let mut fake = Fake::new(0.001, smooth(12.0, -0.8, 0.0));
+        let found = search(&mut fake, &Aim::below(10_000_000)).unwrap();
+        assert!(found.at_finest);
+        assert_eq!((found.best.unwrap().x, fake.encodes), (0.0, 1));
+    }
+
+    #[test]
+    fn a_cap_below_the_coarsest_state_names_the_smallest() {
+        let mut fake = Fake::new(0.001, smooth(12.0, -0.8, 0.0));
+        let found = search(&mut fake, &Aim::below(10)).unwrap();
+        assert!(found.unreachable && found.best.is_none());
+        assert_eq!(found.smallest, Some((8.0, fake.bytes_at(8.0))));
+    }
+
+    #[test]
+    fn a_stop_keeps_the_best_so_far() {
+        let mut fake = Fake::new(0.001, smooth(11.0, -0.8, 0.0));
+        fake.stop_after = Some(1);
+        let found = search(&mut fake, &Aim::below(30_000)).unwrap();
+        assert_eq!(found.stopped, Some(StopReason::Deadline));
+        assert_eq!(found.trace.len(), 1);
+        assert!(found.best.is_some());
+    }
+}

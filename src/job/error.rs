@@ -1,0 +1,42 @@
+//! Why a job has no answer.
+
+use std::time::Duration;
+
+use crate::codec::{DecodeError, EncodeError, Format};
+
+/// Why a job has no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum JobError {
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// `format=keep`, and the input's format is one that bytefit only reads.
+    #[error("{} is read but not written: name the formats that the answer may have", .0.name())]
+    KeepUnwritable(Format),
+    /// No setting reaches the target.
+    #[error("no setting reaches {target} bytes: the smallest is {} bytes", .smallest.bytes)]
+    TargetUnreachable { target: u64, smallest: Smallest },
+    /// The best answer under the target looks worse than `min_score`.
+    #[error("the best picture within {target} bytes scores {score:.2}, min_score is {min_score}")]
+    ScoreUnreachable { target: u64, min_score: f64, score: f64 },
+    /// The deadline came before any answer met the target.
+    #[error("no answer met the target within {} ms", .deadline.as_millis())]
+    DeadlineExceeded { deadline: Duration },
+    /// The finished file broke the target: a bug, never the client's fault.
+    #[error("the answer has {bytes} bytes, over the target of {target}")]
+    OverTarget { bytes: u64, target: u64 },
+    /// Nobody waited any more.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// The smallest answer that a failed search could reach.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Smallest {
+    pub bytes: u64,
+    pub format: Format,
+    pub width: u32,
+    pub height: u32,
+    pub quality: Option<f64>,
+}

@@ -1,0 +1,166 @@
+//! Lossy answers in one format: the search at a size, and the choice to go smaller.
+//! Must not know how formats are chosen.
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+
+use crate::codec::variant::Variant;
+use crate::codec::{Encoder, Format};
+use crate::fit::search::{Aim, Encode, Found, search};
+use crate::fit::stop::StopReason;
+use crate::picture::{Picture, transform};
+
+use super::candidate::{Candidate, Kind};
+use super::downscale;
+use super::workbench::Workbench;
+use super::{JobError, Mode};
+
+/// The best-looking file of `format` within `cap` bytes; none when no setting reaches it.
+///
+/// # Errors
+/// [`JobError::Encode`], [`JobError::Cancelled`].
+pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Option<Candidate>, JobError> {
+    let aim = aim(&bench.job.mode, bench.job.target, cap);
+    let original = flattened(bench.picture, bench.job.background, format);
+    let chosen = if bench.may_shrink {
+        downscale::best_scale(bench, format, &original, &aim)?
+    } else {
+        at_size(bench, format, &original, &aim)?.candidate
+    };
+    Ok(chosen.filter(|candidate| is_near_enough(&bench.job.mode, bench.job.target, candidate)))
+}
+
+/// Where a search at one size ended.
+pub struct Landing {
+    /// The best file within the cap; none when no setting reaches it.
+    pub candidate: Option<Candidate>,
+    /// The encode nearest to the cap.
+    pub known: Option<Known>,
+}
+
+/// An encode, as a fact about the picture.
+pub struct Known {
+    /// On the format's scale.
+    pub quality: f64,
+    pub bytes: u64,
+}
+
+/// The best file of `format` for `picture`, as large as it is.
+///
+/// # Errors
+/// [`JobError::Encode`], [`JobError::Cancelled`].
+pub fn at_size(bench: &mut Workbench, format: Format, picture: &Picture, aim: &Aim) -> Result<Landing, JobError> {
+    let mut landing = Landing { candidate: None, known: None };
+    let ceiling = bench.job.quality;
+    for variant in Variant::of(format) {
+        let mut hand = Hand::new(bench, *variant, picture)?;
+        let found = search(&mut hand, aim)?;
+        if found.stopped == Some(StopReason::Cancelled) {
+            return Err(JobError::Cancelled);
+        }
+        let bytes_left = found.best.as_ref().is_some_and(|best| (best.bytes.len() as u64) < aim.content);
+        let finer_may_do_better = found.at_finest && bytes_left && ceiling > variant.best_quality();
+        let stopped = found.stopped.is_some();
+        landing.known = hand.nearest(&found, aim).or(landing.known);
+        landing.candidate = hand.candidate(found).or(landing.candidate);
+        if !finer_may_do_better || stopped {
+            break;
+        }
+    }
+    Ok(landing)
+}
+
+/// `picture` as `format` can hold it: on the background where the format keeps no alpha channel.
+fn flattened<'a>(picture: &'a Picture, background: [u8; 3], format: Format) -> Cow<'a, Picture> {
+    if picture.has_alpha() && !format.keeps_alpha() {
+        Cow::Owned(transform::flatten(picture, background))
+    } else {
+        Cow::Borrowed(picture)
+    }
+}
+
+fn aim(mode: &Mode, target: u64, cap: u64) -> Aim {
+    match mode {
+        Mode::Fit { .. } | Mode::Exact => Aim::below(cap),
+        Mode::Close { tolerance } => Aim::around(target, *tolerance),
+    }
+}
+
+fn is_near_enough(mode: &Mode, target: u64, candidate: &Candidate) -> bool {
+    match mode {
+        Mode::Fit { .. } | Mode::Exact => true,
+        Mode::Close { tolerance } => candidate.len().abs_diff(target) <= *tolerance,
+    }
+}
+
+/// An encoder as the search holds it: its range cut at the quality ceiling, its files dressed and noted.
+struct Hand<'a, 'b> {
+    bench: &'a mut Workbench<'b>,
+    variant: Variant,
+    picture: &'a Picture,
+    encoder: Box<dyn Encoder + 'a>,
+    range: RangeInclusive<f64>,
+}
+
+impl<'a, 'b> Hand<'a, 'b> {
+    fn new(bench: &'a mut Workbench<'b>, variant: Variant, picture: &'a Picture) -> Result<Self, JobError> {
+        let encoder = variant.encoder(picture, bench.job.effort)?;
+        let whole = encoder.ln_step_range();
+        let ceiling = bench.job.quality.min(variant.best_quality());
+        // 100 is the end of every scale, whatever score it stands for.
+        let finest = if ceiling >= 100.0 { *whole.start() } else { variant.scale().ln_step(ceiling) };
+        let range = finest.clamp(*whole.start(), *whole.end())..=*whole.end();
+        Ok(Hand { bench, variant, picture, encoder, range })
+    }
+
+    fn kind(&self, x: f64) -> Kind {
+        let quality = self.variant.scale().quality(x);
+        let asked = self.bench.picture;
+        let whole = self.picture.width() == asked.width() && self.picture.height() == asked.height();
+        if whole { Kind::Quality(quality) } else { Kind::Downscaled(quality) }
+    }
+
+    fn dressed(&self, x: f64, bytes: Vec<u8>, cut_short: bool) -> Candidate {
+        let format = self.variant.format();
+        let (width, height) = (self.picture.width(), self.picture.height());
+        Candidate { bytes, format, width, height, kind: self.kind(x), score: None, cut_short }
+    }
+
+    fn nearest(&self, found: &Found, aim: &Aim) -> Option<Known> {
+        let nearest = found.trace.iter().min_by_key(|(_, bytes)| bytes.abs_diff(aim.best))?;
+        Some(Known { quality: self.variant.scale().quality(nearest.0), bytes: nearest.1 })
+    }
+
+    fn candidate(&self, found: Found) -> Option<Candidate> {
+        let cut_short = found.stopped.is_some();
+        found.best.map(|best| self.dressed(best.x, best.bytes, cut_short))
+    }
+}
+
+impl Encode for Hand<'_, '_> {
+    type Error = JobError;
+
+    fn range(&self) -> RangeInclusive<f64> {
+        self.range.clone()
+    }
+
+    fn snap(&self, x: f64) -> f64 {
+        self.encoder.snap(x)
+    }
+
+    fn predict(&mut self, x: f64) -> f64 {
+        let bits_per_pixel = self.variant.scale().ln_bits_per_pixel(x).exp();
+        (bits_per_pixel * self.picture.pixel_count() as f64 / 8.0).ln()
+    }
+
+    fn encode(&mut self, x: f64) -> Result<Vec<u8>, JobError> {
+        let file = self.bench.dress(self.encoder.encode(x)?, self.variant.format());
+        let candidate = self.dressed(x, file, false);
+        self.bench.note(&candidate);
+        Ok(candidate.bytes)
+    }
+
+    fn stop(&self) -> Option<StopReason> {
+        self.bench.stop_reason()
+    }
+}

@@ -1,0 +1,108 @@
+//! One job, from bytes to answer, in a straight line: probe, decode, transform, fit, pad.
+//! Must not know HTTP, threads, logs or metrics; it could run on a pool, in a command or in another process.
+
+mod candidate;
+mod downscale;
+mod error;
+mod finish;
+mod formats;
+mod lossless;
+mod lossy;
+mod memory;
+mod passthrough;
+mod report;
+mod spec;
+mod workbench;
+
+pub use error::{JobError, Smallest};
+pub use memory::memory_needed;
+pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
+pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
+
+use std::time::Instant;
+
+pub use crate::fit::stop::{Stop, StopReason};
+
+use crate::codec::{self, Limits};
+use crate::picture::transform;
+use candidate::Candidate;
+use workbench::Workbench;
+
+/// Runs `job` on the file `input`.
+///
+/// # Errors
+/// Every variant of [`JobError`].
+///
+/// # Cancel
+/// Asks `stop` between encodes; at the deadline the best answer so far that meets the target is returned.
+pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
+    let started = Instant::now();
+    let probe = codec::probe(input, limits)?;
+    let allowed = formats::allowed(job, probe.format)?;
+    check_asked_size(job, &probe, limits)?;
+    let decoded = codec::decode(input, limits)?;
+    let mut timings = Timings { decode: started.elapsed(), ..Timings::default() };
+    check(stop, job)?;
+
+    let transforming = Instant::now();
+    let metadata = finish::kept_metadata(&decoded.metadata, job.metadata);
+    let upright = transform::orient(decoded.picture, decoded.orientation);
+    let input_facts =
+        Facts { bytes: input.len() as u64, format: probe.format, width: upright.width(), height: upright.height() };
+    if let Some(candidate) = passthrough::candidate(job, input, &input_facts, &allowed) {
+        return finish::finish(job, candidate, input_facts, Workbench::idle(), timings);
+    }
+    let picture = match &job.resize {
+        Some(resize) => transform::resize(&upright, resize),
+        None => upright,
+    };
+    timings.transform = transforming.elapsed();
+    check(stop, job)?;
+
+    let searching = Instant::now();
+    let mut bench = Workbench::new(job, &picture, &metadata, stop);
+    let fitted = fit(&mut bench, &allowed, &input_facts);
+    timings.search = searching.elapsed();
+    finish::finish(job, fitted?, input_facts, bench.into_record(), timings)
+}
+
+/// The best-looking candidate that meets the job, over the allowed formats.
+fn fit(bench: &mut Workbench, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
+    let target = bench.job.target;
+    // Never larger than what came in, where that could have been the answer's format; but a picture is not made
+    // smaller for it.
+    if bench.job.never_outgrows_input() && allowed.contains(&input.format) && input.bytes < target {
+        bench.may_shrink = false;
+        match formats::best(bench, allowed, input.bytes) {
+            Err(JobError::TargetUnreachable { .. }) => bench.may_shrink = bench.job.downscale,
+            other => return other,
+        }
+    }
+    match formats::best(bench, allowed, target) {
+        Err(unreachable @ JobError::TargetUnreachable { .. }) if bench.job.on_miss == OnMiss::Smallest => {
+            bench.smallest().ok_or(unreachable)
+        }
+        other => other,
+    }
+}
+
+/// Holds the size that `job` asks for against the limits on pictures: enlarging knows no bounds of its own.
+///
+/// # Errors
+/// [`codec::DecodeError::TooManyPixels`].
+fn check_asked_size(job: &Job, probe: &codec::Probe, limits: &Limits) -> Result<(), JobError> {
+    let Some(resize) = &job.resize else { return Ok(()) };
+    let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
+    let (width, height) = transform::resized_size(width, height, resize);
+    Ok(limits.check_size(probe.format, width, height)?)
+}
+
+/// # Errors
+/// When nobody waits any more, or the deadline has passed before there is anything to answer.
+fn check(stop: &Stop, job: &Job) -> Result<(), JobError> {
+    match stop.reason() {
+        None => Ok(()),
+        Some(StopReason::Cancelled) => Err(JobError::Cancelled),
+        Some(StopReason::Deadline) => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
+    }
+}

@@ -1,0 +1,37 @@
+//! The input as its own best answer. Must not know encoders.
+
+use crate::codec::{Format, container};
+use crate::picture::transform::{Resize, resized_size};
+
+use super::candidate::{Candidate, Kind};
+use super::{Facts, Job, Mode, finish};
+
+/// The input itself, pixel for pixel and stripped as the job asks, when it meets the target in an allowed
+/// format and no transform is asked for.
+pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
+    let changes_size = |resize: &Resize| resized_size(facts.width, facts.height, resize) != (facts.width, facts.height);
+    if job.resize.as_ref().is_some_and(changes_size) || !allowed.contains(&facts.format) {
+        return None;
+    }
+    let bytes = container::strip(input, facts.format, job.metadata)?;
+    let len = bytes.len() as u64;
+    let meets = match job.mode {
+        Mode::Fit { .. } | Mode::Exact => len <= job.target,
+        Mode::Close { tolerance } => len.abs_diff(job.target) <= tolerance,
+    };
+    // Not every file that others wrote can be grown by a few bytes; an encode of ours always can.
+    let can_be_padded = || {
+        let wanted = finish::wanted_size(&job.mode, job.target, len);
+        wanted == len || container::pad(bytes.clone(), facts.format, wanted).is_some()
+    };
+    (meets && can_be_padded()).then(|| Candidate {
+        bytes: bytes.clone(),
+        format: facts.format,
+        width: facts.width,
+        height: facts.height,
+        kind: Kind::Passthrough,
+        // The same pixels: the score of SSIMULACRA2 for identity.
+        score: Some(100.0),
+        cut_short: false,
+    })
+}

@@ -1,0 +1,123 @@
+//! What came of a job, as facts. Must not know who reads them.
+
+use std::time::Duration;
+
+use crate::codec::Format;
+
+/// The result of a job: the file and how it came to be.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub bytes: Vec<u8>,
+    pub report: Report,
+}
+
+/// Facts about a job that was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    pub input: Facts,
+    pub output: Facts,
+    pub target: u64,
+    pub outcome: Outcome,
+    /// Whether bytes without picture content were added to reach a size.
+    pub padded: bool,
+    /// The quality of the encode, 1 to 100; none for lossless answers and passthrough.
+    pub quality: Option<f64>,
+    /// SSIMULACRA2 against the upright, resized original, when it was measured.
+    pub score: Option<f64>,
+    /// Full-size encodes done.
+    pub encodes: u32,
+    /// Full-size encodes done in each format.
+    pub encodes_by_format: Vec<(Format, u32)>,
+    /// Every encode of the search, in order.
+    pub trace: Vec<Step>,
+    pub timings: Timings,
+}
+
+/// Size and kind of a file; width and height are those of the upright picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    pub bytes: u64,
+    pub format: Format,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// How the answer came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The input itself, pixel for pixel.
+    Passthrough,
+    /// A lossless encode.
+    Lossless,
+    /// A lossy encode at the asked size.
+    Quality,
+    /// A lossy encode, the picture made smaller than asked.
+    Downscaled,
+    /// Over the target: the smallest answer found.
+    Missed,
+    /// The best that was found when the deadline came.
+    Deadline,
+}
+
+impl Outcome {
+    /// Every outcome, for tables.
+    pub const ALL: [Outcome; 6] = [
+        Outcome::Passthrough,
+        Outcome::Lossless,
+        Outcome::Quality,
+        Outcome::Downscaled,
+        Outcome::Missed,
+        Outcome::Deadline,
+    ];
+
+    /// The name in headers, reports and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Outcome::Passthrough => "passthrough",
+            Outcome::Lossless => "lossless",
+            Outcome::Quality => "quality",
+            Outcome::Downscaled => "downscaled",
+            Outcome::Missed => "missed",
+            Outcome::Deadline => "deadline",
+        }
+    }
+}
+
+/// One encode of the search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    pub format: Format,
+    pub width: u32,
+    pub height: u32,
+    /// Quality asked for; none for a lossless encode.
+    pub quality: Option<f64>,
+    pub bytes: u64,
+    pub kind: StepKind,
+}
+
+/// What a step was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepKind {
+    /// A full encode that looks for the target.
+    Probe,
+    /// A lossless encode.
+    Lossless,
+}
+
+impl StepKind {
+    /// The name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            StepKind::Probe => "probe",
+            StepKind::Lossless => "lossless",
+        }
+    }
+}
+
+/// Wall time of each stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Timings {
+    pub decode: Duration,
+    pub transform: Duration,
+    pub search: Duration,
+}

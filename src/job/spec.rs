@@ -1,0 +1,69 @@
+//! What is asked: a job, always valid. Must not know how it is carried out.
+
+use std::time::Duration;
+
+pub use crate::codec::Effort;
+use crate::codec::{Format, MetadataPolicy};
+use crate::picture::transform::Resize;
+
+/// Everything that decides an answer besides the input's bytes; always valid.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The byte target, at least 1.
+    pub target: u64,
+    pub mode: Mode,
+    pub formats: Formats,
+    /// Ceiling on the quality scale, 1 to 100: bytes beyond this look are never spent.
+    pub quality: f64,
+    pub resize: Option<Resize>,
+    /// Whether the picture may be made smaller when the target is too low for a decent look.
+    pub downscale: bool,
+    /// SSIMULACRA2 that the answer must reach, 0 to 100.
+    pub min_score: Option<f64>,
+    pub effort: Effort,
+    pub metadata: MetadataPolicy,
+    /// What lies under transparency when the format has none: red, green, blue.
+    pub background: [u8; 3],
+    pub on_miss: OnMiss,
+    /// Time for the whole job, from the moment it is admitted.
+    pub deadline: Duration,
+}
+
+/// How the bytes relate to the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// At most the target; padded up to `min_bytes` where that is asked for (at most the target).
+    Fit { min_bytes: Option<u64> },
+    /// Exactly the target, by legal padding.
+    Exact,
+    /// The nearest size, at most `tolerance` bytes to either side.
+    Close { tolerance: u64 },
+}
+
+/// The formats that the answer may have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Formats {
+    /// The input's own.
+    Keep,
+    /// One of these, at least one, each an output format; the best-looking wins.
+    Among(Vec<Format>),
+}
+
+/// What happens when the target cannot be met.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnMiss {
+    #[default]
+    Error,
+    /// The smallest answer found, marked as missed.
+    Smallest,
+}
+
+/// The quality ceiling where none is asked for.
+pub const DEFAULT_QUALITY: f64 = 95.0;
+
+impl Job {
+    /// Whether the answer must not be larger than the input (mode fit, and no enlarging).
+    pub fn never_outgrows_input(&self) -> bool {
+        matches!(self.mode, Mode::Fit { .. }) && !self.resize.is_some_and(|resize| resize.enlarge)
+    }
+}

@@ -1,0 +1,121 @@
+//! What the parts of a search share: the job, the picture, and the record of what was tried.
+
+use crate::codec::{Format, Metadata, container};
+use crate::fit::stop::{Stop, StopReason};
+use crate::picture::score::Reference;
+use crate::picture::{Picture, transform};
+
+use super::candidate::Candidate;
+use super::{Job, JobError, Smallest, Step, StepKind, finish};
+
+/// Pixels at which two candidates are compared where only their order counts: a screen shows no more at once,
+/// and a comparison holds 110 bytes a pixel.
+pub const GLANCE_PIXELS: u64 = 2_000_000;
+
+/// One job at work on one picture.
+pub struct Workbench<'a> {
+    pub job: &'a Job,
+    /// The picture asked for: upright, resized.
+    pub picture: &'a Picture,
+    /// Whether the picture may be made smaller than asked for.
+    pub may_shrink: bool,
+    /// What is written into every file.
+    metadata: &'a Metadata,
+    stop: &'a Stop,
+    record: Record,
+    /// The picture, ready to be compared with; made when the first score is asked for.
+    reference: Option<Reference>,
+    /// The same at a glance: no larger than [`GLANCE_PIXELS`].
+    glance: Option<(Picture, Reference)>,
+}
+
+/// Every encode of a job, in order, and the smallest file among them.
+#[derive(Clone, Debug, Default)]
+pub struct Record {
+    pub steps: Vec<Step>,
+    pub smallest: Option<(Smallest, Candidate)>,
+}
+
+impl<'a> Workbench<'a> {
+    pub fn new(job: &'a Job, picture: &'a Picture, metadata: &'a Metadata, stop: &'a Stop) -> Workbench<'a> {
+        Workbench {
+            job,
+            picture,
+            may_shrink: job.downscale,
+            metadata,
+            stop,
+            record: Record::default(),
+            reference: None,
+            glance: None,
+        }
+    }
+
+    /// The record of a job that needed no bench.
+    pub fn idle() -> Record {
+        Record::default()
+    }
+
+    /// The record, the bench being done.
+    pub fn into_record(self) -> Record {
+        self.record
+    }
+
+    /// A reason to stop, once there is one.
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        self.stop.reason()
+    }
+
+    /// `file` as it would be sent: with the metadata that the job keeps.
+    pub fn dress(&self, file: Vec<u8>, format: Format) -> Vec<u8> {
+        if self.metadata.is_empty() { file } else { container::embed(file, format, self.metadata) }
+    }
+
+    /// Notes an encode; a file smaller than every one before is kept in case nothing meets the target.
+    pub fn note(&mut self, candidate: &Candidate) {
+        let quality = candidate.kind.quality();
+        let (format, width, height, bytes) = (candidate.format, candidate.width, candidate.height, candidate.len());
+        let kind = if quality.is_some() { StepKind::Probe } else { StepKind::Lossless };
+        let step = Step { format, width, height, quality: quality.map(finish::on_scale), bytes, kind };
+        self.record.steps.push(step);
+        if self.record.smallest.as_ref().is_none_or(|(smallest, _)| bytes < smallest.bytes) {
+            self.record.smallest =
+                Some((Smallest { bytes, format, width, height, quality: step.quality }, candidate.clone()));
+        }
+    }
+
+    /// The refusal that names the smallest file seen, or what stopped the search before there was any.
+    pub fn unreachable(&self) -> JobError {
+        match (self.stop.reason(), &self.record.smallest) {
+            (Some(StopReason::Cancelled), _) => JobError::Cancelled,
+            (Some(StopReason::Deadline), _) | (None, None) => {
+                JobError::DeadlineExceeded { deadline: self.job.deadline }
+            }
+            (None, Some((smallest, _))) => JobError::TargetUnreachable { target: self.job.target, smallest: *smallest },
+        }
+    }
+
+    /// The smallest file seen.
+    pub fn smallest(&self) -> Option<Candidate> {
+        self.record.smallest.as_ref().map(|(_, candidate)| candidate.clone())
+    }
+
+    /// SSIMULACRA2 of `candidate` against the picture asked for; a smaller one is scaled up first, as a page
+    /// would show it.
+    pub fn score(&mut self, candidate: &Candidate) -> Result<f64, JobError> {
+        let reference = self.reference.get_or_insert_with(|| Reference::new(self.picture, self.job.background));
+        finish::score(reference, candidate, self.picture)
+    }
+
+    /// Whether `one` looks better than `other`, at a glance.
+    pub fn looks_better(&mut self, one: &Candidate, other: &Candidate) -> Result<bool, JobError> {
+        let (picture, background) = (self.picture, self.job.background);
+        let (asked, reference) = self.glance.get_or_insert_with(|| {
+            let share = (GLANCE_PIXELS as f64 / picture.pixel_count() as f64).sqrt().min(1.0);
+            let side = |pixels: u32| ((f64::from(pixels) * share) as u32).max(1);
+            let asked = transform::scale(picture, side(picture.width()), side(picture.height()));
+            let reference = Reference::new(&asked, background);
+            (asked, reference)
+        });
+        Ok(finish::score(reference, one, asked)? > finish::score(reference, other, asked)?)
+    }
+}

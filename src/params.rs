@@ -1,0 +1,432 @@
+//! Named text values to a valid [`Job`]: the one grammar of the query, the form and the command line.
+//! Must not know where the pairs come from.
+
+use std::time::Duration;
+
+use crate::codec::{Format, MetadataPolicy};
+use crate::fit::target::{SIZE_GRAMMAR, SizeError, parse_size};
+use crate::job::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
+use crate::picture::transform::{Resize, ResizeFit};
+
+/// What stands where a request is silent, and the bounds it may not pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Defaults {
+    /// Largest target accepted, in bytes.
+    pub max_target: u64,
+    /// Deadline of a job that names none.
+    pub deadline: Duration,
+    /// Longest deadline accepted.
+    pub max_deadline: Duration,
+    /// Formats of `format=auto` where the client's Accept does not name image types.
+    pub formats: Vec<Format>,
+}
+
+/// A valid request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub job: Job,
+    /// Whether `format` was auto or absent: the caller may narrow `job.formats` to what the client accepts.
+    pub auto_format: bool,
+    /// Name for Content-Disposition.
+    pub filename: Option<String>,
+}
+
+/// A parameter that can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {reason}, allowed: {allowed}")]
+pub struct ParamError {
+    /// The parameter's name as given.
+    pub name: String,
+    /// What was given; none when the parameter is missing.
+    pub given: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+    /// What would be right.
+    pub allowed: String,
+}
+
+/// A parameter: its name and its documentation, for error messages, OpenAPI and `--help`.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    pub name: &'static str,
+    /// What values are allowed, as the error messages say it.
+    pub allowed: &'static str,
+    /// What stands where the parameter is absent.
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+macro_rules! parameters {
+    ($($name:literal, $default:literal, $allowed:expr, $meaning:literal;)*) => {
+        &[$(Parameter { name: $name, default: $default, allowed: $allowed, meaning: $meaning },)*]
+    };
+}
+
+/// Every parameter of a request; `max_bytes` is an alias of `target`.
+pub const PARAMETERS: &[Parameter] = parameters! {
+    "target", "required", SIZE_GRAMMAR, "the byte target";
+    "max_bytes", "none", SIZE_GRAMMAR, "another name for target";
+    "mode", "fit", "fit, exact or close",
+        "fit: at most the target; exact: the target to the byte, by padding; close: within tolerance, either side";
+    "tolerance", "5KB", "a size, or a percentage of the target (5%)", "how far from the target mode=close may land";
+    "min_bytes", "none", "a size up to the target", "mode=fit only: pads the answer up to this many bytes";
+    "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png",
+        "the formats the answer may have, the best-looking one wins; auto follows Accept, keep takes the input's own";
+    "quality", "95", "a number from 1 to 100", "ceiling: no bytes are spent beyond this quality, the same look in every format";
+    "width", "none", "a whole number from 1 to 65535", "bound on the width, in pixels";
+    "height", "none", "a whole number from 1 to 65535", "bound on the height, in pixels";
+    "resize", "inside", "inside, cover or fill", "how the picture meets width and height: fit in, fill and crop, stretch";
+    "enlarge", "false", "true or false", "whether the picture may grow to meet width and height";
+    "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for a decent look";
+    "min_score", "none", "a number from 0 to 100", "SSIMULACRA2 that the answer must reach";
+    "effort", "balanced", "fast, balanced or best", "CPU spent";
+    "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP";
+    "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "what lies under transparency when the format has none";
+    "deadline", "configured", "a duration (800ms, 5s) up to the configured maximum", "time for the whole job; then the best answer so far";
+    "on_miss", "error", "error or smallest", "what to do when the target can't be met";
+    "filename", "none", "up to 255 characters, no control characters", "name for Content-Disposition";
+};
+
+/// The tolerance of `mode=close` where none is asked for, in bytes.
+pub const DEFAULT_TOLERANCE: u64 = 5_000;
+
+/// Parses `pairs` of name and value, in any order.
+///
+/// # Errors
+/// [`ParamError`] for an unknown name, a name given twice, an unusable value, a combination that cannot
+/// hold, or no target.
+pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request, ParamError> {
+    let given = Given::new(pairs)?;
+    let target = target(&given, defaults)?;
+    let formats = given.parse("format", formats)?.unwrap_or(FormatChoice::Auto);
+    let auto_format = formats == FormatChoice::Auto;
+    let job = Job {
+        target,
+        mode: mode(&given, target)?,
+        formats: match formats {
+            FormatChoice::Auto => Formats::Among(defaults.formats.clone()),
+            FormatChoice::Keep => Formats::Keep,
+            FormatChoice::List(list) => Formats::Among(list),
+        },
+        quality: given.parse("quality", |text| number(text, 1.0, 100.0))?.unwrap_or(DEFAULT_QUALITY),
+        resize: resize(&given)?,
+        downscale: given.one_of("downscale", &[("auto", true), ("never", false)])?.unwrap_or(true),
+        min_score: given.parse("min_score", |text| number(text, 0.0, 100.0))?,
+        effort: given.one_of("effort", EFFORTS)?.unwrap_or_default(),
+        metadata: given.one_of("metadata", POLICIES)?.unwrap_or_default(),
+        background: given.parse("background", colour)?.unwrap_or([255; 3]),
+        on_miss: given
+            .one_of("on_miss", &[("error", OnMiss::Error), ("smallest", OnMiss::Smallest)])?
+            .unwrap_or_default(),
+        deadline: given.parse("deadline", |text| deadline(text, defaults.max_deadline))?.unwrap_or(defaults.deadline),
+    };
+    Ok(Request { job, auto_format, filename: given.parse("filename", filename)? })
+}
+
+const EFFORTS: &[(&str, Effort)] = &[("fast", Effort::Fast), ("balanced", Effort::Balanced), ("best", Effort::Best)];
+
+const POLICIES: &[(&str, MetadataPolicy)] =
+    &[("strip", MetadataPolicy::Strip), ("copyright", MetadataPolicy::Copyright), ("keep", MetadataPolicy::Keep)];
+
+/// What a value's parser says against it; the table adds the name and what is allowed.
+type Refusal = String;
+
+/// The pairs, each name known and given once.
+struct Given<'a>(&'a [(String, String)]);
+
+impl<'a> Given<'a> {
+    fn new(pairs: &'a [(String, String)]) -> Result<Given<'a>, ParamError> {
+        for (index, (name, value)) in pairs.iter().enumerate() {
+            if !PARAMETERS.iter().any(|parameter| parameter.name == name) {
+                let names: Vec<&str> = PARAMETERS.iter().map(|parameter| parameter.name).collect();
+                return Err(ParamError {
+                    name: name.clone(),
+                    given: Some(value.clone()),
+                    reason: "unknown parameter".to_owned(),
+                    allowed: names.join(", "),
+                });
+            }
+            if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
+                return Err(refuse(name, Some(value), "given twice".to_owned()));
+            }
+        }
+        Ok(Given(pairs))
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
+
+    fn parse<T>(&self, name: &str, parser: impl FnOnce(&str) -> Result<T, Refusal>) -> Result<Option<T>, ParamError> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        parser(value).map(Some).map_err(|reason| refuse(name, Some(value), reason))
+    }
+
+    fn one_of<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, ParamError> {
+        self.parse(name, |text| {
+            let choice = choices.iter().find(|(choice, _)| *choice == text);
+            choice.map(|(_, value)| *value).ok_or_else(|| format!("{text:?} is not a choice"))
+        })
+    }
+}
+
+fn refuse(name: &str, given: Option<&str>, reason: Refusal) -> ParamError {
+    let allowed = PARAMETERS.iter().find(|parameter| parameter.name == name).map_or("", |parameter| parameter.allowed);
+    ParamError { name: name.to_owned(), given: given.map(str::to_owned), reason, allowed: allowed.to_owned() }
+}
+
+fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
+    let name = if given.get("max_bytes").is_some() { "max_bytes" } else { "target" };
+    if name == "max_bytes" && given.get("target").is_some() {
+        return Err(refuse(name, given.get(name), "given together with target, its other name".to_owned()));
+    }
+    let limit = defaults.max_target;
+    let checked = |text: &str| match size(text)? {
+        0 => Err("a target is at least 1 byte".to_owned()),
+        bytes if bytes > limit => Err(format!("{bytes} bytes is over the limit of {limit} bytes")),
+        bytes => Ok(bytes),
+    };
+    given.parse(name, checked)?.ok_or_else(|| refuse("target", None, "missing".to_owned()))
+}
+
+fn mode(given: &Given, target: u64) -> Result<Mode, ParamError> {
+    let mode = given.get("mode").unwrap_or("fit");
+    if mode != "close" && given.get("tolerance").is_some() {
+        return Err(refuse(
+            "tolerance",
+            given.get("tolerance"),
+            format!("only mode=close has a tolerance, the mode is {mode}"),
+        ));
+    }
+    if mode != "fit" && given.get("min_bytes").is_some() {
+        return Err(refuse(
+            "min_bytes",
+            given.get("min_bytes"),
+            format!("only mode=fit has min_bytes, the mode is {mode}"),
+        ));
+    }
+    let chosen = match mode {
+        "fit" => Mode::Fit { min_bytes: given.parse("min_bytes", |text| min_bytes(text, target))? },
+        "exact" => Mode::Exact,
+        "close" => Mode::Close {
+            tolerance: given.parse("tolerance", |text| tolerance(text, target))?.unwrap_or(DEFAULT_TOLERANCE),
+        },
+        other => return Err(refuse("mode", Some(other), format!("{other:?} is not a choice"))),
+    };
+    Ok(chosen)
+}
+
+fn resize(given: &Given) -> Result<Option<Resize>, ParamError> {
+    let fits = [("inside", ResizeFit::Inside), ("cover", ResizeFit::Cover), ("fill", ResizeFit::Fill)];
+    let width = given.parse("width", side)?;
+    let height = given.parse("height", side)?;
+    let fit = given.one_of("resize", &fits)?.unwrap_or_default();
+    let enlarge = given.one_of("enlarge", &[("true", true), ("false", false)])?.unwrap_or(false);
+    Ok((width.is_some() || height.is_some()).then_some(Resize { width, height, fit, enlarge }))
+}
+
+fn size(text: &str) -> Result<u64, Refusal> {
+    parse_size(text).map_err(|error: SizeError| format!("{text:?} is {error}"))
+}
+
+fn min_bytes(text: &str, target: u64) -> Result<u64, Refusal> {
+    match size(text)? {
+        bytes if bytes > target => Err(format!("{bytes} bytes is more than the target of {target} bytes")),
+        bytes => Ok(bytes),
+    }
+}
+
+fn tolerance(text: &str, target: u64) -> Result<u64, Refusal> {
+    let Some(percent) = text.strip_suffix('%') else { return size(text) };
+    let percent = number(percent, 0.0, 100.0)?;
+    Ok((target as f64 * percent / 100.0) as u64)
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, Refusal> {
+    // f64's own grammar also takes "inf", "nan" and exponents.
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let value =
+        plain.then(|| text.parse::<f64>().ok()).flatten().ok_or_else(|| format!("{text:?} is not a plain number"))?;
+    if (least..=most).contains(&value) { Ok(value) } else { Err(format!("{text} is outside {least} to {most}")) }
+}
+
+fn side(text: &str) -> Result<u32, Refusal> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit());
+    let value =
+        plain.then(|| text.parse::<u32>().ok()).flatten().ok_or_else(|| format!("{text:?} is not a whole number"))?;
+    if (1..=65_535).contains(&value) { Ok(value) } else { Err(format!("{text} is outside 1 to 65535")) }
+}
+
+#[derive(PartialEq)]
+enum FormatChoice {
+    Auto,
+    Keep,
+    List(Vec<Format>),
+}
+
+fn formats(text: &str) -> Result<FormatChoice, Refusal> {
+    match text {
+        "auto" => return Ok(FormatChoice::Auto),
+        "keep" => return Ok(FormatChoice::Keep),
+        _ => {}
+    }
+    let mut list = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        // "jpg" is what half the world calls it.
+        let name = if name == "jpg" { "jpeg" } else { name };
+        let format = Format::OUTPUT.into_iter().find(|format| format.name() == name);
+        let format = format.ok_or_else(|| format!("{name:?} is not a format that bytefit writes"))?;
+        if !list.contains(&format) {
+            list.push(format);
+        }
+    }
+    Ok(FormatChoice::List(list))
+}
+
+fn colour(text: &str) -> Result<[u8; 3], Refusal> {
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let refusal = || format!("{text:?} is not a colour");
+    let nibbles: Vec<u8> =
+        digits.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>().ok_or_else(refusal)?;
+    match nibbles[..] {
+        [r, g, b] => Ok([r * 17, g * 17, b * 17]),
+        [r1, r0, g1, g0, b1, b0] => Ok([r1 * 16 + r0, g1 * 16 + g0, b1 * 16 + b0]),
+        _ => Err(refusal()),
+    }
+}
+
+fn deadline(text: &str, most: Duration) -> Result<Duration, Refusal> {
+    let refusal = || format!("{text:?} is not a duration");
+    let (number_text, scale_ms) = match text.strip_suffix("ms") {
+        Some(milliseconds) => (milliseconds, 1.0),
+        None => (text.strip_suffix('s').ok_or_else(refusal)?, 1000.0),
+    };
+    let milliseconds = number(number_text, 0.0, 1e12).map_err(|_| refusal())? * scale_ms;
+    let duration = Duration::from_micros((milliseconds * 1000.0) as u64);
+    if duration < Duration::from_millis(1) {
+        return Err("a deadline is at least 1 ms".to_owned());
+    }
+    if duration > most {
+        return Err(format!("{text} is over the limit of {} ms", most.as_millis()));
+    }
+    Ok(duration)
+}
+
+fn filename(text: &str) -> Result<String, Refusal> {
+    let usable = !text.is_empty() && text.chars().count() <= 255 && !text.chars().any(char::is_control);
+    if usable { Ok(text.to_owned()) } else { Err("not a usable file name".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn defaults() -> Defaults {
+        Defaults {
+            max_target: 50_000_000,
+            deadline: Duration::from_secs(10),
+            max_deadline: Duration::from_secs(60),
+            formats: vec![Format::Webp, Format::Jpeg],
+        }
+    }
+
+    fn ask(query: &str) -> Result<Request, ParamError> {
+        let pairs: Vec<(String, String)> = query
+            .split('&')
+            .filter(|part| !part.is_empty())
+            .map(|part| part.split_once('=').unwrap_or((part, "")))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        parse(&pairs, &defaults())
+    }
+
+    #[test]
+    fn a_bare_target_takes_every_default() {
+        let request = ask("target=80KB").unwrap();
+        assert!(request.auto_format);
+        assert_eq!(request.filename, None);
+        let job = request.job;
+        assert_eq!(job.target, 80_000);
+        assert_eq!(job.mode, Mode::Fit { min_bytes: None });
+        assert_eq!(job.formats, Formats::Among(vec![Format::Webp, Format::Jpeg]));
+        assert_eq!((job.quality, job.downscale, job.min_score), (95.0, true, None));
+        assert_eq!((job.effort, job.metadata, job.on_miss), (Effort::Balanced, MetadataPolicy::Strip, OnMiss::Error));
+        assert_eq!((job.background, job.deadline, job.resize), ([255; 3], Duration::from_secs(10), None));
+    }
+
+    #[test]
+    fn every_parameter_reaches_the_job() {
+        let job = ask("max_bytes=1MB&format=avif,%20png&quality=71.5".replace("%20", " ").as_str()).unwrap().job;
+        assert_eq!((job.target, job.quality), (1_000_000, 71.5));
+        assert_eq!(job.formats, Formats::Among(vec![Format::Avif, Format::Png]));
+        assert_eq!(ask("target=1&mode=exact").unwrap().job.mode, Mode::Exact);
+        assert_eq!(ask("target=1KB&mode=close").unwrap().job.mode, Mode::Close { tolerance: 5_000 });
+        assert_eq!(ask("target=1KB&mode=close&tolerance=2.5%").unwrap().job.mode, Mode::Close { tolerance: 25 });
+        assert_eq!(ask("target=1KB&min_bytes=500").unwrap().job.mode, Mode::Fit { min_bytes: Some(500) });
+        let job = ask("target=1KB&width=640&resize=cover&enlarge=true&background=%23".replace("%23", "#0af").as_str())
+            .unwrap()
+            .job;
+        assert_eq!(job.resize, Some(Resize { width: Some(640), height: None, fit: ResizeFit::Cover, enlarge: true }));
+        assert_eq!(job.background, [0x00, 0xaa, 0xff]);
+        let request = ask("target=1KB&downscale=never&min_score=70&effort=best&metadata=keep&deadline=800ms&on_miss=smallest&filename=a b.jpg&format=keep").unwrap();
+        assert_eq!(request.filename.as_deref(), Some("a b.jpg"));
+        assert!(!request.auto_format);
+        let job = request.job;
+        assert_eq!((job.downscale, job.min_score, job.effort), (false, Some(70.0), Effort::Best));
+        assert_eq!((job.metadata, job.deadline), (MetadataPolicy::Keep, Duration::from_millis(800)));
+        assert_eq!((job.on_miss, job.formats), (OnMiss::Smallest, Formats::Keep));
+    }
+
+    #[test]
+    fn unusable_values_are_refused_by_name() {
+        for (query, name) in [
+            ("", "target"),
+            ("target=", "target"),
+            ("target=80k", "target"),
+            ("target=0", "target"),
+            ("target=50000001", "target"),
+            ("target=1&target=1", "target"),
+            ("target=1&max_bytes=1", "max_bytes"),
+            ("target=1&mode=nearest", "mode"),
+            ("target=1&tolerance=1", "tolerance"),
+            ("target=1&mode=close&tolerance=101%", "tolerance"),
+            ("target=1&mode=exact&min_bytes=1", "min_bytes"),
+            ("target=10&min_bytes=11", "min_bytes"),
+            ("target=1&format=gif", "format"),
+            ("target=1&format=", "format"),
+            ("target=1&quality=0", "quality"),
+            ("target=1&quality=100.1", "quality"),
+            ("target=1&quality=nan", "quality"),
+            ("target=1&quality=1e1", "quality"),
+            ("target=1&width=0", "width"),
+            ("target=1&height=65536", "height"),
+            ("target=1&width=1.5", "width"),
+            ("target=1&resize=crop", "resize"),
+            ("target=1&enlarge=yes", "enlarge"),
+            ("target=1&downscale=always", "downscale"),
+            ("target=1&min_score=-1", "min_score"),
+            ("target=1&effort=max", "effort"),
+            ("target=1&metadata=all", "metadata"),
+            ("target=1&background=red", "background"),
+            ("target=1&deadline=5", "deadline"),
+            ("target=1&deadline=61s", "deadline"),
+            ("target=1&deadline=0s", "deadline"),
+            ("target=1&on_miss=retry", "on_miss"),
+            ("target=1&filename=", "filename"),
+            ("target=1&Target=1", "Target"),
+            ("target=1&crop=1", "crop"),
+        ] {
+            let error = ask(query).expect_err(query);
+            assert_eq!(error.name, name, "{query}");
+            assert!(!error.allowed.is_empty() && !error.reason.is_empty(), "{query}: {error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_panics(index in 0..PARAMETERS.len(), value in "\\PC{0,20}") {
+            let _ = parse(&[("target".to_owned(), "1".to_owned()), (PARAMETERS[index].name.to_owned(), value)], &defaults());
+        }
+    }
+}

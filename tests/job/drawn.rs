@@ -1,0 +1,78 @@
+//! Pictures that the tests draw, each a kind of content, from fixed seeds.
+
+use bytefit::codec::{Effort, png};
+use bytefit::picture::{Layout, Picture};
+
+/// What a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Content {
+    /// Soft shapes under fine noise, as a camera sees.
+    Photo,
+    /// Dark strokes on white.
+    Text,
+    /// A few areas of one colour.
+    Flat,
+    /// A photograph fading out to transparency.
+    Alpha,
+    /// A photograph without colour.
+    Grey,
+}
+
+impl Content {
+    pub const ALL: [Content; 5] = [Content::Photo, Content::Text, Content::Flat, Content::Alpha, Content::Grey];
+}
+
+/// A picture of `content`.
+pub fn picture(content: Content, width: u32, height: u32) -> Picture {
+    let mut noise = Noise(0x2545_f491_4f6c_dd1d);
+    let mut pixels = Vec::new();
+    let layout = if content == Content::Alpha { Layout::Rgba } else { Layout::Rgb };
+    for y in 0..height {
+        for x in 0..width {
+            let photo = photo(x, y, &mut noise);
+            match content {
+                Content::Photo => pixels.extend(photo),
+                Content::Text => pixels.extend(if is_stroke(x, y) { [20, 20, 30] } else { [255; 3] }),
+                Content::Flat => pixels.extend(flat(x * 4 / width, y * 3 / height)),
+                Content::Alpha => pixels.extend([photo[0], photo[1], photo[2], (x * 255 / width) as u8]),
+                Content::Grey => pixels.extend([photo[1]; 3]),
+            }
+        }
+    }
+    Picture::new(width, height, layout, pixels)
+}
+
+/// The same as a PNG file.
+pub fn file(content: Content, width: u32, height: u32) -> Vec<u8> {
+    png::encode::encode_lossless(&picture(content, width, height), Effort::Fast).unwrap()
+}
+
+fn photo(x: u32, y: u32, noise: &mut Noise) -> [u8; 3] {
+    let (x, y) = (f64::from(x), f64::from(y));
+    let soft = (x / 23.0).sin() * (y / 31.0).cos() * 60.0 + ((x + y) / 57.0).sin() * 40.0;
+    let edge = if (x - 90.0).hypot(y - 70.0) < 50.0 { 50.0 } else { 0.0 };
+    let grain = noise.next() * 24.0 - 12.0;
+    [128.0 + soft + grain, 120.0 + soft * 0.6 + edge + grain, 110.0 - soft * 0.4 + edge * 0.5 + grain].map(|v| v as u8)
+}
+
+fn is_stroke(x: u32, y: u32) -> bool {
+    let (column, row) = (x / 9, y / 14);
+    let glyph = (column * 7919 + row * 104_729) % 511;
+    y % 14 < 10 && x % 9 < 7 && (glyph >> ((x % 9) / 3 * 3 + (y % 14) / 4)) & 1 == 1
+}
+
+fn flat(column: u32, row: u32) -> [u8; 3] {
+    [(40 + column * 60) as u8, (200 - row * 70) as u8, (90 + (column ^ row) * 30) as u8]
+}
+
+/// A xorshift generator of numbers from 0 to 1.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 40) as f64 / f64::from(1 << 24)
+    }
+}

@@ -1,0 +1,120 @@
+//! Bytes: never over, well filled, to the byte where asked.
+
+use bytefit::codec::Format;
+use bytefit::job::{JobError, Mode, OnMiss, Outcome};
+use proptest::prelude::*;
+
+use super::drawn::{Content, file};
+use super::{decode, job, run};
+
+#[test]
+fn never_exceeds_the_target() {
+    for content in Content::ALL {
+        let input = file(content, 160, 120);
+        for format in Format::OUTPUT {
+            for target in [400, 1_500, 6_000, 60_000] {
+                match run(&job(format, target), &input) {
+                    Ok(answer) => {
+                        assert!(answer.bytes.len() as u64 <= target, "{content:?} {format:?} {target}");
+                        assert_eq!(answer.report.output.bytes, answer.bytes.len() as u64);
+                        let picture = decode(&answer.bytes);
+                        let size = (answer.report.output.width, answer.report.output.height);
+                        assert_eq!((picture.width(), picture.height()), size, "{content:?} {format:?} {target}");
+                    }
+                    Err(JobError::TargetUnreachable { smallest, .. }) => assert!(smallest.bytes > target),
+                    Err(error) => panic!("{content:?} {format:?} {target}: {error}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fills_the_target_of_a_photograph() {
+    let input = file(Content::Photo, 320, 240);
+    for (format, least) in [(Format::Jpeg, 0.97), (Format::Webp, 0.97), (Format::Avif, 0.94)] {
+        for target in [8_000, 15_000] {
+            let answer = run(&job(format, target), &input).unwrap();
+            let fill = answer.bytes.len() as f64 / target as f64;
+            assert!(fill >= least, "{format:?} {target}: {fill}");
+        }
+    }
+}
+
+#[test]
+fn an_unreachable_target_names_a_size_that_can_be_had() {
+    let input = file(Content::Photo, 160, 120);
+    for format in Format::OUTPUT {
+        for downscale in [true, false] {
+            let mut job = job(format, 60);
+            job.downscale = downscale;
+            let Err(JobError::TargetUnreachable { target, smallest }) = run(&job, &input) else {
+                panic!("{format:?} reached 60 bytes")
+            };
+            assert_eq!((target, smallest.format), (60, format));
+            job.target = smallest.bytes;
+            let answer = run(&job, &input).unwrap();
+            assert!(answer.bytes.len() as u64 <= smallest.bytes, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn the_smallest_is_answered_where_a_miss_is_accepted() {
+    let input = file(Content::Photo, 160, 120);
+    let mut job = job(Format::Jpeg, 60);
+    job.on_miss = OnMiss::Smallest;
+    let answer = run(&job, &input).unwrap();
+    assert_eq!(answer.report.outcome, Outcome::Missed);
+    assert!(answer.bytes.len() > 60);
+    decode(&answer.bytes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn exact_lands_on_the_byte(target in 3_000u64..40_000, index in 0..Format::OUTPUT.len()) {
+        let format = Format::OUTPUT[index];
+        let mut job = job(format, target);
+        job.mode = Mode::Exact;
+        let answer = run(&job, &file(Content::Photo, 96, 96)).unwrap();
+        prop_assert_eq!(answer.bytes.len() as u64, target, "{:?}", format);
+        decode(&answer.bytes);
+    }
+
+    #[test]
+    fn close_stays_within_its_tolerance(target in 4_000u64..12_000) {
+        let mut job = job(Format::Webp, target);
+        job.mode = Mode::Close { tolerance: target / 20 };
+        let answer = run(&job, &file(Content::Photo, 192, 192)).unwrap();
+        prop_assert!((answer.bytes.len() as u64).abs_diff(target) <= target / 20);
+    }
+}
+
+#[test]
+fn min_bytes_is_reached_by_padding() {
+    let input = file(Content::Flat, 64, 64);
+    for format in Format::OUTPUT {
+        let mut job = job(format, 50_000);
+        job.mode = Mode::Fit { min_bytes: Some(20_001) };
+        let answer = run(&job, &input).unwrap();
+        assert_eq!((answer.bytes.len(), answer.report.padded), (20_001, true), "{format:?}");
+        decode(&answer.bytes);
+    }
+}
+
+#[test]
+fn an_answer_is_never_larger_than_an_input_it_could_have_been() {
+    let jpeg = run(&job(Format::Jpeg, 5_000), &file(Content::Photo, 200, 200)).unwrap().bytes;
+    let mut job = job(Format::Jpeg, 100_000);
+    job.resize = Some(bytefit::picture::transform::Resize {
+        width: Some(190),
+        height: None,
+        fit: Default::default(),
+        enlarge: false,
+    });
+    let answer = run(&job, &jpeg).unwrap();
+    assert!(answer.bytes.len() <= jpeg.len());
+    assert_eq!(answer.report.output.width, 190);
+}

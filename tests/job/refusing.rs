@@ -1,0 +1,66 @@
+//! What is refused, and how.
+
+use std::time::{Duration, Instant};
+
+use bytefit::codec::limits::SizeLimit;
+use bytefit::codec::{DecodeError, Format, Limits};
+use bytefit::job::{Formats, JobError, Stop};
+
+use super::drawn::{Content, file};
+use super::{job, run};
+
+#[test]
+fn an_unknown_format_is_the_clients_fault() {
+    let error = run(&job(Format::Jpeg, 1_000), b"<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap_err();
+    assert_eq!(error, JobError::Decode(DecodeError::Unsupported { found: Some("SVG") }));
+}
+
+#[test]
+fn truncation_at_every_point_is_an_error_or_a_picture() {
+    let whole = file(Content::Flat, 40, 30);
+    for end in 0..whole.len() {
+        match run(&job(Format::Png, 5_000), &whole[..end]) {
+            Ok(answer) => assert!(answer.bytes.len() <= 5_000),
+            Err(JobError::Decode(_)) => {}
+            Err(error) => panic!("cut at {end}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn a_picture_over_the_limits_is_refused_with_its_size() {
+    let limits = Limits { max_pixels: 1_000, ..Limits::default() };
+    let stop = Stop::at(Instant::now() + Duration::from_secs(60));
+    let error =
+        bytefit::job::run(&job(Format::Jpeg, 1_000), &file(Content::Photo, 40, 30), &limits, &stop).unwrap_err();
+    let expected = DecodeError::TooManyPixels { width: 40, height: 30, limit: SizeLimit::Pixels(1_000) };
+    assert_eq!(error, JobError::Decode(expected));
+}
+
+#[test]
+fn a_score_out_of_reach_is_refused() {
+    let mut job = job(Format::Jpeg, 2_000);
+    job.min_score = Some(99.0);
+    let error = run(&job, &file(Content::Photo, 160, 120)).unwrap_err();
+    assert!(matches!(error, JobError::ScoreUnreachable { target: 2_000, score, .. } if score < 99.0));
+}
+
+#[test]
+fn a_passed_deadline_and_a_cancelled_job_are_told_apart() {
+    let input = file(Content::Photo, 160, 120);
+    let ask = |stop: &Stop| bytefit::job::run(&job(Format::Jpeg, 2_000), &input, &Limits::default(), stop).unwrap_err();
+    assert!(matches!(ask(&Stop::at(Instant::now())), JobError::DeadlineExceeded { .. }));
+    let stop = Stop::at(Instant::now() + Duration::from_secs(60));
+    stop.cancel();
+    assert_eq!(ask(&stop), JobError::Cancelled);
+}
+
+#[test]
+fn keeping_a_format_that_is_only_read_is_refused() {
+    // The smallest GIF: one white pixel.
+    let gif = b"GIF89a\x01\0\x01\0\x80\0\0\xff\xff\xff\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02\x02D\x01\0;";
+    let mut job = job(Format::Jpeg, 1_000);
+    assert!(run(&job, gif).is_ok());
+    job.formats = Formats::Keep;
+    assert_eq!(run(&job, gif).unwrap_err(), JobError::KeepUnwritable(Format::Gif));
+}
