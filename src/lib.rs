@@ -9,7 +9,11 @@
 //!                                                        metrics
 //! ```
 //!
+//! - [`app`]: the composition root, settings to running service.
+//! - [`http`]: the edge: requests in, answers and problems out.
 //! - [`params`]: named text values to a valid [`job::Job`], for HTTP and command line alike.
+//! - [`engine`]: the only room with threads: cache, permits, pool.
+//! - [`metrics`]: the table of metrics.
 //! - [`job`]: one job from bytes to answer, in a straight line.
 //! - [`fit`]: the search for the setting that lands on the target.
 //! - [`codec`]: bytes to pictures and back, one folder a format.
@@ -18,8 +22,14 @@
 //! The core (`picture`, `codec`, `fit`, `job`, `params`) is pure: it knows nothing of HTTP, tokio, the
 //! environment, logs or metrics.
 
+pub mod app;
 pub mod codec;
+pub mod engine;
 pub mod fit;
+pub mod http;
 pub mod job;
+pub mod metrics;
 pub mod params;
 pub mod picture;
+pub mod settings;
+pub mod telemetry;

@@ -1,0 +1,49 @@
+//! The composition root: settings to engine to routes; serves on a listener it is given. Must not know
+//! where settings, listener and the call to stop come from.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::net::TcpListener;
+
+use crate::engine::Engine;
+use crate::http::{self, Edge};
+use crate::metrics::Metrics;
+use crate::settings::{Server, Settings};
+
+/// Why the service can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("the engine can't start its threads: {0}")]
+    Engine(#[source] io::Error),
+}
+
+/// Serves on `listener` until `shutdown` resolves and the drain after it is over.
+///
+/// # Errors
+/// [`AppError`], before the first connection is accepted.
+pub async fn serve(
+    settings: Settings,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), AppError> {
+    let started = Instant::now();
+    let metrics = Arc::new(Metrics::new());
+    let engine = Engine::new(settings.engine_config(), metrics.clone()).map_err(AppError::Engine)?;
+    let (defaults, config) = (settings.defaults(), http_config(&settings.server));
+    http::serve(Edge { engine, metrics, defaults, config, started }, listener, shutdown).await;
+    Ok(())
+}
+
+fn http_config(server: &Server) -> http::Config {
+    http::Config {
+        max_connections: server.max_connections,
+        header_timeout: server.header_timeout,
+        upload_timeout: server.upload_timeout,
+        keep_alive_timeout: server.keep_alive_timeout,
+        drain_timeout: server.drain_timeout,
+        max_body_bytes: server.max_body,
+    }
+}

@@ -1,0 +1,253 @@
+//! Who may come in, and who may work: a queue slot that is refused at once when there is none, then a permit
+//! that is awaited. Must not know what a job does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
+
+use super::EngineError;
+use crate::metrics::{GaugeGuard, Metrics, Shed};
+
+const MIB: u64 = 1 << 20;
+/// Weight of the last job in the mean service time: the mean follows a change of load within about ten jobs.
+const LAST_JOB: f64 = 0.2;
+/// What a job is taken to cost before one was measured.
+const FIRST_GUESS: Duration = Duration::from_millis(500);
+/// A client is told to come back after this long at most: by then the load is anyone's guess.
+const MAX_RETRY_SECONDS: u64 = 60;
+
+/// The gates of the engine.
+pub struct Admission {
+    /// A slot for each request that works or waits.
+    slots: Arc<Semaphore>,
+    /// A permit for each thread.
+    workers: Arc<Semaphore>,
+    /// A permit for each MiB.
+    memory: Arc<Semaphore>,
+    threads: usize,
+    queue_slots: usize,
+    memory_mib: u32,
+    draining: AtomicBool,
+    /// Mean time that a job works; none before the first.
+    service: Mutex<Option<Duration>>,
+    metrics: Arc<Metrics>,
+}
+
+/// A request's place in the queue, taken before its body is read; dropping it gives the place back.
+#[derive(Debug)]
+pub struct Ticket {
+    _slot: OwnedSemaphorePermit,
+    taken: Instant,
+}
+
+impl Ticket {
+    /// When the ticket was taken: deadlines count from here.
+    pub fn taken(&self) -> Instant {
+        self.taken
+    }
+}
+
+/// The right to work, with a share of the memory. It belongs into the closure that works: a client that
+/// leaves must not free a thread that works on.
+#[derive(Debug)]
+pub struct Permit {
+    _in_flight: GaugeGuard,
+    _reserved: GaugeGuard,
+    _worker: OwnedSemaphorePermit,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl Admission {
+    /// Gates for `threads` jobs at work and `queue_slots` waiting ones, in `memory_mib` MiB of memory.
+    pub fn new(threads: usize, queue_slots: usize, memory_mib: u64, metrics: Arc<Metrics>) -> Admission {
+        let slots = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
+        let memory_mib = u32::try_from(memory_mib.max(1)).unwrap_or(u32::MAX);
+        metrics.set_memory_limit(u64::from(memory_mib) * MIB);
+        Admission {
+            slots: Arc::new(Semaphore::new(slots)),
+            workers: Arc::new(Semaphore::new(threads)),
+            memory: Arc::new(Semaphore::new(memory_mib as usize)),
+            threads,
+            queue_slots,
+            memory_mib,
+            draining: AtomicBool::new(false),
+            service: Mutex::new(None),
+            metrics,
+        }
+    }
+
+    /// Takes a place in the queue.
+    ///
+    /// # Errors
+    /// [`EngineError::ShuttingDown`] after [`Admission::drain`], else [`EngineError::Overloaded`] when the
+    /// queue is full.
+    pub fn ticket(&self) -> Result<Ticket, EngineError> {
+        if self.is_draining() {
+            self.metrics.shed(Shed::Draining);
+            return Err(EngineError::ShuttingDown);
+        }
+        match Arc::clone(&self.slots).try_acquire_owned() {
+            Ok(slot) => Ok(Ticket { _slot: slot, taken: Instant::now() }),
+            Err(_) => {
+                self.metrics.shed(Shed::QueueFull);
+                Err(EngineError::Overloaded { retry_after: self.retry_after() })
+            }
+        }
+    }
+
+    /// Waits for a thread and for `bytes` of memory, until `deadline`; none when it came first.
+    ///
+    /// A job that needs more than the whole limit is granted the whole limit: it runs, and runs alone.
+    pub async fn permit(&self, bytes: u64, deadline: Instant) -> Option<Permit> {
+        let _queued = self.metrics.job_queued();
+        timeout_at(deadline.into(), self.permit_in_turn(bytes)).await.ok()
+    }
+
+    async fn permit_in_turn(&self, bytes: u64) -> Permit {
+        // Both semaphores serve in turn. The thread comes first, so that memory counts as reserved only by
+        // jobs that are about to use it; whoever holds memory already works, so nobody waits for ever.
+        let open = "the semaphores are never closed";
+        let weight = u32::try_from(bytes.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.memory_mib);
+        let worker = Arc::clone(&self.workers).acquire_owned().await.expect(open);
+        let memory = Arc::clone(&self.memory).acquire_many_owned(weight).await.expect(open);
+        Permit {
+            _in_flight: self.metrics.job_started(),
+            _reserved: self.metrics.memory_reserved(u64::from(weight) * MIB),
+            _worker: worker,
+            _memory: memory,
+        }
+    }
+
+    /// Learns how long a job worked.
+    pub fn job_took(&self, elapsed: Duration) {
+        let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
+        *service = Some(match *service {
+            Some(mean) => mean.mul_f64(1.0 - LAST_JOB) + elapsed.mul_f64(LAST_JOB),
+            None => elapsed,
+        });
+    }
+
+    /// When a client that is refused now may expect to get in: the time in which the threads, at their mean
+    /// pace, are done with everyone who holds a place. In whole seconds, 1 to 60.
+    fn retry_after(&self) -> Duration {
+        let mean = self.service.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(FIRST_GUESS);
+        let rounds = (self.threads + self.queue_slots).div_ceil(self.threads.max(1));
+        let seconds = (mean.as_secs_f64() * rounds as f64).ceil() as u64;
+        Duration::from_secs(seconds.clamp(1, MAX_RETRY_SECONDS))
+    }
+
+    /// From now on refuses new tickets.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Admission::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Requests that may wait.
+    pub fn queue_slots(&self) -> usize {
+        self.queue_slots
+    }
+
+    /// Memory that jobs at work may need together, in bytes.
+    pub fn memory_limit_bytes(&self) -> u64 {
+        u64::from(self.memory_mib) * MIB
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+
+    use super::*;
+
+    const FAR: Duration = Duration::from_secs(3600);
+
+    fn admission(threads: usize, queue_slots: usize, memory_mib: u64) -> Admission {
+        Admission::new(threads, queue_slots, memory_mib, Arc::new(Metrics::new()))
+    }
+
+    #[test]
+    fn a_full_queue_refuses_at_once_and_a_dropped_ticket_makes_room() {
+        let admission = admission(1, 2, 1);
+        let mut tickets: Vec<_> = (0..3).map(|_| admission.ticket().unwrap()).collect();
+        assert!(matches!(admission.ticket(), Err(EngineError::Overloaded { .. })));
+        assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_full"} 1"#));
+        tickets.pop();
+        assert!(admission.ticket().is_ok());
+    }
+
+    #[test]
+    fn a_draining_engine_refuses_tickets() {
+        let admission = admission(1, 8, 1);
+        admission.drain();
+        assert!(matches!(admission.ticket(), Err(EngineError::ShuttingDown)));
+        assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="draining"} 1"#));
+    }
+
+    #[tokio::test]
+    async fn jobs_at_work_are_bounded_by_threads() {
+        let admission = admission(2, 8, 100);
+        let deadline = Instant::now() + FAR;
+        let first = admission.permit(MIB, deadline).await.unwrap();
+        let _second = admission.permit(MIB, deadline).await.unwrap();
+        let mut third = Box::pin(admission.permit(MIB, deadline));
+        assert!(poll!(&mut third).is_pending());
+        assert_eq!((admission.metrics.jobs_in_flight(), admission.metrics.queue_depth()), (2, 1));
+        drop(first);
+        assert!(third.await.is_some());
+        assert_eq!(admission.metrics.queue_depth(), 0);
+    }
+
+    #[tokio::test]
+    async fn jobs_at_work_are_bounded_by_memory() {
+        let admission = admission(8, 8, 10);
+        let deadline = Instant::now() + FAR;
+        let first = admission.permit(6 * MIB - 1, deadline).await.unwrap();
+        assert_eq!(admission.metrics.memory_reserved_now(), 6 * MIB);
+        let mut second = Box::pin(admission.permit(5 * MIB, deadline));
+        assert!(poll!(&mut second).is_pending());
+        drop(first);
+        let second = second.await.unwrap();
+        assert_eq!(admission.metrics.memory_reserved_now(), 5 * MIB);
+        drop(second);
+        assert_eq!(admission.metrics.memory_reserved_now(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_job_larger_than_the_memory_runs_alone() {
+        let admission = admission(8, 8, 10);
+        let deadline = Instant::now() + FAR;
+        let giant = admission.permit(u64::MAX, deadline).await.unwrap();
+        let mut small = Box::pin(admission.permit(1, deadline));
+        assert!(poll!(&mut small).is_pending());
+        drop(giant);
+        assert!(small.await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_deadline_ends_the_wait() {
+        let admission = admission(1, 8, 10);
+        let _held = admission.permit(1, Instant::now() + FAR).await.unwrap();
+        assert!(admission.permit(1, Instant::now()).await.is_none());
+        assert_eq!(admission.metrics.queue_depth(), 0);
+    }
+
+    #[test]
+    fn retry_after_follows_the_mean_service_time() {
+        let admission = admission(2, 18, 1);
+        assert_eq!(admission.retry_after().as_secs(), 5, "ten rounds of the first guess");
+        admission.job_took(Duration::from_secs(3));
+        assert_eq!(admission.retry_after().as_secs(), 30);
+        (0..50).for_each(|_| admission.job_took(Duration::from_millis(1)));
+        assert_eq!(admission.retry_after().as_secs(), 1);
+        admission.job_took(Duration::from_secs(600));
+        assert_eq!(admission.retry_after().as_secs(), 60);
+    }
+}

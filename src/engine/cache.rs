@@ -1,0 +1,88 @@
+//! Answers kept, weighed in bytes. Must not know when an answer may be kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::policy::EvictionPolicy;
+
+use super::key::Key;
+use crate::job::{Answer, Step};
+
+/// What an entry takes besides its bytes and its trace: key, report, reference counts and the cache's own
+/// nodes, about 700 bytes, rounded up.
+const ENTRY_BYTES: usize = 1024;
+
+/// moka refuses a lifetime of over 1000 years.
+const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// An answer and its validator.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    pub answer: Arc<Answer>,
+    /// Strong validator of the answer's bytes, quotes included.
+    pub etag: Arc<str>,
+}
+
+impl Kept {
+    /// Wraps `answer`, hashing its bytes.
+    pub fn new(answer: Answer) -> Kept {
+        let hash = blake3::hash(&answer.bytes).to_hex();
+        let etag = format!("\"{}\"", &hash[..32]).into();
+        Kept { answer: Arc::new(answer), etag }
+    }
+
+    fn weight(&self) -> u32 {
+        let trace = self.answer.report.trace.capacity() * size_of::<Step>();
+        u32::try_from(self.answer.bytes.capacity() + trace + ENTRY_BYTES).unwrap_or(u32::MAX)
+    }
+}
+
+/// The result cache; the answer that nobody asked for longest goes first.
+pub struct Cache {
+    kept: moka::future::Cache<Key, Kept>,
+    capacity_bytes: u64,
+}
+
+impl Cache {
+    /// A cache of at most `capacity_bytes`, each answer kept for `ttl`; a capacity of 0 keeps nothing.
+    pub fn new(capacity_bytes: u64, ttl: Duration) -> Cache {
+        let kept = moka::future::Cache::builder()
+            .max_capacity(capacity_bytes)
+            .weigher(|_, kept: &Kept| kept.weight())
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_live(ttl.min(LONGEST_TTL))
+            .build();
+        Cache { kept, capacity_bytes }
+    }
+
+    /// The answer under `key`.
+    pub async fn get(&self, key: &Key) -> Option<Kept> {
+        self.kept.get(key).await
+    }
+
+    /// Keeps `kept` under `key`; false when it is larger than the whole cache.
+    pub async fn insert(&self, key: Key, kept: Kept) -> bool {
+        let fits = u64::from(kept.weight()) <= self.capacity_bytes;
+        if fits {
+            self.kept.insert(key, kept).await;
+            // Evicts now rather than some time: the bound holds, and the counts below are right.
+            self.kept.run_pending_tasks().await;
+        }
+        fits
+    }
+
+    /// Answers kept.
+    pub fn entries(&self) -> u64 {
+        self.kept.entry_count()
+    }
+
+    /// Bytes they take.
+    pub fn bytes(&self) -> u64 {
+        self.kept.weighted_size()
+    }
+
+    /// Bytes they may take.
+    pub fn capacity_bytes(&self) -> u64 {
+        self.capacity_bytes
+    }
+}

@@ -1,0 +1,233 @@
+//! What makes two requests identical. Must not know what is done with that.
+
+use std::fmt::Write;
+
+use crate::codec::{Format, MetadataPolicy};
+use crate::job::{Effort, Formats, Job, Mode, OnMiss};
+use crate::picture::transform::{Resize, ResizeFit};
+
+/// Raise it when the same job on the same input would give other bytes than before: answers of an older
+/// version, in a cache that outlives the process, must not be served then.
+const ENCODER_VERSION: u32 = 1;
+
+/// Identifies an answer: the hash of the input's hash, the canonical job and the encoder version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key(blake3::Hash);
+
+impl Key {
+    /// The key of `job` on the input with this content hash.
+    pub fn new(input: &blake3::Hash, job: &Job) -> Key {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(input.as_bytes());
+        hasher.update(&ENCODER_VERSION.to_le_bytes());
+        hasher.update(canonical(job).as_bytes());
+        Key(hasher.finalize())
+    }
+
+    /// The key as 64 hex digits.
+    pub fn to_hex(self) -> String {
+        self.0.to_hex().to_string()
+    }
+
+    /// The key of 64 hex digits; none for any other text.
+    pub fn from_hex(hex: &str) -> Option<Key> {
+        blake3::Hash::from_hex(hex).ok().map(Key)
+    }
+}
+
+/// Every field of `job` in a fixed order; jobs that differ give texts that differ. Numbers with a fraction
+/// stand as their bits, so that no rounding makes two of them one.
+fn canonical(job: &Job) -> String {
+    // Taken apart by name: a new field does not compile until it has its place here.
+    let Job {
+        target,
+        mode,
+        formats,
+        quality,
+        resize,
+        downscale,
+        min_score,
+        effort,
+        metadata,
+        background,
+        on_miss,
+        deadline,
+    } = job;
+    let [red, green, blue] = background;
+    let mut text = format!("target {target}; mode {}; formats ", mode_text(*mode));
+    push_formats(&mut text, formats);
+    let fields = [
+        format!("quality {:x}", quality.to_bits()),
+        format!("resize {}", resize.as_ref().map_or_else(none, resize_text)),
+        format!("downscale {downscale}"),
+        format!("min_score {}", min_score.map_or_else(none, |score| format!("{:x}", score.to_bits()))),
+        format!("effort {}", effort_name(*effort)),
+        format!("metadata {}", metadata_name(*metadata)),
+        format!("background {red:02x}{green:02x}{blue:02x}"),
+        format!("on_miss {}", on_miss_name(*on_miss)),
+        format!("deadline {}", deadline.as_nanos()),
+    ];
+    for field in fields {
+        text.push_str("; ");
+        text.push_str(&field);
+    }
+    text
+}
+
+fn none() -> String {
+    "none".to_owned()
+}
+
+fn mode_text(mode: Mode) -> String {
+    match mode {
+        Mode::Fit { min_bytes: None } => "fit".to_owned(),
+        Mode::Fit { min_bytes: Some(min_bytes) } => format!("fit {min_bytes}"),
+        Mode::Exact => "exact".to_owned(),
+        Mode::Close { tolerance } => format!("close {tolerance}"),
+    }
+}
+
+/// In the order given: it may decide between formats that look the same.
+fn push_formats(text: &mut String, formats: &Formats) {
+    match formats {
+        Formats::Keep => text.push_str("keep"),
+        Formats::Among(formats) => {
+            for format in formats {
+                write!(text, "{} ", Format::name(*format)).expect("a String takes every write");
+            }
+        }
+    }
+}
+
+fn resize_text(resize: &Resize) -> String {
+    let Resize { width, height, fit, enlarge } = resize;
+    let fit = match fit {
+        ResizeFit::Inside => "inside",
+        ResizeFit::Cover => "cover",
+        ResizeFit::Fill => "fill",
+    };
+    format!("{}x{} {fit} {enlarge}", width.unwrap_or(0), height.unwrap_or(0))
+}
+
+fn effort_name(effort: Effort) -> &'static str {
+    match effort {
+        Effort::Fast => "fast",
+        Effort::Balanced => "balanced",
+        Effort::Best => "best",
+    }
+}
+
+fn metadata_name(policy: MetadataPolicy) -> &'static str {
+    match policy {
+        MetadataPolicy::Strip => "strip",
+        MetadataPolicy::Copyright => "copyright",
+        MetadataPolicy::Keep => "keep",
+    }
+}
+
+fn on_miss_name(on_miss: OnMiss) -> &'static str {
+    match on_miss {
+        OnMiss::Error => "error",
+        OnMiss::Smallest => "smallest",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+
+    fn modes() -> impl Strategy<Value = Mode> {
+        prop_oneof![
+            option::of(0..4u64).prop_map(|min_bytes| Mode::Fit { min_bytes }),
+            Just(Mode::Exact),
+            (0..4u64).prop_map(|tolerance| Mode::Close { tolerance }),
+        ]
+    }
+
+    fn formats() -> impl Strategy<Value = Formats> {
+        let lists = prop::collection::vec(select(&Format::OUTPUT[..]), 1..4);
+        prop_oneof![Just(Formats::Keep), lists.prop_map(Formats::Among)]
+    }
+
+    fn resizes() -> impl Strategy<Value = Resize> {
+        let fits = select(vec![ResizeFit::Inside, ResizeFit::Cover, ResizeFit::Fill]);
+        (option::of(1..4u32), option::of(1..4u32), fits, any::<bool>())
+            .prop_map(|(width, height, fit, enlarge)| Resize { width, height, fit, enlarge })
+    }
+
+    prop_compose! {
+        /// Few values a field, so that two jobs often agree in most of them.
+        fn jobs()(
+            (target, mode, formats) in (1..4u64, modes(), formats()),
+            (quality, resize) in (prop_oneof![Just(95.0), 1.0..=100.0f64], option::of(resizes())),
+            (downscale, min_score) in (any::<bool>(), option::of(prop_oneof![Just(70.0), 0.0..=100.0f64])),
+            effort in select(vec![Effort::Fast, Effort::Balanced, Effort::Best]),
+            metadata in select(vec![MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep]),
+            background in [0..2u8, 0..2u8, 0..2u8],
+            on_miss in select(vec![OnMiss::Error, OnMiss::Smallest]),
+            deadline in (1..4u64).prop_map(Duration::from_millis),
+        ) -> Job {
+            Job {
+                target, mode, formats, quality, resize, downscale, min_score, effort, metadata, background,
+                on_miss, deadline,
+            }
+        }
+    }
+
+    /// `job` with the field of this number taken from `other`.
+    fn with_field(mut job: Job, other: Job, field: usize) -> Job {
+        match field {
+            0 => job.target = other.target,
+            1 => job.mode = other.mode,
+            2 => job.formats = other.formats,
+            3 => job.quality = other.quality,
+            4 => job.resize = other.resize,
+            5 => job.downscale = other.downscale,
+            6 => job.min_score = other.min_score,
+            7 => job.effort = other.effort,
+            8 => job.metadata = other.metadata,
+            9 => job.background = other.background,
+            10 => job.on_miss = other.on_miss,
+            _ => job.deadline = other.deadline,
+        }
+        job
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..12usize) {
+            let changed = with_field(job.clone(), other, field);
+            let input = blake3::hash(b"input");
+            prop_assert_eq!(job == changed, Key::new(&input, &job) == Key::new(&input, &changed));
+        }
+
+        #[test]
+        fn jobs_that_differ_never_share_a_key(job in jobs(), other in jobs()) {
+            prop_assert_eq!(job == other, canonical(&job) == canonical(&other));
+        }
+    }
+
+    #[test]
+    fn other_inputs_have_other_keys() {
+        let job = super::super::tests::job();
+        assert_ne!(Key::new(&blake3::hash(b"a"), &job), Key::new(&blake3::hash(b"b"), &job));
+    }
+
+    #[test]
+    fn an_id_is_read_back_and_nothing_else_is() {
+        let key = Key::new(&blake3::hash(b"a"), &super::super::tests::job());
+        assert_eq!(key.to_hex().len(), 64);
+        assert_eq!(Key::from_hex(&key.to_hex()), Some(key));
+        for text in ["", "../../etc/passwd", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {
+            assert_eq!(Key::from_hex(text), None, "{text}");
+        }
+    }
+}

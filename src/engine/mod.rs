@@ -1,0 +1,336 @@
+//! The only room with threads: cache, then permit, then pool. Must not know HTTP.
+//!
+//! The way of a request: a [`Ticket`] before its body is read; a lookup in the cache; if an identical request
+//! is at work, a wait for its result, else a computation of its own, as a task: header probe, permit, pool.
+
+mod admission;
+mod cache;
+mod flight;
+mod key;
+mod machine;
+mod pool;
+mod work;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::codec::Limits;
+use crate::job::{Answer, Job, JobError, Outcome, Stop, StopReason};
+use crate::metrics::{CacheResult, Metrics};
+use admission::Admission;
+pub use admission::Ticket;
+use cache::{Cache, Kept};
+use flight::Flights;
+use key::Key;
+use pool::{Panicked, Pool};
+pub use work::{Codecs, Work};
+
+/// A deadline further away than this is none; it keeps the sum of now and a deadline within the clock.
+const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Sizes of the engine; see config/default.toml for what each buys.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Threads of the pool, and so jobs at work at once; 0 is one a core.
+    pub threads: usize,
+    /// Jobs that may wait for a permit; one more is refused at once.
+    pub queue_slots: usize,
+    /// Memory that jobs at work may need together, in MiB; 0 is half of what the machine (or its cgroup) has.
+    pub memory_mib: u64,
+    /// Memory of the result cache, in bytes.
+    pub cache_bytes: u64,
+    /// Lifetime of a cached result.
+    pub cache_ttl: Duration,
+    pub limits: Limits,
+}
+
+/// An uploaded file and its content hash, computed while it streamed in.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub bytes: Bytes,
+    pub hash: blake3::Hash,
+}
+
+/// An answer as the engine serves it.
+#[derive(Clone, Debug)]
+pub struct Served {
+    pub answer: Arc<Answer>,
+    pub source: Source,
+    /// Id of the answer for [`Engine::result`]: 64 hex digits.
+    pub id: String,
+    /// Strong validator of the answer's bytes, quotes included.
+    pub etag: String,
+    /// Wait for a permit.
+    pub queued: Duration,
+}
+
+/// Where an answer came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The cache.
+    Hit,
+    /// Computed now; `stored` tells whether the cache keeps it.
+    Miss { stored: bool },
+    /// Computed once for this and an identical request that came first.
+    Collapsed,
+}
+
+/// Why the engine has no answer. Cloneable: everyone who waits on one computation gets the same.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Job(Arc<JobError>),
+    /// The queue is full or the memory taken; try again after this long.
+    #[error("overloaded, try again in {} s", .retry_after.as_secs())]
+    Overloaded { retry_after: Duration },
+    /// The service is going down.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// The codec panicked: a bug. `message` is for the log, not for the client.
+    #[error("the codec panicked: {message}")]
+    Panicked { message: String },
+}
+
+/// Runs jobs on a pool of threads, behind a cache and permits. Clones share everything.
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+    flights: Arc<Flights<Key, Result<Computed, EngineError>>>,
+}
+
+/// What requests and computations share.
+struct Shared {
+    admission: Admission,
+    cache: Cache,
+    pool: Pool,
+    work: Arc<dyn Work>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+}
+
+/// What a computation hands to everyone who waits for it.
+#[derive(Clone, Debug)]
+struct Computed {
+    kept: Kept,
+    source: Source,
+    queued: Duration,
+}
+
+/// The engine's state at a moment, for /health and /status.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    pub in_flight: usize,
+    pub queued: usize,
+    pub queue_slots: usize,
+    pub threads: usize,
+    pub memory_reserved_bytes: u64,
+    pub memory_limit_bytes: u64,
+    pub cache: CacheStats,
+}
+
+/// State of the result cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CacheStats {
+    pub entries: u64,
+    pub bytes: u64,
+    pub capacity_bytes: u64,
+    pub hits: u64,
+    pub misses: u64,
+}
+
+impl From<JobError> for EngineError {
+    fn from(error: JobError) -> EngineError {
+        EngineError::Job(Arc::new(error))
+    }
+}
+
+impl From<Panicked> for EngineError {
+    fn from(Panicked(message): Panicked) -> EngineError {
+        EngineError::Panicked { message }
+    }
+}
+
+impl Engine {
+    /// Builds the pool and the cache.
+    ///
+    /// # Errors
+    /// When the threads can't be started.
+    pub fn new(config: Config, metrics: Arc<Metrics>) -> std::io::Result<Engine> {
+        Engine::with_work(config, metrics, Arc::new(Codecs))
+    }
+
+    /// Builds an engine that does `work` instead of coding pictures.
+    ///
+    /// # Errors
+    /// When the threads can't be started.
+    pub fn with_work(config: Config, metrics: Arc<Metrics>, work: Arc<dyn Work>) -> std::io::Result<Engine> {
+        let threads = if config.threads == 0 { machine::cores() } else { config.threads };
+        let pool = Pool::new(threads, Arc::clone(&metrics))?;
+        let memory_mib = if config.memory_mib == 0 { (machine::memory_bytes() / 2) >> 20 } else { config.memory_mib };
+        let admission = Admission::new(pool.threads(), config.queue_slots, memory_mib, Arc::clone(&metrics));
+        let cache = Cache::new(config.cache_bytes, config.cache_ttl);
+        let shared = Shared { admission, cache, pool, work, limits: config.limits, metrics };
+        Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
+    }
+
+    /// Takes a place in the queue, before the body is read.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] at once when the queue is full, [`EngineError::ShuttingDown`] after [`Engine::drain`].
+    pub fn ticket(&self) -> Result<Ticket, EngineError> {
+        self.shared.admission.ticket()
+    }
+
+    /// Answers `job` on `upload`: from the cache, from an identical request at work, or by computing it.
+    /// The job's deadline counts from the moment that `ticket` was taken; whoever waits on an identical
+    /// request has that one's deadline.
+    ///
+    /// # Errors
+    /// Every variant of [`EngineError`].
+    ///
+    /// # Cancel
+    /// Dropping the future leaves the computation to the others who wait for it; when the last one leaves,
+    /// it stops before its next encode.
+    pub async fn run(&self, ticket: Ticket, upload: Upload, job: Job) -> Result<Served, EngineError> {
+        let shared = &self.shared;
+        let key = Key::new(&upload.hash, &job);
+        if let Some(kept) = shared.cache.get(&key).await {
+            shared.metrics.cache_request(CacheResult::Hit);
+            return Ok(shared.serve(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }));
+        }
+        let taken = ticket.taken();
+        let stop_at = taken + job.deadline.min(LONGEST_DEADLINE);
+        let stop = Stop::at(stop_at);
+        let work_stop = stop.clone();
+        let passenger = self.flights.join(key, stop, || {
+            let task = Task { key, input: upload.bytes, job, taken, stop_at, stop: work_stop };
+            Arc::clone(shared).compute(task)
+        });
+        let leads = passenger.leads();
+        if !leads {
+            shared.metrics.cache_request(CacheResult::Collapsed);
+        }
+        let dead = || Err(EngineError::Panicked { message: "the computation's task died".to_owned() });
+        let mut computed = passenger.landed().await.unwrap_or_else(dead)?;
+        if !leads {
+            computed.source = Source::Collapsed;
+        }
+        Ok(shared.serve(key, computed))
+    }
+
+    /// The answer of this id, while the cache holds it. Does not count as a hit or a miss.
+    pub async fn result(&self, id: &str) -> Option<Served> {
+        let key = Key::from_hex(id)?;
+        let kept = self.shared.cache.get(&key).await?;
+        Some(served(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }))
+    }
+
+    /// From now on refuses new tickets; work at hand goes on.
+    pub fn drain(&self) {
+        self.shared.admission.drain();
+    }
+
+    /// Whether [`Engine::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.shared.admission.is_draining()
+    }
+
+    /// The state now.
+    pub fn snapshot(&self) -> Snapshot {
+        let Shared { admission, cache, pool, metrics, .. } = &*self.shared;
+        Snapshot {
+            in_flight: metrics.jobs_in_flight() as usize,
+            queued: metrics.queue_depth() as usize,
+            queue_slots: admission.queue_slots(),
+            threads: pool.threads(),
+            memory_reserved_bytes: metrics.memory_reserved_now(),
+            memory_limit_bytes: admission.memory_limit_bytes(),
+            cache: CacheStats {
+                entries: cache.entries(),
+                bytes: cache.bytes(),
+                capacity_bytes: cache.capacity_bytes(),
+                hits: metrics.cache_requests(CacheResult::Hit),
+                misses: metrics.cache_requests(CacheResult::Miss),
+            },
+        }
+    }
+}
+
+/// One computation.
+struct Task {
+    key: Key,
+    input: Bytes,
+    job: Job,
+    /// When the ticket of the request that leads was taken.
+    taken: Instant,
+    stop_at: Instant,
+    stop: Stop,
+}
+
+impl Shared {
+    async fn compute(self: Arc<Shared>, task: Task) -> Result<Computed, EngineError> {
+        // An identical request may have finished between this one's lookup and its departure.
+        if let Some(kept) = self.cache.get(&task.key).await {
+            self.metrics.cache_request(CacheResult::Hit);
+            return Ok(Computed { kept, source: Source::Hit, queued: Duration::ZERO });
+        }
+        self.metrics.cache_request(CacheResult::Miss);
+        let (key, taken) = (task.key, task.taken);
+        let (kept, queued) = self.work_on(task).await.inspect_err(|error| {
+            if matches!(error, EngineError::Panicked { .. }) {
+                self.metrics.panicked();
+            }
+        })?;
+        self.metrics.job_done(&kept.answer.report, taken.elapsed());
+        // The next request may have more time, or find the machine idle.
+        let keepable = kept.answer.report.outcome != Outcome::Deadline;
+        let stored = keepable && self.cache.insert(key, kept.clone()).await;
+        self.metrics.set_cache_bytes(self.cache.bytes());
+        Ok(Computed { kept, source: Source::Miss { stored }, queued })
+    }
+
+    /// Probes, waits for a permit, works; the answer, and the time waited.
+    async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(Kept, Duration), EngineError> {
+        let Task { input, job, stop_at, stop, .. } = task;
+        let bytes = pool::caught(|| self.work.memory_needed(&job, &input, &self.limits))??;
+        let asked = Instant::now();
+        let permit = self.admission.permit(bytes, stop_at).await;
+        let queued = asked.elapsed();
+        self.metrics.job_waited(queued);
+        let permit = permit.ok_or(JobError::DeadlineExceeded { deadline: job.deadline })?;
+        let shared = Arc::clone(self);
+        let kept = self.pool.run(move || {
+            // Given back when the work is over, whoever still waits for it then.
+            let _permit = permit;
+            shared.work_now(&job, &input, &stop).map(Kept::new)
+        });
+        Ok((kept.await??, queued))
+    }
+
+    /// Works on this thread, unless there is no reason left to.
+    fn work_now(&self, job: &Job, input: &[u8], stop: &Stop) -> Result<Answer, JobError> {
+        match stop.reason() {
+            Some(StopReason::Deadline) => return Err(JobError::DeadlineExceeded { deadline: job.deadline }),
+            Some(StopReason::Cancelled) => return Err(JobError::Cancelled),
+            None => {}
+        }
+        let started = Instant::now();
+        let result = self.work.run(job, input, &self.limits, stop);
+        self.admission.job_took(started.elapsed());
+        result
+    }
+
+    fn serve(&self, key: Key, computed: Computed) -> Served {
+        self.metrics.answer_served(&computed.kept.answer.report);
+        served(key, computed)
+    }
+}
+
+fn served(key: Key, Computed { kept, source, queued }: Computed) -> Served {
+    Served { answer: kept.answer, source, id: key.to_hex(), etag: kept.etag.to_string(), queued }
+}
+
+#[cfg(test)]
+mod tests;

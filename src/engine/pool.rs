@@ -1,0 +1,132 @@
+//! Processor work behind an async function. Must not know what the work is.
+
+use std::any::Any;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::metrics::Metrics;
+
+/// AV1 coders keep block trees on the stack; the 2 MiB that threads get by default are near the edge.
+const STACK_BYTES: usize = 8 << 20;
+
+/// Work that panicked; the message it did so with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panicked(pub String);
+
+/// A pool of threads of its own.
+pub struct Pool {
+    threads: rayon::ThreadPool,
+}
+
+impl Pool {
+    /// Starts `threads` threads, at least one.
+    ///
+    /// # Errors
+    /// When the system refuses them.
+    pub fn new(threads: usize, metrics: Arc<Metrics>) -> io::Result<Pool> {
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.max(1))
+            .thread_name(|index| format!("bytefit-pool-{index}"))
+            .stack_size(STACK_BYTES)
+            // Only a panic while a panic is being caught gets here; without a handler it aborts the process.
+            .panic_handler(move |_| metrics.panicked())
+            .build()
+            .map_err(io::Error::other)?;
+        Ok(Pool { threads })
+    }
+
+    /// Threads in the pool.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// Runs `work` on the pool.
+    ///
+    /// # Errors
+    /// [`Panicked`] when it panics; the pool lives on.
+    ///
+    /// # Cancel
+    /// Work that has not started when the future is dropped never does; work that has runs to its end.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+        let (reply, answer) = oneshot::channel();
+        self.threads.spawn(move || {
+            if reply.is_closed() {
+                return;
+            }
+            // Whoever asked may have left meanwhile; then there is nobody to tell.
+            let _ = reply.send(caught(work));
+        });
+        answer.await.unwrap_or_else(|_| Err(Panicked("the pool dropped the work".to_owned())))
+    }
+}
+
+/// Runs `work` here, its panic as an error.
+///
+/// # Errors
+/// [`Panicked`].
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    // Unwind safety: what a panicking job may have left half done is its own and dropped with it.
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked(message(payload.as_ref())))
+}
+
+fn message(payload: &(dyn Any + Send)) -> String {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        _ => "no message".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    fn pool(threads: usize) -> Pool {
+        Pool::new(threads, Arc::new(Metrics::new())).unwrap()
+    }
+
+    #[tokio::test]
+    async fn work_runs_on_a_named_thread_of_the_pool() {
+        let name = pool(1).run(|| thread::current().name().map(str::to_owned)).await;
+        assert_eq!(name, Ok(Some("bytefit-pool-0".to_owned())));
+    }
+
+    #[tokio::test]
+    async fn a_hundred_panics_leave_the_pool_whole() {
+        let pool = pool(2);
+        for round in 0..100 {
+            let result: Result<(), Panicked> = pool.run(move || panic!("round {round}")).await;
+            assert_eq!(result, Err(Panicked(format!("round {round}"))));
+        }
+        let (gate, opened) = mpsc::sync_channel(0);
+        // Both threads are alive: each waits for the other.
+        let ((), ()) =
+            tokio::try_join!(pool.run(move || gate.send(()).unwrap()), pool.run(move || opened.recv().unwrap()))
+                .unwrap();
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_never_starts() {
+        let pool = pool(1);
+        let (open, gate) = mpsc::channel::<()>();
+        let blocked = pool.run(move || gate.recv().unwrap());
+        tokio::pin!(blocked);
+        assert!(futures_util::poll!(&mut blocked).is_pending());
+
+        let (started, starts) = mpsc::channel();
+        let mut abandoned = Box::pin(pool.run(move || started.send(()).unwrap()));
+        assert!(futures_util::poll!(&mut abandoned).is_pending());
+        drop(abandoned);
+
+        open.send(()).unwrap();
+        blocked.await.unwrap();
+        pool.run(|| ()).await.unwrap();
+        assert_eq!(starts.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+    }
+}

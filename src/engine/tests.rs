@@ -1,0 +1,373 @@
+//! The engine's promises, with work that counts, waits and panics on command. No sleeps: the work reports
+//! when it starts and holds until it is let go.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, mpsc};
+
+use futures_util::future::join_all;
+use futures_util::poll;
+use tokio::sync::mpsc as signals;
+
+use super::*;
+use crate::codec::{DecodeError, Format, MetadataPolicy};
+use crate::job::{Effort, Facts, Formats, Mode, OnMiss, Report, Timings};
+
+const MIB: u64 = 1 << 20;
+
+/// A job like any other.
+pub fn job() -> Job {
+    Job {
+        target: 1000,
+        mode: Mode::Fit { min_bytes: None },
+        formats: Formats::Keep,
+        quality: 95.0,
+        resize: None,
+        downscale: true,
+        min_score: None,
+        effort: Effort::Balanced,
+        metadata: MetadataPolicy::Strip,
+        background: [255; 3],
+        on_miss: OnMiss::Error,
+        deadline: Duration::from_secs(3600),
+    }
+}
+
+fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {
+    let facts = Facts { bytes: input.len() as u64, format: Format::Png, width: 1, height: 1 };
+    Answer {
+        bytes: input.to_vec(),
+        report: Report {
+            input: facts,
+            output: facts,
+            target: job.target,
+            outcome,
+            padded: false,
+            quality: None,
+            score: None,
+            encodes: 1,
+            encodes_by_format: vec![(Format::Png, 1)],
+            trace: Vec::new(),
+            timings: Timings::default(),
+        },
+    }
+}
+
+fn upload(text: &str) -> Upload {
+    Upload { bytes: Bytes::from(text.to_owned()), hash: blake3::hash(text.as_bytes()) }
+}
+
+/// Work whose input says what it does: `panic`, `deadline`, `bad header`, `panicking header`, `hold` (until
+/// let go), `big` (needs 60 MiB); anything else is answered at once.
+struct Script {
+    runs: AtomicUsize,
+    started: signals::UnboundedSender<Stop>,
+    go: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Work for Script {
+    fn memory_needed(&self, _: &Job, input: &[u8], _: &Limits) -> Result<u64, JobError> {
+        match input {
+            b"bad header" => Err(DecodeError::Unsupported { found: Some("heic") }.into()),
+            b"panicking header" => panic!("header"),
+            text if text.starts_with(b"big") => Ok(60 * MIB),
+            _ => Ok(1),
+        }
+    }
+
+    fn run(&self, job: &Job, input: &[u8], _: &Limits, stop: &Stop) -> Result<Answer, JobError> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        match input {
+            b"panic" => panic!("codec bug"),
+            b"deadline" => Ok(answer(job, input, Outcome::Deadline)),
+            text if text.starts_with(b"hold") || text.starts_with(b"big") => {
+                self.started.send(stop.clone()).unwrap();
+                self.go.lock().unwrap().recv().unwrap();
+                if text == b"hold and panic" {
+                    panic!("codec bug");
+                }
+                Ok(answer(job, input, Outcome::Quality))
+            }
+            _ => Ok(answer(job, input, Outcome::Quality)),
+        }
+    }
+}
+
+/// An engine with scripted work and the strings to pull on it.
+struct Stage {
+    engine: Engine,
+    metrics: Arc<Metrics>,
+    script: Arc<Script>,
+    started: signals::UnboundedReceiver<Stop>,
+    go: mpsc::Sender<()>,
+}
+
+impl Stage {
+    fn new(threads: usize, queue_slots: usize) -> Stage {
+        let (report, started) = signals::unbounded_channel();
+        let (go, wait) = mpsc::channel();
+        let script = Arc::new(Script { runs: AtomicUsize::new(0), started: report, go: Mutex::new(wait) });
+        let metrics = Arc::new(Metrics::new());
+        let config = Config {
+            threads,
+            queue_slots,
+            memory_mib: 100,
+            cache_bytes: 1 << 20,
+            cache_ttl: Duration::from_secs(3600),
+            limits: Limits::default(),
+        };
+        let engine = Engine::with_work(config, Arc::clone(&metrics), script.clone()).unwrap();
+        Stage { engine, metrics, script, started, go }
+    }
+
+    fn run(&self, input: &str) -> impl Future<Output = Result<Served, EngineError>> + Send + 'static {
+        self.run_job(input, job())
+    }
+
+    fn run_job(&self, input: &str, job: Job) -> impl Future<Output = Result<Served, EngineError>> + Send + 'static {
+        let (engine, ticket, upload) = (self.engine.clone(), self.engine.ticket(), upload(input));
+        async move { engine.run(ticket?, upload, job).await }
+    }
+
+    /// Starts a run that holds a thread; returns when it does.
+    async fn hold(&mut self, input: &str) -> (tokio::task::JoinHandle<Result<Served, EngineError>>, Stop) {
+        let run = tokio::spawn(self.run(input));
+        let stop = self.started.recv().await.unwrap();
+        (run, stop)
+    }
+
+    fn runs(&self) -> usize {
+        self.script.runs.load(Ordering::SeqCst)
+    }
+
+    fn gauges(&self) -> [u64; 3] {
+        [self.metrics.jobs_in_flight(), self.metrics.queue_depth(), self.metrics.memory_reserved_now()]
+    }
+}
+
+#[tokio::test]
+async fn thirty_identical_requests_make_one_computation() {
+    let mut stage = Stage::new(2, 64);
+    let runs: Vec<_> = (0..30).map(|_| tokio::spawn(stage.run("hold"))).collect();
+    stage.started.recv().await.unwrap();
+    while stage.metrics.cache_requests(CacheResult::Collapsed) < 29 {
+        tokio::task::yield_now().await;
+    }
+    stage.go.send(()).unwrap();
+    let sources = join_all(runs).await.into_iter().map(|served| served.unwrap().unwrap().source);
+    let (miss, rest): (Vec<_>, Vec<_>) = sources.partition(|source| *source == Source::Miss { stored: true });
+    assert_eq!((miss.len(), rest.len()), (1, 29));
+    assert!(rest.iter().all(|source| *source == Source::Collapsed));
+    assert_eq!(stage.runs(), 1);
+    assert!(stage.metrics.render().contains("bytefit_coalesced_total 29"));
+}
+
+#[tokio::test]
+async fn the_second_time_is_a_hit() {
+    let stage = Stage::new(1, 8);
+    let first = stage.run("picture").await.unwrap();
+    let second = stage.run("picture").await.unwrap();
+    assert_eq!((first.source, second.source), (Source::Miss { stored: true }, Source::Hit));
+    assert_eq!((&first.etag, &first.id), (&second.etag, &second.id));
+    assert!(Arc::ptr_eq(&first.answer, &second.answer));
+    assert_eq!(stage.runs(), 1);
+    let cache = stage.engine.snapshot().cache;
+    assert_eq!((cache.entries, cache.hits, cache.misses), (1, 1, 1));
+    assert!(cache.bytes > 0 && cache.bytes <= cache.capacity_bytes);
+    let text = stage.metrics.render();
+    assert!(text.contains(r#"bytefit_results_total{format="png",outcome="quality"} 2"#));
+    assert!(text.contains(r#"bytefit_encodes_total{format="png"} 1"#));
+    assert!(text.contains(&format!(r#"bytefit_cache_bytes{{tier="memory"}} {}"#, cache.bytes)));
+}
+
+#[tokio::test]
+async fn another_job_on_the_same_input_is_another_answer() {
+    let stage = Stage::new(1, 8);
+    stage.run("picture").await.unwrap();
+    let other = stage.run_job("picture", Job { target: 999, ..job() }).await.unwrap();
+    assert_eq!(other.source, Source::Miss { stored: true });
+    assert_eq!(stage.runs(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_is_had_by_its_id_while_it_is_kept() {
+    let stage = Stage::new(1, 8);
+    let served = stage.run("picture").await.unwrap();
+    let again = stage.engine.result(&served.id).await.unwrap();
+    assert_eq!((again.etag, &again.answer.bytes[..]), (served.etag, &b"picture"[..]));
+    assert!(stage.engine.result(&"0".repeat(64)).await.is_none());
+    assert!(stage.engine.result("nonsense").await.is_none());
+    assert_eq!(stage.engine.snapshot().cache.hits, 0);
+}
+
+#[tokio::test]
+async fn an_answer_cut_short_by_the_deadline_is_not_kept() {
+    let stage = Stage::new(1, 8);
+    let served = stage.run("deadline").await.unwrap();
+    assert_eq!(served.source, Source::Miss { stored: false });
+    assert!(stage.engine.result(&served.id).await.is_none());
+    stage.run("deadline").await.unwrap();
+    assert_eq!(stage.runs(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_larger_than_the_cache_is_served_and_not_kept() {
+    let stage = Stage::new(1, 8);
+    let served = stage.run(&"x".repeat(2 << 20)).await.unwrap();
+    assert_eq!(served.source, Source::Miss { stored: false });
+    assert_eq!(stage.engine.snapshot().cache.entries, 0);
+}
+
+#[tokio::test]
+async fn a_leader_that_disconnects_leaves_the_answer_to_the_others() {
+    let mut stage = Stage::new(1, 8);
+    let (leader, stop) = stage.hold("hold").await;
+    let mut other = Box::pin(stage.run("hold"));
+    assert!(poll!(&mut other).is_pending());
+    leader.abort();
+    assert!(leader.await.unwrap_err().is_cancelled());
+    stage.go.send(()).unwrap();
+    assert_eq!(other.await.unwrap().source, Source::Collapsed);
+    assert_eq!(stop.reason(), None);
+    assert_eq!(stage.runs(), 1);
+}
+
+#[tokio::test]
+async fn work_stops_when_the_last_one_leaves_and_keeps_its_permit_until_it_has() {
+    let mut stage = Stage::new(1, 8);
+    let (only, stop) = stage.hold("hold").await;
+    let mut queued = Box::pin(stage.run("hold queued"));
+    assert!(poll!(&mut queued).is_pending());
+    while stage.metrics.queue_depth() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(queued);
+    only.abort();
+    assert!(only.await.unwrap_err().is_cancelled());
+    assert_eq!(stop.reason(), Some(StopReason::Cancelled));
+    while stage.metrics.queue_depth() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.gauges(), [1, 0, MIB], "the work has not noticed yet");
+
+    let mut next = Box::pin(stage.run("next"));
+    assert!(poll!(&mut next).is_pending());
+    stage.go.send(()).unwrap();
+    next.await.unwrap();
+    assert_eq!(stage.gauges(), [0, 0, 0]);
+    assert_eq!(stage.runs(), 2, "the queued work never started");
+}
+
+#[tokio::test]
+async fn a_panic_reaches_everyone_who_waits_and_the_next_request_tries_again() {
+    let mut stage = Stage::new(1, 8);
+    let (leader, _) = stage.hold("hold and panic").await;
+    let mut other = Box::pin(stage.run("hold and panic"));
+    assert!(poll!(&mut other).is_pending());
+    stage.go.send(()).unwrap();
+    for result in [leader.await.unwrap(), other.await] {
+        assert!(matches!(result, Err(EngineError::Panicked { message }) if message == "codec bug"));
+    }
+    assert!(stage.metrics.render().contains("bytefit_panics_total 1"));
+    let (_again, _) = stage.hold("hold and panic").await;
+    assert_eq!(stage.runs(), 2);
+    stage.go.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn the_engine_survives_a_hundred_panics() {
+    let stage = Stage::new(2, 8);
+    for _ in 0..100 {
+        assert!(matches!(stage.run("panic").await, Err(EngineError::Panicked { .. })));
+    }
+    assert!(stage.run("picture").await.is_ok());
+    assert_eq!(stage.gauges(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn a_full_queue_is_refused_at_once() {
+    let mut stage = Stage::new(1, 1);
+    let (at_work, _) = stage.hold("hold").await;
+    let waiting = stage.engine.ticket().unwrap();
+    let refused = stage.run("hold too").await;
+    assert!(matches!(refused, Err(EngineError::Overloaded { retry_after }) if retry_after.as_secs() >= 1));
+    drop(waiting);
+    stage.go.send(()).unwrap();
+    at_work.await.unwrap().unwrap();
+    assert!(stage.run("picture").await.is_ok());
+}
+
+#[tokio::test]
+async fn memory_bounds_the_jobs_at_work() {
+    let mut stage = Stage::new(4, 8);
+    let (first, _) = stage.hold("big one").await;
+    let second = tokio::spawn(stage.run("big two"));
+    while stage.metrics.queue_depth() == 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stage.gauges(), [1, 1, 60 * MIB]);
+    stage.go.send(()).unwrap();
+    first.await.unwrap().unwrap();
+    stage.started.recv().await.unwrap();
+    assert_eq!(stage.gauges(), [1, 0, 60 * MIB]);
+    stage.go.send(()).unwrap();
+    second.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_deadline_that_passes_in_the_queue_is_an_error_without_work() {
+    let mut stage = Stage::new(1, 8);
+    let (at_work, _) = stage.hold("hold").await;
+    let hasty = Job { deadline: Duration::from_millis(1), ..job() };
+    let late = stage.run_job("late", hasty).await.unwrap_err();
+    let EngineError::Job(error) = late else { panic!("{late:?}") };
+    assert_eq!(*error, JobError::DeadlineExceeded { deadline: Duration::from_millis(1) });
+    stage.go.send(()).unwrap();
+    at_work.await.unwrap().unwrap();
+    assert_eq!(stage.runs(), 1);
+}
+
+#[tokio::test]
+async fn a_deadline_counts_from_the_ticket() {
+    let stage = Stage::new(1, 8);
+    let spent = Job { deadline: Duration::ZERO, ..job() };
+    let result = stage.run_job("picture", spent).await;
+    assert!(matches!(result, Err(EngineError::Job(error)) if matches!(*error, JobError::DeadlineExceeded { .. })));
+    assert_eq!(stage.runs(), 0);
+}
+
+#[tokio::test]
+async fn the_longest_deadline_does_not_overflow_the_clock() {
+    let stage = Stage::new(1, 8);
+    assert!(stage.run_job("picture", Job { deadline: Duration::MAX, ..job() }).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_bad_header_is_refused_without_a_permit() {
+    let mut stage = Stage::new(1, 8);
+    let (at_work, _) = stage.hold("hold").await;
+    let refused = stage.run("bad header").await;
+    assert!(matches!(refused, Err(EngineError::Job(error)) if matches!(*error, JobError::Decode(_))));
+    let panicked = stage.run("panicking header").await;
+    assert!(matches!(panicked, Err(EngineError::Panicked { message }) if message == "header"));
+    stage.go.send(()).unwrap();
+    at_work.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn draining_refuses_tickets_and_finishes_the_work_at_hand() {
+    let mut stage = Stage::new(1, 8);
+    let (at_work, _) = stage.hold("hold").await;
+    assert!(!stage.engine.is_draining());
+    stage.engine.drain();
+    assert!(stage.engine.is_draining());
+    assert!(matches!(stage.run("picture").await, Err(EngineError::ShuttingDown)));
+    stage.go.send(()).unwrap();
+    assert!(at_work.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn the_snapshot_tells_the_limits() {
+    let snapshot = Stage::new(3, 8).engine.snapshot();
+    assert_eq!((snapshot.threads, snapshot.queue_slots, snapshot.memory_limit_bytes), (3, 8, 100 * MIB));
+    assert_eq!((snapshot.in_flight, snapshot.queued, snapshot.memory_reserved_bytes), (0, 0, 0));
+}

@@ -1,0 +1,99 @@
+//! The Content-Disposition of an answer (RFC 6266). Must not know where the name comes from.
+
+use http::HeaderValue;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::codec::Format;
+
+/// What RFC 5987 s3.2.1 does not list as `attr-char`.
+const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// Names the answer `filename`, under the extension of the format that it turned out to have.
+pub fn content_disposition(filename: &str, format: Format) -> HeaderValue {
+    let name = with_extension(&base_name(filename), format);
+    let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let value = if plain == name {
+        format!("inline; filename=\"{plain}\"")
+    } else {
+        let encoded = utf8_percent_encode(&name, NOT_ATTR_CHAR);
+        format!("inline; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+    };
+    HeaderValue::try_from(value).expect("both forms are visible ASCII and spaces")
+}
+
+/// The last piece of a path, without control characters.
+fn base_name(filename: &str) -> String {
+    let last = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+    last.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
+}
+
+/// Replaces the extension of another picture format, appends where there is none that names one.
+fn with_extension(name: &str, format: Format) -> String {
+    let (stem, found) = match name.rsplit_once('.') {
+        Some((stem, extension)) => (stem, named_by(extension)),
+        None => (name, None),
+    };
+    let stem = if found.is_some() { stem } else { name };
+    match found {
+        Some(found) if found == format => name.to_owned(),
+        _ if stem.is_empty() => format!("image.{}", format.extension()),
+        _ => format!("{stem}.{}", format.extension()),
+    }
+}
+
+fn named_by(extension: &str) -> Option<Format> {
+    let names = |format: &Format| {
+        extension.eq_ignore_ascii_case(format.extension()) || extension.eq_ignore_ascii_case(format.name())
+    };
+    Format::ALL.into_iter().find(names)
+}
+
+fn is_plain(c: char) -> bool {
+    matches!(c, ' '..='~') && !matches!(c, '"' | '\\' | '%')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(filename: &str) -> String {
+        content_disposition(filename, Format::Webp).to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_extension_is_that_of_the_answer() {
+        assert_eq!(of("cat.webp"), r#"inline; filename="cat.webp""#);
+        assert_eq!(of("cat.JPEG"), r#"inline; filename="cat.webp""#);
+        assert_eq!(of("cat"), r#"inline; filename="cat.webp""#);
+        assert_eq!(of("v1.2 final"), r#"inline; filename="v1.2 final.webp""#);
+        assert_eq!(of(".png"), r#"inline; filename="image.webp""#);
+        let jpeg = content_disposition("a.jpeg", Format::Jpeg);
+        assert_eq!(jpeg, r#"inline; filename="a.jpeg""#);
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_folder_or_its_quotes() {
+        assert_eq!(of("../../etc/cron.d/x.webp"), r#"inline; filename="x.webp""#);
+        assert_eq!(of(r"C:\temp\x.webp"), r#"inline; filename="x.webp""#);
+        assert_eq!(of("a\r\nSet-Cookie: b"), r#"inline; filename="aSet-Cookie: b.webp""#);
+        assert_eq!(of(r#"a"; x="b"#), r#"inline; filename="a_; x=_b.webp"; filename*=UTF-8''a%22%3B%20x%3D%22b.webp"#);
+        assert_eq!(of("/"), r#"inline; filename="image.webp""#);
+    }
+
+    #[test]
+    fn other_scripts_are_encoded() {
+        assert_eq!(of("caf\u{e9}"), r#"inline; filename="caf_.webp"; filename*=UTF-8''caf%C3%A9.webp"#);
+    }
+}

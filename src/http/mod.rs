@@ -1,0 +1,73 @@
+//! The edge: requests in, answers and problems out. The only room that knows HTTP.
+//!
+//! A request passes `server` (its connection), `access_log` (its id), `router`, then in `routes` its
+//! ticket, its parameters and its upload, in that order, and leaves through `reply` or `problem`.
+
+mod accept;
+mod access_log;
+mod connection;
+mod disposition;
+mod form;
+mod openapi;
+mod problem;
+mod pulse;
+mod query;
+mod reply;
+pub mod report;
+mod request_id;
+mod router;
+mod routes;
+mod server;
+mod ticket;
+mod upload;
+mod watched;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpListener;
+
+use crate::engine::Engine;
+use crate::metrics::Metrics;
+use crate::params::Defaults;
+
+/// Bounds on clients; see config/default.toml for what each buys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Connections open at once; one more is told 503 and closed.
+    pub max_connections: usize,
+    /// From the first moment a request may come to its last header line.
+    pub header_timeout: Duration,
+    /// From the first byte of a body to its last: a deadline, not a pause.
+    pub upload_timeout: Duration,
+    /// How long a connection may idle between requests, and how long a client may leave an answer unread.
+    pub keep_alive_timeout: Duration,
+    /// From the call to stop to the moment that what is still open is dropped.
+    pub drain_timeout: Duration,
+    /// Bytes a request's body may have, multipart framing included.
+    pub max_body_bytes: u64,
+}
+
+/// What the routes share.
+#[derive(Clone)]
+pub struct Edge {
+    pub engine: Engine,
+    pub metrics: Arc<Metrics>,
+    pub defaults: Defaults,
+    pub config: Config,
+    /// When the service began.
+    pub started: Instant,
+}
+
+/// Serves requests on `listener` until `shutdown` resolves, then drains: new work is refused and /health
+/// says so at once, work at hand is finished, all within the configured drain timeout.
+pub async fn serve(edge: Edge, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let (engine, metrics, config) = (edge.engine.clone(), edge.metrics.clone(), edge.config.clone());
+    let router = router::router(Arc::new(edge));
+    let drain = async {
+        shutdown.await;
+        engine.drain();
+    };
+    server::serve(listener, router, config, metrics, drain).await;
+}

@@ -1,0 +1,282 @@
+//! The one table of errors: what can go wrong, as RFC 9457 problems. The only place that knows which
+//! failure has which status; nothing here decides whether something failed.
+
+mod kind;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::request_id::{RequestId, X_REQUEST_ID};
+use crate::codec::{DecodeError, EncodeError, Format};
+use crate::engine::EngineError;
+use crate::job::{JobError, Smallest};
+use crate::params::ParamError;
+pub use kind::Kind;
+
+/// The media type of a problem.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A refusal with its facts.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    members: Map<String, Value>,
+    retry_after: Option<Duration>,
+    /// For the log alone: what the client has no use for, or must not see.
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` is one sentence about this very request.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+        Problem { kind, detail: detail.into(), members: Map::new(), retry_after: None, cause: None }
+    }
+
+    /// Adds a fact.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Says when to try again; whole seconds, rounded up, at least one.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Problem {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// A mistake of ours; `cause` goes to the log only.
+    pub fn internal(cause: impl Into<String>) -> Problem {
+        let detail = "an error on our side, logged under this request id";
+        Problem { cause: Some(cause.into()), ..Problem::new(Kind::Internal, detail) }
+    }
+
+    /// A body over the limit.
+    pub fn body_too_large(limit_bytes: u64) -> Problem {
+        Problem::new(Kind::BodyTooLarge, format!("the body has more than {limit_bytes} bytes"))
+            .with("limit_bytes", limit_bytes)
+    }
+
+    /// What kind of problem this is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the log says about it.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The answer, whole.
+    pub fn render(&self, id: &RequestId) -> http::Response<Bytes> {
+        let mut body = Map::new();
+        body.insert("type".to_owned(), self.kind.type_uri().into());
+        body.insert("title".to_owned(), self.kind.title().into());
+        body.insert("status".to_owned(), self.kind.status().as_u16().into());
+        body.insert("detail".to_owned(), self.detail.clone().into());
+        body.insert("code".to_owned(), self.kind.code().into());
+        body.extend(self.members.clone());
+        body.insert("request_id".to_owned(), id.as_str().into());
+        let mut response = http::Response::new(Bytes::from(Value::Object(body).to_string()));
+        *response.status_mut() = self.kind.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_REQUEST_ID, id.header());
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
+        }
+        response
+    }
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// The facts of a failed answer, on their way out to [`finish`], which knows the request's id.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.kind.status().into_response();
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}
+
+/// Marks a response whose error status is its message, and whose body is as it should be.
+#[derive(Clone, Copy, Debug)]
+pub struct Deliberate;
+
+/// The problem that `response` carries; an error that a framework made up gets one by its status.
+pub fn of(response: &Response) -> Option<Arc<Problem>> {
+    if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
+        return Some(problem.clone());
+    }
+    let deliberate = response.extensions().get::<Deliberate>().is_some();
+    let status = response.status();
+    (!deliberate && (status.is_client_error() || status.is_server_error())).then(|| Arc::new(by_status(status)))
+}
+
+fn by_status(status: StatusCode) -> Problem {
+    match status {
+        StatusCode::NOT_FOUND => Problem::new(Kind::NotFound, "no such path"),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(Kind::MethodNotAllowed, "see the Allow header"),
+        status if status.is_client_error() => {
+            let detail = status.canonical_reason().unwrap_or("malformed request").to_lowercase();
+            Problem::new(Kind::MalformedRequest, detail)
+        }
+        status => Problem::internal(format!("unexplained status {status}")),
+    }
+}
+
+/// Puts the problem's answer in the place of `response`; headers that are set already (Allow, Vary) stay.
+pub fn finish(response: Response, problem: &Problem, id: &RequestId) -> Response {
+    let (mut parts, body) = problem.render(id).into_parts();
+    let kept = response.into_parts().0;
+    for (name, value) in &kept.headers {
+        if !parts.headers.contains_key(name) && name != http::header::CONTENT_LENGTH {
+            parts.headers.append(name, value.clone());
+        }
+    }
+    parts.extensions = kept.extensions;
+    Response::from_parts(parts, Body::from(body))
+}
+
+impl From<ParamError> for Problem {
+    fn from(error: ParamError) -> Problem {
+        Problem::new(Kind::InvalidParameter, error.to_string())
+            .with("parameter", error.name)
+            .with("given", error.given)
+            .with("allowed", error.allowed)
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Problem {
+        match error {
+            EngineError::Job(error) => Problem::from(&*error),
+            EngineError::Overloaded { retry_after } => {
+                Problem::new(Kind::Overloaded, "no room for another request now").retry_after(retry_after)
+            }
+            EngineError::ShuttingDown => Problem::new(Kind::ShuttingDown, "no new work is taken"),
+            EngineError::Panicked { message } => Problem::internal(format!("codec panicked: {message}")),
+        }
+    }
+}
+
+impl From<&JobError> for Problem {
+    fn from(error: &JobError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            JobError::Decode(error) => Problem::from(error),
+            JobError::Encode(error) => Problem::from(error),
+            JobError::KeepUnwritable(_) => Problem::new(Kind::InvalidParameter, detail)
+                .with("parameter", "format")
+                .with("given", "keep")
+                .with("allowed", names(&Format::OUTPUT)),
+            JobError::TargetUnreachable { target, smallest } => Problem::new(Kind::TargetUnreachable, detail)
+                .with("target", *target)
+                .with("smallest_bytes", smallest.bytes)
+                .with("smallest_settings", settings(smallest)),
+            JobError::ScoreUnreachable { target, min_score, score } => Problem::new(Kind::ScoreUnreachable, detail)
+                .with("target", *target)
+                .with("min_score", *min_score)
+                .with("score", *score),
+            JobError::DeadlineExceeded { deadline } => Problem::new(Kind::DeadlineExceeded, detail)
+                .with("deadline_ms", u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
+            JobError::OverTarget { .. } => Problem::internal(detail),
+            // A job is only cancelled when nobody waits for it, or when the service stops under it.
+            JobError::Cancelled => Problem::new(Kind::ShuttingDown, "the work was stopped"),
+        }
+    }
+}
+
+impl From<&DecodeError> for Problem {
+    fn from(error: &DecodeError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            DecodeError::Unsupported { .. } => {
+                Problem::new(Kind::UnsupportedFormat, detail).with("formats", names(&Format::ALL))
+            }
+            DecodeError::Undecodable { format, .. } => {
+                Problem::new(Kind::Undecodable, detail).with("format", format.name())
+            }
+            DecodeError::TooManyPixels { width, height, limit } => Problem::new(Kind::TooManyPixels, detail)
+                .with("width", *width)
+                .with("height", *height)
+                .with("limit", limit.value()),
+        }
+    }
+}
+
+impl From<&EncodeError> for Problem {
+    fn from(error: &EncodeError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            EncodeError::TooLarge { format, width, height, limit } => Problem::new(Kind::TooManyPixels, detail)
+                .with("format", format.name())
+                .with("width", *width)
+                .with("height", *height)
+                .with("limit", *limit),
+            EncodeError::Failed { .. } => Problem::internal(detail),
+        }
+    }
+}
+
+fn names(formats: &[Format]) -> Vec<&'static str> {
+    formats.iter().map(|format| format.name()).collect()
+}
+
+fn settings(smallest: &Smallest) -> Value {
+    json!({
+        "format": smallest.format.name(),
+        "width": smallest.width,
+        "height": smallest.height,
+        "quality": smallest.quality,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn facts_stand_beside_the_standard_members() {
+        let smallest = Smallest { bytes: 3120, format: Format::Webp, width: 64, height: 48, quality: Some(1.0) };
+        let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest });
+        let response = problem.render(&RequestId::generate());
+        assert_eq!(response.status(), 422);
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+        let body: Value = serde_json::from_slice(response.body()).unwrap();
+        assert_eq!(body["type"], "/problems/target-unreachable");
+        assert_eq!(body["code"], "target_unreachable");
+        assert_eq!(body["status"], 422);
+        assert_eq!(body["smallest_bytes"], 3120);
+        assert_eq!(body["smallest_settings"]["width"], 64);
+        assert!(body["request_id"].is_string());
+    }
+
+    #[test]
+    fn what_the_codec_said_in_its_panic_stays_inside() {
+        let problem = Problem::from(EngineError::Panicked { message: "index 9 out of 3".to_owned() });
+        let response = problem.render(&RequestId::generate());
+        assert!(!String::from_utf8_lossy(response.body()).contains("index 9"));
+        assert!(problem.cause().unwrap().contains("index 9"));
+    }
+
+    #[test]
+    fn retry_after_is_never_zero() {
+        assert_eq!(whole_seconds(Duration::ZERO), 1);
+        assert_eq!(whole_seconds(Duration::from_millis(1200)), 2);
+        assert_eq!(whole_seconds(Duration::from_secs(3)), 3);
+    }
+}

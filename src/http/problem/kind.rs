@@ -1,0 +1,78 @@
+//! The table: a line a kind of problem. Must not know how a failure became one.
+
+use http::StatusCode;
+
+/// Declares [`Kind`]: a line is a row of the table.
+macro_rules! kinds {
+    ($($variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
+        /// A kind of problem.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Kind {
+            $(#[doc = $title] $variant,)*
+        }
+
+        impl Kind {
+            /// Every kind, by status.
+            pub const ALL: &'static [Kind] = &[$(Kind::$variant),*];
+
+            /// The status of the answer.
+            pub const fn status(self) -> StatusCode {
+                match self {
+                    $(Kind::$variant => StatusCode::$status,)*
+                }
+            }
+
+            /// The name that programs go by.
+            pub const fn code(self) -> &'static str {
+                match self {
+                    $(Kind::$variant => $code,)*
+                }
+            }
+
+            /// The name that people read.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Kind::$variant => $title,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    InvalidParameter = BAD_REQUEST, "invalid_parameter", "A parameter can't be used";
+    EmptyBody = BAD_REQUEST, "empty_body", "The request has no image";
+    MalformedRequest = BAD_REQUEST, "malformed_request", "The request can't be read";
+    NotFound = NOT_FOUND, "not_found", "There is nothing here";
+    MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not answered here";
+    NotAcceptable = NOT_ACCEPTABLE, "not_acceptable", "No format that the client accepts can be written";
+    UploadTooSlow = REQUEST_TIMEOUT, "upload_too_slow", "The upload took too long";
+    BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    UnsupportedFormat = UNSUPPORTED_MEDIA_TYPE, "unsupported_format", "The bytes are in no format that is read";
+    Undecodable = UNPROCESSABLE_ENTITY, "undecodable", "The image is damaged";
+    TooManyPixels = UNPROCESSABLE_ENTITY, "too_many_pixels", "The image is too large";
+    TargetUnreachable = UNPROCESSABLE_ENTITY, "target_unreachable", "The target can't be met";
+    ScoreUnreachable = UNPROCESSABLE_ENTITY, "score_unreachable", "The look asked for can't be met within the target";
+    Internal = INTERNAL_SERVER_ERROR, "internal", "The service made a mistake";
+    Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The service is busy";
+    ShuttingDown = SERVICE_UNAVAILABLE, "shutting_down", "The service is going down";
+    DeadlineExceeded = GATEWAY_TIMEOUT, "deadline_exceeded", "The deadline passed before there was an answer";
+}
+
+impl Kind {
+    /// The URI reference that names the kind.
+    pub fn type_uri(self) -> String {
+        format!("/problems/{}", self.code().replace('_', "-"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique() {
+        let codes: std::collections::HashSet<&str> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), Kind::ALL.len());
+    }
+}

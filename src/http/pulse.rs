@@ -1,0 +1,102 @@
+//! What a connection is waiting for and since when, so that none waits for ever.
+//! Must not know sockets or HTTP.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Config;
+
+/// How long a connection stays open after its last answer so that a client that is still sending reads
+/// it: closing at once would reset the connection and take the answer with it (RFC 9112 s9.6).
+const LINGER: Duration = Duration::from_secs(5);
+
+/// What a connection is waiting for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// The next request, or the kernel, which takes an answer as fast as we write it.
+    Idle,
+    /// The rest of a request's head.
+    Head,
+    /// Us, or a body that has a deadline of its own.
+    Handling,
+    /// The client, to read its answer.
+    Unread,
+    /// The client, to close after its last answer.
+    Closing,
+}
+
+impl Phase {
+    fn limit(self, config: &Config) -> Option<Duration> {
+        match self {
+            Phase::Idle | Phase::Unread => Some(config.keep_alive_timeout),
+            Phase::Head => Some(config.header_timeout),
+            Phase::Handling => None,
+            Phase::Closing => Some(LINGER),
+        }
+    }
+}
+
+/// The phase of a connection and when it began.
+#[derive(Debug)]
+pub struct Pulse {
+    phase: watch::Sender<(Phase, Instant)>,
+    /// Whether the last request came with a body.
+    sends_body: AtomicBool,
+}
+
+impl Pulse {
+    /// A new connection owes us a head at once.
+    pub fn new() -> Pulse {
+        Pulse { phase: watch::Sender::new((Phase::Head, Instant::now())), sends_body: AtomicBool::new(false) }
+    }
+
+    /// A request has come, with a body or without.
+    pub fn begin(&self, has_body: bool) {
+        self.sends_body.store(has_body, Ordering::Relaxed);
+        self.enter(Phase::Handling);
+    }
+
+    /// Whether the client may still be sending the last request's body.
+    pub fn may_be_sending(&self) -> bool {
+        self.sends_body.load(Ordering::Relaxed)
+    }
+
+    /// The phase now.
+    pub fn phase(&self) -> Phase {
+        self.phase.borrow().0
+    }
+
+    /// A phase begins.
+    pub fn enter(&self, phase: Phase) {
+        self.phase.send_replace((phase, Instant::now()));
+    }
+
+    /// The phase `to` begins if `from` lasts.
+    pub fn pass(&self, from: Phase, to: Phase) {
+        if self.phase() == from {
+            self.enter(to);
+        }
+    }
+
+    /// Resolves to the phase that lasted too long.
+    pub async fn expired(&self, config: &Config) -> Phase {
+        let mut changes = self.phase.subscribe();
+        loop {
+            let (phase, since) = *changes.borrow_and_update();
+            let timeout = async {
+                match phase.limit(config) {
+                    Some(limit) => tokio::time::sleep_until(since + limit).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = changes.changed() => {}
+                () = timeout => return phase,
+            }
+        }
+    }
+}

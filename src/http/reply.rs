@@ -1,0 +1,155 @@
+//! An answer of the engine as an HTTP response: the image, its report, or "you have it already".
+//! Must not know how the answer came to be.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{
+    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+use super::access_log::Note;
+use super::disposition::content_disposition;
+use super::report;
+use crate::engine::{Served, Source};
+use crate::job::{Answer, Report};
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// An answer and what the request wants of it.
+#[derive(Debug)]
+pub struct Reply<'a> {
+    pub served: &'a Served,
+    /// Whether Accept had a say in the format.
+    pub negotiated: bool,
+    pub filename: Option<&'a str>,
+    /// From the last byte of the request to the answer.
+    pub total: Duration,
+}
+
+impl Reply<'_> {
+    /// The image, or 304 when `If-None-Match` names it.
+    pub fn image(&self, request: &HeaderMap) -> Response {
+        let mut headers = self.headers();
+        headers.insert(ETAG, header(&self.served.etag));
+        if is_known(request, &self.served.etag) {
+            return self.noted((StatusCode::NOT_MODIFIED, headers).into_response());
+        }
+        let output = self.report().output;
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(output.format.media_type()));
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(output.bytes));
+        if let Some(filename) = self.filename {
+            headers.insert(CONTENT_DISPOSITION, content_disposition(filename, output.format));
+        }
+        let bytes = Bytes::from_owner(Shared(self.served.answer.clone()));
+        self.noted((headers, Body::from(bytes)).into_response())
+    }
+
+    /// The report instead of the image.
+    pub fn json(&self) -> Response {
+        let report = report::json(self.served, self.total);
+        self.noted((self.headers(), axum::Json(report)).into_response())
+    }
+
+    fn report(&self) -> &Report {
+        &self.served.answer.report
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let mut headers = facts(self.report());
+        headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(self.served.source)));
+        headers.insert(SERVER_TIMING, header(&report::server_timing(self.served, self.total)));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if self.negotiated {
+            headers.insert(VARY, HeaderValue::from_static("Accept"));
+        }
+        headers
+    }
+
+    fn noted(&self, mut response: Response) -> Response {
+        let report = self.report();
+        let note = Note { format: report.output.format, outcome: report.outcome };
+        response.extensions_mut().insert(note);
+        response
+    }
+}
+
+/// The bytes of an answer that the cache goes on sharing.
+struct Shared(Arc<Answer>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
+    }
+}
+
+fn facts(report: &Report) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let mut insert = |name, value: &str| headers.insert(HeaderName::from_static(name), header(value));
+    insert("bytefit-outcome", &outcome(report));
+    insert("bytefit-target", &report.target.to_string());
+    insert("bytefit-input-bytes", &report.input.bytes.to_string());
+    insert("bytefit-encodes", &report.encodes.to_string());
+    insert("bytefit-width", &report.output.width.to_string());
+    insert("bytefit-height", &report.output.height.to_string());
+    if let Some(quality) = report.quality {
+        insert("bytefit-quality", &report::rounded(quality).to_string());
+    }
+    if let Some(score) = report.score {
+        insert("bytefit-score", &report::rounded(score).to_string());
+    }
+    headers
+}
+
+fn outcome(report: &Report) -> String {
+    let padded = if report.padded { ", padded" } else { "" };
+    format!("{}{padded}", report.outcome.name())
+}
+
+/// RFC 9211.
+fn cache_status(source: Source) -> &'static str {
+    match source {
+        Source::Hit => "bytefit; hit",
+        Source::Miss { stored: true } => "bytefit; fwd=miss; stored",
+        Source::Miss { stored: false } => "bytefit; fwd=miss",
+        Source::Collapsed => "bytefit; fwd=miss; collapsed",
+    }
+}
+
+/// Whether If-None-Match names `etag`, by weak comparison (RFC 9110 s13.1.2).
+fn is_known(request: &HeaderMap, etag: &str) -> bool {
+    let values = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+fn header(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).expect("numbers, names of ours and hex digits are visible ASCII")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(value: &str) -> bool {
+        is_known(&HeaderMap::from_iter([(IF_NONE_MATCH, value.parse().unwrap())]), "\"abc\"")
+    }
+
+    #[test]
+    fn validators_compare_weakly() {
+        for value in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
+            assert!(known(value), "{value}");
+        }
+        for value in ["\"ab\"", "abc", "", "\"x\""] {
+            assert!(!known(value), "{value}");
+        }
+        assert!(!is_known(&HeaderMap::new(), "\"abc\""));
+    }
+}

@@ -1,0 +1,104 @@
+//! The report of an answer, as JSON and as Server-Timing. Must not know headers or statuses.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::engine::{Served, Source};
+use crate::job::{Facts, Report, Step, Timings};
+
+/// The report that `Accept: application/json` gets; `total` is the time that this request took.
+pub fn json(served: &Served, total: Duration) -> Value {
+    let timings = timings(served);
+    let mut report = of(&served.answer.report);
+    report["output"]["url"] = url(served).into();
+    report["cache"] = cache(served.source).into();
+    report["timings_ms"] = json!({
+        "queue": millis(served.queued),
+        "decode": millis(timings.decode),
+        "transform": millis(timings.transform),
+        "search": millis(timings.search),
+        "total": millis(total),
+    });
+    report
+}
+
+/// The facts of a report that do not depend on how it is served.
+pub fn of(report: &Report) -> Value {
+    let mut output = facts(&report.output);
+    output["quality"] = report.quality.map(rounded).into();
+    output["score"] = report.score.map(rounded).into();
+    json!({
+        "input": facts(&report.input),
+        "output": output,
+        "target": report.target,
+        "outcome": report.outcome.name(),
+        "padded": report.padded,
+        "encodes": report.encodes,
+        "trace": report.trace.iter().map(step).collect::<Vec<Value>>(),
+    })
+}
+
+/// The same times as a Server-Timing header.
+pub fn server_timing(served: &Served, total: Duration) -> String {
+    let timings = timings(served);
+    let stages = [
+        ("queue", served.queued),
+        ("decode", timings.decode),
+        ("transform", timings.transform),
+        ("search", timings.search),
+        ("total", total),
+    ];
+    stages.map(|(name, elapsed)| format!("{name};dur={}", millis(elapsed))).join(", ")
+}
+
+/// Rounds to two decimals: what differs further on looks the same.
+pub fn rounded(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+/// Where the image is to be had; none when the cache did not keep it.
+fn url(served: &Served) -> Option<String> {
+    let kept = served.source != Source::Miss { stored: false };
+    kept.then(|| format!("/results/{}", served.id))
+}
+
+fn facts(facts: &Facts) -> Value {
+    json!({
+        "bytes": facts.bytes,
+        "type": facts.format.media_type(),
+        "width": facts.width,
+        "height": facts.height,
+    })
+}
+
+fn step(step: &Step) -> Value {
+    json!({
+        "quality": step.quality.map(rounded),
+        "bytes": step.bytes,
+        "kind": step.kind.name(),
+        "format": step.format.name(),
+        "width": step.width,
+        "height": step.height,
+    })
+}
+
+fn cache(source: Source) -> &'static str {
+    match source {
+        Source::Hit => "hit",
+        Source::Miss { .. } => "miss",
+        Source::Collapsed => "collapsed",
+    }
+}
+
+/// The stages that ran for this request: none of them for an answer from the cache.
+fn timings(served: &Served) -> Timings {
+    match served.source {
+        Source::Hit => Timings::default(),
+        Source::Miss { .. } | Source::Collapsed => served.answer.report.timings,
+    }
+}
+
+fn millis(elapsed: Duration) -> f64 {
+    rounded(elapsed.as_secs_f64() * 1e3)
+}

@@ -1,0 +1,66 @@
+//! `POST /compress`: an image in, an image of at most so many bytes out.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{HeaderMap, Uri};
+
+use crate::codec::Format;
+use crate::http::accept::Accept;
+use crate::http::problem::{Kind, Problem};
+use crate::http::reply::Reply;
+use crate::http::ticket::Admitted;
+use crate::http::upload::{self, Received};
+use crate::http::{Edge, query};
+use crate::job::Formats;
+use crate::params::{self, Defaults};
+
+/// Ticket, parameters, body, engine, reply: each may refuse, the cheap ones first.
+pub async fn compress(
+    Admitted(ticket): Admitted,
+    State(edge): State<Arc<Edge>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    upload::check_declared(&body, &edge.config)?;
+    let query = pairs(&parts.uri)?;
+    let wanted = if upload::is_form(&parts) { None } else { Some(read(&query, &edge.defaults, &parts.headers)?) };
+    let Received { upload, pairs: form } = upload::receive(&parts, body, &edge.config).await?;
+    let wanted = match wanted {
+        Some(wanted) => wanted,
+        None => read(&[query, form].concat(), &edge.defaults, &parts.headers)?,
+    };
+    let received = Instant::now();
+    let params::Request { job, auto_format, filename } = wanted.request;
+    let served = edge.engine.run(ticket, upload, job).await?;
+    let reply =
+        Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), total: received.elapsed() };
+    Ok(if wanted.report { reply.json() } else { reply.image(&parts.headers) })
+}
+
+/// A valid request, and whether the report is wanted instead of the image.
+struct Wanted {
+    request: params::Request,
+    report: bool,
+}
+
+fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
+    Ok(query::pairs(uri.query().unwrap_or_default())?)
+}
+
+fn read(pairs: &[(String, String)], defaults: &Defaults, headers: &HeaderMap) -> Result<Wanted, Problem> {
+    let mut request = params::parse(pairs, defaults)?;
+    let accept = Accept::of(headers);
+    if request.auto_format {
+        let formats = accept.formats(&defaults.formats);
+        if formats.is_empty() {
+            let detail = "Accept names no image type that is written, nor application/json for the report";
+            let written = Format::OUTPUT.map(Format::media_type);
+            return Err(Problem::new(Kind::NotAcceptable, detail).with("types", &written[..]));
+        }
+        request.job.formats = Formats::Among(formats);
+    }
+    Ok(Wanted { request, report: accept.wants_report() })
+}

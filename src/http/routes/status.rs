@@ -1,0 +1,64 @@
+//! `GET /status`: the state of the service, for people and pages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use crate::engine::{CacheStats, Snapshot};
+use crate::http::Edge;
+use crate::http::report::rounded;
+
+/// Everything worth a look, now.
+pub async fn status(State(edge): State<Arc<Edge>>) -> Json<Value> {
+    let snapshot = edge.engine.snapshot();
+    let latency = edge.metrics.latency();
+    Json(json!({
+        "status": if edge.engine.is_draining() { "draining" } else { "ok" },
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_s": edge.started.elapsed().as_secs(),
+        "rss_bytes": edge.metrics.resident_bytes(),
+        "pool": pool(&snapshot),
+        "queue": { "queued": snapshot.queued, "slots": snapshot.queue_slots },
+        "cache": { "memory": cache(&snapshot.cache) },
+        "latency_ms": {
+            "requests": latency.requests,
+            "p50": millis(latency.p50),
+            "p95": millis(latency.p95),
+            "p99": millis(latency.p99),
+        },
+        "outcomes": outcomes(&edge),
+    }))
+}
+
+fn pool(snapshot: &Snapshot) -> Value {
+    json!({
+        "threads": snapshot.threads,
+        "in_flight": snapshot.in_flight,
+        "memory_reserved_bytes": snapshot.memory_reserved_bytes,
+        "memory_limit_bytes": snapshot.memory_limit_bytes,
+    })
+}
+
+fn cache(stats: &CacheStats) -> Value {
+    let lookups = stats.hits + stats.misses;
+    let hit_ratio = if lookups == 0 { 0.0 } else { stats.hits as f64 / lookups as f64 };
+    json!({
+        "entries": stats.entries,
+        "bytes": stats.bytes,
+        "capacity_bytes": stats.capacity_bytes,
+        "hits": stats.hits,
+        "misses": stats.misses,
+        "hit_ratio": (hit_ratio * 1e4).round() / 1e4,
+    })
+}
+
+fn outcomes(edge: &Edge) -> Map<String, Value> {
+    edge.metrics.outcomes().iter().map(|(outcome, count)| (outcome.name().to_owned(), (*count).into())).collect()
+}
+
+fn millis(elapsed: Duration) -> f64 {
+    rounded(elapsed.as_secs_f64() * 1e3)
+}

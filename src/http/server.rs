@@ -1,0 +1,157 @@
+//! The accept loop: a bounded number of connections, each with deadlines, and a bounded farewell.
+//! Must not know routes or what a request asks for.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::problem::{Kind, Problem};
+use super::{Config, connection};
+use crate::metrics::{Metrics, Shed};
+
+/// Pause after an accept that failed for want of file descriptors or memory: long enough that the loop
+/// does not spin, short enough that nobody notices once there are some again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Connections over the cap that are being told so; above this many they are closed without a word.
+const MAX_REFUSALS: usize = 64;
+
+/// How long a refused client may take to read why.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a refused connection is told to wait, in the absence of anything better to go by.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Serves `router` on `listener` until `shutdown` resolves. From then on idle connections close, requests
+/// at hand are answered and new ones still get their (refusing) answer, until no connection is left or
+/// `config.drain_timeout` is over; what is still open then is dropped.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: Config,
+    metrics: Arc<Metrics>,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut server = Server {
+        listener,
+        router,
+        metrics,
+        permits: Arc::new(Semaphore::new(config.max_connections)),
+        refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
+        connections: JoinSet::new(),
+        draining: watch::Sender::new(false),
+        config: Arc::new(config),
+    };
+    tokio::select! {
+        () = server.accept_forever() => {}
+        () = shutdown => {}
+    }
+    server.drain().await;
+}
+
+struct Server {
+    listener: TcpListener,
+    router: Router,
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    permits: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    connections: JoinSet<()>,
+    draining: watch::Sender<bool>,
+}
+
+impl Server {
+    async fn accept_forever(&mut self) {
+        loop {
+            self.turn().await;
+        }
+    }
+
+    async fn drain(&mut self) {
+        self.draining.send_replace(true);
+        let limit = self.config.drain_timeout;
+        if timeout(limit, self.finish()).await.is_err() {
+            tracing::warn!(connections = self.connections.len(), "drain timeout: dropping what is still open");
+        }
+        self.connections.shutdown().await;
+    }
+
+    async fn finish(&mut self) {
+        while !self.connections.is_empty() {
+            self.turn().await;
+        }
+    }
+
+    /// Lets one connection in or out.
+    async fn turn(&mut self) {
+        tokio::select! {
+            stream = accept(&self.listener) => self.admit(stream),
+            Some(_) = self.connections.join_next() => {}
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream) {
+        // Answers are written whole: waiting for more to send only delays their last segment.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY not set");
+        }
+        match self.permits.clone().try_acquire_owned() {
+            Ok(permit) => {
+                let (router, config, draining) = (self.router.clone(), self.config.clone(), self.draining.subscribe());
+                self.connections.spawn(async move {
+                    connection::serve(stream, router, &config, draining).await;
+                    drop(permit);
+                });
+            }
+            Err(_) => self.refuse(stream),
+        }
+    }
+
+    fn refuse(&mut self, stream: TcpStream) {
+        self.metrics.shed(Shed::Connections);
+        if let Ok(permit) = self.refusals.clone().try_acquire_owned() {
+            self.connections.spawn(async move {
+                let _ = timeout(REFUSAL_TIMEOUT, tell_overloaded(stream)).await;
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// Waits for a connection. Errors never end the loop: those of one connection are that client's, the rest
+/// (no file descriptors, no memory) pass.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) if is_the_clients(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "can't accept connections");
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_the_clients(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Answers without reading, then reads without answering, so that the answer is not lost to a reset.
+async fn tell_overloaded(mut stream: TcpStream) -> io::Result<()> {
+    let problem = Problem::new(Kind::Overloaded, "too many connections are open").retry_after(RETRY_AFTER);
+    stream.write_all(&connection::wire(problem)).await?;
+    stream.shutdown().await?;
+    let mut scratch = [0; 8 << 10];
+    while stream.read(&mut scratch).await? > 0 {}
+    Ok(())
+}

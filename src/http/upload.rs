@@ -1,0 +1,154 @@
+//! A request's body to an upload: under a byte limit and a deadline, hashed as it streams in.
+//! Must not know what the bytes are.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, BodyDataStream};
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use hyper::body::Body as _;
+use tokio::time::timeout;
+
+use super::Config;
+use super::form;
+use super::problem::{Kind, Problem};
+use crate::engine::Upload;
+
+/// Room that is made for a body ahead of its bytes, whatever it declares.
+const MAX_HEAD_START: u64 = 1 << 20;
+
+/// What came in.
+#[derive(Debug)]
+pub struct Received {
+    pub upload: Upload,
+    /// The text parts of a form; empty for a raw body.
+    pub pairs: Vec<(String, String)>,
+}
+
+/// Why a body could not be taken in.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// More bytes, declared or sent, than the limit.
+    #[error("the body has more than {limit} bytes")]
+    TooLarge { limit: u64 },
+    /// The upload deadline passed.
+    #[error("the body did not arrive within {} s", .limit.as_secs_f64())]
+    TooSlow { limit: std::time::Duration },
+    /// No bytes, or a form whose file has none.
+    #[error("the body is empty: send the image's bytes")]
+    Empty,
+    /// Not the framing that it claims to be.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            UploadError::TooLarge { limit } => Problem::body_too_large(limit),
+            UploadError::TooSlow { limit } => Problem::new(Kind::UploadTooSlow, detail)
+                .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+            UploadError::Empty => Problem::new(Kind::EmptyBody, detail),
+            UploadError::Malformed(_) => Problem::new(Kind::MalformedRequest, detail),
+        }
+    }
+}
+
+/// Whether the body is a form, whose text parts are parameters.
+pub fn is_form(parts: &Parts) -> bool {
+    let essence = parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes().split(|byte| *byte == b';').next());
+    essence.flatten().is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"multipart/form-data"))
+}
+
+/// Refuses a body that declares more bytes than the limit, before any of it is read.
+///
+/// # Errors
+/// [`UploadError::TooLarge`].
+pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
+    let limit = config.max_body_bytes;
+    if body.size_hint().lower() > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
+}
+
+/// Reads the whole body.
+///
+/// # Errors
+/// Every variant of [`UploadError`].
+pub async fn receive(parts: &Parts, body: Body, config: &Config) -> Result<Received, UploadError> {
+    check_declared(&body, config)?;
+    let head_start = body.size_hint().lower().min(MAX_HEAD_START);
+    let stream = Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes };
+    let reading = async {
+        if is_form(parts) {
+            form::read(parts, stream).await
+        } else {
+            let upload = collect(stream, head_start).await?;
+            Ok(Received { upload, pairs: Vec::new() })
+        }
+    };
+    let limit = config.upload_timeout;
+    timeout(limit, reading).await.unwrap_or(Err(UploadError::TooSlow { limit }))
+}
+
+async fn collect(mut stream: Limited, head_start: u64) -> Result<Upload, UploadError> {
+    let mut file = Hashed::with_capacity(usize::try_from(head_start).unwrap_or_default());
+    while let Some(chunk) = stream.next().await {
+        file.push(&chunk?);
+    }
+    file.finish()
+}
+
+/// A file as it grows, with the hash of what is there.
+pub struct Hashed {
+    bytes: BytesMut,
+    hasher: blake3::Hasher,
+}
+
+impl Hashed {
+    /// An empty file with room for so many bytes.
+    pub fn with_capacity(capacity: usize) -> Hashed {
+        Hashed { bytes: BytesMut::with_capacity(capacity), hasher: blake3::Hasher::new() }
+    }
+
+    /// Appends `chunk`.
+    pub fn push(&mut self, chunk: &[u8]) {
+        self.hasher.update(chunk);
+        self.bytes.extend_from_slice(chunk);
+    }
+
+    /// The whole file.
+    ///
+    /// # Errors
+    /// [`UploadError::Empty`] when nothing was pushed.
+    pub fn finish(self) -> Result<Upload, UploadError> {
+        if self.bytes.is_empty() {
+            return Err(UploadError::Empty);
+        }
+        Ok(Upload { bytes: self.bytes.freeze(), hash: self.hasher.finalize() })
+    }
+}
+
+/// A body that fails at the first byte over its limit.
+pub struct Limited {
+    stream: BodyDataStream,
+    taken: u64,
+    limit: u64,
+}
+
+impl Stream for Limited {
+    type Item = Result<Bytes, UploadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.stream.poll_next_unpin(cx).map(|item| match item? {
+            Ok(chunk) => {
+                self.taken = self.taken.saturating_add(chunk.len() as u64);
+                let limit = self.limit;
+                Some(if self.taken > limit { Err(UploadError::TooLarge { limit }) } else { Ok(chunk) })
+            }
+            Err(error) => Some(Err(UploadError::Malformed(format!("the body breaks off: {error}")))),
+        })
+    }
+}

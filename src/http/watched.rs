@@ -1,0 +1,113 @@
+//! A socket that tells the pulse what passes through it, and that takes its time to close.
+//! Must not know what the bytes say, but for one exception: hyper's own bare refusals.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection::wire;
+use super::problem::{Kind, Problem};
+use super::pulse::{Phase, Pulse};
+
+/// A stream that tells the pulse what passes through it, lingers when it is closed, and puts a problem in
+/// the place of hyper's own bare answers.
+pub struct Watched<S> {
+    stream: S,
+    pulse: Arc<Pulse>,
+    /// What stands in for an answer of hyper's, not written yet.
+    unsent: Vec<u8>,
+    write_closed: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+    /// Watches `stream` on behalf of `pulse`.
+    pub fn new(stream: S, pulse: Arc<Pulse>) -> Watched<S> {
+        Watched { stream, pulse, unsent: Vec::new(), write_closed: false }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.is_empty() {
+            let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.unsent))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unsent.drain(..sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn note_write(&self, written: &Poll<io::Result<usize>>) {
+        match written {
+            Poll::Pending => self.pulse.pass(Phase::Idle, Phase::Unread),
+            Poll::Ready(_) => self.pulse.pass(Phase::Unread, Phase::Idle),
+        }
+    }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut scratch = [0; 8 << 10];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                _ => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if buffer.filled().len() > before {
+            self.pulse.pass(Phase::Idle, Phase::Head);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        ready!(self.poll_send(cx))?;
+        if self.pulse.phase() != Phase::Handling && is_bare_refusal(bytes) {
+            self.unsent = malformed_head();
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.note_write(&written);
+        written
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.write_closed {
+            ready!(self.poll_send(cx))?;
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            self.write_closed = true;
+            self.pulse.enter(Phase::Closing);
+        }
+        if self.pulse.may_be_sending() {
+            ready!(self.poll_discard(cx));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Whether hyper answers on its own: it can't parse the head, no request came of it, and the answer has
+/// neither type nor body. No answer of ours is a 4xx without a body.
+fn is_bare_refusal(bytes: &[u8]) -> bool {
+    let empty = b"content-length: 0\r\n";
+    bytes.starts_with(b"HTTP/1.1 4") && bytes.windows(empty.len()).any(|window| window == empty)
+}
+
+/// The answer to a head that is no HTTP/1.1, ready for the wire.
+fn malformed_head() -> Vec<u8> {
+    let detail = "the request line or a header is malformed, or the head is too long";
+    wire(Problem::new(Kind::MalformedRequest, detail))
+}

@@ -1,0 +1,429 @@
+//! The table of metrics: a line a metric, its doc comment the help text; the registry a value, no static.
+//! Must not know HTTP types, the engine or how a job is done; it is told facts and counts them.
+//!
+//! Every label set exists at zero from the start, and every label value comes from a closed enum in
+//! [`labels`]: nothing that a client sends can name a series.
+
+pub mod labels;
+mod latency;
+mod table;
+
+use std::time::Duration;
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder, core::Collector,
+};
+
+use crate::codec::Format;
+use crate::job::{Outcome, Report};
+pub use labels::{CacheResult, Method, Route, Shed, Stage, Status};
+pub use latency::Latency;
+use latency::Recent;
+
+/// Every metric is named `bytefit_` and its field.
+const NAMESPACE: &str = "bytefit";
+/// The one tier of the result cache.
+const MEMORY_TIER: &str = "memory";
+
+/// From a cache hit (a millisecond) to a job at the longest sensible deadline.
+const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+/// From a thumbnail to the largest upload, a factor of four apart.
+const BYTES: &[f64] = &[1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6];
+/// The search aims at two encodes and bisects from the fifth on.
+const ENCODES: &[f64] = &[0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0];
+/// Finest around the window of 0.97 to 1 that the search aims at; above 1 stand `close` and missed answers.
+const RATIO: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.97, 0.98, 0.99, 1.0, 1.1, 2.0];
+
+table::metrics! {
+    /// Every metric of the service.
+    pub struct Metrics {
+        /// HTTP requests answered.
+        http_requests_total: IntCounterVec["route", "method", "status"];
+        /// Time from a request's head to the end of its answer's head, in seconds.
+        http_request_duration_seconds: Histogram[] in SECONDS;
+        /// Jobs at work on the pool now.
+        jobs_in_flight: IntGauge[];
+        /// Jobs that wait for a permit now.
+        queue_depth: IntGauge[];
+        /// Time that a job waited for its permit, in seconds.
+        queue_wait_seconds: Histogram[] in SECONDS;
+        /// Time that each stage of a computed job took, in seconds.
+        stage_duration_seconds: HistogramVec["stage"] in SECONDS;
+        /// Full-size encodes done.
+        encodes_total: IntCounterVec["format"];
+        /// Full-size encodes that a computed job did in a format it tried.
+        encodes_per_job: HistogramVec["format"] in ENCODES;
+        /// Bytes of the answer divided by the target.
+        target_fill_ratio: HistogramVec["format"] in RATIO;
+        /// Answers served, from the cache or computed.
+        results_total: IntCounterVec["format", "outcome"];
+        /// Size of the inputs that were answered, in bytes.
+        input_bytes: Histogram[] in BYTES;
+        /// Size of the answers served, in bytes.
+        output_bytes: Histogram[] in BYTES;
+        /// Bytes that answers were smaller than their inputs.
+        bytes_saved_total: IntCounter[];
+        /// Lookups in the result cache; collapsed ones waited on an identical request.
+        cache_requests_total: IntCounterVec["tier", "result"];
+        /// Bytes that the result cache holds.
+        cache_bytes: IntGaugeVec["tier"];
+        /// Requests that waited on an identical request instead of computing.
+        coalesced_total: IntCounter[];
+        /// Requests and connections turned away.
+        shed_total: IntCounterVec["reason"];
+        /// Memory that jobs at work have reserved, in bytes.
+        memory_reserved_bytes: IntGauge[];
+        /// Memory that jobs at work may reserve together, in bytes.
+        memory_limit_bytes: IntGauge[];
+        /// Jobs that ended in a panic.
+        panics_total: IntCounter[];
+        /// Always 1; the version is in the label.
+        build_info: IntGaugeVec["version"];
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Metrics {
+        Metrics::new()
+    }
+}
+
+impl Metrics {
+    /// Builds the table on a registry of its own, every label set at zero.
+    pub fn new() -> Metrics {
+        let metrics = Metrics::build(NAMESPACE);
+        metrics
+            .registry
+            .register(Box::new(ProcessCollector::for_self()))
+            .expect("no metric of the table is named process_*");
+        metrics.start_at_zero();
+        metrics
+    }
+
+    fn start_at_zero(&self) {
+        for (route, method, status) in labels::http_label_sets() {
+            self.http_requests_total.with_label_values(&[route.name(), method.name(), status.name()]);
+        }
+        for stage in Stage::ALL {
+            self.stage_duration_seconds.with_label_values(&[stage.name()]);
+        }
+        for format in Format::OUTPUT.map(Format::name) {
+            self.encodes_total.with_label_values(&[format]);
+            self.encodes_per_job.with_label_values(&[format]);
+            self.target_fill_ratio.with_label_values(&[format]);
+            for outcome in Outcome::ALL {
+                self.results_total.with_label_values(&[format, outcome.name()]);
+            }
+        }
+        for result in CacheResult::ALL {
+            self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]);
+        }
+        for reason in Shed::ALL {
+            self.shed_total.with_label_values(&[reason.name()]);
+        }
+        self.cache_bytes.with_label_values(&[MEMORY_TIER]);
+        self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    }
+
+    /// Counts an answered HTTP request. `method` is the method's name and `status` the status code; what
+    /// is not in the closed lists of [`labels`] counts as `other`. Answers on [`Route::Compress`] make up
+    /// [`Metrics::latency`].
+    pub fn http_request(&self, route: Route, method: &str, status: u16, elapsed: Duration) {
+        let (method, status) = (Method::from_name(method), Status::from_code(route, status));
+        self.http_requests_total.with_label_values(&[route.name(), method.name(), status.name()]).inc();
+        self.http_request_duration_seconds.observe(elapsed.as_secs_f64());
+        if route == Route::Compress {
+            self.recent.add(elapsed);
+        }
+    }
+
+    /// Counts a request or connection that was turned away.
+    pub fn shed(&self, reason: Shed) {
+        self.shed_total.with_label_values(&[reason.name()]).inc();
+    }
+
+    /// Counts a job as waiting for its permit until the guard is dropped.
+    pub fn job_queued(&self) -> GaugeGuard {
+        GaugeGuard::add(&self.queue_depth, 1)
+    }
+
+    /// Counts a job as at work until the guard is dropped.
+    pub fn job_started(&self) -> GaugeGuard {
+        GaugeGuard::add(&self.jobs_in_flight, 1)
+    }
+
+    /// Counts memory as reserved until the guard is dropped.
+    pub fn memory_reserved(&self, bytes: u64) -> GaugeGuard {
+        GaugeGuard::add(&self.memory_reserved_bytes, clamp(bytes))
+    }
+
+    /// Notes the memory that jobs may reserve together.
+    pub fn set_memory_limit(&self, bytes: u64) {
+        self.memory_limit_bytes.set(clamp(bytes));
+    }
+
+    /// Counts a lookup in the result cache.
+    pub fn cache_request(&self, result: CacheResult) {
+        self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]).inc();
+        if result == CacheResult::Collapsed {
+            self.coalesced_total.inc();
+        }
+    }
+
+    /// Notes the size of the result cache.
+    pub fn set_cache_bytes(&self, bytes: u64) {
+        self.cache_bytes.with_label_values(&[MEMORY_TIER]).set(clamp(bytes));
+    }
+
+    /// Lookups in the result cache that ended so.
+    pub fn cache_requests(&self, result: CacheResult) -> u64 {
+        self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]).get()
+    }
+
+    /// Counts a job that panicked.
+    pub fn panicked(&self) {
+        self.panics_total.inc();
+    }
+
+    /// Notes how long a job waited for its permit.
+    pub fn job_waited(&self, queued: Duration) {
+        self.queue_wait_seconds.observe(queued.as_secs_f64());
+        self.stage(Stage::Queue, queued);
+    }
+
+    /// Counts the work of a computed job: its encodes and stages. `total` is the time from its admission.
+    pub fn job_done(&self, report: &Report, total: Duration) {
+        for (format, encodes) in &report.encodes_by_format {
+            self.encodes_total.with_label_values(&[format.name()]).inc_by(u64::from(*encodes));
+            self.encodes_per_job.with_label_values(&[format.name()]).observe(f64::from(*encodes));
+        }
+        self.stage(Stage::Decode, report.timings.decode);
+        self.stage(Stage::Transform, report.timings.transform);
+        self.stage(Stage::Search, report.timings.search);
+        self.stage(Stage::Total, total);
+    }
+
+    /// Counts an answer that a request gets, wherever it came from.
+    pub fn answer_served(&self, report: &Report) {
+        let format = report.output.format.name();
+        self.results_total.with_label_values(&[format, report.outcome.name()]).inc();
+        self.target_fill_ratio
+            .with_label_values(&[format])
+            .observe(report.output.bytes as f64 / report.target.max(1) as f64);
+        self.input_bytes.observe(report.input.bytes as f64);
+        self.output_bytes.observe(report.output.bytes as f64);
+        self.bytes_saved_total.inc_by(report.input.bytes.saturating_sub(report.output.bytes));
+    }
+
+    fn stage(&self, stage: Stage, elapsed: Duration) {
+        self.stage_duration_seconds.with_label_values(&[stage.name()]).observe(elapsed.as_secs_f64());
+    }
+
+    /// Jobs at work now.
+    pub fn jobs_in_flight(&self) -> u64 {
+        self.jobs_in_flight.get().try_into().unwrap_or(0)
+    }
+
+    /// Jobs that wait for a permit now.
+    pub fn queue_depth(&self) -> u64 {
+        self.queue_depth.get().try_into().unwrap_or(0)
+    }
+
+    /// Memory that jobs at work have reserved, in bytes.
+    pub fn memory_reserved_now(&self) -> u64 {
+        self.memory_reserved_bytes.get().try_into().unwrap_or(0)
+    }
+
+    /// Quantiles over the last requests to compress; all zero before the first.
+    pub fn latency(&self) -> Latency {
+        self.recent.latency()
+    }
+
+    /// Answers served by outcome, over all formats.
+    pub fn outcomes(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
+        Outcome::ALL.map(|outcome| {
+            let of_format =
+                |format: Format| self.results_total.with_label_values(&[format.name(), outcome.name()]).get();
+            (outcome, Format::OUTPUT.into_iter().map(of_format).sum())
+        })
+    }
+
+    /// Resident memory of this process in bytes; none where the system does not tell.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        let families = ProcessCollector::for_self().collect();
+        let rss = families.iter().find(|family| family.name() == "process_resident_memory_bytes")?;
+        let bytes = rss.get_metric().first()?.get_gauge().get_value();
+        (bytes > 0.0).then_some(bytes as u64)
+    }
+
+    /// The whole table in Prometheus' text format 0.0.4.
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .expect("names and labels of the table are valid, and a String takes every write")
+    }
+}
+
+/// An amount in a gauge, taken out again when this is dropped: a cancelled request cannot leak a count.
+#[derive(Debug)]
+#[must_use = "the gauge falls back at once"]
+pub struct GaugeGuard {
+    gauge: IntGauge,
+    amount: i64,
+}
+
+impl GaugeGuard {
+    fn add(gauge: &IntGauge, amount: i64) -> GaugeGuard {
+        gauge.add(amount);
+        GaugeGuard { gauge: gauge.clone(), amount }
+    }
+}
+
+impl Drop for GaugeGuard {
+    fn drop(&mut self) {
+        self.gauge.sub(self.amount);
+    }
+}
+
+fn clamp(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Facts, Timings};
+
+    fn report() -> Report {
+        let facts = |bytes, format| Facts { bytes, format, width: 8, height: 8 };
+        Report {
+            input: facts(5000, Format::Png),
+            output: facts(900, Format::Webp),
+            target: 1000,
+            outcome: Outcome::Quality,
+            padded: false,
+            quality: Some(70.0),
+            score: None,
+            encodes: 3,
+            encodes_by_format: vec![(Format::Webp, 2), (Format::Jpeg, 1)],
+            trace: Vec::new(),
+            timings: Timings::default(),
+        }
+    }
+
+    #[track_caller]
+    fn assert_line(metrics: &Metrics, line: &str) {
+        let text = metrics.render();
+        assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
+    }
+
+    #[test]
+    fn every_label_set_exists_at_zero_from_the_start() {
+        let metrics = Metrics::new();
+        for line in [
+            r#"bytefit_http_requests_total{method="POST",route="compress",status="422"} 0"#,
+            r#"bytefit_http_requests_total{method="GET",route="health",status="200"} 0"#,
+            "bytefit_http_request_duration_seconds_count 0",
+            "bytefit_jobs_in_flight 0",
+            "bytefit_queue_depth 0",
+            "bytefit_queue_wait_seconds_count 0",
+            r#"bytefit_stage_duration_seconds_count{stage="search"} 0"#,
+            r#"bytefit_encodes_total{format="avif"} 0"#,
+            r#"bytefit_encodes_per_job_count{format="png"} 0"#,
+            r#"bytefit_target_fill_ratio_count{format="jpeg"} 0"#,
+            r#"bytefit_results_total{format="webp",outcome="passthrough"} 0"#,
+            "bytefit_input_bytes_count 0",
+            "bytefit_output_bytes_count 0",
+            "bytefit_bytes_saved_total 0",
+            r#"bytefit_cache_requests_total{result="collapsed",tier="memory"} 0"#,
+            r#"bytefit_cache_bytes{tier="memory"} 0"#,
+            "bytefit_coalesced_total 0",
+            r#"bytefit_shed_total{reason="queue_full"} 0"#,
+            "bytefit_memory_reserved_bytes 0",
+            "bytefit_memory_limit_bytes 0",
+            "bytefit_panics_total 0",
+            concat!(r#"bytefit_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+        ] {
+            assert_line(&metrics, line);
+        }
+    }
+
+    #[test]
+    fn help_text_is_the_doc_comment() {
+        assert_line(&Metrics::new(), "# HELP bytefit_jobs_in_flight Jobs at work on the pool now.");
+    }
+
+    #[test]
+    fn the_process_is_measured() {
+        let metrics = Metrics::new();
+        assert!(metrics.render().contains("process_resident_memory_bytes"));
+        assert!(metrics.resident_bytes() > Some(100_000));
+    }
+
+    #[test]
+    fn clients_cannot_name_a_series() {
+        let metrics = Metrics::new();
+        let series = |text: &str| text.lines().filter(|line| line.starts_with("bytefit_")).count();
+        let before = series(&metrics.render());
+        for route in Route::ALL {
+            for status in 100..600 {
+                metrics.http_request(*route, "BREW", status, Duration::ZERO);
+                metrics.http_request(*route, "GET", status, Duration::ZERO);
+            }
+        }
+        assert_eq!(series(&metrics.render()), before);
+        assert!(!metrics.render().contains("BREW"));
+        assert_line(&metrics, r#"bytefit_http_requests_total{method="GET",route="health",status="other"} 493"#);
+    }
+
+    #[test]
+    fn a_computed_job_counts_its_encodes_and_stages() {
+        let metrics = Metrics::new();
+        metrics.job_waited(Duration::from_millis(3));
+        metrics.job_done(&report(), Duration::from_secs(2));
+        assert_line(&metrics, r#"bytefit_encodes_total{format="webp"} 2"#);
+        assert_line(&metrics, r#"bytefit_encodes_per_job_sum{format="jpeg"} 1"#);
+        assert_line(&metrics, r#"bytefit_encodes_per_job_count{format="avif"} 0"#);
+        assert_line(&metrics, r#"bytefit_stage_duration_seconds_sum{stage="total"} 2"#);
+        assert_line(&metrics, r#"bytefit_stage_duration_seconds_count{stage="queue"} 1"#);
+        assert_line(&metrics, "bytefit_queue_wait_seconds_count 1");
+    }
+
+    #[test]
+    fn a_served_answer_counts_its_bytes_and_outcome() {
+        let metrics = Metrics::new();
+        metrics.answer_served(&report());
+        assert_line(&metrics, r#"bytefit_results_total{format="webp",outcome="quality"} 1"#);
+        assert_line(&metrics, r#"bytefit_target_fill_ratio_sum{format="webp"} 0.9"#);
+        assert_line(&metrics, "bytefit_bytes_saved_total 4100");
+        assert_eq!(metrics.outcomes()[2], (Outcome::Quality, 1));
+        assert_eq!(metrics.outcomes().iter().map(|(_, count)| count).sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn gauges_fall_back_when_their_guards_are_dropped() {
+        let metrics = Metrics::new();
+        let guards = (metrics.job_queued(), metrics.job_started(), metrics.memory_reserved(1 << 20));
+        assert_eq!((metrics.queue_depth(), metrics.jobs_in_flight(), metrics.memory_reserved_now()), (1, 1, 1 << 20));
+        drop(guards);
+        assert_eq!((metrics.queue_depth(), metrics.jobs_in_flight(), metrics.memory_reserved_now()), (0, 0, 0));
+    }
+
+    #[test]
+    fn only_compress_makes_up_the_latency() {
+        let metrics = Metrics::new();
+        metrics.http_request(Route::Health, "GET", 200, Duration::from_secs(9));
+        metrics.http_request(Route::Compress, "POST", 200, Duration::from_secs(1));
+        assert_eq!((metrics.latency().requests, metrics.latency().p99), (1, Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn a_collapsed_lookup_is_coalesced() {
+        let metrics = Metrics::new();
+        metrics.cache_request(CacheResult::Collapsed);
+        metrics.cache_request(CacheResult::Hit);
+        assert_line(&metrics, "bytefit_coalesced_total 1");
+        assert_eq!(metrics.cache_requests(CacheResult::Hit), 1);
+    }
+}

@@ -1,0 +1,139 @@
+//! The closed sets that label values come from.
+
+/// Declares an enum of label values, with [`ALL`](Route::ALL) and the name of each.
+macro_rules! label {
+    ($(#[$attr:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$attr])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The value as a label.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $($name::$variant => $text,)+
+                }
+            }
+        }
+    };
+}
+
+label! {
+    /// An endpoint.
+    Route {
+        Compress = "compress",
+        Result = "result",
+        Health = "health",
+        Livez = "livez",
+        Readyz = "readyz",
+        Metrics = "metrics",
+        Status = "status",
+        Openapi = "openapi",
+        /// A path that is no endpoint.
+        Other = "other",
+    }
+}
+
+label! {
+    /// A method that some endpoint answers, or none does.
+    Method {
+        Get = "GET",
+        Head = "HEAD",
+        Post = "POST",
+        Other = "other",
+    }
+}
+
+label! {
+    /// A status code that the service answers with.
+    Status {
+        S200 = "200",
+        S304 = "304",
+        S400 = "400",
+        S404 = "404",
+        S405 = "405",
+        S406 = "406",
+        S408 = "408",
+        S413 = "413",
+        S415 = "415",
+        S422 = "422",
+        S500 = "500",
+        S503 = "503",
+        S504 = "504",
+        /// Any other, on this route.
+        Other = "other",
+    }
+}
+
+label! {
+    /// A stage of a job.
+    Stage {
+        Queue = "queue",
+        Decode = "decode",
+        Transform = "transform",
+        Search = "search",
+        /// From admission to answer.
+        Total = "total",
+    }
+}
+
+label! {
+    /// What a lookup in the cache found.
+    CacheResult {
+        Hit = "hit",
+        Miss = "miss",
+        /// Waited on an identical request.
+        Collapsed = "collapsed",
+    }
+}
+
+label! {
+    /// Why a request or connection was turned away.
+    Shed {
+        QueueFull = "queue_full",
+        Draining = "draining",
+        /// Too many connections.
+        Connections = "connections",
+    }
+}
+
+impl Method {
+    /// The label of the method with this name.
+    pub fn from_name(name: &str) -> Method {
+        Method::ALL.iter().copied().find(|method| method.name() == name).unwrap_or(Method::Other)
+    }
+}
+
+impl Status {
+    /// The label of this status code on this route.
+    pub fn from_code(route: Route, code: u16) -> Status {
+        let code = code.to_string();
+        Status::of(route).find(|status| status.name() == code).unwrap_or(Status::Other)
+    }
+
+    /// What `route` answers with: only [`Route::Compress`] knows them all, which keeps the table short.
+    fn of(route: Route) -> impl Iterator<Item = Status> {
+        let all = route == Route::Compress;
+        Status::ALL.iter().copied().filter(move |status| all || status.is_answered_everywhere())
+    }
+
+    fn is_answered_everywhere(self) -> bool {
+        use Status::{Other, S200, S304, S400, S404, S405, S500, S503};
+        matches!(self, S200 | S304 | S400 | S404 | S405 | S500 | S503 | Other)
+    }
+}
+
+/// Every label set of `http_requests_total`.
+pub(super) fn http_label_sets() -> impl Iterator<Item = (Route, Method, Status)> {
+    let methods = |route| Method::ALL.iter().map(move |method| (route, *method));
+    Route::ALL
+        .iter()
+        .copied()
+        .flat_map(methods)
+        .flat_map(|(route, method)| Status::of(route).map(move |status| (route, method, status)))
+}

@@ -1,0 +1,87 @@
+//! How the table of metrics becomes a struct and a registry. Must not know any metric.
+
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+
+/// A line of the table.
+pub struct Spec<'a> {
+    pub namespace: &'a str,
+    pub name: &'a str,
+    pub help: &'a str,
+    pub labels: &'a [&'a str],
+    pub buckets: &'a [f64],
+}
+
+impl Spec<'_> {
+    fn opts(&self) -> Opts {
+        Opts::new(self.name, self.help.trim()).namespace(self.namespace)
+    }
+
+    fn histogram_opts(&self) -> HistogramOpts {
+        HistogramOpts::new(self.name, self.help.trim()).namespace(self.namespace).buckets(self.buckets.to_vec())
+    }
+}
+
+/// A kind of metric that a line of the table may have.
+pub trait Build: Sized {
+    /// Builds the metric of this line.
+    fn build(spec: &Spec<'_>) -> prometheus::Result<Self>;
+}
+
+macro_rules! build {
+    ($($kind:ty: |$spec:ident| $build:expr;)*) => {
+        $(impl Build for $kind {
+            fn build($spec: &Spec<'_>) -> prometheus::Result<Self> {
+                $build
+            }
+        })*
+    };
+}
+
+build! {
+    IntCounter: |spec| IntCounter::with_opts(spec.opts());
+    IntCounterVec: |spec| IntCounterVec::new(spec.opts(), spec.labels);
+    IntGauge: |spec| IntGauge::with_opts(spec.opts());
+    IntGaugeVec: |spec| IntGaugeVec::new(spec.opts(), spec.labels);
+    Histogram: |spec| Histogram::with_opts(spec.histogram_opts());
+    HistogramVec: |spec| HistogramVec::new(spec.histogram_opts(), spec.labels);
+}
+
+/// Declares a struct of metrics: a field a metric, its doc comment the help text, its labels in brackets,
+/// its buckets after `in`. `build(namespace)` makes the metrics and registers them.
+macro_rules! metrics {
+    (
+        $(#[$attr:meta])*
+        pub struct $name:ident {
+            $($(#[doc = $help:literal])+ $field:ident: $kind:ident[$($label:literal),*] $(in $buckets:expr)?;)+
+        }
+    ) => {
+        $(#[$attr])*
+        #[derive(Debug)]
+        pub struct $name {
+            registry: Registry,
+            recent: Recent,
+            $($(#[doc = $help])+ $field: $kind,)+
+        }
+
+        impl $name {
+            fn build(namespace: &str) -> $name {
+                let registry = Registry::new();
+                $(
+                    let spec = $crate::metrics::table::Spec {
+                        namespace,
+                        name: stringify!($field),
+                        help: concat!($($help),+),
+                        labels: &[$($label),*],
+                        buckets: [$($buckets,)? &[]][0],
+                    };
+                    let $field = <$kind as $crate::metrics::table::Build>::build(&spec)
+                        .expect("names, labels and buckets of the table are valid");
+                    registry.register(Box::new($field.clone())).expect("the table names every metric once");
+                )+
+                $name { registry, recent: Recent::default(), $($field),+ }
+            }
+        }
+    };
+}
+
+pub(super) use metrics;

@@ -1,0 +1,207 @@
+//! Where settings come from, and how one layer goes over another: every value is laid on alone, so that the
+//! one which is wrong can be named with its place.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::{fmt, fs};
+
+use toml::de::DeTable;
+use toml::{Table, Value};
+
+use super::{DEFAULT_TOML, Flags, Settings};
+
+/// Where a setting comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The embedded defaults.
+    Default,
+    /// A line of a file, from 1 on.
+    File { path: PathBuf, line: usize },
+    /// A variable of the environment.
+    Variable(String),
+    /// A flag of the command line.
+    Flag(&'static str),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("defaults"),
+            Origin::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Origin::Variable(name) => f.write_str(name),
+            Origin::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// Why there are no settings: always the fault of whoever wrote them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// A file, named by a flag or a variable, that can't be read.
+    #[error("{}: {reason}", .path.display())]
+    Unreadable { path: PathBuf, reason: String },
+    /// A file that is not TOML.
+    #[error("{origin}: {reason}")]
+    Syntax { origin: Origin, reason: String },
+    /// An unknown key, or a value that can't be used.
+    #[error("{origin}: {key}: {reason}")]
+    Value { origin: Origin, key: String, reason: String },
+}
+
+/// One value that goes over the layers below.
+#[derive(Debug)]
+pub struct Override {
+    origin: Origin,
+    section: String,
+    /// None where the file has a bare value, or an empty table, in the place of a section.
+    key: Option<String>,
+    value: Value,
+}
+
+impl Override {
+    fn name(&self) -> String {
+        match &self.key {
+            Some(key) => format!("{}.{key}", self.section),
+            None => self.section.clone(),
+        }
+    }
+
+    fn lay_on(&self, table: &mut Table) {
+        let Some(key) = &self.key else {
+            // An empty section changes nothing, if it is one.
+            if !(self.value.is_table() && table.contains_key(&self.section)) {
+                table.insert(self.section.clone(), self.value.clone());
+            }
+            return;
+        };
+        let section = table.entry(self.section.clone()).or_insert_with(|| Value::Table(Table::new()));
+        if let Value::Table(section) = section {
+            section.insert(key.clone(), self.value.clone());
+        }
+    }
+}
+
+/// Lays `overrides` on the defaults, one after the other.
+///
+/// # Errors
+/// [`SettingsError::Value`].
+pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
+    let mut table: Table = DEFAULT_TOML.parse().expect("the embedded defaults are TOML");
+    let mut settings = Settings::default();
+    let mut origins = HashMap::new();
+    for layer in overrides {
+        layer.lay_on(&mut table);
+        settings = table.clone().try_into().map_err(|error: toml::de::Error| SettingsError::Value {
+            origin: layer.origin.clone(),
+            key: layer.name(),
+            reason: error.message().to_owned(),
+        })?;
+        origins.insert(layer.name(), layer.origin);
+    }
+    match settings.conflict() {
+        None => Ok(settings),
+        Some((key, reason)) => {
+            let origin = origins.remove(key).unwrap_or(Origin::Default);
+            Err(SettingsError::Value { origin, key: key.to_owned(), reason })
+        }
+    }
+}
+
+/// The values of the TOML file at `path`.
+///
+/// # Errors
+/// [`SettingsError::Unreadable`] and [`SettingsError::Syntax`].
+pub fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
+    let text = read(path)?;
+    let origin = |at: usize| Origin::File { path: path.to_owned(), line: line_of(&text, at) };
+    let syntax = |error: toml::de::Error| SettingsError::Syntax {
+        origin: origin(error.span().map_or(0, |span| span.start)),
+        reason: error.message().to_owned(),
+    };
+    let table: Table = text.parse().map_err(syntax)?;
+    // Read once more for the places of the keys, which the plain values have lost.
+    let places = DeTable::parse(&text).map_err(syntax)?.into_inner();
+    let mut overrides = Vec::new();
+    for (section, content) in table {
+        let place = places.get_key_value(section.as_str());
+        let at = place.map_or(0, |(name, _)| name.span().start);
+        match content {
+            Value::Table(keys) if !keys.is_empty() => {
+                let places = place.and_then(|(_, content)| content.get_ref().as_table());
+                overrides.extend(keys.into_iter().map(|(key, value)| {
+                    let place = places.and_then(|places| places.get_key_value(key.as_str()));
+                    let at = place.map_or(at, |(name, _)| name.span().start);
+                    Override { origin: origin(at), section: section.clone(), key: Some(key), value }
+                }));
+            }
+            value => overrides.push(Override { origin: origin(at), section, key: None, value }),
+        }
+    }
+    Ok(overrides)
+}
+
+/// The variables of `environment` that are settings.
+///
+/// # Errors
+/// [`SettingsError::Unreadable`] for the file of a `_FILE` variable, [`SettingsError::Value`] for a `PORT`
+/// that is none.
+pub fn environment(environment: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Override>, SettingsError> {
+    let mut variables: Vec<_> = environment.into_iter().collect();
+    // The order of an environment is anyone's guess. `KEY_FILE` sorts behind, and so goes over, `KEY`.
+    variables.sort();
+    let mut overrides = Vec::new();
+    if let Some((_, port)) = variables.iter().find(|(name, value)| name == "PORT" && !value.is_empty()) {
+        overrides.push(platform_port(port)?);
+    }
+    for (name, value) in variables {
+        if let Some((section, key)) = name.strip_prefix("BYTEFIT_").and_then(|name| name.split_once("__")) {
+            overrides.push(variable(&name, section, key, value)?);
+        }
+    }
+    Ok(overrides)
+}
+
+/// `PORT`, as platforms set it: they expect a listener on every address.
+fn platform_port(port: &str) -> Result<Override, SettingsError> {
+    let origin = Origin::Variable("PORT".to_owned());
+    let key = "server.listen".to_owned();
+    let Ok(port) = port.parse::<u16>() else {
+        return Err(SettingsError::Value { origin, key, reason: format!("{port:?} is not a port") });
+    };
+    let value = Value::String(format!("0.0.0.0:{port}"));
+    Ok(Override { origin, section: "server".to_owned(), key: Some("listen".to_owned()), value })
+}
+
+fn variable(name: &str, section: &str, key: &str, value: String) -> Result<Override, SettingsError> {
+    let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
+    let (key, value) = match key.strip_suffix("_file") {
+        Some(key) => (key.to_owned(), read(Path::new(&value))?.trim_end().to_owned()),
+        None => (key, value),
+    };
+    Ok(Override { origin: Origin::Variable(name.to_owned()), section, key: Some(key), value: typed(value) })
+}
+
+/// The values of the command line's flags.
+pub fn flags(flags: &Flags) -> Option<Override> {
+    flags.listen.as_ref().map(|listen| Override {
+        origin: Origin::Flag("--listen"),
+        section: "server".to_owned(),
+        key: Some("listen".to_owned()),
+        value: Value::String(listen.clone()),
+    })
+}
+
+/// A variable has no type; every setting that is not a text takes a whole number.
+fn typed(text: String) -> Value {
+    text.parse().map_or(Value::String(text), Value::Integer)
+}
+
+fn read(path: &Path) -> Result<String, SettingsError> {
+    fs::read_to_string(path)
+        .map_err(|error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// The line, from 1 on, that holds the byte at `at`.
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}

@@ -1,0 +1,238 @@
+//! What settings promise to whoever writes them.
+
+use std::io::Write;
+
+use tempfile::NamedTempFile;
+
+use super::*;
+
+fn file(text: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+    file
+}
+
+fn from_file(text: &str) -> Result<Settings, SettingsError> {
+    Settings::load(Some(file(text).path()), [], &Flags::default())
+}
+
+fn from_environment(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(None, variables, &Flags::default())
+}
+
+#[track_caller]
+fn assert_refused(result: Result<Settings, SettingsError>, parts: &[&str]) {
+    let message = result.unwrap_err().to_string();
+    for part in parts {
+        assert!(message.contains(part), "{message:?} does not say {part:?}");
+    }
+}
+
+#[test]
+fn without_any_source_the_defaults_stand() {
+    let settings = from_environment(&[]).unwrap();
+    assert_eq!(settings, Settings::default());
+    assert_eq!(settings.server.listen, "0.0.0.0:8080".parse().unwrap());
+    assert_eq!((settings.server.max_body, settings.cache.capacity), (64_000_000, 256 << 20));
+    assert_eq!(settings.fit.formats, [Format::Webp, Format::Jpeg, Format::Png]);
+}
+
+#[test]
+fn the_default_file_and_the_defaults_of_the_codecs_agree() {
+    assert_eq!(Settings::default().engine_config().limits, codec::Limits::default());
+}
+
+#[test]
+fn every_key_of_the_defaults_has_a_comment_right_above() {
+    let lines: Vec<_> = DEFAULT_TOML.lines().collect();
+    for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
+        assert!(pair[0].starts_with("# "), "{:?} has none", pair[1]);
+    }
+}
+
+#[test]
+fn profiles_load_and_change_something() {
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/config")).unwrap() {
+        let path = entry.unwrap().path();
+        let settings = Settings::load(Some(&path), [], &Flags::default()).unwrap();
+        let is_default = path.file_name().unwrap() == "default.toml";
+        assert_eq!(settings == Settings::default(), is_default, "{}", path.display());
+    }
+}
+
+#[test]
+fn flags_go_over_the_environment_over_the_file_over_the_defaults() {
+    let file = file("[server]\nlisten = \"127.0.0.1:1\"\nmax_connections = 7\n[engine]\nthreads = 3\n");
+    let environment = [("BYTEFIT_SERVER__LISTEN", "127.0.0.1:2"), ("BYTEFIT_SERVER__MAX_CONNECTIONS", "8")];
+    let environment = environment.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let flags = Flags { listen: Some("127.0.0.1:3".to_owned()) };
+    let settings = Settings::load(Some(file.path()), environment, &flags).unwrap();
+    assert_eq!(settings.server.listen, "127.0.0.1:3".parse().unwrap());
+    assert_eq!((settings.server.max_connections, settings.engine.threads), (8, 3));
+    assert_eq!(settings.server.max_body, 64_000_000);
+}
+
+#[test]
+fn sizes_durations_and_lists_are_read_from_any_source() {
+    let written = from_file(
+        "[server]\nmax_body = \"20MB\"\nheader_timeout = \"250ms\"\n[cache]\ncapacity = 1000\nttl = \"1h 30m\"\n\
+         [fit]\nformats = [\"avif\", \"png\"]\n[log]\nformat = \"json\"\n",
+    )
+    .unwrap();
+    let set = from_environment(&[
+        ("BYTEFIT_SERVER__MAX_BODY", "20MB"),
+        ("BYTEFIT_SERVER__HEADER_TIMEOUT", "250ms"),
+        ("BYTEFIT_CACHE__CAPACITY", "1000"),
+        ("BYTEFIT_CACHE__TTL", "1h 30m"),
+        ("BYTEFIT_FIT__FORMATS", "avif, png"),
+        ("BYTEFIT_LOG__FORMAT", "json"),
+    ])
+    .unwrap();
+    assert_eq!(written, set);
+    assert_eq!((set.server.max_body, set.cache.capacity), (20_000_000, 1000));
+    assert_eq!(set.server.header_timeout, Duration::from_millis(250));
+    assert_eq!(set.cache.ttl, Duration::from_secs(5400));
+    assert_eq!(set.fit.formats, [Format::Avif, Format::Png]);
+    assert_eq!(set.log.format, LogFormat::Json);
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_file_and_line() {
+    let file = file("# comment\n[server]\nmax_connections = 5\n\nmax_bodyy = \"20MB\"\n");
+    let result = Settings::load(Some(file.path()), [], &Flags::default());
+    let place = format!("{}:5: server.max_bodyy: ", file.path().display());
+    assert_refused(result, &[&place, "unknown field", "max_body"]);
+}
+
+#[test]
+fn an_unknown_section_is_named_with_its_line() {
+    assert_refused(from_file("\n[sever]\nlisten = \"127.0.0.1:1\"\n"), &[":3: sever.listen: ", "unknown field"]);
+    assert_refused(from_file("\n[sever]\n"), &[":2: sever: ", "unknown field"]);
+    assert_refused(from_file("listen = \"127.0.0.1:1\"\n"), &[":1: listen: ", "unknown field"]);
+    assert_refused(from_file("[server.tls]\ncert = \"x\"\n"), &["server.tls", "unknown field"]);
+    assert_refused(from_file("server = 5\n"), &[":1: server: "]);
+}
+
+#[test]
+fn an_empty_section_changes_nothing() {
+    assert_eq!(from_file("[server]\n\n[cache]\n"), Ok(Settings::default()));
+}
+
+#[test]
+fn a_bad_value_is_named_with_its_file_and_line() {
+    for (text, parts) in [
+        ("[server]\nmax_body = \"20 bananas\"\n", [":2: server.max_body: ", "20 bananas"]),
+        ("[server]\nmax_body = -1\n", [":2: server.max_body: ", "80KB"]),
+        ("[server]\nlisten = \"nowhere\"\n", [":2: server.listen: ", "socket address"]),
+        ("[server]\nheader_timeout = 10\n", [":2: server.header_timeout: ", "10s"]),
+        ("[server]\nheader_timeout = \"0s\"\n", [":2: server.header_timeout: ", "no time"]),
+        ("[server]\nheader_timeout = \"soon\"\n", [":2: server.header_timeout: ", "soon"]),
+        ("[engine]\nthreads = \"many\"\n", [":2: engine.threads: ", "many"]),
+        ("[engine]\nqueue_slots = -1\n", [":2: engine.queue_slots: ", "-1"]),
+        ("[fit]\nformats = [\"gif\"]\n", [":2: fit.formats: ", "gif"]),
+        ("[fit]\nformats = []\n", [":2: fit.formats: ", "at least one"]),
+        ("[log]\nformat = \"xml\"\n", [":2: log.format: ", "xml"]),
+        ("\n[limits]\nmax_pixels = 0\n", [":3: limits.max_pixels: ", "at least 1"]),
+        ("[fit]\n\nmax_deadline = \"1s\"\n", ["fit.deadline: ", "longer than fit.max_deadline, 1s"]),
+        ("[fit]\n\ndeadline = \"2m\"\n", [":3: fit.deadline: ", "2m is longer than fit.max_deadline, 1m"]),
+    ] {
+        assert_refused(from_file(text), &parts);
+    }
+}
+
+#[test]
+fn what_is_not_toml_is_named_with_its_line() {
+    assert_refused(from_file("[server]\nlisten = \n"), &[":2: "]);
+    assert_refused(from_file("[server]\nmax_connections = 1\nmax_connections = 2\n"), &[":3: ", "duplicate"]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let result = Settings::load(Some(Path::new("/nowhere/bytefit.toml")), [], &Flags::default());
+    assert_refused(result, &["/nowhere/bytefit.toml: "]);
+}
+
+#[test]
+fn a_bad_variable_is_named() {
+    assert_refused(
+        from_environment(&[("BYTEFIT_SERVER__MAX_BODYY", "1")]),
+        &["BYTEFIT_SERVER__MAX_BODYY: server.max_bodyy: ", "unknown field"],
+    );
+    assert_refused(from_environment(&[("BYTEFIT_CACHE__CAPACITY", "lots")]), &["BYTEFIT_CACHE__CAPACITY: ", "lots"]);
+    assert_refused(from_environment(&[("BYTEFIT_A__B__C", "1")]), &["BYTEFIT_A__B__C: a.b__c: "]);
+    assert_refused(from_environment(&[("BYTEFIT_FIT__DEADLINE", "5m")]), &["BYTEFIT_FIT__DEADLINE: fit.deadline: "]);
+}
+
+#[test]
+fn a_bad_flag_is_named() {
+    let flags = Flags { listen: Some("8080".to_owned()) };
+    assert_refused(Settings::load(None, [], &flags), &["--listen: server.listen: "]);
+}
+
+#[test]
+fn what_kubernetes_injects_is_ignored() {
+    let settings = from_environment(&[
+        ("BYTEFIT_PORT", "tcp://10.0.0.1:8080"),
+        ("BYTEFIT_PORT_8080_TCP", "tcp://10.0.0.1:8080"),
+        ("BYTEFIT_SERVICE_HOST", "10.0.0.1"),
+        ("OTHER_SERVER__LISTEN", "nowhere"),
+    ]);
+    assert_eq!(settings, Ok(Settings::default()));
+}
+
+#[test]
+fn port_sets_the_address_unless_it_is_set_by_name() {
+    let listen = |variables: &[(&str, &str)]| from_environment(variables).unwrap().server.listen.to_string();
+    assert_eq!(listen(&[("PORT", "9000")]), "0.0.0.0:9000");
+    assert_eq!(listen(&[("PORT", "9000"), ("BYTEFIT_SERVER__LISTEN", "127.0.0.1:1")]), "127.0.0.1:1");
+    assert_eq!(listen(&[("PORT", "")]), "0.0.0.0:8080");
+    assert_refused(from_environment(&[("PORT", "http")]), &["PORT: server.listen: ", "http"]);
+}
+
+#[test]
+fn port_goes_over_the_file() {
+    let file = file("[server]\nlisten = \"127.0.0.1:1\"\n");
+    let port = [("PORT".to_owned(), "9000".to_owned())];
+    let settings = Settings::load(Some(file.path()), port, &Flags::default()).unwrap();
+    assert_eq!(settings.server.listen, "0.0.0.0:9000".parse().unwrap());
+}
+
+#[test]
+fn a_value_may_stand_in_a_file() {
+    let secret = file("32MiB\n");
+    let path = secret.path().to_str().unwrap();
+    let settings = from_environment(&[("BYTEFIT_CACHE__CAPACITY_FILE", path)]).unwrap();
+    assert_eq!(settings.cache.capacity, 32 << 20);
+    assert_refused(from_environment(&[("BYTEFIT_CACHE__CAPACITY_FILE", "/nowhere/secret")]), &["/nowhere/secret: "]);
+}
+
+#[test]
+fn what_is_printed_is_what_is_read() {
+    let settings = from_environment(&[
+        ("BYTEFIT_CACHE__CAPACITY", "1234567"),
+        ("BYTEFIT_CACHE__TTL", "1h 30m"),
+        ("BYTEFIT_FIT__FORMATS", "avif"),
+        ("BYTEFIT_ENGINE__MEMORY", "1536MiB"),
+    ])
+    .unwrap();
+    let printed = settings.to_toml();
+    assert!(printed.contains("capacity = \"1234567\"\n") && printed.contains("memory = \"1536MiB\"\n"), "{printed}");
+    assert_eq!(from_file(&printed), Ok(settings));
+}
+
+#[test]
+fn rooms_get_what_was_set() {
+    let settings = from_environment(&[
+        ("BYTEFIT_ENGINE__THREADS", "3"),
+        ("BYTEFIT_ENGINE__MEMORY", "1500KB"),
+        ("BYTEFIT_LIMITS__MAX_PIXELS", "5"),
+        ("BYTEFIT_LIMITS__MAX_TARGET", "1KB"),
+        ("BYTEFIT_FIT__DEADLINE", "1s"),
+    ])
+    .unwrap();
+    let engine = settings.engine_config();
+    assert_eq!((engine.threads, engine.memory_mib, engine.limits.max_pixels), (3, 2, 5));
+    let defaults = settings.defaults();
+    assert_eq!((defaults.max_target, defaults.deadline), (1000, Duration::from_secs(1)));
+}

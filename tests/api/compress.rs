@@ -1,0 +1,168 @@
+//! `POST /compress` and `GET /results/{id}`: what a client gets when all is well.
+
+use crate::client::Request;
+use crate::house::House;
+use crate::picture::{form, large, small};
+
+const HEADERS: &[&str] = &[
+    "content-type",
+    "content-length",
+    "etag",
+    "cache-status",
+    "server-timing",
+    "x-request-id",
+    "bytefit-outcome",
+    "bytefit-target",
+    "bytefit-input-bytes",
+    "bytefit-encodes",
+    "bytefit-width",
+    "bytefit-height",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn never_exceeds_the_target_and_tells_how() {
+    let house = House::open().await;
+    let picture = small();
+    for format in ["jpeg", "webp", "avif"] {
+        let answer = house.compress(&format!("target=12KB&format={format}"), &picture).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(answer.body.len() <= 12_000, "{format}: {}", answer.body.len());
+        for name in HEADERS {
+            answer.header(name);
+        }
+        assert_eq!(answer.header("content-type"), format!("image/{format}"));
+        assert_eq!(answer.header("content-length"), answer.body.len().to_string());
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("bytefit-target"), "12000");
+        assert_eq!(answer.header("bytefit-input-bytes"), picture.len().to_string());
+        assert_eq!(answer.header("cache-status"), "bytefit; fwd=miss; stored");
+        assert!(answer.header("etag").starts_with('"'), "strong");
+        assert!(answer.headers.get("vary").is_none(), "the format was not negotiated");
+        for stage in ["queue;dur=", "decode;dur=", "transform;dur=", "search;dur=", "total;dur="] {
+            assert!(answer.header("server-timing").contains(stage));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_picture_meets_its_target_too() {
+    let house = House::open().await;
+    let answer = house.compress("target=60KB&format=webp", &large()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(answer.body.len() <= 60_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_already_fits_passes_through() {
+    let house = House::open().await;
+    let picture = small();
+    let answer = house.compress("target=10MB&format=png", &picture).await;
+    assert_eq!(answer.header("bytefit-outcome"), "passthrough");
+    assert!(answer.headers.get("bytefit-quality").is_none());
+    assert!(answer.body.len() <= picture.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn padding_is_told() {
+    let house = House::open().await;
+    let answer = house.compress("target=20000&mode=exact&format=jpeg", &small()).await;
+    assert_eq!(answer.body.len(), 20_000);
+    assert!(answer.header("bytefit-outcome").ends_with(", padded"), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_asks_for_the_same_as_a_query() {
+    let house = House::open().await;
+    let picture = small();
+    let raw = house.compress("target=12KB&format=jpeg", &picture).await;
+    let (content_type, body) =
+        form(&[("format", None, b"jpeg"), ("picture", Some("cat.png"), &picture), ("target", None, b"12 KB")]);
+    let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body);
+    let from_form = house.ask(request).await;
+    assert_eq!(from_form.status, 200, "{from_form:?}");
+    assert_eq!(from_form.body, raw.body);
+    assert_eq!(from_form.header("cache-status"), "bytefit; hit");
+    let request = Request::new("POST", "/compress?format=jpeg").header("content-type", &content_type);
+    let (_, body) = form(&[("file", None, &picture), ("max_bytes", None, b"12000")]);
+    assert_eq!(house.ask(request.body(&body)).await.body, raw.body, "query and form together");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_content_type_of_a_raw_body_plays_no_part() {
+    let house = House::open().await;
+    for content_type in ["application/json", "text/plain", "image/jpeg", "application/x-www-form-urlencoded"] {
+        let request = Request::compress("target=12KB&format=jpeg", &small()).header("content-type", content_type);
+        assert_eq!(house.ask(request).await.status, 200, "{content_type}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identical_request_is_answered_from_the_cache() {
+    let house = House::open().await;
+    let picture = small();
+    let first = house.compress("target=12KB&format=webp", &picture).await;
+    let second = house.compress("format=webp&max_bytes=12000", &picture).await;
+    assert_eq!(second.header("cache-status"), "bytefit; hit");
+    assert_eq!(second.header("etag"), first.header("etag"));
+    assert_eq!(second.body, first.body);
+    assert_eq!(second.header("bytefit-quality"), first.header("bytefit-quality"));
+    let other = house.compress("target=11KB&format=webp", &picture).await;
+    assert_eq!(other.header("cache-status"), "bytefit; fwd=miss; stored");
+    assert_ne!(other.header("etag"), first.header("etag"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_known_etag_saves_the_body() {
+    let house = House::open().await;
+    let request = Request::compress("target=12KB&format=webp", &small());
+    let first = house.ask(request.clone()).await;
+    let again = house.ask(request.clone().header("if-none-match", first.header("etag"))).await;
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("etag"), first.header("etag"));
+    let other = house.ask(request.header("if-none-match", "\"other\"")).await;
+    assert_eq!(other.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_has_every_fact_and_leads_to_the_image() {
+    let house = House::open().await;
+    let picture = small();
+    let request = Request::compress("target=12KB", &picture).header("accept", "application/json");
+    let answer = house.ask(request.clone()).await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    let report = answer.json();
+    assert_eq!(report["input"]["bytes"], picture.len());
+    assert_eq!(report["input"]["type"], "image/png");
+    assert_eq!((&report["input"]["width"], &report["input"]["height"]), (&256.into(), &256.into()));
+    assert_eq!(report["target"], 12_000);
+    assert_eq!(report["cache"], "miss");
+    assert!(report["output"]["bytes"].as_u64().unwrap() <= 12_000);
+    assert_eq!(report["encodes"], answer.header("bytefit-encodes").parse::<u64>().unwrap());
+    assert!(report["outcome"].is_string() && report["output"]["quality"].is_number(), "{report}");
+    let step = &report["trace"][0];
+    for name in ["bytes", "kind", "format", "width", "height"] {
+        assert!(!step[name].is_null(), "{name} in {step}");
+    }
+    for name in ["queue", "decode", "transform", "search", "total"] {
+        assert!(report["timings_ms"][name].is_number(), "{name}");
+    }
+    let url = report["output"]["url"].as_str().unwrap();
+    let image = house.get(url).await;
+    assert_eq!(image.header("content-type"), report["output"]["type"]);
+    assert_eq!(image.body.len() as u64, report["output"]["bytes"]);
+    assert!(image.header("cache-control").contains("private"));
+    let known = house.ask(Request::get(url).header("if-none-match", image.header("etag"))).await;
+    assert_eq!(known.status, 304);
+    let head = house.ask(Request::new("HEAD", url)).await;
+    assert_eq!(head.header("content-length"), image.body.len().to_string());
+    assert_eq!(house.ask(request).await.json()["cache"], "hit");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_file_name_is_that_of_the_answer() {
+    let house = House::open().await;
+    let answer = house.compress("target=12KB&format=jpeg&filename=holiday+1.png", &small()).await;
+    assert_eq!(answer.header("content-disposition"), "inline; filename=\"holiday 1.jpg\"");
+    let nameless = house.compress("target=12KB&format=jpeg", &small()).await;
+    assert!(nameless.headers.get("content-disposition").is_none());
+}

@@ -1,0 +1,13 @@
+//! The API through a real port: what docs and contract promise, asked for as a client would.
+
+mod client;
+mod compress;
+mod connections;
+mod drain;
+mod errors;
+mod house;
+mod load;
+mod negotiation;
+mod operations;
+mod picture;
+mod upload;

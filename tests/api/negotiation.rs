@@ -1,0 +1,50 @@
+//! Accept, Vary and format.
+
+use crate::client::Request;
+use crate::house::House;
+use crate::picture::small;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn auto_follows_accept() {
+    let house = House::open().await;
+    for (accept, expected) in [
+        ("image/webp", "image/webp"),
+        ("image/jpeg", "image/jpeg"),
+        ("image/jpeg;q=0.2, text/html", "image/jpeg"),
+        ("*/*, image/webp;q=0, image/png;q=0", "image/jpeg"),
+    ] {
+        let request = Request::compress("target=12KB", &small()).header("accept", accept);
+        let answer = house.ask(request).await;
+        assert_eq!(answer.header("content-type"), expected, "{accept}");
+        assert_eq!(answer.header("vary"), "Accept");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explicit_format_is_not_negotiated() {
+    let house = House::open().await;
+    let request = Request::compress("target=12KB&format=jpeg", &small()).header("accept", "image/webp");
+    let answer = house.ask(request).await;
+    assert_eq!(answer.header("content-type"), "image/jpeg");
+    assert!(answer.headers.get("vary").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_is_not_acceptable() {
+    let house = House::open().await;
+    for accept in ["text/html", "image/gif", "image/*;q=0"] {
+        let request = Request::compress("target=12KB", &small()).header("accept", accept);
+        let problem = house.ask(request).await.problem(406, "not_acceptable");
+        assert!(problem["types"].to_string().contains("image/webp"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_accept_and_any_accept_are_the_same_request() {
+    let house = House::open().await;
+    let picture = small();
+    let silent = house.compress("target=12KB", &picture).await;
+    let any = house.ask(Request::compress("target=12KB&format=auto", &picture).header("accept", "*/*")).await;
+    assert_eq!(any.header("cache-status"), "bytefit; hit");
+    assert_eq!(any.body, silent.body);
+}

@@ -1,0 +1,77 @@
+//! The body on its way in: limits, Expect, chunks, and clients that do not listen while they talk.
+
+use crate::client::Request;
+use crate::house::House;
+use crate::picture::{form, small};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declared_length_over_the_limit_is_refused_before_the_body() {
+    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
+    let mut connection = house.connect().await;
+    connection.write(&Request::compress("target=9KB", &[0; 1001]).head()).await;
+    let problem = connection.answer(false).await.problem(413, "body_too_large");
+    assert_eq!(problem["limit_bytes"], 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunked_body_is_counted_as_it_comes() {
+    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
+    let mut connection = house.connect().await;
+    connection.write(b"POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    connection.write(&[b"400\r\n", &[b'x'; 0x400][..], b"\r\n"].concat()).await;
+    connection.answer(false).await.problem(413, "body_too_large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_counts_with_its_framing() {
+    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
+    let (content_type, body) = form(&[("file", Some("a"), &[b'x'; 990])]);
+    let head = format!(
+        "POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",
+        body.len()
+    );
+    let mut connection = house.connect().await;
+    connection.write(&[head.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await;
+    connection.answer(false).await.problem(413, "body_too_large");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunked_body_is_as_good_as_any() {
+    let house = House::open().await;
+    let mut connection = house.connect().await;
+    connection
+        .write(b"POST /compress?target=12KB&format=jpeg HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n")
+        .await;
+    for chunk in small().chunks(5000) {
+        connection.write(&[format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat()).await;
+    }
+    connection.write(b"0\r\n\r\n").await;
+    assert_eq!(connection.answer(false).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_talks_on_still_reads_why_it_was_refused() {
+    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
+    let body = vec![0; 16 << 20];
+    for (path, status) in [("/compress?target=9KB", 413), ("/nothing", 404), ("/health", 405)] {
+        let mut connection = house.connect().await;
+        connection.write(&Request::new("POST", path).body(&body).head()).await;
+        assert!(connection.write(&body).await, "most clients give up when they can't write");
+        assert_eq!(connection.answer(false).await.status, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_come_before_a_client_that_waits_sends_its_body() {
+    let house = House::open().await;
+    let bad = Request::compress("target=nonsense", &small()).header("expect", "100-continue");
+    let mut connection = house.connect().await;
+    connection.write(&bad.head()).await;
+    assert_eq!(connection.next_status().await, 400);
+    let good = Request::compress("target=12KB&format=jpeg", &small()).header("expect", "100-continue");
+    let mut connection = house.connect().await;
+    connection.write(&good.head()).await;
+    assert_eq!(connection.next_status().await, 100);
+    connection.write(&small()).await;
+    assert_eq!(connection.answer(false).await.status, 200);
+}
