@@ -9,6 +9,7 @@
 //!                                                        metrics
 //! ```
 //!
+//! - [`cli`]: one file a command.
 //! - [`app`]: the composition root, settings to running service.
 //! - [`http`]: the edge: requests in, answers and problems out.
 //! - [`params`]: named text values to a valid [`job::Job`], for HTTP and command line alike.
@@ -23,6 +24,7 @@
 //! environment, logs or metrics.
 
 pub mod app;
+pub mod cli;
 pub mod codec;
 pub mod engine;
 pub mod fit;

@@ -1,0 +1,24 @@
+//! `bytefit config`: the effective configuration.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::{BAD_USAGE, environment, fail};
+use crate::settings::{Flags, Settings};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// TOML file of settings that differ from the defaults
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> ExitCode {
+    match Settings::load(arguments.config.as_deref(), environment(), &Flags::default()) {
+        Ok(settings) => {
+            print!("{}", settings.to_toml());
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(BAD_USAGE, &error),
+    }
+}

@@ -1,0 +1,168 @@
+//! The rule of the house: imports go down only, and the core stays pure. Reads the source as text, so it
+//! sees what is written, in tests and in code that this build leaves out too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms from the cellar to the street; a room imports rooms below it, never one beside or above.
+const LEVELS: &[&[&str]] = &[
+    &["picture"],
+    &["codec", "fit"],
+    &["job"],
+    &["params", "metrics"],
+    &["engine"],
+    &["http"],
+    &["settings"],
+    &["telemetry"],
+    &["app"],
+    &["cli"],
+    &["main", "lib"],
+];
+
+/// Rooms that know nothing of the world outside.
+const PURE: &[&str] = &["picture", "codec", "fit", "job", "params"];
+
+/// What the world outside is called.
+const OUTSIDE: &[&str] = &["axum", "tokio", "http", "hyper", "prometheus", "tracing"];
+
+#[test]
+fn imports_go_down_and_the_core_is_pure() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = sources(&root);
+    assert!(files.len() > 30, "the source is found");
+    let violations: Vec<String> = files
+        .iter()
+        .flat_map(|path| {
+            let module = path.strip_prefix(&root).unwrap().with_extension("");
+            check(&module.to_string_lossy(), &fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
+#[test]
+fn every_room_has_a_level() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in fs::read_dir(root).unwrap() {
+        let name = entry.unwrap().path().with_extension("");
+        let room = name.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(level(&room).is_some(), "{room} is in no level");
+    }
+}
+
+#[test]
+fn a_breach_is_noticed() {
+    for (module, text) in [
+        ("picture/score", "use crate::codec::Format;"),
+        ("codec/mod", "use crate::fit::stop;"),
+        ("codec/jpeg/mod", "fn f(job: &crate::job::Job) {}"),
+        ("codec/jpeg/mod", "use super::super::engine::Engine;"),
+        ("job/mod", "use super::engine::Engine;"),
+        ("engine/pool", "use crate::{job::Job, http};"),
+        ("fit/search", "tokio::spawn(work);"),
+        ("params", "use http::Uri;"),
+        ("job", "let threads = std::env::var(\"THREADS\");"),
+        ("codec/png/encode", "tracing::debug!(bytes);"),
+    ] {
+        assert_eq!(check(module, text).len(), 1, "{module}: {text}");
+    }
+    for (module, text) in [
+        ("codec/mod", "use crate::picture::Picture;"),
+        ("codec/jpeg/encode", "use super::super::Format; // tokio::, http::"),
+        ("codec/exif", "const XMP: &str = \"http://ns.adobe.com/xap/1.0/\";"),
+        ("job/mod", "use super::job;"),
+        ("engine/pool", "use crate::{codec::{Format, Limits}, job::Job};"),
+        ("http/routes/metrics", "use axum::extract::State;"),
+        ("fit/search", "let my_tokio = 1;"),
+    ] {
+        assert!(check(module, text).is_empty(), "{module}: {text}");
+    }
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+/// What `module` (its path below src, without extension) must not say, and says.
+fn check(module: &str, text: &str) -> Vec<String> {
+    let room = module.split('/').next().unwrap();
+    let code: String = text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<&str>>().join("\n");
+    let mut found = Vec::new();
+    for named in rooms_named(module, &code) {
+        if named != room && level(&named) >= level(room) {
+            found.push(format!("{module} imports {named}, which is not below it"));
+        }
+    }
+    if PURE.contains(&room) {
+        for outside in OUTSIDE {
+            if says(&code, outside) {
+                found.push(format!("{module} is of the core and names {outside}"));
+            }
+        }
+        if code.contains("std::env") {
+            found.push(format!("{module} is of the core and reads the environment"));
+        }
+    }
+    found
+}
+
+fn level(room: &str) -> Option<usize> {
+    LEVELS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// The rooms that `code` reaches through `crate::`, or through as many `super::` as lead to the root.
+fn rooms_named(module: &str, code: &str) -> Vec<String> {
+    let depth = module.trim_end_matches("/mod").split('/').count();
+    let mut rooms = Vec::new();
+    for start in [String::from("crate::"), "super::".repeat(depth)] {
+        for (at, _) in code.match_indices(&start) {
+            let preceding = code[..at].chars().next_back();
+            if preceding.is_none_or(|c| !is_word(c) && c != '$') {
+                rooms.extend(heads(&code[at + start.len()..]));
+            }
+        }
+    }
+    rooms.retain(|name| level(name).is_some());
+    rooms
+}
+
+/// The first names of a path or of each path in a braced list.
+fn heads(path: &str) -> Vec<String> {
+    let Some(list) = path.strip_prefix('{') else {
+        return vec![path.chars().take_while(|c| is_word(*c)).collect()];
+    };
+    let (mut names, mut nesting, mut name) = (Vec::new(), 0, String::new());
+    for c in list.chars() {
+        match c {
+            '{' => nesting += 1,
+            '}' if nesting == 0 => break,
+            '}' => nesting -= 1,
+            ',' if nesting == 0 => names.push(std::mem::take(&mut name)),
+            c => name.push(c),
+        }
+    }
+    names.push(name);
+    names.iter().map(|name| name.trim().chars().take_while(|c| is_word(*c)).collect()).collect()
+}
+
+/// Whether `code` has a path that begins with `name`.
+fn says(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(at, _)| {
+        let preceding = code[..at].chars().next_back();
+        let first = preceding.is_none_or(|c| !is_word(c) && c != ':');
+        first && code[at + name.len()..].starts_with("::")
+    })
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
