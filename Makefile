@@ -1,0 +1,28 @@
+# The two that a newcomer needs: `make run` and `make test`.
+.PHONY: run test check bench nasm
+
+LISTEN ?= 127.0.0.1:8080
+
+run: nasm
+	cargo build --release --locked
+	@echo
+	@echo "  Try: curl --data-binary @photo.jpg 'http://$(LISTEN)/compress?target=80KB' -o photo.webp"
+	@echo
+	./target/release/bytefit serve --listen $(LISTEN)
+
+# Self-contained: the tests draw their own pictures. BYTEFIT_CORPUS=DIRECTORY adds the tests on real ones.
+test: nasm
+	cargo test --locked
+
+# What must be clean at every commit, besides the tests.
+check: nasm
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+
+# Prints the tables of the README. BYTEFIT_CORPUS=DIRECTORY measures on real pictures.
+bench: nasm
+	cargo bench --locked
+
+nasm:
+	@scripts/ensure-nasm.sh

@@ -1,0 +1,59 @@
+//! Time of one decode and one encode, format by size: `cargo bench --bench codec`.
+
+use std::hint::black_box;
+
+use bytefit::codec::variant::Variant;
+use bytefit::codec::{self, Effort, Limits, png, webp};
+use bytefit::picture::score::Reference;
+use bytefit::picture::{Layout, Picture, transform};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+const SIDES: [u32; 2] = [512, 1024];
+
+/// Soft shapes under fine noise.
+fn drawn(side: u32) -> Picture {
+    let mut seed = 1u64;
+    let pixels = (0..side * side).flat_map(|index| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (x, y) = (f64::from(index % side), f64::from(index / side));
+        let level = 128.0 + (x / 37.0).sin() * 70.0 + (y / 53.0).cos() * 40.0 + (seed >> 60) as f64;
+        [level as u8, (level * 0.9) as u8, (255.0 - level) as u8]
+    });
+    Picture::new(side, side, Layout::Rgb, pixels.collect())
+}
+
+fn codecs(criterion: &mut Criterion) {
+    for side in SIDES {
+        let picture = drawn(side);
+        let mut group = criterion.benchmark_group(format!("{side}x{side}"));
+        group.sample_size(10).throughput(Throughput::Elements(picture.pixel_count()));
+        for variant in Variant::ALL {
+            let file =
+                variant.encoder(&picture, Effort::Balanced).unwrap().encode(variant.scale().ln_step(70.0)).unwrap();
+            group.bench_function(BenchmarkId::new("encode", format!("{variant:?}")), |bencher| {
+                bencher.iter(|| {
+                    let encoder = variant.encoder(black_box(&picture), Effort::Balanced).unwrap();
+                    encoder.encode(variant.scale().ln_step(70.0)).unwrap()
+                });
+            });
+            group.bench_function(BenchmarkId::new("decode", format!("{variant:?}")), |bencher| {
+                bencher.iter(|| codec::decode(black_box(&file), &Limits::default()).unwrap());
+            });
+        }
+        group.bench_function("lossless/webp", |bencher| {
+            bencher.iter(|| webp::encode::encode_lossless(black_box(&picture), Effort::Balanced).unwrap());
+        });
+        group.bench_function("lossless/png", |bencher| {
+            bencher.iter(|| png::encode::encode_lossless(black_box(&picture), Effort::Balanced).unwrap());
+        });
+        group.bench_function("scale/half", |bencher| {
+            bencher.iter(|| transform::scale(black_box(&picture), side / 2, side / 2));
+        });
+        let reference = Reference::new(&picture, [255; 3]);
+        group.bench_function("score", |bencher| bencher.iter(|| reference.score(black_box(&picture))));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, codecs);
+criterion_main!(benches);

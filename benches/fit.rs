@@ -1,0 +1,203 @@
+//! How well and how cheaply targets are hit, as one table a format:
+//!
+//! ```text
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FOLDER...]
+//! ```
+//!
+//! Without a corpus a drawn picture stands in. "over" counts answers over the target, "fill" is bytes over
+//! target where neither the quality ceiling nor a lossless answer ended the search, "cost" the CPU time of the
+//! whole job over that of decoding and one encode at the setting it ended with, summed over the set; the last
+//! columns are the same for a bisection over whole quality units with the same encoder.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytefit::codec::variant::Variant;
+use bytefit::codec::{self, Effort, Format, Limits, MetadataPolicy};
+use bytefit::job::{self, Formats, Job, Mode, OnMiss, Outcome, Stop};
+use bytefit::picture::score::Reference;
+use bytefit::picture::{Layout, Picture, transform};
+
+/// Targets: bits a pixel of the input, or bytes.
+const TARGETS: [(&str, Target); 5] = [
+    ("0.3 bpp", Target::BitsPerPixel(0.3)),
+    ("0.75 bpp", Target::BitsPerPixel(0.75)),
+    ("1.5 bpp", Target::BitsPerPixel(1.5)),
+    ("80 KB", Target::Bytes(80_000)),
+    ("20 KB", Target::Bytes(20_000)),
+];
+
+enum Target {
+    BitsPerPixel(f64),
+    Bytes(u64),
+}
+
+/// One picture at one target.
+struct Row {
+    fill: f64,
+    /// Whether the search itself chose the size.
+    searched: bool,
+    over: bool,
+    encodes: f64,
+    cpu: f64,
+    cpu_once: f64,
+    score: f64,
+    bisection_encodes: f64,
+    bisection_score: f64,
+    megapixels: f64,
+}
+
+fn main() {
+    // `cargo bench` and `cargo test --benches` hand flags of their own.
+    let folders: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let inputs = inputs(&folders);
+    for format in [Format::Jpeg, Format::Webp, Format::Avif] {
+        println!("\n{} ({} pictures)", format.name(), inputs.len());
+        println!(
+            "target    hit%  over  fill med/p5    encodes mean/p95  cost  ms/MP  score  | bisection: encodes  score"
+        );
+        for (name, target) in &TARGETS {
+            let rows: Vec<Row> = inputs.iter().filter_map(|input| measure(format, target, input)).collect();
+            print(name, &rows, inputs.len());
+        }
+    }
+}
+
+fn inputs(folders: &[String]) -> Vec<Vec<u8>> {
+    let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else { return vec![drawn()] };
+    let default = ["photos".to_owned(), "kodak".to_owned(), "camera".to_owned()];
+    let folders = if folders.is_empty() { &default } else { folders };
+    let mut files: Vec<PathBuf> = Vec::new();
+    for folder in folders {
+        files.extend(
+            std::fs::read_dir(corpus.join(folder)).expect("a folder").map(|entry| entry.expect("an entry").path()),
+        );
+    }
+    files.sort();
+    files.iter().map(|file| std::fs::read(file).expect("readable")).collect()
+}
+
+fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
+    let decoding = cpu();
+    let decoded = codec::decode(input, &Limits::default()).expect("a picture");
+    let decode = cpu() - decoding;
+    let picture = transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3]);
+    let bytes = match target {
+        Target::BitsPerPixel(bits) => (picture.pixel_count() as f64 * bits / 8.0) as u64,
+        Target::Bytes(bytes) => *bytes,
+    };
+    let job = job(format, bytes);
+    let working = cpu();
+    let answer = job::run(&job, input, &Limits::default(), &Stop::at(Instant::now() + job.deadline)).ok()?;
+    let whole = cpu() - working;
+    let report = &answer.report;
+    let quality = report.quality?;
+    let reference = Reference::new(&picture, [255; 3]);
+    let encoder_input = transform::scale(&picture, report.output.width, report.output.height);
+    let encoding = cpu();
+    let variant = Variant::of(format)[0];
+    variant.encoder(&encoder_input, job.effort).ok()?.encode(variant.scale().ln_step(quality)).ok()?;
+    let once = decode + cpu() - encoding;
+    let (bisection_encodes, bisected) = bisect(variant, &picture, bytes, job.effort);
+    Some(Row {
+        fill: answer.bytes.len() as f64 / bytes as f64,
+        searched: matches!(report.outcome, Outcome::Quality | Outcome::Downscaled) && quality < 89.0,
+        over: answer.bytes.len() as u64 > bytes,
+        encodes: f64::from(report.encodes),
+        cpu: whole,
+        cpu_once: once,
+        score: score(&reference, &answer.bytes, &picture),
+        bisection_encodes,
+        bisection_score: bisected.map_or(f64::NAN, |file| score(&reference, &file, &picture)),
+        megapixels: picture.pixel_count() as f64 / 1e6,
+    })
+}
+
+/// Bisection over quality 1 to 100 in whole units, to the end: encodes, and the best file that fits.
+fn bisect(variant: Variant, picture: &Picture, bytes: u64, effort: Effort) -> (f64, Option<Vec<u8>>) {
+    let Ok(encoder) = variant.encoder(picture, effort) else { return (0.0, None) };
+    let (mut low, mut high, mut encodes, mut best) = (1, 100, 0, None);
+    while low <= high {
+        let middle = (low + high) / 2;
+        let Ok(file) = encoder.encode(variant.scale().ln_step(f64::from(middle))) else { break };
+        encodes += 1;
+        if file.len() as u64 <= bytes {
+            best = Some(file);
+            low = middle + 1;
+        } else {
+            high = middle - 1;
+        }
+    }
+    (f64::from(encodes), best)
+}
+
+fn score(reference: &Reference, file: &[u8], asked: &Picture) -> f64 {
+    let picture = codec::decode(file, &Limits::default()).expect("our own file").picture;
+    reference.score(&transform::scale(&picture, asked.width(), asked.height()))
+}
+
+fn job(format: Format, target: u64) -> Job {
+    Job {
+        target,
+        mode: Mode::Fit { min_bytes: None },
+        formats: Formats::Among(vec![format]),
+        quality: job::DEFAULT_QUALITY,
+        resize: None,
+        downscale: std::env::var_os("BYTEFIT_DOWNSCALE").is_some(),
+        min_score: None,
+        effort: Effort::Balanced,
+        metadata: MetadataPolicy::Strip,
+        background: [255; 3],
+        on_miss: OnMiss::Error,
+        deadline: Duration::from_secs(600),
+    }
+}
+
+fn print(name: &str, rows: &[Row], pictures: usize) {
+    let all = |pick: fn(&Row) -> f64| rows.iter().map(pick).collect::<Vec<f64>>();
+    let sum = |pick: fn(&Row) -> f64| rows.iter().map(pick).sum::<f64>();
+    let fills: Vec<f64> = rows.iter().filter(|row| row.searched).map(|row| row.fill).collect();
+    println!(
+        "{name:<9} {:>4.0} {:>5}  {:.3}/{:.3}     {:>5.2}/{:<3.0}      {:>6.2} {:>6.0} {:>6.2}  | {:>6.2} {:>12.2}",
+        100.0 * rows.len() as f64 / pictures as f64,
+        rows.iter().filter(|row| row.over).count(),
+        quantile(fills.clone(), 0.5),
+        quantile(fills, 0.05),
+        sum(|row| row.encodes) / rows.len() as f64,
+        quantile(all(|row| row.encodes), 0.95),
+        sum(|row| row.cpu) / sum(|row| row.cpu_once),
+        1e3 * sum(|row| row.cpu) / sum(|row| row.megapixels),
+        quantile(all(|row| row.score), 0.5),
+        sum(|row| row.bisection_encodes) / rows.len() as f64,
+        quantile(rows.iter().map(|row| row.bisection_score).filter(|score| score.is_finite()).collect(), 0.5),
+    );
+}
+
+fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
+}
+
+/// Seconds of CPU that this thread has used.
+fn cpu() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call only writes the struct that it is handed.
+    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Soft shapes under fine noise, as a PNG.
+fn drawn() -> Vec<u8> {
+    let mut seed = 1u64;
+    let mut pixels = Vec::new();
+    for y in 0..768 {
+        for x in 0..1024 {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let soft = (f64::from(x) / 37.0).sin() * 70.0 + (f64::from(y) / 53.0).cos() * 40.0;
+            let level = 128.0 + soft + (seed >> 60) as f64;
+            pixels.extend([level as u8, (level * 0.9) as u8, (255.0 - level) as u8]);
+        }
+    }
+    let picture = Picture::new(1024, 768, Layout::Rgb, pixels);
+    codec::png::encode::encode_lossless(&picture, Effort::Fast).expect("encodes")
+}

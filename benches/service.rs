@@ -1,0 +1,133 @@
+//! Requests a second over loopback, the whole service in this process:
+//!
+//! ```text
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench service
+//! ```
+//!
+//! Distinct pictures (mirrors and quarter turns of each, as JPEG), a target of 80 KB as WebP, 8 clients that
+//! each send one request after the other. Without a corpus a drawn picture stands in.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytefit::codec::variant::Variant;
+use bytefit::codec::{self, Effort, Limits};
+use bytefit::picture::{Layout, Orientation, Picture, transform};
+use bytefit::settings::Settings;
+
+const CLIENTS: usize = 8;
+const PICTURES: usize = 60;
+
+fn main() {
+    let bodies = bodies();
+    let (address, stop, server) = start();
+    let next = AtomicUsize::new(0);
+    let over = AtomicUsize::new(0);
+    let started = Instant::now();
+    let mut times: Vec<Duration> = std::thread::scope(|scope| {
+        let client = || {
+            let mut times = Vec::new();
+            while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let asked = Instant::now();
+                let bytes = ask(address, body);
+                times.push(asked.elapsed());
+                over.fetch_add(usize::from(bytes > 80_000), Ordering::Relaxed);
+            }
+            times
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        clients.into_iter().flat_map(|client| client.join().expect("a client")).collect()
+    });
+    let elapsed = started.elapsed().as_secs_f64();
+    times.sort();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_millis();
+    println!("{} distinct pictures, {CLIENTS} clients, target 80 KB WebP", bodies.len());
+    println!("requests a second {:.2}, p50 {} ms, p95 {} ms", times.len() as f64 / elapsed, at(0.5), at(0.95));
+    println!("over target {}, peak memory {} MB", over.load(Ordering::Relaxed), peak_megabytes());
+    stop.send(()).expect("the server runs");
+    server.join().expect("the server stops");
+}
+
+/// The service on a free port, told to stop by the sender.
+fn start() -> (SocketAddr, tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (tell, told) = std::sync::mpsc::channel();
+    let server = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            tell.send(listener.local_addr().expect("an address")).expect("the bench waits");
+            let shutdown = async {
+                let _ = stopped.await;
+            };
+            bytefit::app::serve(Settings::default(), listener, shutdown).await.expect("the service runs");
+        });
+    });
+    (told.recv().expect("the server starts"), stop, server)
+}
+
+/// Sends `body` and returns the bytes of the answer's body.
+fn ask(address: SocketAddr, body: &[u8]) -> usize {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    let head = format!(
+        "POST /compress?target=80KB&format=webp&deadline=60s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..answer.len().min(400)]));
+    let head_end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
+    answer.len() - head_end
+}
+
+/// JPEGs of quality 92: each picture of the corpus mirrored and turned until there are enough.
+fn bodies() -> Vec<Vec<u8>> {
+    let pictures = pictures();
+    (0..PICTURES)
+        .map(|index| {
+            let turn = Orientation::from_exif(1 + (index / pictures.len()) as u32);
+            let picture = transform::orient(pictures[index % pictures.len()].clone(), turn);
+            let variant = Variant::JpegHalved;
+            let encoder = variant.encoder(&picture, Effort::Fast).expect("fits");
+            encoder.encode(-1.8).expect("encodes")
+        })
+        .collect()
+}
+
+fn pictures() -> Vec<Picture> {
+    let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else {
+        return (0..10).map(drawn).collect();
+    };
+    let mut files: Vec<PathBuf> = std::fs::read_dir(corpus.join("photos"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    let load = |file: &PathBuf| {
+        let bytes = std::fs::read(file).expect("readable");
+        transform::flatten(&codec::decode(&bytes, &Limits::default()).expect("a picture").picture, [255; 3])
+    };
+    files.iter().map(load).collect()
+}
+
+/// Soft shapes under fine noise.
+fn drawn(seed: u64) -> Picture {
+    let mut state = seed + 1;
+    let pixels = (0..1024 * 768).flat_map(|index| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let (x, y) = (f64::from(index % 1024), f64::from(index / 1024));
+        let level = 128.0 + (x / 37.0).sin() * 70.0 + (y / 53.0).cos() * 40.0 + (state >> 60) as f64;
+        [level as u8, (level * 0.9) as u8, (255.0 - level) as u8]
+    });
+    Picture::new(1024, 768, Layout::Rgb, pixels.collect())
+}
+
+fn peak_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() / 1000
+}

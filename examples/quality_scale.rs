@@ -1,0 +1,92 @@
+//! Measures the quality scale: prints the tables of `src/codec/quality.rs`.
+//!
+//! Each picture, brought to at most 1,024 pixels a side, is encoded over the whole range of each encoder's
+//! quantiser step and scored with SSIMULACRA2. Printed are, for each step, the median score over the pictures,
+//! which is the quality it stands for, and the median of ln(bits per pixel), the first guess of a size.
+//!
+//! ```text
+//! cargo run --release --example quality_scale -- DIRECTORY...
+//! ```
+
+use std::path::PathBuf;
+
+use bytefit::codec::avif::encode::AvifEncoder;
+use bytefit::codec::jpeg::encode::{Chroma, JpegEncoder};
+use bytefit::codec::png::encode::PaletteEncoder;
+use bytefit::codec::webp::encode::WebpEncoder;
+use bytefit::codec::{self, Effort, Encoder, Limits};
+use bytefit::picture::Picture;
+use bytefit::picture::score::Reference;
+use bytefit::picture::transform::{self, Resize, ResizeFit};
+use rayon::prelude::*;
+
+const COLUMNS: [&str; 5] = ["JPEG_HALVED", "JPEG_FULL", "WEBP", "AVIF", "PNG"];
+const POINTS: usize = 15;
+
+/// Score and ln(bits per pixel) at each of [`POINTS`] steps, finest first.
+type Curve = Vec<(f64, f64, f64)>;
+
+fn main() {
+    let files: Vec<PathBuf> = std::env::args().skip(1).flat_map(pictures_in).collect();
+    let curves: Vec<[Curve; 5]> = files.par_iter().map(|file| measure(&load(file))).collect();
+    println!("// {} pictures", curves.len());
+    for (column, name) in COLUMNS.iter().enumerate() {
+        print_column(name, &curves.iter().map(|picture| &picture[column]).collect::<Vec<_>>());
+    }
+}
+
+fn pictures_in(directory: String) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("readable").path()).collect();
+    files.sort();
+    files
+}
+
+fn load(file: &PathBuf) -> Picture {
+    let bytes = std::fs::read(file).expect("readable");
+    let decoded = codec::decode(&bytes, &Limits::default()).expect("decodable");
+    let bound = Resize { width: Some(1024), height: Some(1024), fit: ResizeFit::Inside, enlarge: false };
+    transform::flatten(&transform::resize(&decoded.picture, &bound), [255; 3])
+}
+
+fn measure(picture: &Picture) -> [Curve; 5] {
+    let reference = Reference::new(picture, [255; 3]);
+    let jpeg = |chroma| JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+    [
+        curve(picture, &reference, &jpeg(Chroma::Halved)),
+        curve(picture, &reference, &jpeg(Chroma::Full)),
+        curve(picture, &reference, &WebpEncoder::new(picture, Effort::Balanced).expect("fits")),
+        curve(picture, &reference, &AvifEncoder::new(picture, Effort::Balanced).expect("fits")),
+        curve(picture, &reference, &PaletteEncoder::new(picture, Effort::Balanced).expect("fits")),
+    ]
+}
+
+fn curve(picture: &Picture, reference: &Reference, encoder: &dyn Encoder) -> Curve {
+    let range = encoder.ln_step_range();
+    (0..POINTS)
+        .map(|point| {
+            let x = encoder.snap(range.start() + (range.end() - range.start()) * point as f64 / (POINTS - 1) as f64);
+            let file = encoder.encode(x).expect("encodes");
+            let decoded = codec::decode(&file, &Limits::default()).expect("our own file decodes").picture;
+            let bits_per_pixel = 8.0 * file.len() as f64 / picture.pixel_count() as f64;
+            (x, reference.score(&decoded), bits_per_pixel.ln())
+        })
+        .collect()
+}
+
+/// Prints the medians over the pictures at each step, coarsest first.
+fn print_column(name: &str, curves: &[&Curve]) {
+    println!("const {name}_KNOTS: &[Knot] = &[");
+    for point in (0..POINTS).rev() {
+        let at = |pick: fn(&(f64, f64, f64)) -> f64| median(curves.iter().map(|curve| pick(&curve[point])).collect());
+        let (ln_step, quality, ln_bpp) = (at(|p| p.0), at(|p| p.1), at(|p| p.2));
+        println!("    knot({quality:.1}, {ln_step:.3}, {ln_bpp:.3}),");
+    }
+    println!("];");
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}

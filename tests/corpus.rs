@@ -1,0 +1,126 @@
+//! Real pictures and hostile files, where `BYTEFIT_CORPUS` names a folder that holds them. Without it these
+//! tests have nothing to look at and say so.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use bytefit::codec::{self, DecodeError, Format, Limits, MetadataPolicy};
+use bytefit::job::{self, Answer, Effort, Formats, Job, JobError, Mode, OnMiss, Stop};
+use rayon::prelude::*;
+
+/// Far above what any takes with optimisation, so that only a hang is one.
+const SLOWEST_HOSTILE: Duration = Duration::from_secs(60);
+
+/// The files of these folders, or none without a corpus.
+///
+/// # Panics
+/// When `BYTEFIT_CORPUS` is set and a folder is missing or empty.
+fn files(folders: &[&str]) -> Vec<PathBuf> {
+    let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else {
+        println!("BYTEFIT_CORPUS is not set: no files");
+        return Vec::new();
+    };
+    let mut files = Vec::new();
+    for folder in folders {
+        let before = files.len();
+        collect(&corpus.join(folder), &mut files);
+        assert!(files.len() > before, "{folder} holds no files");
+    }
+    println!("corpus: {} files of {folders:?}", files.len());
+    files
+}
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for entry in entries {
+        if entry.is_dir() { collect(&entry, files) } else { files.push(entry) }
+    }
+}
+
+fn job(format: Format, target: u64) -> Job {
+    Job {
+        target,
+        mode: Mode::Fit { min_bytes: None },
+        formats: Formats::Among(vec![format]),
+        quality: job::DEFAULT_QUALITY,
+        resize: None,
+        downscale: true,
+        min_score: None,
+        effort: Effort::Fast,
+        metadata: MetadataPolicy::Strip,
+        background: [255; 3],
+        on_miss: OnMiss::Error,
+        deadline: Duration::from_secs(120),
+    }
+}
+
+fn run(job: &Job, input: &[u8]) -> Result<Answer, JobError> {
+    job::run(job, input, &Limits::default(), &Stop::at(Instant::now() + job.deadline))
+}
+
+/// The answer decodes, fits, and has the size that its report says and the shape of its upright input.
+fn check(answer: &Answer, target: u64, name: &str) {
+    assert!(answer.bytes.len() as u64 <= target, "{name}: {} bytes", answer.bytes.len());
+    let decoded = codec::decode(&answer.bytes, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let upright = decoded.orientation.upright_size(decoded.picture.width(), decoded.picture.height());
+    let (input, output) = (answer.report.input, answer.report.output);
+    assert_eq!(upright, (output.width, output.height), "{name}");
+    // Each side is rounded by itself: to within a pixel, one follows from the other.
+    let follows = |from: u32, whole: u32, other: u32| f64::from(from) * f64::from(other) / f64::from(whole);
+    let width = follows(output.height, input.height, input.width);
+    let height = follows(output.width, input.width, input.height);
+    let kept = width.max(1.0) - f64::from(output.width);
+    let kept_other = height.max(1.0) - f64::from(output.height);
+    assert!(kept.abs() <= 1.0 || kept_other.abs() <= 1.0, "{name}: {input:?} became {output:?}");
+}
+
+#[test]
+fn photographs_land_upright_within_the_target() {
+    files(&["photos", "kodak", "camera", "orientation"]).par_iter().for_each(|file| {
+        let input = std::fs::read(file).unwrap();
+        for format in [Format::Jpeg, Format::Webp] {
+            for target in [20_000, 80_000] {
+                let name = format!("{} {format:?} {target}", file.display());
+                let answer = run(&job(format, target), &input).unwrap_or_else(|error| panic!("{name}: {error}"));
+                check(&answer, target, &name);
+            }
+        }
+    });
+}
+
+#[test]
+fn every_turned_picture_becomes_the_same_upright_one() {
+    for file in files(&["orientation"]) {
+        let answer = run(&job(Format::Webp, 30_000), &std::fs::read(&file).unwrap()).unwrap();
+        let landscape = file.file_name().unwrap().to_string_lossy().starts_with("Landscape");
+        let (width, height) = (answer.report.output.width, answer.report.output.height);
+        assert_eq!(width > height, landscape, "{}: {width}x{height}", file.display());
+    }
+}
+
+#[test]
+fn every_kind_of_file_is_answered() {
+    files(&["formats"]).par_iter().for_each(|file| {
+        let input = std::fs::read(file).unwrap();
+        let name = file.display().to_string();
+        let answer = run(&job(Format::Jpeg, 40_000), &input).unwrap_or_else(|error| panic!("{name}: {error}"));
+        check(&answer, 40_000, &name);
+    });
+}
+
+#[test]
+fn hostile_files_get_a_clear_error_or_a_picture() {
+    files(&["hostile"]).par_iter().for_each(|file| {
+        let input = std::fs::read(file).unwrap();
+        let name = file.display().to_string();
+        let started = Instant::now();
+        match run(&job(Format::Jpeg, 20_000), &input) {
+            Ok(answer) => check(&answer, 20_000, &name),
+            Err(JobError::Decode(DecodeError::Undecodable { reason, .. })) => assert!(!reason.is_empty(), "{name}"),
+            Err(JobError::Decode(_)) => {}
+            Err(error) => panic!("{name}: {error}"),
+        }
+        assert!(started.elapsed() < SLOWEST_HOSTILE, "{name} took {:?}", started.elapsed());
+    });
+}
