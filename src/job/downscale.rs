@@ -28,7 +28,8 @@ const DOUBT: f64 = 12.0;
 /// So far above decent, a smaller picture gave away more size than it needed to.
 const GENEROUS: f64 = 18.0;
 
-/// Bytes grow with the side to this power at equal quality: fewer pixels, but busier ones.
+/// Bytes grow with the side to this power at equal quality: fewer pixels, but busier ones. An estimate, below the 2 of
+/// pixels alone; the encodes that follow correct it.
 const BYTES_BY_SIDE: f64 = 1.6;
 
 /// Down to this scale by the first guess, the full size is tried first: the guess may be off by that much.

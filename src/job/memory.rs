@@ -6,7 +6,7 @@ use super::workbench::GLANCE_PIXELS;
 use super::{Effort, Formats, Job};
 
 /// Bytes a pixel beside the decoded picture: the turned or resized copy, and what the encoder holds at its
-/// peak (measured, benches/codec.rs). Errs high.
+/// peak. Estimates from what each encoder allocates, on the high side.
 fn encoder_bytes_per_pixel(format: Format) -> u64 {
     match format {
         // Progressive JPEG keeps every coefficient twice while trellis runs.
