@@ -52,15 +52,16 @@ impl Aim {
 
     /// ln(bytes) to steer at: the middle of what is good.
     fn ln_goal(&self) -> f64 {
-        let upper =
-            if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) };
-        ((self.content + upper) as f64 / 2.0).max(1.0).ln()
+        ((self.content + self.content_upper()) as f64 / 2.0).max(1.0).ln()
     }
 
     fn is_content(&self, bytes: u64) -> bool {
-        let upper =
-            if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) };
-        (self.content..=upper).contains(&bytes)
+        (self.content..=self.content_upper()).contains(&bytes)
+    }
+
+    /// The most bytes that the search is content with: the cap, or as far above the best size as below it.
+    fn content_upper(&self) -> u64 {
+        if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) }
     }
 }
 

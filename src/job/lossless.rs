@@ -3,10 +3,10 @@
 use crate::codec::{Format, png, webp};
 use crate::picture::Picture;
 
+use super::JobError;
 use super::candidate::{Candidate, Kind};
 use super::spec::DEFAULT_QUALITY;
 use super::workbench::Workbench;
-use super::{JobError, Mode};
 
 /// A lossless candidate of at most `cap` bytes, where one of the allowed formats has such a mode and it fits.
 ///
@@ -30,7 +30,7 @@ pub fn candidate(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<
             cut_short: false,
         };
         bench.note(&candidate);
-        if candidate.len() <= cap && is_near_enough(&bench.job.mode, bench.job.target, candidate.len()) {
+        if candidate.len() <= cap && bench.job.mode.is_near_enough(bench.job.target, candidate.len()) {
             return Ok(Some(candidate));
         }
         if bench.stop_reason().is_some() {
@@ -50,13 +50,6 @@ fn encode(bench: &Workbench, format: Format) -> Result<Option<Vec<u8>>, JobError
             Ok(Some(png::encode::encode_lossless(bench.picture, bench.job.effort)?))
         }
         _ => Ok(None),
-    }
-}
-
-fn is_near_enough(mode: &Mode, target: u64, bytes: u64) -> bool {
-    match mode {
-        Mode::Close { tolerance } => bytes.abs_diff(target) <= *tolerance,
-        Mode::Fit { .. } | Mode::Exact => true,
     }
 }
 

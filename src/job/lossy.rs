@@ -27,7 +27,7 @@ pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Opti
     } else {
         at_size(bench, format, &original, &aim)?.candidate
     };
-    Ok(chosen.filter(|candidate| is_near_enough(&bench.job.mode, bench.job.target, candidate)))
+    Ok(chosen.filter(|candidate| bench.job.mode.is_near_enough(bench.job.target, candidate.len())))
 }
 
 /// Where a search at one size ended.
@@ -83,13 +83,6 @@ fn aim(mode: &Mode, target: u64, cap: u64) -> Aim {
     match mode {
         Mode::Fit { .. } | Mode::Exact => Aim::below(cap),
         Mode::Close { tolerance } => Aim::around(target, *tolerance),
-    }
-}
-
-fn is_near_enough(mode: &Mode, target: u64, candidate: &Candidate) -> bool {
-    match mode {
-        Mode::Fit { .. } | Mode::Exact => true,
-        Mode::Close { tolerance } => candidate.len().abs_diff(target) <= *tolerance,
     }
 }
 

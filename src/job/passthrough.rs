@@ -24,8 +24,11 @@ pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> 
         let wanted = finish::wanted_size(&job.mode, job.target, len);
         wanted == len || container::pad(bytes.clone(), facts.format, wanted).is_some()
     };
-    (meets && can_be_padded()).then(|| Candidate {
-        bytes: bytes.clone(),
+    if !meets || !can_be_padded() {
+        return None;
+    }
+    Some(Candidate {
+        bytes,
         format: facts.format,
         width: facts.width,
         height: facts.height,

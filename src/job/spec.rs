@@ -40,6 +40,16 @@ pub enum Mode {
     Close { tolerance: u64 },
 }
 
+impl Mode {
+    /// Whether a file of `bytes` is as near to `target` as the mode asks, before padding; only [`Mode::Close`] asks.
+    pub fn is_near_enough(self, target: u64, bytes: u64) -> bool {
+        match self {
+            Mode::Fit { .. } | Mode::Exact => true,
+            Mode::Close { tolerance } => bytes.abs_diff(target) <= tolerance,
+        }
+    }
+}
+
 /// The formats that the answer may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Formats {
