@@ -11,13 +11,13 @@
 use std::path::PathBuf;
 
 use bytefit::codec::avif::encode::AvifEncoder;
-use bytefit::codec::jpeg::encode::{Chroma, JpegEncoder};
+use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::png::encode::PaletteEncoder;
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::{self, Effort, Encoder, Limits};
-use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
 use bytefit::picture::transform::{self, Resize, ResizeFit};
+use bytefit::picture::{Chroma, Picture};
 use rayon::prelude::*;
 
 const COLUMNS: [&str; 5] = ["JPEG_HALVED", "JPEG_FULL", "WEBP", "AVIF", "PNG"];

@@ -24,6 +24,17 @@ pub trait Encoder {
     /// ln of the step that the encoder really takes when it is asked for `ln_step`.
     fn snap(&self, ln_step: f64) -> f64;
 
+    /// ln(bytes) that the file at this step is expected to take, by counting; never rises with `ln_step`.
+    fn estimate(&self, ln_step: f64) -> f64;
+
+    /// A better estimate by a cheaper encode; none where there is no such thing.
+    ///
+    /// # Errors
+    /// [`EncodeError::Failed`].
+    fn probe(&self, _ln_step: f64) -> Result<Option<f64>, EncodeError> {
+        Ok(None)
+    }
+
     /// The file at this step.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ pub mod jpeg;
 pub mod limits;
 pub mod png;
 pub mod quality;
+pub mod rate;
 mod sniff;
 pub mod tiff;
 pub mod variant;

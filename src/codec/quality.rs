@@ -45,6 +45,16 @@ impl Scale {
         self.read(-ln_step, |knot| -knot.ln_step, |knot| knot.ln_bits_per_pixel)
     }
 
+    /// ln(bytes) that the median picture of `pixels` takes at this step.
+    pub fn ln_bytes(&self, pixels: u64, ln_step: f64) -> f64 {
+        self.ln_bits_per_pixel(ln_step) + (pixels as f64 / 8.0).ln()
+    }
+
+    /// ln of the step at which the median picture takes this ln(bits per pixel).
+    pub fn ln_step_at(&self, ln_bits_per_pixel: f64) -> f64 {
+        self.read(ln_bits_per_pixel, |knot| knot.ln_bits_per_pixel, |knot| knot.ln_step)
+    }
+
     /// Reads the curve between its knots: `from` rises along them.
     fn read(&self, value: f64, from: fn(&Knot) -> f64, to: fn(&Knot) -> f64) -> f64 {
         let right = self.0.partition_point(|knot| from(knot) < value).clamp(1, self.0.len() - 1);

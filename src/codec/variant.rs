@@ -2,12 +2,12 @@
 //! A new lossy format is one variant here.
 
 use super::avif::encode::AvifEncoder;
-use super::jpeg::encode::{Chroma, JpegEncoder};
+use super::jpeg::encode::JpegEncoder;
 use super::png::encode::PaletteEncoder;
 use super::quality::{self, Scale};
 use super::webp::encode::WebpEncoder;
 use super::{Effort, EncodeError, Encoder, Format};
-use crate::picture::Picture;
+use crate::picture::{Chroma, Picture};
 
 /// A lossy way of writing a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +72,7 @@ impl Variant {
     /// The encoder, holding `picture`, which has no alpha channel where the format keeps none.
     ///
     /// # Errors
-    /// [`EncodeError::TooLarge`], or [`EncodeError::Failed`] when memory runs out.
+    /// [`EncodeError::TooLarge`].
     pub fn encoder<'a>(self, picture: &'a Picture, effort: Effort) -> Result<Box<dyn Encoder + 'a>, EncodeError> {
         Ok(match self {
             Variant::JpegHalved => Box::new(JpegEncoder::new(picture, Chroma::Halved, effort)?),
@@ -81,5 +81,65 @@ impl Variant {
             Variant::Avif => Box::new(AvifEncoder::new(picture, effort)?),
             Variant::PngPalette => Box::new(PaletteEncoder::new(picture, effort)?),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Layout;
+
+    /// Soft shapes under a little noise.
+    fn photo(width: u32, height: u32) -> Picture {
+        let mut seed = 1u32;
+        let mut pixels = Vec::new();
+        for y in 0..height {
+            for x in 0..width {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let soft =
+                    (x as f32 / 17.0).sin() * (y as f32 / 23.0).cos() * 70.0 + ((x + y) as f32 / 41.0).sin() * 30.0;
+                let level = 128.0 + soft + (seed >> 28) as f32;
+                pixels.extend([level as u8, (level * 0.8) as u8, (220.0 - level * 0.7) as u8]);
+            }
+        }
+        Picture::new(width, height, Layout::Rgb, pixels)
+    }
+
+    fn points(encoder: &dyn Encoder, count: usize) -> Vec<f64> {
+        let range = encoder.ln_step_range();
+        let width = range.end() - range.start();
+        (0..count)
+            .map(|point| encoder.snap(range.start() + width * (0.2 + 0.6 * point as f64 / count as f64)))
+            .collect()
+    }
+
+    #[test]
+    fn estimates_fall_with_the_step_and_are_of_the_right_order() {
+        let picture = photo(320, 240);
+        for variant in Variant::ALL {
+            let encoder = variant.encoder(&picture, Effort::Balanced).unwrap();
+            let mut last = f64::INFINITY;
+            for ln_step in points(&*encoder, 8) {
+                let estimate = encoder.estimate(ln_step);
+                assert!(estimate <= last, "{variant:?} rises to {estimate} at {ln_step}");
+                last = estimate;
+                let bytes = encoder.encode(ln_step).unwrap().len() as f64;
+                let factor = if variant == Variant::PngPalette { 16.0 } else { 2.5 };
+                assert!((estimate - bytes.ln()).abs() < f64::ln(factor), "{variant:?} at {ln_step}: {bytes}");
+            }
+        }
+    }
+
+    #[test]
+    fn probes_come_near_to_the_file() {
+        let picture = photo(640, 480);
+        for variant in [Variant::JpegHalved, Variant::JpegFull, Variant::Webp] {
+            let encoder = variant.encoder(&picture, Effort::Balanced).unwrap();
+            for ln_step in points(&*encoder, 4) {
+                let probed = encoder.probe(ln_step).unwrap().expect("a cheaper way");
+                let bytes = encoder.encode(ln_step).unwrap().len() as f64;
+                assert!((probed - bytes.ln()).abs() < 0.15, "{variant:?} at {ln_step}: {} for {bytes}", probed.exp());
+            }
+        }
     }
 }

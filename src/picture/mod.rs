@@ -25,6 +25,25 @@ impl Layout {
     }
 }
 
+/// How much of the chroma is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chroma {
+    /// 4:2:0: half the samples each way.
+    Halved,
+    /// 4:4:4: every sample.
+    Full,
+}
+
+impl Chroma {
+    /// Pixels each way that one block of 8x8 chroma samples covers.
+    pub const fn block_pixels(self) -> u32 {
+        match self {
+            Chroma::Halved => 16,
+            Chroma::Full => 8,
+        }
+    }
+}
+
 /// An sRGB picture of 8 bits a channel: rows from the top, no padding between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {

@@ -1,11 +1,13 @@
 //! AVIF by ravif (rav1e).
 
+use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 
 use ravif::{BitDepth, Encoder as Ravif, Img};
 use rgb::FromSlice;
 
-use super::quantiser;
+use super::{estimate, quantiser};
+use crate::codec::rate::Sample;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Layout, Picture};
 
@@ -19,6 +21,7 @@ const ALPHA_QUALITY: f32 = 90.0;
 pub struct AvifEncoder<'a> {
     picture: &'a Picture,
     effort: Effort,
+    sample: OnceCell<Sample>,
 }
 
 impl<'a> AvifEncoder<'a> {
@@ -28,7 +31,7 @@ impl<'a> AvifEncoder<'a> {
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<AvifEncoder<'a>, EncodeError> {
         Format::Avif.check_size(picture, MAX_SIDE)?;
-        Ok(AvifEncoder { picture, effort })
+        Ok(AvifEncoder { picture, effort, sample: OnceCell::new() })
     }
 }
 
@@ -39,6 +42,10 @@ impl Encoder for AvifEncoder<'_> {
 
     fn snap(&self, ln_step: f64) -> f64 {
         quantiser::ln_step(quantiser::index(ln_step))
+    }
+
+    fn estimate(&self, ln_step: f64) -> f64 {
+        self.sample.get_or_init(|| Sample::of(self.picture, &estimate::COUNTED)).ln_bytes(ln_step)
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {

@@ -2,27 +2,20 @@
 //! that we made.
 
 use std::any::Any;
+use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 use std::os::raw::{c_int, c_uint, c_ulong};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use mozjpeg_sys::{self as sys, J_BOOLEAN_PARAM, J_COLOR_SPACE, J_INT_PARAM};
 
+use super::estimate::{self, Sample};
 use super::quantiser;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
-use crate::picture::{Layout, Picture};
+use crate::picture::{Chroma, Layout, Picture};
 
 /// Largest side (T.81 B.2.2 allows 65,535; libjpeg stops at JPEG_MAX_DIMENSION).
 pub const MAX_SIDE: u32 = 65_500;
-
-/// How much of the chroma is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chroma {
-    /// 4:2:0: half the samples each way.
-    Halved,
-    /// 4:4:4: every sample.
-    Full,
-}
 
 /// A picture ready to be written as JPEG at any quantiser step.
 pub struct JpegEncoder<'a> {
@@ -31,6 +24,7 @@ pub struct JpegEncoder<'a> {
     grey: Option<Vec<u8>>,
     chroma: Chroma,
     effort: Effort,
+    sample: OnceCell<Sample>,
 }
 
 impl<'a> JpegEncoder<'a> {
@@ -45,7 +39,7 @@ impl<'a> JpegEncoder<'a> {
         assert_eq!(picture.layout(), Layout::Rgb, "JPEG has no alpha channel");
         Format::Jpeg.check_size(picture, MAX_SIDE)?;
         let grey = picture.is_grey().then(|| picture.pixels().iter().step_by(3).copied().collect());
-        Ok(JpegEncoder { picture, grey, chroma, effort })
+        Ok(JpegEncoder { picture, grey, chroma, effort, sample: OnceCell::new() })
     }
 }
 
@@ -57,6 +51,16 @@ impl Encoder for JpegEncoder<'_> {
     fn snap(&self, ln_step: f64) -> f64 {
         // A thousandth of the scale moves the size by 0.05 %; finer states are not worth an encode.
         (ln_step * 1000.0).round() / 1000.0
+    }
+
+    fn estimate(&self, ln_step: f64) -> f64 {
+        self.sample.get_or_init(|| Sample::of(self.picture, self.chroma)).ln_bytes(ln_step)
+    }
+
+    fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
+        let Some(strips) = estimate::strips(self.picture, self.chroma) else { return Ok(None) };
+        let file = JpegEncoder::new(&strips, self.chroma, self.effort)?.encode(ln_step)?;
+        Ok(Some(estimate::scaled_up(self.picture, &strips, self.chroma, ln_step, file.len() as u64)))
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use png::{BitDepth, ColorType, Compression, Filter, SrgbRenderingIntent};
 
-use crate::codec::{Effort, EncodeError, Encoder, Format};
+use crate::codec::{Effort, EncodeError, Encoder, Format, quality};
 use crate::picture::{Layout, Picture};
 
 /// Largest side that we write; the format itself allows 2^31 - 1.
@@ -68,6 +68,10 @@ impl Encoder for PaletteEncoder<'_> {
 
     fn snap(&self, ln_step: f64) -> f64 {
         -f64::from(colours(ln_step)).ln()
+    }
+
+    fn estimate(&self, ln_step: f64) -> f64 {
+        quality::PNG.ln_bytes(self.picture.pixel_count(), ln_step)
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {

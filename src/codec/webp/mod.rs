@@ -3,5 +3,6 @@
 pub mod container;
 pub mod decode;
 pub mod encode;
+pub mod estimate;
 mod header;
 pub mod quantiser;

@@ -1,0 +1,88 @@
+//! What a JPEG will take, before it is encoded: every n-th row of its blocks is counted, and once encoded.
+//! The coefficients are printed by `cargo run --release --example rate_model`.
+
+use super::quantiser;
+use crate::codec::rate::{Count, Spectrum, Steps, apply};
+use crate::picture::{Chroma, Picture};
+
+/// Bytes of a progressive file besides its coefficients: ten scans with a Huffman table each. The strips predict
+/// best with this number (errors of 0.33 % in the median over the corpus, 0.41 % with 500, 0.54 % with 700).
+pub const OVERHEAD: f64 = 600.0;
+
+/// Rows of blocks that a sample has: enough of them say what the whole takes, however large it is.
+const SAMPLE_ROWS: u32 = 32;
+
+/// Of how many rows of blocks one is sampled. A sample of every fourth says what a picture of 2,048 pixels takes to
+/// 1.7 % in 95 of 100 cases for 0.28 of an encode, of every eighth to 3.8 % for 0.15 (over the same).
+const SAMPLED_ROW: std::ops::RangeInclusive<u32> = 4..=12;
+
+/// Pixels below which a sample is not worth its trouble: the picture itself is encoded as fast.
+const LEAST_PIXELS: u64 = 100_000;
+
+/// Coefficients of [`features`] at 4:2:0: error 1.6 % in the median, 6.3 % in 95 of 100 cases.
+const HALVED: [f64; 5] = [-0.14128, -0.02069, -0.00661, 0.00786, 0.00851];
+
+/// The same at 4:4:4: 1.0 % and 2.9 %.
+const FULL: [f64; 5] = [-0.12587, -0.00042, -0.00332, 0.01591, 0.00533];
+
+/// What decides how many bytes mozjpeg takes for each bit that is counted: the scale of the tables and how busy the
+/// picture is there, in ln(bits per pixel).
+pub fn features(count: &Count, pixels: f64, ln_step: f64) -> [f64; 5] {
+    let busy = (count.bits.max(1.0) / pixels).ln();
+    [1.0, ln_step, ln_step * ln_step, busy, busy * busy]
+}
+
+/// The counts at the tables of `ln_step`.
+pub fn count(spectrum: &Spectrum, ln_step: f64) -> Count {
+    spectrum.count(&Steps::new(&quantiser::table(ln_step).map(f64::from), 0.5))
+}
+
+/// The sample of a picture.
+pub struct Sample {
+    chroma: Chroma,
+    pixels: f64,
+    spectrum: Spectrum,
+}
+
+impl Sample {
+    pub fn of(picture: &Picture, chroma: Chroma) -> Sample {
+        let pixels = picture.pixel_count();
+        let sampled = if pixels < LEAST_PIXELS { pixels } else { pixels / u64::from(sampled_row(picture, chroma)) };
+        Sample { chroma, pixels: pixels as f64, spectrum: Spectrum::of(picture, chroma, sampled) }
+    }
+
+    /// ln(bytes) at `ln_step`.
+    pub fn ln_bytes(&self, ln_step: f64) -> f64 {
+        let count = count(&self.spectrum, ln_step);
+        let coefficients = if self.chroma == Chroma::Halved { &HALVED } else { &FULL };
+        let ln_bits = count.bits.max(1.0).ln() + apply(coefficients, &features(&count, self.pixels, ln_step));
+        (OVERHEAD + ln_bits.exp() / 8.0).ln()
+    }
+}
+
+/// Every n-th row of blocks of `picture`, one below the other; none when the picture is too small to gain by it.
+pub fn strips(picture: &Picture, chroma: Chroma) -> Option<Picture> {
+    let every = sampled_row(picture, chroma) as usize;
+    let rows = picture.height() / chroma.block_pixels();
+    if picture.pixel_count() < LEAST_PIXELS || rows < 2 * every as u32 {
+        return None;
+    }
+    let strip_height = chroma.block_pixels() as usize;
+    let strip_bytes = strip_height * picture.width() as usize * picture.layout().bytes_per_pixel();
+    let taken: Vec<&[u8]> = picture.pixels().chunks_exact(strip_bytes).skip(every / 2).step_by(every).collect();
+    let height = (taken.len() * strip_height) as u32;
+    Some(Picture::new(picture.width(), height, picture.layout(), taken.concat()))
+}
+
+fn sampled_row(picture: &Picture, chroma: Chroma) -> u32 {
+    let rows = picture.height() / chroma.block_pixels();
+    (rows / SAMPLE_ROWS).clamp(*SAMPLED_ROW.start(), *SAMPLED_ROW.end())
+}
+
+/// What `picture` takes at `ln_step`, in ln(bytes), when its `strips` take `strip_bytes`: as many times more as
+/// counting finds bits.
+pub fn scaled_up(picture: &Picture, strips: &Picture, chroma: Chroma, ln_step: f64, strip_bytes: u64) -> f64 {
+    let bits = |picture: &Picture| count(&Spectrum::of(picture, chroma, u64::MAX), ln_step).bits;
+    let body = (strip_bytes as f64 - OVERHEAD).max(1.0) * bits(picture) / bits(strips).max(1.0);
+    (OVERHEAD + body).ln()
+}

@@ -1,0 +1,228 @@
+//! Quantising a spectrum and counting the bits that a baseline JPEG of it takes. Must not know encoders.
+
+use super::Spectrum;
+use super::dct::{PRECISION, ZIGZAG};
+
+/// A quantiser, ready to be applied to a spectrum.
+pub struct Steps {
+    /// 2^16 over each step, in zigzag order.
+    reciprocals: [u16; 64],
+    /// What is added before the division.
+    roundings: [u16; 64],
+    /// Magnitudes below these become zero.
+    thresholds: [u16; 64],
+}
+
+impl Steps {
+    /// The quantiser with `table` of steps in natural order, each at least 0.5; magnitudes below `dead_zone` steps
+    /// become zero (0.5 is plain rounding).
+    pub fn new(table: &[f64; 64], dead_zone: f64) -> Steps {
+        let steps = ZIGZAG.map(|place| table[place] * PRECISION);
+        let mut thresholds = steps.map(|step| (step * dead_zone).ceil() as u16);
+        thresholds[0] = 0;
+        Steps {
+            reciprocals: steps.map(|step| (65_536.0 / step).ceil() as u16),
+            roundings: steps.map(|step| (step * 0.5).round() as u16),
+            thresholds,
+        }
+    }
+
+    /// Magnitudes of the quantised `block`.
+    fn apply(&self, block: &[i16; 64]) -> [u16; 64] {
+        let mut levels = [0; 64];
+        for place in 0..64 {
+            let magnitude = block[place].unsigned_abs();
+            let sum = magnitude + self.roundings[place];
+            let level = ((u32::from(sum) * u32::from(self.reciprocals[place])) >> 16) as u16;
+            levels[place] = if magnitude < self.thresholds[place] { 0 } else { level };
+        }
+        levels
+    }
+}
+
+/// What a quantised spectrum takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Count {
+    /// Bits of all symbols by their entropy, and of the magnitudes behind them.
+    pub bits: f64,
+    /// The part of them that codes lowest frequencies.
+    pub dc_bits: f64,
+    /// The part of them that ends blocks.
+    pub end_bits: f64,
+    /// Coefficients above the lowest frequency that are not zero.
+    pub nonzero: f64,
+}
+
+impl Spectrum {
+    /// Counts the spectrum at `steps`.
+    pub fn count(&self, steps: &Steps) -> Count {
+        let mut luma = Symbols::default();
+        luma.add(&self.luma, steps);
+        let mut chroma = Symbols::default();
+        self.chroma.iter().for_each(|plane| chroma.add(plane, steps));
+        let (luma, chroma) = (luma.count(), chroma.count());
+        Count {
+            bits: (luma.bits + chroma.bits) * self.weight,
+            dc_bits: (luma.dc_bits + chroma.dc_bits) * self.weight,
+            end_bits: (luma.end_bits + chroma.end_bits) * self.weight,
+            nonzero: (luma.nonzero + chroma.nonzero) * self.weight,
+        }
+    }
+}
+
+/// How often each symbol of JPEG's entropy code occurs (T.81 F.1.2).
+struct Symbols {
+    /// By bits of the difference.
+    dc: [u32; 16],
+    /// By run of zeros and bits of the level that ends it.
+    ac: [u32; 256],
+}
+
+impl Default for Symbols {
+    fn default() -> Symbols {
+        Symbols { dc: [0; 16], ac: [0; 256] }
+    }
+}
+
+const END_OF_BLOCK: usize = 0x00;
+const SIXTEEN_ZEROS: usize = 0xF0;
+
+impl Symbols {
+    fn add(&mut self, blocks: &[[i16; 64]], steps: &Steps) {
+        let mut last_dc = 0;
+        for block in blocks {
+            let levels = steps.apply(block);
+            let dc = i32::from(levels[0]) * i32::from(block[0].signum());
+            self.dc[bits_of(dc.abs_diff(last_dc)) as usize] += 1;
+            last_dc = dc;
+            self.add_ac(&levels);
+        }
+    }
+
+    fn add_ac(&mut self, levels: &[u16; 64]) {
+        let mut rest = nonzero_places(levels) & !1;
+        let mut last = 0;
+        while rest != 0 {
+            let place = rest.trailing_zeros();
+            let zeros = place - last - 1;
+            self.ac[SIXTEEN_ZEROS] += zeros / 16;
+            let symbol = (zeros % 16) << 4 | bits_of(u32::from(levels[place as usize]));
+            self.ac[(symbol & 255) as usize] += 1;
+            last = place;
+            rest &= rest - 1;
+        }
+        self.ac[END_OF_BLOCK] += u32::from(last < 63);
+    }
+
+    fn count(&self) -> Count {
+        let dc_bits = entropy(&self.dc) + magnitude_bits(&self.dc, 15);
+        let ac_bits = entropy(&self.ac) + magnitude_bits(&self.ac, 15);
+        let total: u32 = self.ac.iter().sum();
+        Count {
+            bits: dc_bits + ac_bits,
+            dc_bits,
+            end_bits: bits_for(self.ac[END_OF_BLOCK], f64::from(total)),
+            nonzero: f64::from(total - self.ac[END_OF_BLOCK] - self.ac[SIXTEEN_ZEROS]),
+        }
+    }
+}
+
+/// Bits of `magnitude`: the size category of T.81 table F.1.
+fn bits_of(magnitude: u32) -> u32 {
+    32 - magnitude.leading_zeros()
+}
+
+/// A bit for each level that is not zero, the first lowest.
+fn nonzero_places(levels: &[u16; 64]) -> u64 {
+    let flags = levels.map(|level| u8::from(level != 0));
+    let (groups, _) = flags.as_chunks::<8>();
+    let mut places = 0;
+    for (index, group) in groups.iter().enumerate() {
+        // Brings the lowest bits of eight bytes together in the highest byte.
+        let gathered = u64::from_le_bytes(*group).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        places |= gathered << (8 * index);
+    }
+    places
+}
+
+/// Bits of all symbols in an ideal code.
+fn entropy(symbols: &[u32]) -> f64 {
+    let total = f64::from(symbols.iter().sum::<u32>());
+    symbols.iter().map(|count| bits_for(*count, total)).sum()
+}
+
+/// Bits of `count` symbols out of `total` in an ideal code.
+fn bits_for(count: u32, total: f64) -> f64 {
+    if count == 0 { 0.0 } else { f64::from(count) * (total / f64::from(count)).log2() }
+}
+
+/// Bits behind the symbols, whose low bits (by `mask`) say how many follow each.
+fn magnitude_bits(symbols: &[u32], mask: usize) -> f64 {
+    symbols.iter().enumerate().map(|(symbol, count)| f64::from(*count) * (symbol & mask) as f64).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::{Chroma, Layout, Picture};
+
+    fn noise(width: u32, height: u32) -> Picture {
+        let mut seed = 3u32;
+        let pixels = (0..width * height * 3)
+            .map(|_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 24) as u8
+            })
+            .collect();
+        Picture::new(width, height, Layout::Rgb, pixels)
+    }
+
+    fn flat(step: f64) -> Steps {
+        Steps::new(&[step; 64], 0.5)
+    }
+
+    #[test]
+    fn coarser_steps_take_fewer_bits() {
+        let spectrum = Spectrum::of(&noise(67, 45), Chroma::Halved, u64::MAX);
+        let mut last = f64::INFINITY;
+        for step in [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 255.0] {
+            let bits = spectrum.count(&flat(step)).bits;
+            assert!(bits < last, "{bits} at step {step}, {last} before");
+            last = bits;
+        }
+    }
+
+    #[test]
+    fn levels_are_rounded_to_the_nearest() {
+        let steps = flat(5.0);
+        let block: [i16; 64] = std::array::from_fn(|place| place as i16 * 13 - 400);
+        for (place, level) in steps.apply(&block).into_iter().enumerate() {
+            let exact = f64::from(block[place].unsigned_abs()) / 40.0;
+            assert!((f64::from(level) - exact).abs() <= 0.51, "{} gives {level}", block[place]);
+        }
+    }
+
+    #[test]
+    fn a_flat_picture_ends_every_block_at_once() {
+        let picture = Picture::new(64, 64, Layout::Rgb, vec![77; 64 * 64 * 3]);
+        let count = Spectrum::of(&picture, Chroma::Full, u64::MAX).count(&flat(4.0));
+        assert_eq!((count.nonzero, count.end_bits), (0.0, 0.0));
+    }
+
+    #[test]
+    fn places_are_where_levels_are_not_zero() {
+        let mut levels = [0; 64];
+        for place in [0, 1, 7, 8, 31, 32, 63] {
+            levels[place] = 900;
+        }
+        assert_eq!(nonzero_places(&levels), 1 | 1 << 1 | 1 << 7 | 1 << 8 | 1 << 31 | 1 << 32 | 1 << 63);
+    }
+
+    #[test]
+    fn a_sample_of_rows_stands_for_all() {
+        let picture = noise(2048, 1600);
+        let bits = Spectrum::of(&picture, Chroma::Halved, 300_000).count(&flat(8.0)).bits;
+        let small = Spectrum::of(&noise(2048, 160), Chroma::Halved, u64::MAX).count(&flat(8.0)).bits;
+        assert!((bits / small / 10.0 - 1.0).abs() < 0.01, "{bits} for ten times {small}");
+    }
+}

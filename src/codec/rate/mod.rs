@@ -1,0 +1,18 @@
+//! The rate model: what a picture costs at a quantiser step, counted without an encoder. The blockwise DCT is
+//! taken once; then it is quantised and counted as often as asked. Knows T.81, no encoder.
+
+mod count;
+mod curve;
+mod dct;
+mod sample;
+mod spectrum;
+
+pub use count::{Count, Steps};
+pub use curve::Curve;
+pub use sample::{Fitted, Sample};
+pub use spectrum::Spectrum;
+
+/// The sum of `features` times their fitted `coefficients`.
+pub fn apply<const N: usize>(coefficients: &[f64; N], features: &[f64; N]) -> f64 {
+    coefficients.iter().zip(features).map(|(coefficient, feature)| coefficient * feature).sum()
+}

@@ -1,0 +1,66 @@
+//! Sizes by counting at one step for every frequency: what VP8 and AV1 do is near enough to it that a few fitted
+//! coefficients tell the rest.
+
+use super::{Count, Curve, Spectrum, Steps, apply};
+use crate::picture::{Chroma, Picture};
+
+/// Pixels that are counted at the most; of a larger picture every n-th row of blocks is taken.
+const SAMPLED_PIXELS: u64 = 500_000;
+
+/// How an encoder's sizes follow from counts.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The count that tells most of the encoder's size at a step is that of JPEG at another: ln of their ratio.
+    pub finer: f64,
+    /// Share of a step below which a coefficient is lost.
+    pub dead_zone: f64,
+    /// Of [`Fitted::features`].
+    pub coefficients: [f64; 10],
+}
+
+impl Fitted {
+    /// What decides how many bits the encoder takes for a pixel at `ln_step`.
+    pub fn features(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> [f64; 10] {
+        let count = self.count(spectrum, ln_step);
+        let bits = count.bits.max(1.0);
+        let busy = (bits / pixels).ln();
+        let (ends, means) = ((1.0 - count.end_bits / bits).max(0.01).ln(), count.dc_bits / bits);
+        let sparse = ((count.nonzero + 1.0) / bits).ln();
+        let square = |value: f64| value * value;
+        [1.0, ln_step, square(ln_step), busy, square(busy), busy * ln_step, ends, means, sparse, sparse * ln_step]
+    }
+
+    fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
+        // Half a level is the finest step that counting takes.
+        let step = (ln_step + self.finer).exp().max(0.5);
+        spectrum.count(&Steps::new(&[step; 64], self.dead_zone))
+    }
+}
+
+/// The sample of a picture, ready to be asked.
+pub struct Sample {
+    fitted: &'static Fitted,
+    pixels: f64,
+    spectrum: Spectrum,
+    ln_bits_per_pixel: Curve,
+}
+
+impl Sample {
+    pub fn of(picture: &Picture, fitted: &'static Fitted) -> Sample {
+        Sample {
+            fitted,
+            pixels: picture.pixel_count() as f64,
+            spectrum: Spectrum::of(picture, Chroma::Halved, SAMPLED_PIXELS),
+            ln_bits_per_pixel: Curve::default(),
+        }
+    }
+
+    /// ln(bytes) at `ln_step`.
+    pub fn ln_bytes(&self, ln_step: f64) -> f64 {
+        let counted = |x: f64| {
+            let features = self.fitted.features(&self.spectrum, self.pixels, x);
+            apply(&self.fitted.coefficients, &features)
+        };
+        (self.pixels / 8.0).ln() + self.ln_bits_per_pixel.read(ln_step, counted)
+    }
+}

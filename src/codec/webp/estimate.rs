@@ -1,0 +1,42 @@
+//! What a lossy WebP will take, before it is encoded: by counting, and by a cheaper encode. The coefficients are
+//! printed by `cargo run --release --example rate_model`.
+
+use crate::codec::rate::{Fitted, apply};
+
+/// How sizes follow from counts: error 3.8 % in the median, 11 % in 95 of 100 cases.
+pub const COUNTED: Fitted = Fitted {
+    finer: -1.0,
+    dead_zone: 0.62,
+    coefficients: [3.36952, -0.92654, 0.09271, 0.95049, 0.00162, 0.02762, 2.90516, 2.68237, 1.41267, -0.11131],
+};
+
+/// Coefficients of [`probe_features`]: error 0.6 % in the median, 2.5 % in 95 of 100 cases.
+const PROBED: [f64; 8] = [0.01639, -0.02144, 0.00199, 0.00048, -0.01006, -0.39690, 0.04497, 0.04552];
+
+/// What libwebp says of an encode.
+#[derive(Clone, Copy, Debug)]
+pub struct Stats {
+    /// Bytes of the file but for its alpha plane.
+    pub bytes: f64,
+    /// Bytes of the alpha plane, which no method changes.
+    pub alpha_bytes: f64,
+    /// Bytes that tell how blocks are predicted.
+    pub mode_bytes: f64,
+    /// Bytes of the lowest frequencies of blocks predicted whole.
+    pub dc_bytes: f64,
+    /// Share of macroblocks that are predicted 4x4 by 4x4.
+    pub share_4: f64,
+}
+
+/// What decides how much smaller or larger than at method 2 the file at method 4 is.
+pub fn probe_features(stats: &Stats, pixels: f64, ln_step: f64) -> [f64; 8] {
+    let busy = (stats.bytes * 8.0 / pixels).ln();
+    let (modes, dc) = (stats.mode_bytes / stats.bytes, stats.dc_bytes / stats.bytes);
+    [1.0, ln_step, ln_step * ln_step, busy * busy, busy * ln_step, modes, dc, stats.share_4]
+}
+
+/// ln(bytes) at method 4 of a picture that takes what `stats` say at method 2.
+pub fn at_method_4(stats: &Stats, pixels: f64, ln_step: f64) -> f64 {
+    let growth = apply(&PROBED, &probe_features(stats, pixels, ln_step)).exp();
+    (stats.bytes * growth + stats.alpha_bytes).ln()
+}
