@@ -1,20 +1,21 @@
 //! How well and how cheaply targets are hit, as one table a format:
 //!
 //! ```text
-//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FOLDER...]
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [downscale]]
 //! ```
 //!
 //! Without a corpus a drawn picture stands in. "over" counts answers over the target, "fill" is bytes over
 //! target where neither the quality ceiling nor a lossless answer ended the search, "cost" the CPU time of the
 //! whole job over that of decoding and one encode at the setting it ended with, summed over the set; the last
-//! columns are the same for a bisection over whole quality units with the same encoder.
+//! columns are those of a bisection over whole quality units with the same encoder, decoding included, and the median
+//! of the difference in SSIMULACRA2, where both have an answer. `downscale` lets the job make the picture smaller.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytefit::codec::variant::Variant;
-use bytefit::codec::{self, Effort, Format, Limits, MetadataPolicy};
-use bytefit::job::{self, Formats, Job, Mode, OnMiss, Outcome, Stop};
+use bytefit::codec::{self, Effort, Format, Limits};
+use bytefit::job::{self, Formats, Job, Outcome, Stop};
 use bytefit::picture::score::Reference;
 use bytefit::picture::{Layout, Picture, transform};
 
@@ -26,6 +27,9 @@ const TARGETS: [(&str, Target); 5] = [
     ("80 KB", Target::Bytes(80_000)),
     ("20 KB", Target::Bytes(20_000)),
 ];
+
+/// Formats that are measured.
+const FORMATS: [Format; 3] = [Format::Jpeg, Format::Webp, Format::Avif];
 
 enum Target {
     BitsPerPixel(f64),
@@ -43,21 +47,29 @@ struct Row {
     cpu_once: f64,
     score: f64,
     bisection_encodes: f64,
+    bisection_cpu: f64,
     bisection_score: f64,
     megapixels: f64,
 }
 
 fn main() {
     // `cargo bench` and `cargo test --benches` hand flags of their own.
-    let folders: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let (mut formats, mut folders, mut downscale) = (Vec::new(), Vec::new(), false);
+    for argument in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
+        match FORMATS.into_iter().find(|format| format.name() == argument) {
+            Some(format) => formats.push(format),
+            None if argument == "downscale" => downscale = true,
+            None => folders.push(argument),
+        }
+    }
     let inputs = inputs(&folders);
-    for format in [Format::Jpeg, Format::Webp, Format::Avif] {
+    for format in if formats.is_empty() { FORMATS.to_vec() } else { formats } {
         println!("\n{} ({} pictures)", format.name(), inputs.len());
         println!(
-            "target    hit%  over  fill med/p5    encodes mean/p95  cost  ms/MP  score  | bisection: encodes  score"
+            "target    hit%  over  fill med/p5    encodes mean/p95  cost  ms/MP  score  | bisection: encodes  cost  gain"
         );
         for (name, target) in &TARGETS {
-            let rows: Vec<Row> = inputs.iter().filter_map(|input| measure(format, target, input)).collect();
+            let rows: Vec<Row> = inputs.iter().filter_map(|input| measure(format, target, downscale, input)).collect();
             print(name, &rows, inputs.len());
         }
     }
@@ -77,7 +89,7 @@ fn inputs(folders: &[String]) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).expect("readable")).collect()
 }
 
-fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
+fn measure(format: Format, target: &Target, downscale: bool, input: &[u8]) -> Option<Row> {
     let decoding = cpu();
     let decoded = codec::decode(input, &Limits::default()).expect("a picture");
     let decode = cpu() - decoding;
@@ -86,7 +98,7 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
         Target::BitsPerPixel(bits) => (picture.pixel_count() as f64 * bits / 8.0) as u64,
         Target::Bytes(bytes) => *bytes,
     };
-    let job = job(format, bytes);
+    let job = job(format, bytes, downscale);
     let working = cpu();
     let answer = job::run(&job, input, &Limits::default(), &Stop::at(Instant::now() + job.deadline)).ok()?;
     let whole = cpu() - working;
@@ -98,7 +110,9 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
     let variant = Variant::of(format)[0];
     variant.encoder(&encoder_input, job.effort).ok()?.encode(variant.scale().ln_step(quality)).ok()?;
     let once = decode + cpu() - encoding;
+    let bisecting = cpu();
     let (bisection_encodes, bisected) = bisect(variant, &picture, bytes, job.effort);
+    let bisection_cpu = decode + cpu() - bisecting;
     Some(Row {
         fill: answer.bytes.len() as f64 / bytes as f64,
         searched: matches!(report.outcome, Outcome::Quality | Outcome::Downscaled) && quality < 89.0,
@@ -108,6 +122,7 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
         cpu_once: once,
         score: score(&reference, &answer.bytes, &picture),
         bisection_encodes,
+        bisection_cpu,
         bisection_score: bisected.map_or(f64::NAN, |file| score(&reference, &file, &picture)),
         megapixels: picture.pixel_count() as f64 / 1e6,
     })
@@ -136,21 +151,8 @@ fn score(reference: &Reference, file: &[u8], asked: &Picture) -> f64 {
     reference.score(&transform::scale(&picture, asked.width(), asked.height()))
 }
 
-fn job(format: Format, target: u64) -> Job {
-    Job {
-        target,
-        mode: Mode::Fit { min_bytes: None },
-        formats: Formats::Among(vec![format]),
-        quality: job::DEFAULT_QUALITY,
-        resize: None,
-        downscale: std::env::var_os("BYTEFIT_DOWNSCALE").is_some(),
-        min_score: None,
-        effort: Effort::Balanced,
-        metadata: MetadataPolicy::Strip,
-        background: [255; 3],
-        on_miss: OnMiss::Error,
-        deadline: Duration::from_secs(600),
-    }
+fn job(format: Format, target: u64, downscale: bool) -> Job {
+    Job { downscale, deadline: Duration::from_secs(600), ..Job::new(target, Formats::Among(vec![format])) }
 }
 
 fn print(name: &str, rows: &[Row], pictures: usize) {
@@ -158,7 +160,7 @@ fn print(name: &str, rows: &[Row], pictures: usize) {
     let sum = |pick: fn(&Row) -> f64| rows.iter().map(pick).sum::<f64>();
     let fills: Vec<f64> = rows.iter().filter(|row| row.searched).map(|row| row.fill).collect();
     println!(
-        "{name:<9} {:>4.0} {:>5}  {:.3}/{:.3}     {:>5.2}/{:<3.0}      {:>6.2} {:>6.0} {:>6.2}  | {:>6.2} {:>12.2}",
+        "{name:<9} {:>4.0} {:>5}  {:.3}/{:.3}     {:>5.2}/{:<3.0}      {:>6.2} {:>6.0} {:>6.2}  | {:>18.2} {:>5.2} {:>+5.2}",
         100.0 * rows.len() as f64 / pictures as f64,
         rows.iter().filter(|row| row.over).count(),
         quantile(fills.clone(), 0.5),
@@ -169,7 +171,8 @@ fn print(name: &str, rows: &[Row], pictures: usize) {
         1e3 * sum(|row| row.cpu) / sum(|row| row.megapixels),
         quantile(all(|row| row.score), 0.5),
         sum(|row| row.bisection_encodes) / rows.len() as f64,
-        quantile(rows.iter().map(|row| row.bisection_score).filter(|score| score.is_finite()).collect(), 0.5),
+        sum(|row| row.bisection_cpu) / sum(|row| row.cpu_once),
+        quantile(all(|row| row.score - row.bisection_score).into_iter().filter(|gain| gain.is_finite()).collect(), 0.5),
     );
 }
 
@@ -178,11 +181,11 @@ fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
-/// Seconds of CPU that this thread has used.
+/// Seconds of CPU that this process has used: rav1e works on threads of its own.
 fn cpu() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call only writes the struct that it is handed.
-    unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::codec::{Format, MetadataPolicy};
 use crate::fit::target::{SIZE_GRAMMAR, SizeError, parse_size};
-use crate::job::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
+use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::picture::transform::{Resize, ResizeFit};
 
 /// What stands where a request is silent, and the bounds it may not pass.
@@ -100,25 +100,26 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
     let target = target(&given, defaults)?;
     let formats = given.parse("format", formats)?.unwrap_or(FormatChoice::Auto);
     let auto_format = formats == FormatChoice::Auto;
+    let formats = match formats {
+        FormatChoice::Auto => Formats::Among(defaults.formats.clone()),
+        FormatChoice::Keep => Formats::Keep,
+        FormatChoice::List(list) => Formats::Among(list),
+    };
+    let usual = Job::new(target, formats);
     let job = Job {
-        target,
         mode: mode(&given, target)?,
-        formats: match formats {
-            FormatChoice::Auto => Formats::Among(defaults.formats.clone()),
-            FormatChoice::Keep => Formats::Keep,
-            FormatChoice::List(list) => Formats::Among(list),
-        },
-        quality: given.parse("quality", |text| number(text, 1.0, 100.0))?.unwrap_or(DEFAULT_QUALITY),
+        quality: given.parse("quality", |text| number(text, 1.0, 100.0))?.unwrap_or(usual.quality),
         resize: resize(&given)?,
-        downscale: given.one_of("downscale", &[("auto", true), ("never", false)])?.unwrap_or(true),
+        downscale: given.one_of("downscale", &[("auto", true), ("never", false)])?.unwrap_or(usual.downscale),
         min_score: given.parse("min_score", |text| number(text, 0.0, 100.0))?,
-        effort: given.one_of("effort", EFFORTS)?.unwrap_or_default(),
-        metadata: given.one_of("metadata", POLICIES)?.unwrap_or_default(),
-        background: given.parse("background", colour)?.unwrap_or([255; 3]),
+        effort: given.one_of("effort", EFFORTS)?.unwrap_or(usual.effort),
+        metadata: given.one_of("metadata", POLICIES)?.unwrap_or(usual.metadata),
+        background: given.parse("background", colour)?.unwrap_or(usual.background),
         on_miss: given
             .one_of("on_miss", &[("error", OnMiss::Error), ("smallest", OnMiss::Smallest)])?
-            .unwrap_or_default(),
+            .unwrap_or(usual.on_miss),
         deadline: given.parse("deadline", |text| deadline(text, defaults.max_deadline))?.unwrap_or(defaults.deadline),
+        ..usual
     };
     Ok(Request { job, auto_format, filename: given.parse("filename", filename)? })
 }

@@ -4,8 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bytefit::codec::{self, DecodeError, Format, Limits, MetadataPolicy};
-use bytefit::job::{self, Answer, Effort, Formats, Job, JobError, Mode, OnMiss, Stop};
+use bytefit::codec::{self, DecodeError, Format, Limits};
+use bytefit::job::{self, Answer, Effort, Formats, Job, JobError, Stop};
 use rayon::prelude::*;
 
 /// Far above what any takes with optimisation, so that only a hang is one.
@@ -39,20 +39,8 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 fn job(format: Format, target: u64) -> Job {
-    Job {
-        target,
-        mode: Mode::Fit { min_bytes: None },
-        formats: Formats::Among(vec![format]),
-        quality: job::DEFAULT_QUALITY,
-        resize: None,
-        downscale: true,
-        min_score: None,
-        effort: Effort::Fast,
-        metadata: MetadataPolicy::Strip,
-        background: [255; 3],
-        on_miss: OnMiss::Error,
-        deadline: Duration::from_secs(120),
-    }
+    let job = Job::new(target, Formats::Among(vec![format]));
+    Job { effort: Effort::Fast, deadline: Duration::from_secs(120), ..job }
 }
 
 fn run(job: &Job, input: &[u8]) -> Result<Answer, JobError> {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::codec::Limits;
-use crate::job::{Answer, Job, JobError, Outcome, Stop, StopReason};
+use crate::job::{Answer, Job, JobError, Outcome, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use admission::Admission;
 pub use admission::Ticket;
@@ -311,11 +311,7 @@ impl Shared {
 
     /// Works on this thread, unless there is no reason left to.
     fn work_now(&self, job: &Job, input: &[u8], stop: &Stop) -> Result<Answer, JobError> {
-        match stop.reason() {
-            Some(StopReason::Deadline) => return Err(JobError::DeadlineExceeded { deadline: job.deadline }),
-            Some(StopReason::Cancelled) => return Err(JobError::Cancelled),
-            None => {}
-        }
+        job.check(stop)?;
         let started = Instant::now();
         let result = self.work.run(job, input, &self.limits, stop);
         self.admission.job_took(started.elapsed());

@@ -9,27 +9,14 @@ use futures_util::poll;
 use tokio::sync::mpsc as signals;
 
 use super::*;
-use crate::codec::{DecodeError, Format, MetadataPolicy};
-use crate::job::{Effort, Facts, Formats, Mode, OnMiss, Report, Timings};
+use crate::codec::{DecodeError, Format};
+use crate::job::{Facts, Formats, Report, StopReason, Timings};
 
 const MIB: u64 = 1 << 20;
 
 /// A job like any other.
 pub fn job() -> Job {
-    Job {
-        target: 1000,
-        mode: Mode::Fit { min_bytes: None },
-        formats: Formats::Keep,
-        quality: 95.0,
-        resize: None,
-        downscale: true,
-        min_score: None,
-        effort: Effort::Balanced,
-        metadata: MetadataPolicy::Strip,
-        background: [255; 3],
-        on_miss: OnMiss::Error,
-        deadline: Duration::from_secs(3600),
-    }
+    Job { deadline: Duration::from_secs(3600), ..Job::new(1000, Formats::Keep) }
 }
 
 fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {

@@ -1,5 +1,6 @@
 //! Going smaller when the target is too low for a decent look at full size. Always from the original pixels.
-//! Must not know formats beyond their thresholds.
+//! Must not know formats beyond their thresholds. Constants without a source of their own come from
+//! `examples/scale.rs`: JPEG and WebP of 46 photographs at 0.1 to 0.8 bits a pixel and eight scales.
 
 use std::borrow::Cow;
 
@@ -13,36 +14,40 @@ use super::candidate::Candidate;
 use super::lossy::{self, Known};
 use super::workbench::Workbench;
 
-/// The quality below which a smaller picture of better quality looks better at the same bytes
-/// (joint search over scale and quality, 24 Kodak pictures: about 50 for JPEG and AVIF, 60 for WebP).
+/// The quality from which on a picture keeps its size: above it a smaller one gains 1.5 points of SSIMULACRA2 at
+/// the best, and loses more than that on some pictures. For AVIF and PNG an estimate: AVIF gains least by going smaller.
 fn decent_quality(format: Format) -> f64 {
     match format {
         Format::Webp => 60.0,
+        Format::Jpeg => 55.0,
         _ => 50.0,
     }
 }
 
-/// So far below decent, a picture of full size is not worth comparing with a smaller one.
-const DOUBT: f64 = 12.0;
+/// So far below decent a smaller picture may still look worse: both are made and compared.
+const DOUBT: f64 = 15.0;
 
-/// So far above decent, a smaller picture gave away more size than it needed to.
-const GENEROUS: f64 = 18.0;
+/// The quality at which a smaller picture looks best, given what the whole one would have: about 70 (medians of 60 to
+/// 76), less when that would take too much detail away (49 where the whole one has -45).
+fn ideal_quality(whole: f64) -> f64 {
+    (70.0 + 0.36 * (whole - 10.0)).clamp(45.0, 70.0)
+}
 
-/// Bytes grow with the side to this power at equal quality: fewer pixels, but busier ones. An estimate, below the 2 of
-/// pixels alone; the encodes that follow correct it.
+/// Bytes grow with the side to this power at equal quality: fewer pixels, but busier ones. A first guess, below the 2
+/// of pixels alone; the model corrects it.
 const BYTES_BY_SIDE: f64 = 1.6;
 
-/// Down to this scale by the first guess, the full size is tried first: the guess may be off by that much.
-const TRUSTED_SCALE: f64 = 0.6;
-
 /// Scales that differ by less than this are the same.
-const SAME_SCALE: f64 = 0.05;
+const SAME_SCALE: f64 = 0.08;
+
+/// The largest scale below 1 that is worth its loss: at 0.9 nothing gains a point.
+const LARGEST_SCALE: f64 = 0.85;
 
 /// The shortest long side, in pixels, that a picture is brought to.
 const LEAST_SIDE: u32 = 64;
 
-/// Sizes tried at the most: the second lands unless the picture's detail changes with its scale.
-const MAX_SIZES: u32 = 5;
+/// Sizes that the model is asked about, and sizes encoded, at the most.
+const MAX_SIZES: u32 = 4;
 
 /// The best-looking file over the scales of `original`; none when no setting reaches the cap.
 ///
@@ -54,48 +59,66 @@ pub fn best_scale(
     original: &Picture,
     aim: &Aim,
 ) -> Result<Option<Candidate>, JobError> {
-    let decent = decent_quality(format);
-    let least = least_scale(original);
-    let mut scale = first_scale(format, original, aim).max(least);
-    if scale < 1.0 {
-        // The guess knows the median of all pictures; one encode of this one corrects it.
-        let scout = lossy::at_size(bench, format, &at_scale(original, scale), &Aim { max_encodes: 1, ..*aim })?;
-        scale = scout.known.map_or(scale, |known| (scale * growth(format, aim, &known)).clamp(least, 1.0));
+    let (decent, whole) = (decent_quality(format), lossy::foretell(bench, format, original, aim)?);
+    if whole >= decent {
+        let landing = lossy::at_size(bench, format, original, aim)?;
+        return match landing.candidate {
+            Some(candidate) => Ok(Some(candidate)),
+            // The model erred: nothing reaches the cap at this size.
+            None => smaller(bench, format, original, aim, decent),
+        };
     }
-    let mut best = None;
-    for _ in 0..MAX_SIZES {
-        let landing = lossy::at_size(bench, format, &at_scale(original, scale), aim)?;
-        best = better(bench, best, landing.candidate, decent)?;
-        let Some(known) = landing.known else { break };
-        let enough = if scale == 1.0 { f64::INFINITY } else { decent + GENEROUS };
-        let least_quality = if scale == 1.0 { decent } else { decent - DOUBT };
-        let settled = best.is_some() && (least_quality..=enough).contains(&known.quality);
-        let next = (scale * growth(format, aim, &known)).clamp(least, 1.0);
-        if settled || (next / scale - 1.0).abs() < SAME_SCALE || bench.stop_reason().is_some() {
+    let small = smaller(bench, format, original, aim, whole)?;
+    if whole < decent - DOUBT || bench.stop_reason().is_some() {
+        return Ok(small);
+    }
+    let large = lossy::at_size(bench, format, original, aim)?.candidate;
+    better(bench, small, large)
+}
+
+/// The best-looking of the smaller pictures, when the whole one would have quality `whole`.
+fn smaller(
+    bench: &mut Workbench,
+    format: Format,
+    original: &Picture,
+    aim: &Aim,
+    whole: f64,
+) -> Result<Option<Candidate>, JobError> {
+    let ideal = ideal_quality(whole);
+    let growth = |known: &Known| growth(format, aim, known, ideal);
+    let range = least_scale(original)..=LARGEST_SCALE;
+    let within = |scale: f64| scale.clamp(*range.start(), range.end().max(*range.start()));
+    let mut scale = within(growth(&Known { quality: whole, bytes: aim.cap }));
+    let mut picture = at_scale(original, scale);
+    for _ in 1..MAX_SIZES {
+        let quality = lossy::foretell(bench, format, &picture, aim)?;
+        let next = within(scale * growth(&Known { quality, bytes: aim.cap }));
+        if (next / scale - 1.0).abs() < SAME_SCALE {
             break;
         }
         scale = next;
+        picture = at_scale(original, scale);
     }
-    Ok(best)
+    for _ in 0..MAX_SIZES {
+        let landing = lossy::at_size(bench, format, &picture, aim)?;
+        let Some(known) = landing.known.filter(|_| landing.candidate.is_none()) else { return Ok(landing.candidate) };
+        // The model erred: what it took corrects it.
+        let next = within(scale * growth(&known).min(1.0 - SAME_SCALE));
+        if next == scale || bench.stop_reason().is_some() {
+            break;
+        }
+        scale = next;
+        picture = at_scale(original, scale);
+    }
+    Ok(None)
 }
 
-/// The scale at which a decent quality should take what the cap allows, by the median of all pictures; 1 where
-/// that is not clearly less.
-fn first_scale(format: Format, original: &Picture, aim: &Aim) -> f64 {
-    let quality = decent_quality(format);
-    let scale = Variant::of(format)[0].scale();
-    let bits_per_pixel = scale.ln_bits_per_pixel(scale.ln_step(quality)).exp();
-    let bytes = (bits_per_pixel * original.pixel_count() as f64 / 8.0) as u64;
-    let guess = growth(format, aim, &Known { quality, bytes });
-    if guess < TRUSTED_SCALE { guess } else { 1.0 }
-}
-
-/// What a scale is to be multiplied by so that a decent quality takes what the cap allows.
-fn growth(format: Format, aim: &Aim, known: &Known) -> f64 {
+/// What a scale is to be multiplied by so that quality `ideal` takes what the cap allows.
+fn growth(format: Format, aim: &Aim, known: &Known, ideal: f64) -> f64 {
     let scale = Variant::of(format)[0].scale();
     let ln_bits_at = |quality: f64| scale.ln_bits_per_pixel(scale.ln_step(quality));
-    let ln_decent = (known.bytes as f64).ln() + ln_bits_at(decent_quality(format)) - ln_bits_at(known.quality);
-    (((aim.cap as f64).ln() - ln_decent) / BYTES_BY_SIDE).exp()
+    let ln_ideal = (known.bytes as f64).ln() + ln_bits_at(ideal) - ln_bits_at(known.quality);
+    (((aim.cap as f64).ln() - ln_ideal) / BYTES_BY_SIDE).exp()
 }
 
 /// The scale below which a picture is not brought.
@@ -112,16 +135,14 @@ fn at_scale(original: &Picture, scale: f64) -> Cow<'_, Picture> {
     Cow::Owned(transform::scale(original, side(original.width()), side(original.height())))
 }
 
-/// The better-looking of two candidates: `new`, unless `old` is whole and near enough to decent to be in doubt;
-/// then a comparison tells.
+/// The better-looking of two candidates.
 fn better(
     bench: &mut Workbench,
-    old: Option<Candidate>,
-    new: Option<Candidate>,
-    decent: f64,
+    one: Option<Candidate>,
+    two: Option<Candidate>,
 ) -> Result<Option<Candidate>, JobError> {
-    let (Some(old), Some(new)) = (&old, &new) else { return Ok(new.or(old)) };
-    let in_doubt = |candidate: &Candidate| candidate.kind.quality().is_some_and(|quality| quality > decent - DOUBT);
-    let keep_old = in_doubt(old) && bench.looks_better(old, new)?;
-    Ok(Some(if keep_old { old.clone() } else { new.clone() }))
+    match (one, two) {
+        (Some(one), Some(two)) => Ok(Some(if bench.looks_better(&one, &two)? { one } else { two })),
+        (one, two) => Ok(one.or(two)),
+    }
 }

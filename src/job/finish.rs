@@ -48,7 +48,7 @@ pub fn finish(
         padded: len > unpadded,
         quality: candidate.kind.quality().map(on_scale),
         score: candidate.score,
-        encodes: record.steps.len() as u32,
+        encodes: record.encodes().count() as u32,
         encodes_by_format: encodes_by_format(&record),
         trace: record.steps,
         timings,
@@ -90,7 +90,7 @@ fn outcome(kind: Kind, missed: bool, cut_short: bool) -> Outcome {
 }
 
 fn encodes_by_format(record: &Record) -> Vec<(Format, u32)> {
-    let count = |format: Format| record.steps.iter().filter(|step| step.format == format).count() as u32;
+    let count = |format: Format| record.encodes().filter(|step| step.format == format).count() as u32;
     Format::OUTPUT.into_iter().map(|format| (format, count(format))).filter(|(_, count)| *count > 0).collect()
 }
 

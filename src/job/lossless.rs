@@ -14,7 +14,7 @@ use super::workbench::Workbench;
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 pub fn candidate(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Option<Candidate>, JobError> {
     // A lower ceiling says that the last percents of the look are not worth their bytes.
-    if bench.job.quality < DEFAULT_QUALITY || least_bytes(bench.picture) > cap {
+    if bench.job.quality < DEFAULT_QUALITY || surely_over(bench.picture, cap) {
         return Ok(None);
     }
     // WebP's lossless mode is smaller than PNG in nearly every picture.
@@ -53,14 +53,18 @@ fn encode(bench: &Workbench, format: Format) -> Result<Option<Vec<u8>>, JobError
     }
 }
 
-/// Bytes that no lossless encoder is expected to go below: three quarters of a byte for each pixel that differs from its
-/// left, its upper and its upper left neighbour. Photographs take one to two bytes for such a pixel; text and
-/// flat art have few of them.
-fn least_bytes(picture: &Picture) -> u64 {
+/// Whether no lossless encoder is expected to reach `cap`: it takes at least three quarters of a byte for each pixel
+/// that differs from its left, its upper and its upper left neighbour. Photographs take one to two bytes for such a
+/// pixel; text and flat art have few of them.
+fn surely_over(picture: &Picture, cap: u64) -> bool {
     let pixel_bytes = picture.layout().bytes_per_pixel();
     let row_bytes = picture.width() as usize * pixel_bytes;
     let rows: Vec<&[u8]> = picture.pixels().chunks_exact(row_bytes).collect();
-    rows.windows(2).map(|pair| novel_pixels(pair[0], pair[1], pixel_bytes)).sum::<u64>() * 3 / 4
+    let mut novel = 0;
+    rows.windows(2).any(|pair| {
+        novel += novel_pixels(pair[0], pair[1], pixel_bytes);
+        novel * 3 / 4 > cap
+    })
 }
 
 /// Pixels of `row` that differ from their neighbours to the left, above and above left.

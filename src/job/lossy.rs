@@ -6,21 +6,21 @@ use std::ops::RangeInclusive;
 
 use crate::codec::variant::Variant;
 use crate::codec::{Encoder, Format};
-use crate::fit::search::{Aim, Encode, Found, search};
+use crate::fit::search::{self, Aim, Encode, Found};
 use crate::fit::stop::StopReason;
 use crate::picture::{Picture, transform};
 
 use super::candidate::{Candidate, Kind};
 use super::downscale;
 use super::workbench::Workbench;
-use super::{JobError, Mode};
+use super::{Effort, Job, JobError, Mode};
 
 /// The best-looking file of `format` within `cap` bytes; none when no setting reaches it.
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Option<Candidate>, JobError> {
-    let aim = aim(&bench.job.mode, bench.job.target, cap);
+    let aim = aim(bench.job, cap);
     let original = flattened(bench.picture, bench.job.background, format);
     let chosen = if bench.may_shrink {
         downscale::best_scale(bench, format, &original, &aim)?
@@ -28,6 +28,16 @@ pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Opti
         at_size(bench, format, &original, &aim)?.candidate
     };
     Ok(chosen.filter(|candidate| bench.job.mode.is_near_enough(bench.job.target, candidate.len())))
+}
+
+/// The quality at which the model expects the whole picture to take `cap` bytes in `format`.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub fn expected_quality(bench: &mut Workbench, format: Format, cap: u64) -> Result<f64, JobError> {
+    let aim = aim(bench.job, cap);
+    let original = flattened(bench.picture, bench.job.background, format);
+    foretell(bench, format, &original, &aim)
 }
 
 /// Where a search at one size ended.
@@ -54,7 +64,7 @@ pub fn at_size(bench: &mut Workbench, format: Format, picture: &Picture, aim: &A
     let ceiling = bench.job.quality;
     for variant in Variant::of(format) {
         let mut hand = Hand::new(bench, *variant, picture)?;
-        let found = search(&mut hand, aim)?;
+        let found = search::search(&mut hand, aim)?;
         if found.stopped == Some(StopReason::Cancelled) {
             return Err(JobError::Cancelled);
         }
@@ -70,6 +80,16 @@ pub fn at_size(bench: &mut Workbench, format: Format, picture: &Picture, aim: &A
     Ok(landing)
 }
 
+/// The quality at which the model expects `picture` to land on `aim`, without an encode.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub fn foretell(bench: &mut Workbench, format: Format, picture: &Picture, aim: &Aim) -> Result<f64, JobError> {
+    let variant = Variant::of(format)[0];
+    let mut hand = Hand::new(bench, variant, picture)?;
+    Ok(variant.scale().quality(search::foretell(&mut hand, aim)))
+}
+
 /// `picture` as `format` can hold it: on the background where the format keeps no alpha channel.
 fn flattened<'a>(picture: &'a Picture, background: [u8; 3], format: Format) -> Cow<'a, Picture> {
     if picture.has_alpha() && !format.keeps_alpha() {
@@ -79,10 +99,13 @@ fn flattened<'a>(picture: &'a Picture, background: [u8; 3], format: Format) -> C
     }
 }
 
-fn aim(mode: &Mode, target: u64, cap: u64) -> Aim {
-    match mode {
-        Mode::Fit { .. } | Mode::Exact => Aim::below(cap),
-        Mode::Close { tolerance } => Aim::around(target, *tolerance),
+fn aim(job: &Job, cap: u64) -> Aim {
+    let below = Aim::below(cap);
+    match (job.mode, job.effort) {
+        (Mode::Close { tolerance }, _) => Aim::around(job.target, tolerance),
+        (_, Effort::Fast) => Aim { impatience: 0.1, ..below },
+        (_, Effort::Balanced) => below,
+        (_, Effort::Best) => Aim { impatience: 0.0, ..below },
     }
 }
 
@@ -141,9 +164,21 @@ impl Encode for Hand<'_, '_> {
         self.encoder.snap(x)
     }
 
+    fn guess(&self, ln_bytes: f64) -> f64 {
+        let ln_bits_per_pixel = ln_bytes + (8.0 / self.picture.pixel_count() as f64).ln();
+        self.variant.scale().ln_step_at(ln_bits_per_pixel)
+    }
+
+    fn probe(&mut self, x: f64) -> Result<Option<f64>, JobError> {
+        let probed = self.encoder.probe(x)?;
+        if let Some(ln_bytes) = probed {
+            self.bench.note_probe(self.variant, self.picture, x, ln_bytes);
+        }
+        Ok(probed)
+    }
+
     fn predict(&mut self, x: f64) -> f64 {
-        let bits_per_pixel = self.variant.scale().ln_bits_per_pixel(x).exp();
-        (bits_per_pixel * self.picture.pixel_count() as f64 / 8.0).ln()
+        self.encoder.estimate(x)
     }
 
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, JobError> {

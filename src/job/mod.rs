@@ -42,7 +42,7 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     check_asked_size(job, &probe, limits)?;
     let decoded = codec::decode(input, limits)?;
     let mut timings = Timings { decode: started.elapsed(), ..Timings::default() };
-    check(stop, job)?;
+    job.check(stop)?;
 
     let transforming = Instant::now();
     let metadata = finish::kept_metadata(&decoded.metadata, job.metadata);
@@ -57,7 +57,7 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
         None => upright,
     };
     timings.transform = transforming.elapsed();
-    check(stop, job)?;
+    job.check(stop)?;
 
     let searching = Instant::now();
     let mut bench = Workbench::new(job, &picture, &metadata, stop);
@@ -95,14 +95,4 @@ fn check_asked_size(job: &Job, probe: &codec::Probe, limits: &Limits) -> Result<
     let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
     let (width, height) = transform::resized_size(width, height, resize);
     Ok(limits.check_size(probe.format, width, height)?)
-}
-
-/// # Errors
-/// When nobody waits any more, or the deadline has passed before there is anything to answer.
-fn check(stop: &Stop, job: &Job) -> Result<(), JobError> {
-    match stop.reason() {
-        None => Ok(()),
-        Some(StopReason::Cancelled) => Err(JobError::Cancelled),
-        Some(StopReason::Deadline) => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
-    }
 }

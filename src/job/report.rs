@@ -24,9 +24,9 @@ pub struct Report {
     pub quality: Option<f64>,
     /// SSIMULACRA2 against the upright, resized original, when it was measured.
     pub score: Option<f64>,
-    /// Full-size encodes done.
+    /// Full encodes done: the steps that are no probes.
     pub encodes: u32,
-    /// Full-size encodes done in each format.
+    /// Full encodes done in each format.
     pub encodes_by_format: Vec<(Format, u32)>,
     /// Every encode of the search, in order.
     pub trace: Vec<Step>,
@@ -98,8 +98,10 @@ pub struct Step {
 /// What a step was for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepKind {
-    /// A full encode that looks for the target.
+    /// A cheaper encode, and the size that it foretells.
     Probe,
+    /// A full encode.
+    Encode,
     /// A lossless encode.
     Lossless,
 }
@@ -109,6 +111,7 @@ impl StepKind {
     pub const fn name(self) -> &'static str {
         match self {
             StepKind::Probe => "probe",
+            StepKind::Encode => "encode",
             StepKind::Lossless => "lossless",
         }
     }

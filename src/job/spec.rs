@@ -4,7 +4,10 @@ use std::time::Duration;
 
 pub use crate::codec::Effort;
 use crate::codec::{Format, MetadataPolicy};
+use crate::fit::stop::{Stop, StopReason};
 use crate::picture::transform::Resize;
+
+use super::JobError;
 
 /// Everything that decides an answer besides the input's bytes; always valid.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,7 +74,40 @@ pub enum OnMiss {
 /// The quality ceiling where none is asked for.
 pub const DEFAULT_QUALITY: f64 = 95.0;
 
+/// Time for a whole job where none is asked for.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
 impl Job {
+    /// The job of fitting `target` bytes in one of `formats`, everything else as the contract has it by default.
+    pub fn new(target: u64, formats: Formats) -> Job {
+        Job {
+            target,
+            mode: Mode::Fit { min_bytes: None },
+            formats,
+            quality: DEFAULT_QUALITY,
+            resize: None,
+            downscale: true,
+            min_score: None,
+            effort: Effort::default(),
+            metadata: MetadataPolicy::default(),
+            background: [255; 3],
+            on_miss: OnMiss::default(),
+            deadline: DEFAULT_DEADLINE,
+        }
+    }
+
+    /// Nothing, while there is no reason to stop.
+    ///
+    /// # Errors
+    /// [`JobError::Cancelled`], or [`JobError::DeadlineExceeded`] as there is nothing to answer yet.
+    pub fn check(&self, stop: &Stop) -> Result<(), JobError> {
+        match stop.reason() {
+            None => Ok(()),
+            Some(StopReason::Cancelled) => Err(JobError::Cancelled),
+            Some(StopReason::Deadline) => Err(JobError::DeadlineExceeded { deadline: self.deadline }),
+        }
+    }
+
     /// Whether the answer must not be larger than the input (mode fit, and no enlarging).
     pub fn never_outgrows_input(&self) -> bool {
         matches!(self.mode, Mode::Fit { .. }) && !self.resize.is_some_and(|resize| resize.enlarge)

@@ -1,5 +1,6 @@
 //! What the parts of a search share: the job, the picture, and the record of what was tried.
 
+use crate::codec::variant::Variant;
 use crate::codec::{Format, Metadata, container};
 use crate::fit::stop::{Stop, StopReason};
 use crate::picture::score::Reference;
@@ -34,6 +35,13 @@ pub struct Workbench<'a> {
 pub struct Record {
     pub steps: Vec<Step>,
     pub smallest: Option<(Smallest, Candidate)>,
+}
+
+impl Record {
+    /// The steps that are no probes.
+    pub fn encodes(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.kind != StepKind::Probe)
+    }
 }
 
 impl<'a> Workbench<'a> {
@@ -74,7 +82,7 @@ impl<'a> Workbench<'a> {
     pub fn note(&mut self, candidate: &Candidate) {
         let quality = candidate.kind.quality();
         let (format, width, height, bytes) = (candidate.format, candidate.width, candidate.height, candidate.len());
-        let kind = if quality.is_some() { StepKind::Probe } else { StepKind::Lossless };
+        let kind = if quality.is_some() { StepKind::Encode } else { StepKind::Lossless };
         let step = Step { format, width, height, quality: quality.map(finish::on_scale), bytes, kind };
         self.record.steps.push(step);
         if self.record.smallest.as_ref().is_none_or(|(smallest, _)| bytes < smallest.bytes) {
@@ -83,14 +91,23 @@ impl<'a> Workbench<'a> {
         }
     }
 
+    /// Notes a cheaper encode and the size that it foretells for `variant` at `ln_step`.
+    pub fn note_probe(&mut self, variant: Variant, picture: &Picture, ln_step: f64, ln_bytes: f64) {
+        let quality = Some(finish::on_scale(variant.scale().quality(ln_step)));
+        let (format, width, height) = (variant.format(), picture.width(), picture.height());
+        let bytes = ln_bytes.exp() as u64;
+        self.record.steps.push(Step { format, width, height, quality, bytes, kind: StepKind::Probe });
+    }
+
     /// The refusal that names the smallest file seen, or what stopped the search before there was any.
     pub fn unreachable(&self) -> JobError {
-        match (self.stop.reason(), &self.record.smallest) {
-            (Some(StopReason::Cancelled), _) => JobError::Cancelled,
-            (Some(StopReason::Deadline), _) | (None, None) => {
-                JobError::DeadlineExceeded { deadline: self.job.deadline }
+        match (self.job.check(self.stop), &self.record.smallest) {
+            (Err(stopped), _) => stopped,
+            (Ok(()), Some((smallest, _))) => {
+                JobError::TargetUnreachable { target: self.job.target, smallest: *smallest }
             }
-            (None, Some((smallest, _))) => JobError::TargetUnreachable { target: self.job.target, smallest: *smallest },
+            // Nothing was encoded, and only a stop can be why.
+            (Ok(()), None) => JobError::DeadlineExceeded { deadline: self.job.deadline },
         }
     }
 

@@ -32,7 +32,7 @@ fn never_exceeds_the_target() {
 #[test]
 fn fills_the_target_of_a_photograph() {
     let input = file(Content::Photo, 320, 240);
-    for (format, least) in [(Format::Jpeg, 0.97), (Format::Webp, 0.97), (Format::Avif, 0.94)] {
+    for (format, least) in [(Format::Jpeg, 0.94), (Format::Webp, 0.94), (Format::Avif, 0.91)] {
         for target in [8_000, 15_000] {
             let answer = run(&job(format, target), &input).unwrap();
             let fill = answer.bytes.len() as f64 / target as f64;

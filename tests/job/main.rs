@@ -7,26 +7,13 @@ mod refusing;
 
 use std::time::{Duration, Instant};
 
-use bytefit::codec::{self, Format, Limits, MetadataPolicy};
-use bytefit::job::{self, Answer, Effort, Formats, Job, JobError, Mode, OnMiss, Stop};
+use bytefit::codec::{self, Format, Limits};
+use bytefit::job::{self, Answer, Formats, Job, JobError, Stop};
 use bytefit::picture::Picture;
 
-/// A job with every default of the contract, for one format.
+/// A job with every default of the contract, for one format, and time enough for a busy machine.
 pub fn job(format: Format, target: u64) -> Job {
-    Job {
-        target,
-        mode: Mode::Fit { min_bytes: None },
-        formats: Formats::Among(vec![format]),
-        quality: job::DEFAULT_QUALITY,
-        resize: None,
-        downscale: true,
-        min_score: None,
-        effort: Effort::Balanced,
-        metadata: MetadataPolicy::Strip,
-        background: [255; 3],
-        on_miss: OnMiss::Error,
-        deadline: Duration::from_secs(120),
-    }
+    Job { deadline: Duration::from_secs(120), ..Job::new(target, Formats::Among(vec![format])) }
 }
 
 pub fn run(job: &Job, input: &[u8]) -> Result<Answer, JobError> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytefit::codec::limits::SizeLimit;
-use bytefit::codec::{DecodeError, Format, Limits};
+use bytefit::codec::{DecodeError, EncodeError, Format, Limits};
 use bytefit::job::{Formats, JobError, Stop};
 
 use super::drawn::{Content, file};
@@ -35,6 +35,18 @@ fn a_picture_over_the_limits_is_refused_with_its_size() {
         bytefit::job::run(&job(Format::Jpeg, 1_000), &file(Content::Photo, 40, 30), &limits, &stop).unwrap_err();
     let expected = DecodeError::TooManyPixels { width: 40, height: 30, limit: SizeLimit::Pixels(1_000) };
     assert_eq!(error, JobError::Decode(expected));
+}
+
+#[test]
+fn a_picture_too_large_for_every_format_is_refused_with_the_limit() {
+    let input = file(Content::Flat, 16_400, 1);
+    let mut job = job(Format::Webp, 20);
+    let error = run(&job, &input).unwrap_err();
+    let expected = EncodeError::TooLarge { format: Format::Webp, width: 16_400, height: 1, limit: 16_383 };
+    assert_eq!(error, JobError::Encode(expected));
+    job.formats = Formats::Among(vec![Format::Webp, Format::Jpeg]);
+    job.target = 20_000;
+    assert_eq!(run(&job, &input).unwrap().report.output.format, Format::Jpeg);
 }
 
 #[test]
