@@ -36,6 +36,7 @@ fn transposed(block: &Block) -> Block {
 }
 
 /// The one-dimensional transform down every column; the loop runs over the columns, so that it vectorises.
+#[expect(clippy::needless_range_loop, reason = "a column is no slice of the block")]
 fn columns(block: &mut Block) {
     for column in 0..8 {
         let at = |row: usize| block[row][column];
@@ -71,6 +72,7 @@ mod tests {
     use std::f64::consts::PI;
 
     /// T.81 A.3.3, as it stands there.
+    #[expect(clippy::needless_range_loop, reason = "the indexes are what the formula is about")]
     fn reference(samples: &Block, u: usize, v: usize) -> f64 {
         let norm = |k: usize| if k == 0 { (0.5f64).sqrt() } else { 1.0 };
         let mut sum = 0.0;
