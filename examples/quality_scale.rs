@@ -8,17 +8,16 @@
 //! cargo run --release --example quality_scale -- DIRECTORY...
 //! ```
 
-use std::path::PathBuf;
-
 use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::png::encode::PaletteEncoder;
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::{self, Effort, Encoder, Limits};
 use bytefit::picture::score::Reference;
-use bytefit::picture::transform::{self, Resize, ResizeFit};
 use bytefit::picture::{Chroma, Picture};
 use rayon::prelude::*;
+
+mod pictures;
 
 const COLUMNS: [&str; 5] = ["JPEG_HALVED", "JPEG_FULL", "WEBP", "AVIF", "PNG"];
 const POINTS: usize = 15;
@@ -27,26 +26,12 @@ const POINTS: usize = 15;
 type Curve = Vec<(f64, f64, f64)>;
 
 fn main() {
-    let files: Vec<PathBuf> = std::env::args().skip(1).flat_map(pictures_in).collect();
-    let curves: Vec<[Curve; 5]> = files.par_iter().map(|file| measure(&load(file))).collect();
+    let files = pictures::files();
+    let curves: Vec<[Curve; 5]> = files.par_iter().map(|file| measure(&pictures::load(file, 1024))).collect();
     println!("// {} pictures", curves.len());
     for (column, name) in COLUMNS.iter().enumerate() {
         print_column(name, &curves.iter().map(|picture| &picture[column]).collect::<Vec<_>>());
     }
-}
-
-fn pictures_in(directory: String) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("readable").path()).collect();
-    files.sort();
-    files
-}
-
-fn load(file: &PathBuf) -> Picture {
-    let bytes = std::fs::read(file).expect("readable");
-    let decoded = codec::decode(&bytes, &Limits::default()).expect("decodable");
-    let bound = Resize { width: Some(1024), height: Some(1024), fit: ResizeFit::Inside, enlarge: false };
-    transform::flatten(&transform::resize(&decoded.picture, &bound), [255; 3])
 }
 
 fn measure(picture: &Picture) -> [Curve; 5] {

@@ -8,8 +8,6 @@
 //! cargo run --release --example rate_model -- DIRECTORY...
 //! ```
 
-use std::path::PathBuf;
-
 use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::avif::estimate as avif;
 use bytefit::codec::jpeg::encode::JpegEncoder;
@@ -17,10 +15,11 @@ use bytefit::codec::jpeg::estimate as jpeg;
 use bytefit::codec::rate::{Fitted, Spectrum, apply};
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::estimate as webp;
-use bytefit::codec::{self, Effort, Encoder, Limits};
-use bytefit::picture::transform::{self, Resize, ResizeFit};
+use bytefit::codec::{Effort, Encoder};
 use bytefit::picture::{Chroma, Picture};
 use rayon::prelude::*;
+
+mod pictures;
 
 /// Long sides that each picture is brought to, in pixels.
 const SIDES: [u32; 3] = [2048, 1024, 512];
@@ -54,10 +53,10 @@ struct Lessons {
 }
 
 fn main() {
-    let files: Vec<PathBuf> = std::env::args().skip(1).flat_map(pictures_in).collect();
+    let files = pictures::files();
     let mut pictures: Vec<(usize, Picture)> = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        pictures.extend(sizes(&load(file)).into_iter().map(|picture| (index, picture)));
+        pictures.extend(sizes(&pictures::load(file, u32::MAX)).into_iter().map(|picture| (index, picture)));
     }
     let lessons: Vec<Lessons> = pictures.par_iter().map(|(index, picture)| learn(*index, picture)).collect();
     let mut all = Lessons::default();
@@ -78,23 +77,10 @@ fn main() {
     println!("jpeg strips: {}", spread(all.jpeg_strips));
 }
 
-fn pictures_in(directory: String) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("readable").path()).collect();
-    files.sort();
-    files
-}
-
-fn load(file: &PathBuf) -> Picture {
-    let decoded = codec::decode(&std::fs::read(file).expect("readable"), &Limits::default()).expect("decodable");
-    transform::flatten(&decoded.picture, [255; 3])
-}
-
 fn sizes(picture: &Picture) -> Vec<Picture> {
     let long_side = picture.width().max(picture.height());
-    let bound = |side| Resize { width: Some(side), height: Some(side), fit: ResizeFit::Inside, enlarge: false };
     let smaller = SIDES.into_iter().filter(|side| *side < 2 * long_side.min(SIDES[0]));
-    smaller.map(|side| transform::resize(picture, &bound(side))).collect()
+    smaller.map(|side| pictures::within(picture, side)).collect()
 }
 
 fn learn(index: usize, picture: &Picture) -> Lessons {

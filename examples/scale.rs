@@ -9,7 +9,6 @@
 //! ```
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
 
 use bytefit::codec::variant::Variant;
 use bytefit::codec::{self, Effort, EncodeError, Encoder, Limits};
@@ -17,8 +16,10 @@ use bytefit::fit::search::{Aim, Encode, search};
 use bytefit::fit::stop::StopReason;
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
-use bytefit::picture::transform::{self, Resize, ResizeFit};
+use bytefit::picture::transform;
 use rayon::prelude::*;
+
+mod pictures;
 
 const VARIANTS: [Variant; 3] = [Variant::JpegHalved, Variant::Webp, Variant::Avif];
 
@@ -27,9 +28,9 @@ const BITS_PER_PIXEL: [f64; 5] = [0.1, 0.2, 0.4, 0.6, 0.8];
 const SCALES: [f64; 8] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3];
 
 fn main() {
-    let files: Vec<PathBuf> = std::env::args().skip(1).flat_map(pictures_in).collect();
+    let files = pictures::files();
     files.par_iter().for_each(|file| {
-        let picture = load(file);
+        let picture = pictures::load(file, 1024);
         let reference = Reference::new(&picture, [255; 3]);
         for scale in SCALES {
             let side = |pixels: u32| (f64::from(pixels) * scale).round() as u32;
@@ -45,19 +46,6 @@ fn main() {
             }
         }
     });
-}
-
-fn pictures_in(directory: String) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("readable").path()).collect();
-    files.sort();
-    files
-}
-
-fn load(file: &PathBuf) -> Picture {
-    let decoded = codec::decode(&std::fs::read(file).expect("readable"), &Limits::default()).expect("decodable");
-    let bound = Resize { width: Some(1024), height: Some(1024), fit: ResizeFit::Inside, enlarge: false };
-    transform::flatten(&transform::resize(&decoded.picture, &bound), [255; 3])
 }
 
 /// The step and the file that land on `target`.

@@ -300,13 +300,15 @@ impl Model {
             let fall = last.map_or(TYPICAL_SLOPE, |(x0, error0)| (error - error0) / (x - x0));
             last = Some((x, error));
             let next = x - error / fall.clamp(-4.0 * TYPICAL_SLOPE.abs(), -0.2);
-            let (at_low, at_high) = (next <= low, next >= high);
-            x = match () {
-                // The ends of the bracket are still to be asked.
-                () if at_low && low == bracket.low() && x != low => low,
-                () if at_high && high == bracket.high() && x != high => high,
-                () if at_low || at_high => (low + high) / 2.0,
-                () => next,
+            // An end of the bracket that was not asked yet is asked before the middle.
+            x = if next <= low && low == bracket.low() && x != low {
+                low
+            } else if next >= high && high == bracket.high() && x != high {
+                high
+            } else if next <= low || next >= high {
+                (low + high) / 2.0
+            } else {
+                next
             };
             if high - low < 1e-6 {
                 break;
