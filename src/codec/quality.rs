@@ -50,8 +50,9 @@ impl Scale {
         self.ln_bits_per_pixel(ln_step) + (pixels as f64 / 8.0).ln()
     }
 
-    /// ln of the step at which the median picture takes this ln(bits per pixel).
-    pub fn ln_step_at(&self, ln_bits_per_pixel: f64) -> f64 {
+    /// ln of the step at which the median picture of `pixels` takes this ln(bytes).
+    pub fn ln_step_for(&self, pixels: u64, ln_bytes: f64) -> f64 {
+        let ln_bits_per_pixel = ln_bytes - (pixels as f64 / 8.0).ln();
         self.read(ln_bits_per_pixel, |knot| knot.ln_bits_per_pixel, |knot| knot.ln_step)
     }
 

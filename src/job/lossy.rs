@@ -165,8 +165,7 @@ impl Encode for Hand<'_, '_> {
     }
 
     fn guess(&self, ln_bytes: f64) -> f64 {
-        let ln_bits_per_pixel = ln_bytes + (8.0 / self.picture.pixel_count() as f64).ln();
-        self.variant.scale().ln_step_at(ln_bits_per_pixel)
+        self.variant.scale().ln_step_for(self.picture.pixel_count(), ln_bytes)
     }
 
     fn probe(&mut self, x: f64) -> Result<Option<f64>, JobError> {
