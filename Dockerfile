@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # One static binary on nothing: the image is the binary's size.
 FROM rust:1.95-slim-bookworm AS build
-RUN apt-get update && apt-get install -y --no-install-recommends gcc g++ make nasm && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends cmake g++ make nasm && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 ENV RUSTFLAGS="-C target-feature=+crt-static"
 # RUSTFLAGS with a target named apart leave build scripts and procedural macros alone.

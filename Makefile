@@ -1,9 +1,9 @@
 # The two that a newcomer needs: `make run` and `make test`.
-.PHONY: run test check bench nasm
+.PHONY: run test check bench tools
 
 LISTEN ?= 127.0.0.1:8080
 
-run: nasm
+run: tools
 	cargo build --release --locked
 	@echo
 	@echo "  Try: curl --data-binary @photo.jpg 'http://$(LISTEN)/compress?target=80KB' -o photo.webp"
@@ -11,18 +11,19 @@ run: nasm
 	./target/release/bytefit serve --listen $(LISTEN)
 
 # Self-contained: the tests draw their own pictures. BYTEFIT_CORPUS=DIRECTORY adds the tests on real ones.
-test: nasm
+test: tools
 	cargo test --locked
 
 # What must be clean at every commit, besides the tests.
-check: nasm
+check: tools
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --lib --no-default-features --features ravif -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 # Prints the tables of the README. BYTEFIT_CORPUS=DIRECTORY measures on real pictures.
-bench: nasm
+bench: tools
 	cargo bench --locked
 
-nasm:
-	@scripts/ensure-nasm.sh
+tools:
+	@scripts/ensure-tools.sh

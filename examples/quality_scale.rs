@@ -5,21 +5,26 @@
 //! which is the quality it stands for, and the median of ln(bits per pixel), the first guess of a size.
 //!
 //! ```text
-//! cargo run --release --example quality_scale -- DIRECTORY...
+//! cargo run --release --example quality_scale -- DIRECTORY... [FORMAT...]
 //! ```
 
-use bytefit::codec::avif::encode::AvifEncoder;
-use bytefit::codec::jpeg::encode::JpegEncoder;
-use bytefit::codec::png::encode::PaletteEncoder;
-use bytefit::codec::webp::encode::WebpEncoder;
+use bytefit::codec::variant::Variant;
 use bytefit::codec::{self, Effort, Encoder, Limits};
+use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
-use bytefit::picture::{Chroma, Picture};
 use rayon::prelude::*;
 
 mod pictures;
 
-const COLUMNS: [&str; 5] = ["JPEG_HALVED", "JPEG_FULL", "WEBP", "AVIF", "PNG"];
+/// The variants and their names in the table.
+const COLUMNS: [(Variant, &str); 6] = [
+    (Variant::JpegHalved, "JPEG_HALVED"),
+    (Variant::JpegFull, "JPEG_FULL"),
+    (Variant::Webp, "WEBP"),
+    (Variant::AvifHalved, "AVIF_HALVED"),
+    (Variant::AvifFull, "AVIF_FULL"),
+    (Variant::PngPalette, "PNG"),
+];
 const POINTS: usize = 15;
 
 /// Score and ln(bits per pixel) at each of [`POINTS`] steps, finest first.
@@ -27,23 +32,17 @@ type Curve = Vec<(f64, f64, f64)>;
 
 fn main() {
     let files = pictures::files();
-    let curves: Vec<[Curve; 5]> = files.par_iter().map(|file| measure(&pictures::load(file, 1024))).collect();
-    println!("// {} pictures", curves.len());
-    for (column, name) in COLUMNS.iter().enumerate() {
-        print_column(name, &curves.iter().map(|picture| &picture[column]).collect::<Vec<_>>());
+    let pictures: Vec<Picture> = files.iter().map(|file| pictures::load(file, 1024)).collect();
+    println!("// {} pictures", pictures.len());
+    for (variant, name) in COLUMNS.into_iter().filter(|(variant, _)| pictures::is_wanted(variant.format())) {
+        let curves: Vec<Curve> = pictures.par_iter().map(|picture| measure(picture, variant)).collect();
+        print_column(name, &curves);
     }
 }
 
-fn measure(picture: &Picture) -> [Curve; 5] {
-    let reference = Reference::new(picture, [255; 3]);
-    let jpeg = |chroma| JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
-    [
-        curve(picture, &reference, &jpeg(Chroma::Halved)),
-        curve(picture, &reference, &jpeg(Chroma::Full)),
-        curve(picture, &reference, &WebpEncoder::new(picture, Effort::Balanced).expect("fits")),
-        curve(picture, &reference, &AvifEncoder::new(picture, Effort::Balanced).expect("fits")),
-        curve(picture, &reference, &PaletteEncoder::new(picture, Effort::Balanced).expect("fits")),
-    ]
+fn measure(picture: &Picture, variant: Variant) -> Curve {
+    let encoder = variant.encoder(picture, Effort::Balanced).expect("fits");
+    curve(picture, &Reference::new(picture, [255; 3]), &*encoder)
 }
 
 fn curve(picture: &Picture, reference: &Reference, encoder: &dyn Encoder) -> Curve {
@@ -60,7 +59,7 @@ fn curve(picture: &Picture, reference: &Reference, encoder: &dyn Encoder) -> Cur
 }
 
 /// Prints the medians over the pictures at each step, coarsest first.
-fn print_column(name: &str, curves: &[&Curve]) {
+fn print_column(name: &str, curves: &[Curve]) {
     println!("const {name}_KNOTS: &[Knot] = &[");
     for point in (0..POINTS).rev() {
         let at = |pick: fn(&(f64, f64, f64)) -> f64| median(curves.iter().map(|curve| pick(&curve[point])).collect());

@@ -1,21 +1,20 @@
-//! Fits the rate model: prints the coefficients of `src/codec/{jpeg,webp,avif}/estimate.rs` and how well they predict.
+//! Fits the rate model: prints the coefficients of the files `estimate.rs` under `src/codec`, and how well they predict.
 //!
 //! Each picture is brought to several sizes and encoded over the whole range of each encoder's quantiser step; the
 //! sizes are then explained by what counting says of the same picture. Errors are those on pictures left out of the
 //! fit: the pictures are dealt into six parts, and each part is predicted by what the other five teach.
 //!
 //! ```text
-//! cargo run --release --example rate_model -- DIRECTORY...
+//! cargo run --release --example rate_model -- DIRECTORY... [FORMAT...]
 //! ```
 
-use bytefit::codec::avif::encode::AvifEncoder;
-use bytefit::codec::avif::estimate as avif;
+use bytefit::codec::avif::encode as avif;
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::estimate as jpeg;
 use bytefit::codec::rate::{Fitted, Spectrum, apply};
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::estimate as webp;
-use bytefit::codec::{Effort, Encoder};
+use bytefit::codec::{Effort, Encoder, Format};
 use bytefit::picture::{Chroma, Picture};
 use rayon::prelude::*;
 
@@ -27,9 +26,6 @@ const SIDES: [u32; 3] = [2048, 1024, 512];
 /// Settings tried over each encoder's range.
 const POINTS: usize = 12;
 
-/// Pixels above which no AVIF is made: it takes its time.
-const MAX_AVIF_PIXELS: f64 = 1.2e6;
-
 /// Parts that the pictures are dealt into.
 const PARTS: usize = 6;
 
@@ -40,14 +36,17 @@ struct Row<const N: usize> {
     value: f64,
 }
 
+/// Rows for each of [`ways`].
+type Candidates = Vec<Vec<Row<10>>>;
+
 /// All that one picture teaches.
 #[derive(Default)]
 struct Lessons {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
-    webp_counted: Vec<Row<10>>,
+    webp_counted: Candidates,
     webp_probed: Vec<Row<8>>,
-    avif_counted: Vec<Row<10>>,
+    avif_counted: Candidates,
     /// ln of real over predicted bytes of the strips' way.
     jpeg_strips: Vec<f64>,
 }
@@ -63,17 +62,17 @@ fn main() {
     for lesson in lessons {
         all.jpeg_halved.extend(lesson.jpeg_halved);
         all.jpeg_full.extend(lesson.jpeg_full);
-        all.webp_counted.extend(lesson.webp_counted);
+        extend(&mut all.webp_counted, lesson.webp_counted);
         all.webp_probed.extend(lesson.webp_probed);
-        all.avif_counted.extend(lesson.avif_counted);
+        extend(&mut all.avif_counted, lesson.avif_counted);
         all.jpeg_strips.extend(lesson.jpeg_strips);
     }
     println!("// {} files, {} pictures", files.len(), pictures.len());
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
-    report("webp COUNTED", &all.webp_counted);
+    report_best("webp COUNTED", &all.webp_counted);
     report("webp PROBED", &all.webp_probed);
-    report("avif COUNTED", &all.avif_counted);
+    report_best("avif COUNTED", &all.avif_counted);
     println!("jpeg strips: {}", spread(all.jpeg_strips));
 }
 
@@ -85,6 +84,19 @@ fn sizes(picture: &Picture) -> Vec<Picture> {
 
 fn learn(index: usize, picture: &Picture) -> Lessons {
     let mut lessons = Lessons::default();
+    if pictures::is_wanted(Format::Jpeg) {
+        learn_jpeg(index, picture, &mut lessons);
+    }
+    if pictures::is_wanted(Format::Webp) {
+        learn_webp(index, picture, &mut lessons);
+    }
+    if pictures::is_wanted(Format::Avif) {
+        learn_avif(index, picture, &mut lessons);
+    }
+    lessons
+}
+
+fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
     for (chroma, rows) in [(Chroma::Halved, &mut lessons.jpeg_halved), (Chroma::Full, &mut lessons.jpeg_full)] {
         let encoder = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
@@ -105,34 +117,61 @@ fn learn(index: usize, picture: &Picture) -> Lessons {
             }
         }
     }
+}
+
+fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
+    let pixels = picture.pixel_count() as f64;
     let spectrum = Spectrum::of(picture, Chroma::Halved, u64::MAX);
-    let counted = |fitted: &Fitted, ln_step: f64, bytes: f64| Row {
-        picture: index,
-        features: fitted.features(&spectrum, pixels, ln_step),
-        value: (bytes * 8.0 / pixels).ln(),
-    };
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     // At its ends the scale stands for odd settings that nobody needs.
     for ln_step in steps(&encoder).into_iter().filter(|ln_step| (2.1..5.4).contains(ln_step)) {
         let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
         if is_telling(bytes, pixels) {
             let stats = encoder.stats(ln_step).expect("encodes");
-            lessons.webp_counted.push(counted(&webp::COUNTED, ln_step, bytes));
+            extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
             let features = webp::probe_features(&stats, pixels, ln_step);
             lessons.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
         }
     }
-    if pixels > MAX_AVIF_PIXELS {
-        return lessons;
-    }
-    let encoder = AvifEncoder::new(picture, Effort::Balanced).expect("fits");
-    for ln_step in steps(&encoder).into_iter().filter(|ln_step| *ln_step > 0.8) {
+}
+
+fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
+    let pixels = picture.pixel_count() as f64;
+    let spectrum = Spectrum::of(picture, Chroma::Halved, u64::MAX);
+    let encoder = avif::AvifEncoder::new(picture, Chroma::Halved, Effort::Balanced).expect("fits");
+    for ln_step in steps(&encoder) {
         let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
         if is_telling(bytes, pixels) {
-            lessons.avif_counted.push(counted(&avif::COUNTED, ln_step, bytes));
+            extend(&mut lessons.avif_counted, counted(index, &spectrum, pixels, ln_step, bytes));
         }
     }
-    lessons
+}
+
+/// The ways of counting that are tried; their coefficients are what is fitted.
+fn ways() -> Vec<Fitted> {
+    let mut ways = Vec::new();
+    for finer in [-1.5, -1.0, -0.75, -0.5, -0.25, 0.0] {
+        for steepness in [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0] {
+            ways.extend([0.5, 0.62, 0.75, 0.9].map(|dead_zone| Fitted {
+                finer,
+                steepness,
+                dead_zone,
+                coefficients: [0.0; 10],
+            }));
+        }
+    }
+    ways
+}
+
+fn counted(picture: usize, spectrum: &Spectrum, pixels: f64, ln_step: f64, bytes: f64) -> Candidates {
+    let value = (bytes * 8.0 / pixels).ln();
+    let row = |way: Fitted| vec![Row { picture, features: way.features(spectrum, pixels, ln_step), value }];
+    ways().into_iter().map(row).collect()
+}
+
+fn extend(all: &mut Candidates, more: Candidates) {
+    all.resize_with(more.len().max(all.len()), Vec::new);
+    all.iter_mut().zip(more).for_each(|(all, more)| all.extend(more));
 }
 
 /// Steps over the whole range of `encoder`.
@@ -147,15 +186,33 @@ fn is_telling(bytes: f64, pixels: f64) -> bool {
     bytes >= 4_000.0 && (0.1..4.0).contains(&(bytes * 8.0 / pixels))
 }
 
+/// Reports on the way of counting whose errors are least.
+fn report_best(name: &str, candidates: &Candidates) {
+    let spread_of = |rows: &[Row<10>]| errors(rows).iter().map(|error| error * error).sum::<f64>();
+    let best = ways().into_iter().zip(candidates).min_by(|one, other| spread_of(one.1).total_cmp(&spread_of(other.1)));
+    if let Some((way, rows)) = best {
+        println!("finer: {}, steepness: {}, dead_zone: {}", way.finer, way.steepness, way.dead_zone);
+        report(name, rows);
+    }
+}
+
 fn report<const N: usize>(name: &str, rows: &[Row<N>]) {
+    if rows.is_empty() {
+        return;
+    }
+    let coefficients = fit(&rows.iter().collect::<Vec<_>>()).map(|value| format!("{value:.5}")).join(", ");
+    println!("{name}: [{coefficients}]\n    {} rows, {}", rows.len(), spread(errors(rows)));
+}
+
+/// What is left of each row's value by what the parts that it is not in teach.
+fn errors<const N: usize>(rows: &[Row<N>]) -> Vec<f64> {
     let mut errors = Vec::new();
     for part in 0..PARTS {
         let (left_out, rest): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.picture % PARTS == part);
         let coefficients = fit(&rest);
         errors.extend(left_out.iter().map(|row| row.value - apply(&coefficients, &row.features)));
     }
-    let coefficients = fit(&rows.iter().collect::<Vec<_>>()).map(|value| format!("{value:.5}")).join(", ");
-    println!("{name}: [{coefficients}]\n    {} rows, {}", rows.len(), spread(errors));
+    errors
 }
 
 fn spread(errors: Vec<f64>) -> String {

@@ -21,7 +21,7 @@ use rayon::prelude::*;
 
 mod pictures;
 
-const VARIANTS: [Variant; 3] = [Variant::JpegHalved, Variant::Webp, Variant::Avif];
+const VARIANTS: [Variant; 3] = [Variant::JpegHalved, Variant::Webp, Variant::AvifHalved];
 
 const BITS_PER_PIXEL: [f64; 5] = [0.1, 0.2, 0.4, 0.6, 0.8];
 
@@ -35,7 +35,7 @@ fn main() {
         for scale in SCALES {
             let side = |pixels: u32| (f64::from(pixels) * scale).round() as u32;
             let smaller = transform::scale(&picture, side(picture.width()), side(picture.height()));
-            for (variant, bits) in VARIANTS.into_iter().flat_map(|variant| BITS_PER_PIXEL.map(|bits| (variant, bits))) {
+            for (variant, bits) in variants().flat_map(|variant| BITS_PER_PIXEL.map(|bits| (variant, bits))) {
                 let target = (picture.pixel_count() as f64 * bits / 8.0) as u64;
                 let Some((ln_step, file_bytes)) = land(variant, &smaller, target) else { continue };
                 let decoded = codec::decode(&file_bytes, &Limits::default()).expect("our own file").picture;
@@ -46,6 +46,10 @@ fn main() {
             }
         }
     });
+}
+
+fn variants() -> impl Iterator<Item = Variant> {
+    VARIANTS.into_iter().filter(|variant| pictures::is_wanted(variant.format()))
 }
 
 /// The step and the file that land on `target`.

@@ -2,13 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use bytefit::codec::{self, Limits};
+use bytefit::codec::{self, Format, Limits};
 use bytefit::picture::Picture;
 use bytefit::picture::transform::{self, Resize, ResizeFit};
 
 /// Every file of the directories named on the command line.
 pub fn files() -> Vec<PathBuf> {
-    std::env::args().skip(1).flat_map(files_in).collect()
+    std::env::args().skip(1).filter(|argument| format_named(argument).is_none()).flat_map(files_in).collect()
+}
+
+/// Whether `format` is to be measured: it is named on the command line, or none is.
+pub fn is_wanted(format: Format) -> bool {
+    let named: Vec<Format> = std::env::args().skip(1).filter_map(|argument| format_named(&argument)).collect();
+    named.is_empty() || named.contains(&format)
+}
+
+fn format_named(argument: &str) -> Option<Format> {
+    Format::OUTPUT.into_iter().find(|format| format.name() == argument)
 }
 
 fn files_in(directory: String) -> Vec<PathBuf> {

@@ -24,8 +24,12 @@ pub const JPEG_HALVED: Scale = Scale(JPEG_HALVED_KNOTS);
 pub const JPEG_FULL: Scale = Scale(JPEG_FULL_KNOTS);
 /// Lossy WebP.
 pub const WEBP: Scale = Scale(WEBP_KNOTS);
-/// AVIF.
-pub const AVIF: Scale = Scale(AVIF_KNOTS);
+/// AVIF by libaom at 4:2:0.
+pub const AVIF_HALVED: Scale = Scale(AVIF_HALVED_KNOTS);
+/// AVIF by libaom at 4:4:4.
+pub const AVIF_FULL: Scale = Scale(AVIF_FULL_KNOTS);
+/// AVIF by rav1e.
+pub const AVIF_RAV1E: Scale = Scale(AVIF_RAV1E_KNOTS);
 /// PNG with a palette.
 pub const PNG: Scale = Scale(PNG_KNOTS);
 
@@ -123,7 +127,43 @@ const WEBP_KNOTS: &[Knot] = &[
     knot(89.7, 1.386, 1.237),
 ];
 
-const AVIF_KNOTS: &[Knot] = &[
+const AVIF_HALVED_KNOTS: &[Knot] = &[
+    knot(-51.7, 5.432, -3.304),
+    knot(-27.4, 5.007, -2.827),
+    knot(-5.6, 4.568, -2.345),
+    knot(15.2, 4.137, -1.927),
+    knot(32.8, 3.717, -1.542),
+    knot(47.9, 3.291, -1.171),
+    knot(59.3, 2.848, -0.842),
+    knot(68.4, 2.420, -0.525),
+    knot(75.2, 1.998, -0.202),
+    knot(80.3, 1.558, 0.128),
+    knot(84.3, 1.136, 0.442),
+    knot(87.6, 0.705, 0.807),
+    knot(89.1, 0.281, 1.092),
+    knot(90.8, -0.179, 1.360),
+    knot(91.2, -0.584, 1.566),
+];
+
+const AVIF_FULL_KNOTS: &[Knot] = &[
+    knot(-46.1, 5.432, -3.197),
+    knot(-23.0, 5.007, -2.701),
+    knot(-2.3, 4.568, -2.244),
+    knot(18.7, 4.137, -1.842),
+    knot(36.8, 3.717, -1.450),
+    knot(51.2, 3.291, -1.067),
+    knot(62.5, 2.848, -0.679),
+    knot(71.1, 2.420, -0.341),
+    knot(77.0, 1.998, -0.012),
+    knot(82.0, 1.558, 0.326),
+    knot(86.2, 1.136, 0.610),
+    knot(89.6, 0.705, 0.980),
+    knot(91.1, 0.281, 1.287),
+    knot(92.4, -0.179, 1.592),
+    knot(92.8, -0.584, 1.859),
+];
+
+const AVIF_RAV1E_KNOTS: &[Knot] = &[
     knot(-30.3, 5.374, -2.677),
     knot(-15.6, 4.988, -2.413),
     knot(7.1, 4.606, -1.969),

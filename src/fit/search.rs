@@ -143,7 +143,13 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
             return Ok(found);
         }
         let by_model = encodes < MODEL_ENCODES || encodes % 2 == 1 || !bracket.is_closed();
-        let suggestion = if by_model { model.solve(encoder, goal, &bracket, x) } else { bracket.middle() };
+        // Far from all that was tried sizes may end in a floor that no model foretells.
+        let is_last_hope = bracket.fits.is_none() && encodes + 1 == aim.max_encodes;
+        let suggestion = match by_model {
+            _ if is_last_hope => bracket.coarsest,
+            true => model.solve(encoder, goal, &bracket, x),
+            false => bracket.middle(),
+        };
         if by_model && found.is_best_at(encoder.snap(suggestion)) {
             return Ok(found);
         }

@@ -44,4 +44,13 @@ impl Candidate {
     pub fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
+
+    /// Whether this is of a smaller picture than `other`, or as large and coarser.
+    pub fn is_below(&self, other: &Candidate) -> bool {
+        let place = |candidate: &Candidate| {
+            let pixels = u64::from(candidate.width) * u64::from(candidate.height);
+            (pixels, candidate.kind.quality().unwrap_or(f64::INFINITY))
+        };
+        place(self) < place(other)
+    }
 }

@@ -12,6 +12,7 @@ use crate::picture::{Picture, transform};
 use super::JobError;
 use super::candidate::Candidate;
 use super::lossy::{self, Known};
+use super::prepared::Prepared;
 use super::workbench::Workbench;
 
 /// The quality from which on a picture keeps its size: above it a smaller one gains 1.5 points of SSIMULACRA2 at
@@ -49,68 +50,59 @@ const LEAST_SIDE: u32 = 64;
 /// Sizes that the model is asked about, and sizes encoded, at the most.
 const MAX_SIZES: u32 = 4;
 
-/// The best-looking file over the scales of `original`; none when no setting reaches the cap.
+/// The best-looking file over the scales of what `whole` holds; none when no setting reaches the cap.
 ///
 /// # Errors
 /// As [`lossy::candidate`].
-pub fn best_scale(
-    bench: &mut Workbench,
-    format: Format,
-    original: &Picture,
-    aim: &Aim,
-) -> Result<Option<Candidate>, JobError> {
-    let (decent, whole) = (decent_quality(format), lossy::foretell(bench, format, original, aim)?);
-    if whole >= decent {
-        let landing = lossy::at_size(bench, format, original, aim)?;
+pub fn best_scale(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<Option<Candidate>, JobError> {
+    let (decent, expected) = (decent_quality(whole.format), lossy::foretell(bench, whole, aim)?);
+    if expected >= decent {
+        let landing = lossy::at_size(bench, whole, aim)?;
         return match landing.candidate {
             Some(candidate) => Ok(Some(candidate)),
             // The model erred: nothing reaches the cap at this size.
-            None => smaller(bench, format, original, aim, decent),
+            None => smaller(bench, whole, aim, decent),
         };
     }
-    let small = smaller(bench, format, original, aim, whole)?;
-    if whole < decent - DOUBT || bench.stop_reason().is_some() {
+    let small = smaller(bench, whole, aim, expected)?;
+    if expected < decent - DOUBT || bench.stop_reason().is_some() {
         return Ok(small);
     }
-    let large = lossy::at_size(bench, format, original, aim)?.candidate;
+    let large = lossy::at_size(bench, whole, aim)?.candidate;
     better(bench, small, large)
 }
 
-/// The best-looking of the smaller pictures, when the whole one would have quality `whole`.
-fn smaller(
-    bench: &mut Workbench,
-    format: Format,
-    original: &Picture,
-    aim: &Aim,
-    whole: f64,
-) -> Result<Option<Candidate>, JobError> {
-    let ideal = ideal_quality(whole);
+/// The best-looking of the smaller pictures, when the whole one would have quality `expected`.
+fn smaller(bench: &mut Workbench, whole: &Prepared, aim: &Aim, expected: f64) -> Result<Option<Candidate>, JobError> {
+    let (format, ideal) = (whole.format, ideal_quality(expected));
     let growth = |known: &Known| growth(format, aim, known, ideal);
-    let range = least_scale(original)..=LARGEST_SCALE;
+    let range = least_scale(whole.picture)..=LARGEST_SCALE;
     let within = |scale: f64| scale.clamp(*range.start(), range.end().max(*range.start()));
-    let mut scale = within(growth(&Known { quality: whole, bytes: aim.cap }));
-    let mut picture = at_scale(original, scale);
-    for _ in 1..MAX_SIZES {
-        let quality = lossy::foretell(bench, format, &picture, aim)?;
-        let next = within(scale * growth(&Known { quality, bytes: aim.cap }));
-        if (next / scale - 1.0).abs() < SAME_SCALE {
-            break;
+    let mut scale = within(growth(&Known { quality: expected, bytes: aim.cap }));
+    let (mut foretold, mut encoded) = (1, 0);
+    loop {
+        let picture = at_scale(whole.picture, scale);
+        let prepared = Prepared::new(format, &picture);
+        if encoded == 0 && foretold < MAX_SIZES {
+            foretold += 1;
+            let quality = lossy::foretell(bench, &prepared, aim)?;
+            let next = within(scale * growth(&Known { quality, bytes: aim.cap }));
+            if (next / scale - 1.0).abs() >= SAME_SCALE {
+                scale = next;
+                continue;
+            }
         }
-        scale = next;
-        picture = at_scale(original, scale);
-    }
-    for _ in 0..MAX_SIZES {
-        let landing = lossy::at_size(bench, format, &picture, aim)?;
+        let landing = lossy::at_size(bench, &prepared, aim)?;
+        encoded += 1;
         let Some(known) = landing.known.filter(|_| landing.candidate.is_none()) else { return Ok(landing.candidate) };
-        // The model erred: what it took corrects it.
-        let next = within(scale * growth(&known).min(1.0 - SAME_SCALE));
+        // The model erred: what it took corrects it. The last try is the smallest that there is.
+        let by_model = scale * growth(&known).min(1.0 - SAME_SCALE);
+        let next = if encoded + 1 < MAX_SIZES { within(by_model) } else { *range.start() };
         if next == scale || bench.stop_reason().is_some() {
-            break;
+            return Ok(None);
         }
         scale = next;
-        picture = at_scale(original, scale);
     }
-    Ok(None)
 }
 
 /// What a scale is to be multiplied by so that quality `ideal` takes what the cap allows.

@@ -1,17 +1,18 @@
 //! Lossy answers in one format: the search at a size, and the choice to go smaller.
 //! Must not know how formats are chosen.
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 use crate::codec::variant::Variant;
 use crate::codec::{Encoder, Format};
 use crate::fit::search::{self, Aim, Encode, Found};
 use crate::fit::stop::StopReason;
-use crate::picture::{Picture, transform};
+use crate::picture::Picture;
 
 use super::candidate::{Candidate, Kind};
 use super::downscale;
+use super::prepared::Prepared;
 use super::workbench::Workbench;
 use super::{Effort, Job, JobError, Mode};
 
@@ -21,11 +22,11 @@ use super::{Effort, Job, JobError, Mode};
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Option<Candidate>, JobError> {
     let aim = aim(bench.job, cap);
-    let original = flattened(bench.picture, bench.job.background, format);
+    let whole = bench.prepared(format);
     let chosen = if bench.may_shrink {
-        downscale::best_scale(bench, format, &original, &aim)?
+        downscale::best_scale(bench, &whole, &aim)?
     } else {
-        at_size(bench, format, &original, &aim)?.candidate
+        at_size(bench, &whole, &aim)?.candidate
     };
     Ok(chosen.filter(|candidate| bench.job.mode.is_near_enough(bench.job.target, candidate.len())))
 }
@@ -35,9 +36,8 @@ pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Opti
 /// # Errors
 /// [`JobError::Encode`].
 pub fn expected_quality(bench: &mut Workbench, format: Format, cap: u64) -> Result<f64, JobError> {
-    let aim = aim(bench.job, cap);
-    let original = flattened(bench.picture, bench.job.background, format);
-    foretell(bench, format, &original, &aim)
+    let (aim, whole) = (aim(bench.job, cap), bench.prepared(format));
+    foretell(bench, &whole, &aim)
 }
 
 /// Where a search at one size ended.
@@ -55,15 +55,16 @@ pub struct Known {
     pub bytes: u64,
 }
 
-/// The best file of `format` for `picture`, as large as it is.
+/// The best file of what `prepared` holds, as large as it is.
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
-pub fn at_size(bench: &mut Workbench, format: Format, picture: &Picture, aim: &Aim) -> Result<Landing, JobError> {
+pub fn at_size(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<Landing, JobError> {
     let mut landing = Landing { candidate: None, known: None };
     let ceiling = bench.job.quality;
-    for variant in Variant::of(format) {
-        let mut hand = Hand::new(bench, *variant, picture)?;
+    let variants = Variant::of(prepared.format);
+    for variant in &variants[first_variant(bench, prepared, aim)?..] {
+        let mut hand = Hand::new(bench, *variant, prepared)?;
         let found = search::search(&mut hand, aim)?;
         if found.stopped == Some(StopReason::Cancelled) {
             return Err(JobError::Cancelled);
@@ -80,23 +81,30 @@ pub fn at_size(bench: &mut Workbench, format: Format, picture: &Picture, aim: &A
     Ok(landing)
 }
 
-/// The quality at which the model expects `picture` to land on `aim`, without an encode.
+/// The place among its format's variants of the first that the model does not expect to end with bytes to spare.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub fn foretell(bench: &mut Workbench, format: Format, picture: &Picture, aim: &Aim) -> Result<f64, JobError> {
-    let variant = Variant::of(format)[0];
-    let mut hand = Hand::new(bench, variant, picture)?;
-    Ok(variant.scale().quality(search::foretell(&mut hand, aim)))
+fn first_variant(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<usize, JobError> {
+    let variants = Variant::of(prepared.format);
+    for (place, variant) in variants[..variants.len() - 1].iter().enumerate() {
+        let mut hand = Hand::new(bench, *variant, prepared)?;
+        let expected = search::foretell(&mut hand, aim);
+        if expected > *hand.range.start() || bench.job.quality <= variant.best_quality() {
+            return Ok(place);
+        }
+    }
+    Ok(variants.len() - 1)
 }
 
-/// `picture` as `format` can hold it: on the background where the format keeps no alpha channel.
-fn flattened<'a>(picture: &'a Picture, background: [u8; 3], format: Format) -> Cow<'a, Picture> {
-    if picture.has_alpha() && !format.keeps_alpha() {
-        Cow::Owned(transform::flatten(picture, background))
-    } else {
-        Cow::Borrowed(picture)
-    }
+/// The quality at which the model expects what `prepared` holds to land on `aim`, without an encode.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub fn foretell(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<f64, JobError> {
+    let variant = Variant::of(prepared.format)[first_variant(bench, prepared, aim)?];
+    let mut hand = Hand::new(bench, variant, prepared)?;
+    Ok(variant.scale().quality(search::foretell(&mut hand, aim)))
 }
 
 fn aim(job: &Job, cap: u64) -> Aim {
@@ -110,17 +118,18 @@ fn aim(job: &Job, cap: u64) -> Aim {
 }
 
 /// An encoder as the search holds it: its range cut at the quality ceiling, its files dressed and noted.
-struct Hand<'a, 'b> {
+struct Hand<'a, 'b, 'p> {
     bench: &'a mut Workbench<'b>,
     variant: Variant,
-    picture: &'a Picture,
-    encoder: Box<dyn Encoder + 'a>,
+    picture: &'p Picture,
+    encoder: Rc<dyn Encoder + 'p>,
     range: RangeInclusive<f64>,
 }
 
-impl<'a, 'b> Hand<'a, 'b> {
-    fn new(bench: &'a mut Workbench<'b>, variant: Variant, picture: &'a Picture) -> Result<Self, JobError> {
-        let encoder = variant.encoder(picture, bench.job.effort)?;
+impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
+    fn new(bench: &'a mut Workbench<'b>, variant: Variant, prepared: &Prepared<'p>) -> Result<Self, JobError> {
+        let encoder = prepared.encoder(variant, bench.job.effort)?;
+        let picture = prepared.picture;
         let whole = encoder.ln_step_range();
         let ceiling = bench.job.quality.min(variant.best_quality());
         // 100 is the end of every scale, whatever score it stands for.
@@ -153,7 +162,7 @@ impl<'a, 'b> Hand<'a, 'b> {
     }
 }
 
-impl Encode for Hand<'_, '_> {
+impl Encode for Hand<'_, '_, '_> {
     type Error = JobError;
 
     fn range(&self) -> RangeInclusive<f64> {

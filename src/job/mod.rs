@@ -10,6 +10,7 @@ mod lossless;
 mod lossy;
 mod memory;
 mod passthrough;
+mod prepared;
 mod report;
 mod spec;
 mod workbench;
@@ -60,7 +61,9 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     job.check(stop)?;
 
     let searching = Instant::now();
-    let mut bench = Workbench::new(job, &picture, &metadata, stop);
+    let needs_flat = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
+    let flat = needs_flat.then(|| transform::flatten(&picture, job.background));
+    let mut bench = Workbench::new(job, &picture, flat.as_ref().unwrap_or(&picture), &metadata, stop);
     let fitted = fit(&mut bench, &allowed, &input_facts);
     timings.search = searching.elapsed();
     finish::finish(job, fitted?, input_facts, bench.into_record(), timings)

@@ -1,5 +1,7 @@
 //! What the parts of a search share: the job, the picture, and the record of what was tried.
 
+use std::rc::Rc;
+
 use crate::codec::variant::Variant;
 use crate::codec::{Format, Metadata, container};
 use crate::fit::stop::{Stop, StopReason};
@@ -7,6 +9,7 @@ use crate::picture::score::Reference;
 use crate::picture::{Picture, transform};
 
 use super::candidate::Candidate;
+use super::prepared::Prepared;
 use super::{Job, JobError, Smallest, Step, StepKind, finish};
 
 /// Pixels at which two candidates are compared where only their order counts: a screen shows no more at once,
@@ -18,6 +21,10 @@ pub struct Workbench<'a> {
     pub job: &'a Job,
     /// The picture asked for: upright, resized.
     pub picture: &'a Picture,
+    /// The same on the background, where it has an alpha channel.
+    flat: &'a Picture,
+    /// The same as each format that was asked for holds it.
+    prepared: Vec<Rc<Prepared<'a>>>,
     /// Whether the picture may be made smaller than asked for.
     pub may_shrink: bool,
     /// What is written into every file.
@@ -30,11 +37,13 @@ pub struct Workbench<'a> {
     glance: Option<(Picture, Reference)>,
 }
 
-/// Every encode of a job, in order, and the smallest file among them.
+/// Every encode of a job, in order, and where each format ended that found nothing small enough.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pub steps: Vec<Step>,
-    pub smallest: Option<(Smallest, Candidate)>,
+    /// Of each format the coarsest encode of the smallest picture. Every search that gives up has been there, so that
+    /// asking for its size will not fail, whereas a file that is smaller still may not be found again.
+    floors: Vec<Candidate>,
 }
 
 impl Record {
@@ -45,10 +54,19 @@ impl Record {
 }
 
 impl<'a> Workbench<'a> {
-    pub fn new(job: &'a Job, picture: &'a Picture, metadata: &'a Metadata, stop: &'a Stop) -> Workbench<'a> {
+    /// `flat` is `picture` without its alpha channel.
+    pub fn new(
+        job: &'a Job,
+        picture: &'a Picture,
+        flat: &'a Picture,
+        metadata: &'a Metadata,
+        stop: &'a Stop,
+    ) -> Workbench<'a> {
         Workbench {
             job,
             picture,
+            flat,
+            prepared: Vec::new(),
             may_shrink: job.downscale,
             metadata,
             stop,
@@ -73,21 +91,32 @@ impl<'a> Workbench<'a> {
         self.stop.reason()
     }
 
+    /// The picture asked for, as `format` can hold it.
+    pub fn prepared(&mut self, format: Format) -> Rc<Prepared<'a>> {
+        if let Some(known) = self.prepared.iter().find(|prepared| prepared.format == format) {
+            return known.clone();
+        }
+        let picture = if format.keeps_alpha() { self.picture } else { self.flat };
+        let prepared = Rc::new(Prepared::new(format, picture));
+        self.prepared.push(prepared.clone());
+        prepared
+    }
+
     /// `file` as it would be sent: with the metadata that the job keeps.
     pub fn dress(&self, file: Vec<u8>, format: Format) -> Vec<u8> {
         if self.metadata.is_empty() { file } else { container::embed(file, format, self.metadata) }
     }
 
-    /// Notes an encode; a file smaller than every one before is kept in case nothing meets the target.
+    /// Notes an encode.
     pub fn note(&mut self, candidate: &Candidate) {
-        let quality = candidate.kind.quality();
-        let (format, width, height, bytes) = (candidate.format, candidate.width, candidate.height, candidate.len());
+        let (format, width, height) = (candidate.format, candidate.width, candidate.height);
+        let (quality, bytes) = (candidate.kind.quality(), candidate.len());
         let kind = if quality.is_some() { StepKind::Encode } else { StepKind::Lossless };
-        let step = Step { format, width, height, quality: quality.map(finish::on_scale), bytes, kind };
-        self.record.steps.push(step);
-        if self.record.smallest.as_ref().is_none_or(|(smallest, _)| bytes < smallest.bytes) {
-            self.record.smallest =
-                Some((Smallest { bytes, format, width, height, quality: step.quality }, candidate.clone()));
+        self.record.steps.push(Step { format, width, height, quality: quality.map(finish::on_scale), bytes, kind });
+        match self.record.floors.iter_mut().find(|floor| floor.format == format) {
+            Some(floor) if candidate.is_below(floor) => *floor = candidate.clone(),
+            Some(_) => {}
+            None => self.record.floors.push(candidate.clone()),
         }
     }
 
@@ -99,21 +128,28 @@ impl<'a> Workbench<'a> {
         self.record.steps.push(Step { format, width, height, quality, bytes, kind: StepKind::Probe });
     }
 
-    /// The refusal that names the smallest file seen, or what stopped the search before there was any.
+    /// The refusal that names the smallest file that can be had, or what stopped the search before there was any.
     pub fn unreachable(&self) -> JobError {
-        match (self.job.check(self.stop), &self.record.smallest) {
+        match (self.job.check(self.stop), self.floor()) {
             (Err(stopped), _) => stopped,
-            (Ok(()), Some((smallest, _))) => {
-                JobError::TargetUnreachable { target: self.job.target, smallest: *smallest }
+            (Ok(()), Some(floor)) => {
+                let (bytes, quality) = (floor.len(), floor.kind.quality().map(finish::on_scale));
+                let smallest =
+                    Smallest { bytes, format: floor.format, width: floor.width, height: floor.height, quality };
+                JobError::TargetUnreachable { target: self.job.target, smallest }
             }
             // Nothing was encoded, and only a stop can be why.
             (Ok(()), None) => JobError::DeadlineExceeded { deadline: self.job.deadline },
         }
     }
 
-    /// The smallest file seen.
+    /// The smallest file that can be had.
     pub fn smallest(&self) -> Option<Candidate> {
-        self.record.smallest.as_ref().map(|(_, candidate)| candidate.clone())
+        self.floor().cloned()
+    }
+
+    fn floor(&self) -> Option<&Candidate> {
+        self.record.floors.iter().min_by_key(|floor| floor.len())
     }
 
     /// SSIMULACRA2 of `candidate` against the picture asked for; a smaller one is scaled up first, as a page

@@ -1,11 +1,24 @@
-//! AVIF: its container, decoder and encoder.
+//! AVIF: its container, decoder and encoders.
 
+#[cfg(feature = "libaom")]
+mod aom;
 pub(super) mod boxes;
 pub mod container;
 pub mod decode;
-pub mod encode;
-pub mod estimate;
 mod parse;
 pub mod quantiser;
+#[cfg(all(feature = "ravif", not(feature = "libaom")))]
+mod rav1e;
 mod sequence;
 mod yuv;
+
+/// The encoder that is built in: libaom, or rav1e for builds without cmake.
+pub mod encode {
+    #[cfg(feature = "libaom")]
+    pub use super::aom::{AvifEncoder, COUNTED, MAX_SIDE, VARIANTS, scale};
+    #[cfg(all(feature = "ravif", not(feature = "libaom")))]
+    pub use super::rav1e::{AvifEncoder, COUNTED, MAX_SIDE, VARIANTS, scale};
+}
+
+#[cfg(not(any(feature = "libaom", feature = "ravif")))]
+compile_error!("an AVIF encoder is needed: the feature libaom, or ravif");

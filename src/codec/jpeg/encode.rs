@@ -60,7 +60,8 @@ impl Encoder for JpegEncoder<'_> {
     fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
         let Some(strips) = estimate::strips(self.picture, self.chroma) else { return Ok(None) };
         let file = JpegEncoder::new(&strips, self.chroma, self.effort)?.encode(ln_step)?;
-        Ok(Some(estimate::scaled_up(self.picture, &strips, self.chroma, ln_step, file.len() as u64)))
+        let control = estimate::control(self.picture, self.chroma);
+        Ok(Some(estimate::scaled_up(&control, &strips, self.chroma, ln_step, file.len() as u64)))
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {

@@ -79,10 +79,19 @@ fn sampled_row(picture: &Picture, chroma: Chroma) -> u32 {
     (rows / SAMPLE_ROWS).clamp(*SAMPLED_ROW.start(), *SAMPLED_ROW.end())
 }
 
-/// What `picture` takes at `ln_step`, in ln(bytes), when its `strips` take `strip_bytes`: as many times more as
-/// counting finds bits.
-pub fn scaled_up(picture: &Picture, strips: &Picture, chroma: Chroma, ln_step: f64, strip_bytes: u64) -> f64 {
-    let bits = |picture: &Picture| count(&Spectrum::of(picture, chroma, u64::MAX), ln_step).bits;
-    let body = (strip_bytes as f64 - OVERHEAD).max(1.0) * bits(picture) / bits(strips).max(1.0);
+/// Pixels of the picture that strips are held against at the most: more say no more.
+const CONTROL_PIXELS: u64 = 1_500_000;
+
+/// The whole of a picture, or enough rows of its blocks to stand for it.
+pub fn control(picture: &Picture, chroma: Chroma) -> Spectrum {
+    Spectrum::of(picture, chroma, CONTROL_PIXELS)
+}
+
+/// What a picture takes at `ln_step`, in ln(bytes), when its strips, of `strips`, take `strip_bytes`: as many times
+/// more as counting finds bits in `control`.
+pub fn scaled_up(control: &Spectrum, strips: &Picture, chroma: Chroma, ln_step: f64, strip_bytes: u64) -> f64 {
+    let bits = |spectrum: &Spectrum| count(spectrum, ln_step).bits;
+    let strip_bits = bits(&Spectrum::of(strips, chroma, u64::MAX));
+    let body = (strip_bytes as f64 - OVERHEAD).max(1.0) * bits(control) / strip_bits.max(1.0);
     (OVERHEAD + body).ln()
 }

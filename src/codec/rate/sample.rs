@@ -1,6 +1,7 @@
-//! Sizes by counting at one step for every frequency: what VP8 and AV1 do is near enough to it that a few fitted
-//! coefficients tell the rest.
+//! Sizes by counting what JPEG would take: what VP8 and AV1 do is near enough to it that a few fitted coefficients tell
+//! the rest.
 
+use super::dct::ZIGZAG;
 use super::{Count, Curve, Spectrum, Steps, apply};
 use crate::picture::{Chroma, Picture};
 
@@ -12,6 +13,8 @@ const SAMPLED_PIXELS: u64 = 500_000;
 pub struct Fitted {
     /// The count that tells most of the encoder's size at a step is that of JPEG at another: ln of their ratio.
     pub finer: f64,
+    /// ln of how much coarser than the lowest frequency the highest is quantised.
+    pub steepness: f64,
     /// Share of a step below which a coefficient is lost.
     pub dead_zone: f64,
     /// Of [`Fitted::features`].
@@ -32,8 +35,12 @@ impl Fitted {
 
     fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
         // Half a level is the finest step that counting takes.
-        let step = (ln_step + self.finer).exp().max(0.5);
-        spectrum.count(&Steps::new(&[step; 64], self.dead_zone))
+        let step = |place: usize| {
+            let (vertical, horizontal) = (ZIGZAG[place] / 8, ZIGZAG[place] % 8);
+            let coarser = self.steepness * (vertical + horizontal) as f64 / 14.0;
+            (ln_step + self.finer + coarser).exp().max(0.5)
+        };
+        spectrum.count(&Steps::new(&std::array::from_fn(step), self.dead_zone))
     }
 }
 

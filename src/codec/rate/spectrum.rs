@@ -21,9 +21,11 @@ impl Spectrum {
         let rows = picture.height().div_ceil(unit);
         let every = picture.pixel_count().div_ceil(max_pixels).min(u64::from(rows)) as u32;
         let taken: Vec<u32> = (every / 2..rows).step_by(every as usize).collect();
+        let units = taken.len() * picture.width().div_ceil(unit) as usize;
+        let luma_blocks = units * (unit as usize / 8).pow(2);
         let mut spectrum = Spectrum {
-            luma: Vec::new(),
-            chroma: [Vec::new(), Vec::new()],
+            luma: Vec::with_capacity(luma_blocks),
+            chroma: [Vec::with_capacity(units), Vec::with_capacity(units)],
             weight: f64::from(rows) / taken.len() as f64,
         };
         for row in taken {

@@ -1,4 +1,4 @@
-//! AVIF by ravif (rav1e).
+//! AVIF by ravif (rav1e), at 4:4:4: for builds without cmake.
 
 use std::cell::OnceCell;
 use std::ops::RangeInclusive;
@@ -6,10 +6,31 @@ use std::ops::RangeInclusive;
 use ravif::{BitDepth, Encoder as Ravif, Img};
 use rgb::FromSlice;
 
-use super::{estimate, quantiser};
-use crate::codec::rate::Sample;
+use super::quantiser;
+use crate::codec::quality::{self, Scale};
+use crate::codec::rate::{Fitted, Sample};
+use crate::codec::variant::Variant;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
-use crate::picture::{Layout, Picture};
+use crate::picture::{Chroma, Layout, Picture};
+
+/// The variants that are used.
+pub const VARIANTS: &[Variant] = &[Variant::AvifFull];
+
+/// The encoder's place on the quality scale.
+pub fn scale(_: Chroma) -> Scale {
+    quality::AVIF_RAV1E
+}
+
+/// How sizes follow from counts: error 3.8 % in the median, 14 % in 95 of 100 cases.
+pub const COUNTED: Fitted = Fitted {
+    finer: -0.5,
+    steepness: 0.0,
+    dead_zone: 0.5,
+    coefficients: [0.94139, -0.64712, 0.00691, 1.42705, -0.04360, 0.00902, -7.95699, 2.14693, 0.95357, -0.27379],
+};
+
+/// The coarsest quantiser index used: ravif's quality scale ends there.
+const MAX_INDEX: u8 = 252;
 
 /// Largest side (AV1: 16 bits).
 pub const MAX_SIDE: u32 = 65_535;
@@ -29,7 +50,7 @@ impl<'a> AvifEncoder<'a> {
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
-    pub fn new(picture: &'a Picture, effort: Effort) -> Result<AvifEncoder<'a>, EncodeError> {
+    pub fn new(picture: &'a Picture, _: Chroma, effort: Effort) -> Result<AvifEncoder<'a>, EncodeError> {
         Format::Avif.check_size(picture, MAX_SIDE)?;
         Ok(AvifEncoder { picture, effort, sample: OnceCell::new() })
     }
@@ -37,20 +58,20 @@ impl<'a> AvifEncoder<'a> {
 
 impl Encoder for AvifEncoder<'_> {
     fn ln_step_range(&self) -> RangeInclusive<f64> {
-        quantiser::LN_STEP_RANGE
+        quantiser::ln_step(1)..=quantiser::ln_step(MAX_INDEX)
     }
 
     fn snap(&self, ln_step: f64) -> f64 {
-        quantiser::ln_step(quantiser::index(ln_step))
+        quantiser::ln_step(index(ln_step))
     }
 
     fn estimate(&self, ln_step: f64) -> f64 {
-        self.sample.get_or_init(|| Sample::of(self.picture, &estimate::COUNTED)).ln_bytes(ln_step)
+        self.sample.get_or_init(|| Sample::of(self.picture, &COUNTED)).ln_bytes(ln_step)
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
         let ravif = Ravif::new()
-            .with_quality(ravif_quality(quantiser::index(ln_step)))
+            .with_quality(ravif_quality(index(ln_step)))
             .with_alpha_quality(ALPHA_QUALITY)
             .with_bit_depth(BitDepth::Eight)
             .with_speed(speed(self.effort))
@@ -66,6 +87,10 @@ impl Encoder for AvifEncoder<'_> {
             .map(|image| image.avif_file)
             .map_err(|error| EncodeError::Failed { format: Format::Avif, reason: error.to_string() })
     }
+}
+
+fn index(ln_step: f64) -> u8 {
+    quantiser::index(ln_step).min(MAX_INDEX)
 }
 
 /// ravif's speed by effort: 10 costs about 260 ms a megapixel, 8 from 500 to 2,100 ms for 11 % fewer bytes.

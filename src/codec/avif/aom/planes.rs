@@ -1,0 +1,97 @@
+//! Red, green and blue to the luma and chroma planes that AV1 codes: BT.601, full range, 8 bits. Must not know
+//! libaom.
+
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
+
+use crate::picture::{Chroma, Layout, Picture};
+
+/// The planes of a picture, row after row without padding.
+#[derive(Debug)]
+pub struct Planes {
+    pub width: u32,
+    pub height: u32,
+    pub y: Vec<u8>,
+    pub cb: Vec<u8>,
+    pub cr: Vec<u8>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Luma alone; chroma is there for the library to look at, and says nothing.
+    Grey,
+    Colour(Chroma),
+}
+
+impl Planes {
+    /// The colour of `picture`, whatever its alpha: luma alone where it is grey everywhere.
+    pub fn of(picture: &Picture, chroma: Chroma) -> Planes {
+        if picture.is_grey() {
+            let size = picture.layout().bytes_per_pixel();
+            return Planes::grey(picture, picture.pixels().chunks_exact(size).map(|pixel| pixel[0]).collect());
+        }
+        let (width, height) = (picture.width(), picture.height());
+        let mut planes = Planes::new(width, height, Kind::Colour(chroma));
+        let chroma_width = planes.chroma_width();
+        let mut image = YuvPlanarImageMut {
+            y_plane: BufferStoreMut::Borrowed(&mut planes.y),
+            y_stride: width,
+            u_plane: BufferStoreMut::Borrowed(&mut planes.cb),
+            u_stride: chroma_width,
+            v_plane: BufferStoreMut::Borrowed(&mut planes.cr),
+            v_stride: chroma_width,
+            width,
+            height,
+        };
+        let convert = match (picture.layout(), chroma) {
+            (Layout::Rgb, Chroma::Halved) => yuv::rgb_to_yuv420,
+            (Layout::Rgb, Chroma::Full) => yuv::rgb_to_yuv444,
+            (Layout::Rgba, Chroma::Halved) => yuv::rgba_to_yuv420,
+            (Layout::Rgba, Chroma::Full) => yuv::rgba_to_yuv444,
+        };
+        let stride = width * picture.layout().bytes_per_pixel() as u32;
+        let (range, matrix, mode) = (YuvRange::Full, YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
+        convert(&mut image, picture.pixels(), stride, range, matrix, mode).expect("planes of the picture's own size");
+        planes
+    }
+
+    /// The alpha channel of `picture` as luma; none where it has none.
+    pub fn of_alpha(picture: &Picture) -> Option<Planes> {
+        let alpha = |pixel: &[u8]| pixel[3];
+        picture.has_alpha().then(|| Planes::grey(picture, picture.pixels().chunks_exact(4).map(alpha).collect()))
+    }
+
+    fn grey(picture: &Picture, y: Vec<u8>) -> Planes {
+        Planes { y, ..Planes::new(picture.width(), picture.height(), Kind::Grey) }
+    }
+
+    fn new(width: u32, height: u32, kind: Kind) -> Planes {
+        let (y, chroma) = (Vec::new(), Vec::new());
+        let mut planes = Planes { width, height, y, cb: chroma.clone(), cr: chroma, kind };
+        if kind != Kind::Grey {
+            planes.y = vec![0; width as usize * height as usize];
+        }
+        let chroma_rows = if planes.is_full() { height } else { height.div_ceil(2) };
+        planes.cb = vec![NO_COLOUR; planes.chroma_width() as usize * chroma_rows as usize];
+        planes.cr = planes.cb.clone();
+        planes
+    }
+
+    /// Whether there is no chroma.
+    pub fn is_grey(&self) -> bool {
+        self.kind == Kind::Grey
+    }
+
+    /// Whether every pixel has its own chroma.
+    pub fn is_full(&self) -> bool {
+        self.kind == Kind::Colour(Chroma::Full)
+    }
+
+    /// Samples in a row of chroma.
+    pub fn chroma_width(&self) -> u32 {
+        if self.is_full() { self.width } else { self.width.div_ceil(2) }
+    }
+}
+
+/// The chroma of grey.
+const NO_COLOUR: u8 = 128;
