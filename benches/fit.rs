@@ -107,7 +107,7 @@ fn measure(format: Format, target: &Target, downscale: bool, input: &[u8]) -> Op
     let reference = Reference::new(&picture, [255; 3]);
     let encoder_input = transform::scale(&picture, report.output.width, report.output.height);
     let encoding = cpu();
-    let variant = Variant::of(format)[0];
+    let variant = variant_of(format, quality);
     variant.encoder(&encoder_input, job.effort).ok()?.encode(variant.scale().ln_step(quality)).ok()?;
     let once = decode + cpu() - encoding;
     let bisecting = cpu();
@@ -126,6 +126,12 @@ fn measure(format: Format, target: &Target, downscale: bool, input: &[u8]) -> Op
         bisection_score: bisected.map_or(f64::NAN, |file| score(&reference, &file, &picture)),
         megapixels: picture.pixel_count() as f64 / 1e6,
     })
+}
+
+/// The variant that an answer of `quality` has.
+fn variant_of(format: Format, quality: f64) -> Variant {
+    let variants = Variant::of(format);
+    *variants.iter().find(|variant| quality <= variant.best_quality()).unwrap_or(&variants[0])
 }
 
 /// Bisection over quality 1 to 100 in whole units, to the end: encodes, and the best file that fits.

@@ -8,7 +8,7 @@
 //! cargo run --release --example rate_model -- DIRECTORY... [FORMAT...]
 //! ```
 
-use bytefit::codec::avif::encode as avif;
+use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::estimate as jpeg;
 use bytefit::codec::rate::{Fitted, Spectrum, apply};
@@ -46,7 +46,8 @@ struct Lessons {
     jpeg_full: Vec<Row<5>>,
     webp_counted: Candidates,
     webp_probed: Vec<Row<8>>,
-    avif_counted: Candidates,
+    avif_halved: Candidates,
+    avif_full: Candidates,
     /// ln of real over predicted bytes of the strips' way.
     jpeg_strips: Vec<f64>,
 }
@@ -64,7 +65,8 @@ fn main() {
         all.jpeg_full.extend(lesson.jpeg_full);
         extend(&mut all.webp_counted, lesson.webp_counted);
         all.webp_probed.extend(lesson.webp_probed);
-        extend(&mut all.avif_counted, lesson.avif_counted);
+        extend(&mut all.avif_halved, lesson.avif_halved);
+        extend(&mut all.avif_full, lesson.avif_full);
         all.jpeg_strips.extend(lesson.jpeg_strips);
     }
     println!("// {} files, {} pictures", files.len(), pictures.len());
@@ -72,7 +74,8 @@ fn main() {
     report("jpeg FULL", &all.jpeg_full);
     report_best("webp COUNTED", &all.webp_counted);
     report("webp PROBED", &all.webp_probed);
-    report_best("avif COUNTED", &all.avif_counted);
+    report_best("avif HALVED", &all.avif_halved);
+    report_best("avif FULL", &all.avif_full);
     println!("jpeg strips: {}", spread(all.jpeg_strips));
 }
 
@@ -138,11 +141,15 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
 fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
     let spectrum = Spectrum::of(picture, Chroma::Halved, u64::MAX);
-    let encoder = avif::AvifEncoder::new(picture, Chroma::Halved, Effort::Balanced).expect("fits");
-    for ln_step in steps(&encoder) {
-        let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-        if is_telling(bytes, pixels) {
-            extend(&mut lessons.avif_counted, counted(index, &spectrum, pixels, ln_step, bytes));
+    for (chroma, rows) in [(Chroma::Halved, &mut lessons.avif_halved), (Chroma::Full, &mut lessons.avif_full)] {
+        let encoder = AvifEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+        // Above this step 4:2:0 takes over.
+        let is_used = |ln_step: &f64| chroma == Chroma::Halved || *ln_step < 2.0;
+        for ln_step in steps(&encoder).into_iter().filter(is_used) {
+            let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
+            if is_telling(bytes, pixels) {
+                extend(rows, counted(index, &spectrum, pixels, ln_step, bytes));
+            }
         }
     }
 }
@@ -216,11 +223,20 @@ fn errors<const N: usize>(rows: &[Row<N>]) -> Vec<f64> {
 }
 
 fn spread(errors: Vec<f64>) -> String {
+    if errors.is_empty() {
+        return "not asked".to_owned();
+    }
+    let mean = 100.0 * errors.iter().sum::<f64>() / errors.len() as f64;
     let mut errors: Vec<f64> = errors.into_iter().map(f64::abs).collect();
     errors.sort_by(f64::total_cmp);
     let at = |share: f64| 100.0 * errors.get((errors.len() as f64 * share) as usize).copied().unwrap_or(f64::NAN);
     let near = errors.iter().filter(|error| **error < 0.015).count() as f64 / errors.len() as f64;
-    format!("error median {:.2} %, p95 {:.1} %, within 1.5 %: {:.0} %", at(0.5), at(0.95), 100.0 * near)
+    format!(
+        "error mean {mean:.2} %, median {:.2} %, p95 {:.1} %, within 1.5 %: {:.0} %",
+        at(0.5),
+        at(0.95),
+        100.0 * near
+    )
 }
 
 /// Least squares by the normal equations, with a touch of ridge.

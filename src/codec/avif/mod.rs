@@ -15,9 +15,9 @@ mod yuv;
 /// The encoder that is built in: libaom, or rav1e for builds without cmake.
 pub mod encode {
     #[cfg(feature = "libaom")]
-    pub use super::aom::{AvifEncoder, COUNTED, MAX_SIDE, VARIANTS, scale};
+    pub use super::aom::{AvifEncoder, MAX_SIDE, VARIANTS, scale};
     #[cfg(all(feature = "ravif", not(feature = "libaom")))]
-    pub use super::rav1e::{AvifEncoder, COUNTED, MAX_SIDE, VARIANTS, scale};
+    pub use super::rav1e::{AvifEncoder, MAX_SIDE, VARIANTS, scale};
 }
 
 #[cfg(not(any(feature = "libaom", feature = "ravif")))]

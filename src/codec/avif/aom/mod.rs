@@ -17,7 +17,6 @@ use crate::codec::rate::Sample;
 use crate::codec::variant::Variant;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Picture};
-pub use estimate::COUNTED;
 use library::Settings;
 use planes::Planes;
 use states::State;
@@ -79,7 +78,11 @@ impl Encoder for AvifEncoder<'_> {
     }
 
     fn estimate(&self, ln_step: f64) -> f64 {
-        self.sample.get_or_init(|| Sample::of(self.picture, &COUNTED)).ln_bytes(ln_step)
+        let fitted = match self.chroma {
+            Chroma::Halved => &estimate::HALVED,
+            Chroma::Full => &estimate::FULL,
+        };
+        self.sample.get_or_init(|| Sample::of(self.picture, fitted)).ln_bytes(ln_step)
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
