@@ -1,5 +1,6 @@
 //! The core from bytes to answer, on drawn pictures: what the contract promises of every answer.
 
+mod decoders;
 mod drawn;
 mod landing;
 mod meaning;
