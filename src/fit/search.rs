@@ -43,7 +43,7 @@ pub struct Aim {
     pub content: u64,
     /// Share of the bytes that it is content to lose for each encode after the first.
     pub impatience: f64,
-    /// Encodes after which the search ends with what it has.
+    /// Encodes after which the search ends with what it has, or, when it has nothing, with the coarsest state.
     pub max_encodes: u32,
 }
 
@@ -138,22 +138,20 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
         found.at_finest = bracket.fits == Some(bracket.finest);
         found.unreachable = bracket.over == Some(bracket.coarsest);
         let encodes = found.trace.len() as u32;
-        let exhausted = encodes >= aim.max_encodes || bracket.is_narrow();
-        if found.is_good_enough(aim) || found.at_finest || found.unreachable || exhausted {
+        if found.is_good_enough(aim) || found.at_finest || found.unreachable || bracket.is_narrow() {
             return Ok(found);
         }
-        let by_model = encodes < MODEL_ENCODES || encodes % 2 == 1 || !bracket.is_closed();
-        // Far from all that was tried sizes may end in a floor that no model foretells.
-        let is_last_hope = bracket.fits.is_none() && encodes + 1 == aim.max_encodes;
-        let suggestion = match by_model {
-            _ if is_last_hope => bracket.coarsest,
-            true => model.solve(encoder, goal, &bracket, x),
-            false => bracket.middle(),
+        let state = if encodes >= aim.max_encodes {
+            // Far from all that was tried sizes may end in a floor that no model foretells.
+            let is_hopeless = encodes == aim.max_encodes && bracket.fits.is_none();
+            is_hopeless.then_some(bracket.coarsest)
+        } else {
+            let by_model = encodes < MODEL_ENCODES || encodes % 2 == 1 || !bracket.is_closed();
+            let suggestion = if by_model { model.solve(encoder, goal, &bracket, x) } else { bracket.middle() };
+            let is_settled = by_model && found.is_best_at(encoder.snap(suggestion));
+            if is_settled { None } else { bracket.untried(encoder, suggestion) }
         };
-        if by_model && found.is_best_at(encoder.snap(suggestion)) {
-            return Ok(found);
-        }
-        let Some(state) = bracket.untried(encoder, suggestion) else { return Ok(found) };
+        let Some(state) = state else { return Ok(found) };
         found.stopped = encoder.stop();
         if found.stopped.is_some() {
             return Ok(found);
@@ -467,7 +465,7 @@ mod tests {
             let mut fake = Fake::new(0.01, wobble);
             let found = search(&mut fake, &Aim::below(cap)).unwrap();
             prop_assert!(found.best.iter().all(|best| best.bytes.len() as u64 <= cap));
-            prop_assert!(fake.encodes <= MAX_ENCODES);
+            prop_assert!(fake.encodes <= MAX_ENCODES + 1);
             prop_assert_eq!(found.trace.len() as u32, fake.encodes);
             // Whatever fits is kept.
             let fitting = found.trace.iter().map(|(_, bytes)| *bytes).filter(|bytes| *bytes <= cap).max();
@@ -478,7 +476,7 @@ mod tests {
         fn plateaus_end(levels in 1u32..6, cap in 100u64..400_000) {
             let mut fake = Fake::new(0.01, move |x| smooth(12.0, -0.9, 0.0)((x * f64::from(levels) / 8.0).floor() * 8.0 / f64::from(levels)));
             let found = search(&mut fake, &Aim::below(cap)).unwrap();
-            prop_assert!(fake.encodes <= MAX_ENCODES);
+            prop_assert!(fake.encodes <= MAX_ENCODES + 1);
             prop_assert!(found.best.iter().all(|best| best.bytes.len() as u64 <= cap));
         }
 
