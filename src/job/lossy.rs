@@ -62,8 +62,8 @@ pub struct Known {
 pub fn at_size(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<Landing, JobError> {
     let mut landing = Landing { candidate: None, known: None };
     let ceiling = bench.job.quality;
-    let variants = Variant::of(prepared.format);
-    for variant in &variants[first_variant(bench, prepared, aim)?..] {
+    let (first, _) = foretold(bench, prepared, aim)?;
+    for variant in &Variant::of(prepared.format)[first..] {
         let mut hand = Hand::new(bench, *variant, prepared)?;
         let found = search::search(&mut hand, aim)?;
         if found.stopped == Some(StopReason::Cancelled) {
@@ -81,30 +81,34 @@ pub fn at_size(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<
     Ok(landing)
 }
 
-/// The place among its format's variants of the first that the model does not expect to end with bytes to spare.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn first_variant(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<usize, JobError> {
-    let variants = Variant::of(prepared.format);
-    for (place, variant) in variants[..variants.len() - 1].iter().enumerate() {
-        let mut hand = Hand::new(bench, *variant, prepared)?;
-        let expected = search::foretell(&mut hand, aim);
-        if expected > *hand.range.start() || bench.job.quality <= variant.best_quality() {
-            return Ok(place);
-        }
-    }
-    Ok(variants.len() - 1)
-}
-
 /// The quality at which the model expects what `prepared` holds to land on `aim`, without an encode.
 ///
 /// # Errors
 /// [`JobError::Encode`].
 pub fn foretell(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<f64, JobError> {
-    let variant = Variant::of(prepared.format)[first_variant(bench, prepared, aim)?];
-    let mut hand = Hand::new(bench, variant, prepared)?;
-    Ok(variant.scale().quality(search::foretell(&mut hand, aim)))
+    let (place, ln_step) = foretold(bench, prepared, aim)?;
+    Ok(Variant::of(prepared.format)[place].scale().quality(ln_step))
+}
+
+/// The place among its format's variants of the first that the model does not expect to end with bytes to spare, and
+/// the ln(step) that it expects there.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn foretold(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<(usize, f64), JobError> {
+    let variants = Variant::of(prepared.format);
+    let mut place = 0;
+    loop {
+        let variant = variants[place];
+        let mut hand = Hand::new(bench, variant, prepared)?;
+        let ln_step = search::foretell(&mut hand, aim);
+        let is_at_finest = ln_step <= *hand.range.start();
+        let may_go_on = place + 1 < variants.len() && bench.job.quality > variant.best_quality();
+        if !(is_at_finest && may_go_on) {
+            return Ok((place, ln_step));
+        }
+        place += 1;
+    }
 }
 
 fn aim(job: &Job, cap: u64) -> Aim {

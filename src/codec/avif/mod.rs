@@ -12,12 +12,15 @@ mod rav1e;
 mod sequence;
 mod yuv;
 
+/// Largest side that is written (AV1: 16 bits).
+const MAX_SIDE: u32 = 65_535;
+
 /// The encoder that is built in: libaom, or rav1e for builds without cmake.
 pub mod encode {
     #[cfg(feature = "libaom")]
-    pub use super::aom::{AvifEncoder, MAX_SIDE, VARIANTS, scale};
+    pub use super::aom::{AvifEncoder, VARIANTS, scale};
     #[cfg(all(feature = "ravif", not(feature = "libaom")))]
-    pub use super::rav1e::{AvifEncoder, MAX_SIDE, VARIANTS, scale};
+    pub use super::rav1e::{AvifEncoder, VARIANTS, scale};
 }
 
 #[cfg(not(any(feature = "libaom", feature = "ravif")))]

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use ravif::{BitDepth, Encoder as Ravif, Img};
 use rgb::FromSlice;
 
-use super::quantiser;
+use super::{MAX_SIDE, quantiser};
 use crate::codec::quality::{self, Scale};
 use crate::codec::rate::{Fitted, Sample};
 use crate::codec::variant::Variant;
@@ -31,9 +31,6 @@ const COUNTED: Fitted = Fitted {
 
 /// The coarsest quantiser index used: ravif's quality scale ends there.
 const MAX_INDEX: u8 = 252;
-
-/// Largest side (AV1: 16 bits).
-pub const MAX_SIDE: u32 = 65_535;
 
 /// Quality of the alpha plane on ravif's scale: masks show their edges before anything else does.
 const ALPHA_QUALITY: f32 = 90.0;

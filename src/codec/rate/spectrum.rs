@@ -21,7 +21,8 @@ impl Spectrum {
         let rows = picture.height().div_ceil(unit);
         let every = picture.pixel_count().div_ceil(max_pixels).min(u64::from(rows)) as u32;
         let taken: Vec<u32> = (every / 2..rows).step_by(every as usize).collect();
-        let units = taken.len() * picture.width().div_ceil(unit) as usize;
+        let columns = picture.width().div_ceil(unit);
+        let units = taken.len() * columns as usize;
         let luma_blocks = units * (unit as usize / 8).pow(2);
         let mut spectrum = Spectrum {
             luma: Vec::with_capacity(luma_blocks),
@@ -29,7 +30,7 @@ impl Spectrum {
             weight: f64::from(rows) / taken.len() as f64,
         };
         for row in taken {
-            for column in 0..picture.width().div_ceil(unit) {
+            for column in 0..columns {
                 spectrum.add(&Unit::read(picture, column * unit, row * unit), chroma);
             }
         }

@@ -13,6 +13,7 @@ use std::ops::RangeInclusive;
 use avif_serialize::Aviffy;
 use avif_serialize::constants::MatrixCoefficients;
 
+use super::MAX_SIDE;
 use crate::codec::quality::{self, Scale};
 use crate::codec::rate::Sample;
 use crate::codec::variant::Variant;
@@ -32,9 +33,6 @@ pub fn scale(chroma: Chroma) -> Scale {
         Chroma::Full => quality::AVIF_FULL,
     }
 }
-
-/// Largest side (AV1: 16 bits).
-pub const MAX_SIDE: u32 = 65_535;
 
 /// The coarsest quantiser index of an alpha plane: masks show their edges before anything else does.
 const COARSEST_ALPHA: u8 = 60;

@@ -31,7 +31,8 @@ impl Planes {
             return Planes::grey(picture, picture.pixels().chunks_exact(size).map(|pixel| pixel[0]).collect());
         }
         let (width, height) = (picture.width(), picture.height());
-        let mut planes = Planes::new(width, height, Kind::Colour(chroma));
+        let luma = vec![0; picture.pixel_count() as usize];
+        let mut planes = Planes::new(width, height, Kind::Colour(chroma), luma);
         let chroma_width = planes.chroma_width();
         let mut image = YuvPlanarImageMut {
             y_plane: BufferStoreMut::Borrowed(&mut planes.y),
@@ -62,15 +63,12 @@ impl Planes {
     }
 
     fn grey(picture: &Picture, y: Vec<u8>) -> Planes {
-        Planes { y, ..Planes::new(picture.width(), picture.height(), Kind::Grey) }
+        Planes::new(picture.width(), picture.height(), Kind::Grey, y)
     }
 
-    fn new(width: u32, height: u32, kind: Kind) -> Planes {
-        let (y, chroma) = (Vec::new(), Vec::new());
-        let mut planes = Planes { width, height, y, cb: chroma.clone(), cr: chroma, kind };
-        if kind != Kind::Grey {
-            planes.y = vec![0; width as usize * height as usize];
-        }
+    /// The luma `y`, and chroma that is still grey.
+    fn new(width: u32, height: u32, kind: Kind, y: Vec<u8>) -> Planes {
+        let mut planes = Planes { width, height, y, cb: Vec::new(), cr: Vec::new(), kind };
         let chroma_rows = if planes.is_full() { height } else { height.div_ceil(2) };
         planes.cb = vec![NO_COLOUR; planes.chroma_width() as usize * chroma_rows as usize];
         planes.cr = planes.cb.clone();
