@@ -4,9 +4,9 @@
 //! holds that rule:
 //!
 //! ```text
-//! main -> cli -> app -> { http, settings, telemetry } -> engine -> job -> { codec, fit } -> picture
-//!                             \______ params ______/        |
-//!                                                        metrics
+//! main -> cli -> app -> { http, settings, telemetry, sandbox } -> engine -> job -> { codec, fit } -> picture
+//!                             \______ params ______/                 |
+//!                                                                 metrics
 //! ```
 //!
 //! - [`cli`]: one file a command.
@@ -19,6 +19,7 @@
 //! - [`fit`]: the search for the setting that lands on the target.
 //! - [`codec`]: bytes to pictures and back, one folder a format.
 //! - [`picture`]: pixels, orientation, resizing, score.
+//! - [`sandbox`]: what the serving process gives up before it meets its first client.
 //!
 //! The core (`picture`, `codec`, `fit`, `job`, `params`) is pure: it knows nothing of HTTP, tokio, the
 //! environment, logs or metrics.
@@ -33,5 +34,6 @@ pub mod job;
 pub mod metrics;
 pub mod params;
 pub mod picture;
+pub mod sandbox;
 pub mod settings;
 pub mod telemetry;

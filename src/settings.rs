@@ -47,6 +47,7 @@ pub struct Server {
     /// Bytes, at least 1.
     #[serde(with = "values::size")]
     pub max_body: u64,
+    pub sandbox: bool,
 }
 
 /// `[engine]`: bounds on the work done at once.

@@ -13,7 +13,7 @@ const LEVELS: &[&[&str]] = &[
     &["engine"],
     &["http"],
     &["settings"],
-    &["telemetry"],
+    &["telemetry", "sandbox"],
     &["app"],
     &["cli"],
     &["main", "lib"],

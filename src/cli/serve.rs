@@ -1,15 +1,15 @@
 //! `bytefit serve`: the HTTP service until SIGTERM or SIGINT.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{BAD_USAGE, FAILED, environment, fail};
 use crate::settings::{Flags, Settings};
-use crate::{app, telemetry};
+use crate::{app, sandbox, telemetry};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -30,19 +30,48 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     if let Err(error) = telemetry::install(&settings.log, std::env::var("RUST_LOG").ok().as_deref()) {
         return fail(BAD_USAGE, &format!("log level: {error}"));
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(FAILED, &format!("the runtime can't start: {error}")),
-    };
-    match runtime.block_on(serve(settings)) {
+    match serve(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => fail(FAILED, &reason),
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), String> {
+/// Opens the door, shuts all others, and only then starts threads.
+fn serve(settings: Settings) -> Result<(), String> {
     let address = settings.server.listen;
-    let listener = TcpListener::bind(address).await.map_err(|error| format!("can't listen on {address}: {error}"))?;
+    let listener = listen(address).map_err(|error| format!("can't listen on {address}: {error}"))?;
+    if settings.server.sandbox {
+        enter_sandbox()?;
+    } else {
+        tracing::warn!("no sandbox: server.sandbox is false");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("the runtime can't start: {error}"))?;
+    runtime.block_on(serve_on(listener, settings))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn enter_sandbox() -> Result<(), String> {
+    let held = sandbox::enter()
+        .map_err(|error| format!("the sandbox can't be put up: {error}; server.sandbox = false serves without it"))?;
+    let (landlock, seccomp) = (held.landlock.name(), held.seccomp.name());
+    if held.is_whole() {
+        tracing::info!(landlock, seccomp, "sandboxed: no files written, no programs started, no connections opened");
+    } else {
+        tracing::warn!(landlock, seccomp, "the kernel lacks parts of the sandbox");
+    }
+    Ok(())
+}
+
+async fn serve_on(listener: TcpListener, settings: Settings) -> Result<(), String> {
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
     let bound = listener.local_addr().map_err(|error| error.to_string())?;
     let shutdown = stop_signal().map_err(|error| format!("can't watch for signals: {error}"))?;
     tracing::info!(

@@ -191,9 +191,10 @@ pub fn flags(flags: &Flags) -> Option<Override> {
     })
 }
 
-/// A variable has no type; every setting that is not a text takes a whole number.
+/// A variable has no type; every setting that is not a text takes a whole number, or true or false.
 fn typed(text: String) -> Value {
-    text.parse().map_or(Value::String(text), Value::Integer)
+    let number = text.parse().map(Value::Integer);
+    number.or_else(|_| text.parse().map(Value::Boolean)).unwrap_or(Value::String(text))
 }
 
 fn read(path: &Path) -> Result<String, SettingsError> {

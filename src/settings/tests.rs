@@ -44,6 +44,13 @@ fn the_default_file_and_the_defaults_of_the_codecs_agree() {
 }
 
 #[test]
+fn a_switch_is_set_in_the_environment() {
+    assert!(Settings::default().server.sandbox);
+    assert!(!from_environment(&[("BYTEFIT_SERVER__SANDBOX", "false")]).unwrap().server.sandbox);
+    assert_refused(from_environment(&[("BYTEFIT_SERVER__SANDBOX", "no")]), &["BYTEFIT_SERVER__SANDBOX", "boolean"]);
+}
+
+#[test]
 fn every_key_of_the_defaults_has_a_comment_right_above() {
     let lines: Vec<_> = DEFAULT_TOML.lines().collect();
     for pair in lines.windows(2).filter(|pair| pair[1].contains(" = ")) {
