@@ -89,7 +89,7 @@ impl Encode for Hand<'_> {
         self.0.encode(x)
     }
 
-    fn stop(&self) -> Option<StopReason> {
+    fn stop(&self, _: bool) -> Option<StopReason> {
         None
     }
 }

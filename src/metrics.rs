@@ -72,9 +72,9 @@ table::metrics! {
         coalesced_total: IntCounter[];
         /// Requests and connections turned away.
         shed_total: IntCounterVec["reason"];
-        /// Memory that jobs at work have reserved, in bytes.
+        /// Memory that bodies and jobs at work have reserved, in bytes.
         memory_reserved_bytes: IntGauge[];
-        /// Memory that jobs at work may reserve together, in bytes.
+        /// Memory that bodies and jobs at work may reserve together, in bytes.
         memory_limit_bytes: IntGauge[];
         /// Jobs that ended in a panic.
         panics_total: IntCounter[];

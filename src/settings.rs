@@ -173,6 +173,7 @@ impl Settings {
             queue_slots: self.engine.queue_slots,
             // Rounded up: a limit below one MiB must not turn into 0, which means something else.
             memory_mib: self.engine.memory.div_ceil(1 << 20),
+            max_body_bytes: self.server.max_body,
             cache_bytes: self.cache.capacity,
             cache_ttl: self.cache.ttl,
             limits: self.codec_limits(),

@@ -6,7 +6,7 @@ use super::{EncodeError, Format};
 use crate::picture::Picture;
 
 /// CPU spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Effort {
     /// Cheap encoder settings, one encode and one correction.
     Fast,

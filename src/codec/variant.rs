@@ -1,6 +1,8 @@
 //! The lossy ways of writing a picture: each an encoder and its place on the quality scale.
 //! A new lossy format is one variant here.
 
+use std::time::Duration;
+
 use super::avif::encode::{self as avif, AvifEncoder};
 use super::jpeg::encode::JpegEncoder;
 use super::png::encode::PaletteEncoder;
@@ -67,6 +69,21 @@ impl Variant {
             Variant::AvifFull => avif::scale(Chroma::Full),
             Variant::PngPalette => quality::PNG,
         }
+    }
+
+    /// Time of an encode for each pixel, about: what a deadline is planned by (benches/codec.rs, at quality 75).
+    pub fn cost(self, effort: Effort) -> Duration {
+        let [fast, balanced, best] = match self {
+            Variant::JpegHalved | Variant::JpegFull => [15, 100, 110],
+            Variant::Webp => [50, 130, 300],
+            Variant::AvifHalved | Variant::AvifFull => avif::COST,
+            Variant::PngPalette => [150, 200, 300],
+        };
+        Duration::from_nanos(match effort {
+            Effort::Fast => fast,
+            Effort::Balanced => balanced,
+            Effort::Best => best,
+        })
     }
 
     /// The best quality that this variant is used for.

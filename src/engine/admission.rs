@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::EngineError;
+use super::room::{Hall, Room};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 const MIB: u64 = 1 << 20;
@@ -31,6 +32,9 @@ pub struct Admission {
     threads: usize,
     queue_slots: usize,
     memory_mib: u32,
+    /// For bodies.
+    hall: Hall,
+    memory_limit_bytes: u64,
     draining: AtomicBool,
     /// Mean time that a job works; none before the first.
     service: Mutex<Option<Duration>>,
@@ -42,12 +46,19 @@ pub struct Admission {
 pub struct Ticket {
     _slot: OwnedSemaphorePermit,
     taken: Instant,
+    /// For the request's body.
+    room: Room,
 }
 
 impl Ticket {
     /// When the ticket was taken: deadlines count from here.
     pub fn taken(&self) -> Instant {
         self.taken
+    }
+
+    /// The room for the request's body, which belongs into its [`Upload`](super::Upload).
+    pub fn room(&self) -> Room {
+        self.room.clone()
     }
 }
 
@@ -62,12 +73,22 @@ pub struct Permit {
 }
 
 impl Admission {
-    /// Gates for `threads` jobs at work and `queue_slots` waiting ones, in `memory_mib` MiB of memory.
-    pub fn new(threads: usize, queue_slots: usize, memory_mib: u64, metrics: Arc<Metrics>) -> Admission {
+    /// Gates for `threads` jobs at work and `queue_slots` waiting ones, in `memory_mib` MiB of memory, and for bodies
+    /// in `body_bytes` beside it.
+    pub fn new(
+        threads: usize,
+        queue_slots: usize,
+        memory_mib: u64,
+        body_bytes: u64,
+        metrics: Arc<Metrics>,
+    ) -> Admission {
         let slots = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
         let memory_mib = u32::try_from(memory_mib.max(1)).unwrap_or(u32::MAX);
-        metrics.set_memory_limit(u64::from(memory_mib) * MIB);
+        let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(body_bytes);
+        metrics.set_memory_limit(memory_limit_bytes);
         Admission {
+            hall: Hall::new(body_bytes, Arc::clone(&metrics)),
+            memory_limit_bytes,
             slots: Arc::new(Semaphore::new(slots)),
             workers: Arc::new(Semaphore::new(threads)),
             memory: Arc::new(Semaphore::new(memory_mib as usize)),
@@ -91,7 +112,10 @@ impl Admission {
             return Err(EngineError::ShuttingDown);
         }
         match Arc::clone(&self.slots).try_acquire_owned() {
-            Ok(slot) => Ok(Ticket { _slot: slot, taken: Instant::now() }),
+            Ok(slot) => {
+                let room = self.hall.room(self.retry_after());
+                Ok(Ticket { _slot: slot, taken: Instant::now(), room })
+            }
             Err(_) => {
                 self.metrics.shed(Shed::QueueFull);
                 Err(EngineError::Overloaded { retry_after: self.retry_after() })
@@ -99,12 +123,18 @@ impl Admission {
         }
     }
 
-    /// Waits for a thread and for `bytes` of memory, until `deadline`; none when it came first.
+    /// Waits for a thread and for `bytes` of memory, until `deadline`.
     ///
     /// A job that needs more than the whole limit is granted the whole limit: it runs, and runs alone.
-    pub async fn permit(&self, bytes: u64, deadline: Instant) -> Option<Permit> {
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] when the deadline comes first.
+    pub async fn permit(&self, bytes: u64, deadline: Instant) -> Result<Permit, EngineError> {
         let _queued = self.metrics.job_queued();
-        timeout_at(deadline.into(), self.permit_in_turn(bytes)).await.ok()
+        timeout_at(deadline.into(), self.permit_in_turn(bytes)).await.map_err(|_| {
+            self.metrics.shed(Shed::QueueTimeout);
+            EngineError::Overloaded { retry_after: self.retry_after() }
+        })
     }
 
     async fn permit_in_turn(&self, bytes: u64) -> Permit {
@@ -155,9 +185,9 @@ impl Admission {
         self.queue_slots
     }
 
-    /// Memory that jobs at work may need together, in bytes.
+    /// Memory that bodies and jobs at work may need together, in bytes.
     pub fn memory_limit_bytes(&self) -> u64 {
-        u64::from(self.memory_mib) * MIB
+        self.memory_limit_bytes
     }
 }
 
@@ -170,7 +200,7 @@ mod tests {
     const FAR: Duration = Duration::from_secs(3600);
 
     fn admission(threads: usize, queue_slots: usize, memory_mib: u64) -> Admission {
-        Admission::new(threads, queue_slots, memory_mib, Arc::new(Metrics::new()))
+        Admission::new(threads, queue_slots, memory_mib, MIB, Arc::new(Metrics::new()))
     }
 
     #[test]
@@ -201,7 +231,7 @@ mod tests {
         assert!(poll!(&mut third).is_pending());
         assert_eq!((admission.metrics.jobs_in_flight(), admission.metrics.queue_depth()), (2, 1));
         drop(first);
-        assert!(third.await.is_some());
+        assert!(third.await.is_ok());
         assert_eq!(admission.metrics.queue_depth(), 0);
     }
 
@@ -228,14 +258,16 @@ mod tests {
         let mut small = Box::pin(admission.permit(1, deadline));
         assert!(poll!(&mut small).is_pending());
         drop(giant);
-        assert!(small.await.is_some());
+        assert!(small.await.is_ok());
     }
 
     #[tokio::test]
     async fn a_deadline_ends_the_wait() {
         let admission = admission(1, 8, 10);
         let _held = admission.permit(1, Instant::now() + FAR).await.unwrap();
-        assert!(admission.permit(1, Instant::now()).await.is_none());
+        let refused = admission.permit(1, Instant::now()).await;
+        assert!(matches!(refused, Err(EngineError::Overloaded { .. })));
+        assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_timeout"} 1"#));
         assert_eq!(admission.metrics.queue_depth(), 0);
     }
 

@@ -9,12 +9,14 @@ mod flight;
 mod key;
 mod machine;
 mod pool;
+mod room;
 mod work;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::time::timeout_at;
 
 use crate::codec::Limits;
 use crate::job::{Answer, Job, JobError, Outcome, Stop};
@@ -25,10 +27,15 @@ use cache::{Cache, Kept};
 use flight::Flights;
 use key::Key;
 use pool::{Panicked, Pool};
+pub use room::{Full, Room};
 pub use work::{Codecs, Work};
 
 /// A deadline further away than this is none; it keeps the sum of now and a deadline within the clock.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// From the deadline to the moment that nobody waits any longer for a job to notice it: time to finish the best answer
+/// so far.
+const GRACE: Duration = Duration::from_millis(150);
 
 /// Sizes of the engine; see config/default.toml for what each buys.
 #[derive(Clone, Debug)]
@@ -37,8 +44,11 @@ pub struct Config {
     pub threads: usize,
     /// Jobs that may wait for a permit; one more is refused at once.
     pub queue_slots: usize,
-    /// Memory that jobs at work may need together, in MiB; 0 is half of what the machine (or its cgroup) has.
+    /// Memory that jobs at work and bodies may need together, in MiB; 0 is half of what the machine (or its cgroup) has.
+    /// A quarter of it is for bodies.
     pub memory_mib: u64,
+    /// The largest body, in bytes: there is room for one, however little memory there is.
+    pub max_body_bytes: u64,
     /// Memory of the result cache, in bytes.
     pub cache_bytes: u64,
     /// Lifetime of a cached result.
@@ -51,6 +61,8 @@ pub struct Config {
 pub struct Upload {
     pub bytes: Bytes,
     pub hash: blake3::Hash,
+    /// What the bytes take of the memory for bodies.
+    pub room: Room,
 }
 
 /// An answer as the engine serves it.
@@ -82,7 +94,7 @@ pub enum Source {
 pub enum EngineError {
     #[error(transparent)]
     Job(Arc<JobError>),
-    /// The queue is full or the memory taken; try again after this long.
+    /// The queue is full, or no thread or memory came free in time; try again after this long.
     #[error("overloaded, try again in {} s", .retry_after.as_secs())]
     Overloaded { retry_after: Duration },
     /// The service is going down.
@@ -169,7 +181,9 @@ impl Engine {
         let threads = if config.threads == 0 { machine::cores() } else { config.threads };
         let pool = Pool::new(threads, Arc::clone(&metrics))?;
         let memory_mib = if config.memory_mib == 0 { (machine::memory_bytes() / 2) >> 20 } else { config.memory_mib };
-        let admission = Admission::new(pool.threads(), config.queue_slots, memory_mib, Arc::clone(&metrics));
+        let body_bytes = ((memory_mib << 20) / 4).max(config.max_body_bytes);
+        let job_mib = memory_mib.saturating_sub(body_bytes >> 20);
+        let admission = Admission::new(pool.threads(), config.queue_slots, job_mib, body_bytes, Arc::clone(&metrics));
         let cache = Cache::new(config.cache_bytes, config.cache_ttl);
         let shared = Shared { admission, cache, pool, work, limits: config.limits, metrics };
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
@@ -192,7 +206,7 @@ impl Engine {
     ///
     /// # Cancel
     /// Dropping the future leaves the computation to the others who wait for it; when the last one leaves,
-    /// it stops before its next encode.
+    /// it stops before its next step. So it does when the deadline passes in the middle of one.
     pub async fn run(&self, ticket: Ticket, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let shared = &self.shared;
         let key = Key::new(&upload.hash, &job);
@@ -200,20 +214,23 @@ impl Engine {
             shared.metrics.cache_request(CacheResult::Hit);
             return Ok(shared.serve(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }));
         }
-        let taken = ticket.taken();
-        let stop_at = taken + job.deadline.min(LONGEST_DEADLINE);
+        let (taken, deadline) = (ticket.taken(), job.deadline);
+        let stop_at = taken + deadline.min(LONGEST_DEADLINE);
         let stop = Stop::at(stop_at);
         let work_stop = stop.clone();
         let passenger = self.flights.join(key, stop, || {
-            let task = Task { key, input: upload.bytes, job, taken, stop_at, stop: work_stop };
+            let task = Task { key, input: upload, job, taken, stop_at, stop: work_stop };
             Arc::clone(shared).compute(task)
         });
         let leads = passenger.leads();
         if !leads {
             shared.metrics.cache_request(CacheResult::Collapsed);
         }
+        // A step that can't be interrupted must not keep the client waiting.
+        let landed = timeout_at((stop_at + GRACE).into(), passenger.landed()).await;
+        let landed = landed.map_err(|_| JobError::DeadlineExceeded { deadline })?;
         let dead = || Err(EngineError::Panicked { message: "the computation's task died".to_owned() });
-        let mut computed = passenger.landed().await.unwrap_or_else(dead)?;
+        let mut computed = landed.unwrap_or_else(dead)?;
         if !leads {
             computed.source = Source::Collapsed;
         }
@@ -261,7 +278,7 @@ impl Engine {
 /// One computation.
 struct Task {
     key: Key,
-    input: Bytes,
+    input: Upload,
     job: Job,
     /// When the ticket of the request that leads was taken.
     taken: Instant,
@@ -294,17 +311,17 @@ impl Shared {
     /// Probes, waits for a permit, works; the answer, and the time waited.
     async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(Kept, Duration), EngineError> {
         let Task { input, job, stop_at, stop, .. } = task;
-        let bytes = pool::caught(|| self.work.memory_needed(&job, &input, &self.limits))??;
+        let bytes = pool::caught(|| self.work.memory_needed(&job, &input.bytes, &self.limits))??;
         let asked = Instant::now();
         let permit = self.admission.permit(bytes, stop_at).await;
         let queued = asked.elapsed();
         self.metrics.job_waited(queued);
-        let permit = permit.ok_or(JobError::DeadlineExceeded { deadline: job.deadline })?;
+        let permit = permit?;
         let shared = Arc::clone(self);
         let kept = self.pool.run(move || {
             // Given back when the work is over, whoever still waits for it then.
             let _permit = permit;
-            shared.work_now(&job, &input, &stop).map(Kept::new)
+            shared.work_now(&job, &input.bytes, &stop).map(Kept::new)
         });
         Ok((kept.await??, queued))
     }

@@ -39,8 +39,21 @@ fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {
     }
 }
 
-fn upload(text: &str) -> Upload {
-    Upload { bytes: Bytes::from(text.to_owned()), hash: blake3::hash(text.as_bytes()) }
+fn upload(text: &str, ticket: &Ticket) -> Upload {
+    Upload { bytes: Bytes::from(text.to_owned()), hash: blake3::hash(text.as_bytes()), room: ticket.room() }
+}
+
+#[tokio::test]
+async fn a_step_that_outlasts_the_deadline_is_not_waited_for() {
+    let mut stage = Stage::new(1, 4);
+    let run = tokio::spawn(stage.run_job("hold", Job { deadline: Duration::from_millis(20), ..job() }));
+    let stop = stage.started.recv().await.unwrap();
+    let error = run.await.unwrap().unwrap_err();
+    assert!(matches!(&error, EngineError::Job(error) if matches!(**error, JobError::DeadlineExceeded { .. })));
+    assert_eq!(stop.reason(), Some(StopReason::Cancelled), "the work is told");
+    assert_eq!(stage.metrics.jobs_in_flight(), 1, "its thread is not free yet");
+    stage.go.send(()).unwrap();
+    stage.run("next").await.unwrap();
 }
 
 /// Work whose input says what it does: `panic`, `deadline`, `bad header`, `panicking header`, `hold` (until
@@ -98,6 +111,7 @@ impl Stage {
             threads,
             queue_slots,
             memory_mib: 100,
+            max_body_bytes: 1 << 20,
             cache_bytes: 1 << 20,
             cache_ttl: Duration::from_secs(3600),
             limits: Limits::default(),
@@ -111,8 +125,12 @@ impl Stage {
     }
 
     fn run_job(&self, input: &str, job: Job) -> impl Future<Output = Result<Served, EngineError>> + Send + 'static {
-        let (engine, ticket, upload) = (self.engine.clone(), self.engine.ticket(), upload(input));
-        async move { engine.run(ticket?, upload, job).await }
+        let (engine, ticket, input) = (self.engine.clone(), self.engine.ticket(), input.to_owned());
+        async move {
+            let ticket = ticket?;
+            let upload = upload(&input, &ticket);
+            engine.run(ticket, upload, job).await
+        }
     }
 
     /// Starts a run that holds a thread; returns when it does.
@@ -301,13 +319,12 @@ async fn memory_bounds_the_jobs_at_work() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_passes_in_the_queue_is_an_error_without_work() {
+async fn a_deadline_that_passes_in_the_queue_is_overload_and_no_work() {
     let mut stage = Stage::new(1, 8);
     let (at_work, _) = stage.hold("hold").await;
     let hasty = Job { deadline: Duration::from_millis(1), ..job() };
     let late = stage.run_job("late", hasty).await.unwrap_err();
-    let EngineError::Job(error) = late else { panic!("{late:?}") };
-    assert_eq!(*error, JobError::DeadlineExceeded { deadline: Duration::from_millis(1) });
+    assert!(matches!(late, EngineError::Overloaded { .. }), "{late:?}");
     stage.go.send(()).unwrap();
     at_work.await.unwrap().unwrap();
     assert_eq!(stage.runs(), 1);

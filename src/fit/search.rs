@@ -28,8 +28,9 @@ pub trait Encode {
     /// The file at `x`, a state that [`Encode::snap`] gave.
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error>;
 
-    /// Asked before every encode but the first: a reason to stop with what there is.
-    fn stop(&self) -> Option<StopReason>;
+    /// Asked before every encode but the first: a reason to stop with what there is. `has_answer` tells whether that
+    /// would be an answer: then there is none to begin what the deadline would cut off.
+    fn stop(&self, has_answer: bool) -> Option<StopReason>;
 }
 
 /// Where to land.
@@ -152,7 +153,7 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
             if is_settled { None } else { bracket.untried(encoder, suggestion) }
         };
         let Some(state) = state else { return Ok(found) };
-        found.stopped = encoder.stop();
+        found.stopped = encoder.stop(found.best.is_some());
         if found.stopped.is_some() {
             return Ok(found);
         }
@@ -362,11 +363,13 @@ mod tests {
         slope: f64,
         encodes: u32,
         stop_after: Option<u32>,
+        /// Whether the time left is less than an encode takes.
+        is_short_of_time: bool,
     }
 
     impl<F: Fn(f64) -> f64> Fake<F> {
         fn new(grain: f64, size: F) -> Fake<F> {
-            Fake { size, grain, slope: -0.8, encodes: 0, stop_after: None }
+            Fake { size, grain, slope: -0.8, encodes: 0, stop_after: None, is_short_of_time: false }
         }
 
         fn bytes_at(&self, x: f64) -> u64 {
@@ -408,7 +411,10 @@ mod tests {
             Ok(vec![0; self.bytes_at(x) as usize])
         }
 
-        fn stop(&self) -> Option<StopReason> {
+        fn stop(&self, has_answer: bool) -> Option<StopReason> {
+            if self.is_short_of_time && has_answer {
+                return Some(StopReason::Deadline);
+            }
             self.stop_after.is_some_and(|limit| self.encodes >= limit).then_some(StopReason::Deadline)
         }
     }
@@ -532,5 +538,17 @@ mod tests {
         assert_eq!(found.stopped, Some(StopReason::Deadline));
         assert_eq!(found.trace.len(), 1);
         assert!(found.best.is_some());
+    }
+
+    #[test]
+    fn short_of_time_it_goes_on_only_until_there_is_an_answer() {
+        // The first encode is far over: what it shall fit was not foretold.
+        let mut fake = Fake::new(0.001, |x| if x < 5.0 { 200_000.0 } else { (9.0 - x).exp() * 100.0 });
+        fake.is_short_of_time = true;
+        let found = search(&mut fake, &Aim::below(3_000)).unwrap();
+        assert!(found.trace.len() > 1 && found.best.is_some());
+        assert_eq!(found.stopped, Some(StopReason::Deadline));
+        let (last, earlier) = found.trace.split_last().unwrap();
+        assert!(last.1 <= 3_000 && earlier.iter().all(|(_, bytes)| *bytes > 3_000), "{:?}", found.trace);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Asked between encodes: is anyone still waiting, is there time left?
 #[derive(Clone, Debug)]
@@ -29,6 +29,11 @@ impl Stop {
     /// Tells the work that nobody waits for it any more.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what takes `expected` would be done by the deadline.
+    pub fn has_time_for(&self, expected: Duration) -> bool {
+        expected <= self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// The reason to stop now, if there is one.

@@ -14,13 +14,13 @@ const MAX_PARTS: usize = 64;
 /// Bytes of a text part: four times the longest value that any parameter takes.
 const MAX_TEXT_BYTES: usize = 4 << 10;
 
-/// Reads the form to its end.
+/// Reads the form to its end, its file into `empty`.
 ///
 /// # Errors
 /// Every variant of [`UploadError`] but the deadline.
-pub async fn read(parts: &Parts, stream: Limited) -> Result<Received, UploadError> {
+pub async fn read(parts: &Parts, stream: Limited, empty: Hashed) -> Result<Received, UploadError> {
     let mut form = Multipart::new(stream, boundary(parts)?);
-    let (mut file, mut pairs) = (None, Vec::new());
+    let (mut empty, mut file, mut pairs) = (Some(empty), None, Vec::new());
     for _ in 0..MAX_PARTS {
         let Some(part) = form.next_field().await.map_err(malformed)? else {
             let upload = file.ok_or_else(|| UploadError::Malformed("the form has no file part".to_owned()))?;
@@ -28,8 +28,8 @@ pub async fn read(parts: &Parts, stream: Limited) -> Result<Received, UploadErro
         };
         if !is_file(&part) {
             pairs.push(text(part).await?);
-        } else if file.is_none() {
-            file = Some(read_file(part).await?);
+        } else if let Some(empty) = empty.take() {
+            file = Some(read_file(part, empty).await?);
         } else {
             return Err(UploadError::Malformed("the form has more than one file part".to_owned()));
         }
@@ -47,8 +47,7 @@ fn is_file(part: &Field<'_>) -> bool {
     part.file_name().is_some() || part.name() == Some("file")
 }
 
-async fn read_file(mut part: Field<'_>) -> Result<Upload, UploadError> {
-    let mut file = Hashed::with_capacity(0);
+async fn read_file(mut part: Field<'_>, mut file: Hashed) -> Result<Upload, UploadError> {
     while let Some(chunk) = part.chunk().await.map_err(malformed)? {
         file.push(&chunk);
     }

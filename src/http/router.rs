@@ -46,6 +46,7 @@ pub fn label(template: Option<&str>) -> Route {
         Some("/metrics") => Route::Metrics,
         Some("/status") => Route::Status,
         Some("/openapi.json") => Route::Openapi,
+        Some("/") => Route::Root,
         _ => Route::Other,
     }
 }

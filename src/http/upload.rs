@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
 use bytes::{Bytes, BytesMut};
@@ -15,10 +16,10 @@ use tokio::time::timeout;
 use super::Config;
 use super::form;
 use super::problem::{Kind, Problem};
-use crate::engine::Upload;
+use crate::engine::{Full, Room, Ticket, Upload};
 
 /// Room that is made for a body ahead of its bytes, whatever it declares.
-const MAX_HEAD_START: u64 = 1 << 20;
+const MAX_HEAD_START: usize = 1 << 20;
 
 /// What came in.
 #[derive(Debug)]
@@ -36,7 +37,10 @@ pub enum UploadError {
     TooLarge { limit: u64 },
     /// The upload deadline passed.
     #[error("the body did not arrive within {} s", .limit.as_secs_f64())]
-    TooSlow { limit: std::time::Duration },
+    TooSlow { limit: Duration },
+    /// Bodies have taken all the memory that there is for them.
+    #[error("no room for another body now")]
+    NoRoom { retry_after: Duration },
     /// No bytes, or a form whose file has none.
     #[error("the body is empty: send the image's bytes")]
     Empty,
@@ -52,6 +56,7 @@ impl From<UploadError> for Problem {
             UploadError::TooLarge { limit } => Problem::body_too_large(limit),
             UploadError::TooSlow { limit } => Problem::new(Kind::UploadTooSlow, detail)
                 .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+            UploadError::NoRoom { retry_after } => Problem::new(Kind::Overloaded, detail).retry_after(retry_after),
             UploadError::Empty => Problem::new(Kind::EmptyBody, detail),
             UploadError::Malformed(_) => Problem::new(Kind::MalformedRequest, detail),
         }
@@ -73,19 +78,20 @@ pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
     if body.size_hint().lower() > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
 }
 
-/// Reads the whole body.
+/// Reads the whole body, into the room that `ticket` has for it.
 ///
 /// # Errors
 /// Every variant of [`UploadError`].
-pub async fn receive(parts: &Parts, body: Body, config: &Config) -> Result<Received, UploadError> {
+pub async fn receive(parts: &Parts, body: Body, config: &Config, ticket: &Ticket) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
-    let head_start = body.size_hint().lower().min(MAX_HEAD_START);
-    let stream = Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes };
+    let file = Hashed::new(body.size_hint().lower(), ticket.room());
+    let stream =
+        Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes, room: ticket.room() };
     let reading = async {
         if is_form(parts) {
-            form::read(parts, stream).await
+            form::read(parts, stream, file).await
         } else {
-            let upload = collect(stream, head_start).await?;
+            let upload = collect(stream, file).await?;
             Ok(Received { upload, pairs: Vec::new() })
         }
     };
@@ -93,8 +99,7 @@ pub async fn receive(parts: &Parts, body: Body, config: &Config) -> Result<Recei
     timeout(limit, reading).await.unwrap_or(Err(UploadError::TooSlow { limit }))
 }
 
-async fn collect(mut stream: Limited, head_start: u64) -> Result<Upload, UploadError> {
-    let mut file = Hashed::with_capacity(usize::try_from(head_start).unwrap_or_default());
+async fn collect(mut stream: Limited, mut file: Hashed) -> Result<Upload, UploadError> {
     while let Some(chunk) = stream.next().await {
         file.push(&chunk?);
     }
@@ -104,18 +109,28 @@ async fn collect(mut stream: Limited, head_start: u64) -> Result<Upload, UploadE
 /// A file as it grows, with the hash of what is there.
 pub struct Hashed {
     bytes: BytesMut,
+    /// Bytes that it will have in the end, as far as is known.
+    expected: usize,
     hasher: blake3::Hasher,
+    room: Room,
 }
 
 impl Hashed {
-    /// An empty file with room for so many bytes.
-    pub fn with_capacity(capacity: usize) -> Hashed {
-        Hashed { bytes: BytesMut::with_capacity(capacity), hasher: blake3::Hasher::new() }
+    /// An empty file in `room`, which its bytes have taken when they come.
+    pub fn new(expected: u64, room: Room) -> Hashed {
+        let expected = usize::try_from(expected).unwrap_or_default();
+        let bytes = BytesMut::with_capacity(expected.min(MAX_HEAD_START));
+        Hashed { bytes, expected, hasher: blake3::Hasher::new(), room }
     }
 
     /// Appends `chunk`.
     pub fn push(&mut self, chunk: &[u8]) {
         self.hasher.update(chunk);
+        if self.bytes.len() + chunk.len() > self.bytes.capacity() {
+            // Twice what is there, but not beyond what is to come.
+            let missing = self.expected.saturating_sub(self.bytes.len());
+            self.bytes.reserve(missing.min(self.bytes.len()).max(chunk.len()));
+        }
         self.bytes.extend_from_slice(chunk);
     }
 
@@ -127,15 +142,16 @@ impl Hashed {
         if self.bytes.is_empty() {
             return Err(UploadError::Empty);
         }
-        Ok(Upload { bytes: self.bytes.freeze(), hash: self.hasher.finalize() })
+        Ok(Upload { bytes: self.bytes.freeze(), hash: self.hasher.finalize(), room: self.room })
     }
 }
 
-/// A body that fails at the first byte over its limit.
+/// A body that fails at the first byte over its limit, or that there is no room for.
 pub struct Limited {
     stream: BodyDataStream,
     taken: u64,
     limit: u64,
+    room: Room,
 }
 
 impl Stream for Limited {
@@ -146,7 +162,11 @@ impl Stream for Limited {
             Ok(chunk) => {
                 self.taken = self.taken.saturating_add(chunk.len() as u64);
                 let limit = self.limit;
-                Some(if self.taken > limit { Err(UploadError::TooLarge { limit }) } else { Ok(chunk) })
+                if self.taken > limit {
+                    return Some(Err(UploadError::TooLarge { limit }));
+                }
+                let taken = self.room.take(chunk.len() as u64);
+                Some(taken.map(|()| chunk).map_err(|Full { retry_after }| UploadError::NoRoom { retry_after }))
             }
             Err(error) => Some(Err(UploadError::Malformed(format!("the body breaks off: {error}")))),
         })

@@ -73,7 +73,8 @@ pub fn best_scale(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<
         };
     }
     let small = smaller(bench, whole, aim, expected)?;
-    if expected < doubt.sure || bench.stop_reason().is_some() {
+    let has_answer = small.is_some();
+    if expected < doubt.sure || bench.stop_reason().is_some() || has_answer && !bench.has_time_for(whole.picture) {
         return Ok(small);
     }
     let large = lossy::at_size(bench, whole, aim)?.candidate;

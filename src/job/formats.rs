@@ -49,9 +49,10 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
         if better {
             best = Some(candidate);
         }
+        let cut_short = best.as_ref().is_some_and(|best| best.cut_short);
         let good_enough =
             bench.job.effort != Effort::Best && best.as_ref().is_some_and(|best| meets_score(bench.job, best));
-        if good_enough || bench.stop_reason().is_some() {
+        if good_enough || cut_short || bench.stop_reason().is_some() {
             break;
         }
     }

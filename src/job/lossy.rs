@@ -3,6 +3,7 @@
 
 use std::ops::RangeInclusive;
 use std::rc::Rc;
+use std::time::Instant;
 
 use crate::codec::variant::Variant;
 use crate::codec::{Encoder, Format};
@@ -132,7 +133,7 @@ struct Hand<'a, 'b, 'p> {
 
 impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
     fn new(bench: &'a mut Workbench<'b>, variant: Variant, prepared: &Prepared<'p>) -> Result<Self, JobError> {
-        let encoder = prepared.encoder(variant, bench.job.effort)?;
+        let encoder = prepared.encoder(variant, bench.effort(variant, prepared.picture))?;
         let picture = prepared.picture;
         let whole = encoder.ln_step_range();
         let ceiling = bench.job.quality.min(variant.best_quality());
@@ -194,13 +195,16 @@ impl Encode for Hand<'_, '_, '_> {
     }
 
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, JobError> {
+        let started = Instant::now();
         let file = self.bench.dress(self.encoder.encode(x)?, self.variant.format());
+        self.bench.note_pace(self.picture, started.elapsed());
         let candidate = self.dressed(x, file, false);
         self.bench.note(&candidate);
         Ok(candidate.bytes)
     }
 
-    fn stop(&self) -> Option<StopReason> {
-        self.bench.stop_reason()
+    fn stop(&self, has_answer: bool) -> Option<StopReason> {
+        let too_late = || has_answer && !self.bench.has_time_for(self.picture);
+        self.bench.stop_reason().or_else(|| too_late().then_some(StopReason::Deadline))
     }
 }

@@ -38,7 +38,10 @@ pub fn memory_needed(probe: &Probe, job: &Job) -> u64 {
     };
     // Encoding and scoring take turns; the pictures around them stay.
     let at_work = worked.saturating_mul(encoder).max(scored.saturating_mul(SCORE_BYTES_PER_PIXEL));
-    probe.decode_bytes.max(pixels * 4).saturating_add(worked.saturating_mul(4)).saturating_add(at_work)
+    // The picture on its background, and without the colours that nobody sees.
+    let views = if probe.alpha { worked.saturating_mul(7) } else { 0 };
+    let pictures = probe.decode_bytes.max(pixels * 4).saturating_add(worked.saturating_mul(4)).saturating_add(views);
+    pictures.saturating_add(at_work)
 }
 
 /// Pixels of the picture that is encoded: the input's, or those that resizing asks for.

@@ -25,9 +25,9 @@ use std::time::Instant;
 pub use crate::fit::stop::{Stop, StopReason};
 
 use crate::codec::{self, Limits};
-use crate::picture::transform;
+use crate::picture::{hidden, transform};
 use candidate::Candidate;
-use workbench::Workbench;
+use workbench::{Views, Workbench};
 
 /// Runs `job` on the file `input`.
 ///
@@ -63,7 +63,9 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     let searching = Instant::now();
     let needs_flat = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
     let flat = needs_flat.then(|| transform::flatten(&picture, job.background));
-    let mut bench = Workbench::new(job, &picture, flat.as_ref().unwrap_or(&picture), &metadata, stop);
+    let bare = hidden::without_hidden_colours(&picture);
+    let views = Views { asked: &picture, bare: &bare, flat: flat.as_ref().unwrap_or(&picture) };
+    let mut bench = Workbench::new(job, views, &metadata, stop);
     let fitted = fit(&mut bench, &allowed, &input_facts);
     timings.search = searching.elapsed();
     finish::finish(job, fitted?, input_facts, bench.into_record(), timings)

@@ -1,6 +1,7 @@
 //! What the parts of a search share: the job, the picture, and the record of what was tried.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::codec::variant::Variant;
 use crate::codec::{Format, Metadata, container};
@@ -10,19 +11,21 @@ use crate::picture::{Picture, transform};
 
 use super::candidate::Candidate;
 use super::prepared::Prepared;
-use super::{Job, JobError, Smallest, Step, StepKind, finish};
+use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish};
 
 /// Pixels at which two candidates are compared where only their order counts: a screen shows no more at once,
 /// and a comparison holds 110 bytes a pixel.
 pub const GLANCE_PIXELS: u64 = 2_000_000;
+
+/// Encodes that a search takes, those of a correction included (benches/fit.rs: 1.4 to 2.0, 3 in 95 of 100).
+const ENCODES_OF_A_SEARCH: f64 = 3.0;
 
 /// One job at work on one picture.
 pub struct Workbench<'a> {
     pub job: &'a Job,
     /// The picture asked for: upright, resized.
     pub picture: &'a Picture,
-    /// The same on the background, where it has an alpha channel.
-    flat: &'a Picture,
+    views: Views<'a>,
     /// The same as each format that was asked for holds it.
     prepared: Vec<Rc<Prepared<'a>>>,
     /// Whether the picture may be made smaller than asked for.
@@ -31,10 +34,23 @@ pub struct Workbench<'a> {
     metadata: &'a Metadata,
     stop: &'a Stop,
     record: Record,
+    /// Time for each pixel of the slowest encode so far.
+    slowest: Duration,
     /// The picture, ready to be compared with; made when the first score is asked for.
     reference: Option<Reference>,
     /// The same at a glance: no larger than [`GLANCE_PIXELS`].
     glance: Option<(Picture, Reference)>,
+}
+
+/// The picture asked for, in the ways that it is encoded.
+#[derive(Clone, Copy)]
+pub struct Views<'a> {
+    /// As it is.
+    pub asked: &'a Picture,
+    /// Without colours that nobody sees.
+    pub bare: &'a Picture,
+    /// On the background, without an alpha channel.
+    pub flat: &'a Picture,
 }
 
 /// Every encode of a job, in order, and where each format ended that found nothing small enough.
@@ -54,23 +70,18 @@ impl Record {
 }
 
 impl<'a> Workbench<'a> {
-    /// `flat` is `picture` without its alpha channel.
-    pub fn new(
-        job: &'a Job,
-        picture: &'a Picture,
-        flat: &'a Picture,
-        metadata: &'a Metadata,
-        stop: &'a Stop,
-    ) -> Workbench<'a> {
+    /// An empty bench.
+    pub fn new(job: &'a Job, views: Views<'a>, metadata: &'a Metadata, stop: &'a Stop) -> Workbench<'a> {
         Workbench {
             job,
-            picture,
-            flat,
+            picture: views.asked,
+            views,
             prepared: Vec::new(),
             may_shrink: job.downscale,
             metadata,
             stop,
             record: Record::default(),
+            slowest: Duration::ZERO,
             reference: None,
             glance: None,
         }
@@ -91,12 +102,31 @@ impl<'a> Workbench<'a> {
         self.stop.reason()
     }
 
-    /// The picture asked for, as `format` can hold it.
+    /// Whether one more encode of `picture` would be done by the deadline, as slow as the slowest so far.
+    pub fn has_time_for(&self, picture: &Picture) -> bool {
+        self.stop.has_time_for(self.slowest.mul_f64(picture.pixel_count() as f64))
+    }
+
+    /// Notes how long an encode of `picture` took.
+    pub fn note_pace(&mut self, picture: &Picture, elapsed: Duration) {
+        self.slowest = self.slowest.max(elapsed.div_f64(picture.pixel_count() as f64));
+    }
+
+    /// The effort that is made for `picture`: the job's, or as much less as brings the encodes of a search within the
+    /// deadline. The time that a job waited does not count, so that the same request has the same answer.
+    pub fn effort(&self, variant: Variant, picture: &Picture) -> Effort {
+        let asked = self.job.effort;
+        let encodes = |effort| variant.cost(effort).mul_f64(picture.pixel_count() as f64 * ENCODES_OF_A_SEARCH);
+        let efforts = [Effort::Best, Effort::Balanced].into_iter().filter(|effort| *effort <= asked);
+        efforts.into_iter().find(|effort| encodes(*effort) <= self.job.deadline).unwrap_or(Effort::Fast)
+    }
+
+    /// The picture asked for, as `format` holds it when it is lossy.
     pub fn prepared(&mut self, format: Format) -> Rc<Prepared<'a>> {
         if let Some(known) = self.prepared.iter().find(|prepared| prepared.format == format) {
             return known.clone();
         }
-        let picture = if format.keeps_alpha() { self.picture } else { self.flat };
+        let picture = if format.keeps_alpha() { self.views.bare } else { self.views.flat };
         let prepared = Rc::new(Prepared::new(format, picture));
         self.prepared.push(prepared.clone());
         prepared
@@ -170,5 +200,31 @@ impl<'a> Workbench<'a> {
             (asked, reference)
         });
         Ok(finish::score(reference, one, asked)? > finish::score(reference, other, asked)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::job::Formats;
+    use crate::picture::Layout;
+
+    fn effort_within(deadline: Duration, asked: Effort) -> Effort {
+        let job = Job { effort: asked, deadline, ..Job::new(1000, Formats::Keep) };
+        let picture = Picture::new(1000, 1000, Layout::Rgb, vec![0; 3_000_000]);
+        let views = Views { asked: &picture, bare: &picture, flat: &picture };
+        let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now()));
+        Workbench::new(&job, views, &metadata, &stop).effort(Variant::Webp, &picture)
+    }
+
+    #[test]
+    fn less_effort_is_made_where_the_deadline_has_no_time_for_more() {
+        assert_eq!(effort_within(Duration::from_secs(10), Effort::Best), Effort::Best);
+        assert_eq!(effort_within(Duration::from_millis(500), Effort::Best), Effort::Balanced);
+        assert_eq!(effort_within(Duration::from_millis(500), Effort::Balanced), Effort::Balanced);
+        assert_eq!(effort_within(Duration::from_millis(50), Effort::Best), Effort::Fast);
+        assert_eq!(effort_within(Duration::from_secs(10), Effort::Fast), Effort::Fast);
     }
 }

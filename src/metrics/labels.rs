@@ -34,6 +34,7 @@ label! {
         Metrics = "metrics",
         Status = "status",
         Openapi = "openapi",
+        Root = "root",
         /// A path that is no endpoint.
         Other = "other",
     }
@@ -96,6 +97,10 @@ label! {
     /// Why a request or connection was turned away.
     Shed {
         QueueFull = "queue_full",
+        /// Neither a thread nor memory came free before the request's deadline.
+        QueueTimeout = "queue_timeout",
+        /// No memory for the request's body.
+        Memory = "memory",
         Draining = "draining",
         /// Too many connections.
         Connections = "connections",

@@ -1,5 +1,6 @@
 //! Pictures: pixels in memory and what is done to them. Must not know any codec, target or job.
 
+pub mod hidden;
 pub mod orientation;
 pub mod score;
 pub mod transform;

@@ -31,6 +31,7 @@ impl Default for Plan {
                 threads: 2,
                 queue_slots: 64,
                 memory_mib: 1024,
+                max_body_bytes: 8 << 20,
                 cache_bytes: 64 << 20,
                 cache_ttl: Duration::from_secs(600),
                 limits: Limits::default(),

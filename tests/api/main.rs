@@ -5,6 +5,9 @@ mod compress;
 mod connections;
 mod drain;
 mod errors;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
+mod hostile;
 mod house;
 mod load;
 mod negotiation;

@@ -75,3 +75,28 @@ async fn refusals_come_before_a_client_that_waits_sends_its_body() {
     connection.write(&small()).await;
     assert_eq!(connection.answer(false).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_there_is_no_memory_for_are_refused_while_they_come() {
+    let house = House::with(|plan| {
+        plan.engine.memory_mib = 4;
+        plan.engine.max_body_bytes = 1 << 20;
+    })
+    .await;
+    let (request, part) = (Request::compress("target=9KB", &[0; 1 << 20]), [0; 900 << 10]);
+    let mut first = house.connect().await;
+    first.write(&request.head()).await;
+    first.write(&part).await;
+    // All of it has been taken in.
+    while house.series("bytefit_memory_reserved_bytes").await < part.len() as f64 {}
+    let mut second = house.connect().await;
+    second.write(&request.head()).await;
+    second.write(&part).await;
+    let refused = second.answer(false).await;
+    refused.problem(503, "overloaded");
+    assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
+    assert_eq!(house.series(r#"bytefit_shed_total{reason="memory"}"#).await, 1.0);
+    first.write(&[0; 124 << 10]).await;
+    first.answer(false).await.problem(415, "unsupported_format");
+    while house.series("bytefit_memory_reserved_bytes").await > 0.0 {}
+}

@@ -2,6 +2,9 @@
 
 mod decoders;
 mod drawn;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
+mod hostile;
 mod landing;
 mod meaning;
 mod refusing;

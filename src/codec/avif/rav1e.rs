@@ -16,6 +16,9 @@ use crate::picture::{Chroma, Layout, Picture};
 /// The variants that are used.
 pub const VARIANTS: &[Variant] = &[Variant::AvifFull];
 
+/// Nanoseconds that an encode takes for each pixel, at each effort.
+pub const COST: [u64; 3] = [260, 260, 1500];
+
 /// The encoder's place on the quality scale.
 pub fn scale(_: Chroma) -> Scale {
     quality::AVIF_RAV1E

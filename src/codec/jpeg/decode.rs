@@ -89,7 +89,7 @@ fn probe_header(header: &Header<'_>, limits: &Limits) -> Probe {
 
 /// The samples as decoded, the RGB picture beside them when they are not RGB already, the 16-bit coefficients
 /// of the whole picture when it has more than one scan (twice when truncated: a scan is kept until the next
-/// is whole), two rows of units, and the tables of the decoder and a colour profile.
+/// is whole), two rows of units, the decoder's copy of the colour profile, and tables.
 fn decode_bytes(header: &Header<'_>) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
     let per_pixel = match header.components.len() {
@@ -101,7 +101,7 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
     let coefficients = if buffered { header.blocks() * 64 * 2 } else { 0 };
     let copies = if header.complete { 1 } else { 2 };
     let rows = u64::from(header.width) * 4 * 32 * 4;
-    pixels * per_pixel + coefficients * copies + rows + (4 << 20)
+    pixels * per_pixel + coefficients * copies + rows + header.icc_bytes() as u64 + (4 << 20)
 }
 
 /// The samples of the picture, in the channels that the decoder found.

@@ -144,10 +144,15 @@ impl<'a> Header<'a> {
         units * u64::from(component.horizontal * component.vertical)
     }
 
+    /// Bytes of all chunks of an ICC profile.
+    pub fn icc_bytes(&self) -> usize {
+        self.icc.iter().map(|(_, _, chunk)| chunk.len()).sum()
+    }
+
     /// The ICC profile, when all its chunks are there and together at most `max_bytes` long (ICC.1 annex B.4).
     pub fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
         let &(_, count, _) = self.icc.first()?;
-        let total: usize = self.icc.iter().map(|(_, _, chunk)| chunk.len()).sum();
+        let total = self.icc_bytes();
         if self.icc.len() != usize::from(count) || total > max_bytes {
             return None;
         }

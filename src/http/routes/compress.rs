@@ -27,7 +27,7 @@ pub async fn compress(
     upload::check_declared(&body, &edge.config)?;
     let query = pairs(&parts.uri)?;
     let wanted = if upload::is_form(&parts) { None } else { Some(read(&query, &edge.defaults, &parts.headers)?) };
-    let Received { upload, pairs: form } = upload::receive(&parts, body, &edge.config).await?;
+    let Received { upload, pairs: form } = upload::receive(&parts, body, &edge.config, &ticket).await?;
     let wanted = match wanted {
         Some(wanted) => wanted,
         None => read(&[query, form].concat(), &edge.defaults, &parts.headers)?,

@@ -26,6 +26,9 @@ use states::State;
 /// The variants that are used, coarsest first.
 pub const VARIANTS: &[Variant] = &[Variant::AvifHalved, Variant::AvifFull];
 
+/// Nanoseconds that an encode takes for each pixel, at each effort.
+pub const COST: [u64; 3] = [110, 110, 500];
+
 /// The encoder's place on the quality scale.
 pub fn scale(chroma: Chroma) -> Scale {
     match chroma {

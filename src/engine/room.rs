@@ -1,0 +1,118 @@
+//! Memory for request bodies: taken as they stream in, given back when the last who holds the body lets go of it.
+//! Must not know what a body is.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::metrics::{GaugeGuard, Metrics, Shed};
+
+/// Bytes that room is taken in: what a socket gives at once.
+const UNIT: u64 = 64 << 10;
+
+/// The room that all bodies share.
+pub struct Hall {
+    units: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+/// The room of one body; clones share it.
+#[derive(Clone, Debug)]
+pub struct Room(Arc<Mutex<Taken>>);
+
+#[derive(Debug)]
+struct Taken {
+    hall: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+    retry_after: Duration,
+    /// Bytes that were asked for.
+    bytes: u64,
+    held: Vec<(OwnedSemaphorePermit, GaugeGuard)>,
+}
+
+/// There is no room left.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full {
+    /// When to try again.
+    pub retry_after: Duration,
+}
+
+impl Hall {
+    /// Room for `bytes`.
+    pub fn new(bytes: u64, metrics: Arc<Metrics>) -> Hall {
+        let units = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Hall { units: Arc::new(Semaphore::new(units)), metrics }
+    }
+
+    /// A room of no size yet; whoever finds none may come back after `retry_after`.
+    pub fn room(&self, retry_after: Duration) -> Room {
+        let (hall, metrics) = (Arc::clone(&self.units), Arc::clone(&self.metrics));
+        Room(Arc::new(Mutex::new(Taken { hall, metrics, retry_after, bytes: 0, held: Vec::new() })))
+    }
+}
+
+impl Room {
+    /// Makes room for so many bytes more.
+    ///
+    /// # Errors
+    /// [`Full`], and the room is as it was.
+    pub fn take(&self, bytes: u64) -> Result<(), Full> {
+        // A poisoned lock still guards a whole count: nothing that can panic runs between two changes.
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = taken.bytes.saturating_add(bytes);
+        let more = wanted.div_ceil(UNIT) - taken.bytes.div_ceil(UNIT);
+        if more > 0 {
+            let units = u32::try_from(more).unwrap_or(u32::MAX);
+            let Ok(permit) = Arc::clone(&taken.hall).try_acquire_many_owned(units) else {
+                taken.metrics.shed(Shed::Memory);
+                return Err(Full { retry_after: taken.retry_after });
+            };
+            let reserved = taken.metrics.memory_reserved(more * UNIT);
+            taken.held.push((permit, reserved));
+        }
+        taken.bytes = wanted;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATER: Duration = Duration::from_secs(7);
+    const FULL: Full = Full { retry_after: LATER };
+
+    fn hall(bytes: u64) -> (Hall, Arc<Metrics>) {
+        let metrics = Arc::new(Metrics::new());
+        (Hall::new(bytes, Arc::clone(&metrics)), metrics)
+    }
+
+    #[test]
+    fn bodies_share_the_room_and_give_it_back() {
+        let (hall, metrics) = hall(4 * UNIT);
+        let (one, two) = (hall.room(LATER), hall.room(LATER));
+        assert_eq!(one.take(3 * UNIT), Ok(()));
+        assert_eq!(two.take(UNIT), Ok(()));
+        assert_eq!(two.take(1), Err(FULL));
+        assert_eq!(metrics.memory_reserved_now(), 4 * UNIT);
+        assert!(metrics.render().contains(r#"bytefit_shed_total{reason="memory"} 1"#));
+        let upload = one.clone();
+        drop(one);
+        assert_eq!(two.take(1), Err(FULL), "whoever holds the body holds its room");
+        drop(upload);
+        assert_eq!(two.take(UNIT), Ok(()));
+    }
+
+    #[test]
+    fn small_pieces_fill_a_unit_before_they_take_another() {
+        let (hall, metrics) = hall(2 * UNIT);
+        let room = hall.room(LATER);
+        for _ in 0..1000 {
+            room.take(100).unwrap();
+        }
+        assert_eq!(metrics.memory_reserved_now(), 2 * UNIT);
+        assert_eq!(room.take(2 * UNIT), Err(FULL));
+        assert_eq!(room.take(UNIT / 4), Ok(()), "a refusal takes nothing");
+    }
+}

@@ -1,0 +1,144 @@
+//! Hostile files over HTTP, good ones between them: each gets a picture within its target or a problem that is the
+//! client's, in time, and whoever sends a good one notices nothing.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytefit::codec::{self, Limits};
+
+use crate::client::{Answer, Request};
+use crate::fixtures;
+use crate::house::House;
+use crate::picture::png;
+
+const QUERY: &str = "target=20KB&format=jpeg&effort=fast&deadline=10s";
+const TARGET: usize = 20_000;
+
+/// No answer comes later: the deadline, and what it takes to notice on a machine that does other things.
+const LATEST: Duration = Duration::from_millis(10_250);
+
+/// Clients at once.
+const CLIENTS: usize = 4;
+
+/// Every so many files a good one is sent.
+const GOOD_EVERY: usize = 10;
+
+/// For each format that is read.
+const MUTATIONS: usize = 500;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mutated_files_are_answered_and_good_ones_as_ever() {
+    let fixtures = fixtures::all();
+    let files = fixtures.iter().flat_map(|fixture| {
+        let siblings = fixtures.iter().filter(|other| other.format == fixture.format).count();
+        let seeds = 0..MUTATIONS.div_ceil(siblings) as u64;
+        seeds.map(|seed| (format!("{} {seed}", fixture.name), mutated(&fixture.file, seed)))
+    });
+    besiege(files.collect()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn corpus_hostile_files_are_answered_and_good_ones_as_ever() {
+    let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else {
+        println!("BYTEFIT_CORPUS is not set: no files");
+        return;
+    };
+    let mut paths = Vec::new();
+    collect(&corpus.join("hostile"), &mut paths);
+    println!("corpus: {} files over HTTP", paths.len());
+    let file = |path: PathBuf| (path.display().to_string(), std::fs::read(path).unwrap());
+    besiege(paths.into_iter().map(file).collect()).await;
+}
+
+fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { collect(&path, paths) } else { paths.push(path) }
+    }
+}
+
+/// Sends all `files`, and good ones between them, and checks every answer.
+async fn besiege(files: Vec<(String, Vec<u8>)>) {
+    let house = Arc::new(
+        House::with(|plan| {
+            // Every answer is computed.
+            plan.engine.cache_bytes = 0;
+            plan.http.max_body_bytes = 64 << 20;
+        })
+        .await,
+    );
+    let good = Arc::new(png(200, 150));
+    let quiet = Arc::new(house.compress(QUERY, &good).await.body);
+    let (files, next) = (Arc::new(files), Arc::new(AtomicUsize::new(0)));
+    let clients = (0..CLIENTS).map(|_| {
+        let (house, good, quiet) = (Arc::clone(&house), Arc::clone(&good), Arc::clone(&quiet));
+        let (files, next) = (Arc::clone(&files), Arc::clone(&next));
+        tokio::spawn(async move {
+            let mut connection = house.connect().await;
+            while let Some((name, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let started = Instant::now();
+                let answer = connection.ask(&Request::compress(QUERY, file)).await;
+                assert!(started.elapsed() <= LATEST, "{name} took {:?}", started.elapsed());
+                check(name, &answer);
+                if answer.headers.get("connection").is_some_and(|value| value == "close") {
+                    connection = house.connect().await;
+                }
+                if next.load(Ordering::Relaxed).is_multiple_of(GOOD_EVERY) {
+                    let answer = connection.ask(&Request::compress(QUERY, &good)).await;
+                    assert!(answer.body == *quiet, "beside {name} a good picture came out differently");
+                }
+            }
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    assert_eq!(house.series("bytefit_panics_total").await, 0.0);
+    assert_eq!(house.series("bytefit_jobs_in_flight").await, 0.0);
+    assert_eq!(house.series("bytefit_memory_reserved_bytes").await, 0.0);
+}
+
+/// A picture within the target, or a problem that is the client's.
+fn check(name: &str, answer: &Answer) {
+    if answer.status == 200 {
+        assert!(answer.body.len() <= TARGET, "{name}: {} bytes", answer.body.len());
+        codec::decode(&answer.body, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        return;
+    }
+    let problem = answer.json();
+    let known = [(415, "unsupported_format"), (422, "undecodable"), (422, "too_many_pixels"), (400, "empty_body")];
+    let is_known = known.iter().any(|(status, code)| answer.status == *status && problem["code"] == *code);
+    assert!(is_known, "{name}: {problem}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{name}");
+}
+
+/// `file` with one to eight bytes changed, a piece cut out, repeated, or the rest cut off.
+fn mutated(file: &[u8], seed: u64) -> Vec<u8> {
+    let mut state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut random = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 33) as usize % below.max(1)
+    };
+    let mut file = file.to_vec();
+    let (from, length) = (random(file.len()), 1 + random(32));
+    let piece = from..(from + length).min(file.len());
+    match random(8) {
+        0 => drop(file.drain(piece)),
+        1 => {
+            let copy = file[piece].to_vec();
+            file.splice(from..from, copy);
+        }
+        2 => file.truncate(from),
+        _ => {
+            for _ in 0..=random(8) {
+                let at = random(file.len());
+                file[at] = if random(2) == 0 { random(256) as u8 } else { [0, 1, 0x7F, 0x80, 0xFF][random(5)] };
+            }
+        }
+    }
+    file
+}

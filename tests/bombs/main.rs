@@ -1,0 +1,97 @@
+//! Files that promise more than they are: a few bytes that would take gigabytes, or seconds. Each is made here. What is
+//! over a limit is refused before a pixel is allocated; what is within them takes no more memory than admission
+//! reserves for it. Memory is counted by an allocator of this test's own, which sees what Rust allocates: all that
+//! decoders do.
+
+mod allocator;
+mod avif;
+mod bytes;
+#[path = "../fixtures/mod.rs"]
+mod fixtures;
+mod jpeg;
+mod others;
+mod png;
+mod tiff;
+mod webp;
+
+use std::time::{Duration, Instant};
+
+use bytefit::codec::{self, DecodeError, Format, Limits};
+use bytefit::job::{self, Effort, Formats, Job, JobError, Stop};
+
+/// What a refusal may allocate.
+const REFUSAL_BYTES: u64 = 5 << 20;
+
+/// Ten times what a refusal may take where it is built for speed: only a bomb takes longer.
+const REFUSAL_TIME: Duration = Duration::from_millis(500);
+
+/// What Rust allocates beside what admission counts: tables, headers, the file that is written.
+const SLACK_BYTES: u64 = 8 << 20;
+
+/// A file, and what is to come of it.
+pub struct Bomb {
+    name: &'static str,
+    file: Vec<u8>,
+    end: End,
+}
+
+/// What is to come of a file.
+#[derive(Clone, Copy, PartialEq)]
+pub enum End {
+    /// It is refused by its header.
+    Refused,
+    /// It may be decoded, or fail to; either way within the memory that admission reserves.
+    Bounded,
+}
+
+fn bombs() -> Vec<Bomb> {
+    let rooms = [png::bombs(), jpeg::bombs(), webp::bombs(), avif::bombs(), tiff::bombs(), others::bombs()];
+    rooms.into_iter().flatten().collect()
+}
+
+/// The small file of this name, whole.
+fn fixture(name: &str) -> Vec<u8> {
+    let fixture = fixtures::all().into_iter().find(|fixture| fixture.name == name).expect("there is one");
+    assert_eq!(codec::sniff(&fixture.file), Ok(fixture.format));
+    fixture.file
+}
+
+fn job() -> Job {
+    let job = Job::new(20_000, Formats::Among(vec![Format::Png]));
+    Job { effort: Effort::Fast, deadline: Duration::from_secs(5), ..job }
+}
+
+// One test: memory is counted for the whole process.
+#[test]
+fn no_bomb_goes_off() {
+    let limits = Limits::default();
+    let bombs = bombs();
+    assert!(bombs.len() >= 30, "{} bombs", bombs.len());
+    for Bomb { name, file, end } in bombs {
+        let reserved = codec::probe(&file, &limits).map(|probe| job::memory_needed(&probe, &job()));
+        let started = Instant::now();
+        let (result, peak) =
+            allocator::peak_of(|| job::run(&job(), &file, &limits, &Stop::at(started + job().deadline)));
+        let elapsed = started.elapsed();
+        let outcome =
+            result.as_ref().map_or_else(ToString::to_string, |answer| answer.report.outcome.name().to_owned());
+        println!("{name}: {} bytes, peak {} kB, {elapsed:?}: {outcome}", file.len(), peak / 1000);
+        if end == End::Refused {
+            assert!(matches!(result, Err(JobError::Decode(_))), "{name}: {outcome}");
+            assert!(peak <= REFUSAL_BYTES, "{name} took {peak} bytes to refuse");
+            assert!(elapsed <= REFUSAL_TIME, "{name} took {elapsed:?} to refuse");
+            continue;
+        }
+        assert!(peak <= reserved.unwrap_or(0) + SLACK_BYTES, "{name} took {peak} bytes");
+        assert!(elapsed <= job().deadline + REFUSAL_TIME, "{name} took {elapsed:?}");
+        if let Err(error) = result {
+            let clients = matches!(
+                error,
+                JobError::Decode(DecodeError::Undecodable { .. } | DecodeError::TooManyPixels { .. })
+                    | JobError::TargetUnreachable { .. }
+                    | JobError::DeadlineExceeded { .. }
+            );
+            assert!(clients, "{name}: {error}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Files that end too early, at every byte that they could end at.
+
+use std::time::{Duration, Instant};
+
+use bytefit::codec::{self, DecodeError, Format, Limits};
+use bytefit::job::{self, Effort, Formats, Job, JobError, Stop};
+use rayon::prelude::*;
+
+use crate::fixtures;
+
+#[test]
+fn a_file_may_end_anywhere() {
+    let fixtures = fixtures::all();
+    assert!(fixtures.len() >= 20);
+    fixtures.par_iter().for_each(|fixture| {
+        for length in 0..fixture.file.len() {
+            let name = format!("{} at {length}", fixture.name);
+            match codec::decode(&fixture.file[..length], &Limits::default()) {
+                // Decoders show what there is of a picture where that is enough of it.
+                Ok(decoded) => assert_eq!((decoded.picture.width(), decoded.picture.height()), (24, 18), "{name}"),
+                Err(DecodeError::Undecodable { format, reason }) => {
+                    assert!(format == fixture.format && !reason.is_empty(), "{name}: {reason}");
+                }
+                Err(DecodeError::Unsupported { .. }) => assert!(length < 40, "{name}"),
+                Err(error @ DecodeError::TooManyPixels { .. }) => panic!("{name}: {error}"),
+            }
+        }
+    });
+}
+
+#[test]
+fn what_is_left_of_a_file_becomes_an_answer_or_the_clients_error() {
+    fixtures::all().par_iter().for_each(|fixture| {
+        for length in (0..fixture.file.len()).step_by(23) {
+            let job = Job { effort: Effort::Fast, ..Job::new(2000, Formats::Among(Format::OUTPUT.to_vec())) };
+            let stop = Stop::at(Instant::now() + Duration::from_secs(60));
+            match job::run(&job, &fixture.file[..length], &Limits::default(), &stop) {
+                Ok(answer) => assert!(answer.bytes.len() <= 2000),
+                Err(error) => assert!(matches!(error, JobError::Decode(_)), "{} at {length}: {error}", fixture.name),
+            }
+        }
+    });
+}
