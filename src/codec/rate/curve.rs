@@ -1,5 +1,5 @@
-//! A curve that is dear to ask: asked at the points of a grid, once each, and read between them. Must not know what
-//! it stands for.
+//! A curve that falls and is dear to ask: asked at the points of a grid, once each, and read between them. Must not
+//! know what it stands for.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// a percent they only show the grain of whole-number thresholds.
 const SPACING: f64 = 0.125;
 
-/// The points of a curve that were asked for so far.
+/// The points of a curve that were asked for so far; none is higher than one to its left.
 #[derive(Debug, Default)]
 pub struct Curve(RefCell<BTreeMap<i64, f64>>);
 
@@ -16,9 +16,22 @@ impl Curve {
     /// The curve at `x`, on the straight line between the two points next to it, each from `value_at`.
     pub fn read(&self, x: f64, value_at: impl Fn(f64) -> f64) -> f64 {
         let left = (x / SPACING).floor();
-        let at = |point: f64| *self.0.borrow_mut().entry(point as i64).or_insert_with(|| value_at(point * SPACING));
+        let at = |point: f64| self.at(point as i64, || value_at(point * SPACING));
         let (low, high) = (at(left), at(left + 1.0));
         low + (high - low) * (x / SPACING - left)
+    }
+
+    /// What a model says far from what it learnt may rise: such a point is as high as its neighbour.
+    fn at(&self, point: i64, value: impl FnOnce() -> f64) -> f64 {
+        let mut known = self.0.borrow_mut();
+        if let Some(value) = known.get(&point) {
+            return *value;
+        }
+        let highest = known.range(..point).next_back().map_or(f64::INFINITY, |(_, value)| *value);
+        let lowest = known.range(point..).next().map_or(f64::NEG_INFINITY, |(_, value)| *value);
+        let value = value().clamp(lowest, highest);
+        known.insert(point, value);
+        value
     }
 }
 
@@ -41,5 +54,20 @@ mod tests {
         once.sort_by(f64::total_cmp);
         once.dedup();
         assert_eq!(once.len(), asked.borrow().len());
+    }
+
+    #[test]
+    fn what_rises_is_flat() {
+        let curve = Curve::default();
+        let bowl = |x: f64| (x - 1.0) * (x - 1.0);
+        let asked = [0.0, 2.0, 0.5, 1.5, 1.0, 0.7];
+        for x in asked {
+            curve.read(x, bowl);
+        }
+        let mut sorted = asked.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let read: Vec<f64> = sorted.iter().map(|x| curve.read(*x, bowl)).collect();
+        assert!(read.is_sorted_by(|left, right| left >= right), "{read:?}");
+        assert_eq!(read[0], 1.0);
     }
 }

@@ -1,7 +1,6 @@
 //! Sizes by counting what JPEG would take: what VP8 and AV1 do is near enough to it that a few fitted coefficients tell
 //! the rest.
 
-use super::dct::ZIGZAG;
 use super::{Count, Curve, Spectrum, Steps, apply};
 use crate::picture::{Chroma, Picture};
 
@@ -36,7 +35,7 @@ impl Fitted {
     fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
         // Half a level is the finest step that counting takes.
         let step = |place: usize| {
-            let (vertical, horizontal) = (ZIGZAG[place] / 8, ZIGZAG[place] % 8);
+            let (vertical, horizontal) = (place / 8, place % 8);
             let coarser = self.steepness * (vertical + horizontal) as f64 / 14.0;
             (ln_step + self.finer + coarser).exp().max(0.5)
         };
