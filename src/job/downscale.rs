@@ -77,8 +77,10 @@ pub fn best_scale(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<
     if expected < doubt.sure || bench.stop_reason().is_some() || has_answer && !bench.has_time_for(whole.picture) {
         return Ok(small);
     }
-    let large = lossy::at_size(bench, whole, aim)?.candidate;
-    better(bench, small, large)
+    match lossy::at_size(bench, whole, aim) {
+        Err(JobError::DeadlineExceeded { .. }) if has_answer => Ok(small),
+        large => better(bench, small, large?.candidate),
+    }
 }
 
 /// The best-looking of the smaller pictures, when the whole one would have quality `expected`.

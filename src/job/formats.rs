@@ -31,7 +31,8 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
         return Ok(candidate);
     }
     let mut best: Option<Candidate> = None;
-    let mut too_large = None;
+    let (mut too_large, mut too_late) = (None, None);
+    let is_best_effort = bench.job.effort == Effort::Best;
     for format in ranked(bench, allowed, cap)? {
         let found = match lossy::candidate(bench, format, cap) {
             // A picture too large for one format may fit another.
@@ -39,24 +40,31 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
                 too_large.get_or_insert(refusal);
                 None
             }
+            // Another format may be faster.
+            Err(late @ JobError::DeadlineExceeded { .. }) => {
+                too_late.get_or_insert(late);
+                None
+            }
             found => found?,
         };
         let Some(mut candidate) = found else { continue };
-        if bench.job.effort == Effort::Best || bench.job.min_score.is_some() {
+        if bench.job.min_score.is_some() || is_best_effort && bench.has_time_to_score() {
             candidate.score = Some(bench.score(&candidate)?);
+        } else if is_best_effort {
+            // It can't be compared with others.
+            candidate.cut_short = true;
         }
         let better = best.as_ref().is_none_or(|best| candidate.score > best.score);
         if better {
             best = Some(candidate);
         }
         let cut_short = best.as_ref().is_some_and(|best| best.cut_short);
-        let good_enough =
-            bench.job.effort != Effort::Best && best.as_ref().is_some_and(|best| meets_score(bench.job, best));
+        let good_enough = !is_best_effort && best.as_ref().is_some_and(|best| meets_score(bench.job, best));
         if good_enough || cut_short || bench.stop_reason().is_some() {
             break;
         }
     }
-    match (best, too_large) {
+    match (best, too_large.or(too_late)) {
         (Some(candidate), _) => accept(bench.job, candidate),
         (None, Some(refusal)) if bench.smallest().is_none() => Err(refusal),
         (None, _) => Err(bench.unreachable()),

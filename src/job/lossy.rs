@@ -65,6 +65,9 @@ pub fn at_size(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<
     let ceiling = bench.job.quality;
     let (first, _) = foretold(bench, prepared, aim)?;
     for variant in &Variant::of(prepared.format)[first..] {
+        if landing.candidate.is_none() {
+            bench.check_time(*variant, prepared.picture)?;
+        }
         let mut hand = Hand::new(bench, *variant, prepared)?;
         let found = search::search(&mut hand, aim)?;
         if found.stopped == Some(StopReason::Cancelled) {

@@ -1,19 +1,23 @@
 //! What a job costs in memory, from the header alone. Must not know how the permit is taken.
 
 use crate::codec::{Format, Probe};
+use crate::picture::transform;
 
 use super::workbench::GLANCE_PIXELS;
 use super::{Effort, Formats, Job};
 
-/// Bytes a pixel beside the decoded picture: the turned or resized copy, and what the encoder holds at its
-/// peak. Estimates from what each encoder allocates, on the high side.
-fn encoder_bytes_per_pixel(format: Format) -> u64 {
+/// Bytes that the encoder of `format` holds at its peak, beside the picture. Estimates from what each encoder
+/// allocates, on the high side.
+fn encoder_bytes(format: Format, (width, height): (u32, u32)) -> u64 {
+    let pixels = u64::from(width) * u64::from(height);
     match format {
         // Progressive JPEG keeps every coefficient twice while trellis runs.
-        Format::Jpeg => 12,
-        Format::Webp => 12,
-        Format::Avif => 40,
-        Format::Png => 12,
+        Format::Jpeg | Format::Webp | Format::Png => pixels.saturating_mul(12),
+        // Whole blocks of 64 pixels, however thin the picture; libaom took 27 bytes a pixel of 12 megapixels.
+        Format::Avif => {
+            let blocks = |side: u32| u64::from(side).next_multiple_of(64);
+            blocks(width).saturating_mul(blocks(height)).saturating_mul(40)
+        }
         Format::Gif | Format::Bmp | Format::Tiff => 0,
     }
 }
@@ -25,31 +29,50 @@ const SCORE_BYTES_PER_PIXEL: u64 = 110;
 /// encoding, scoring. Errs high.
 pub fn memory_needed(probe: &Probe, job: &Job) -> u64 {
     let pixels = u64::from(probe.width) * u64::from(probe.height);
-    let worked = worked_pixels(probe, job).max(1);
+    let size = worked_size(probe, job);
+    let worked = u64::from(size.0) * u64::from(size.1);
     let formats: &[Format] = match &job.formats {
         Formats::Keep => &[probe.format],
         Formats::Among(list) => list,
     };
-    let encoder = formats.iter().map(|format| encoder_bytes_per_pixel(*format)).max().unwrap_or(0);
+    let encoder = formats.iter().map(|format| encoder_bytes(*format, size)).max().unwrap_or(0);
     let scored = match job.min_score.is_some() || job.effort == Effort::Best {
         true => worked,
         false if job.downscale => worked.min(GLANCE_PIXELS),
         false => 0,
     };
     // Encoding and scoring take turns; the pictures around them stay.
-    let at_work = worked.saturating_mul(encoder).max(scored.saturating_mul(SCORE_BYTES_PER_PIXEL));
+    let at_work = encoder.max(scored.saturating_mul(SCORE_BYTES_PER_PIXEL));
     // The picture on its background, and without the colours that nobody sees.
     let views = if probe.alpha { worked.saturating_mul(7) } else { 0 };
     let pictures = probe.decode_bytes.max(pixels * 4).saturating_add(worked.saturating_mul(4)).saturating_add(views);
     pictures.saturating_add(at_work)
 }
 
-/// Pixels of the picture that is encoded: the input's, or those that resizing asks for.
-fn worked_pixels(probe: &Probe, job: &Job) -> u64 {
+/// Size of the picture that is encoded: the input's, or that which resizing asks for.
+fn worked_size(probe: &Probe, job: &Job) -> (u32, u32) {
     let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
-    let (width, height) = match &job.resize {
-        Some(resize) => crate::picture::transform::resized_size(width, height, resize),
+    match &job.resize {
+        Some(resize) => transform::resized_size(width, height, resize),
         None => (width, height),
-    };
-    u64::from(width) * u64::from(height)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Orientation;
+
+    fn needed(width: u32, height: u32, format: Format) -> u64 {
+        let orientation = Orientation::Upright;
+        let (animated, alpha, decode_bytes) = (false, false, 0);
+        let probe = Probe { format: Format::Png, width, height, animated, alpha, orientation, decode_bytes };
+        memory_needed(&probe, &Job { downscale: false, ..Job::new(1000, Formats::Among(vec![format])) })
+    }
+
+    #[test]
+    fn a_thin_avif_costs_whole_blocks() {
+        assert_eq!(needed(65_535, 1, Format::Webp), 65_535 * (4 + 4 + 12));
+        assert_eq!(needed(65_535, 1, Format::Avif), 65_535 * (4 + 4) + 65_536 * 64 * 40);
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::codec::variant::Variant;
 use crate::codec::{Format, Metadata, container};
 use crate::fit::stop::{Stop, StopReason};
-use crate::picture::score::Reference;
+use crate::picture::score::{self, Reference};
 use crate::picture::{Picture, transform};
 
 use super::candidate::Candidate;
@@ -19,6 +19,9 @@ pub const GLANCE_PIXELS: u64 = 2_000_000;
 
 /// Encodes that a search takes, those of a correction included (benches/fit.rs: 1.4 to 2.0, 3 in 95 of 100).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
+
+/// Times are told from a table: another machine, or another picture, may be faster by this.
+const UNCERTAINTY: f64 = 2.0;
 
 /// One job at work on one picture.
 pub struct Workbench<'a> {
@@ -105,6 +108,24 @@ impl<'a> Workbench<'a> {
     /// Whether one more encode of `picture` would be done by the deadline, as slow as the slowest so far.
     pub fn has_time_for(&self, picture: &Picture) -> bool {
         self.stop.has_time_for(self.slowest.mul_f64(picture.pixel_count() as f64))
+    }
+
+    /// Nothing, where a first encode of `picture` is worth beginning: by its usual pace it would not take much longer
+    /// than there is time.
+    ///
+    /// # Errors
+    /// [`JobError::DeadlineExceeded`].
+    pub fn check_time(&self, variant: Variant, picture: &Picture) -> Result<(), JobError> {
+        let pace = variant.cost(self.effort(variant, picture)).max(self.slowest);
+        let expected = pace.mul_f64(picture.pixel_count() as f64);
+        let deadline = self.job.deadline;
+        let is_near = self.stop.has_time_for(expected.div_f64(UNCERTAINTY));
+        if is_near { Ok(()) } else { Err(JobError::DeadlineExceeded { deadline }) }
+    }
+
+    /// Whether a comparison with the picture asked for would be done by the deadline.
+    pub fn has_time_to_score(&self) -> bool {
+        self.stop.has_time_for(score::COST.mul_f64(self.picture.pixel_count() as f64))
     }
 
     /// Notes how long an encode of `picture` took.
@@ -211,12 +232,28 @@ mod tests {
     use crate::job::Formats;
     use crate::picture::Layout;
 
-    fn effort_within(deadline: Duration, asked: Effort) -> Effort {
-        let job = Job { effort: asked, deadline, ..Job::new(1000, Formats::Keep) };
+    /// What `ask` says of a bench with a picture of a megapixel.
+    fn on_bench<T>(effort: Effort, deadline: Duration, ask: impl FnOnce(&Workbench) -> T) -> T {
+        let job = Job { effort, deadline, ..Job::new(1000, Formats::Keep) };
         let picture = Picture::new(1000, 1000, Layout::Rgb, vec![0; 3_000_000]);
         let views = Views { asked: &picture, bare: &picture, flat: &picture };
-        let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now()));
-        Workbench::new(&job, views, &metadata, &stop).effort(Variant::Webp, &picture)
+        let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now() + deadline));
+        ask(&Workbench::new(&job, views, &metadata, &stop))
+    }
+
+    fn effort_within(deadline: Duration, asked: Effort) -> Effort {
+        on_bench(asked, deadline, |bench| bench.effort(Variant::Webp, bench.picture))
+    }
+
+    #[test]
+    fn an_encode_is_not_begun_that_ends_long_after_the_deadline() {
+        let may_begin = |milliseconds| {
+            on_bench(Effort::Fast, Duration::from_millis(milliseconds), |bench| {
+                bench.check_time(Variant::Webp, bench.picture).is_ok()
+            })
+        };
+        assert!(may_begin(10_000));
+        assert!(!may_begin(1));
     }
 
     #[test]

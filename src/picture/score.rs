@@ -1,10 +1,15 @@
 //! SSIMULACRA2: how close a picture looks to another, 100 for the same, about 0 for very poor.
 //! Must not know what the pictures are or which codec made them.
 
+use std::time::Duration;
+
 use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
 
 use super::Picture;
 use super::transform::flattened;
+
+/// Time of a comparison for each pixel, the reference's preparation included, about (fast-ssim2).
+pub const COST: Duration = Duration::from_nanos(150);
 
 /// A picture prepared once, that many others are compared with.
 ///

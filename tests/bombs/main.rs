@@ -25,6 +25,9 @@ const REFUSAL_BYTES: u64 = 5 << 20;
 /// Ten times what a refusal may take where it is built for speed: only a bomb takes longer.
 const REFUSAL_TIME: Duration = Duration::from_millis(500);
 
+/// What a step may take that the deadline passes in: a decode, an encode of 100 megapixels on a busy machine.
+const LONGEST_STEP: Duration = Duration::from_secs(20);
+
 /// What Rust allocates beside what admission counts: tables, headers, the file that is written.
 const SLACK_BYTES: u64 = 8 << 20;
 
@@ -83,7 +86,7 @@ fn no_bomb_goes_off() {
             continue;
         }
         assert!(peak <= reserved.unwrap_or(0) + SLACK_BYTES, "{name} took {peak} bytes");
-        assert!(elapsed <= job().deadline + REFUSAL_TIME, "{name} took {elapsed:?}");
+        assert!(elapsed <= job().deadline + LONGEST_STEP, "{name} took {elapsed:?}");
         if let Err(error) = result {
             let clients = matches!(
                 error,
