@@ -165,7 +165,8 @@ impl Admission {
     /// pace, are done with everyone who holds a place. In whole seconds, 1 to 60.
     fn retry_after(&self) -> Duration {
         let mean = self.service.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(FIRST_GUESS);
-        let rounds = (self.threads + self.queue_slots).div_ceil(self.threads.max(1));
+        let held = (self.threads + self.queue_slots).saturating_sub(self.slots.available_permits());
+        let rounds = held.div_ceil(self.threads.max(1));
         let seconds = (mean.as_secs_f64() * rounds as f64).ceil() as u64;
         Duration::from_secs(seconds.clamp(1, MAX_RETRY_SECONDS))
     }
@@ -274,7 +275,11 @@ mod tests {
     #[test]
     fn retry_after_follows_the_mean_service_time() {
         let admission = admission(2, 18, 1);
+        let mut places: Vec<_> = (0..20).map(|_| admission.ticket().unwrap()).collect();
         assert_eq!(admission.retry_after().as_secs(), 5, "ten rounds of the first guess");
+        places.truncate(4);
+        assert_eq!(admission.retry_after().as_secs(), 1, "two rounds");
+        places.extend((4..20).map(|_| admission.ticket().unwrap()));
         admission.job_took(Duration::from_secs(3));
         assert_eq!(admission.retry_after().as_secs(), 30);
         (0..50).for_each(|_| admission.job_took(Duration::from_millis(1)));
