@@ -33,7 +33,9 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
     let mut best: Option<Candidate> = None;
     let (mut too_large, mut too_late) = (None, None);
     let is_best_effort = bench.job.effort == Effort::Best;
-    for format in ranked(bench, allowed, cap)? {
+    let ranked = ranked(bench, allowed, cap)?;
+    let (formats, is_hurried) = in_time_first(bench, ranked);
+    for format in formats {
         let found = match lossy::candidate(bench, format, cap) {
             // A picture too large for one format may fit another.
             Err(refusal @ JobError::Encode(EncodeError::TooLarge { .. })) => {
@@ -48,6 +50,7 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
             found => found?,
         };
         let Some(mut candidate) = found else { continue };
+        candidate.cut_short |= is_hurried;
         if bench.job.min_score.is_some() || is_best_effort && bench.has_time_to_score() {
             candidate.score = Some(bench.score(&candidate)?);
         } else if is_best_effort {
@@ -86,6 +89,16 @@ fn accept(job: &Job, candidate: Candidate) -> Result<Candidate, JobError> {
 
 fn meets_score(job: &Job, candidate: &Candidate) -> bool {
     job.min_score.is_none_or(|least| candidate.score.is_some_and(|score| score >= least))
+}
+
+/// `ranked` with those first that there is time for, and whether another is the first then.
+fn in_time_first(bench: &mut Workbench, ranked: Vec<Format>) -> (Vec<Format>, bool) {
+    let first = ranked.first().copied();
+    let (in_time, late): (Vec<Format>, Vec<Format>) =
+        ranked.into_iter().partition(|format| bench.has_time_for_format(*format));
+    let formats = [in_time, late].concat();
+    let is_hurried = formats.first().copied() != first;
+    (formats, is_hurried)
 }
 
 /// The allowed formats, the best-looking first: those that keep an alpha channel before those that flatten it, then by

@@ -110,17 +110,26 @@ impl<'a> Workbench<'a> {
         self.stop.has_time_for(self.slowest.mul_f64(picture.pixel_count() as f64))
     }
 
-    /// Nothing, where a first encode of `picture` is worth beginning: by its usual pace it would not take much longer
+    /// Whether a first encode of the picture asked for in `format` would be done by the deadline, at its usual pace.
+    pub fn has_time_for_format(&mut self, format: Format) -> bool {
+        let picture = self.prepared(format).picture;
+        Variant::of(format).first().is_some_and(|variant| self.stop.has_time_for(self.expected(*variant, picture)))
+    }
+
+    /// Nothing, where a first encode of `picture` is worth beginning: at its usual pace it would not take much longer
     /// than there is time.
     ///
     /// # Errors
     /// [`JobError::DeadlineExceeded`].
     pub fn check_time(&self, variant: Variant, picture: &Picture) -> Result<(), JobError> {
+        let is_near = self.stop.has_time_for(self.expected(variant, picture).div_f64(UNCERTAINTY));
+        if is_near { Ok(()) } else { Err(JobError::DeadlineExceeded { deadline: self.job.deadline }) }
+    }
+
+    /// Time that an encode is expected to take.
+    fn expected(&self, variant: Variant, picture: &Picture) -> Duration {
         let pace = variant.cost(self.effort(variant, picture)).max(self.slowest);
-        let expected = pace.mul_f64(picture.pixel_count() as f64);
-        let deadline = self.job.deadline;
-        let is_near = self.stop.has_time_for(expected.div_f64(UNCERTAINTY));
-        if is_near { Ok(()) } else { Err(JobError::DeadlineExceeded { deadline }) }
+        pace.mul_f64(picture.pixel_count() as f64)
     }
 
     /// Whether a comparison with the picture asked for would be done by the deadline.

@@ -8,8 +8,8 @@ use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
 use super::Picture;
 use super::transform::flattened;
 
-/// Time of a comparison for each pixel, the reference's preparation included, about (fast-ssim2).
-pub const COST: Duration = Duration::from_nanos(150);
+/// Time of a comparison for each pixel, about: decoding a candidate, preparing the reference, comparing.
+pub const COST: Duration = Duration::from_nanos(250);
 
 /// A picture prepared once, that many others are compared with.
 ///
