@@ -192,7 +192,7 @@ pub enum EncodeError {
 /// # Errors
 /// Every variant of [`DecodeError`].
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
-    match sniff(bytes)? {
+    let probe = match sniff(bytes)? {
         Format::Jpeg => jpeg::decode::probe(bytes, limits),
         Format::Webp => webp::decode::probe(bytes, limits),
         Format::Avif => avif::decode::probe(bytes, limits),
@@ -200,6 +200,17 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
         Format::Gif => gif::probe(bytes, limits),
         Format::Bmp => bmp::probe(bytes, limits),
         Format::Tiff => tiff::probe(bytes, limits),
+    }?;
+    let copies = copies(probe.format).saturating_mul(bytes.len() as u64);
+    Ok(Probe { decode_bytes: probe.decode_bytes.saturating_add(copies), ..probe })
+}
+
+/// Copies of a file that its decoder may hold: chunks as a whole, as they grow, and files that are mended first.
+fn copies(format: Format) -> u64 {
+    match format {
+        Format::Webp => 4,
+        Format::Png => 3,
+        Format::Jpeg | Format::Avif | Format::Gif | Format::Bmp | Format::Tiff => 1,
     }
 }
 

@@ -2,6 +2,8 @@
 //! PackBits, LZW, Deflate and fax. JPEG inside TIFF, floating point and Lab are refused. Its EXIF lies scattered
 //! in the file's own directories and is not taken over; XMP is.
 
+mod directory;
+
 use std::borrow::Cow;
 use std::io::Cursor;
 
@@ -9,17 +11,19 @@ use tiff::decoder::{Decoder, DecodingResult, Limits as TiffLimits};
 use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
-use super::bytes::{slice, u16_be, u16_le, u32_be, u32_le};
 use super::colour::{Channels, Converter, Sample, Space};
-use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
+use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable};
 use crate::picture::{Orientation, Picture};
+use directory::Directory;
 
 const PHOTOMETRIC: u16 = 262;
 const PALETTE: u16 = 3;
 const BLACK_IS_ZERO: u16 = 1;
-const XMP: Tag = Tag::Unknown(700);
-/// Entries of a directory that are looked at; real ones have about 40.
-const MAX_ENTRIES: usize = 4096;
+const XMP: u16 = 700;
+const ICC: u16 = 34_675;
+/// Values that an entry may claim beside metadata, which the decoder is not asked for: 32 bytes are made room for each,
+/// whether they are there or not. A picture of 100 megapixels in tiles of 32x32 pixels has 97,000.
+const MAX_VALUES: u64 = 1 << 18;
 
 /// The first page of a TIFF, its header read.
 struct Page<'a> {
@@ -60,8 +64,9 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 /// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut page = open(bytes, limits)?;
-    let icc = page.bytes_of(Tag::IccProfile, limits);
-    let xmp = page.bytes_of(XMP, limits);
+    let directory = read_directory(bytes)?;
+    let icc = keep_metadata(directory.bytes_of(ICC), limits);
+    let xmp = keep_metadata(directory.bytes_of(XMP), limits);
     let mut result = DecodingResult::U8(Vec::new());
     let layout = page.decoder.read_image_to_buffer(&mut result).map_err(failed)?;
     let plane = layout.plane_stride.map_or(layout.len, std::num::NonZeroUsize::get);
@@ -90,7 +95,7 @@ fn failed(error: TiffError) -> DecodeError {
 
 /// Opens the first page and holds it against the limits; nothing is decoded.
 fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Page<'a>, DecodeError> {
-    let (bytes, is_palette) = as_indices(bytes);
+    let (bytes, is_palette) = as_indices(bytes, &read_directory(bytes)?);
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?;
     let (width, height) = decoder.dimensions().map_err(failed)?;
     limits.check_size(Format::Tiff, width, height)?;
@@ -115,8 +120,17 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Page<'a>, DecodeError> {
     let mut tiff_limits = TiffLimits::default();
     tiff_limits.decoding_buffer_size = buffer;
     tiff_limits.intermediate_buffer_size = buffer;
-    tiff_limits.ifd_value_size = limits.max_metadata_bytes;
     Ok(Page { decoder: page.decoder.with_limits(tiff_limits), ..page })
+}
+
+/// The first directory, none of whose entries claims too much.
+fn read_directory(bytes: &[u8]) -> Result<Directory<'_>, DecodeError> {
+    let directory = Directory::read(bytes).ok_or_else(|| refused("its directory is cut short"))?;
+    let is_excessive = |tag: u16, count: u64| count > MAX_VALUES && !matches!(tag, XMP | ICC);
+    match directory.entries().iter().find(|entry| is_excessive(entry.tag, entry.count)) {
+        Some(entry) => Err(refused(format!("its tag {} claims {} values", entry.tag, entry.count))),
+        None => Ok(directory),
+    }
 }
 
 fn kind(colour_type: ColorType, is_palette: bool, premultiplied: bool) -> Result<Kind, DecodeError> {
@@ -169,12 +183,6 @@ impl Page<'_> {
             Kind::Palette => Channels::Rgb,
             Kind::Direct { channels, .. } => channels,
         }
-    }
-
-    /// The bytes of a tag, when there are at most `limits.max_metadata_bytes`.
-    fn bytes_of(&mut self, tag: Tag, limits: &Limits) -> Option<Vec<u8>> {
-        let bytes = self.decoder.get_tag_u8_vec(tag).ok()?;
-        (!bytes.is_empty() && bytes.len() <= limits.max_metadata_bytes).then_some(bytes)
     }
 
     fn unpack_8(&self) -> Result<Unpack<u8>, DecodeError> {
@@ -288,34 +296,16 @@ fn divide_alpha_out<S: Sample + Into<u32> + TryFrom<u32>>(pixel: &mut [S]) {
 }
 
 /// The file, and whether it is a palette picture: those are relabelled as grey, so that the decoder, which has no
-/// palettes, gives us the indices.
-fn as_indices(bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
-    match photometric(bytes) {
-        Some((at, PALETTE, is_little_endian)) => {
+/// palettes, gives us the indices. BigTIFF palettes are left to the decoder, which refuses them.
+fn as_indices<'a>(bytes: &'a [u8], directory: &Directory<'_>) -> (Cow<'a, [u8]>, bool) {
+    match directory.short(PHOTOMETRIC) {
+        Some((at, PALETTE)) => {
             let mut copy = bytes.to_vec();
-            let grey = if is_little_endian { BLACK_IS_ZERO.to_le_bytes() } else { BLACK_IS_ZERO.to_be_bytes() };
-            copy[at..at + 2].copy_from_slice(&grey);
+            copy[at..at + 2].copy_from_slice(&directory.written(BLACK_IS_ZERO));
             (Cow::Owned(copy), true)
         }
         _ => (Cow::Borrowed(bytes), false),
     }
-}
-
-/// Where the photometric interpretation of the first directory stands, its value, and whether numbers are
-/// little-endian. BigTIFF palettes are left to the decoder, which refuses them.
-fn photometric(bytes: &[u8]) -> Option<(usize, u16, bool)> {
-    let is_little_endian = bytes.starts_with(b"II");
-    let u16_at = if is_little_endian { u16_le } else { u16_be };
-    let u32_at = if is_little_endian { u32_le } else { u32_be };
-    if u16_at(bytes, 2)? != 42 {
-        return None;
-    }
-    let directory = u32_at(bytes, 4)? as usize;
-    let entries = usize::from(u16_at(bytes, directory)?).min(MAX_ENTRIES);
-    let start = directory.checked_add(2)?;
-    let entry = (0..entries).map(|i| start + i * 12).find(|&at| u16_at(bytes, at) == Some(PHOTOMETRIC))?;
-    slice(bytes, entry, 12)?;
-    Some((entry + 8, u16_at(bytes, entry + 8)?, is_little_endian))
 }
 
 #[cfg(test)]

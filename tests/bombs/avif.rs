@@ -24,6 +24,7 @@ pub fn bombs() -> Vec<Bomb> {
         Bomb { name: "avif whose boxes nest 100,000 deep", file: nested(), end: End::Bounded },
         Bomb { name: "avif whose meta box has 2^32-1 bytes", file: huge_box(b"meta"), end: End::Bounded },
         Bomb { name: "avif whose pixels have 2^32-1 bytes", file: huge_box(b"mdat"), end: End::Bounded },
+        Bomb { name: "avif of 268 million extents of no size", file: extents(), end: End::Refused },
         Bomb {
             name: "avif of 100,000 empty boxes",
             file: padded(&iso_box(b"free", &[]).repeat(100_000)),
@@ -50,6 +51,19 @@ fn nested() -> Vec<u8> {
         bomb.extend(b"meta\0\0\0\0");
     }
     bomb
+}
+
+/// Locations of 4,096 items, each of 65,535 extents whose fields have no size.
+fn extents() -> Vec<u8> {
+    let item = [&[0, 1, 0, 0][..], &u16::MAX.to_be_bytes()].concat();
+    let locations = iso_box(b"iloc", &[vec![0, 0, 0, 0, 0, 0, 0x10, 0], item.repeat(4096)].concat());
+    let mut file = plain();
+    let (meta, old) = (position(&file, b"meta") - 4, position(&file, b"iloc") - 4);
+    let length = |at: usize| u32::from_be_bytes(file[at..at + 4].try_into().expect("four bytes"));
+    let (meta_length, old_length) = (length(meta), length(old));
+    file[meta..meta + 4].copy_from_slice(&(meta_length - old_length + locations.len() as u32).to_be_bytes());
+    file.splice(old..old + old_length as usize, locations);
+    file
 }
 
 /// The file type, `boxes`, and the rest.

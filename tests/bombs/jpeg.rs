@@ -23,6 +23,11 @@ pub fn bombs() -> Vec<Bomb> {
             end: End::Bounded,
         },
         Bomb { name: "jpeg with a profile of 16 MB", file: described(&profile(255, 65_000)), end: End::Bounded },
+        Bomb {
+            name: "jpeg without an end, 12 MB",
+            file: [&progressive()[..500], &[7; 12 << 20]].concat(),
+            end: End::Bounded,
+        },
         Bomb { name: "jpeg whose EXIF goes in circles", file: described(&exif(&circle())), end: End::Bounded },
         Bomb { name: "jpeg whose EXIF counts 2^32-1 values", file: described(&exif(&long_value())), end: End::Bounded },
     ]

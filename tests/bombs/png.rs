@@ -45,6 +45,7 @@ pub fn bombs() -> Vec<Bomb> {
             file: file(64, 64, 0, &[], &deflated_zeros(200 << 20)),
             end: End::Bounded,
         },
+        Bomb { name: "png with 12 MB of EXIF", file: with(png_chunk(b"eXIf", &vec![7; 12 << 20])), end: End::Bounded },
         Bomb {
             name: "png of 100,000 empty chunks",
             file: with(png_chunk(b"teXt", &[]).repeat(100_000)),

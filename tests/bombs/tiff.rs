@@ -37,6 +37,11 @@ pub fn bombs() -> Vec<Bomb> {
             ),
             end: End::Bounded,
         },
+        Bomb {
+            name: "tiff whose photometric interpretation has 8 million values",
+            file: file(&[(262, 1, 0x007F_FFF8, DATA), (256, LONG, 1, 8), (257, LONG, 1, 8)], 0, &vec![0; 0x007F_FFF8]),
+            end: End::Refused,
+        },
         Bomb { name: "tiff of 81 megapixels in 100 kB", file: deflated(9000, 9000), end: End::Bounded },
         Bomb { name: "tiff with 100 MB for 64x64", file: deflated(64, 64), end: End::Bounded },
     ]

@@ -15,6 +15,7 @@ pub fn bombs() -> Vec<Bomb> {
         },
         Bomb { name: "webp of 9000x9000 lossless, no data", file: lossless(9000, 9000), end: End::Bounded },
         Bomb { name: "webp of 9000x9000 lossy, no data", file: webp(&[lossy(9000, 9000)]), end: End::Bounded },
+        Bomb { name: "webp of 20x20 with 12 MB of data", file: long(), end: End::Bounded },
         Bomb {
             name: "webp whose frame is larger than its canvas",
             file: webp(&[canvas(2, 16, 16), animation(), frame(9000, 9000)]),
@@ -38,6 +39,15 @@ fn lossless(width: u32, height: u32) -> Vec<u8> {
 fn lossy(width: u16, height: u16) -> Vec<u8> {
     let sides = [width.to_le_bytes(), height.to_le_bytes()].concat();
     riff_chunk(b"VP8 ", &[&[0x10, 2, 0, 0x9D, 0x01, 0x2A][..], &sides, &[0; 20]].concat())
+}
+
+/// A small picture whose chunk goes on and on.
+fn long() -> Vec<u8> {
+    let mut chunk = lossy(20, 20);
+    chunk.resize(chunk.len() + (12 << 20), 0);
+    let length = chunk.len() as u32 - 8;
+    chunk[4..8].copy_from_slice(&length.to_le_bytes());
+    webp(&[chunk])
 }
 
 fn canvas(flags: u8, width: u32, height: u32) -> Vec<u8> {

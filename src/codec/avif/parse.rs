@@ -365,7 +365,9 @@ fn read_locations(iloc: &[u8], items: &mut [Item<'_>]) -> Option<()> {
         fields.next(2)?;
         let base = fields.next(base_size)?;
         let mut extents = Vec::new();
-        for _ in 0..fields.next(2)? {
+        // Extents whose fields have no size take no bytes: only their count is there to be believed.
+        let count = fields.next(2).filter(|count| *count <= MAX_EXTENTS as u64)?;
+        for _ in 0..count {
             fields.next(index_size)?;
             let offset = base.checked_add(fields.next(offset_size)?)?;
             extents.push((offset, fields.next(length_size)?));
@@ -373,7 +375,6 @@ fn read_locations(iloc: &[u8], items: &mut [Item<'_>]) -> Option<()> {
         // Construction 2, from another item's bytes, does not occur in AVIF.
         if let Some(item) = items.iter_mut().find(|item| item.id == id)
             && construction < 2
-            && extents.len() <= MAX_EXTENTS
         {
             (item.in_idat, item.extents) = (construction == 1, extents);
         }

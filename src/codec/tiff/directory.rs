@@ -1,0 +1,149 @@
+//! The first directory of a TIFF (TIFF 6.0 s2; BigTIFF), its entries without their values. The decoder makes room for
+//! whatever an entry claims: what it claims is looked at here first.
+
+use crate::codec::bytes::{slice, u16_be, u16_le, u32_be, u32_le};
+
+/// Entries that are looked at; real directories have about 40.
+const MAX_ENTRIES: u64 = 4096;
+
+/// How the numbers of a file are written.
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
+    is_little_endian: bool,
+    /// BigTIFF: offsets and counts of 64 bits.
+    is_big: bool,
+}
+
+/// The entries of the first directory.
+#[derive(Debug)]
+pub struct Directory<'a> {
+    bytes: &'a [u8],
+    numbers: Numbers,
+    entries: Vec<Entry>,
+}
+
+/// A tag and where its values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub tag: u16,
+    /// 1 is BYTE, 2 ASCII, 7 UNDEFINED: of one byte each.
+    kind: u16,
+    /// Values that it claims to have.
+    pub count: u64,
+    /// Where its values stand, or their offset where they are too many to stand here.
+    field: usize,
+}
+
+impl<'a> Directory<'a> {
+    /// Reads the entries; none where there is no whole directory.
+    pub fn read(bytes: &'a [u8]) -> Option<Directory<'a>> {
+        let is_little_endian = bytes.starts_with(b"II");
+        let magic = Numbers { is_little_endian, is_big: false }.short(bytes, 2)?;
+        let numbers = Numbers { is_little_endian, is_big: magic == 43 };
+        let start = usize::try_from(numbers.offset(bytes, if numbers.is_big { 8 } else { 4 })?).ok()?;
+        let (count, head, size) = match numbers.is_big {
+            true => (numbers.offset(bytes, start)?, 8, 20),
+            false => (numbers.short(bytes, start)?.into(), 2, 12),
+        };
+        let first = start.checked_add(head)?;
+        let entries = (0..count.min(MAX_ENTRIES) as usize).map(|index| {
+            let at = first.checked_add(index * size)?;
+            numbers.entry(slice(bytes, at, size)?, at)
+        });
+        Some(Directory { bytes, numbers, entries: entries.collect::<Option<_>>()? })
+    }
+
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Where the first value of `tag` stands, and what it is: a number of 16 bits in a file that is no BigTIFF.
+    pub fn short(&self, tag: u16) -> Option<(usize, u16)> {
+        let entry = self.entry(tag).filter(|_| !self.numbers.is_big)?;
+        Some((entry.field, self.numbers.short(self.bytes, entry.field)?))
+    }
+
+    /// `value` as the file writes numbers.
+    pub fn written(&self, value: u16) -> [u8; 2] {
+        if self.numbers.is_little_endian { value.to_le_bytes() } else { value.to_be_bytes() }
+    }
+
+    /// The bytes of a tag whose values are bytes.
+    pub fn bytes_of(&self, tag: u16) -> Option<&'a [u8]> {
+        let entry = self.entry(tag).filter(|entry| matches!(entry.kind, 1 | 2 | 7))?;
+        let count = usize::try_from(entry.count).ok()?;
+        let stands_here = count <= if self.numbers.is_big { 8 } else { 4 };
+        let at =
+            if stands_here { entry.field } else { self.numbers.offset(self.bytes, entry.field)?.try_into().ok()? };
+        slice(self.bytes, at, count)
+    }
+
+    fn entry(&self, tag: u16) -> Option<Entry> {
+        self.entries.iter().find(|entry| entry.tag == tag).copied()
+    }
+}
+
+impl Numbers {
+    /// The entry of these `bytes`, which stand at `at` in the file.
+    fn entry(self, bytes: &[u8], at: usize) -> Option<Entry> {
+        let (tag, kind, count) = (self.short(bytes, 0)?, self.short(bytes, 2)?, self.offset(bytes, 4)?);
+        Some(Entry { tag, kind, count, field: at + if self.is_big { 12 } else { 8 } })
+    }
+
+    fn short(self, bytes: &[u8], at: usize) -> Option<u16> {
+        if self.is_little_endian { u16_le(bytes, at) } else { u16_be(bytes, at) }
+    }
+
+    fn long(self, bytes: &[u8], at: usize) -> Option<u32> {
+        if self.is_little_endian { u32_le(bytes, at) } else { u32_be(bytes, at) }
+    }
+
+    /// An offset or a large count: 32 bits, of BigTIFF 64.
+    fn offset(self, bytes: &[u8], at: usize) -> Option<u64> {
+        if !self.is_big {
+            return self.long(bytes, at).map(u64::from);
+        }
+        let (first, second) = (u64::from(self.long(bytes, at)?), u64::from(self.long(bytes, at.checked_add(4)?)?));
+        Some(if self.is_little_endian { second << 32 | first } else { first << 32 | second })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of one entry, numbers written big end first, and the values behind it.
+    fn file(is_big: bool, kind: u16, values: &[u8]) -> Vec<u8> {
+        let count = values.len() as u64;
+        let short = |value: u16| value.to_be_bytes().to_vec();
+        let wide =
+            |value: u64| if is_big { value.to_be_bytes().to_vec() } else { (value as u32).to_be_bytes().to_vec() };
+        let (head, entries) = if is_big {
+            ([short(43), short(8), short(0), wide(16)].concat(), wide(1))
+        } else {
+            ([short(42), wide(8)].concat(), short(1))
+        };
+        let end = if is_big { 16 + 8 + 20 } else { 8 + 2 + 12 };
+        [b"MM".to_vec(), head, entries, short(700), short(kind), wide(count), wide(end), values.to_vec()].concat()
+    }
+
+    #[test]
+    fn bytes_are_found_where_their_entry_says() {
+        for is_big in [false, true] {
+            let file = file(is_big, 7, b"a packet of XMP");
+            let directory = Directory::read(&file).unwrap();
+            assert_eq!(directory.bytes_of(700), Some(&b"a packet of XMP"[..]));
+            assert_eq!(directory.bytes_of(701), None);
+            assert!(
+                (0..file.len())
+                    .all(|length| Directory::read(&file[..length]).is_none_or(|cut| cut.bytes_of(700).is_none()))
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_are_no_bytes() {
+        let file = file(false, 3, &[1; 9]);
+        assert_eq!(Directory::read(&file).unwrap().bytes_of(700), None);
+    }
+}
