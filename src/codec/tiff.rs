@@ -14,7 +14,7 @@ use tiff::{ColorType, TiffError};
 use super::colour::{Channels, Converter, Sample, Space};
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable};
 use crate::picture::{Orientation, Picture};
-use directory::Directory;
+use directory::{Directory, Entry};
 
 const PHOTOMETRIC: u16 = 262;
 const PALETTE: u16 = 3;
@@ -24,6 +24,8 @@ const ICC: u16 = 34_675;
 /// Values that an entry may claim beside metadata, which the decoder is not asked for: 32 bytes are made room for each,
 /// whether they are there or not. A picture of 100 megapixels in tiles of 32x32 pixels has 97,000.
 const MAX_VALUES: u64 = 1 << 18;
+/// Values from which on an entry must have them in the file.
+const MANY_VALUES: u64 = 1 << 10;
 
 /// The first page of a TIFF, its header read.
 struct Page<'a> {
@@ -126,8 +128,11 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Page<'a>, DecodeError> {
 /// The first directory, none of whose entries claims too much.
 fn read_directory(bytes: &[u8]) -> Result<Directory<'_>, DecodeError> {
     let directory = Directory::read(bytes).ok_or_else(|| refused("its directory is cut short"))?;
-    let is_excessive = |tag: u16, count: u64| count > MAX_VALUES && !matches!(tag, XMP | ICC);
-    match directory.entries().iter().find(|entry| is_excessive(entry.tag, entry.count)) {
+    let is_excessive = |entry: &&Entry| {
+        let is_bare = entry.count > MANY_VALUES && directory.values_of(entry).is_none();
+        (is_bare || entry.count > MAX_VALUES) && !matches!(entry.tag, XMP | ICC)
+    };
+    match directory.entries().iter().find(is_excessive) {
         Some(entry) => Err(refused(format!("its tag {} claims {} values", entry.tag, entry.count))),
         None => Ok(directory),
     }

@@ -38,6 +38,11 @@ pub fn bombs() -> Vec<Bomb> {
             end: End::Bounded,
         },
         Bomb {
+            name: "tiff whose photometric interpretation has 200,000 values that are not there",
+            file: file(&[(262, 1, 200_000, DATA), (256, LONG, 1, 8), (257, LONG, 1, 8)], 0, &[]),
+            end: End::Refused,
+        },
+        Bomb {
             name: "tiff whose photometric interpretation has 8 million values",
             file: file(&[(262, 1, 0x007F_FFF8, DATA), (256, LONG, 1, 8), (257, LONG, 1, 8)], 0, &vec![0; 0x007F_FFF8]),
             end: End::Refused,

@@ -26,7 +26,6 @@ pub struct Directory<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub tag: u16,
-    /// 1 is BYTE, 2 ASCII, 7 UNDEFINED: of one byte each.
     kind: u16,
     /// Values that it claims to have.
     pub count: u64,
@@ -70,16 +69,34 @@ impl<'a> Directory<'a> {
 
     /// The bytes of a tag whose values are bytes.
     pub fn bytes_of(&self, tag: u16) -> Option<&'a [u8]> {
-        let entry = self.entry(tag).filter(|entry| matches!(entry.kind, 1 | 2 | 7))?;
-        let count = usize::try_from(entry.count).ok()?;
-        let stands_here = count <= if self.numbers.is_big { 8 } else { 4 };
+        self.values_of(&self.entry(tag).filter(|entry| value_bytes(entry.kind) == 1)?)
+    }
+
+    /// All values of `entry`, as they stand in the file; none where they don't.
+    pub fn values_of(&self, entry: &Entry) -> Option<&'a [u8]> {
+        let length = usize::try_from(entry.count.checked_mul(value_bytes(entry.kind))?).ok()?;
+        let stands_here = length <= if self.numbers.is_big { 8 } else { 4 };
         let at =
             if stands_here { entry.field } else { self.numbers.offset(self.bytes, entry.field)?.try_into().ok()? };
-        slice(self.bytes, at, count)
+        slice(self.bytes, at, length)
     }
 
     fn entry(&self, tag: u16) -> Option<Entry> {
         self.entries.iter().find(|entry| entry.tag == tag).copied()
+    }
+}
+
+/// Bytes of a value of this kind (TIFF 6.0 s2; BigTIFF).
+fn value_bytes(kind: u16) -> u64 {
+    match kind {
+        // SHORT, SSHORT
+        3 | 8 => 2,
+        // LONG, SLONG, FLOAT, IFD
+        4 | 9 | 11 | 13 => 4,
+        // RATIONAL, SRATIONAL, DOUBLE, LONG8, SLONG8, IFD8
+        5 | 10 | 12 | 16..=18 => 8,
+        // BYTE, ASCII, SBYTE, UNDEFINED, and what has no name yet
+        _ => 1,
     }
 }
 
