@@ -35,14 +35,19 @@ pub fn memory_needed(probe: &Probe, job: &Job) -> u64 {
         Formats::Keep => &[probe.format],
         Formats::Among(list) => list,
     };
-    let encoder = formats.iter().map(|format| encoder_bytes(*format, size)).max().unwrap_or(0);
+    let encoders = formats.iter().map(|format| encoder_bytes(*format, size));
     let scored = match job.min_score.is_some() || job.effort == Effort::Best {
         true => worked,
         false if job.downscale => worked.min(GLANCE_PIXELS),
         false => 0,
     };
-    // Encoding and scoring take turns; the pictures around them stay.
-    let at_work = encoder.max(scored.saturating_mul(SCORE_BYTES_PER_PIXEL));
+    let scoring = scored.saturating_mul(SCORE_BYTES_PER_PIXEL);
+    let at_work = match job.effort {
+        // What each format prepared is kept, beside the reference that all are compared with.
+        Effort::Best => encoders.fold(scoring, u64::saturating_add),
+        // Encoding and scoring take turns; the pictures around them stay.
+        Effort::Fast | Effort::Balanced => encoders.max().unwrap_or(0).max(scoring),
+    };
     // The picture on its background, and without the colours that nobody sees.
     let views = if probe.alpha { worked.saturating_mul(7) } else { 0 };
     let pictures = probe.decode_bytes.max(pixels * 4).saturating_add(worked.saturating_mul(4)).saturating_add(views);
