@@ -1,7 +1,6 @@
 //! `bytefit fit`: the same core without HTTP, over many files at once.
 
 use std::any::Any;
-use std::collections::HashSet;
 use std::io::{IsTerminal, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -12,6 +11,7 @@ use clap::{ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
 
+use super::output::Output;
 use super::{BAD_USAGE, FAILED, environment, fail};
 use crate::codec::Limits;
 use crate::http::report;
@@ -80,7 +80,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
         Ok(request) => request.job,
         Err(error) => return fail(BAD_USAGE, &format!("--{error}")),
     };
-    let output = match Output::new(&arguments) {
+    let output = match Output::new(&arguments.files, arguments.output.as_deref()) {
         Ok(output) => output,
         Err(reason) => return fail(BAD_USAGE, &reason),
     };
@@ -168,78 +168,4 @@ fn json_line(file: &Path, fitted: &Fitted) -> String {
     value["file"] = file.display().to_string().into();
     value["written"] = fitted.written.display().to_string().into();
     value.to_string()
-}
-
-/// Where answers go.
-enum Output {
-    /// Beside each input, as NAME.fit.EXTENSION.
-    Beside {
-        inputs: HashSet<PathBuf>,
-    },
-    /// Into a directory, under the input's name with the answer's extension.
-    Directory {
-        path: PathBuf,
-        inputs: HashSet<PathBuf>,
-    },
-    File {
-        path: PathBuf,
-        inputs: HashSet<PathBuf>,
-    },
-    Stdout,
-}
-
-impl Output {
-    fn new(arguments: &Arguments) -> Result<Output, String> {
-        let inputs = arguments.files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-        let Some(path) = arguments.output.clone() else { return Ok(Output::Beside { inputs }) };
-        let many = arguments.files.len() > 1;
-        if path.as_os_str() == "-" {
-            return if many { Err("standard output takes one file".to_owned()) } else { Ok(Output::Stdout) };
-        }
-        if path.is_dir() {
-            return Ok(Output::Directory { path, inputs });
-        }
-        if many || path.as_os_str().to_string_lossy().ends_with('/') {
-            return Err(format!("{} is not a directory", path.display()));
-        }
-        Ok(Output::File { path, inputs })
-    }
-
-    fn is_stdout(&self) -> bool {
-        matches!(self, Output::Stdout)
-    }
-
-    /// Writes the whole answer, or nothing.
-    fn write(&self, input: &Path, answer: &Answer) -> Result<PathBuf, String> {
-        let extension = answer.report.output.format.extension();
-        let stem = input.file_stem().unwrap_or_default().to_string_lossy();
-        let (path, inputs) = match self {
-            Output::Stdout => {
-                std::io::stdout().write_all(&answer.bytes).map_err(|error| error.to_string())?;
-                return Ok(PathBuf::from("-"));
-            }
-            Output::Beside { inputs } => (input.with_file_name(format!("{stem}.fit.{extension}")), inputs),
-            Output::Directory { path, inputs } => (path.join(format!("{stem}.{extension}")), inputs),
-            Output::File { path, inputs } => (path.clone(), inputs),
-        };
-        if path.canonicalize().is_ok_and(|existing| inputs.contains(&existing)) {
-            return Err(format!("{} is an input, it is never overwritten", path.display()));
-        }
-        write_whole(&path, &answer.bytes).map_err(|error| format!("can't write {}: {error}", path.display()))?;
-        Ok(path)
-    }
-}
-
-/// Writes beside `path` and renames, so that nobody ever sees half a file.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".bytefit-")
-        .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }

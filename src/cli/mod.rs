@@ -3,6 +3,7 @@
 mod config;
 mod fit;
 mod health;
+mod output;
 mod serve;
 
 use std::ffi::OsString;

@@ -10,11 +10,11 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_LENGTH;
 use hyper::body::Body as _;
 
-use super::Edge;
 use super::problem::{self, Problem};
 use super::report::rounded;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::router::label;
+use super::{Edge, host};
 use crate::codec::Format;
 use crate::job::Outcome;
 use crate::metrics::{Metrics, Route};
@@ -32,7 +32,10 @@ pub struct Note {
 /// The outermost layer.
 pub async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
     let mut record = Record::open(&edge.metrics, &request);
-    let mut response = next.run(request).await;
+    let mut response = match host::refusal(&request) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
+    };
     let problem = problem::of(&response);
     if let Some(problem) = &problem {
         response = problem::finish(response, problem, &record.id);

@@ -8,6 +8,7 @@ mod access_log;
 mod connection;
 mod disposition;
 mod form;
+mod host;
 mod openapi;
 mod problem;
 mod pulse;

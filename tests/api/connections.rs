@@ -101,3 +101,19 @@ async fn an_answer_that_nobody_reads_is_not_kept_for_ever() {
     // Both places come free although neither client reads or closes.
     house.until_admitted().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_names_its_host_once() {
+    let house = House::open().await;
+    for hosts in ["", "host: a\r\nhost: b\r\n"] {
+        let mut connection = house.connect().await;
+        connection.write(format!("GET /health HTTP/1.1\r\n{hosts}\r\n").as_bytes()).await;
+        let answer = connection.answer(false).await;
+        answer.problem(400, "malformed_request");
+        assert_eq!(answer.header("connection"), "close");
+        assert!(connection.ended().await.is_empty());
+    }
+    let mut old = house.connect().await;
+    old.write(b"GET /health HTTP/1.0\r\n\r\n").await;
+    assert_eq!(old.answer(false).await.status, 200);
+}
