@@ -1,5 +1,5 @@
 # The two that a newcomer needs: `make run` and `make test`.
-.PHONY: run test check bench tools
+.PHONY: run test check bench fuzz supply tools
 
 LISTEN ?= 127.0.0.1:8080
 
@@ -24,6 +24,15 @@ check: tools
 # Prints the tables of the README. BYTEFIT_CORPUS=DIRECTORY measures on real pictures.
 bench: tools
 	cargo bench --locked
+
+# Licences, sources and versions of what is built in; dependencies that nothing uses. Takes cargo-deny and cargo-machete.
+supply:
+	cargo deny --all-features check licenses bans sources
+	cargo machete
+
+# Ten minutes for each fuzzer; `fuzz/run.sh 60` takes one.
+fuzz: tools
+	fuzz/run.sh
 
 tools:
 	@scripts/ensure-tools.sh

@@ -1,0 +1,122 @@
+//! A client that writes what it is told to, byte by byte, and reads what comes back. Every failure is an
+//! error for the part to judge: under siege a reset may be right.
+
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+/// No answer takes this long unless something hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// The bytes of a request; `line` is its method and path, `headers` end in a line break each.
+pub fn request(line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("{line} HTTP/1.1\r\nhost: siege\r\n{headers}content-length: {length}\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// A request that is the last on its connection.
+pub fn get(path: &str) -> Vec<u8> {
+    request(&format!("GET {path}"), "connection: close\r\n", b"")
+}
+
+/// A picture to fit; the connection stays open.
+pub fn post(query: &str, body: &[u8]) -> Vec<u8> {
+    request(&format!("POST /compress?{query}"), "", body)
+}
+
+/// Asks on a connection of its own.
+pub async fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
+    Connection::open(address).await?.ask(request).await
+}
+
+/// So many clients at once; what they bring back, in any order.
+pub async fn crowd<T, F>(count: usize, client: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    (0..count).map(client).collect::<JoinSet<T>>().join_all().await
+}
+
+/// An answer, whole or interim.
+pub struct Answer {
+    pub status: u16,
+    head: String,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().filter_map(|line| line.split_once(": ")).find(|(known, _)| *known == name).map(|pair| pair.1)
+    }
+
+    /// Seconds that a refusal asks to wait.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.header("retry-after")?.parse().ok()
+    }
+}
+
+pub struct Connection {
+    stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+impl Connection {
+    pub async fn open(address: SocketAddr) -> io::Result<Connection> {
+        let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
+        stream.set_nodelay(true)?;
+        Ok(Connection { stream, unread: Vec::new() })
+    }
+
+    /// Sends a request and reads its answer, which may come before all is sent.
+    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
+        let _ = self.send(request).await;
+        self.answer().await
+    }
+
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        timeout(PATIENCE, self.stream.write_all(bytes)).await?
+    }
+
+    /// The next answer.
+    pub async fn answer(&mut self) -> io::Result<Answer> {
+        let end = loop {
+            match self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
+                Some(at) => break at + 4,
+                None => self.read_some().await?,
+            }
+        };
+        let head = String::from_utf8_lossy(&self.unread.drain(..end).collect::<Vec<u8>>()).into_owned();
+        let status = head.get(9..12).and_then(|status| status.parse().ok()).ok_or(ErrorKind::InvalidData)?;
+        let mut answer = Answer { status, head, body: Vec::new() };
+        let length = answer.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        while self.unread.len() < length {
+            self.read_some().await?;
+        }
+        answer.body = self.unread.drain(..length).collect();
+        Ok(answer)
+    }
+
+    /// Reads until the service closes. Dropping the future loses nothing.
+    pub async fn ended(&mut self) {
+        while self.read_some().await.is_ok() {}
+    }
+
+    /// Leaves without a farewell: the connection is reset.
+    pub fn hang_up(self) {
+        let _ = self.stream.set_zero_linger();
+    }
+
+    async fn read_some(&mut self) -> io::Result<()> {
+        match timeout(PATIENCE, self.stream.read_buf(&mut self.unread)).await?? {
+            0 => Err(ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The service under siege: the real binary, a process of its own that never outlives this one.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use crate::client::{ask, get};
+
+const BLINK: Duration = Duration::from_millis(5);
+
+/// A running service; dropping it kills it.
+pub struct House {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl House {
+    /// Starts it under settings such as `("ENGINE__MEMORY", "256MiB")`.
+    pub async fn open(settings: &[(&str, &str)]) -> House {
+        House::with_files(file_limit(), settings).await
+    }
+
+    /// Starts it with room for so many open files.
+    pub async fn with_files(files: u64, settings: &[(&str, &str)]) -> House {
+        let log = tempfile::tempfile().expect("a file for the log");
+        let mut command = binary((libc::RLIMIT_NOFILE, files));
+        command.args(["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(settings.iter().map(|(key, value)| (format!("BYTEFIT_{key}"), value)));
+        command.stderr(log.try_clone().expect("a second handle"));
+        let child = command.spawn().expect("the binary starts");
+        let mut house = House { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        house.address = loop {
+            assert!(house.is_alive(), "it doesn't serve: {}", start_of(&log));
+            match bound(&start_of(&log)) {
+                Some(address) => break address,
+                None => sleep(BLINK).await,
+            }
+        };
+        house
+    }
+
+    /// A number in /proc/PID/status: kibibytes, or a count.
+    fn status(&self, field: &str) -> f64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+        line.split_whitespace().next().and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
+    }
+
+    pub fn resident_mib(&self) -> f64 {
+        self.status("VmRSS:") / 1024.0
+    }
+
+    pub fn peak_mib(&self) -> f64 {
+        self.status("VmHWM:") / 1024.0
+    }
+
+    pub fn threads(&self) -> f64 {
+        self.status("Threads:")
+    }
+
+    /// Open files.
+    pub fn files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count)
+    }
+
+    /// Whether it gets down to so many open files in time.
+    pub async fn closes_down_to(&self, files: usize, within: Duration) -> bool {
+        let since = Instant::now();
+        while self.files() > files && since.elapsed() < within {
+            sleep(BLINK).await;
+        }
+        self.files() <= files
+    }
+
+    /// The sum of these series in /metrics.
+    pub async fn series(&self, names: &[&str]) -> f64 {
+        let Ok(answer) = ask(self.address, &get("/metrics")).await else { return f64::NAN };
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
+        lines.filter(|(name, _)| names.contains(name)).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+    }
+
+    pub fn is_alive(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_none())
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        // SAFETY: a plain system call; the child is not waited for yet, so the id is still its own.
+        unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM) };
+    }
+
+    /// How it ended, or none when it doesn't within `patience`.
+    pub async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
+        let since = Instant::now();
+        while self.is_alive() && since.elapsed() < patience {
+            sleep(BLINK).await;
+        }
+        self.child.try_wait().ok().flatten()
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn start_of(log: &File) -> String {
+    let mut start = [0; 4096];
+    let read = log.read_at(&mut start, 0).unwrap_or(0);
+    String::from_utf8_lossy(&start[..read]).into_owned()
+}
+
+/// The address in the line that says what it listens on.
+fn bound(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once(r#""address":""#)?;
+    rest.split_once('"')?.0.parse().ok()
+}
+
+/// The binary in an empty environment, under a limit of the system; what goes over it is an error, not a
+/// signal. The system kills it should this process be killed.
+pub fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bytefit"));
+    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: plain system calls, fit for the moment between fork and exec.
+    unsafe {
+        command.env_clear().pre_exec(move || {
+            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+            let set = libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) == 0 && libc::setrlimit(resource, &limit) == 0;
+            if set { Ok(()) } else { Err(io::Error::last_os_error()) }
+        })
+    };
+    command
+}
+
+/// Open files that a process may have at most.
+pub fn file_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a live rlimit.
+    unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    limit.rlim_max
+}
+
+/// Lets this process have as many.
+pub fn raise_file_limit() {
+    let limit = libc::rlimit { rlim_cur: file_limit(), rlim_max: file_limit() };
+    // SAFETY: the pointer is to a live rlimit.
+    unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };
+}

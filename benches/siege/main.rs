@@ -1,0 +1,86 @@
+//! A siege: the real binary on loopback under the faults that clients, load and operators cause, and a table
+//! of what was promised and what was seen.
+//!
+//! ```text
+//! cargo bench --bench siege -- all
+//! cargo bench --bench siege -- clients stops --quick
+//! ```
+//!
+//! One file a part; each opens with what it promises. `--quick` is a tenth of everything, to see that it
+//! works. Pictures and faults are drawn from fixed seeds; `BYTEFIT_CORPUS` adds its `hostile` files to the
+//! soak. Exits 1 when a promise is broken.
+
+mod client;
+mod clients;
+mod dice;
+mod flights;
+mod flood;
+mod house;
+mod memory;
+mod overload;
+mod picture;
+mod smuggling;
+mod soak;
+mod stops;
+mod table;
+mod times;
+mod watch;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+
+use table::{Row, Scale};
+
+const PARTS: [&str; 8] = ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights"];
+
+/// What a part may take; the longest is the soak.
+const PATIENCE: Duration = Duration::from_secs(25 * 60);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let asked = |part: &str| arguments.iter().any(|argument| argument == part || argument == "all");
+    let parts = PARTS.into_iter().filter(|part| asked(part));
+    if parts.clone().count() == 0 {
+        // A plain `cargo bench` must not besiege anybody for half an hour.
+        println!("name parts of the siege, or all: {}; --quick is a tenth of each", PARTS.join(" "));
+        return ExitCode::SUCCESS;
+    }
+    house::raise_file_limit();
+    let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
+    let runtime = Runtime::new().expect("a runtime");
+    let mut held = true;
+    println!("| fault | promise | measured | |\n| --- | --- | --- | --- |");
+    for part in parts {
+        for row in runtime.block_on(bounded(part, scale)) {
+            println!("{row}");
+            held &= row.held;
+        }
+    }
+    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The rows of a part; what doesn't come to an end, or trips, is a broken promise too.
+async fn bounded(part: &'static str, scale: Scale) -> Vec<Row> {
+    match tokio::spawn(timeout(PATIENCE, besiege(part, scale))).await {
+        Ok(Ok(rows)) => rows,
+        Ok(Err(_)) => vec![Row::new(part, "the siege ends in time", "it did not".to_owned(), false)],
+        Err(error) => vec![Row::new(part, "the siege goes through", error.to_string(), false)],
+    }
+}
+
+async fn besiege(part: &str, scale: Scale) -> Vec<Row> {
+    match part {
+        "memory" => memory::rows(scale).await,
+        "clients" => clients::rows(scale).await,
+        "smuggling" => smuggling::rows().await,
+        "overload" => overload::rows(scale).await,
+        "stops" => stops::rows(scale).await,
+        "flood" => flood::rows(scale).await,
+        "soak" => soak::rows(scale).await,
+        "flights" => flights::rows(scale).await,
+        _ => unreachable!("{part} is no part"),
+    }
+}

@@ -1,0 +1,42 @@
+//! Pictures drawn here: smooth ground with noise on it, so that bytes buy something. They live as long as the
+//! siege does.
+
+use crate::dice::Dice;
+
+/// RGB pixels; another seed, another picture.
+pub fn pixels(side: u16, seed: u64) -> Vec<u8> {
+    let mut dice = Dice::new(seed);
+    let (end, tilt) = (usize::from(side), dice.below(200));
+    let places = (0..end * end).map(|index| (index % end, index / end));
+    let mut pixel = |(x, y)| {
+        let noise = dice.below(24);
+        [x * 220 / end, y * 220 / end, tilt].map(|ground: usize| (ground + noise) as u8)
+    };
+    places.flat_map(&mut pixel).collect()
+}
+
+pub fn jpeg(side: u16, seed: u64) -> &'static [u8] {
+    let mut file = Vec::new();
+    let encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+    encoder.encode(&pixels(side, seed), side, side, jpeg_encoder::ColorType::Rgb).expect("a JPEG");
+    file.leak()
+}
+
+pub fn png(side: u16, seed: u64) -> &'static [u8] {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, side.into(), side.into());
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header().expect("a header").write_image_data(&pixels(side, seed)).expect("a PNG");
+    file.leak()
+}
+
+/// The same JPEG or PNG with a comment in it: other bytes, and so another job, at no cost.
+pub fn marked(file: &[u8], number: usize) -> Vec<u8> {
+    let text = [b"tEXt", &number.to_be_bytes()[..]].concat();
+    let (at, comment) = if file.starts_with(b"\xff\xd8") {
+        (2, [&[0xff, 0xfe, 0, 14], &text[..]].concat())
+    } else {
+        (33, [&[0, 0, 0, 8], &text[..], &crc32fast::hash(&text).to_be_bytes()].concat())
+    };
+    [&file[..at], &comment, &file[at..]].concat()
+}

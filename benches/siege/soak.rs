@@ -1,0 +1,179 @@
+//! A soak: good pictures of every kind, broken ones, bad parameters and clients that leave, for 20 minutes.
+//! Promised: no exit, no 5xx but 503 and 504, no answer over its target; memory, threads and files stay flat.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use crate::client::{Connection, ask, crowd, post};
+use crate::dice::Dice;
+use crate::house::House;
+use crate::picture;
+use crate::table::{Row, Scale};
+
+const CLIENTS: usize = 6;
+const SETTINGS: &[(&str, &str)] = &[
+    ("CACHE__CAPACITY", "16MiB"),
+    ("ENGINE__MEMORY", "512MiB"),
+    ("LIMITS__MAX_PIXELS", "4000000"),
+    ("FIT__DEADLINE", "5s"),
+];
+const TARGET: usize = 12_000;
+#[rustfmt::skip]
+const QUERIES: [&str; 12] = [
+    "effort=fast", "format=jpeg", "format=png&on_miss=smallest", "format=avif&effort=fast", "format=webp&width=100",
+    "format=keep", "mode=exact&format=jpeg", "min_bytes=10KB", "metadata=keep&downscale=never", "min_score=60",
+    "width=300&height=90&resize=cover&enlarge=true", "deadline=50ms",
+];
+#[rustfmt::skip]
+const BAD_QUERIES: [&str; 6] =
+    ["", "target=80k", "target=1KB&target=2KB", "target=9KB&width=-1", "target=9KB&x=y", "target=%ff"];
+
+pub async fn rows(scale: Scale) -> Vec<Row> {
+    let mut house = House::open(SETTINGS).await;
+    let (address, good, hostile) = (house.address, kinds(house.address).await, hostile());
+    let until = Instant::now() + Duration::from_secs(if scale.quick { 60 } else { 20 * 60 });
+    let clients =
+        tokio::spawn(crowd(CLIENTS, move |client| besiege(address, good, hostile, Dice::new(client as u64), until)));
+    let mut vitals = Vec::new();
+    while Instant::now() < until && house.is_alive() {
+        sleep(Duration::from_millis(500)).await;
+        vitals.push([house.resident_mib(), house.threads(), house.files() as f64]);
+    }
+    let alive = house.is_alive();
+    let mut counts = BTreeMap::new();
+    for outcome in clients.await.expect("clients don't panic").into_iter().flatten() {
+        *counts.entry(outcome).or_insert(0) += 1;
+    }
+    let panics = house.series(&["bytefit_panics_total"]).await;
+    verdicts(alive && panics == 0.0, &counts, &vitals).into()
+}
+
+fn verdicts(whole: bool, counts: &BTreeMap<String, usize>, vitals: &[[f64; 3]]) -> [Row; 3] {
+    const NAME: &str = "mixed and hostile traffic";
+    let tolerated = |outcome: &String| matches!(outcome.as_bytes(), b"503" | b"504" | b"left" | [b'2' | b'4', ..]);
+    let list: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} x {outcome}")).collect();
+    let third = vitals.len() / 3;
+    let [memory, threads, files] = [0, 1, 2].map(|of| [median(&vitals[..third], of), median(&vitals[2 * third..], of)]);
+    [
+        Row::new(
+            NAME,
+            "no exit, no panic, no 5xx but 503 and 504, none over its target",
+            format!("{}, {}", if whole { "whole" } else { "not whole" }, list.join(", ")),
+            whole && counts.keys().all(tolerated),
+        ),
+        Row::new(
+            NAME,
+            "memory: the last third within 10 % and 16 MiB of the first",
+            format!("{:.0} MiB, then {:.0}", memory[0], memory[1]),
+            memory[1] <= memory[0] * 1.1 + 16.0,
+        ),
+        Row::new(
+            NAME,
+            "threads and files: no more than before, but for the clients'",
+            format!("{} threads, then {}; {} files, then {}", threads[0], threads[1], files[0], files[1]),
+            threads[1] <= threads[0] && files[1] <= files[0] + CLIENTS as f64,
+        ),
+    ]
+}
+
+fn median(vitals: &[[f64; 3]], of: usize) -> f64 {
+    let mut values: Vec<f64> = vitals.iter().map(|vitals| vitals[of]).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+type Files = &'static [Vec<u8>];
+
+/// One client: a status for each request, `over` for an answer over its target, `cut` for one that broke off,
+/// `left` where this client did.
+async fn besiege(address: SocketAddr, good: Files, hostile: Files, mut dice: Dice, until: Instant) -> Vec<String> {
+    let mut outcomes = Vec::new();
+    while Instant::now() < until {
+        let body = dice.pick(good);
+        let query = format!("target={TARGET}&{}", dice.pick(&QUERIES));
+        outcomes.push(match dice.below(8) {
+            0..3 => outcome(address, &query, body).await,
+            3 => outcome(address, &query, &mutated(body, &mut dice)).await,
+            4 => outcome(address, &query, &body[..dice.below(body.len())]).await,
+            5 => outcome(address, dice.pick::<&str>(&BAD_QUERIES), body).await,
+            6 if !hostile.is_empty() => outcome(address, &query, dice.pick::<Vec<u8>>(hostile)).await,
+            _ => left(address, &post(&query, body), &mut dice).await,
+        });
+    }
+    outcomes
+}
+
+async fn outcome(address: SocketAddr, query: &str, body: &[u8]) -> String {
+    match ask(address, &post(query, body)).await {
+        Ok(answer) if answer.status == 200 && answer.body.len() > TARGET => {
+            answer.header("bytefit-outcome").filter(|outcome| *outcome == "missed").map_or("over", |_| "200").to_owned()
+        }
+        Ok(answer) => answer.status.to_string(),
+        Err(_) => "cut".to_owned(),
+    }
+}
+
+async fn left(address: SocketAddr, request: &[u8], dice: &mut Dice) -> String {
+    if let Ok(mut connection) = Connection::open(address).await {
+        let _ = connection.send(&request[..dice.below(request.len() + 1)]).await;
+        sleep(Duration::from_millis(dice.below(40) as u64)).await;
+    }
+    "left".to_owned()
+}
+
+/// Some bytes changed, most often few.
+fn mutated(body: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let mut body = body.to_vec();
+    for _ in 0..*dice.pick(&[1, 2, 4, 16, 256]) {
+        let at = dice.below(body.len());
+        body[at] = dice.below(256) as u8;
+    }
+    body
+}
+
+/// A picture in every format that is read; WebP and AVIF by the service's own hand.
+async fn kinds(address: SocketAddr) -> Files {
+    let drawn = [picture::png(300, 1), picture::jpeg(1200, 2), picture::jpeg(40, 3)].map(<[u8]>::to_vec);
+    let mut kinds = Vec::from(drawn);
+    kinds.extend([bmp(200), gif(120), tiff(150)]);
+    for format in ["webp", "avif"] {
+        let request = post(&format!("target=40KB&format={format}"), picture::png(400, 4));
+        kinds.push(ask(address, &request).await.expect("an answer").body);
+    }
+    kinds.leak()
+}
+
+fn bmp(side: u16) -> Vec<u8> {
+    let pixels = picture::pixels(side, 5);
+    let word = |number: usize| (number as u32).to_le_bytes();
+    let head = [&b"BM"[..], &word(54 + pixels.len()), &[0; 4], &word(54), &word(40)].concat();
+    let size = [word(side.into()), word(side.into()), [1, 0, 24, 0]].concat();
+    [head, size, vec![0; 24], pixels].concat()
+}
+
+fn gif(side: u16) -> Vec<u8> {
+    let mut encoder = gif::Encoder::new(Vec::new(), side, side, &[]).expect("a GIF");
+    encoder.write_frame(&gif::Frame::from_rgb(side, side, &picture::pixels(side, 6))).expect("a frame");
+    encoder.into_inner().expect("a whole GIF")
+}
+
+fn tiff(side: u16) -> Vec<u8> {
+    use tiff::encoder::{TiffEncoder, colortype::RGB8};
+    let mut file = Cursor::new(Vec::new());
+    let mut encoder = TiffEncoder::new(&mut file).expect("a TIFF");
+    encoder.write_image::<RGB8>(side.into(), side.into(), &picture::pixels(side, 7)).expect("pixels");
+    file.into_inner()
+}
+
+/// The corpus's hostile files, where there is one.
+fn hostile() -> Files {
+    let corpus = std::env::var_os("BYTEFIT_CORPUS").map(|corpus| PathBuf::from(corpus).join("hostile"));
+    let entries = corpus.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    entries.filter_map(|entry| fs::read(entry.path()).ok()).collect::<Vec<_>>().leak()
+}

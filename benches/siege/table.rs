@@ -1,0 +1,43 @@
+//! The table that comes out, a row a promise; and how much is done for it.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A fault, what was promised under it, what was seen, and whether that is what was promised.
+pub struct Row {
+    fault: &'static str,
+    promise: &'static str,
+    measured: String,
+    pub held: bool,
+}
+
+impl Row {
+    pub fn new(fault: &'static str, promise: &'static str, measured: String, held: bool) -> Row {
+        Row { fault, promise, measured, held }
+    }
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Row { fault, promise, measured, held } = self;
+        write!(f, "| {fault} | {promise} | {measured} | {} |", if *held { "held" } else { "BROKEN" })
+    }
+}
+
+/// The whole siege, or a tenth of it.
+#[derive(Clone, Copy)]
+pub struct Scale {
+    pub quick: bool,
+}
+
+impl Scale {
+    /// So many, or a tenth.
+    pub fn count(self, full: usize) -> usize {
+        if self.quick { full.div_ceil(10) } else { full }
+    }
+
+    /// So long, or a tenth.
+    pub fn seconds(self, full: u64) -> Duration {
+        if self.quick { Duration::from_millis(full * 100) } else { Duration::from_secs(full) }
+    }
+}

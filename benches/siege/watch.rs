@@ -1,0 +1,64 @@
+//! A bystander: asks for the same thing 20 times a second, each time on a new connection. On a thread of its
+//! own, so that it measures the service and not the besiegers' queue.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::client::{get, request};
+use crate::times::Times;
+
+/// An answer that takes longer is a failure.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub struct Watch {
+    over: Arc<AtomicBool>,
+    watcher: JoinHandle<Times>,
+}
+
+impl Watch {
+    /// GET /health.
+    pub fn health(address: SocketAddr) -> Watch {
+        Watch::new(address, get("/health"))
+    }
+
+    /// The same picture; from the second time on it is in the cache.
+    pub fn picture(address: SocketAddr, query: &str, body: &[u8]) -> Watch {
+        Watch::new(address, request(&format!("POST /compress?{query}"), "connection: close\r\n", body))
+    }
+
+    fn new(address: SocketAddr, request: Vec<u8>) -> Watch {
+        let over = Arc::new(AtomicBool::new(false));
+        let until = over.clone();
+        let watcher = thread::spawn(move || {
+            let mut times = Times::default();
+            while !until.load(Ordering::Relaxed) {
+                let asked = Instant::now();
+                let answered = answered(address, &request).is_ok_and(|good| good);
+                times.add(answered.then(|| asked.elapsed()));
+                thread::sleep(Duration::from_millis(50).saturating_sub(asked.elapsed()));
+            }
+            times
+        });
+        Watch { over, watcher }
+    }
+
+    /// Ends it; what was seen.
+    pub fn end(self) -> Times {
+        self.over.store(true, Ordering::Relaxed);
+        self.watcher.join().expect("a watcher doesn't panic")
+    }
+}
+
+/// Whether the answer is 200.
+fn answered(address: SocketAddr, request: &[u8]) -> io::Result<bool> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.write_all(request)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(answer.starts_with(b"HTTP/1.1 200"))
+}

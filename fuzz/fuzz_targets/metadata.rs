@@ -1,0 +1,97 @@
+//! Any bytes as EXIF, XMP or colour profile: in a tiny file of each format, and on their own.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use bytefit::codec::colour::{Channels, Converter, Space};
+use bytefit::codec::variant::Variant;
+use bytefit::codec::{Decoded, Effort, Format, Metadata, MetadataPolicy, container, decode, exif};
+use bytefit::picture::{Layout, Orientation, Picture};
+use bytefit_fuzz::{LIMITS, check_decoded};
+use libfuzzer_sys::fuzz_target;
+
+/// A file of each format that can be written, without metadata.
+static BARE: LazyLock<Vec<(Format, Vec<u8>)>> = LazyLock::new(|| Format::OUTPUT.map(|f| (f, bare(f))).to_vec());
+
+const CHANNELS: [Channels; 5] = [Channels::Grey, Channels::GreyAlpha, Channels::Rgb, Channels::Rgba, Channels::Cmyk];
+const POLICIES: [MetadataPolicy; 3] = [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep];
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&kind, block)) = bytes.split_first() else { return };
+    match kind {
+        0..=3 => read_exif(block, &BARE[usize::from(kind)]),
+        4..=7 => embed(Metadata { exif: None, xmp: Some(block.to_vec()) }, &BARE[usize::from(kind - 4)]),
+        8..=17 => convert(block, CHANNELS[usize::from(kind - 8) % 5], kind >= 13),
+        _ => profile_of_jpeg(block),
+    }
+});
+
+fn bare(format: Format) -> Vec<u8> {
+    let pixels = (0..8 * 8 * 3).map(|at| (at * 37 % 251) as u8).collect();
+    let picture = Picture::new(8, 8, Layout::Rgb, pixels);
+    let encoder = Variant::of(format)[0].encoder(&picture, Effort::Fast).expect("8x8 fits everywhere");
+    encoder.encode(*encoder.ln_step_range().end()).expect("8x8 is encoded")
+}
+
+fn read_exif(block: &[u8], bare: &(Format, Vec<u8>)) {
+    assert_eq!(exif::upright(block).len(), block.len());
+    for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright] {
+        let kept = exif::kept(block, policy);
+        let orientation = kept.as_deref().map_or(Orientation::Upright, exif::orientation);
+        assert_eq!(orientation, exif::orientation(block));
+    }
+    if let Some(owned) = exif::copyright(block) {
+        assert_eq!(exif::copyright(&owned).as_ref(), Some(&owned));
+        assert_eq!(exif::orientation(&owned), Orientation::Upright);
+    }
+    embed(Metadata { exif: Some(block.to_vec()), xmp: None }, bare);
+}
+
+/// Puts `metadata` into a file and takes it out again; the pixels stay what they were.
+fn embed(metadata: Metadata, (format, bare): &(Format, Vec<u8>)) {
+    let plain = decoded(bare);
+    let file = container::embed(bare.clone(), *format, &metadata);
+    assert!(decoded(&file).picture == plain.picture);
+    for policy in POLICIES {
+        let stripped = decoded(&container::strip(&file, *format, policy).expect("our own file is understood"));
+        assert!(stripped.picture == plain.picture);
+        let block = stripped.metadata.exif.unwrap_or_default();
+        assert!(policy != MetadataPolicy::Strip || exif::copyright(&block).is_none());
+    }
+}
+
+fn decoded(file: &[u8]) -> Decoded {
+    let decoded = decode(file, &LIMITS).expect("our own file decodes");
+    check_decoded(&decoded, &LIMITS);
+    decoded
+}
+
+/// Takes a ramp of pixels through the profile `block`, in 16 bits when `is_wide`.
+fn convert(block: &[u8], channels: Channels, is_wide: bool) {
+    let converter = Converter::new(&Space::Icc(block), channels);
+    let samples: Vec<u8> = (0..64 * channels.count()).map(|at| (at * 41 % 256) as u8).collect();
+    let mut target = vec![0; 64 * channels.layout().bytes_per_pixel()];
+    if is_wide {
+        let samples: Vec<u16> = samples.iter().map(|sample| u16::from(*sample) * 257).collect();
+        converter.convert(&samples, &mut target);
+    } else {
+        converter.convert(&samples, &mut target);
+    }
+}
+
+/// Decodes a JPEG with the profile `block` in APP2 segments (ICC.1 annex B.4).
+fn profile_of_jpeg(block: &[u8]) {
+    let (_, bare) = &BARE[0];
+    let mut file = bare[..2].to_vec();
+    let chunks = block.chunks(40_000);
+    let count = chunks.len() as u8;
+    for (index, chunk) in chunks.enumerate() {
+        file.extend([0xFF, 0xE2]);
+        file.extend((chunk.len() as u16 + 16).to_be_bytes());
+        file.extend(b"ICC_PROFILE\0");
+        file.extend([index as u8 + 1, count]);
+        file.extend(chunk);
+    }
+    file.extend(&bare[2..]);
+    decoded(&file);
+}
