@@ -183,14 +183,14 @@ async fn killed(scale: Scale) -> Row {
         child.kill().and_then(|()| child.wait()).expect("it ends");
         for entry in fs::read_dir(&output).expect("a folder").flatten() {
             let decodes = codec::decode(&fs::read(entry.path()).expect("a file"), &Limits::default()).is_ok();
-            match (entry.file_name().to_string_lossy().starts_with('.'), decodes) {
+            match (entry.file_name().to_string_lossy().starts_with(".bytefit-"), decodes) {
                 (true, _) => left += 1,
                 (false, true) => whole += 1,
                 (false, false) => half += 1,
             }
         }
     }
-    let measured = format!("{whole} whole, {half} half; {left} of its temporary files left");
+    let measured = format!("{whole} whole, {half} half; {left} left as .bytefit-*");
     Row::new("SIGKILL of `bytefit fit`, 30 times", "no half file", measured, half == 0)
 }
 

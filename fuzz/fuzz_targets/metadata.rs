@@ -17,7 +17,8 @@ const CHANNELS: [Channels; 5] = [Channels::Grey, Channels::GreyAlpha, Channels::
 const POLICIES: [MetadataPolicy; 3] = [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep];
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((&kind, block)) = bytes.split_first() else { return };
+    // No file holds a block of nothing.
+    let Some((&kind, block)) = bytes.split_first().filter(|(_, block)| !block.is_empty()) else { return };
     match kind {
         0..=3 => read_exif(block, &BARE[usize::from(kind)]),
         4..=7 => embed(Metadata { exif: None, xmp: Some(block.to_vec()) }, &BARE[usize::from(kind - 4)]),

@@ -13,7 +13,7 @@ mod sequence;
 mod yuv;
 
 /// Largest side that is written (AV1: 16 bits).
-const MAX_SIDE: u32 = 65_535;
+pub const MAX_SIDE: u32 = 65_535;
 
 /// The encoder that is built in: libaom, or rav1e for builds without cmake.
 pub mod encode {
