@@ -186,6 +186,11 @@ impl Admission {
         self.queue_slots
     }
 
+    /// Memory that jobs at work may need together, in bytes.
+    pub fn job_memory_bytes(&self) -> u64 {
+        u64::from(self.memory_mib) * MIB
+    }
+
     /// Memory that bodies and jobs at work may need together, in bytes.
     pub fn memory_limit_bytes(&self) -> u64 {
         self.memory_limit_bytes

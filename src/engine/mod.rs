@@ -19,7 +19,7 @@ use bytes::Bytes;
 use tokio::time::timeout_at;
 
 use crate::codec::Limits;
-use crate::job::{Answer, Job, JobError, Outcome, Stop};
+use crate::job::{Answer, Effort, Job, JobError, Outcome, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use admission::Admission;
 pub use admission::Ticket;
@@ -310,8 +310,8 @@ impl Shared {
 
     /// Probes, waits for a permit, works; the answer, and the time waited.
     async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(Kept, Duration), EngineError> {
-        let Task { input, job, stop_at, stop, .. } = task;
-        let bytes = pool::caught(|| self.work.memory_needed(&job, &input.bytes, &self.limits))??;
+        let Task { input, mut job, stop_at, stop, .. } = task;
+        let bytes = pool::caught(|| self.fit_into_memory(&mut job, &input.bytes))??;
         let asked = Instant::now();
         let permit = self.admission.permit(bytes, stop_at).await;
         let queued = asked.elapsed();
@@ -324,6 +324,16 @@ impl Shared {
             shared.work_now(&job, &input.bytes, &stop).map(Kept::new)
         });
         Ok((kept.await??, queued))
+    }
+
+    /// The memory that `job` needs; its effort is lowered where it would need more than all jobs may have together.
+    fn fit_into_memory(&self, job: &mut Job, input: &[u8]) -> Result<u64, JobError> {
+        let bytes = self.work.memory_needed(job, input, &self.limits)?;
+        if job.effort == Effort::Best && bytes > self.admission.job_memory_bytes() {
+            job.effort = Effort::Balanced;
+            return self.work.memory_needed(job, input, &self.limits);
+        }
+        Ok(bytes)
     }
 
     /// Works on this thread, unless there is no reason left to.

@@ -44,6 +44,13 @@ fn upload(text: &str, ticket: &Ticket) -> Upload {
 }
 
 #[tokio::test]
+async fn effort_is_lowered_where_there_is_not_the_memory_for_it() {
+    let stage = Stage::new(1, 4);
+    let served = stage.run_job("heavy", Job { effort: Effort::Best, ..job() }).await.unwrap();
+    assert_eq!(served.answer.bytes, b"Balanced");
+}
+
+#[tokio::test]
 async fn a_step_that_outlasts_the_deadline_is_not_waited_for() {
     let mut stage = Stage::new(1, 4);
     let run = tokio::spawn(stage.run_job("hold", Job { deadline: Duration::from_millis(20), ..job() }));
@@ -57,7 +64,7 @@ async fn a_step_that_outlasts_the_deadline_is_not_waited_for() {
 }
 
 /// Work whose input says what it does: `panic`, `deadline`, `bad header`, `panicking header`, `hold` (until
-/// let go), `big` (needs 60 MiB); anything else is answered at once.
+/// let go), `big` (needs 60 MiB), `heavy` (needs 1000 MiB at the best effort); anything else is answered at once.
 struct Script {
     runs: AtomicUsize,
     started: signals::UnboundedSender<Stop>,
@@ -65,8 +72,9 @@ struct Script {
 }
 
 impl Work for Script {
-    fn memory_needed(&self, _: &Job, input: &[u8], _: &Limits) -> Result<u64, JobError> {
+    fn memory_needed(&self, job: &Job, input: &[u8], _: &Limits) -> Result<u64, JobError> {
         match input {
+            b"heavy" if job.effort == Effort::Best => Ok(1000 * MIB),
             b"bad header" => Err(DecodeError::Unsupported { found: Some("heic") }.into()),
             b"panicking header" => panic!("header"),
             text if text.starts_with(b"big") => Ok(60 * MIB),
@@ -78,6 +86,9 @@ impl Work for Script {
         self.runs.fetch_add(1, Ordering::SeqCst);
         match input {
             b"panic" => panic!("codec bug"),
+            b"heavy" => {
+                Ok(Answer { bytes: format!("{:?}", job.effort).into_bytes(), ..answer(job, input, Outcome::Quality) })
+            }
             b"deadline" => Ok(answer(job, input, Outcome::Deadline)),
             text if text.starts_with(b"hold") || text.starts_with(b"big") => {
                 self.started.send(stop.clone()).unwrap();
