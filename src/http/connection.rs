@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -15,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 use tower::ServiceExt;
 
 use super::Config;
@@ -22,6 +24,10 @@ use super::problem::Problem;
 use super::pulse::{Phase, Pulse};
 use super::request_id::RequestId;
 use super::watched::Watched;
+
+/// From the call to drain to the moment that a connection is closed once it is idle: a request that was sent before that
+/// call may still be on its way, and closing at once would lose it.
+const PARTING: Duration = Duration::from_millis(500);
 
 /// Serves requests on `stream` until the client leaves, stands still for too long, or `draining` turns
 /// true and the request at hand is answered.
@@ -42,12 +48,19 @@ where
     let mut connection = pin!(connection);
     let mut expired = pin!(pulse.expired(config));
     let mut told = newcomer;
+    let mut parting = pin!(sleep(PARTING));
+    let mut is_parting = false;
     loop {
         tokio::select! {
             result = connection.as_mut() => return note_end(result),
             phase = expired.as_mut() => return tracing::debug!(?phase, "connection dropped: the client stands still"),
             _ = draining.changed(), if !told => {
                 told = true;
+                is_parting = true;
+                parting.as_mut().reset(Instant::now() + PARTING);
+            }
+            () = parting.as_mut(), if is_parting => {
+                is_parting = false;
                 connection.as_mut().graceful_shutdown();
             }
         }
