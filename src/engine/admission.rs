@@ -1,5 +1,7 @@
-//! Who may come in, and who may work: a queue slot that is refused at once when there is none, then a permit
-//! that is awaited. Must not know what a job does.
+//! Who may come in, and who may work: a request is asked to wait outside while the queue is full; when its body is
+//! there it takes a place, or is refused; then a permit, which is awaited. Must not know what a job does.
+//!
+//! A body on its way holds no place, only room: few slow uploads would fill the queue of an idle machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +25,8 @@ const MAX_RETRY_SECONDS: u64 = 60;
 
 /// The gates of the engine.
 pub struct Admission {
-    /// A slot for each request that works or waits.
-    slots: Arc<Semaphore>,
+    /// A place for each job that works or waits.
+    places: Arc<Semaphore>,
     /// A permit for each thread.
     workers: Arc<Semaphore>,
     /// A permit for each MiB.
@@ -41,25 +43,10 @@ pub struct Admission {
     metrics: Arc<Metrics>,
 }
 
-/// A request's place in the queue, taken before its body is read; dropping it gives the place back.
+/// A job's place in the queue, until it is done; dropping it gives the place back.
 #[derive(Debug)]
-pub struct Ticket {
-    _slot: OwnedSemaphorePermit,
-    taken: Instant,
-    /// For the request's body.
-    room: Room,
-}
-
-impl Ticket {
-    /// When the ticket was taken: deadlines count from here.
-    pub fn taken(&self) -> Instant {
-        self.taken
-    }
-
-    /// The room for the request's body, which belongs into its [`Upload`](super::Upload).
-    pub fn room(&self) -> Room {
-        self.room.clone()
-    }
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
 }
 
 /// The right to work, with a share of the memory. It belongs into the closure that works: a client that
@@ -82,14 +69,14 @@ impl Admission {
         body_bytes: u64,
         metrics: Arc<Metrics>,
     ) -> Admission {
-        let slots = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
+        let places = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
         let memory_mib = u32::try_from(memory_mib.max(1)).unwrap_or(u32::MAX);
         let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(body_bytes);
         metrics.set_memory_limit(memory_limit_bytes);
         Admission {
             hall: Hall::new(body_bytes, Arc::clone(&metrics)),
             memory_limit_bytes,
-            slots: Arc::new(Semaphore::new(slots)),
+            places: Arc::new(Semaphore::new(places)),
             workers: Arc::new(Semaphore::new(threads)),
             memory: Arc::new(Semaphore::new(memory_mib as usize)),
             threads,
@@ -101,26 +88,33 @@ impl Admission {
         }
     }
 
-    /// Takes a place in the queue.
+    /// Lets a request send its body, into the room that comes back.
     ///
     /// # Errors
-    /// [`EngineError::ShuttingDown`] after [`Admission::drain`], else [`EngineError::Overloaded`] when the
+    /// [`EngineError::ShuttingDown`] after [`Admission::drain`], else [`EngineError::Overloaded`] while the
     /// queue is full.
-    pub fn ticket(&self) -> Result<Ticket, EngineError> {
+    pub fn admit(&self) -> Result<Room, EngineError> {
         if self.is_draining() {
             self.metrics.shed(Shed::Draining);
             return Err(EngineError::ShuttingDown);
         }
-        match Arc::clone(&self.slots).try_acquire_owned() {
-            Ok(slot) => {
-                let room = self.hall.room(self.retry_after());
-                Ok(Ticket { _slot: slot, taken: Instant::now(), room })
-            }
-            Err(_) => {
-                self.metrics.shed(Shed::QueueFull);
-                Err(EngineError::Overloaded { retry_after: self.retry_after() })
-            }
+        if self.places.available_permits() == 0 {
+            return Err(self.full());
         }
+        Ok(self.hall.room(self.retry_after()))
+    }
+
+    /// Takes a place in the queue.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] when the queue is full.
+    pub fn place(&self) -> Result<Place, EngineError> {
+        Arc::clone(&self.places).try_acquire_owned().map(|permit| Place { _permit: permit }).map_err(|_| self.full())
+    }
+
+    fn full(&self) -> EngineError {
+        self.metrics.shed(Shed::QueueFull);
+        EngineError::Overloaded { retry_after: self.retry_after() }
     }
 
     /// Waits for a thread and for `bytes` of memory, until `deadline`.
@@ -165,13 +159,13 @@ impl Admission {
     /// pace, are done with everyone who holds a place. In whole seconds, 1 to 60.
     fn retry_after(&self) -> Duration {
         let mean = self.service.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(FIRST_GUESS);
-        let held = (self.threads + self.queue_slots).saturating_sub(self.slots.available_permits());
+        let held = (self.threads + self.queue_slots).saturating_sub(self.places.available_permits());
         let rounds = held.div_ceil(self.threads.max(1));
         let seconds = (mean.as_secs_f64() * rounds as f64).ceil() as u64;
         Duration::from_secs(seconds.clamp(1, MAX_RETRY_SECONDS))
     }
 
-    /// From now on refuses new tickets.
+    /// From now on admits nobody.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -210,21 +204,32 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_refuses_at_once_and_a_dropped_ticket_makes_room() {
+    fn a_full_queue_refuses_at_once_and_a_place_given_back_makes_room() {
         let admission = admission(1, 2, 1);
-        let mut tickets: Vec<_> = (0..3).map(|_| admission.ticket().unwrap()).collect();
-        assert!(matches!(admission.ticket(), Err(EngineError::Overloaded { .. })));
-        assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_full"} 1"#));
-        tickets.pop();
-        assert!(admission.ticket().is_ok());
+        let late = admission.admit().unwrap();
+        let mut places: Vec<_> = (0..3).map(|_| admission.place().unwrap()).collect();
+        assert!(matches!(admission.admit(), Err(EngineError::Overloaded { .. })));
+        assert!(matches!(admission.place(), Err(EngineError::Overloaded { .. })));
+        assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_full"} 2"#));
+        places.pop();
+        assert!(admission.admit().is_ok() && admission.place().is_ok());
+        assert_eq!(late.take(1), Ok(()), "who was let in goes on sending");
     }
 
     #[test]
-    fn a_draining_engine_refuses_tickets() {
+    fn bodies_on_their_way_hold_no_place() {
+        let admission = admission(1, 1, 1);
+        let _rooms: Vec<_> = (0..100).map(|_| admission.admit().unwrap()).collect();
+        assert!(admission.place().is_ok());
+    }
+
+    #[test]
+    fn a_draining_engine_admits_nobody_and_has_places_for_who_was_admitted() {
         let admission = admission(1, 8, 1);
         admission.drain();
-        assert!(matches!(admission.ticket(), Err(EngineError::ShuttingDown)));
+        assert!(matches!(admission.admit(), Err(EngineError::ShuttingDown)));
         assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="draining"} 1"#));
+        assert!(admission.place().is_ok());
     }
 
     #[tokio::test]
@@ -280,11 +285,11 @@ mod tests {
     #[test]
     fn retry_after_follows_the_mean_service_time() {
         let admission = admission(2, 18, 1);
-        let mut places: Vec<_> = (0..20).map(|_| admission.ticket().unwrap()).collect();
+        let mut places: Vec<_> = (0..20).map(|_| admission.place().unwrap()).collect();
         assert_eq!(admission.retry_after().as_secs(), 5, "ten rounds of the first guess");
         places.truncate(4);
         assert_eq!(admission.retry_after().as_secs(), 1, "two rounds");
-        places.extend((4..20).map(|_| admission.ticket().unwrap()));
+        places.extend((4..20).map(|_| admission.place().unwrap()));
         admission.job_took(Duration::from_secs(3));
         assert_eq!(admission.retry_after().as_secs(), 30);
         (0..50).for_each(|_| admission.job_took(Duration::from_millis(1)));

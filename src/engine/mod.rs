@@ -1,7 +1,8 @@
 //! The only room with threads: cache, then permit, then pool. Must not know HTTP.
 //!
-//! The way of a request: a [`Ticket`] before its body is read; a lookup in the cache; if an identical request
-//! is at work, a wait for its result, else a computation of its own, as a task: header probe, permit, pool.
+//! The way of a request: admission and [`Room`] before its body is read; then a lookup in the cache; if an identical
+//! request is at work, a wait for its result, else a computation of its own, as a task: place in the queue, header
+//! probe, permit, pool.
 
 mod admission;
 mod cache;
@@ -22,7 +23,6 @@ use crate::codec::Limits;
 use crate::job::{Answer, Effort, Job, JobError, Outcome, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use admission::Admission;
-pub use admission::Ticket;
 use cache::{Cache, Kept};
 use flight::Flights;
 use key::Key;
@@ -189,17 +189,16 @@ impl Engine {
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
     }
 
-    /// Takes a place in the queue, before the body is read.
+    /// Lets a request send its body, into the room that comes back.
     ///
     /// # Errors
-    /// [`EngineError::Overloaded`] at once when the queue is full, [`EngineError::ShuttingDown`] after [`Engine::drain`].
-    pub fn ticket(&self) -> Result<Ticket, EngineError> {
-        self.shared.admission.ticket()
+    /// [`EngineError::Overloaded`] while the queue is full, [`EngineError::ShuttingDown`] after [`Engine::drain`].
+    pub fn admit(&self) -> Result<Room, EngineError> {
+        self.shared.admission.admit()
     }
 
     /// Answers `job` on `upload`: from the cache, from an identical request at work, or by computing it.
-    /// The job's deadline counts from the moment that `ticket` was taken; whoever waits on an identical
-    /// request has that one's deadline.
+    /// The job's deadline counts from now; whoever waits on an identical request has that one's deadline.
     ///
     /// # Errors
     /// Every variant of [`EngineError`].
@@ -207,19 +206,20 @@ impl Engine {
     /// # Cancel
     /// Dropping the future leaves the computation to the others who wait for it; when the last one leaves,
     /// it stops before its next step. So it does when the deadline passes in the middle of one.
-    pub async fn run(&self, ticket: Ticket, upload: Upload, job: Job) -> Result<Served, EngineError> {
+    pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
+        let asked = Instant::now();
         let shared = &self.shared;
         let key = Key::new(&upload.hash, &job);
         if let Some(kept) = shared.cache.get(&key).await {
             shared.metrics.cache_request(CacheResult::Hit);
             return Ok(shared.serve(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }));
         }
-        let (taken, deadline) = (ticket.taken(), job.deadline);
-        let stop_at = taken + deadline.min(LONGEST_DEADLINE);
+        let deadline = job.deadline;
+        let stop_at = asked + deadline.min(LONGEST_DEADLINE);
         let stop = Stop::at(stop_at);
         let work_stop = stop.clone();
         let passenger = self.flights.join(key, stop, || {
-            let task = Task { key, input: upload, job, taken, stop_at, stop: work_stop };
+            let task = Task { key, input: upload, job, asked, stop_at, stop: work_stop };
             Arc::clone(shared).compute(task)
         });
         let leads = passenger.leads();
@@ -244,7 +244,7 @@ impl Engine {
         Some(served(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }))
     }
 
-    /// From now on refuses new tickets; work at hand goes on.
+    /// From now on admits nobody; work at hand goes on, and who was admitted is served.
     pub fn drain(&self) {
         self.shared.admission.drain();
     }
@@ -280,8 +280,8 @@ struct Task {
     key: Key,
     input: Upload,
     job: Job,
-    /// When the ticket of the request that leads was taken.
-    taken: Instant,
+    /// When the request that leads was there, body and all.
+    asked: Instant,
     stop_at: Instant,
     stop: Stop,
 }
@@ -294,13 +294,13 @@ impl Shared {
             return Ok(Computed { kept, source: Source::Hit, queued: Duration::ZERO });
         }
         self.metrics.cache_request(CacheResult::Miss);
-        let (key, taken) = (task.key, task.taken);
+        let (key, asked) = (task.key, task.asked);
         let (kept, queued) = self.work_on(task).await.inspect_err(|error| {
             if matches!(error, EngineError::Panicked { .. }) {
                 self.metrics.panicked();
             }
         })?;
-        self.metrics.job_done(&kept.answer.report, taken.elapsed());
+        self.metrics.job_done(&kept.answer.report, asked.elapsed());
         // The next request may have more time, or find the machine idle.
         let keepable = kept.answer.report.outcome != Outcome::Deadline;
         let stored = keepable && self.cache.insert(key, kept.clone()).await;
@@ -308,9 +308,10 @@ impl Shared {
         Ok(Computed { kept, source: Source::Miss { stored }, queued })
     }
 
-    /// Probes, waits for a permit, works; the answer, and the time waited.
+    /// Takes a place, probes, waits for a permit, works; the answer, and the time waited.
     async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(Kept, Duration), EngineError> {
         let Task { input, mut job, stop_at, stop, .. } = task;
+        let _place = self.admission.place()?;
         let bytes = pool::caught(|| self.fit_into_memory(&mut job, &input.bytes))??;
         let asked = Instant::now();
         let permit = self.admission.permit(bytes, stop_at).await;

@@ -39,8 +39,8 @@ fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {
     }
 }
 
-fn upload(text: &str, ticket: &Ticket) -> Upload {
-    Upload { bytes: Bytes::from(text.to_owned()), hash: blake3::hash(text.as_bytes()), room: ticket.room() }
+fn upload(text: &str, room: Room) -> Upload {
+    Upload { bytes: Bytes::from(text.to_owned()), hash: blake3::hash(text.as_bytes()), room }
 }
 
 #[tokio::test]
@@ -136,12 +136,8 @@ impl Stage {
     }
 
     fn run_job(&self, input: &str, job: Job) -> impl Future<Output = Result<Served, EngineError>> + Send + 'static {
-        let (engine, ticket, input) = (self.engine.clone(), self.engine.ticket(), input.to_owned());
-        async move {
-            let ticket = ticket?;
-            let upload = upload(&input, &ticket);
-            engine.run(ticket, upload, job).await
-        }
+        let (engine, room, input) = (self.engine.clone(), self.engine.admit(), input.to_owned());
+        async move { engine.run(upload(&input, room?), job).await }
     }
 
     /// Starts a run that holds a thread; returns when it does.
@@ -303,12 +299,17 @@ async fn the_engine_survives_a_hundred_panics() {
 async fn a_full_queue_is_refused_at_once() {
     let mut stage = Stage::new(1, 1);
     let (at_work, _) = stage.hold("hold").await;
-    let waiting = stage.engine.ticket().unwrap();
-    let refused = stage.run("hold too").await;
-    assert!(matches!(refused, Err(EngineError::Overloaded { retry_after }) if retry_after.as_secs() >= 1));
-    drop(waiting);
+    let admitted = stage.run("picture");
+    let waiting = tokio::spawn(stage.run("waiting"));
+    while stage.metrics.queue_depth() == 0 {
+        tokio::task::yield_now().await;
+    }
+    for refused in [stage.run("picture").await, admitted.await] {
+        assert!(matches!(refused, Err(EngineError::Overloaded { retry_after }) if retry_after.as_secs() >= 1));
+    }
     stage.go.send(()).unwrap();
     at_work.await.unwrap().unwrap();
+    waiting.await.unwrap().unwrap();
     assert!(stage.run("picture").await.is_ok());
 }
 
@@ -342,7 +343,7 @@ async fn a_deadline_that_passes_in_the_queue_is_overload_and_no_work() {
 }
 
 #[tokio::test]
-async fn a_deadline_counts_from_the_ticket() {
+async fn a_deadline_of_nothing_is_over_at_once() {
     let stage = Stage::new(1, 8);
     let spent = Job { deadline: Duration::ZERO, ..job() };
     let result = stage.run_job("picture", spent).await;
@@ -369,15 +370,17 @@ async fn a_bad_header_is_refused_without_a_permit() {
 }
 
 #[tokio::test]
-async fn draining_refuses_tickets_and_finishes_the_work_at_hand() {
+async fn draining_admits_nobody_and_finishes_the_work_at_hand() {
     let mut stage = Stage::new(1, 8);
     let (at_work, _) = stage.hold("hold").await;
     assert!(!stage.engine.is_draining());
+    let admitted = stage.run("admitted");
     stage.engine.drain();
     assert!(stage.engine.is_draining());
     assert!(matches!(stage.run("picture").await, Err(EngineError::ShuttingDown)));
     stage.go.send(()).unwrap();
     assert!(at_work.await.unwrap().is_ok());
+    assert!(admitted.await.is_ok());
 }
 
 #[tokio::test]

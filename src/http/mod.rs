@@ -1,10 +1,11 @@
 //! The edge: requests in, answers and problems out. The only room that knows HTTP.
 //!
 //! A request passes `server` (its connection), `access_log` (its id), `router`, then in `routes` its
-//! ticket, its parameters and its upload, in that order, and leaves through `reply` or `problem`.
+//! admission, its parameters and its upload, in that order, and leaves through `reply` or `problem`.
 
 mod accept;
 mod access_log;
+mod admitted;
 mod connection;
 mod disposition;
 mod form;
@@ -19,7 +20,6 @@ mod request_id;
 mod router;
 mod routes;
 mod server;
-mod ticket;
 mod upload;
 mod watched;
 

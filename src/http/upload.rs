@@ -16,10 +16,10 @@ use tokio::time::timeout;
 use super::Config;
 use super::form;
 use super::problem::{Kind, Problem};
-use crate::engine::{Full, Room, Ticket, Upload};
+use crate::engine::{Full, Room, Upload};
 
-/// Room that is made for a body ahead of its bytes, whatever it declares.
-const MAX_HEAD_START: usize = 1 << 20;
+/// Capacity that a body gets ahead of its bytes, whatever it declares: thousands may declare much and send nothing.
+const MAX_HEAD_START: usize = 64 << 10;
 
 /// What came in.
 #[derive(Debug)]
@@ -78,15 +78,14 @@ pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
     if body.size_hint().lower() > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
 }
 
-/// Reads the whole body, into the room that `ticket` has for it.
+/// Reads the whole body into `room`.
 ///
 /// # Errors
 /// Every variant of [`UploadError`].
-pub async fn receive(parts: &Parts, body: Body, config: &Config, ticket: &Ticket) -> Result<Received, UploadError> {
+pub async fn receive(parts: &Parts, body: Body, config: &Config, room: Room) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
-    let file = Hashed::new(body.size_hint().lower(), ticket.room());
-    let stream =
-        Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes, room: ticket.room() };
+    let file = Hashed::new(body.size_hint().lower(), room.clone());
+    let stream = Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes, room };
     let reading = async {
         if is_form(parts) {
             form::read(parts, stream, file).await

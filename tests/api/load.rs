@@ -92,6 +92,26 @@ async fn one_too_many_is_refused_before_its_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_trickle_in_keep_nobody_out() {
+    let house = House::with(|plan| {
+        plan.engine.threads = 1;
+        plan.engine.queue_slots = 1;
+    })
+    .await;
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut connection = house.connect().await;
+        connection.write(&Request::compress(QUERY, &[0; 1000]).head()).await;
+        connection.write(b"a byte or two").await;
+        slow.push(connection);
+    }
+    while house.series("bytefit_memory_reserved_bytes").await < 50.0 * 65536.0 {}
+    for _ in 0..3 {
+        assert_eq!(house.compress(QUERY, &png(8, 8)).await.status, 200);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn identical_requests_wait_for_one_computation() {
     let gate = Gate::new();
     let house = gate.house(|_| {}).await;

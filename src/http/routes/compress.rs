@@ -9,17 +9,17 @@ use http::{HeaderMap, Uri};
 
 use crate::codec::Format;
 use crate::http::accept::Accept;
+use crate::http::admitted::Admitted;
 use crate::http::problem::{Kind, Problem};
 use crate::http::reply::Reply;
-use crate::http::ticket::Admitted;
 use crate::http::upload::{self, Received};
 use crate::http::{Edge, query};
 use crate::job::Formats;
 use crate::params::{self, Defaults};
 
-/// Ticket, parameters, body, engine, reply: each may refuse, the cheap ones first.
+/// Admission, parameters, body, engine, reply: each may refuse, the cheap ones first.
 pub async fn compress(
-    Admitted(ticket): Admitted,
+    Admitted(room): Admitted,
     State(edge): State<Arc<Edge>>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -27,14 +27,14 @@ pub async fn compress(
     upload::check_declared(&body, &edge.config)?;
     let query = pairs(&parts.uri)?;
     let wanted = if upload::is_form(&parts) { None } else { Some(read(&query, &edge.defaults, &parts.headers)?) };
-    let Received { upload, pairs: form } = upload::receive(&parts, body, &edge.config, &ticket).await?;
+    let Received { upload, pairs: form } = upload::receive(&parts, body, &edge.config, room).await?;
     let wanted = match wanted {
         Some(wanted) => wanted,
         None => read(&[query, form].concat(), &edge.defaults, &parts.headers)?,
     };
     let received = Instant::now();
     let params::Request { job, auto_format, filename } = wanted.request;
-    let served = edge.engine.run(ticket, upload, job).await?;
+    let served = edge.engine.run(upload, job).await?;
     let reply =
         Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), total: received.elapsed() };
     Ok(if wanted.report { reply.json() } else { reply.image(&parts.headers) })

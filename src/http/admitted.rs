@@ -1,5 +1,5 @@
-//! A place in the queue as an extractor: named first in a handler's arguments, it is taken before the body
-//! is read, and a service without room says so before the client sends anything.
+//! Admission as an extractor: named first in a handler's arguments, it asks before the body is read, and a
+//! service without room says so before the client sends anything.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use http::request::Parts;
 
 use super::Edge;
 use super::problem::Problem;
-use crate::engine::Ticket;
+use crate::engine::Room;
 
-/// A ticket of the engine.
+/// The room for the request's body.
 #[derive(Debug)]
-pub struct Admitted(pub Ticket);
+pub struct Admitted(pub Room);
 
 impl FromRequestParts<Arc<Edge>> for Admitted {
     type Rejection = Problem;
 
     async fn from_request_parts(_: &mut Parts, edge: &Arc<Edge>) -> Result<Admitted, Problem> {
-        Ok(Admitted(edge.engine.ticket()?))
+        Ok(Admitted(edge.engine.admit()?))
     }
 }

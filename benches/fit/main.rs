@@ -1,14 +1,17 @@
 //! How well and how cheaply targets are hit, as one table a format:
 //!
 //! ```text
-//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [downscale]]
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [downscale] [FILE.svg]]
 //! ```
 //!
 //! Without a corpus a drawn picture stands in. "over" counts answers over the target, "fill" is bytes over
 //! target where neither the quality ceiling nor a lossless answer ended the search, "cost" the CPU time of the
 //! whole job over that of decoding and one encode at the setting it ended with, summed over the set; the last
 //! columns are those of a bisection over whole quality units with the same encoder, decoding included, and the median
-//! of the difference in SSIMULACRA2, where both have an answer. `downscale` lets the job make the picture smaller.
+//! of the difference in SSIMULACRA2, where both have an answer. `downscale` lets the job make the picture smaller; a
+//! file named .svg gets cost and fill as a chart.
+
+mod chart;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -54,15 +57,17 @@ struct Row {
 
 fn main() {
     // `cargo bench` and `cargo test --benches` hand flags of their own.
-    let (mut formats, mut folders, mut downscale) = (Vec::new(), Vec::new(), false);
+    let (mut formats, mut folders, mut downscale, mut chart) = (Vec::new(), Vec::new(), false, None);
     for argument in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         match FORMATS.into_iter().find(|format| format.name() == argument) {
             Some(format) => formats.push(format),
             None if argument == "downscale" => downscale = true,
+            None if argument.ends_with(".svg") => chart = Some(argument),
             None => folders.push(argument),
         }
     }
     let inputs = inputs(&folders);
+    let mut bars = Vec::new();
     for format in if formats.is_empty() { FORMATS.to_vec() } else { formats } {
         println!("\n{} ({} pictures)", format.name(), inputs.len());
         println!(
@@ -71,7 +76,11 @@ fn main() {
         for (name, target) in &TARGETS {
             let rows: Vec<Row> = inputs.iter().filter_map(|input| measure(format, target, downscale, input)).collect();
             print(name, &rows, inputs.len());
+            bars.push(bar(format, name, &rows));
         }
+    }
+    if let Some(file) = chart {
+        std::fs::write(file, chart::svg(&bars)).expect("the chart is written");
     }
 }
 
@@ -163,8 +172,8 @@ fn job(format: Format, target: u64, downscale: bool) -> Job {
 
 fn print(name: &str, rows: &[Row], pictures: usize) {
     let all = |pick: fn(&Row) -> f64| rows.iter().map(pick).collect::<Vec<f64>>();
-    let sum = |pick: fn(&Row) -> f64| rows.iter().map(pick).sum::<f64>();
-    let fills: Vec<f64> = rows.iter().filter(|row| row.searched).map(|row| row.fill).collect();
+    let sum = |pick: fn(&Row) -> f64| sum(rows, pick);
+    let fills = fills(rows);
     println!(
         "{name:<9} {:>4.0} {:>5}  {:.3}/{:.3}     {:>5.2}/{:<3.0}      {:>6.2} {:>6.0} {:>6.2}  | {:>18.2} {:>5.2} {:>+5.2}",
         100.0 * rows.len() as f64 / pictures as f64,
@@ -180,6 +189,26 @@ fn print(name: &str, rows: &[Row], pictures: usize) {
         sum(|row| row.bisection_cpu) / sum(|row| row.cpu_once),
         quantile(all(|row| row.score - row.bisection_score).into_iter().filter(|gain| gain.is_finite()).collect(), 0.5),
     );
+}
+
+fn bar(format: Format, target: &'static str, rows: &[Row]) -> chart::Bar {
+    let once = sum(rows, |row| row.cpu_once);
+    chart::Bar {
+        format: format.name(),
+        target,
+        cost: sum(rows, |row| row.cpu) / once,
+        bisection_cost: sum(rows, |row| row.bisection_cpu) / once,
+        fill: [0.05, 0.5].map(|share| quantile(fills(rows), share)),
+    }
+}
+
+/// Bytes over target of the rows whose size the search chose.
+fn fills(rows: &[Row]) -> Vec<f64> {
+    rows.iter().filter(|row| row.searched).map(|row| row.fill).collect()
+}
+
+fn sum(rows: &[Row], pick: fn(&Row) -> f64) -> f64 {
+    rows.iter().map(pick).sum()
 }
 
 fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
