@@ -114,14 +114,15 @@ fn flooded(knocks: &[Knock], goodput: f64, peak: f64) -> [Row; 4] {
     let (least, most) = (said.iter().min().map_or(0, |s| *s), said.iter().max().map_or(0, |s| *s));
     let wait = QUEUE_SLOTS / goodput;
     let honest = said.len() == refused.count() && most as f64 <= 2.0 * wait + 1.0 && least as f64 >= wait / 2.0;
-    let counts = format!("{} answered, {} refused, {late} let in and late", admitted.count(), refused.count());
+    let counts = format!("{} answered, {} refused, {late} let in and then refused", admitted.count(), refused.count());
     let answers = format!("{goodput:.1} a second of {peak:.1}; {counts}");
     let waits = format!("{least} to {most} s in {} of {}; the queue takes {wait:.1} s", said.len(), refused.count());
-    let promise = "Retry-After always: from half to twice what the queue takes, and a second";
+    let says = "Retry-After always: from half to twice what the queue takes, and a second";
+    let done = "90 % of the peak is done; at most one in 20 is refused after it was let in";
     [
-        Row::new(NAME, "90 % of the peak is done, all in time", answers, goodput >= 0.9 * peak && late == 0),
+        Row::new(NAME, done, answers, goodput >= 0.9 * peak && 20 * late <= admitted.count()),
         Row::new(NAME, "refused: p99 within 20 ms", refused.to_string(), refused.at(0.99) <= 20.0),
-        Row::new(NAME, promise, waits, honest),
+        Row::new(NAME, says, waits, honest),
         Row::new(NAME, "let in: answered within 10 s", admitted.to_string(), admitted.all_within(DEADLINE_MS)),
     ]
 }

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{BAD_USAGE, FAILED, environment, fail};
@@ -39,7 +40,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 /// Opens the door, shuts all others, and only then starts threads.
 fn serve(settings: Settings) -> Result<(), String> {
     let address = settings.server.listen;
-    let listener = listen(address).map_err(|error| format!("can't listen on {address}: {error}"))?;
+    let listener = listen(address, settings.server.max_connections)
+        .map_err(|error| format!("can't listen on {address}: {error}"))?;
     if settings.server.sandbox {
         enter_sandbox()?;
     } else {
@@ -52,10 +54,20 @@ fn serve(settings: Settings) -> Result<(), String> {
     runtime.block_on(serve_on(listener, settings))
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = TcpListener::bind(address)?;
+/// Bytes of answers that the system takes for a client before it reads (Linux doubles it): most answers whole. Left to
+/// itself it grows to 4 MB each, for clients that read nothing too.
+const SEND_BUFFER: usize = 256 << 10;
+
+/// Listens; as many connections as may be open wait in the system's queue, where std lets 128: one that finds no place
+/// in it seems open to its client and is not.
+fn listen(address: SocketAddr, max_connections: usize) -> io::Result<TcpListener> {
+    let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    listener.set_reuse_address(true)?;
+    listener.set_send_buffer_size(SEND_BUFFER)?;
+    listener.bind(&address.into())?;
+    listener.listen(max_connections.try_into().unwrap_or(i32::MAX))?;
     listener.set_nonblocking(true)?;
-    Ok(listener)
+    Ok(listener.into())
 }
 
 fn enter_sandbox() -> Result<(), String> {

@@ -180,6 +180,11 @@ impl Admission {
         self.queue_slots
     }
 
+    /// Whether a job's memory, kept by each thread after it is done, would be more than a tenth of what jobs may need.
+    pub fn is_large(&self, bytes: u64) -> bool {
+        bytes.saturating_mul(10 * self.threads as u64) > self.job_memory_bytes()
+    }
+
     /// Memory that jobs at work may need together, in bytes.
     pub fn job_memory_bytes(&self) -> u64 {
         u64::from(self.memory_mib) * MIB
@@ -270,6 +275,12 @@ mod tests {
         assert!(poll!(&mut small).is_pending());
         drop(giant);
         assert!(small.await.is_ok());
+    }
+
+    #[test]
+    fn jobs_are_large_whose_leavings_would_be_missed() {
+        let admission = admission(4, 8, 400);
+        assert!(!admission.is_large(10 * MIB) && admission.is_large(10 * MIB + 1) && admission.is_large(u64::MAX));
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@
 //! probe, permit, pool.
 
 mod admission;
+mod allocator;
 mod cache;
 mod flight;
 mod key;
@@ -322,7 +323,11 @@ impl Shared {
         let kept = self.pool.run(move || {
             // Given back when the work is over, whoever still waits for it then.
             let _permit = permit;
-            shared.work_now(&job, &input.bytes, &stop).map(Kept::new)
+            let kept = shared.work_now(&job, &input.bytes, &stop).map(Kept::new);
+            if shared.admission.is_large(bytes) {
+                allocator::give_back();
+            }
+            kept
         });
         Ok((kept.await??, queued))
     }

@@ -25,6 +25,10 @@ use super::pulse::{Phase, Pulse};
 use super::request_id::RequestId;
 use super::watched::Watched;
 
+/// Bytes that a connection reads ahead, and so the longest head: with hyper's own 400 KiB a thousand uploads would take
+/// 400 MB that nobody counts.
+const READ_AHEAD: usize = 64 << 10;
+
 /// From the call to drain to the moment that a connection is closed once it is idle: a request that was sent before that
 /// call may still be on its way, and closing at once would lose it.
 const PARTING: Duration = Duration::from_millis(500);
@@ -43,6 +47,7 @@ where
         .timer(TokioTimer::new())
         // The watchdog below is stricter; this bound holds should it ever miss a phase.
         .header_read_timeout(config.keep_alive_timeout + config.header_timeout)
+        .max_buf_size(READ_AHEAD)
         .keep_alive(!newcomer)
         .serve_connection(io, service);
     let mut connection = pin!(connection);

@@ -49,7 +49,7 @@ fn is_file(part: &Field<'_>) -> bool {
 
 async fn read_file(mut part: Field<'_>, mut file: Hashed) -> Result<Upload, UploadError> {
     while let Some(chunk) = part.chunk().await.map_err(malformed)? {
-        file.push(&chunk);
+        file.push(&chunk)?;
     }
     file.finish()
 }

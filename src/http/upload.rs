@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -18,8 +18,8 @@ use super::form;
 use super::problem::{Kind, Problem};
 use crate::engine::{Full, Room, Upload};
 
-/// Capacity that a body gets ahead of its bytes, whatever it declares: thousands may declare much and send nothing.
-const MAX_HEAD_START: usize = 64 << 10;
+/// Capacity that a body begins with: it may declare much and send nothing.
+const HEAD_START: usize = 64 << 10;
 
 /// What came in.
 #[derive(Debug)]
@@ -47,6 +47,12 @@ pub enum UploadError {
     /// Not the framing that it claims to be.
     #[error("{0}")]
     Malformed(String),
+}
+
+impl From<Full> for UploadError {
+    fn from(Full { retry_after }: Full) -> UploadError {
+        UploadError::NoRoom { retry_after }
+    }
 }
 
 impl From<UploadError> for Problem {
@@ -84,8 +90,8 @@ pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
 /// Every variant of [`UploadError`].
 pub async fn receive(parts: &Parts, body: Body, config: &Config, room: Room) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
-    let file = Hashed::new(body.size_hint().lower(), room.clone());
-    let stream = Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes, room };
+    let file = Hashed::new(body.size_hint().exact(), room);
+    let stream = Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes };
     let reading = async {
         if is_form(parts) {
             form::read(parts, stream, file).await
@@ -100,37 +106,42 @@ pub async fn receive(parts: &Parts, body: Body, config: &Config, room: Room) -> 
 
 async fn collect(mut stream: Limited, mut file: Hashed) -> Result<Upload, UploadError> {
     while let Some(chunk) = stream.next().await {
-        file.push(&chunk?);
+        file.push(&chunk?)?;
     }
     file.finish()
 }
 
 /// A file as it grows, with the hash of what is there.
 pub struct Hashed {
-    bytes: BytesMut,
-    /// Bytes that it will have in the end, as far as is known.
-    expected: usize,
+    bytes: Vec<u8>,
+    /// Bytes that the body around it has, if it says so.
+    declared: Option<u64>,
     hasher: blake3::Hasher,
     room: Room,
 }
 
 impl Hashed {
-    /// An empty file in `room`, which its bytes have taken when they come.
-    pub fn new(expected: u64, room: Room) -> Hashed {
-        let expected = usize::try_from(expected).unwrap_or_default();
-        let bytes = BytesMut::with_capacity(expected.min(MAX_HEAD_START));
-        Hashed { bytes, expected, hasher: blake3::Hasher::new(), room }
+    /// An empty file, which grows in `room`.
+    pub fn new(declared: Option<u64>, room: Room) -> Hashed {
+        Hashed { bytes: Vec::new(), declared, hasher: blake3::Hasher::new(), room }
     }
 
     /// Appends `chunk`.
-    pub fn push(&mut self, chunk: &[u8]) {
-        self.hasher.update(chunk);
-        if self.bytes.len() + chunk.len() > self.bytes.capacity() {
+    ///
+    /// # Errors
+    /// [`UploadError::NoRoom`].
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
+        let (length, capacity) = (self.bytes.len() + chunk.len(), self.bytes.capacity());
+        if length > capacity {
             // Twice what is there, but not beyond what is to come.
-            let missing = self.expected.saturating_sub(self.bytes.len());
-            self.bytes.reserve(missing.min(self.bytes.len()).max(chunk.len()));
+            let end = self.declared.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+            let wanted = (2 * capacity).max(HEAD_START).min(end).max(length);
+            self.room.take((wanted - capacity) as u64)?;
+            self.bytes.reserve_exact(wanted - self.bytes.len());
         }
         self.bytes.extend_from_slice(chunk);
+        self.hasher.update(chunk);
+        Ok(())
     }
 
     /// The whole file.
@@ -141,16 +152,15 @@ impl Hashed {
         if self.bytes.is_empty() {
             return Err(UploadError::Empty);
         }
-        Ok(Upload { bytes: self.bytes.freeze(), hash: self.hasher.finalize(), room: self.room })
+        Ok(Upload { bytes: self.bytes.into(), hash: self.hasher.finalize(), room: self.room })
     }
 }
 
-/// A body that fails at the first byte over its limit, or that there is no room for.
+/// A body that fails at the first byte over its limit.
 pub struct Limited {
     stream: BodyDataStream,
     taken: u64,
     limit: u64,
-    room: Room,
 }
 
 impl Stream for Limited {
@@ -161,11 +171,7 @@ impl Stream for Limited {
             Ok(chunk) => {
                 self.taken = self.taken.saturating_add(chunk.len() as u64);
                 let limit = self.limit;
-                if self.taken > limit {
-                    return Some(Err(UploadError::TooLarge { limit }));
-                }
-                let taken = self.room.take(chunk.len() as u64);
-                Some(taken.map(|()| chunk).map_err(|Full { retry_after }| UploadError::NoRoom { retry_after }))
+                Some(if self.taken > limit { Err(UploadError::TooLarge { limit }) } else { Ok(chunk) })
             }
             Err(error) => Some(Err(UploadError::Malformed(format!("the body breaks off: {error}")))),
         })
