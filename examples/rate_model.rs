@@ -130,7 +130,7 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     for ln_step in steps(&encoder).into_iter().filter(|ln_step| (2.1..5.4).contains(ln_step)) {
         let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
         if is_telling(bytes, pixels) {
-            let stats = encoder.stats(ln_step).expect("encodes");
+            let (stats, _) = encoder.stats(ln_step).expect("encodes");
             extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
             let features = webp::probe_features(&stats, pixels, ln_step);
             lessons.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });

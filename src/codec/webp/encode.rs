@@ -8,6 +8,7 @@ use libwebp_sys as sys;
 
 use super::estimate::{self, Stats};
 use super::quantiser;
+use super::states::{SHAPING, Segments, State, States};
 use crate::codec::rate::Sample;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Layout, Picture};
@@ -22,6 +23,8 @@ pub struct WebpEncoder<'a> {
     /// libwebp's copy of the picture: made when the first encode is asked for.
     source: OnceCell<Source>,
     sample: OnceCell<Sample>,
+    /// The real states, as soon as a probe has shown them.
+    states: OnceCell<States>,
 }
 
 impl<'a> WebpEncoder<'a> {
@@ -31,7 +34,7 @@ impl<'a> WebpEncoder<'a> {
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<WebpEncoder<'a>, EncodeError> {
         Format::Webp.check_size(picture, MAX_SIDE)?;
-        Ok(WebpEncoder { picture, effort, source: OnceCell::new(), sample: OnceCell::new() })
+        Ok(WebpEncoder { picture, effort, source: OnceCell::new(), sample: OnceCell::new(), states: OnceCell::new() })
     }
 
     fn source(&self) -> Result<&Source, EncodeError> {
@@ -52,8 +55,12 @@ impl Encoder for WebpEncoder<'_> {
     }
 
     fn snap(&self, ln_step: f64) -> f64 {
-        // Hundredths of a quality unit are finer than libwebp's own states.
-        quantiser::ln_step((quantiser::quality(ln_step) * 100.0).round() / 100.0)
+        let range = self.ln_step_range();
+        match self.states.get() {
+            // The ends are the same for everyone.
+            Some(states) if *range.start() < ln_step && ln_step < *range.end() => states.nearest(ln_step).1,
+            _ => quantiser::ln_step(hundredths(quantiser::quality(ln_step))),
+        }
     }
 
     fn estimate(&self, ln_step: f64) -> f64 {
@@ -64,32 +71,53 @@ impl Encoder for WebpEncoder<'_> {
         if self.effort != Effort::Balanced {
             return Ok(None);
         }
-        let stats = self.stats(ln_step)?;
-        Ok(Some(estimate::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step)))
+        let (stats, segments) = self.stats(ln_step)?;
+        let ln_bytes = estimate::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
+        let state = self.state(ln_step);
+        let Some(states) = States::of(&segments, state.quality) else { return Ok(Some(ln_bytes)) };
+        // What was encoded is the state beside `ln_step`.
+        let moved = self.estimate(ln_step) - self.estimate(states.ln_step(state));
+        self.states.get_or_init(|| states);
+        Ok(Some(ln_bytes + moved))
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
-        let (file, _) = self.source()?.encode(&config(ln_step, method(self.effort))?)?;
+        let (file, _) = self.source()?.encode(&config(self.state(ln_step), method(self.effort))?)?;
         Ok(file)
     }
 }
 
 impl WebpEncoder<'_> {
+    /// libwebp's settings for a step.
+    fn state(&self, ln_step: f64) -> State {
+        let range = self.ln_step_range();
+        match self.states.get() {
+            Some(states) if *range.start() < ln_step && ln_step < *range.end() => states.nearest(ln_step).0,
+            _ => State { quality: hundredths(quantiser::quality(ln_step)), shaping: SHAPING },
+        }
+    }
+
     /// What an encode at this step and method 2 says of itself.
     ///
     /// # Errors
     /// [`EncodeError::Failed`].
-    pub fn stats(&self, ln_step: f64) -> Result<Stats, EncodeError> {
-        let (file, stats) = self.source()?.encode(&config(ln_step, PROBE_METHOD)?)?;
+    pub fn stats(&self, ln_step: f64) -> Result<(Stats, Segments), EncodeError> {
+        let (file, stats) = self.source()?.encode(&config(self.state(ln_step), PROBE_METHOD)?)?;
+        let segments = Segments {
+            index: stats.segment_quant,
+            blocks: stats.segment_size,
+            bytes: std::array::from_fn(|s| stats.residual_bytes.iter().map(|kind| kind[s]).sum()),
+        };
         let alpha_bytes = f64::from(stats.alpha_data_size);
         let blocks = f64::from(stats.block_count[0] + stats.block_count[1]);
-        Ok(Stats {
+        let stats = Stats {
             bytes: (file.len() as f64 - alpha_bytes).max(1.0),
             alpha_bytes,
             mode_bytes: f64::from(stats.header_bytes[1]),
             dc_bytes: f64::from(stats.residual_bytes[0].iter().sum::<i32>()),
             share_4: f64::from(stats.block_count[0]) / blocks.max(1.0),
-        })
+        };
+        Ok((stats, segments))
     }
 }
 
@@ -114,7 +142,7 @@ fn method(effort: Effort) -> c_int {
 pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, EncodeError> {
     Format::Webp.check_size(picture, MAX_SIDE)?;
     let source = Source::import(picture, true)?;
-    let mut config = config(quantiser::ln_step(75.0), method(effort))?;
+    let mut config = config(State { quality: 75.0, shaping: SHAPING }, method(effort))?;
     config.lossless = 1;
     // Invisible colour is kept too: lossless means every byte of the picture.
     config.exact = 1;
@@ -122,11 +150,16 @@ pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, Enc
     Ok(file)
 }
 
-fn config(ln_step: f64, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
-    let quality = (quantiser::quality(ln_step) * 100.0).round() / 100.0;
-    let mut config = sys::WebPConfig::new_with_preset(sys::WebPPreset::WEBP_PRESET_DEFAULT, quality as f32)
+/// Hundredths of a quality unit are finer than libwebp's own states.
+fn hundredths(quality: f64) -> f64 {
+    (quality * 100.0).round() / 100.0
+}
+
+fn config(state: State, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
+    let mut config = sys::WebPConfig::new_with_preset(sys::WebPPreset::WEBP_PRESET_DEFAULT, state.quality as f32)
         .map_err(|()| failed("libwebp of another version"))?;
     config.method = method;
+    config.sns_strength = state.shaping;
     Ok(config)
 }
 

@@ -15,14 +15,23 @@ const AC_STEP: [u16; 128] = [
 pub const LN_STEP_RANGE: RangeInclusive<f64> = 1.386_294_361_119_890_6..=5.648_974_238_161_206;
 
 /// ln of the AC step that libwebp's `quality` (0 to 100) stands for (libwebp quant_enc.c,
-/// QualityToCompression and VP8SetSegmentParams), read between the table's entries.
+/// VP8SetSegmentParams), read between the table's entries.
 pub fn ln_step(quality: f64) -> f64 {
-    let linear = quality / 100.0;
-    let compression = if linear < 0.75 { linear * (2.0 / 3.0) } else { 2.0 * linear - 1.0 };
-    let index = (127.0 * (1.0 - compression.max(0.0).cbrt())).clamp(0.0, 127.0);
+    ln_step_of((127.0 * (1.0 - compression(quality))).clamp(0.0, 127.0))
+}
+
+/// ln of the AC step at `index` (0 to 127), read between the table's entries.
+pub fn ln_step_of(index: f64) -> f64 {
     let below = index as usize;
     let (low, high) = (f64::from(AC_STEP[below]), f64::from(AC_STEP[(below + 1).min(127)]));
     (low + (high - low) * (index - below as f64)).ln()
+}
+
+/// libwebp's "compression" (0 to 1) of a quality (QualityToCompression): 1 less the share of the largest index.
+pub fn compression(quality: f64) -> f64 {
+    let linear = quality / 100.0;
+    let bent = if linear < 0.75 { linear * (2.0 / 3.0) } else { 2.0 * linear - 1.0 };
+    bent.max(0.0).cbrt()
 }
 
 /// The quality (0 to 100) whose step is nearest to `exp(ln_step)`.
