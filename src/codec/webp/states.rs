@@ -95,7 +95,7 @@ impl States {
         let movable = segments.movable();
         let total: f64 = movable.iter().sum();
         let compression = quantiser::compression(quality).ln();
-        if total <= 0.0 || compression >= 0.0 {
+        if total <= 0.0 || compression >= 0.0 || compression.is_infinite() {
             return None;
         }
         let susceptibility = |index: f64| {
@@ -107,6 +107,7 @@ impl States {
             Segment { susceptibility: [index, index + 1.0].map(susceptibility), share: movable[s] / total }
         };
         let mut states = States { segments: std::array::from_fn(segment), offset: 0.0, given: RefCell::default() };
+        // The fraction that is cut off is half an index on average.
         let smooth = states.mean(|segment| (segment.index(State { quality, shaping: SHAPING }, 0.5) - 0.5).max(0.0));
         states.offset = quantiser::ln_step(quality) - smooth;
         Some(states)
@@ -200,6 +201,6 @@ mod tests {
     #[test]
     fn an_encode_without_segments_says_nothing() {
         assert!(States::of(&Segments { bytes: [0; SEGMENTS], ..SEEN }, 84.0).is_none());
-        assert!(States::of(&SEEN, 100.0).is_none());
+        assert!(States::of(&SEEN, 100.0).is_none() && States::of(&SEEN, 0.0).is_none());
     }
 }
