@@ -16,7 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tower::ServiceExt;
 
 use super::Config;
@@ -53,19 +53,17 @@ where
     let mut connection = pin!(connection);
     let mut expired = pin!(pulse.expired(config));
     let mut told = newcomer;
-    let mut parting = pin!(sleep(PARTING));
-    let mut is_parting = false;
+    let mut parting = pin!(async {
+        // An error means that the server is gone: that ends the connection in the same way.
+        let _ = draining.changed().await;
+        sleep(PARTING).await;
+    });
     loop {
         tokio::select! {
             result = connection.as_mut() => return note_end(result),
             phase = expired.as_mut() => return tracing::debug!(?phase, "connection dropped: the client stands still"),
-            _ = draining.changed(), if !told => {
+            () = parting.as_mut(), if !told => {
                 told = true;
-                is_parting = true;
-                parting.as_mut().reset(Instant::now() + PARTING);
-            }
-            () = parting.as_mut(), if is_parting => {
-                is_parting = false;
                 connection.as_mut().graceful_shutdown();
             }
         }

@@ -55,12 +55,7 @@ impl Encoder for WebpEncoder<'_> {
     }
 
     fn snap(&self, ln_step: f64) -> f64 {
-        let range = self.ln_step_range();
-        match self.states.get() {
-            // The ends are the same for everyone.
-            Some(states) if *range.start() < ln_step && ln_step < *range.end() => states.nearest(ln_step).1,
-            _ => quantiser::ln_step(hundredths(quantiser::quality(ln_step))),
-        }
+        self.nearest(ln_step).1
     }
 
     fn estimate(&self, ln_step: f64) -> f64 {
@@ -73,7 +68,7 @@ impl Encoder for WebpEncoder<'_> {
         }
         let (stats, segments) = self.stats(ln_step)?;
         let ln_bytes = estimate::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
-        let state = self.state(ln_step);
+        let (state, _) = self.nearest(ln_step);
         let Some(states) = States::of(&segments, state.quality) else { return Ok(Some(ln_bytes)) };
         // What was encoded is the state beside `ln_step`.
         let moved = self.estimate(ln_step) - self.estimate(states.ln_step(state));
@@ -82,18 +77,23 @@ impl Encoder for WebpEncoder<'_> {
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
-        let (file, _) = self.source()?.encode(&config(self.state(ln_step), method(self.effort))?)?;
+        let (file, _) = self.source()?.encode(&config(self.nearest(ln_step).0, method(self.effort))?)?;
         Ok(file)
     }
 }
 
 impl WebpEncoder<'_> {
-    /// libwebp's settings for a step.
-    fn state(&self, ln_step: f64) -> State {
+    /// The state that a step stands for, and where it is.
+    fn nearest(&self, ln_step: f64) -> (State, f64) {
         let range = self.ln_step_range();
         match self.states.get() {
-            Some(states) if *range.start() < ln_step && ln_step < *range.end() => states.nearest(ln_step).0,
-            _ => State { quality: hundredths(quantiser::quality(ln_step)), shaping: SHAPING },
+            // The ends are the same for everyone.
+            Some(states) if *range.start() < ln_step && ln_step < *range.end() => states.nearest(ln_step),
+            _ => {
+                // Hundredths of a quality unit are finer than libwebp's own states.
+                let quality = (quantiser::quality(ln_step) * 100.0).round() / 100.0;
+                (State { quality, shaping: SHAPING }, quantiser::ln_step(quality))
+            }
         }
     }
 
@@ -102,7 +102,7 @@ impl WebpEncoder<'_> {
     /// # Errors
     /// [`EncodeError::Failed`].
     pub fn stats(&self, ln_step: f64) -> Result<(Stats, Segments), EncodeError> {
-        let (file, stats) = self.source()?.encode(&config(self.state(ln_step), PROBE_METHOD)?)?;
+        let (file, stats) = self.source()?.encode(&config(self.nearest(ln_step).0, PROBE_METHOD)?)?;
         let segments = Segments {
             index: stats.segment_quant,
             blocks: stats.segment_size,
@@ -148,11 +148,6 @@ pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, Enc
     config.exact = 1;
     let (file, _) = source.encode(&config)?;
     Ok(file)
-}
-
-/// Hundredths of a quality unit are finer than libwebp's own states.
-fn hundredths(quality: f64) -> f64 {
-    (quality * 100.0).round() / 100.0
 }
 
 fn config(state: State, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
