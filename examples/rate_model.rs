@@ -103,7 +103,7 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
     for (chroma, rows) in [(Chroma::Halved, &mut lessons.jpeg_halved), (Chroma::Full, &mut lessons.jpeg_full)] {
         let encoder = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
-        let spectrum = Spectrum::of(picture, chroma, u64::MAX);
+        let spectrum = Spectrum::of(picture, chroma, 1);
         for ln_step in steps(&encoder) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
             let count = jpeg::count(&spectrum, ln_step);
@@ -124,7 +124,7 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
 
 fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
-    let spectrum = Spectrum::of(picture, Chroma::Halved, u64::MAX);
+    let spectrum = Spectrum::of(picture, Chroma::Halved, 1);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     // At its ends the scale stands for odd settings that nobody needs.
     for ln_step in steps(&encoder).into_iter().filter(|ln_step| (2.1..5.4).contains(ln_step)) {
@@ -140,7 +140,7 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
 
 fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
-    let spectrum = Spectrum::of(picture, Chroma::Halved, u64::MAX);
+    let spectrum = Spectrum::of(picture, Chroma::Halved, 1);
     for (chroma, rows) in [(Chroma::Halved, &mut lessons.avif_halved), (Chroma::Full, &mut lessons.avif_full)] {
         let encoder = AvifEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         // Above this step 4:2:0 takes over.

@@ -62,9 +62,13 @@ impl Aim {
         Aim { cap, best: target, content, impatience: 0.0, max_encodes: MAX_ENCODES }
     }
 
-    /// ln(bytes) to steer at: the middle of what is good.
+    /// ln(bytes) to steer at, among those that it is content with: the middle when it may land to both sides of the
+    /// best; below a cap a little higher. There the middle leaves 1.7 % of the cap in the median, 0.6 of the way
+    /// up 1.4 % for no more encodes (JPEG, 36 photographs at five targets).
     fn ln_goal(&self) -> f64 {
-        ((self.content + self.content_upper()) as f64 / 2.0).max(1.0).ln()
+        let way = if self.best == self.cap { 0.6 } else { 0.5 };
+        let (low, high) = (self.content as f64, self.content_upper() as f64);
+        (low + (high - low) * way).max(1.0).ln()
     }
 
     fn is_content(&self, bytes: u64, encodes: usize) -> bool {

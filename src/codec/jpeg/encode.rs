@@ -54,14 +54,14 @@ impl Encoder for JpegEncoder<'_> {
     }
 
     fn estimate(&self, ln_step: f64) -> f64 {
-        self.sample.get_or_init(|| Sample::of(self.picture, self.chroma)).ln_bytes(ln_step)
+        self.sample().ln_bytes(ln_step)
     }
 
     fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
-        let Some(strips) = estimate::strips(self.picture, self.chroma) else { return Ok(None) };
+        let Some(strips) = self.sample().strips(self.picture) else { return Ok(None) };
         let file = JpegEncoder::new(&strips, self.chroma, self.effort)?.encode(ln_step)?;
         let control = estimate::control(self.picture, self.chroma);
-        Ok(Some(estimate::scaled_up(&control, &strips, self.chroma, ln_step, file.len() as u64)))
+        Ok(Some(self.sample().scaled_up(&control, ln_step, file.len() as u64)))
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
@@ -73,6 +73,10 @@ impl Encoder for JpegEncoder<'_> {
 }
 
 impl JpegEncoder<'_> {
+    fn sample(&self) -> &Sample {
+        self.sample.get_or_init(|| Sample::of(self.picture, self.chroma))
+    }
+
     fn compress(&self, table: &[u16; 64]) -> Vec<u8> {
         let mut session = Session::new();
         session.configure(self, table);

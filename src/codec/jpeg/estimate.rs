@@ -2,7 +2,7 @@
 //! The coefficients are printed by `cargo run --release --example rate_model`.
 
 use super::quantiser;
-use crate::codec::rate::{Count, Spectrum, Steps, apply};
+use crate::codec::rate::{Count, Spectrum, Steps, apply, sampled_rows};
 use crate::picture::{Chroma, Picture};
 
 /// Bytes of a progressive file besides its coefficients: ten scans with a Huffman table each. The strips predict
@@ -41,14 +41,18 @@ pub fn count(spectrum: &Spectrum, ln_step: f64) -> Count {
 pub struct Sample {
     chroma: Chroma,
     pixels: f64,
+    /// Of how many rows of blocks one is taken.
+    every: u32,
     spectrum: Spectrum,
 }
 
 impl Sample {
     pub fn of(picture: &Picture, chroma: Chroma) -> Sample {
         let pixels = picture.pixel_count();
-        let sampled = if pixels < LEAST_PIXELS { pixels } else { pixels / u64::from(sampled_row(picture, chroma)) };
-        Sample { chroma, pixels: pixels as f64, spectrum: Spectrum::of(picture, chroma, sampled) }
+        let rows = picture.height().div_ceil(chroma.block_pixels());
+        let every = (rows / SAMPLE_ROWS).clamp(*SAMPLED_ROW.start(), *SAMPLED_ROW.end());
+        let every = if pixels < LEAST_PIXELS || rows < 2 * every { 1 } else { every };
+        Sample { chroma, pixels: pixels as f64, every, spectrum: Spectrum::of(picture, chroma, every) }
     }
 
     /// ln(bytes) at `ln_step`.
@@ -58,25 +62,28 @@ impl Sample {
         let ln_bits = count.bits.max(1.0).ln() + apply(coefficients, &features(&count, self.pixels, ln_step));
         (OVERHEAD + ln_bits.exp() / 8.0).ln()
     }
-}
 
-/// Every n-th row of blocks of `picture`, one below the other; none when the picture is too small to gain by it.
-pub fn strips(picture: &Picture, chroma: Chroma) -> Option<Picture> {
-    let every = sampled_row(picture, chroma) as usize;
-    let rows = picture.height() / chroma.block_pixels();
-    if picture.pixel_count() < LEAST_PIXELS || rows < 2 * every as u32 {
-        return None;
+    /// The rows of `picture` that are sampled, one below the other; none when the picture is too small to gain by it.
+    pub fn strips(&self, picture: &Picture) -> Option<Picture> {
+        if self.every == 1 {
+            return None;
+        }
+        let unit = self.chroma.block_pixels();
+        let row_bytes = unit as usize * picture.width() as usize * picture.layout().bytes_per_pixel();
+        let rows: Vec<&[u8]> = picture.pixels().chunks(row_bytes).collect();
+        let taken: Vec<&[u8]> = sampled_rows(picture, self.chroma, self.every).map(|row| rows[row as usize]).collect();
+        let pixels = taken.concat();
+        let height = pixels.len() / (row_bytes / unit as usize);
+        Some(Picture::new(picture.width(), height as u32, picture.layout(), pixels))
     }
-    let strip_height = chroma.block_pixels() as usize;
-    let strip_bytes = strip_height * picture.width() as usize * picture.layout().bytes_per_pixel();
-    let taken: Vec<&[u8]> = picture.pixels().chunks_exact(strip_bytes).skip(every / 2).step_by(every).collect();
-    let height = (taken.len() * strip_height) as u32;
-    Some(Picture::new(picture.width(), height, picture.layout(), taken.concat()))
-}
 
-fn sampled_row(picture: &Picture, chroma: Chroma) -> u32 {
-    let rows = picture.height() / chroma.block_pixels();
-    (rows / SAMPLE_ROWS).clamp(*SAMPLED_ROW.start(), *SAMPLED_ROW.end())
+    /// What a picture takes at `ln_step`, in ln(bytes), when its strips take `strip_bytes`: as many times more as
+    /// counting finds bits in `control`.
+    pub fn scaled_up(&self, control: &Spectrum, ln_step: f64, strip_bytes: u64) -> f64 {
+        let times = count(control, ln_step).bits / count(&self.spectrum, ln_step).bits.max(1.0);
+        let body = (strip_bytes as f64 - OVERHEAD).max(1.0) * self.spectrum.weight() * times;
+        (OVERHEAD + body).ln()
+    }
 }
 
 /// Pixels of the picture that strips are held against at the most: more say no more.
@@ -84,14 +91,5 @@ const CONTROL_PIXELS: u64 = 1_500_000;
 
 /// The whole of a picture, or enough rows of its blocks to stand for it.
 pub fn control(picture: &Picture, chroma: Chroma) -> Spectrum {
-    Spectrum::of(picture, chroma, CONTROL_PIXELS)
-}
-
-/// What a picture takes at `ln_step`, in ln(bytes), when its strips, of `strips`, take `strip_bytes`: as many times
-/// more as counting finds bits in `control`.
-pub fn scaled_up(control: &Spectrum, strips: &Picture, chroma: Chroma, ln_step: f64, strip_bytes: u64) -> f64 {
-    let bits = |spectrum: &Spectrum| count(spectrum, ln_step).bits;
-    let strip_bits = bits(&Spectrum::of(strips, chroma, u64::MAX));
-    let body = (strip_bytes as f64 - OVERHEAD).max(1.0) * bits(control) / strip_bits.max(1.0);
-    (OVERHEAD + body).ln()
+    Spectrum::of(picture, chroma, picture.pixel_count().div_ceil(CONTROL_PIXELS) as u32)
 }

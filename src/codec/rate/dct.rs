@@ -10,33 +10,70 @@ pub const ZIGZAG: [usize; 64] = [
     47, 55, 62, 63,
 ];
 
+/// The same as `8 * horizontal + vertical` frequency.
+const TURNED_ZIGZAG: [usize; 64] = {
+    let mut turned = ZIGZAG;
+    let mut place = 0;
+    while place < 64 {
+        turned[place] = ZIGZAG[place] % 8 * 8 + ZIGZAG[place] / 8;
+        place += 1;
+    }
+    turned
+};
+
 /// Coefficients are held at eight times the scale of T.81: eighths of a level.
 pub const PRECISION: f64 = 8.0;
 
 /// The factor that the factorisation leaves on each frequency: cos(k pi / 16) sqrt(2), and 1 for k = 0.
 const LEFT_OVER: [f32; 8] = [1.0, 1.387_039_8, 1.306_563, 1.175_875_6, 1.0, 0.785_694_96, 0.541_196_1, 0.275_899_38];
 
+/// What brings each coefficient to scale.
+const FACTORS: Block = {
+    let mut factors = [[0.0; 8]; 8];
+    let mut place = 0;
+    while place < 64 {
+        factors[place / 8][place % 8] = 1.0 / (LEFT_OVER[place / 8] * LEFT_OVER[place % 8]);
+        place += 1;
+    }
+    factors
+};
+
 /// The coefficients of `samples` (centred on zero) in zigzag order, in units of 1 / [`PRECISION`].
+#[inline(always)]
 pub fn forward(mut samples: Block) -> [i16; 64] {
     columns(&mut samples);
     let mut turned = transposed(&samples);
     columns(&mut turned);
-    // `turned` is indexed by horizontal, then vertical frequency.
-    let rounded: [[i16; 8]; 8] = std::array::from_fn(|h| {
-        std::array::from_fn(|v| {
-            let value = turned[h][v] * (1.0 / (LEFT_OVER[h] * LEFT_OVER[v]));
-            (value + 0.5f32.copysign(value)) as i16
-        })
-    });
-    ZIGZAG.map(|place| rounded[place % 8][place / 8])
+    let mut rounded = [0; 64];
+    let (values, factors) = (turned.as_flattened(), FACTORS.as_flattened());
+    for (level, (value, factor)) in rounded.iter_mut().zip(values.iter().zip(factors)) {
+        // No cast from a float is as short: beside this number the last bits of a float are a whole number.
+        *level = (value * factor + WHOLE_NUMBERS).to_bits() as i16;
+    }
+    let mut levels = [0; 64];
+    for (level, place) in levels.iter_mut().zip(TURNED_ZIGZAG) {
+        *level = rounded[place];
+    }
+    levels
 }
 
+/// 1.5 * 2^23: floats from 2^23 to 2^24 are whole numbers, rounded to the nearest.
+const WHOLE_NUMBERS: f32 = 12_582_912.0;
+
+#[inline(always)]
 fn transposed(block: &Block) -> Block {
-    std::array::from_fn(|row| std::array::from_fn(|column| block[column][row]))
+    let mut turned = [[0.0; 8]; 8];
+    for (row, samples) in block.iter().enumerate() {
+        for (column, sample) in samples.iter().enumerate() {
+            turned[column][row] = *sample;
+        }
+    }
+    turned
 }
 
 /// The one-dimensional transform down every column; the loop runs over the columns, so that it vectorises.
 #[expect(clippy::needless_range_loop, reason = "a column is no slice of the block")]
+#[inline(always)]
 fn columns(block: &mut Block) {
     for column in 0..8 {
         let at = |row: usize| block[row][column];
