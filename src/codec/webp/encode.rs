@@ -77,7 +77,11 @@ impl Encoder for WebpEncoder<'_> {
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
-        let (file, _) = self.source()?.encode(&config(self.nearest(ln_step).0, method(self.effort))?)?;
+        let (state, ln_step) = self.nearest(ln_step);
+        let (file, stats) = self.source()?.encode(&config(state, method(self.effort))?)?;
+        if let Some(states) = self.states.get() {
+            states.learn(state, ln_step, stats.segment_quant);
+        }
         Ok(file)
     }
 }

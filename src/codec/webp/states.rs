@@ -2,7 +2,7 @@
 //! between two qualities that differ in none of them the file is the same. Which indices a picture's segments get
 //! follows from how busy they are (libwebp quant_enc.c, VP8SetSegmentParams), and is read off one encode.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use super::quantiser;
 
@@ -48,25 +48,28 @@ pub const SHAPING: i32 = 50;
 /// Strengths that are tried. They spread the segments' indices less or more, and so find states between those of the
 /// default, which at high qualities are up to 15 % of the bytes apart. A photograph lost 0.1 of SSIMULACRA2 at equal
 /// bytes at 35, 0.3 at 65.
-const SHAPINGS: [i32; 9] = [38, 41, 44, 47, 50, 53, 56, 59, 62];
+const SHAPINGS: [i32; 17] = [26, 29, 32, 35, 38, 41, 44, 47, SHAPING, 53, 56, 59, 62, 65, 68, 71, 74];
 
 /// Exponent for each unit of a segment's susceptibility, at full strength (SNS_TO_DQ / 128).
 const EXPONENT: f64 = 0.9 / 128.0;
 
-/// Tenths of a quality unit that are tried around the quality that a step stands for: indices last for 1 to 20.
-const REACH: i32 = 15;
+/// Qualities that are tried, of each unit: indices last for a tenth of one and longer.
+const FINENESS: f64 = 20.0;
+
+/// Of these, how many to either side of the quality that a step stands for.
+const REACH: i32 = 30;
 
 /// What it takes, in ln(step), to leave the default strength by a unit: a state at 12 units has to be 1 % nearer.
 const RELUCTANCE: f64 = 0.000_8;
 
-/// Weight of what is not known of a state's step, of which half is the error to expect.
-const DOUBT: f64 = 0.3;
+/// Weight of what is not known of a state's step: half of it is the error to expect.
+const DOUBT: f64 = 0.5;
 
 /// The states of a picture, on the scale of ln(quantiser step).
 pub struct States {
-    segments: [Segment; SEGMENTS],
+    segments: Cell<[Segment; SEGMENTS]>,
     /// From the mean of the segments' steps to the step that the quality stands for.
-    offset: f64,
+    offset: Cell<f64>,
     /// What was answered so far.
     given: RefCell<Vec<(State, f64)>>,
 }
@@ -74,7 +77,7 @@ pub struct States {
 /// Segment of a picture.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// libwebp's alpha: how much noise it takes unseen, -127 to 127, between these bounds.
+    /// libwebp's alpha: how much noise it takes unseen, -127 to 127, between these bounds, the higher first.
     susceptibility: [f64; 2],
     /// Of what its index moves, in ln(bytes).
     share: f64,
@@ -88,6 +91,28 @@ impl Segment {
         let exponent = 1.0 - EXPONENT * f64::from(state.shaping) / 100.0 * (low + (high - low) * place);
         (127.0 * (1.0 - quantiser::compression(state.quality).powf(exponent))).clamp(0.0, 127.0)
     }
+
+    /// The segment with closer bounds, when only one of the indices `seen` at `state` can be its own: libwebp merges
+    /// segments that come to the same index, and numbers them anew.
+    fn narrowed(self, state: State, seen: [i32; SEGMENTS]) -> Segment {
+        let [least, most] = [0.0, 1.0].map(|place| self.index(state, place));
+        let mut own = seen.into_iter().map(f64::from).filter(|index| least < index + 1.0 && *index < most);
+        let Some(index) = own.next() else { return self };
+        if own.any(|other| other != index) {
+            return self;
+        }
+        let [high, low] = susceptibilities(state, index);
+        let susceptibility = [high.min(self.susceptibility[0]), low.max(self.susceptibility[1])];
+        if susceptibility[0] > susceptibility[1] { Segment { susceptibility, ..self } } else { self }
+    }
+}
+
+/// The bounds of what gives `index` at `state`: that of the index itself, and of the next, which is lower.
+fn susceptibilities(state: State, index: f64) -> [f64; 2] {
+    [index, index + 1.0].map(|index| {
+        let exponent = (1.0 - index / 127.0).max(1e-3).ln() / quantiser::compression(state.quality).ln();
+        (1.0 - exponent) * 100.0 / (EXPONENT * f64::from(state.shaping))
+    })
 }
 
 impl States {
@@ -99,18 +124,16 @@ impl States {
         if total <= 0.0 || compression >= 0.0 || compression.is_infinite() {
             return None;
         }
-        let susceptibility = |index: f64| {
-            let exponent = (1.0 - index / 127.0).max(1e-3).ln() / compression;
-            (1.0 - exponent) * 100.0 / (EXPONENT * f64::from(SHAPING))
-        };
+        let seen = State { quality, shaping: SHAPING };
         let segment = |s: usize| {
-            let index = f64::from(segments.index[s]);
-            Segment { susceptibility: [index, index + 1.0].map(susceptibility), share: movable[s] / total }
+            let susceptibility = susceptibilities(seen, f64::from(segments.index[s]));
+            Segment { susceptibility, share: movable[s] / total }
         };
-        let mut states = States { segments: std::array::from_fn(segment), offset: 0.0, given: RefCell::default() };
+        let segments = Cell::new(std::array::from_fn(segment));
+        let states = States { segments, offset: Cell::default(), given: RefCell::default() };
         // The fraction that is cut off is half an index on average.
-        let smooth = states.mean(|segment| (segment.index(State { quality, shaping: SHAPING }, 0.5) - 0.5).max(0.0));
-        states.offset = quantiser::ln_step(quality) - smooth;
+        let smooth = states.mean(|segment| (segment.index(seen, 0.5) - 0.5).max(0.0));
+        states.offset.set(quantiser::ln_step(quality) - smooth);
         Some(states)
     }
 
@@ -126,11 +149,11 @@ impl States {
     }
 
     fn look_around(&self, ln_step: f64) -> (State, f64) {
-        let middle = (quantiser::quality(ln_step) * 10.0).round() as i32;
-        let tenths = (middle - REACH).max(0)..=(middle + REACH).min(1000);
-        let qualities = tenths.map(|tenth| f64::from(tenth) / 10.0);
+        let middle = (quantiser::quality(ln_step) * FINENESS).round() as i32;
+        let tried = (middle - REACH).max(0)..=(middle + REACH).min((100.0 * FINENESS) as i32);
+        let qualities = tried.map(|place| f64::from(place) / FINENESS);
         let states = qualities.flat_map(|quality| SHAPINGS.map(|shaping| State { quality, shaping }));
-        let mut best = (f64::INFINITY, State { quality: f64::from(middle) / 10.0, shaping: SHAPING }, ln_step);
+        let mut best = (f64::INFINITY, State { quality: f64::from(middle) / FINENESS, shaping: SHAPING }, ln_step);
         for state in states {
             let place = self.ln_step(state);
             let known = (place - ln_step).abs() + RELUCTANCE * f64::from((state.shaping - SHAPING).abs());
@@ -145,9 +168,16 @@ impl States {
         (best.1, best.2)
     }
 
+    /// Takes in the indices that an encode at `state` had. Placed at `ln_step`, it stays there: what is near to it
+    /// moves.
+    pub fn learn(&self, state: State, ln_step: f64, seen: [i32; SEGMENTS]) {
+        self.segments.set(self.segments.get().map(|segment| segment.narrowed(state, seen)));
+        self.offset.set(self.offset.get() + ln_step - self.ln_step(state));
+    }
+
     /// The step that `state` amounts to.
     pub fn ln_step(&self, state: State) -> f64 {
-        self.mean(|segment| segment.index(state, 0.5).floor()) + self.offset
+        self.mean(|segment| segment.index(state, 0.5).floor()) + self.offset.get()
     }
 
     /// How far the step of `state` may be off.
@@ -158,7 +188,7 @@ impl States {
 
     /// The mean of ln(step) over the segments' indices.
     fn mean(&self, index: impl Fn(&Segment) -> f64) -> f64 {
-        self.segments.iter().map(|segment| segment.share * quantiser::ln_step_of(index(segment))).sum()
+        self.segments.get().iter().map(|segment| segment.share * quantiser::ln_step_of(index(segment))).sum()
     }
 }
 
@@ -183,13 +213,36 @@ mod tests {
             (90.0, 65, [14, 10, 7, 4]),
         ] {
             let state = State { quality, shaping };
-            for (segment, index) in states.segments.iter().zip(seen) {
+            for (segment, index) in states.segments.get().iter().zip(seen) {
                 let ends = [0.0, 1.0].map(|place| segment.index(state, place));
                 let (least, most) = (ends[0].min(ends[1]) - 1e-6, ends[0].max(ends[1]) + 1e-6);
                 let seen = f64::from(index);
                 assert!(least < seen + 1.0 && seen < most, "{least} to {most} at {state:?}, {seen} seen");
             }
         }
+    }
+
+    #[test]
+    fn what_was_seen_stays_where_it_was_and_leaves_less_doubt() {
+        let states = States::of(&SEEN, 84.0).unwrap();
+        let (state, ln_step) =
+            (State { quality: 75.0, shaping: 50 }, states.ln_step(State { quality: 75.3, shaping: 50 }));
+        let beside = State { quality: 74.5, shaping: 50 };
+        let before = states.doubt(beside);
+        states.learn(state, ln_step, [36, 28, 22, 15]);
+        assert!((states.ln_step(state) - ln_step).abs() < 1e-12);
+        assert!(states.doubt(beside) < before, "{} of {before}", states.doubt(beside));
+        // Where two indices could be the first segment's, only one of them alone says which it is.
+        let ends = |state| [0.0, 1.0].map(|place| states.segments.get()[0].index(state, place).floor() as i32);
+        let unsure = |tenth: i32| State { quality: f64::from(tenth) / 10.0, shaping: 50 };
+        let unsure = (500..700).map(unsure).find(|state| ends(*state)[0] != ends(*state)[1]).unwrap();
+        let [least, most] = ends(unsure);
+        let first = || states.segments.get()[0].susceptibility;
+        let closer = first();
+        states.learn(unsure, 3.0, [least, most, 0, 0]);
+        assert_eq!(first(), closer);
+        states.learn(unsure, 3.0, [least, least, 0, 0]);
+        assert_ne!(first(), closer);
     }
 
     #[test]
