@@ -1,17 +1,18 @@
 //! How well and how cheaply targets are hit, as one table a format:
 //!
 //! ```text
-//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [downscale] [FILE.svg]]
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [FILE.svg | scales | formats]]
 //! ```
 //!
 //! Without a corpus a drawn picture stands in. "over" counts answers over the target, "fill" is bytes over
 //! target where neither the quality ceiling nor a lossless answer ended the search, "cost" the CPU time of the
 //! whole job over that of decoding and one encode at the setting it ended with, summed over the set; the last
 //! columns are those of a bisection over whole quality units with the same encoder, decoding included, and the median
-//! of the difference in SSIMULACRA2, where both have an answer. `downscale` lets the job make the picture smaller; a
-//! file named .svg gets cost and fill as a chart.
+//! of the difference in SSIMULACRA2, where both have an answer. A file named .svg gets cost and fill as a chart.
+//! `scales` and `formats` instead say what the job's own choice of scale gains, and of format.
 
 mod chart;
+mod choice;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -39,6 +40,15 @@ enum Target {
     Bytes(u64),
 }
 
+impl Target {
+    fn bytes(&self, picture: &Picture) -> u64 {
+        match self {
+            Target::BitsPerPixel(bits) => (picture.pixel_count() as f64 * bits / 8.0) as u64,
+            Target::Bytes(bytes) => *bytes,
+        }
+    }
+}
+
 /// One picture at one target.
 struct Row {
     fill: f64,
@@ -57,24 +67,34 @@ struct Row {
 
 fn main() {
     // `cargo bench` and `cargo test --benches` hand flags of their own.
-    let (mut formats, mut folders, mut downscale, mut chart) = (Vec::new(), Vec::new(), false, None);
+    let (mut formats, mut folders, mut choice, mut chart) = (Vec::new(), Vec::new(), None, None);
     for argument in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         match FORMATS.into_iter().find(|format| format.name() == argument) {
             Some(format) => formats.push(format),
-            None if argument == "downscale" => downscale = true,
+            None if argument == "scales" || argument == "formats" => choice = Some(argument),
             None if argument.ends_with(".svg") => chart = Some(argument),
             None => folders.push(argument),
         }
     }
     let inputs = inputs(&folders);
+    let formats = if formats.is_empty() { FORMATS.to_vec() } else { formats };
+    match choice.as_deref() {
+        Some("scales") => choice::print_scales(&formats, &inputs),
+        Some(_) => choice::print_formats(&inputs),
+        None => print_targets(&formats, &inputs, chart),
+    }
+}
+
+/// The table, and the chart where a file is named for it.
+fn print_targets(formats: &[Format], inputs: &[Vec<u8>], chart: Option<String>) {
     let mut bars = Vec::new();
-    for format in if formats.is_empty() { FORMATS.to_vec() } else { formats } {
+    for format in formats.iter().copied() {
         println!("\n{} ({} pictures)", format.name(), inputs.len());
         println!(
             "target    hit%  over  fill med/p5    encodes mean/p95  cost  ms/MP  score  | bisection: encodes  cost  gain"
         );
         for (name, target) in &TARGETS {
-            let rows: Vec<Row> = inputs.iter().filter_map(|input| measure(format, target, downscale, input)).collect();
+            let rows: Vec<Row> = inputs.iter().filter_map(|input| measure(format, target, input)).collect();
             print(name, &rows, inputs.len());
             bars.push(bar(format, name, &rows));
         }
@@ -98,33 +118,29 @@ fn inputs(folders: &[String]) -> Vec<Vec<u8>> {
     files.iter().map(|file| std::fs::read(file).expect("readable")).collect()
 }
 
-fn measure(format: Format, target: &Target, downscale: bool, input: &[u8]) -> Option<Row> {
+fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
     let decoding = cpu();
     let decoded = codec::decode(input, &Limits::default()).expect("a picture");
     let decode = cpu() - decoding;
     let picture = transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3]);
-    let bytes = match target {
-        Target::BitsPerPixel(bits) => (picture.pixel_count() as f64 * bits / 8.0) as u64,
-        Target::Bytes(bytes) => *bytes,
-    };
-    let job = job(format, bytes, downscale);
+    let bytes = target.bytes(&picture);
+    let job = job(&[format], bytes);
     let working = cpu();
     let answer = job::run(&job, input, &Limits::default(), &Stop::at(Instant::now() + job.deadline)).ok()?;
     let whole = cpu() - working;
     let report = &answer.report;
     let quality = report.quality?;
     let reference = Reference::new(&picture, [255; 3]);
-    let encoder_input = transform::scale(&picture, report.output.width, report.output.height);
     let encoding = cpu();
     let variant = variant_of(format, quality);
-    variant.encoder(&encoder_input, job.effort).ok()?.encode(variant.scale().ln_step(quality)).ok()?;
+    variant.encoder(&picture, job.effort).ok()?.encode(variant.scale().ln_step(quality)).ok()?;
     let once = decode + cpu() - encoding;
     let bisecting = cpu();
     let (bisection_encodes, bisected) = bisect(variant, &picture, bytes, job.effort);
     let bisection_cpu = decode + cpu() - bisecting;
     Some(Row {
         fill: answer.bytes.len() as f64 / bytes as f64,
-        searched: matches!(report.outcome, Outcome::Quality | Outcome::Downscaled) && quality < 89.0,
+        searched: report.outcome == Outcome::Quality && quality < 89.0,
         over: answer.bytes.len() as u64 > bytes,
         encodes: f64::from(report.encodes),
         cpu: whole,
@@ -166,8 +182,9 @@ fn score(reference: &Reference, file: &[u8], asked: &Picture) -> f64 {
     reference.score(&transform::scale(&picture, asked.width(), asked.height()))
 }
 
-fn job(format: Format, target: u64, downscale: bool) -> Job {
-    Job { downscale, deadline: Duration::from_secs(600), ..Job::new(target, Formats::Among(vec![format])) }
+fn job(formats: &[Format], target: u64) -> Job {
+    let job = Job::new(target, Formats::Among(formats.to_vec()));
+    Job { downscale: false, deadline: Duration::from_secs(600), ..job }
 }
 
 fn print(name: &str, rows: &[Row], pictures: usize) {

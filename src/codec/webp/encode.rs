@@ -79,7 +79,7 @@ impl Encoder for WebpEncoder<'_> {
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
         let (state, ln_step) = self.nearest(ln_step);
         let (file, stats) = self.source()?.encode(&config(state, method(self.effort))?)?;
-        if let Some(states) = self.states.get() {
+        if let Some(states) = self.states_at(ln_step) {
             states.learn(state, ln_step, stats.segment_quant);
         }
         Ok(file)
@@ -89,16 +89,18 @@ impl Encoder for WebpEncoder<'_> {
 impl WebpEncoder<'_> {
     /// The state that a step stands for, and where it is.
     fn nearest(&self, ln_step: f64) -> (State, f64) {
-        let range = self.ln_step_range();
-        match self.states.get() {
-            // The ends are the same for everyone.
-            Some(states) if *range.start() < ln_step && ln_step < *range.end() => states.nearest(ln_step),
-            _ => {
-                // Hundredths of a quality unit are finer than libwebp's own states.
-                let quality = (quantiser::quality(ln_step) * 100.0).round() / 100.0;
-                (State { quality, shaping: SHAPING }, quantiser::ln_step(quality))
-            }
+        if let Some(states) = self.states_at(ln_step) {
+            return states.nearest(ln_step);
         }
+        // Hundredths of a quality unit are finer than libwebp's own states.
+        let quality = (quantiser::quality(ln_step) * 100.0).round() / 100.0;
+        (State { quality, shaping: SHAPING }, quantiser::ln_step(quality))
+    }
+
+    /// The states, as soon as they are known; the ends of the range are the same for every picture.
+    fn states_at(&self, ln_step: f64) -> Option<&States> {
+        let range = self.ln_step_range();
+        self.states.get().filter(|_| *range.start() < ln_step && ln_step < *range.end())
     }
 
     /// What an encode at this step and method 2 says of itself.

@@ -87,8 +87,8 @@ impl Segment {
     /// The index at `state` that libwebp would cut the fraction off, when its susceptibility lies at `place` (0 to 1)
     /// between the bounds.
     fn index(&self, state: State, place: f64) -> f64 {
-        let [low, high] = self.susceptibility;
-        let exponent = 1.0 - EXPONENT * f64::from(state.shaping) / 100.0 * (low + (high - low) * place);
+        let [first, last] = self.susceptibility;
+        let exponent = 1.0 - EXPONENT * f64::from(state.shaping) / 100.0 * (first + (last - first) * place);
         (127.0 * (1.0 - quantiser::compression(state.quality).powf(exponent))).clamp(0.0, 127.0)
     }
 
@@ -101,8 +101,8 @@ impl Segment {
         if own.any(|other| other != index) {
             return self;
         }
-        let [high, low] = susceptibilities(state, index);
-        let susceptibility = [high.min(self.susceptibility[0]), low.max(self.susceptibility[1])];
+        let [first, last] = susceptibilities(state, index);
+        let susceptibility = [first.min(self.susceptibility[0]), last.max(self.susceptibility[1])];
         if susceptibility[0] > susceptibility[1] { Segment { susceptibility, ..self } } else { self }
     }
 }

@@ -1,0 +1,97 @@
+//! Whether the choices that a job makes for itself pay: the smaller picture against the whole one, and the format
+//! against each alone.
+
+use std::time::Instant;
+
+use bytefit::codec::{self, Effort, Format, Limits};
+use bytefit::job::{self, Job, Stop};
+use bytefit::picture::score::Reference;
+use bytefit::picture::{Picture, transform};
+
+use super::{FORMATS, TARGETS, Target, cpu, quantile, score};
+
+/// Where going smaller matters most.
+const LOW: (&str, Target) = ("0.2 bpp", Target::BitsPerPixel(0.2));
+
+/// An input with what its answers are held against.
+struct Subject<'a> {
+    input: &'a [u8],
+    picture: Picture,
+    reference: Reference,
+}
+
+impl Subject<'_> {
+    fn new(input: &[u8]) -> Subject<'_> {
+        let decoded = codec::decode(input, &Limits::default()).expect("a picture");
+        let picture = transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3]);
+        let reference = Reference::new(&picture, [255; 3]);
+        Subject { input, picture, reference }
+    }
+
+    /// Score and seconds of CPU of the answer; none when there is none.
+    fn answer(&self, target: &Target, formats: &[Format], change: fn(Job) -> Job) -> Option<(f64, f64)> {
+        let job = change(super::job(formats, target.bytes(&self.picture)));
+        let working = cpu();
+        let stop = Stop::at(Instant::now() + job.deadline);
+        let answer = job::run(&job, self.input, &Limits::default(), &stop).ok()?;
+        let seconds = cpu() - working;
+        Some((score(&self.reference, &answer.bytes, &self.picture), seconds))
+    }
+}
+
+/// What `downscale=auto` gains over `never`, where both have an answer, and what it costs.
+pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
+    let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
+    println!("\ndownscale=auto against never: SSIMULACRA2 gained, CPU\nformat target   answers  median   least    CPU");
+    for format in formats {
+        for (name, target) in [LOW].iter().chain(&TARGETS) {
+            let pairs: Vec<_> = subjects
+                .iter()
+                .filter_map(|subject| {
+                    let auto = subject.answer(target, &[*format], |job| Job { downscale: true, ..job })?;
+                    Some((auto, subject.answer(target, &[*format], |job| job)?))
+                })
+                .collect();
+            let gains: Vec<f64> = pairs.iter().map(|(auto, never)| auto.0 - never.0).collect();
+            let cost = |pick: fn(&((f64, f64), (f64, f64))) -> f64| pairs.iter().map(pick).sum::<f64>();
+            println!(
+                "{:<6} {name:<8} {:>7} {:>+7.2} {:>+7.2} {:>6.2}",
+                format.name(),
+                pairs.len(),
+                quantile(gains.clone(), 0.5),
+                quantile(gains, 0.0),
+                cost(|pair| pair.0.1) / cost(|pair| pair.1.1),
+            );
+        }
+    }
+}
+
+/// What `format=auto` loses to the best of the formats alone, by score.
+pub fn print_formats(inputs: &[Vec<u8>]) {
+    println!(
+        "\nformat=auto against the best single format: SSIMULACRA2 gained\neffort   target   answers  median   least"
+    );
+    let efforts: [(&str, fn(Job) -> Job); 2] = [
+        ("balanced", |job| Job { downscale: true, ..job }),
+        ("best", |job| Job { downscale: true, effort: Effort::Best, ..job }),
+    ];
+    let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
+    for (effort, change) in efforts {
+        for (name, target) in [LOW].iter().chain(&TARGETS) {
+            let gains: Vec<f64> = subjects
+                .iter()
+                .filter_map(|subject| {
+                    let alone = FORMATS.iter().filter_map(|format| subject.answer(target, &[*format], change));
+                    let best = alone.map(|(score, _)| score).max_by(f64::total_cmp)?;
+                    Some(subject.answer(target, &FORMATS, change)?.0 - best)
+                })
+                .collect();
+            println!(
+                "{effort:<8} {name:<8} {:>7} {:>+7.2} {:>+7.2}",
+                gains.len(),
+                quantile(gains.clone(), 0.5),
+                quantile(gains, 0.0)
+            );
+        }
+    }
+}
