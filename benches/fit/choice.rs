@@ -13,6 +13,16 @@ use super::{FORMATS, TARGETS, Target, cpu, quantile, score};
 /// Where going smaller matters most.
 const LOW: (&str, Target) = ("0.2 bpp", Target::BitsPerPixel(0.2));
 
+/// What sets a job apart from the usual one.
+type Change = fn(Job) -> Job;
+
+/// What is told of an answer.
+struct Answer {
+    score: f64,
+    /// Of CPU.
+    seconds: f64,
+}
+
 /// An input with what its answers are held against.
 struct Subject<'a> {
     input: &'a [u8],
@@ -28,14 +38,14 @@ impl Subject<'_> {
         Subject { input, picture, reference }
     }
 
-    /// Score and seconds of CPU of the answer; none when there is none.
-    fn answer(&self, target: &Target, formats: &[Format], change: fn(Job) -> Job) -> Option<(f64, f64)> {
+    /// The answer to the job that [`super::job`] makes of `target`, changed; none when it is refused.
+    fn answer(&self, target: &Target, formats: &[Format], change: Change) -> Option<Answer> {
         let job = change(super::job(formats, target.bytes(&self.picture)));
         let working = cpu();
         let stop = Stop::at(Instant::now() + job.deadline);
         let answer = job::run(&job, self.input, &Limits::default(), &stop).ok()?;
         let seconds = cpu() - working;
-        Some((score(&self.reference, &answer.bytes, &self.picture), seconds))
+        Some(Answer { score: score(&self.reference, &answer.bytes, &self.picture), seconds })
     }
 }
 
@@ -45,22 +55,22 @@ pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
     println!("\ndownscale=auto against never: SSIMULACRA2 gained, CPU\nformat target   answers  median   least    CPU");
     for format in formats {
         for (name, target) in [LOW].iter().chain(&TARGETS) {
-            let pairs: Vec<_> = subjects
+            let pairs: Vec<[Answer; 2]> = subjects
                 .iter()
                 .filter_map(|subject| {
                     let auto = subject.answer(target, &[*format], |job| Job { downscale: true, ..job })?;
-                    Some((auto, subject.answer(target, &[*format], |job| job)?))
+                    Some([auto, subject.answer(target, &[*format], |job| job)?])
                 })
                 .collect();
-            let gains: Vec<f64> = pairs.iter().map(|(auto, never)| auto.0 - never.0).collect();
-            let cost = |pick: fn(&((f64, f64), (f64, f64))) -> f64| pairs.iter().map(pick).sum::<f64>();
+            let gains: Vec<f64> = pairs.iter().map(|[auto, never]| auto.score - never.score).collect();
+            let seconds = |which: usize| pairs.iter().map(|pair| pair[which].seconds).sum::<f64>();
             println!(
                 "{:<6} {name:<8} {:>7} {:>+7.2} {:>+7.2} {:>6.2}",
                 format.name(),
                 pairs.len(),
                 quantile(gains.clone(), 0.5),
                 quantile(gains, 0.0),
-                cost(|pair| pair.0.1) / cost(|pair| pair.1.1),
+                seconds(0) / seconds(1),
             );
         }
     }
@@ -71,7 +81,7 @@ pub fn print_formats(inputs: &[Vec<u8>]) {
     println!(
         "\nformat=auto against the best single format: SSIMULACRA2 gained\neffort   target   answers  median   least"
     );
-    let efforts: [(&str, fn(Job) -> Job); 2] = [
+    let efforts: [(&str, Change); 2] = [
         ("balanced", |job| Job { downscale: true, ..job }),
         ("best", |job| Job { downscale: true, effort: Effort::Best, ..job }),
     ];
@@ -82,8 +92,8 @@ pub fn print_formats(inputs: &[Vec<u8>]) {
                 .iter()
                 .filter_map(|subject| {
                     let alone = FORMATS.iter().filter_map(|format| subject.answer(target, &[*format], change));
-                    let best = alone.map(|(score, _)| score).max_by(f64::total_cmp)?;
-                    Some(subject.answer(target, &FORMATS, change)?.0 - best)
+                    let best = alone.map(|answer| answer.score).max_by(f64::total_cmp)?;
+                    Some(subject.answer(target, &FORMATS, change)?.score - best)
                 })
                 .collect();
             println!(

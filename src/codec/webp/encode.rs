@@ -131,6 +131,11 @@ impl WebpEncoder<'_> {
 /// modes.
 const PROBE_METHOD: c_int = 2;
 
+/// How much of the detail the loop filter is to spare, 0 to 7. Against 0, the default, 12 Kodak pictures gain 1.8 of
+/// SSIMULACRA2 in the mean at 0.3 bits a pixel, 0.8 at 0.75, 0.2 at 1.5, at the same bytes and for no time (3 and 5
+/// gain less); none lost more than 0.05.
+const SHARPNESS: c_int = 7;
+
 /// libwebp's method by effort: 2 costs 48 ms a megapixel for 3 % more bytes than 4 (110 ms); 6 costs 288 ms
 /// for 5 % fewer.
 fn method(effort: Effort) -> c_int {
@@ -161,6 +166,7 @@ fn config(state: State, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
         .map_err(|()| failed("libwebp of another version"))?;
     config.method = method;
     config.sns_strength = state.shaping;
+    config.filter_sharpness = SHARPNESS;
     Ok(config)
 }
 
