@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bytefit::codec::{self, Effort, Format, Limits};
 use bytefit::job::{self, Job, Stop};
+use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
-use bytefit::picture::{Picture, transform};
 
 use super::{FORMATS, TARGETS, Target, cpu, quantile, score};
 
@@ -32,8 +32,7 @@ struct Subject<'a> {
 
 impl Subject<'_> {
     fn new(input: &[u8]) -> Subject<'_> {
-        let decoded = codec::decode(input, &Limits::default()).expect("a picture");
-        let picture = transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3]);
+        let picture = super::asked(codec::decode(input, &Limits::default()).expect("a picture"));
         let reference = Reference::new(&picture, [255; 3]);
         Subject { input, picture, reference }
     }
@@ -52,7 +51,9 @@ impl Subject<'_> {
 /// What `downscale=auto` gains over `never`, where both have an answer, and what it costs.
 pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
     let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
-    println!("\ndownscale=auto against never: SSIMULACRA2 gained, CPU\nformat target   answers  median   least    CPU");
+    println!(
+        "\ndownscale=auto against never: SSIMULACRA2 gained, CPU\nformat   target   answers  median   least    CPU"
+    );
     for format in formats {
         for (name, target) in [LOW].iter().chain(&TARGETS) {
             let pairs: Vec<[Answer; 2]> = subjects
@@ -64,14 +65,7 @@ pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
                 .collect();
             let gains: Vec<f64> = pairs.iter().map(|[auto, never]| auto.score - never.score).collect();
             let seconds = |which: usize| pairs.iter().map(|pair| pair[which].seconds).sum::<f64>();
-            println!(
-                "{:<6} {name:<8} {:>7} {:>+7.2} {:>+7.2} {:>6.2}",
-                format.name(),
-                pairs.len(),
-                quantile(gains.clone(), 0.5),
-                quantile(gains, 0.0),
-                seconds(0) / seconds(1),
-            );
+            println!("{:<8} {name:<8} {} {:>6.2}", format.name(), summary(gains), seconds(0) / seconds(1));
         }
     }
 }
@@ -96,12 +90,12 @@ pub fn print_formats(inputs: &[Vec<u8>]) {
                     Some(subject.answer(target, &FORMATS, change)?.score - best)
                 })
                 .collect();
-            println!(
-                "{effort:<8} {name:<8} {:>7} {:>+7.2} {:>+7.2}",
-                gains.len(),
-                quantile(gains.clone(), 0.5),
-                quantile(gains, 0.0)
-            );
+            println!("{effort:<8} {name:<8} {}", summary(gains));
         }
     }
+}
+
+/// How many gains there are, their median and the least.
+fn summary(gains: Vec<f64>) -> String {
+    format!("{:>7} {:>+7.2} {:>+7.2}", gains.len(), quantile(gains.clone(), 0.5), quantile(gains, 0.0))
 }

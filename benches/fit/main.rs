@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytefit::codec::variant::Variant;
-use bytefit::codec::{self, Effort, Format, Limits};
+use bytefit::codec::{self, Decoded, Effort, Format, Limits};
 use bytefit::job::{self, Formats, Job, Outcome, Stop};
 use bytefit::picture::score::Reference;
 use bytefit::picture::{Layout, Picture, transform};
@@ -122,7 +122,7 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
     let decoding = cpu();
     let decoded = codec::decode(input, &Limits::default()).expect("a picture");
     let decode = cpu() - decoding;
-    let picture = transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3]);
+    let picture = asked(decoded);
     let bytes = target.bytes(&picture);
     let job = job(&[format], bytes);
     let working = cpu();
@@ -151,6 +151,11 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
         bisection_score: bisected.map_or(f64::NAN, |file| score(&reference, &file, &picture)),
         megapixels: picture.pixel_count() as f64 / 1e6,
     })
+}
+
+/// The picture that the answers are held against: upright, on white.
+fn asked(decoded: Decoded) -> Picture {
+    transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3])
 }
 
 /// The variant that an answer of `quality` has.

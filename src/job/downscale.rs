@@ -25,7 +25,8 @@ struct Doubt {
 
 /// Between the two a smaller picture gained most of 36 photographs at 0.1 to 0.75 bits a pixel 2 to 15 points, and lost
 /// some of them, full of fine detail, up to 4.4 (WebP) and 5.9 (AVIF); below, none lost more than 0.6. With JPEG all
-/// gained below 40, and of a larger set some lost up to 13 above. PNG's are an estimate.
+/// gained below 40, and of a larger set some lost up to 13 above. PNG's are an estimate. `cargo bench --bench fit --
+/// scales` says what comes of it.
 fn doubt(format: Format) -> Doubt {
     let (sure, decent) = match format {
         Format::Webp => (24.0, 60.0),

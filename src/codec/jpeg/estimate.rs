@@ -81,7 +81,7 @@ impl Sample {
     /// counting finds bits in `control`.
     pub fn scaled_up(&self, control: &Spectrum, ln_step: f64, strip_bytes: u64) -> f64 {
         let times = count(control, ln_step).bits / count(&self.spectrum, ln_step).bits.max(1.0);
-        let body = (strip_bytes as f64 - OVERHEAD).max(1.0) * self.spectrum.weight() * times;
+        let body = (strip_bytes as f64 - OVERHEAD).max(1.0) * self.spectrum.weight * times;
         (OVERHEAD + body).ln()
     }
 }
@@ -91,5 +91,5 @@ const CONTROL_PIXELS: u64 = 1_500_000;
 
 /// The whole of a picture, or enough rows of its blocks to stand for it.
 pub fn control(picture: &Picture, chroma: Chroma) -> Spectrum {
-    Spectrum::of(picture, chroma, picture.pixel_count().div_ceil(CONTROL_PIXELS) as u32)
+    Spectrum::within(picture, chroma, CONTROL_PIXELS)
 }

@@ -56,7 +56,7 @@ impl Sample {
         Sample {
             fitted,
             pixels: picture.pixel_count() as f64,
-            spectrum: Spectrum::of(picture, Chroma::Halved, picture.pixel_count().div_ceil(SAMPLED_PIXELS) as u32),
+            spectrum: Spectrum::within(picture, Chroma::Halved, SAMPLED_PIXELS),
             ln_bits_per_pixel: Curve::default(),
         }
     }

@@ -15,7 +15,7 @@ pub struct Spectrum {
     /// Blocks of Cb and of Cr.
     pub(super) chroma: [Vec<[i16; 64]>; 2],
     /// Blocks of the picture for each block held, at least 1.
-    pub(super) weight: f64,
+    pub weight: f64,
 }
 
 impl Spectrum {
@@ -39,9 +39,9 @@ impl Spectrum {
         spectrum
     }
 
-    /// Blocks of the picture for each block held, at least 1.
-    pub fn weight(&self) -> f64 {
-        self.weight
+    /// The same of enough rows to stand for the picture: as many as hold about `pixels`, or all.
+    pub fn within(picture: &Picture, chroma: Chroma, pixels: u64) -> Spectrum {
+        Spectrum::of(picture, chroma, picture.pixel_count().div_ceil(pixels) as u32)
     }
 }
 
