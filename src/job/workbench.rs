@@ -13,9 +13,9 @@ use super::candidate::Candidate;
 use super::prepared::Prepared;
 use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish};
 
-/// Pixels at which two candidates are compared where only their order counts: a screen shows no more at once,
-/// and a comparison holds 110 bytes a pixel.
-pub const GLANCE_PIXELS: u64 = 2_000_000;
+/// Pixels at which two candidates are compared where only their order counts: about what a window shows at once. A
+/// comparison holds 110 bytes a pixel.
+pub const GLANCE_PIXELS: u64 = 1_000_000;
 
 /// Encodes that a search takes, those of a correction included (benches/fit.rs: 1.4 to 2.0, 3 in 95 of 100).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
