@@ -18,6 +18,7 @@ use bytefit::codec::{Effort, Encoder, Format};
 use bytefit::picture::{Chroma, Picture};
 use rayon::prelude::*;
 
+mod least_squares;
 mod pictures;
 
 /// Long sides that each picture is brought to, in pixels.
@@ -207,7 +208,7 @@ fn report<const N: usize>(name: &str, rows: &[Row<N>]) {
     if rows.is_empty() {
         return;
     }
-    let coefficients = fit(&rows.iter().collect::<Vec<_>>()).map(|value| format!("{value:.5}")).join(", ");
+    let coefficients = fit(rows.iter()).map(|value| format!("{value:.5}")).join(", ");
     println!("{name}: [{coefficients}]\n    {} rows, {}", rows.len(), spread(errors(rows)));
 }
 
@@ -216,10 +217,14 @@ fn errors<const N: usize>(rows: &[Row<N>]) -> Vec<f64> {
     let mut errors = Vec::new();
     for part in 0..PARTS {
         let (left_out, rest): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.picture % PARTS == part);
-        let coefficients = fit(&rest);
+        let coefficients = fit(rest.into_iter());
         errors.extend(left_out.iter().map(|row| row.value - apply(&coefficients, &row.features)));
     }
     errors
+}
+
+fn fit<'a, const N: usize>(rows: impl Iterator<Item = &'a Row<N>>) -> [f64; N] {
+    least_squares::fit(rows.map(|row| (row.features, row.value)))
 }
 
 fn spread(errors: Vec<f64>) -> String {
@@ -237,34 +242,4 @@ fn spread(errors: Vec<f64>) -> String {
         at(0.95),
         100.0 * near
     )
-}
-
-/// Least squares by the normal equations, with a touch of ridge.
-fn fit<const N: usize>(rows: &[&Row<N>]) -> [f64; N] {
-    let mut matrix = [[0.0; N]; N];
-    let mut right = [0.0; N];
-    for row in rows {
-        for i in 0..N {
-            right[i] += row.features[i] * row.value;
-            (0..N).for_each(|j| matrix[i][j] += row.features[i] * row.features[j]);
-        }
-    }
-    (0..N).for_each(|i| matrix[i][i] += 1e-3);
-    solve(matrix, right)
-}
-
-/// Gauss's elimination with pivots from the diagonal: the matrix is positive definite.
-fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> [f64; N] {
-    for i in 0..N {
-        for j in i + 1..N {
-            let factor = matrix[j][i] / matrix[i][i];
-            (i..N).for_each(|k| matrix[j][k] -= factor * matrix[i][k]);
-            right[j] -= factor * right[i];
-        }
-    }
-    for i in (0..N).rev() {
-        let known: f64 = (i + 1..N).map(|k| matrix[i][k] * right[k]).sum();
-        right[i] = (right[i] - known) / matrix[i][i];
-    }
-    right
 }

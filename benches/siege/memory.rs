@@ -24,18 +24,15 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 pub async fn rows(scale: Scale) -> Vec<Row> {
-    let fast = attack(scale, "200 pictures of 4 megapixels, WebP, fast", "target=100KB&format=webp&effort=fast").await;
-    let best = "target=100KB&format=webp,jpeg,png,avif&effort=best";
-    let best = attack(scale, "the same, every format, best", best).await;
-    // Here the model can't tell whether a smaller picture looks better: two are held against the whole one.
-    let doubtful = attack(scale, "the same, JPEG, scale in doubt", "target=70KB&format=jpeg").await;
-    fast.into_iter().chain(best).chain(doubtful).collect()
+    let fast = attack(scale, "200 pictures of 4 megapixels, WebP, fast", "format=webp&effort=fast").await;
+    let best = attack(scale, "the same, every format, best", "format=webp,jpeg,png,avif&effort=best").await;
+    fast.into_iter().chain(best).collect()
 }
 
 async fn attack(scale: Scale, name: &'static str, query: &str) -> [Row; 3] {
     let mut house = House::open(SETTINGS).await;
     let (address, base) = (house.address, house.resident_mib());
-    let query: &str = format!("deadline=60s&{query}").leak();
+    let query: &str = format!("target=100KB&deadline=60s&{query}").leak();
     let bodies = [picture::jpeg(2000, 1), picture::png(2000, 2)];
     let health = Watch::health(address);
     let until = Instant::now() + scale.seconds(60);

@@ -3,7 +3,6 @@
 use crate::codec::{Format, Probe};
 use crate::picture::transform;
 
-use super::workbench::GLANCE_PIXELS;
 use super::{Effort, Formats, Job};
 
 /// Bytes that the encoder of `format` holds at its peak, beside the picture. Estimates from what each encoder
@@ -36,11 +35,8 @@ pub fn memory_needed(probe: &Probe, job: &Job) -> u64 {
         Formats::Among(list) => list,
     };
     let encoders = formats.iter().map(|format| encoder_bytes(*format, size));
-    let scored = match job.min_score.is_some() || job.effort == Effort::Best {
-        true => worked,
-        false if job.downscale => worked.min(GLANCE_PIXELS),
-        false => 0,
-    };
+    let is_scored = job.min_score.is_some() || job.effort == Effort::Best;
+    let scored = if is_scored { worked } else { 0 };
     let scoring = scored.saturating_mul(SCORE_BYTES_PER_PIXEL);
     let at_work = match job.effort {
         // What each format prepared is kept, beside the reference that all are compared with.

@@ -6,6 +6,7 @@ mod downscale;
 mod error;
 mod finish;
 mod formats;
+pub mod gain;
 mod lossless;
 mod lossy;
 mod memory;

@@ -6,16 +6,12 @@ use std::time::Duration;
 use crate::codec::variant::Variant;
 use crate::codec::{Format, Metadata, container};
 use crate::fit::stop::{Stop, StopReason};
+use crate::picture::Picture;
 use crate::picture::score::{self, Reference};
-use crate::picture::{Picture, transform};
 
 use super::candidate::Candidate;
 use super::prepared::Prepared;
 use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish};
-
-/// Pixels at which two candidates are compared where only their order counts: about what a window shows at once. A
-/// comparison holds 110 bytes a pixel.
-pub const GLANCE_PIXELS: u64 = 1_000_000;
 
 /// Encodes that a search takes, those of a correction included (benches/fit.rs: 1.4 to 2.0, 3 in 95 of 100).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
@@ -41,8 +37,6 @@ pub struct Workbench<'a> {
     slowest: Duration,
     /// The picture, ready to be compared with; made when the first score is asked for.
     reference: Option<Reference>,
-    /// The same at a glance: no larger than [`GLANCE_PIXELS`].
-    glance: Option<(Picture, Reference)>,
 }
 
 /// The picture asked for, in the ways that it is encoded.
@@ -86,7 +80,6 @@ impl<'a> Workbench<'a> {
             record: Record::default(),
             slowest: Duration::ZERO,
             reference: None,
-            glance: None,
         }
     }
 
@@ -217,19 +210,6 @@ impl<'a> Workbench<'a> {
     pub fn score(&mut self, candidate: &Candidate) -> Result<f64, JobError> {
         let reference = self.reference.get_or_insert_with(|| Reference::new(self.picture, self.job.background));
         finish::score(reference, candidate, self.picture)
-    }
-
-    /// Whether `one` looks better than `other`, at a glance.
-    pub fn looks_better(&mut self, one: &Candidate, other: &Candidate) -> Result<bool, JobError> {
-        let (picture, background) = (self.picture, self.job.background);
-        let (asked, reference) = self.glance.get_or_insert_with(|| {
-            let share = (GLANCE_PIXELS as f64 / picture.pixel_count() as f64).sqrt().min(1.0);
-            let side = |pixels: u32| ((f64::from(pixels) * share) as u32).max(1);
-            let asked = transform::scale(picture, side(picture.width()), side(picture.height()));
-            let reference = Reference::new(&asked, background);
-            (asked, reference)
-        });
-        Ok(finish::score(reference, one, asked)? > finish::score(reference, other, asked)?)
     }
 }
 
