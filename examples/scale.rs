@@ -1,10 +1,10 @@
 //! Measures when a smaller picture looks better: the source of the constants of `src/job/gain.rs`.
 //!
-//! Each picture, brought to at most 1,024 pixels a side, is fitted to several targets at several scales; a line for
-//! each landing, as comma-separated values: format, file, target in bits a pixel of the whole picture, scale, quality
-//! that the model expected, SSIMULACRA2 of the landing scaled up again, against the whole picture. Then for each
-//! format the coefficients, and for each target what choosing by them gains on pictures that they were not fitted
-//! to, beside what the best choice would.
+//! Each picture, brought to two sizes, is fitted to several targets at several scales; a line for each landing, as
+//! comma-separated values: format, file, longer side, target in bits a pixel of the whole picture, scale, quality that
+//! the model expected, SSIMULACRA2 of the landing scaled up again, against the whole picture. Then for each format the
+//! coefficients, and for each target what choosing by them gains on pictures that they were not fitted to, beside what
+//! the best choice would.
 //!
 //! ```text
 //! cargo run --release --example scale -- DIRECTORY... [FORMAT...]
@@ -14,10 +14,10 @@ use std::ops::RangeInclusive;
 
 use bytefit::codec::rate::apply;
 use bytefit::codec::variant::Variant;
-use bytefit::codec::{self, Effort, EncodeError, Encoder, Limits};
+use bytefit::codec::{self, Effort, EncodeError, Encoder, Format, Limits};
 use bytefit::fit::search::{self, Aim, Encode};
 use bytefit::fit::stop::StopReason;
-use bytefit::job::gain::{self, Outlook, SCALES};
+use bytefit::job::gain::{self, MEASURED_STEPS, SCALES};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
 use bytefit::picture::transform;
@@ -28,27 +28,36 @@ mod pictures;
 
 const VARIANTS: [Variant; 4] = [Variant::JpegHalved, Variant::Webp, Variant::AvifHalved, Variant::PngPalette];
 
+/// Long sides that each picture is brought to, in pixels, unless it is smaller than the one before. Large pictures are
+/// smoother, and get fewer bits a pixel.
+const SIDES: [u32; 2] = [1024, 2048];
+
 /// Targets in bits a pixel.
-fn targets(variant: Variant) -> &'static [f64] {
-    match variant {
-        Variant::PngPalette => &[0.4, 0.6, 0.8, 1.2, 2.0, 3.0],
-        _ => &[0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8],
+fn targets(variant: Variant, side: u32) -> &'static [f64] {
+    match (variant, side) {
+        (Variant::PngPalette, 1024) => &[0.4, 0.6, 0.8, 1.2, 2.0, 3.0],
+        (Variant::PngPalette, _) => &[],
+        (_, 1024) => &[0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8],
+        _ => &[0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4],
     }
 }
+
+/// The quality from which on no step is asked about.
+const FINE: f64 = 80.0;
 
 /// Parts that the pictures are dealt into: each is judged by what the others teach.
 const PARTS: usize = 6;
 
-/// Coefficients for each of [`SCALES`].
-type Table = [[f64; 5]; SCALES.len()];
+/// Coefficients for each of the measured steps.
+type Table = [[f64; 3]; MEASURED_STEPS];
 
-/// A picture at a target, whole and smaller.
+/// A picture at a target, at all of the measured scales.
 struct Case {
+    format: Format,
     picture: usize,
+    side: u32,
     bits_per_pixel: f64,
-    whole: Landing,
-    /// For each of [`SCALES`].
-    smaller: Vec<Option<Landing>>,
+    landings: Vec<Option<Landing>>,
 }
 
 #[derive(Clone, Copy)]
@@ -59,19 +68,23 @@ struct Landing {
 }
 
 impl Case {
-    /// What is to be explained: for each scale with an answer its place, what the model knew, and the gain.
-    fn gains(&self) -> impl Iterator<Item = (usize, Outlook, f64)> {
-        let known = self.smaller.iter().enumerate().filter_map(|(place, landing)| Some((place, (*landing)?)));
-        known.map(|(place, landing)| {
-            let outlook =
-                Outlook { whole: self.whole.expected, smaller: landing.expected, bits_per_pixel: self.bits_per_pixel };
-            (place, outlook, landing.score - self.whole.score)
-        })
+    fn whole(&self) -> Landing {
+        self.landings[0].expect("there is one for each case")
     }
 
-    /// The most that can be gained.
-    fn best_gain(&self) -> f64 {
-        self.gains().map(|(_, _, gain)| gain).fold(0.0, f64::max)
+    /// What decides the gain of the step at `place`.
+    fn features(&self, place: usize, larger: Landing) -> [f64; 3] {
+        gain::features(self.format, larger.expected, self.bits_per_pixel / SCALES[place].powi(2))
+    }
+
+    /// The landings at both ends of the step at `place`.
+    fn step(&self, place: usize) -> Option<(Landing, Landing)> {
+        Some((self.landings[place]?, self.landings[place + 1]?))
+    }
+
+    /// The best score at any scale.
+    fn best_score(&self) -> f64 {
+        self.landings.iter().flatten().map(|landing| landing.score).fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
@@ -83,9 +96,15 @@ fn main() {
             .par_iter()
             .enumerate()
             .flat_map(|(index, file)| {
-                let picture = pictures::load(file, 1024);
+                let picture = pictures::load(file, u32::MAX);
                 let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-                measure(index, &name, &picture, variant)
+                let long = picture.width().max(picture.height());
+                let sides = SIDES.into_iter().filter(|side| *side == SIDES[0] || long > SIDES[0]);
+                let measured = sides.map(|side| {
+                    let sized = pictures::within(&picture, side);
+                    measure(index, &name, &sized, side, variant)
+                });
+                measured.flatten().collect::<Vec<Case>>()
             })
             .collect();
         report(variant, &cases);
@@ -93,80 +112,88 @@ fn main() {
 }
 
 /// Every target that the whole picture reaches.
-fn measure(index: usize, name: &str, picture: &Picture, variant: Variant) -> Vec<Case> {
+fn measure(index: usize, name: &str, picture: &Picture, side: u32, variant: Variant) -> Vec<Case> {
     let reference = Reference::new(picture, [255; 3]);
-    let sizes: Vec<Picture> = SCALES
-        .iter()
-        .map(|scale| {
-            let side = |pixels: u32| (f64::from(pixels) * scale).round() as u32;
-            transform::scale(picture, side(picture.width()), side(picture.height()))
-        })
-        .collect();
+    let scales = &SCALES[..=MEASURED_STEPS];
+    let scaled = |pixels: u32, scale: f64| (f64::from(pixels) * scale).round() as u32;
+    let size =
+        |scale: &f64| transform::scale(picture, scaled(picture.width(), *scale), scaled(picture.height(), *scale));
+    let sizes: Vec<Picture> = scales.iter().map(size).collect();
     let case = |bits: &f64| {
         let target = (picture.pixel_count() as f64 * bits / 8.0) as u64;
-        let landed = |size: &Picture, scale: f64| {
+        let landed = |(size, scale): (&Picture, &f64)| {
             let (expected, bytes) = land(variant, size, target)?;
             let decoded = codec::decode(&bytes, &Limits::default()).expect("our own file").picture;
             let score = reference.score(&transform::scale(&decoded, picture.width(), picture.height()));
-            println!("{},{name},{bits},{scale:.4},{expected:.2},{score:.2}", variant.format().name());
+            println!("{},{name},{side},{bits},{scale:.4},{expected:.2},{score:.2}", variant.format().name());
             Some(Landing { expected, score })
         };
-        let whole = landed(picture, 1.0)?;
-        let smaller = sizes.iter().zip(SCALES).map(|(size, scale)| landed(size, scale)).collect();
-        Some(Case { picture: index, bits_per_pixel: *bits, whole, smaller })
+        let whole = landed((&sizes[0], &scales[0]))?;
+        let landings = [Some(whole)].into_iter().chain(sizes.iter().zip(scales).skip(1).map(landed)).collect();
+        Some(Case { format: variant.format(), picture: index, side, bits_per_pixel: *bits, landings })
     };
-    targets(variant).iter().filter_map(case).collect()
+    targets(variant, side).iter().filter_map(case).collect()
 }
 
 fn report(variant: Variant, cases: &[Case]) {
     let name = variant.format().name();
-    for coefficients in fit(variant, cases.iter()) {
+    for coefficients in fit(cases.iter()) {
         println!("{name}: [{}],", coefficients.map(|value| format!("{value:.3}")).join(", "));
     }
-    let mut chosen: Vec<(f64, f64, f64)> = Vec::new();
+    let mut chosen: Vec<(&Case, f64)> = Vec::new();
     for part in 0..PARTS {
         let (left_out, rest): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.picture % PARTS == part);
-        let table = fit(variant, rest.into_iter());
-        chosen
-            .extend(left_out.iter().map(|case| (case.bits_per_pixel, choice(variant, &table, case), case.best_gain())));
+        let table = fit(rest.into_iter());
+        chosen.extend(left_out.into_iter().map(|case| (case, choice(&table, case))));
     }
-    for bits in targets(variant) {
-        let gains: Vec<_> = chosen.iter().filter(|(target, ..)| target == bits).collect();
+    let targets = SIDES.into_iter().flat_map(|side| targets(variant, side).iter().map(move |bits| (side, *bits)));
+    for (side, bits) in targets {
+        let gains: Vec<(f64, f64)> = chosen
+            .iter()
+            .filter(|(case, _)| case.side == side && case.bits_per_pixel == bits)
+            .map(|(case, score)| (score - case.whole().score, case.best_score() - case.whole().score))
+            .collect();
         let count = gains.len() as f64;
-        let least = gains.iter().map(|(_, gained, _)| *gained).fold(f64::INFINITY, f64::min);
-        let mean = |of: fn(&(f64, f64, f64)) -> f64| gains.iter().map(|row| of(row)).sum::<f64>() / count;
+        let least = gains.iter().map(|(gained, _)| *gained).fold(f64::INFINITY, f64::min);
+        let (gained, most) = gains.iter().fold((0.0, 0.0), |sum, row| (sum.0 + row.0, sum.1 + row.1));
         println!(
-            "{name} {bits} bpp: {count} gain {:.2} of {:.2}, least {least:.2}",
-            mean(|row| row.1),
-            mean(|row| row.2)
+            "{name} {side} px {bits} bpp: {count} gain {:.2} of {:.2}, least {least:.2}",
+            gained / count,
+            most / count
         );
     }
 }
 
-/// What the choice by `table` gains.
-fn choice(variant: Variant, table: &Table, case: &Case) -> f64 {
-    if gain::is_decent(variant.format(), case.whole.expected, case.bits_per_pixel) {
-        return 0.0;
+/// The score at the scale that `table` would choose.
+fn choice(table: &Table, case: &Case) -> f64 {
+    let mut best = (gain::MARGIN, case.whole().score);
+    if gain::is_decent(case.format, case.whole().expected, case.bits_per_pixel) {
+        return best.1;
     }
-    let expected = case.gains().map(|(place, outlook, gain)| (apply(&table[place], &outlook.features()), gain));
-    let best = expected.max_by(|one, other| one.0.total_cmp(&other.0));
-    best.filter(|(expected, _)| *expected >= gain::MARGIN).map_or(0.0, |(_, gained)| gained)
+    let mut gain = 0.0;
+    for (place, coefficients) in table.iter().enumerate() {
+        let Some((larger, smaller)) = case.step(place) else { break };
+        gain += apply(coefficients, &case.features(place, larger));
+        if gain > best.0 {
+            best = (gain, smaller.score);
+        }
+    }
+    best.1
 }
 
-/// The coefficients that explain the gains of pictures with room to gain. What comes near to the best choice, for as
-/// much as there is to gain, weighs most: errors elsewhere change nothing.
-fn fit<'a>(variant: Variant, cases: impl Iterator<Item = &'a Case>) -> Table {
-    let is_telling = |case: &&Case| !gain::is_decent(variant.format(), case.whole.expected - 10.0, 0.0);
-    let cases: Vec<&Case> = cases.filter(is_telling).collect();
-    std::array::from_fn(|wanted| {
-        let rows = cases.iter().flat_map(|case| {
-            let best = case.best_gain();
-            case.gains().filter(move |(place, ..)| *place == wanted).map(move |(_, outlook, gain)| {
-                let weight = 1.0 / (1.0 + ((best - gain) / (5.0 + 0.4 * best)).powi(2)).sqrt();
-                (outlook.features().map(|feature| feature * weight), gain * weight)
-            })
+/// The coefficients that explain the gain of each step. Those near to the best choice weigh most: errors elsewhere
+/// change nothing.
+fn fit<'a>(cases: impl Iterator<Item = &'a Case>) -> Table {
+    let cases: Vec<&Case> = cases.collect();
+    std::array::from_fn(|place| {
+        let steps = cases.iter().filter_map(|case| {
+            let (larger, smaller) = case.step(place).filter(|(larger, _)| larger.expected < FINE)?;
+            let missed = case.best_score() - larger.score.max(smaller.score);
+            let weight = 1.0 / (1.0 + (missed / 5.0).powi(2)).sqrt();
+            let features = case.features(place, larger).map(|feature| feature * weight);
+            Some((features, (smaller.score - larger.score) * weight))
         });
-        least_squares::fit(rows)
+        least_squares::fit(steps)
     })
 }
 
