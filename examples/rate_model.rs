@@ -83,7 +83,7 @@ fn main() {
 fn sizes(picture: &Picture) -> Vec<Picture> {
     let long_side = picture.width().max(picture.height());
     let smaller = SIDES.into_iter().filter(|side| *side < 2 * long_side.min(SIDES[0]));
-    smaller.map(|side| pictures::within(picture, side)).collect()
+    smaller.map(|side| pictures::within(picture.clone(), side)).collect()
 }
 
 fn learn(index: usize, picture: &Picture) -> Lessons {

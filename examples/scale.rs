@@ -101,7 +101,7 @@ fn main() {
                 let long = picture.width().max(picture.height());
                 let sides = SIDES.into_iter().filter(|side| *side == SIDES[0] || long > SIDES[0]);
                 let measured = sides.map(|side| {
-                    let sized = pictures::within(&picture, side);
+                    let sized = pictures::within(picture.clone(), side);
                     measure(index, &name, &sized, side, variant)
                 });
                 measured.flatten().collect::<Vec<Case>>()

@@ -19,6 +19,8 @@
 //! - [`fit`]: the search for the setting that lands on the target.
 //! - [`codec`]: bytes to pictures and back, one folder a format.
 //! - [`picture`]: pixels, orientation, resizing, score.
+//! - [`settings`]: defaults, file, environment and flags in one.
+//! - [`telemetry`]: where log lines go.
 //! - [`sandbox`]: what the serving process gives up before it meets its first client.
 //!
 //! The core (`picture`, `codec`, `fit`, `job`, `params`) is pure: it knows nothing of HTTP, tokio, the

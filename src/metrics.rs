@@ -158,7 +158,7 @@ impl Metrics {
         GaugeGuard::add(&self.memory_reserved_bytes, clamp(bytes))
     }
 
-    /// Notes the memory that jobs may reserve together.
+    /// Notes the memory that bodies, jobs and answers on their way may reserve together.
     pub fn set_memory_limit(&self, bytes: u64) {
         self.memory_limit_bytes.set(clamp(bytes));
     }
@@ -230,7 +230,7 @@ impl Metrics {
         self.queue_depth.get().try_into().unwrap_or(0)
     }
 
-    /// Memory that jobs at work have reserved, in bytes.
+    /// Memory that bodies, jobs at work and answers on their way have reserved, in bytes.
     pub fn memory_reserved_now(&self) -> u64 {
         self.memory_reserved_bytes.get().try_into().unwrap_or(0)
     }

@@ -110,6 +110,7 @@ pub struct Cache {
 #[serde(deny_unknown_fields)]
 pub struct Log {
     /// A level, or directives as RUST_LOG takes them.
+    #[serde(deserialize_with = "values::log_level")]
     pub level: String,
     pub format: LogFormat,
 }
@@ -199,8 +200,8 @@ impl Settings {
         }
     }
 
-    /// The first key whose value can't stand, and why.
-    fn conflict(&self) -> Option<(&'static str, String)> {
+    /// The first keys whose values can't stand, and why.
+    fn conflict(&self) -> Option<(Vec<&'static str>, String)> {
         let at_least_one = [
             ("server.max_connections", self.server.max_connections == 0),
             ("server.max_body", self.server.max_body == 0),
@@ -210,12 +211,12 @@ impl Settings {
             ("limits.max_target", self.limits.max_target == 0),
         ];
         if let Some((key, _)) = at_least_one.into_iter().find(|(_, zero)| *zero) {
-            return Some((key, "must be at least 1".to_owned()));
+            return Some((vec![key], "must be at least 1".to_owned()));
         }
         let (deadline, max) = (self.fit.deadline, self.fit.max_deadline);
         (deadline > max).then(|| {
             let (deadline, max) = (humantime::format_duration(deadline), humantime::format_duration(max));
-            ("fit.deadline", format!("{deadline} is longer than fit.max_deadline, {max}"))
+            (vec!["fit.deadline", "fit.max_deadline"], format!("deadline {deadline} is longer than max_deadline {max}"))
         })
     }
 }

@@ -31,11 +31,11 @@ fn files_in(directory: String) -> Vec<PathBuf> {
 /// The picture in `file`, on white, brought to at most `side` pixels a side.
 pub fn load(file: &Path, side: u32) -> Picture {
     let decoded = codec::decode(&std::fs::read(file).expect("readable"), &Limits::default()).expect("decodable");
-    transform::flatten(&within(&decoded.picture, side), [255; 3])
+    transform::flatten(&within(decoded.picture, side), [255; 3])
 }
 
 /// `picture` brought to at most `side` pixels a side.
-pub fn within(picture: &Picture, side: u32) -> Picture {
+pub fn within(picture: Picture, side: u32) -> Picture {
     transform::resize(
         picture,
         &Resize { width: Some(side), height: Some(side), fit: ResizeFit::Inside, enlarge: false },

@@ -143,7 +143,17 @@ fn print(file: &Path, fitted: Result<Fitted, String>, json: bool, output: &Outpu
     // Standard output may hold the picture itself, or lead to a reader that has gone.
     let _ =
         if output.is_stdout() { writeln!(std::io::stderr(), "{line}") } else { writeln!(std::io::stdout(), "{line}") };
-    fitted.answer.report.outcome == job::Outcome::Missed
+    let report = &fitted.answer.report;
+    let missed = report.outcome == job::Outcome::Missed;
+    if missed {
+        eprintln!(
+            "bytefit: {}: missed {} bytes: the smallest is {}",
+            file.display(),
+            report.target,
+            report.output.bytes
+        );
+    }
+    missed
 }
 
 fn text_line(file: &Path, fitted: &Fitted) -> String {

@@ -2,29 +2,41 @@
 //! one status line.
 
 use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{FAILED, fail};
+use super::{BAD_USAGE, FAILED, environment, fail};
+use crate::settings::{Flags, Settings, SettingsError};
 
 /// Time for each of connecting, sending and reading: well below the usual health check interval.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where the server answers [default: http://127.0.0.1:8080/health, or the port of the variable PORT]
+    /// Where the server answers [default: /health where the environment says that it listens]
     url: Option<String>,
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let port = std::env::var("PORT").unwrap_or_else(|_| "8080".to_owned());
-    let url = arguments.url.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}/health"));
+    let url = match arguments.url.clone().map_or_else(configured, Ok) {
+        Ok(url) => url,
+        Err(error) => return fail(BAD_USAGE, &error),
+    };
     match status(&url) {
         Ok(200) => ExitCode::SUCCESS,
         Ok(status) => fail(FAILED, &format!("{url} answered {status}")),
         Err(reason) => fail(FAILED, &format!("{url}: {reason}")),
     }
+}
+
+/// Where a server with this environment answers.
+fn configured() -> Result<String, SettingsError> {
+    let mut address = Settings::load(None, environment(), &Flags::default())?.server.listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    Ok(format!("http://{address}/health"))
 }
 
 /// The status code that `url` answers a GET with.

@@ -4,11 +4,17 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::job::Answer;
 
-/// Where answers go.
-pub enum Output {
+/// Where answers go, and which files are answers already.
+pub struct Output {
+    place: Place,
+    written: Mutex<HashSet<PathBuf>>,
+}
+
+enum Place {
     /// Beside each input, as NAME.fit.EXTENSION.
     Beside {
         inputs: HashSet<PathBuf>,
@@ -31,24 +37,12 @@ impl Output {
     /// # Errors
     /// In words for a person.
     pub fn new(files: &[PathBuf], asked: Option<&Path>) -> Result<Output, String> {
-        let inputs = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-        let Some(path) = asked.map(Path::to_owned) else { return Ok(Output::Beside { inputs }) };
-        let many = files.len() > 1;
-        if path.as_os_str() == "-" {
-            return if many { Err("standard output takes one file".to_owned()) } else { Ok(Output::Stdout) };
-        }
-        if path.is_dir() {
-            return Ok(Output::Directory { path, inputs });
-        }
-        if many || path.as_os_str().to_string_lossy().ends_with('/') {
-            return Err(format!("{} is not a directory", path.display()));
-        }
-        Ok(Output::File { path, inputs })
+        Ok(Output { place: Place::of(files, asked)?, written: Mutex::default() })
     }
 
     /// Whether answers go to standard output.
     pub fn is_stdout(&self) -> bool {
-        matches!(self, Output::Stdout)
+        matches!(self.place, Place::Stdout)
     }
 
     /// Writes the whole answer, or nothing; returns where it went.
@@ -58,18 +52,19 @@ impl Output {
     pub fn write(&self, input: &Path, answer: &Answer) -> Result<PathBuf, String> {
         let extension = answer.report.output.format.extension();
         let stem = input.file_stem().unwrap_or_default().to_string_lossy();
-        let (path, inputs) = match self {
-            Output::Stdout => {
+        let (path, inputs) = match &self.place {
+            Place::Stdout => {
                 write_through(std::io::stdout(), &answer.bytes).map_err(|error| error.to_string())?;
                 return Ok(PathBuf::from("-"));
             }
-            Output::Beside { inputs } => (input.with_file_name(format!("{stem}.fit.{extension}")), inputs),
-            Output::Directory { path, inputs } => (path.join(format!("{stem}.{extension}")), inputs),
-            Output::File { path, inputs } => (path.clone(), inputs),
+            Place::Beside { inputs } => (input.with_file_name(format!("{stem}.fit.{extension}")), inputs),
+            Place::Directory { path, inputs } => (path.join(format!("{stem}.{extension}")), inputs),
+            Place::File { path, inputs } => (path.clone(), inputs),
         };
         if path.canonicalize().is_ok_and(|existing| inputs.contains(&existing)) {
             return Err(format!("{} is an input, it is never overwritten", path.display()));
         }
+        self.claim(&path)?;
         let written = match path.metadata() {
             // A pipe or a device is written to: a file must not take its place.
             Ok(existing) if !existing.is_file() => {
@@ -79,6 +74,33 @@ impl Output {
         };
         written.map_err(|error| format!("can't write {}: {error}", path.display()))?;
         Ok(path)
+    }
+}
+
+impl Output {
+    /// Nothing, where `path` is no answer to another input yet.
+    fn claim(&self, path: &Path) -> Result<(), String> {
+        let is_first = self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        let taken = || format!("{} is the answer to another input, it is not overwritten", path.display());
+        is_first.then_some(()).ok_or_else(taken)
+    }
+}
+
+impl Place {
+    fn of(files: &[PathBuf], asked: Option<&Path>) -> Result<Place, String> {
+        let inputs = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+        let Some(path) = asked.map(Path::to_owned) else { return Ok(Place::Beside { inputs }) };
+        let many = files.len() > 1;
+        if path.as_os_str() == "-" {
+            return if many { Err("standard output takes one file".to_owned()) } else { Ok(Place::Stdout) };
+        }
+        if path.is_dir() {
+            return Ok(Place::Directory { path, inputs });
+        }
+        if many || path.as_os_str().to_string_lossy().ends_with('/') {
+            return Err(format!("{} is not a directory", path.display()));
+        }
+        Ok(Place::File { path, inputs })
     }
 }
 
@@ -115,6 +137,14 @@ mod tests {
         assert!(open_to_write(Path::new("/dev/null")).and_then(|file| write_through(file, b"bytes")).is_ok());
         let full = open_to_write(Path::new("/dev/full")).and_then(|file| write_through(file, b"bytes"));
         assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn an_answer_is_never_overwritten_by_another() {
+        let output = Output::new(&[PathBuf::from("a.jpg"), PathBuf::from("a.png")], None).unwrap();
+        assert!(output.claim(Path::new("a.fit.webp")).is_ok());
+        assert!(output.claim(Path::new("a.fit.webp")).unwrap_err().contains("another input"));
+        assert!(output.claim(Path::new("a.fit.png")).is_ok());
     }
 
     #[test]

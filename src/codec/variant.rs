@@ -71,7 +71,7 @@ impl Variant {
         }
     }
 
-    /// Time of an encode for each pixel, about: what a deadline is planned by (benches/codec.rs, at quality 75).
+    /// Time of an encode for each pixel, about: what a deadline is planned by (benches/codec.rs at quality 70, with room to spare).
     pub fn cost(self, effort: Effort) -> Duration {
         let [fast, balanced, best] = match self {
             Variant::JpegHalved | Variant::JpegFull => [15, 100, 110],

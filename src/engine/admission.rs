@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::EngineError;
-use super::room::{Hall, Room};
+use super::room::{Full, Hall, Room};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 const MIB: u64 = 1 << 20;
@@ -104,6 +104,16 @@ impl Admission {
         Ok(self.hall.room(self.retry_after()))
     }
 
+    /// Room for `bytes` of an answer, beside the bodies.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] while there is none.
+    pub fn hold(&self, bytes: u64) -> Result<Room, EngineError> {
+        let room = self.hall.room(self.retry_after());
+        room.take(bytes).map_err(|Full { retry_after }| EngineError::Overloaded { retry_after })?;
+        Ok(room)
+    }
+
     /// Takes a place in the queue.
     ///
     /// # Errors
@@ -119,7 +129,7 @@ impl Admission {
 
     /// Waits for a thread and for `bytes` of memory, until `deadline`.
     ///
-    /// A job that needs more than the whole limit is granted the whole limit: it runs, and runs alone.
+    /// A job that needs more than all jobs may have together is granted that: it runs, and runs alone.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the deadline comes first.

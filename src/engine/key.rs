@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::codec::{Format, MetadataPolicy};
+use crate::codec::MetadataPolicy;
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::picture::transform::{Resize, ResizeFit};
 
@@ -87,13 +87,16 @@ fn mode_text(mode: Mode) -> String {
     }
 }
 
-/// In the order given: it may decide between formats that look the same.
+/// In one order, whichever they were given in: it decides nothing.
 fn push_formats(text: &mut String, formats: &Formats) {
     match formats {
         Formats::Keep => text.push_str("keep"),
         Formats::Among(formats) => {
-            for format in formats {
-                write!(text, "{} ", Format::name(*format)).expect("a String takes every write");
+            let mut names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+            names.sort_unstable();
+            names.dedup();
+            for name in names {
+                write!(text, "{name} ").expect("a String takes every write");
             }
         }
     }
@@ -138,9 +141,10 @@ mod tests {
 
     use proptest::option;
     use proptest::prelude::*;
-    use proptest::sample::select;
+    use proptest::sample::{select, subsequence};
 
     use super::*;
+    use crate::codec::Format;
 
     fn modes() -> impl Strategy<Value = Mode> {
         prop_oneof![
@@ -151,7 +155,7 @@ mod tests {
     }
 
     fn formats() -> impl Strategy<Value = Formats> {
-        let lists = prop::collection::vec(select(&Format::OUTPUT[..]), 1..4);
+        let lists = subsequence(Format::OUTPUT.to_vec(), 1..4);
         prop_oneof![Just(Formats::Keep), lists.prop_map(Formats::Among)]
     }
 
@@ -213,6 +217,12 @@ mod tests {
         fn jobs_that_differ_never_share_a_key(job in jobs(), other in jobs()) {
             prop_assert_eq!(job == other, canonical(&job) == canonical(&other));
         }
+    }
+
+    #[test]
+    fn the_order_of_formats_decides_nothing() {
+        let among = |list: &[Format]| canonical(&Job::new(1, Formats::Among(list.to_vec())));
+        assert_eq!(among(&[Format::Webp, Format::Jpeg]), among(&[Format::Jpeg, Format::Webp, Format::Jpeg]));
     }
 
     #[test]

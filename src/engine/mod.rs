@@ -86,8 +86,8 @@ pub enum Source {
     Hit,
     /// Computed now; `stored` tells whether the cache keeps it.
     Miss { stored: bool },
-    /// Computed once for this and an identical request that came first.
-    Collapsed,
+    /// Computed once for this and an identical request that came first; stored as above.
+    Collapsed { stored: bool },
 }
 
 /// Why the engine has no answer. Cloneable: everyone who waits on one computation gets the same.
@@ -232,8 +232,8 @@ impl Engine {
         let landed = landed.map_err(|_| JobError::DeadlineExceeded { deadline })?;
         let dead = || Err(EngineError::Panicked { message: "the computation's task died".to_owned() });
         let mut computed = landed.unwrap_or_else(dead)?;
-        if !leads {
-            computed.source = Source::Collapsed;
+        if let (false, Source::Miss { stored }) = (leads, computed.source) {
+            computed.source = Source::Collapsed { stored };
         }
         Ok(shared.serve(key, computed))
     }
@@ -243,6 +243,14 @@ impl Engine {
         let key = Key::from_hex(id)?;
         let kept = self.shared.cache.get(&key).await?;
         Some(served(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }))
+    }
+
+    /// Memory for an answer on its way to a client who may be slow to read it.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] while there is none.
+    pub fn hold(&self, bytes: u64) -> Result<Room, EngineError> {
+        self.shared.admission.hold(bytes)
     }
 
     /// From now on admits nobody; work at hand goes on, and who was admitted is served.
@@ -321,8 +329,8 @@ impl Shared {
         let permit = permit?;
         let shared = Arc::clone(self);
         let kept = self.pool.run(move || {
-            // Given back when the work is over, whoever still waits for it then.
-            let _permit = permit;
+            // Given back when the work is over, whoever still waits for it then; the room of the body too.
+            let (_permit, input) = (permit, input);
             let kept = shared.work_now(&job, &input.bytes, &stop).map(Kept::new);
             if shared.admission.is_large(bytes) {
                 allocator::give_back();
@@ -334,12 +342,14 @@ impl Shared {
 
     /// The memory that `job` needs; its effort is lowered where it would need more than all jobs may have together.
     fn fit_into_memory(&self, job: &mut Job, input: &[u8]) -> Result<u64, JobError> {
-        let bytes = self.work.memory_needed(job, input, &self.limits)?;
-        if job.effort == Effort::Best && bytes > self.admission.job_memory_bytes() {
-            job.effort = Effort::Balanced;
-            return self.work.memory_needed(job, input, &self.limits);
+        if job.effort == Effort::Best {
+            match self.work.memory_needed(job, input, &self.limits, self.admission.job_memory_bytes()) {
+                Err(JobError::TooMuchMemory { .. }) => job.effort = Effort::Balanced,
+                needed => return needed,
+            }
         }
-        Ok(bytes)
+        // Whoever needs more than jobs may have together works alone, in the memory of bodies too.
+        self.work.memory_needed(job, input, &self.limits, self.admission.memory_limit_bytes())
     }
 
     /// Works on this thread, unless there is no reason left to.

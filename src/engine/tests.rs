@@ -14,6 +14,9 @@ use crate::job::{Facts, Formats, Report, StopReason, Timings};
 
 const MIB: u64 = 1 << 20;
 
+/// What a small body takes.
+const BODY: u64 = 64 << 10;
+
 /// A job like any other.
 pub fn job() -> Job {
     Job { deadline: Duration::from_secs(3600), ..Job::new(1000, Formats::Keep) }
@@ -72,9 +75,11 @@ struct Script {
 }
 
 impl Work for Script {
-    fn memory_needed(&self, job: &Job, input: &[u8], _: &Limits) -> Result<u64, JobError> {
+    fn memory_needed(&self, job: &Job, input: &[u8], _: &Limits, available: u64) -> Result<u64, JobError> {
         match input {
-            b"heavy" if job.effort == Effort::Best => Ok(1000 * MIB),
+            b"heavy" if job.effort == Effort::Best => {
+                Err(JobError::TooMuchMemory { width: 1, height: 1, needed: 1000 * MIB, available })
+            }
             b"bad header" => Err(DecodeError::Unsupported { found: Some("heic") }.into()),
             b"panicking header" => panic!("header"),
             text if text.starts_with(b"big") => Ok(60 * MIB),
@@ -137,7 +142,11 @@ impl Stage {
 
     fn run_job(&self, input: &str, job: Job) -> impl Future<Output = Result<Served, EngineError>> + Send + 'static {
         let (engine, room, input) = (self.engine.clone(), self.engine.admit(), input.to_owned());
-        async move { engine.run(upload(&input, room?), job).await }
+        async move {
+            let room = room?;
+            room.take(input.len() as u64).unwrap();
+            engine.run(upload(&input, room), job).await
+        }
     }
 
     /// Starts a run that holds a thread; returns when it does.
@@ -168,7 +177,7 @@ async fn thirty_identical_requests_make_one_computation() {
     let sources = join_all(runs).await.into_iter().map(|served| served.unwrap().unwrap().source);
     let (miss, rest): (Vec<_>, Vec<_>) = sources.partition(|source| *source == Source::Miss { stored: true });
     assert_eq!((miss.len(), rest.len()), (1, 29));
-    assert!(rest.iter().all(|source| *source == Source::Collapsed));
+    assert!(rest.iter().all(|source| *source == Source::Collapsed { stored: true }));
     assert_eq!(stage.runs(), 1);
     assert!(stage.metrics.render().contains("bytefit_coalesced_total 29"));
 }
@@ -238,7 +247,7 @@ async fn a_leader_that_disconnects_leaves_the_answer_to_the_others() {
     leader.abort();
     assert!(leader.await.unwrap_err().is_cancelled());
     stage.go.send(()).unwrap();
-    assert_eq!(other.await.unwrap().source, Source::Collapsed);
+    assert_eq!(other.await.unwrap().source, Source::Collapsed { stored: true });
     assert_eq!(stop.reason(), None);
     assert_eq!(stage.runs(), 1);
 }
@@ -259,7 +268,7 @@ async fn work_stops_when_the_last_one_leaves_and_keeps_its_permit_until_it_has()
     while stage.metrics.queue_depth() > 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(stage.gauges(), [1, 0, MIB], "the work has not noticed yet");
+    assert_eq!(stage.gauges(), [1, 0, MIB + BODY], "the work has not noticed yet, and still reads its input");
 
     let mut next = Box::pin(stage.run("next"));
     assert!(poll!(&mut next).is_pending());
@@ -267,6 +276,16 @@ async fn work_stops_when_the_last_one_leaves_and_keeps_its_permit_until_it_has()
     next.await.unwrap();
     assert_eq!(stage.gauges(), [0, 0, 0]);
     assert_eq!(stage.runs(), 2, "the queued work never started");
+}
+
+#[tokio::test]
+async fn answers_on_their_way_take_the_room_of_bodies() {
+    let stage = Stage::new(1, 8);
+    let held = stage.engine.hold(25 * MIB).unwrap();
+    assert!(matches!(stage.engine.hold(1), Err(EngineError::Overloaded { .. })));
+    assert_eq!(stage.gauges(), [0, 0, 25 * MIB]);
+    drop(held);
+    assert!(stage.engine.hold(1).is_ok());
 }
 
 #[tokio::test]
@@ -321,11 +340,11 @@ async fn memory_bounds_the_jobs_at_work() {
     while stage.metrics.queue_depth() == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(stage.gauges(), [1, 1, 60 * MIB]);
+    assert_eq!(stage.gauges(), [1, 1, 60 * MIB + 2 * BODY]);
     stage.go.send(()).unwrap();
     first.await.unwrap().unwrap();
     stage.started.recv().await.unwrap();
-    assert_eq!(stage.gauges(), [1, 0, 60 * MIB]);
+    assert_eq!(stage.gauges(), [1, 0, 60 * MIB + BODY]);
     stage.go.send(()).unwrap();
     second.await.unwrap().unwrap();
 }

@@ -9,8 +9,9 @@ pub trait Work: Send + Sync + 'static {
     /// job queues, and not on the pool.
     ///
     /// # Errors
-    /// When the header already shows that the job can't be done.
-    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits) -> Result<u64, JobError>;
+    /// [`JobError::TooMuchMemory`] where that is over `available`, and others when the header already shows that the
+    /// job can't be done.
+    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError>;
 
     /// Does `job` on `input`, asking `stop` now and then; on the pool.
     ///
@@ -24,9 +25,9 @@ pub trait Work: Send + Sync + 'static {
 pub struct Codecs;
 
 impl Work for Codecs {
-    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits) -> Result<u64, JobError> {
+    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {
         let probe = codec::probe(input, limits)?;
-        Ok(job::memory_needed(&probe, job))
+        job::memory_needed(&probe, job, limits, available)
     }
 
     fn run(&self, job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {

@@ -100,8 +100,6 @@ pub struct Attempt {
 pub struct Found {
     /// The attempt within the cap that is nearest to the best size.
     pub best: Option<Attempt>,
-    /// `x` and bytes of the smallest attempt.
-    pub smallest: Option<(f64, u64)>,
     /// `x` and bytes of every encode, in order.
     pub trace: Vec<(f64, u64)>,
     /// Why it ended early, if it did.
@@ -179,9 +177,6 @@ impl Found {
     fn learn(&mut self, attempt: Attempt, aim: &Aim) {
         let bytes = attempt.bytes.len() as u64;
         self.trace.push((attempt.x, bytes));
-        if self.smallest.is_none_or(|(_, smallest)| bytes < smallest) {
-            self.smallest = Some((attempt.x, bytes));
-        }
         let distance = |bytes: usize| aim.best.abs_diff(bytes as u64);
         let nearer = self.best.as_ref().is_none_or(|best| distance(attempt.bytes.len()) < distance(best.bytes.len()));
         if bytes <= aim.cap && nearer {
@@ -342,6 +337,12 @@ const MAX_RESIDUAL_SLOPE: f64 = 0.8;
 /// ln(step) from a state that was tried to the next that may differ: a hundredth of the bytes, then the coarsest
 /// grain of any encoder.
 const NUDGES: [f64; 4] = [0.012, 0.024, 0.048, 0.096];
+
+/// The first state at `x` or coarser.
+pub fn at_or_above(x: f64, snap: impl Fn(f64) -> f64) -> f64 {
+    let beside = [0.0].into_iter().chain(NUDGES).map(|nudge| snap(x + nudge));
+    beside.into_iter().find(|state| *state >= x).unwrap_or(x)
+}
 
 /// ln(step) between two states that moves the size by half a percent.
 const NARROW: f64 = 0.006;
@@ -531,7 +532,7 @@ mod tests {
         let mut fake = Fake::new(0.001, smooth(12.0, -0.8, 0.0));
         let found = search(&mut fake, &Aim::below(10)).unwrap();
         assert!(found.unreachable && found.best.is_none());
-        assert_eq!(found.smallest, Some((8.0, fake.bytes_at(8.0))));
+        assert_eq!(found.trace.last(), Some(&(8.0, fake.bytes_at(8.0))));
     }
 
     #[test]

@@ -183,6 +183,16 @@ impl From<&JobError> for Problem {
                 .with("parameter", "format")
                 .with("given", "keep")
                 .with("allowed", names(&Format::OUTPUT)),
+            JobError::TooMuchMemory { width, height, needed, available } => {
+                let pixels = u64::from(*width) * u64::from(*height);
+                let limit = (pixels as f64 * *available as f64 / *needed as f64) as u64;
+                Problem::new(Kind::TooManyPixels, detail)
+                    .with("width", *width)
+                    .with("height", *height)
+                    .with("limit", limit)
+                    .with("needed_bytes", *needed)
+                    .with("available_bytes", *available)
+            }
             JobError::TargetUnreachable { target, smallest } => Problem::new(Kind::TargetUnreachable, detail)
                 .with("target", *target)
                 .with("smallest_bytes", smallest.bytes)

@@ -14,12 +14,17 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::access_log::Note;
 use super::disposition::content_disposition;
+use super::problem::Problem;
 use super::report;
-use crate::engine::{Served, Source};
+use crate::engine::{Engine, Room, Served, Source};
 use crate::job::{Answer, Report};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// Bytes of an answer that the system takes at once, however slow the client (the listener's send buffer, half of what
+/// Linux makes of it).
+const SENT_AT_ONCE: u64 = 256 << 10;
 
 /// An answer and what the request wants of it.
 #[derive(Debug)]
@@ -34,20 +39,24 @@ pub struct Reply<'a> {
 
 impl Reply<'_> {
     /// The image, or 304 when `If-None-Match` names it.
-    pub fn image(&self, request: &HeaderMap) -> Response {
+    ///
+    /// # Errors
+    /// Overloaded, while there is no memory for a large answer on its way.
+    pub fn image(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
         let mut headers = self.headers();
         headers.insert(ETAG, header(&self.served.etag));
         if is_known(request, &self.served.etag) {
-            return self.noted((StatusCode::NOT_MODIFIED, headers).into_response());
+            return Ok(self.noted((StatusCode::NOT_MODIFIED, headers).into_response()));
         }
         let output = self.report().output;
+        let room = if output.bytes > SENT_AT_ONCE { Some(engine.hold(output.bytes)?) } else { None };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(output.format.media_type()));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(output.bytes));
         if let Some(filename) = self.filename {
             headers.insert(CONTENT_DISPOSITION, content_disposition(filename, output.format));
         }
-        let bytes = Bytes::from_owner(Shared(self.served.answer.clone()));
-        self.noted((headers, Body::from(bytes)).into_response())
+        let bytes = Bytes::from_owner(OnItsWay { answer: self.served.answer.clone(), _room: room });
+        Ok(self.noted((headers, Body::from(bytes)).into_response()))
     }
 
     /// The report instead of the image.
@@ -79,12 +88,15 @@ impl Reply<'_> {
     }
 }
 
-/// The bytes of an answer that the cache goes on sharing.
-struct Shared(Arc<Answer>);
+/// The bytes of an answer that the cache may share, and the memory that is reserved for them until they are sent.
+struct OnItsWay {
+    answer: Arc<Answer>,
+    _room: Option<Room>,
+}
 
-impl AsRef<[u8]> for Shared {
+impl AsRef<[u8]> for OnItsWay {
     fn as_ref(&self) -> &[u8] {
-        &self.0.bytes
+        &self.answer.bytes
     }
 }
 
@@ -117,7 +129,7 @@ fn cache_status(source: Source) -> &'static str {
         Source::Hit => "bytefit; hit",
         Source::Miss { stored: true } => "bytefit; fwd=miss; stored",
         Source::Miss { stored: false } => "bytefit; fwd=miss",
-        Source::Collapsed => "bytefit; fwd=miss; collapsed",
+        Source::Collapsed { .. } => "bytefit; fwd=miss; collapsed",
     }
 }
 

@@ -59,8 +59,11 @@ pub fn rounded(number: f64) -> f64 {
 
 /// Where the image is to be had; none when the cache did not keep it.
 fn url(served: &Served) -> Option<String> {
-    let kept = served.source != Source::Miss { stored: false };
-    kept.then(|| format!("/results/{}", served.id))
+    let is_kept = match served.source {
+        Source::Hit => true,
+        Source::Miss { stored } | Source::Collapsed { stored } => stored,
+    };
+    is_kept.then(|| format!("/results/{}", served.id))
 }
 
 fn facts(facts: &Facts) -> Value {
@@ -87,7 +90,7 @@ fn cache(source: Source) -> &'static str {
     match source {
         Source::Hit => "hit",
         Source::Miss { .. } => "miss",
-        Source::Collapsed => "collapsed",
+        Source::Collapsed { .. } => "collapsed",
     }
 }
 
@@ -95,7 +98,7 @@ fn cache(source: Source) -> &'static str {
 fn timings(served: &Served) -> Timings {
     match served.source {
         Source::Hit => Timings::default(),
-        Source::Miss { .. } | Source::Collapsed => served.answer.report.timings,
+        Source::Miss { .. } | Source::Collapsed { .. } => served.answer.report.timings,
     }
 }
 

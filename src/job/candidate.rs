@@ -12,8 +12,6 @@ pub struct Candidate {
     pub kind: Kind,
     /// SSIMULACRA2 against the picture asked for, once it was measured.
     pub score: Option<f64>,
-    /// Whether the search ended early, at the deadline.
-    pub cut_short: bool,
 }
 
 /// How a candidate holds the picture.

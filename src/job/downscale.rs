@@ -16,10 +16,11 @@ use super::workbench::Workbench;
 /// The quality that the next try is aimed at when nothing reached the cap at a scale.
 const MODEST: f64 = 45.0;
 
-/// Points of SSIMULACRA2 that may be lost on the way to a scale that gains more.
+/// Points of SSIMULACRA2 below the best gain so far from which on no smaller scale is asked about.
 const DIP: f64 = 2.0;
 
-/// Bytes grow with the side to this power at equal quality: fewer pixels, but busier ones (examples/scale.rs).
+/// Bytes grow with the side to about this power at equal quality: fewer pixels, but busier ones. A first guess, which the
+/// next try corrects.
 const BYTES_BY_SIDE: f64 = 1.6;
 
 /// The shortest long side, in pixels, that a picture is brought to.
@@ -71,7 +72,8 @@ fn best_place(bench: &mut Workbench, whole: &Prepared, aim: &Aim, scales: &[f64]
         gain += gain::gain(format, place - 1, quality, bits);
         if gain > best_gain {
             (best, best_gain) = (place, gain);
-        } else if gain < best_gain - DIP || bench.stop_reason().is_some() {
+        }
+        if gain < best_gain - DIP || bench.stop_reason().is_some() {
             break;
         }
         let picture = at_scale(whole.picture, *scale);

@@ -14,6 +14,12 @@ pub enum JobError {
     /// `format=keep`, and the input's format is one that bytefit only reads.
     #[error("{} is read but not written: name the formats that the answer may have", .0.name())]
     KeepUnwritable(Format),
+    /// The picture and its answer would take more memory than there is for all work together.
+    #[error(
+        "to work on a picture of {width}x{height} takes {needed} bytes of memory, more than the {available} that there \
+         are: send a smaller one, or ask for less"
+    )]
+    TooMuchMemory { width: u32, height: u32, needed: u64, available: u64 },
     /// No setting reaches the target.
     #[error("no setting reaches {target} bytes: the smallest is {} bytes", .smallest.bytes)]
     TargetUnreachable { target: u64, smallest: Smallest },

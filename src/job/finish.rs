@@ -44,7 +44,7 @@ pub fn finish(
         input,
         output,
         target: job.target,
-        outcome: outcome(candidate.kind, missed, candidate.cut_short),
+        outcome: outcome(candidate.kind, missed, record.cut_short),
         padded: len > unpadded,
         quality: candidate.kind.quality().map(on_scale),
         score: candidate.score,

@@ -34,8 +34,7 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
     let (mut too_large, mut too_late) = (None, None);
     let is_best_effort = bench.job.effort == Effort::Best;
     let ranked = ranked(bench, allowed, cap)?;
-    let (formats, is_hurried) = in_time_first(bench, ranked);
-    for format in formats {
+    for format in in_time_first(bench, ranked) {
         let found = match lossy::candidate(bench, format, cap) {
             // A picture too large for one format may fit another.
             Err(refusal @ JobError::Encode(EncodeError::TooLarge { .. })) => {
@@ -44,26 +43,26 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
             }
             // Another format may be faster.
             Err(late @ JobError::DeadlineExceeded { .. }) => {
+                bench.note_cut();
                 too_late.get_or_insert(late);
                 None
             }
             found => found?,
         };
         let Some(mut candidate) = found else { continue };
-        candidate.cut_short |= is_hurried;
         if bench.job.min_score.is_some() || is_best_effort && bench.has_time_to_score() {
             candidate.score = Some(bench.score(&candidate)?);
         } else if is_best_effort {
             // It can't be compared with others.
-            candidate.cut_short = true;
+            bench.note_cut();
         }
         let better = best.as_ref().is_none_or(|best| candidate.score > best.score);
         if better {
             best = Some(candidate);
         }
-        let cut_short = best.as_ref().is_some_and(|best| best.cut_short);
-        let good_enough = !is_best_effort && best.as_ref().is_some_and(|best| meets_score(bench.job, best));
-        if good_enough || cut_short || bench.stop_reason().is_some() {
+        bench.has_answer = best.as_ref().is_some_and(|best| meets_score(bench.job, best));
+        let good_enough = !is_best_effort && bench.has_answer;
+        if good_enough || bench.is_cut() || bench.stop_reason().is_some() {
             break;
         }
     }
@@ -72,6 +71,17 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
         (None, Some(refusal)) if bench.smallest().is_none() => Err(refusal),
         (None, _) => Err(bench.unreachable()),
     }
+}
+
+/// `candidate`, scored where the job asks for a score.
+///
+/// # Errors
+/// [`JobError::ScoreUnreachable`].
+pub fn scored(bench: &mut Workbench, mut candidate: Candidate) -> Result<Candidate, JobError> {
+    if bench.job.min_score.is_some() {
+        candidate.score = Some(bench.score(&candidate)?);
+    }
+    accept(bench.job, candidate)
 }
 
 /// # Errors
@@ -91,14 +101,15 @@ fn meets_score(job: &Job, candidate: &Candidate) -> bool {
     job.min_score.is_none_or(|least| candidate.score.is_some_and(|score| score >= least))
 }
 
-/// `ranked` with those first that there is time for, and whether another is the first then.
-fn in_time_first(bench: &mut Workbench, ranked: Vec<Format>) -> (Vec<Format>, bool) {
-    let first = ranked.first().copied();
+/// `ranked` with those first that there is time for.
+fn in_time_first(bench: &mut Workbench, ranked: Vec<Format>) -> Vec<Format> {
     let (in_time, late): (Vec<Format>, Vec<Format>) =
-        ranked.into_iter().partition(|format| bench.has_time_for_format(*format));
+        ranked.iter().partition(|format| bench.has_time_for_format(**format));
     let formats = [in_time, late].concat();
-    let is_hurried = formats.first().copied() != first;
-    (formats, is_hurried)
+    if formats.first() != ranked.first() {
+        bench.note_cut();
+    }
+    formats
 }
 
 /// The allowed formats, the best-looking first: those that keep an alpha channel before those that flatten it, then by

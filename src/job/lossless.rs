@@ -1,24 +1,51 @@
 //! Lossless answers: used when they fit. Must not know lossy encoders.
 
-use crate::codec::{Format, png, webp};
+use std::time::Duration;
+
+use crate::codec::{Effort, Format, png, webp};
 use crate::picture::Picture;
 
-use super::JobError;
 use super::candidate::{Candidate, Kind};
 use super::spec::DEFAULT_QUALITY;
 use super::workbench::Workbench;
+use super::{Job, JobError};
+
+/// Pixels up to which lossless is tried whatever the input.
+const SMALL: u64 = 2_000_000;
+
+/// Whether lossless encodes are worth trying, and their memory reserving, before a pixel was seen: of a larger picture
+/// that lossy coding has been through they take more than half a bit a pixel.
+pub fn is_thinkable(job: &Job, input: Format, pixels: u64) -> bool {
+    // A lower ceiling says that the last percents of the look are not worth their bytes.
+    job.quality >= DEFAULT_QUALITY
+        && (pixels <= SMALL || !matches!(input, Format::Jpeg | Format::Avif) || job.target >= pixels / 16)
+}
+
+/// Time of a lossless encode for each pixel, about (photographs of 12 megapixels; flat art takes less).
+fn pace(format: Format, effort: Effort) -> Duration {
+    let nanoseconds = match (format, effort) {
+        (Format::Webp, _) => 600,
+        (_, Effort::Fast) => 40,
+        (_, Effort::Balanced) => 250,
+        (_, Effort::Best) => 700,
+    };
+    Duration::from_nanos(nanoseconds)
+}
 
 /// A lossless candidate of at most `cap` bytes, where one of the allowed formats has such a mode and it fits.
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 pub fn candidate(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Option<Candidate>, JobError> {
-    // A lower ceiling says that the last percents of the look are not worth their bytes.
-    if bench.job.quality < DEFAULT_QUALITY || surely_over(bench.picture, cap) {
+    if !bench.may_be_lossless || surely_over(bench.picture, cap) {
         return Ok(None);
     }
     // WebP's lossless mode is smaller than PNG in nearly every picture.
     for format in [Format::Webp, Format::Png].into_iter().filter(|format| allowed.contains(format)) {
+        if !bench.has_time_at(pace(format, bench.job.effort)) {
+            bench.note_cut();
+            continue;
+        }
         let Some(file) = encode(bench, format)? else { continue };
         let candidate = Candidate {
             bytes: bench.dress(file, format),
@@ -26,8 +53,8 @@ pub fn candidate(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<
             width: bench.picture.width(),
             height: bench.picture.height(),
             kind: Kind::Lossless,
-            score: None,
-            cut_short: false,
+            // The same pixels: the score of SSIMULACRA2 for identity.
+            score: Some(100.0),
         };
         bench.note(&candidate);
         if candidate.len() <= cap && bench.job.mode.is_near_enough(bench.job.target, candidate.len()) {
@@ -54,8 +81,8 @@ fn encode(bench: &Workbench, format: Format) -> Result<Option<Vec<u8>>, JobError
 }
 
 /// Whether no lossless encoder is expected to reach `cap`: it takes at least three quarters of a byte for each pixel
-/// that differs from its left, its upper and its upper left neighbour. Photographs take one to two bytes for such a
-/// pixel; text and flat art have few of them.
+/// that its neighbours don't foretell. Photographs take one to two bytes for such a pixel; text, flat art and gradients
+/// have few of them.
 fn surely_over(picture: &Picture, cap: u64) -> bool {
     let pixel_bytes = picture.layout().bytes_per_pixel();
     let row_bytes = picture.width() as usize * pixel_bytes;
@@ -67,12 +94,21 @@ fn surely_over(picture: &Picture, cap: u64) -> bool {
     })
 }
 
-/// Pixels of `row` that differ from their neighbours to the left, above and above left.
+/// Pixels of `row` that are neither one of their neighbours to the left, above and above left, nor, within a unit, what
+/// the slope between those leads to.
 fn novel_pixels(above: &[u8], row: &[u8], pixel_bytes: usize) -> u64 {
     let novel = |start: &usize| {
         let (here, left) = (*start..start + pixel_bytes, start - pixel_bytes..*start);
+        let is_on_slope = |at: usize| {
+            let level = |row: &[u8], at: usize| i32::from(row[at]);
+            let slope = level(row, at - pixel_bytes) + level(above, at) - level(above, at - pixel_bytes);
+            (level(row, at) - slope).abs() <= 1
+        };
         let pixel = &row[here.clone()];
-        pixel != &row[left.clone()] && pixel != &above[here] && pixel != &above[left]
+        pixel != &row[left.clone()]
+            && pixel != &above[here.clone()]
+            && pixel != &above[left]
+            && !here.into_iter().all(is_on_slope)
     };
     (pixel_bytes..row.len()).step_by(pixel_bytes).filter(novel).count() as u64
 }

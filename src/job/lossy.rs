@@ -20,7 +20,7 @@ use super::{Effort, Job, JobError, Mode};
 /// The best-looking file of `format` within `cap` bytes; none when no setting reaches it.
 ///
 /// # Errors
-/// [`JobError::Encode`], [`JobError::Cancelled`].
+/// [`JobError::Encode`], [`JobError::Cancelled`], [`JobError::DeadlineExceeded`] where there is no time to begin.
 pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Option<Candidate>, JobError> {
     let aim = aim(bench.job, cap);
     let whole = bench.prepared(format);
@@ -45,7 +45,7 @@ pub fn expected_quality(bench: &mut Workbench, format: Format, cap: u64) -> Resu
 pub struct Landing {
     /// The best file within the cap; none when no setting reaches it.
     pub candidate: Option<Candidate>,
-    /// The encode nearest to the cap.
+    /// The encode nearest to the cap; none where the search ended early, so that nothing follows from it.
     pub known: Option<Known>,
 }
 
@@ -59,7 +59,7 @@ pub struct Known {
 /// The best file of what `prepared` holds, as large as it is.
 ///
 /// # Errors
-/// [`JobError::Encode`], [`JobError::Cancelled`].
+/// As [`candidate`].
 pub fn at_size(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<Landing, JobError> {
     let mut landing = Landing { candidate: None, known: None };
     let ceiling = bench.job.quality;
@@ -76,7 +76,10 @@ pub fn at_size(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<
         let bytes_left = found.best.as_ref().is_some_and(|best| (best.bytes.len() as u64) < aim.content);
         let finer_may_do_better = found.at_finest && bytes_left && ceiling > variant.best_quality();
         let stopped = found.stopped.is_some();
-        landing.known = hand.nearest(&found, aim).or(landing.known);
+        if stopped {
+            hand.bench.note_cut();
+        }
+        landing.known = hand.nearest(&found, aim).or(landing.known).filter(|_| !stopped);
         landing.candidate = hand.candidate(found).or(landing.candidate);
         if !finer_may_do_better || stopped {
             break;
@@ -119,7 +122,8 @@ fn aim(job: &Job, cap: u64) -> Aim {
     let below = Aim::below(cap);
     match (job.mode, job.effort) {
         (Mode::Close { tolerance }, _) => Aim::around(job.target, tolerance),
-        (_, Effort::Fast) => Aim { impatience: 0.1, ..below },
+        // One correction, wherever it lands below the cap.
+        (_, Effort::Fast) => Aim { impatience: 1.0, ..below },
         (_, Effort::Balanced) => below,
         (_, Effort::Best) => Aim { impatience: 0.0, ..below },
     }
@@ -142,7 +146,8 @@ impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
         let ceiling = bench.job.quality.min(variant.best_quality());
         // 100 is the end of every scale, whatever score it stands for.
         let finest = if ceiling >= 100.0 { *whole.start() } else { variant.scale().ln_step(ceiling) };
-        let range = finest.clamp(*whole.start(), *whole.end())..=*whole.end();
+        let finest = finest.clamp(*whole.start(), *whole.end());
+        let range = search::at_or_above(finest, |x| encoder.snap(x))..=*whole.end();
         Ok(Hand { bench, variant, picture, encoder, range })
     }
 
@@ -153,10 +158,10 @@ impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
         if whole { Kind::Quality(quality) } else { Kind::Downscaled(quality) }
     }
 
-    fn dressed(&self, x: f64, bytes: Vec<u8>, cut_short: bool) -> Candidate {
+    fn dressed(&self, x: f64, bytes: Vec<u8>) -> Candidate {
         let format = self.variant.format();
         let (width, height) = (self.picture.width(), self.picture.height());
-        Candidate { bytes, format, width, height, kind: self.kind(x), score: None, cut_short }
+        Candidate { bytes, format, width, height, kind: self.kind(x), score: None }
     }
 
     fn nearest(&self, found: &Found, aim: &Aim) -> Option<Known> {
@@ -165,8 +170,7 @@ impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
     }
 
     fn candidate(&self, found: Found) -> Option<Candidate> {
-        let cut_short = found.stopped.is_some();
-        found.best.map(|best| self.dressed(best.x, best.bytes, cut_short))
+        found.best.map(|best| self.dressed(best.x, best.bytes))
     }
 }
 
@@ -201,12 +205,13 @@ impl Encode for Hand<'_, '_, '_> {
         let started = Instant::now();
         let file = self.bench.dress(self.encoder.encode(x)?, self.variant.format());
         self.bench.note_pace(self.picture, started.elapsed());
-        let candidate = self.dressed(x, file, false);
+        let candidate = self.dressed(x, file);
         self.bench.note(&candidate);
         Ok(candidate.bytes)
     }
 
     fn stop(&self, has_answer: bool) -> Option<StopReason> {
+        let has_answer = has_answer || self.bench.has_answer;
         let too_late = || has_answer && !self.bench.has_time_for(self.picture);
         self.bench.stop_reason().or_else(|| too_late().then_some(StopReason::Deadline))
     }

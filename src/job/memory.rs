@@ -1,9 +1,9 @@
 //! What a job costs in memory, from the header alone. Must not know how the permit is taken.
 
-use crate::codec::{Format, Probe};
-use crate::picture::transform;
+use crate::codec::{Format, Limits, Probe};
+use crate::picture::{Orientation, transform};
 
-use super::{Effort, Formats, Job};
+use super::{Effort, Formats, Job, JobError, check_asked_size, finish, formats, lossless};
 
 /// Bytes that the encoder of `format` holds at its peak, beside the picture. Estimates from what each encoder
 /// allocates, on the high side.
@@ -24,9 +24,30 @@ fn encoder_bytes(format: Format, (width, height): (u32, u32)) -> u64 {
 /// Bytes a pixel while a candidate is scored: fast-ssim2 holds 48 for the reference and 60 to compare.
 const SCORE_BYTES_PER_PIXEL: u64 = 110;
 
-/// Bytes of memory that the job needs at its peak, estimated from the header: decoding, transforming,
-/// encoding, scoring. Errs high.
-pub fn memory_needed(probe: &Probe, job: &Job) -> u64 {
+/// Bytes a pixel of libwebp's lossless mode: 30 on noise, 22 on a photograph.
+const LOSSLESS_WEBP_BYTES_PER_PIXEL: u64 = 36;
+
+/// Copies of an answer while it is padded.
+const PADDED_COPIES: u64 = 3;
+
+/// Bytes of memory that the job needs at its peak, estimated from the header.
+///
+/// # Errors
+/// [`JobError::TooMuchMemory`] where that is over `available`; [`JobError::KeepUnwritable`] and
+/// [`JobError::Decode`] where the header alone tells that the job can't be done.
+pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) -> Result<u64, JobError> {
+    formats::allowed(job, probe.format)?;
+    check_asked_size(job, probe, limits)?;
+    let needed = bytes_at_peak(probe, job);
+    if needed > available {
+        let (width, height) = (probe.width, probe.height);
+        return Err(JobError::TooMuchMemory { width, height, needed, available });
+    }
+    Ok(needed)
+}
+
+/// Decoding, transforming, encoding, scoring, padding. Errs high.
+fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
     let pixels = u64::from(probe.width) * u64::from(probe.height);
     let size = worked_size(probe, job);
     let worked = u64::from(size.0) * u64::from(size.1);
@@ -34,7 +55,11 @@ pub fn memory_needed(probe: &Probe, job: &Job) -> u64 {
         Formats::Keep => &[probe.format],
         Formats::Among(list) => list,
     };
-    let encoders = formats.iter().map(|format| encoder_bytes(*format, size));
+    let may_be_lossless = lossless::is_thinkable(job, probe.format, worked);
+    let encoders = formats.iter().map(|format| match format {
+        Format::Webp if may_be_lossless => worked.saturating_mul(LOSSLESS_WEBP_BYTES_PER_PIXEL),
+        format => encoder_bytes(*format, size),
+    });
     let is_scored = job.min_score.is_some() || job.effort == Effort::Best;
     let scored = if is_scored { worked } else { 0 };
     let scoring = scored.saturating_mul(SCORE_BYTES_PER_PIXEL);
@@ -46,8 +71,15 @@ pub fn memory_needed(probe: &Probe, job: &Job) -> u64 {
     };
     // The picture on its background, and without the colours that nobody sees.
     let views = if probe.alpha { worked.saturating_mul(7) } else { 0 };
-    let pictures = probe.decode_bytes.max(pixels * 4).saturating_add(worked.saturating_mul(4)).saturating_add(views);
-    pictures.saturating_add(at_work)
+    // Turning copies the picture, and so does scaling one with an alpha channel, to multiply its colours by that.
+    let transforming = match (probe.alpha, probe.orientation) {
+        (true, _) => 8,
+        (false, Orientation::Upright) => 4,
+        (false, _) => 6,
+    };
+    let padded = finish::wanted_size(&job.mode, job.target, 0).saturating_mul(PADDED_COPIES);
+    let pictures = probe.decode_bytes.max(pixels.saturating_mul(transforming)).saturating_add(worked.saturating_mul(4));
+    pictures.saturating_add(views).saturating_add(at_work).saturating_add(padded)
 }
 
 /// Size of the picture that is encoded: the input's, or that which resizing asks for.
@@ -62,13 +94,29 @@ fn worked_size(probe: &Probe, job: &Job) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Orientation;
+    use crate::job::Mode;
 
     fn needed(width: u32, height: u32, format: Format) -> u64 {
         let orientation = Orientation::Upright;
         let (animated, alpha, decode_bytes) = (false, false, 0);
         let probe = Probe { format: Format::Png, width, height, animated, alpha, orientation, decode_bytes };
-        memory_needed(&probe, &Job { downscale: false, ..Job::new(1000, Formats::Among(vec![format])) })
+        let job = Job { quality: 90.0, ..Job::new(1000, Formats::Among(vec![format])) };
+        memory_needed(&probe, &job, &Limits::default(), u64::MAX).unwrap()
+    }
+
+    #[test]
+    fn what_takes_more_than_there_is_is_refused() {
+        let (animated, alpha, decode_bytes, orientation) = (false, false, 0, Orientation::Upright);
+        let (width, height) = (1000, 1000);
+        let probe = Probe { format: Format::Jpeg, width, height, animated, alpha, orientation, decode_bytes };
+        let needed = |job: &Job, available| memory_needed(&probe, job, &Limits::default(), available);
+        let job = Job { quality: 90.0, ..Job::new(1_000_000, Formats::Keep) };
+        assert_eq!(needed(&job, 20_000_000), Ok(20_000_000));
+        assert!(matches!(needed(&job, 19_999_999), Err(JobError::TooMuchMemory { needed: 20_000_000, .. })));
+        let exact = Job { mode: Mode::Exact, ..job.clone() };
+        assert_eq!(needed(&exact, u64::MAX), Ok(23_000_000), "padding takes memory too");
+        let lossless = Job { quality: 95.0, formats: Formats::Among(vec![Format::Webp]), ..job };
+        assert_eq!(needed(&lossless, u64::MAX), Ok(44_000_000));
     }
 
     #[test]

@@ -51,11 +51,13 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     let upright = transform::orient(decoded.picture, decoded.orientation);
     let input_facts =
         Facts { bytes: input.len() as u64, format: probe.format, width: upright.width(), height: upright.height() };
-    if let Some(candidate) = passthrough::candidate(job, input, &input_facts, &allowed) {
-        return finish::finish(job, candidate, input_facts, Workbench::idle(), timings);
+    let as_it_is = passthrough::candidate(job, input, &input_facts, &allowed);
+    let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;
+    if let Some(candidate) = as_it_is.as_ref().filter(|_| !may_be_finer_than_asked) {
+        return finish::finish(job, candidate.clone(), input_facts, Workbench::idle(), timings);
     }
     let picture = match &job.resize {
-        Some(resize) => transform::resize(&upright, resize),
+        Some(resize) => transform::resize(upright, resize),
         None => upright,
     };
     timings.transform = transforming.elapsed();
@@ -66,8 +68,13 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     let flat = needs_flat.then(|| transform::flatten(&picture, job.background));
     let bare = hidden::without_hidden_colours(&picture);
     let views = Views { asked: &picture, bare: &bare, flat: flat.as_ref().unwrap_or(&picture) };
-    let mut bench = Workbench::new(job, views, &metadata, stop);
-    let fitted = fit(&mut bench, &allowed, &input_facts);
+    let mut bench = Workbench::new(job, views, probe.format, &metadata, stop);
+    let fitted = match (fit(&mut bench, &allowed, &input_facts), as_it_is) {
+        // It was below the ceiling already: coding it once more would lose more than it saves.
+        (Ok(candidate), Some(input)) if candidate.len() * 10 > input.len() * 9 => Ok(input),
+        (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => Ok(input),
+        (fitted, _) => fitted,
+    };
     timings.search = searching.elapsed();
     finish::finish(job, fitted?, input_facts, bench.into_record(), timings)
 }
@@ -75,18 +82,21 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
 /// The best-looking candidate that meets the job, over the allowed formats.
 fn fit(bench: &mut Workbench, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
     let target = bench.job.target;
-    // Never larger than what came in, where that could have been the answer's format; but a picture is not made
-    // smaller for it.
-    if bench.job.never_outgrows_input() && allowed.contains(&input.format) && input.bytes < target {
-        bench.may_shrink = false;
-        match formats::best(bench, allowed, input.bytes) {
-            Err(JobError::TargetUnreachable { .. }) => bench.may_shrink = bench.job.downscale,
-            other => return other,
+    // Never larger than what came in, where that could have been the answer's format; rather than miss that, a picture
+    // is made smaller.
+    if bench.job.never_outgrows(input) && allowed.contains(&input.format) && input.bytes < target {
+        for may_shrink in [false, true].into_iter().filter(|may_shrink| bench.job.downscale || !may_shrink) {
+            bench.may_shrink = may_shrink;
+            match formats::best(bench, allowed, input.bytes) {
+                Err(JobError::TargetUnreachable { .. }) => {}
+                other => return other,
+            }
         }
     }
     match formats::best(bench, allowed, target) {
         Err(unreachable @ JobError::TargetUnreachable { .. }) if bench.job.on_miss == OnMiss::Smallest => {
-            bench.smallest().ok_or(unreachable)
+            let smallest = bench.smallest().ok_or(unreachable)?;
+            formats::scored(bench, smallest)
         }
         other => other,
     }

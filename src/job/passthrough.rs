@@ -35,6 +35,5 @@ pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> 
         kind: Kind::Passthrough,
         // The same pixels: the score of SSIMULACRA2 for identity.
         score: Some(100.0),
-        cut_short: false,
     })
 }

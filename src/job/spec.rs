@@ -5,9 +5,9 @@ use std::time::Duration;
 pub use crate::codec::Effort;
 use crate::codec::{Format, MetadataPolicy};
 use crate::fit::stop::{Stop, StopReason};
-use crate::picture::transform::Resize;
+use crate::picture::transform::{Resize, resized_size};
 
-use super::JobError;
+use super::{Facts, JobError};
 
 /// Everything that decides an answer besides the input's bytes; always valid.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +28,7 @@ pub struct Job {
     /// What lies under transparency when the format has none: red, green, blue.
     pub background: [u8; 3],
     pub on_miss: OnMiss,
-    /// Time for the whole job, from the moment it is admitted.
+    /// Time for the whole job, from the last byte of the request.
     pub deadline: Duration,
 }
 
@@ -108,8 +108,12 @@ impl Job {
         }
     }
 
-    /// Whether the answer must not be larger than the input (mode fit, and no enlarging).
-    pub fn never_outgrows_input(&self) -> bool {
-        matches!(self.mode, Mode::Fit { .. }) && !self.resize.is_some_and(|resize| resize.enlarge)
+    /// Whether the answer must not be larger than `input` (mode fit, and no enlarging).
+    pub fn never_outgrows(&self, input: &Facts) -> bool {
+        let enlarges = |resize: &Resize| {
+            let (width, height) = resized_size(input.width, input.height, resize);
+            width > input.width || height > input.height
+        };
+        matches!(self.mode, Mode::Fit { .. }) && !self.resize.as_ref().is_some_and(enlarges)
     }
 }

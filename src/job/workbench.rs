@@ -11,9 +11,9 @@ use crate::picture::score::{self, Reference};
 
 use super::candidate::Candidate;
 use super::prepared::Prepared;
-use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish};
+use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish, lossless};
 
-/// Encodes that a search takes, those of a correction included (benches/fit.rs: 1.4 to 2.0, 3 in 95 of 100).
+/// Encodes that a search takes, those of a correction included (benches/fit/main.rs: 1.0 to 1.8, 2 or 3 in 95 of 100).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
 
 /// Times are told from a table: another machine, or another picture, may be faster by this.
@@ -29,6 +29,10 @@ pub struct Workbench<'a> {
     prepared: Vec<Rc<Prepared<'a>>>,
     /// Whether the picture may be made smaller than asked for.
     pub may_shrink: bool,
+    /// Whether lossless encodes are tried.
+    pub may_be_lossless: bool,
+    /// Whether there is an answer already: then nothing is begun that the deadline would cut off.
+    pub has_answer: bool,
     /// What is written into every file.
     metadata: &'a Metadata,
     stop: &'a Stop,
@@ -54,6 +58,8 @@ pub struct Views<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     pub steps: Vec<Step>,
+    /// Whether the deadline ended a search early, or chose a format or kept one from being tried.
+    pub cut_short: bool,
     /// Of each format the coarsest encode of the smallest picture. Every search that gives up has been there, so that
     /// asking for its size will not fail, whereas a file that is smaller still may not be found again.
     floors: Vec<Candidate>,
@@ -67,14 +73,16 @@ impl Record {
 }
 
 impl<'a> Workbench<'a> {
-    /// An empty bench.
-    pub fn new(job: &'a Job, views: Views<'a>, metadata: &'a Metadata, stop: &'a Stop) -> Workbench<'a> {
+    /// An empty bench for what came as `input`.
+    pub fn new(job: &'a Job, views: Views<'a>, input: Format, metadata: &'a Metadata, stop: &'a Stop) -> Workbench<'a> {
         Workbench {
             job,
             picture: views.asked,
             views,
             prepared: Vec::new(),
             may_shrink: job.downscale,
+            may_be_lossless: lossless::is_thinkable(job, input, views.asked.pixel_count()),
+            has_answer: false,
             metadata,
             stop,
             record: Record::default(),
@@ -109,13 +117,14 @@ impl<'a> Workbench<'a> {
         Variant::of(format).first().is_some_and(|variant| self.stop.has_time_for(self.expected(*variant, picture)))
     }
 
-    /// Nothing, where a first encode of `picture` is worth beginning: at its usual pace it would not take much longer
-    /// than there is time.
+    /// Nothing, where a first encode of `picture` is worth beginning: at its usual pace it would not take longer than
+    /// there is time, or, while there is no answer, not much longer.
     ///
     /// # Errors
     /// [`JobError::DeadlineExceeded`].
     pub fn check_time(&self, variant: Variant, picture: &Picture) -> Result<(), JobError> {
-        let is_near = self.stop.has_time_for(self.expected(variant, picture).div_f64(UNCERTAINTY));
+        let hope = if self.has_answer { 1.0 } else { UNCERTAINTY };
+        let is_near = self.stop.has_time_for(self.expected(variant, picture).div_f64(hope));
         if is_near { Ok(()) } else { Err(JobError::DeadlineExceeded { deadline: self.job.deadline }) }
     }
 
@@ -125,9 +134,24 @@ impl<'a> Workbench<'a> {
         pace.mul_f64(picture.pixel_count() as f64)
     }
 
+    /// Whether work that takes `pace` for each pixel of the picture asked for would be done by the deadline.
+    pub fn has_time_at(&self, pace: Duration) -> bool {
+        self.stop.has_time_for(pace.mul_f64(self.picture.pixel_count() as f64))
+    }
+
     /// Whether a comparison with the picture asked for would be done by the deadline.
     pub fn has_time_to_score(&self) -> bool {
-        self.stop.has_time_for(score::COST.mul_f64(self.picture.pixel_count() as f64))
+        self.has_time_at(score::COST)
+    }
+
+    /// Notes that more time might have found a better answer.
+    pub fn note_cut(&mut self) {
+        self.record.cut_short = true;
+    }
+
+    /// Whether it would.
+    pub fn is_cut(&self) -> bool {
+        self.record.cut_short
     }
 
     /// Notes how long an encode of `picture` took.
@@ -222,12 +246,12 @@ mod tests {
     use crate::picture::Layout;
 
     /// What `ask` says of a bench with a picture of a megapixel.
-    fn on_bench<T>(effort: Effort, deadline: Duration, ask: impl FnOnce(&Workbench) -> T) -> T {
+    fn on_bench<T>(effort: Effort, deadline: Duration, ask: impl FnOnce(&mut Workbench) -> T) -> T {
         let job = Job { effort, deadline, ..Job::new(1000, Formats::Keep) };
         let picture = Picture::new(1000, 1000, Layout::Rgb, vec![0; 3_000_000]);
         let views = Views { asked: &picture, bare: &picture, flat: &picture };
         let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now() + deadline));
-        ask(&Workbench::new(&job, views, &metadata, &stop))
+        ask(&mut Workbench::new(&job, views, Format::Jpeg, &metadata, &stop))
     }
 
     fn effort_within(deadline: Duration, asked: Effort) -> Effort {
@@ -243,6 +267,19 @@ mod tests {
         };
         assert!(may_begin(10_000));
         assert!(!may_begin(1));
+    }
+
+    #[test]
+    fn an_answer_is_not_put_at_risk_by_an_encode_that_may_be_late() {
+        // 50 ms are what an encode of WebP is expected to take.
+        let begins = |has_answer| {
+            on_bench(Effort::Fast, Duration::from_millis(40), |bench| {
+                bench.has_answer = has_answer;
+                bench.check_time(Variant::Webp, bench.picture).is_ok()
+            })
+        };
+        assert!(begins(false));
+        assert!(!begins(true));
     }
 
     #[test]

@@ -66,12 +66,13 @@ pub fn resized_size(width: u32, height: u32, resize: &Resize) -> (u32, u32) {
     }
 }
 
-/// Applies `resize`; borrows where nothing changes would be a copy, so the caller keeps the original.
-pub fn resize(picture: &Picture, resize: &Resize) -> Picture {
+/// Applies `resize`; a picture that has the asked size already is handed back.
+pub fn resize(picture: Picture, resize: &Resize) -> Picture {
     let (width, height) = resized_size(picture.width, picture.height, resize);
     match resize.fit {
-        ResizeFit::Inside | ResizeFit::Fill => scale(picture, width, height),
-        ResizeFit::Cover => resample(picture, width, height, &centre_crop(picture, width, height)),
+        _ if (width, height) == (picture.width, picture.height) => picture,
+        ResizeFit::Inside | ResizeFit::Fill => scale(&picture, width, height),
+        ResizeFit::Cover => resample(&picture, width, height, &centre_crop(&picture, width, height)),
     }
 }
 
@@ -361,17 +362,17 @@ mod tests {
     #[test]
     fn cover_keeps_the_centre() {
         let striped = letters(&["lllccccrrr"; 4]);
-        let covered = resize(&striped, &asked(Some(4), Some(4), ResizeFit::Cover, false));
+        let covered = resize(striped.clone(), &asked(Some(4), Some(4), ResizeFit::Cover, false));
         assert_eq!(covered, letters(&["cccc"; 4]));
-        let small = resize(&striped, &asked(Some(400), Some(400), ResizeFit::Cover, false));
+        let small = resize(striped.clone(), &asked(Some(400), Some(400), ResizeFit::Cover, false));
         assert_eq!(small, letters(&["cccc"; 4]), "not scaled, so not blurred");
-        let large = resize(&striped, &asked(Some(8), Some(8), ResizeFit::Cover, true));
+        let large = resize(striped.clone(), &asked(Some(8), Some(8), ResizeFit::Cover, true));
         assert!(large.pixels.iter().all(|value| value.abs_diff(b'c') <= 4), "l and r are further off");
     }
 
     #[test]
     fn an_odd_crop_that_is_not_scaled_copies_pixels() {
-        let cropped = resize(&letters(&["abcd"; 3]), &asked(Some(30), Some(30), ResizeFit::Cover, false));
+        let cropped = resize(letters(&["abcd"; 3]), &asked(Some(30), Some(30), ResizeFit::Cover, false));
         assert_eq!(cropped, letters(&["abc"; 3]));
     }
 
@@ -449,7 +450,7 @@ mod tests {
         ) {
             let picture = labelled(width, height, if rgba { Layout::Rgba } else { Layout::Rgb });
             let asked = asked(Some(out_width), Some(out_height), fit, enlarge);
-            let resized = resize(&picture, &asked);
+            let resized = resize(picture.clone(), &asked);
             prop_assert_eq!((resized.width, resized.height), resized_size(width, height, &asked));
             prop_assert_eq!(resized.layout, picture.layout);
         }

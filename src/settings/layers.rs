@@ -100,8 +100,10 @@ pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
     }
     match settings.conflict() {
         None => Ok(settings),
-        Some((key, reason)) => {
-            let origin = origins.remove(key).unwrap_or(Origin::Default);
+        Some((keys, reason)) => {
+            // Of two that don't go together the one is to blame that was set.
+            let set = keys.iter().find_map(|key| Some((*key, origins.remove(*key)?)));
+            let (key, origin) = set.unwrap_or((keys[0], Origin::Default));
             Err(SettingsError::Value { origin, key: key.to_owned(), reason })
         }
     }

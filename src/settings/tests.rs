@@ -140,9 +140,11 @@ fn a_bad_value_is_named_with_its_file_and_line() {
         ("[fit]\nformats = [\"gif\"]\n", [":2: fit.formats: ", "gif"]),
         ("[fit]\nformats = []\n", [":2: fit.formats: ", "at least one"]),
         ("[log]\nformat = \"xml\"\n", [":2: log.format: ", "xml"]),
+        ("[log]\nlevel = \"loud\"\n", [":2: log.level: ", "loud"]),
+        ("[log]\nlevel = \"info,bytefit=loud\"\n", [":2: log.level: ", "loud"]),
         ("\n[limits]\nmax_pixels = 0\n", [":3: limits.max_pixels: ", "at least 1"]),
-        ("[fit]\n\nmax_deadline = \"1s\"\n", ["fit.deadline: ", "longer than fit.max_deadline, 1s"]),
-        ("[fit]\n\ndeadline = \"2m\"\n", [":3: fit.deadline: ", "2m is longer than fit.max_deadline, 1m"]),
+        ("[fit]\n\nmax_deadline = \"1s\"\n", [":3: fit.max_deadline: ", "longer than max_deadline 1s"]),
+        ("[fit]\n\ndeadline = \"2m\"\n", [":3: fit.deadline: ", "2m is longer than max_deadline 1m"]),
     ] {
         assert_refused(from_file(text), &parts);
     }

@@ -42,6 +42,24 @@ pub mod size {
     }
 }
 
+/// What log lines are written: a level, or directives as `RUST_LOG` takes them, each with its level.
+///
+/// # Errors
+/// A word that is no level would be taken for the name of a target, and nothing be logged.
+pub fn log_level<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    use serde::{Deserialize, de::Error};
+    use tracing_subscriber::filter::{EnvFilter, LevelFilter};
+
+    let text = String::deserialize(deserializer)?;
+    let is_level = |directive: &str| directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok();
+    if text.split(',').all(is_level) && EnvFilter::builder().parse(&text).is_ok() {
+        return Ok(text);
+    }
+    Err(D::Error::custom(format!(
+        "{text:?} is no level: expected error, warn, info, debug, trace or off, or directives as \"info,bytefit=debug\""
+    )))
+}
+
 /// Durations: a text with units, as `10s`, `250ms`, `1h 30m`; longer than nothing.
 pub mod duration {
     use std::time::Duration;

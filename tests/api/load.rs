@@ -34,7 +34,7 @@ impl Gate {
 }
 
 impl Work for Gate {
-    fn memory_needed(&self, _: &Job, input: &[u8], _: &Limits) -> Result<u64, JobError> {
+    fn memory_needed(&self, _: &Job, input: &[u8], _: &Limits, _: u64) -> Result<u64, JobError> {
         Ok(input.len() as u64)
     }
 

@@ -83,7 +83,7 @@ async fn text_is_compressed_for_those_who_ask_and_images_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_document_lists_every_path_that_is_served() {
+async fn every_path_of_the_document_is_served_as_it_says() {
     let house = House::open().await;
     let document = house.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");

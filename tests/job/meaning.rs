@@ -1,9 +1,9 @@
 //! What the parameters mean for the picture.
 
-use bytefit::codec::{Format, Metadata, MetadataPolicy, container, exif};
-use bytefit::job::{Effort, Formats, Outcome};
-use bytefit::picture::Orientation;
+use bytefit::codec::{Format, Metadata, MetadataPolicy, container, exif, png};
+use bytefit::job::{Effort, Formats, JobError, OnMiss, Outcome};
 use bytefit::picture::transform::{Resize, ResizeFit};
+use bytefit::picture::{Layout, Orientation, Picture};
 
 use super::drawn::{Content, file, picture};
 use super::{decode, job, run};
@@ -36,11 +36,45 @@ fn the_ceiling_bounds_quality_and_bytes() {
         let mut job = job(format, 1_000_000);
         job.quality = 60.0;
         let capped = run(&job, &input).unwrap();
-        assert!(capped.report.quality.is_some_and(|quality| (55.0..=60.5).contains(&quality)), "{format:?}");
+        assert!(capped.report.quality.is_some_and(|quality| (55.0..=60.0).contains(&quality)), "{format:?}");
         job.quality = 80.0;
         let higher = run(&job, &input).unwrap();
         assert!(capped.bytes.len() < higher.bytes.len(), "{format:?}");
     }
+}
+
+#[test]
+fn the_ceiling_holds_for_an_input_that_fits_but_never_grows_it() {
+    let fine = run(&job(Format::Jpeg, 1_000_000), &file(Content::Photo, 200, 150)).unwrap().bytes;
+    let mut job = job(Format::Jpeg, 1_000_000);
+    job.quality = 40.0;
+    let coarse = run(&job, &fine).unwrap();
+    assert!(coarse.report.quality.is_some_and(|quality| quality <= 40.0));
+    assert!(coarse.bytes.len() < fine.len());
+    job.quality = 90.0;
+    let again = run(&job, &coarse.bytes).unwrap();
+    assert_eq!((again.report.outcome, again.bytes), (Outcome::Passthrough, coarse.bytes));
+}
+
+#[test]
+fn a_gradient_is_lossless_where_that_fits() {
+    let pixels = (0..256 * 256).flat_map(|index| [(index % 256) as u8, (index / 256) as u8, 128]).collect();
+    let gradient = Picture::new(256, 256, Layout::Rgb, pixels);
+    let input = png::encode::encode_lossless(&gradient, Effort::Fast).unwrap();
+    let mut job = job(Format::Webp, 10_000);
+    job.effort = Effort::Best;
+    let answer = run(&job, &input).unwrap();
+    assert_eq!((answer.report.outcome, answer.report.score), (Outcome::Lossless, Some(100.0)));
+}
+
+#[test]
+fn the_smallest_answer_to_a_missed_target_must_reach_the_score_too() {
+    let mut job = job(Format::Webp, 100);
+    job.on_miss = OnMiss::Smallest;
+    let input = file(Content::Photo, 200, 150);
+    assert_eq!(run(&job, &input).unwrap().report.outcome, Outcome::Missed);
+    job.min_score = Some(90.0);
+    assert!(matches!(run(&job, &input), Err(JobError::ScoreUnreachable { .. })));
 }
 
 #[test]

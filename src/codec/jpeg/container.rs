@@ -5,6 +5,10 @@ use crate::codec::{Metadata, MetadataPolicy, exif};
 /// Second bytes of markers (T.81, table B.1).
 const SOI: u8 = 0xD8;
 const EOI: u8 = 0xD9;
+const SOF0: u8 = 0xC0;
+const SOF15: u8 = 0xCF;
+/// Those among the frame headers that are none: DHT, JPG, DAC.
+const NO_FRAMES: [u8; 3] = [0xC4, 0xC8, 0xCC];
 const SOS: u8 = 0xDA;
 const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
@@ -47,6 +51,8 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
             APP2 if segment.payload.starts_with(ICC) => push_segment(&mut kept, APP2, &[segment.payload]),
             APP14 if segment.payload.starts_with(ADOBE) => push_segment(&mut kept, APP14, &[segment.payload]),
             APP0..=APP15 | COM => {}
+            // Four components are inks, which few viewers show as they were meant.
+            SOF0..=SOF15 if !NO_FRAMES.contains(&segment.marker) && segment.payload.get(5) == Some(&4) => return None,
             marker => {
                 push_segment(&mut kept, marker, &[segment.payload]);
                 kept.extend(segment.entropy);
@@ -199,6 +205,13 @@ mod tests {
         let with_thumbnail = segment(APP0, b"JFIF\0\x01\x02\0\0\x01\0\x01\x01\x01RGB");
         let stripped = strip(&file(&[with_thumbnail]), MetadataPolicy::Strip);
         assert_eq!(stripped, Some(file(&[jfif()])));
+    }
+
+    #[test]
+    fn inks_are_not_passed_on() {
+        let frame = |components: u8| segment(0xC2, &[8, 0, 1, 0, 1, components]);
+        assert!(strip(&file(&[frame(3)]), MetadataPolicy::Strip).is_some());
+        assert_eq!(strip(&file(&[frame(4)]), MetadataPolicy::Strip), None);
     }
 
     #[test]

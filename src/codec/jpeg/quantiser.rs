@@ -9,8 +9,8 @@ const BASE: [u16; 64] = [
     226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
-/// ln of the table scale that the search may use. 0.04: every step below 16 is 1, nearly lossless;
-/// 16: every step but the lowest four frequencies sits at 255, the largest a baseline table holds.
+/// ln of the table scale that the search may use. 0.04: base steps up to 36 become 1, nearly lossless;
+/// 16: all become 255, the largest a baseline table holds.
 pub const LN_STEP_RANGE: RangeInclusive<f64> = -3.2..=2.77;
 
 /// The table at `exp(ln_step)` times the base, each step 1 to 255 so that the file stays baseline-legal.

@@ -1,5 +1,6 @@
 //! PNG: lossless, or with a palette of fewer colours when the target asks for it.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
@@ -39,8 +40,8 @@ pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, Enc
 /// the number of colours: ln(step) = -ln(colours).
 pub struct PaletteEncoder<'a> {
     picture: &'a Picture,
-    /// The pixels as red, green, blue, alpha.
-    rgba: Vec<u8>,
+    /// The pixels as red, green, blue, alpha: made when the first encode is asked for.
+    rgba: OnceCell<Vec<u8>>,
     effort: Effort,
 }
 
@@ -51,13 +52,17 @@ impl<'a> PaletteEncoder<'a> {
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<PaletteEncoder<'a>, EncodeError> {
         Format::Png.check_size(picture, MAX_SIDE)?;
-        let rgba = match picture.layout() {
-            Layout::Rgba => picture.pixels().to_vec(),
-            Layout::Rgb => {
-                picture.pixels().chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], u8::MAX]).collect()
-            }
-        };
-        Ok(PaletteEncoder { picture, rgba, effort })
+        Ok(PaletteEncoder { picture, rgba: OnceCell::new(), effort })
+    }
+
+    fn rgba(&self) -> &[u8] {
+        let pixels = self.picture.pixels();
+        match self.picture.layout() {
+            Layout::Rgba => pixels,
+            Layout::Rgb => self.rgba.get_or_init(|| {
+                pixels.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], u8::MAX]).collect()
+            }),
+        }
     }
 }
 
@@ -123,7 +128,7 @@ impl Indexed {
     fn reduced(encoder: &PaletteEncoder, colours: i32) -> Result<Indexed, EncodeError> {
         let (width, height) = (encoder.picture.width() as usize, encoder.picture.height() as usize);
         let image =
-            quantizr::Image::new(&encoder.rgba, width, height).map_err(|error| failed(&format!("{error:?}")))?;
+            quantizr::Image::new(encoder.rgba(), width, height).map_err(|error| failed(&format!("{error:?}")))?;
         let mut options = quantizr::Options::default();
         options.set_max_colors(colours).map_err(|error| failed(&format!("{error:?}")))?;
         let result = quantizr::QuantizeResult::quantize(&image, &options);

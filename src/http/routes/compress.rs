@@ -37,7 +37,7 @@ pub async fn compress(
     let served = edge.engine.run(upload, job).await?;
     let reply =
         Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), total: received.elapsed() };
-    Ok(if wanted.report { reply.json() } else { reply.image(&parts.headers) })
+    if wanted.report { Ok(reply.json()) } else { reply.image(&parts.headers, &edge.engine) }
 }
 
 /// A valid request, and whether the report is wanted instead of the image.
