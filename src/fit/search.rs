@@ -62,6 +62,12 @@ impl Aim {
         Aim { cap, best: target, content, impatience: 0.0, max_encodes: MAX_ENCODES }
     }
 
+    /// The same for a part of the picture, of this share of its pixels.
+    pub fn for_share(&self, share: f64) -> Aim {
+        let part = |bytes: u64| (bytes as f64 * share) as u64;
+        Aim { cap: part(self.cap), best: part(self.best), content: part(self.content), ..*self }
+    }
+
     /// ln(bytes) to steer at, among those that it is content with: the middle when it may land to both sides of the
     /// best; below a cap a little higher. There the middle leaves 1.7 % of the cap in the median, 0.6 of the way
     /// up 1.4 % for no more encodes (JPEG, 36 photographs at five targets).

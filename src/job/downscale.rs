@@ -26,6 +26,9 @@ const BYTES_BY_SIDE: f64 = 1.6;
 /// The shortest long side, in pixels, that a picture is brought to.
 const LEAST_SIDE: u32 = 64;
 
+/// Pixels of a smaller picture that are looked at before it is chosen, where it has more: about as many as are counted.
+const SEEN_PIXELS: u64 = 450_000;
+
 /// Sizes that are encoded at the most.
 const MAX_SIZES: usize = 4;
 
@@ -61,8 +64,8 @@ fn land(bench: &mut Workbench, whole: &Prepared, scale: f64, aim: &Aim) -> Resul
 fn best_place(bench: &mut Workbench, whole: &Prepared, aim: &Aim, scales: &[f64]) -> Result<usize, JobError> {
     let format = whole.format;
     let mut quality = lossy::foretell(bench, whole, aim)?;
-    let bits_per_pixel = |picture: &Picture| aim.cap as f64 * 8.0 / picture.pixel_count() as f64;
-    let mut bits = bits_per_pixel(whole.picture);
+    let bits_per_pixel = |pixels: u64| aim.cap as f64 * 8.0 / pixels as f64;
+    let mut bits = bits_per_pixel(whole.picture.pixel_count());
     if gain::is_decent(format, quality, bits) {
         return Ok(0);
     }
@@ -76,9 +79,12 @@ fn best_place(bench: &mut Workbench, whole: &Prepared, aim: &Aim, scales: &[f64]
         if gain < best_gain - DIP || bench.stop_reason().is_some() {
             break;
         }
-        let picture = at_scale(whole.picture, *scale);
-        quality = lossy::foretell(bench, &Prepared::new(format, &picture), aim)?;
-        bits = bits_per_pixel(&picture);
+        let (width, height) = size_at(whole.picture, *scale);
+        let part = transform::scale_in_part(whole.picture, width, height, SEEN_PIXELS);
+        let pixels = u64::from(width) * u64::from(height);
+        let share = part.pixel_count() as f64 / pixels as f64;
+        quality = lossy::foretell(bench, &Prepared::new(format, &part), &aim.for_share(share))?;
+        bits = bits_per_pixel(pixels);
     }
     Ok(best)
 }
@@ -104,8 +110,13 @@ fn growth(format: Format, aim: &Aim, known: &Known) -> f64 {
 }
 
 fn at_scale(original: &Picture, scale: f64) -> Picture {
+    let (width, height) = size_at(original, scale);
+    transform::scale(original, width, height)
+}
+
+fn size_at(original: &Picture, scale: f64) -> (u32, u32) {
     let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
-    transform::scale(original, side(original.width()), side(original.height()))
+    (side(original.width()), side(original.height()))
 }
 
 #[cfg(test)]

@@ -26,8 +26,8 @@ fn pace(format: Format, effort: Effort) -> Duration {
     let nanoseconds = match (format, effort) {
         (Format::Webp, _) => 600,
         (_, Effort::Fast) => 40,
-        (_, Effort::Balanced) => 250,
-        (_, Effort::Best) => 700,
+        (_, Effort::Balanced) => 270,
+        (_, Effort::Best) => 860,
     };
     Duration::from_nanos(nanoseconds)
 }

@@ -84,6 +84,27 @@ pub fn scale(picture: &Picture, width: u32, height: u32) -> Picture {
     resample(picture, width, height, &lanczos())
 }
 
+/// Rows of a band: those of a macroblock, which no codec's smallest unit is higher than.
+const BAND: u32 = 16;
+
+/// What stands for `picture` at `width` x `height`: what [`scale`] gives, or, where that has many more than `pixels`
+/// pixels, every n-th [`BAND`] of its rows, one below the other.
+pub fn scale_in_part(picture: &Picture, width: u32, height: u32, pixels: u64) -> Picture {
+    let every = (u64::from(width) * u64::from(height)).div_ceil(pixels) as u32;
+    // Colours are multiplied by alpha in the whole picture, whatever part is asked for.
+    if every < 2 || height / BAND < every || picture.has_alpha() {
+        return scale(picture, width, height);
+    }
+    let rows = f64::from(picture.height) / f64::from(height);
+    let band = |place: u32| {
+        let top = f64::from(place * BAND) * rows;
+        let part = lanczos().crop(0.0, top, f64::from(picture.width), f64::from(BAND) * rows);
+        resample(picture, width, BAND, &part).pixels
+    };
+    let bands: Vec<Vec<u8>> = (every / 2..height / BAND).step_by(every as usize).map(band).collect();
+    Picture::new(width, bands.len() as u32 * BAND, picture.layout, bands.concat())
+}
+
 /// Lays `picture` on an opaque `background` (red, green, blue) and drops the alpha channel.
 pub fn flatten(picture: &Picture, background: [u8; 3]) -> Picture {
     flattened(picture, background).into_owned()
@@ -368,6 +389,17 @@ mod tests {
         assert_eq!(small, letters(&["cccc"; 4]), "not scaled, so not blurred");
         let large = resize(striped.clone(), &asked(Some(8), Some(8), ResizeFit::Cover, true));
         assert!(large.pixels.iter().all(|value| value.abs_diff(b'c') <= 4), "l and r are further off");
+    }
+
+    #[test]
+    fn a_part_holds_the_rows_of_the_whole() {
+        let picture = labelled(600, 900, Layout::Rgb);
+        let (whole, part) = (scale(&picture, 300, 450), scale_in_part(&picture, 300, 450, 20_000));
+        assert_eq!((part.width, part.height), (300, 4 * BAND));
+        for (place, band) in [3, 10, 17, 24].into_iter().zip(part.pixels.chunks(300 * 3 * BAND as usize)) {
+            assert_eq!(band, &whole.pixels[300 * 3 * BAND as usize * place..][..band.len()]);
+        }
+        assert_eq!(scale_in_part(&picture, 300, 450, 200_000), whole);
     }
 
     #[test]
