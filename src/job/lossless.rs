@@ -21,15 +21,16 @@ pub fn is_thinkable(job: &Job, input: Format, pixels: u64) -> bool {
         && (pixels <= SMALL || !matches!(input, Format::Jpeg | Format::Avif) || job.target >= pixels / 16)
 }
 
-/// Time of a lossless encode for each pixel, about (photographs of 12 megapixels; flat art takes less).
-fn pace(format: Format, effort: Effort) -> Duration {
+/// Time of a lossless encode, about, of a picture with so many pixels that their neighbours don't foretell: a photograph
+/// of 12 megapixels took so much for each, flat art of 24 an eighth.
+fn expected_time(format: Format, effort: Effort, pixels: u64, novel: u64) -> Duration {
     let nanoseconds = match (format, effort) {
         (Format::Webp, _) => 600,
         (_, Effort::Fast) => 40,
         (_, Effort::Balanced) => 270,
         (_, Effort::Best) => 860,
     };
-    Duration::from_nanos(nanoseconds)
+    Duration::from_nanos(nanoseconds).mul_f64(novel as f64 + (pixels - novel) as f64 / 8.0)
 }
 
 /// A lossless candidate of at most `cap` bytes, where one of the allowed formats has such a mode and it fits.
@@ -37,12 +38,14 @@ fn pace(format: Format, effort: Effort) -> Duration {
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 pub fn candidate(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Option<Candidate>, JobError> {
-    if !bench.may_be_lossless || surely_over(bench.picture, cap) {
+    if !bench.may_be_lossless {
         return Ok(None);
     }
+    let Some(novel) = novel_pixels(bench.picture, cap) else { return Ok(None) };
     // WebP's lossless mode is smaller than PNG in nearly every picture.
     for format in [Format::Webp, Format::Png].into_iter().filter(|format| allowed.contains(format)) {
-        if !bench.has_time_at(pace(format, bench.job.effort)) {
+        let expected = expected_time(format, bench.job.effort, bench.picture.pixel_count(), novel);
+        if !bench.has_time(expected) {
             bench.note_cut();
             continue;
         }
@@ -80,23 +83,22 @@ fn encode(bench: &Workbench, format: Format) -> Result<Option<Vec<u8>>, JobError
     }
 }
 
-/// Whether no lossless encoder is expected to reach `cap`: it takes at least three quarters of a byte for each pixel
-/// that its neighbours don't foretell. Photographs take one to two bytes for such a pixel; text, flat art and gradients
-/// have few of them.
-fn surely_over(picture: &Picture, cap: u64) -> bool {
+/// Pixels that their neighbours don't foretell; none when there are so many that no lossless encoder is expected to reach
+/// `cap`: it takes at least three quarters of a byte for each. Photographs take one to two bytes for such a pixel; text,
+/// flat art and gradients have few of them.
+fn novel_pixels(picture: &Picture, cap: u64) -> Option<u64> {
     let pixel_bytes = picture.layout().bytes_per_pixel();
     let row_bytes = picture.width() as usize * pixel_bytes;
     let rows: Vec<&[u8]> = picture.pixels().chunks_exact(row_bytes).collect();
-    let mut novel = 0;
-    rows.windows(2).any(|pair| {
-        novel += novel_pixels(pair[0], pair[1], pixel_bytes);
-        novel * 3 / 4 > cap
+    rows.windows(2).try_fold(0, |novel, pair| {
+        let novel = novel + novel_in_row(pair[0], pair[1], pixel_bytes);
+        (novel * 3 / 4 <= cap).then_some(novel)
     })
 }
 
 /// Pixels of `row` that are neither one of their neighbours to the left, above and above left, nor, within a unit, what
 /// the slope between those leads to.
-fn novel_pixels(above: &[u8], row: &[u8], pixel_bytes: usize) -> u64 {
+fn novel_in_row(above: &[u8], row: &[u8], pixel_bytes: usize) -> u64 {
     let novel = |start: &usize| {
         let (here, left) = (*start..start + pixel_bytes, start - pixel_bytes..*start);
         let is_on_slope = |at: usize| {

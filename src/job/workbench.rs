@@ -134,14 +134,14 @@ impl<'a> Workbench<'a> {
         pace.mul_f64(picture.pixel_count() as f64)
     }
 
-    /// Whether work that takes `pace` for each pixel of the picture asked for would be done by the deadline.
-    pub fn has_time_at(&self, pace: Duration) -> bool {
-        self.stop.has_time_for(pace.mul_f64(self.picture.pixel_count() as f64))
+    /// Whether work that takes `expected` would be done by the deadline.
+    pub fn has_time(&self, expected: Duration) -> bool {
+        self.stop.has_time_for(expected)
     }
 
     /// Whether a comparison with the picture asked for would be done by the deadline.
     pub fn has_time_to_score(&self) -> bool {
-        self.has_time_at(score::COST)
+        self.has_time(score::COST.mul_f64(self.picture.pixel_count() as f64))
     }
 
     /// Notes that more time might have found a better answer.

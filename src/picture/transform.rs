@@ -84,11 +84,11 @@ pub fn scale(picture: &Picture, width: u32, height: u32) -> Picture {
     resample(picture, width, height, &lanczos())
 }
 
-/// Rows of a band: those of a macroblock, which no codec's smallest unit is higher than.
+/// Rows of a band: those of a macroblock of JPEG at 4:2:0 or WebP.
 const BAND: u32 = 16;
 
 /// What stands for `picture` at `width` x `height`: what [`scale`] gives, or, where that has many more than `pixels`
-/// pixels, every n-th [`BAND`] of its rows, one below the other.
+/// pixels, every n-th band of 16 of its rows, one below the other.
 pub fn scale_in_part(picture: &Picture, width: u32, height: u32, pixels: u64) -> Picture {
     let every = (u64::from(width) * u64::from(height)).div_ceil(pixels) as u32;
     // Colours are multiplied by alpha in the whole picture, whatever part is asked for.
