@@ -12,10 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::EngineError;
+use super::claim::Claims;
 use super::room::{Full, Hall, Room};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 const MIB: u64 = 1 << 20;
+/// Places are scarce when fewer than one in so many is free.
+const SCARCE: usize = 4;
 /// Weight of the last job in the mean service time: the mean follows a change of load within about ten jobs.
 const LAST_JOB: f64 = 0.2;
 /// What a job is taken to cost before one was measured.
@@ -36,6 +39,8 @@ pub struct Admission {
     memory_mib: u32,
     /// For bodies.
     hall: Hall,
+    /// Of bodies on places.
+    claims: Claims,
     memory_limit_bytes: u64,
     draining: AtomicBool,
     /// Mean time that a job works; none before the first.
@@ -75,6 +80,7 @@ impl Admission {
         metrics.set_memory_limit(memory_limit_bytes);
         Admission {
             hall: Hall::new(body_bytes, Arc::clone(&metrics)),
+            claims: Claims::default(),
             memory_limit_bytes,
             places: Arc::new(Semaphore::new(places)),
             workers: Arc::new(Semaphore::new(threads)),
@@ -98,10 +104,14 @@ impl Admission {
             self.metrics.shed(Shed::Draining);
             return Err(EngineError::ShuttingDown);
         }
-        if self.places.available_permits() == 0 {
+        let free = self.places.available_permits();
+        let now = Instant::now();
+        // Of the last places each is promised once; before, bodies may turn out to need none.
+        let is_scarce = free <= (self.threads + self.queue_slots) / SCARCE;
+        if free == 0 || is_scarce && self.claims.young(now) >= free {
             return Err(self.full());
         }
-        Ok(self.hall.room(self.retry_after()))
+        Ok(self.hall.room(self.retry_after(), Some(self.claims.stake(now))))
     }
 
     /// Room for `bytes` of an answer, beside the bodies.
@@ -109,7 +119,7 @@ impl Admission {
     /// # Errors
     /// [`EngineError::Overloaded`] while there is none.
     pub fn hold(&self, bytes: u64) -> Result<Room, EngineError> {
-        let room = self.hall.room(self.retry_after());
+        let room = self.hall.room(self.retry_after(), None);
         room.take(bytes).map_err(|Full { retry_after }| EngineError::Overloaded { retry_after })?;
         Ok(room)
     }

@@ -7,6 +7,7 @@
 mod admission;
 mod allocator;
 mod cache;
+mod claim;
 mod flight;
 mod key;
 mod machine;
@@ -209,6 +210,7 @@ impl Engine {
     /// it stops before its next step. So it does when the deadline passes in the middle of one.
     pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let asked = Instant::now();
+        upload.room.arrived();
         let shared = &self.shared;
         let key = Key::new(&upload.hash, &job);
         if let Some(kept) = shared.cache.get(&key).await {
