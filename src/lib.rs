@@ -15,6 +15,7 @@
 //! - [`params`]: named text values to a valid [`job::Job`], for HTTP and command line alike.
 //! - [`engine`]: the only room with threads: cache, permits, pool.
 //! - [`metrics`]: the table of metrics.
+//! - [`panics`]: panics caught and put in words.
 //! - [`job`]: one job from bytes to answer, in a straight line.
 //! - [`fit`]: the search for the setting that lands on the target.
 //! - [`codec`]: bytes to pictures and back, one folder a format.
@@ -34,6 +35,7 @@ pub mod fit;
 pub mod http;
 pub mod job;
 pub mod metrics;
+pub mod panics;
 pub mod params;
 pub mod picture;
 pub mod sandbox;

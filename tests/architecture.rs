@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The rooms from the cellar to the street; a room imports rooms below it, never one beside or above.
 const LEVELS: &[&[&str]] = &[
-    &["picture"],
+    &["picture", "panics"],
     &["codec", "fit"],
     &["job"],
     &["params", "metrics"],

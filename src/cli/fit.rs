@@ -1,8 +1,6 @@
 //! `bytefit fit`: the same core without HTTP, over many files at once.
 
-use std::any::Any;
 use std::io::{IsTerminal, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -16,6 +14,7 @@ use super::{BAD_USAGE, FAILED, environment, fail};
 use crate::codec::Limits;
 use crate::http::report;
 use crate::job::{self, Answer, Job, Stop};
+use crate::panics::{self, Panicked};
 use crate::params::{self, PARAMETERS};
 use crate::settings::{Flags, Settings};
 
@@ -115,19 +114,11 @@ fn fit(file: &Path, job: &Job, limits: &Limits, output: &Output) -> Result<Fitte
     let started = Instant::now();
     let input = std::fs::read(file).map_err(|error| error.to_string())?;
     let stop = Stop::at(started + job.deadline);
-    let answer = catch_unwind(AssertUnwindSafe(|| job::run(job, &input, limits, &stop)))
-        .map_err(|panic| format!("the codec panicked: {}", panic_message(&*panic)))?
+    let answer = panics::caught(|| job::run(job, &input, limits, &stop))
+        .map_err(|Panicked(message)| format!("the codec panicked: {message}"))?
         .map_err(|error| error.to_string())?;
     let written = output.write(file, &answer)?;
     Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a bug")
 }
 
 /// Prints what became of `file`, and tells whether it failed.

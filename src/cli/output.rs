@@ -8,26 +8,20 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::job::Answer;
 
-/// Where answers go, and which files are answers already.
+/// Where answers go, and which files they must leave alone.
 pub struct Output {
     place: Place,
+    inputs: HashSet<PathBuf>,
+    /// Answers already.
     written: Mutex<HashSet<PathBuf>>,
 }
 
 enum Place {
     /// Beside each input, as NAME.fit.EXTENSION.
-    Beside {
-        inputs: HashSet<PathBuf>,
-    },
+    Beside,
     /// Into a directory, under the input's name with the answer's extension.
-    Directory {
-        path: PathBuf,
-        inputs: HashSet<PathBuf>,
-    },
-    File {
-        path: PathBuf,
-        inputs: HashSet<PathBuf>,
-    },
+    Directory(PathBuf),
+    File(PathBuf),
     Stdout,
 }
 
@@ -37,7 +31,9 @@ impl Output {
     /// # Errors
     /// In words for a person.
     pub fn new(files: &[PathBuf], asked: Option<&Path>) -> Result<Output, String> {
-        Ok(Output { place: Place::of(files, asked)?, written: Mutex::default() })
+        let place = Place::of(asked, files.len() > 1)?;
+        let inputs = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
+        Ok(Output { place, inputs, written: Mutex::default() })
     }
 
     /// Whether answers go to standard output.
@@ -52,16 +48,16 @@ impl Output {
     pub fn write(&self, input: &Path, answer: &Answer) -> Result<PathBuf, String> {
         let extension = answer.report.output.format.extension();
         let stem = input.file_stem().unwrap_or_default().to_string_lossy();
-        let (path, inputs) = match &self.place {
+        let path = match &self.place {
             Place::Stdout => {
                 write_through(std::io::stdout(), &answer.bytes).map_err(|error| error.to_string())?;
                 return Ok(PathBuf::from("-"));
             }
-            Place::Beside { inputs } => (input.with_file_name(format!("{stem}.fit.{extension}")), inputs),
-            Place::Directory { path, inputs } => (path.join(format!("{stem}.{extension}")), inputs),
-            Place::File { path, inputs } => (path.clone(), inputs),
+            Place::Beside => input.with_file_name(format!("{stem}.fit.{extension}")),
+            Place::Directory(path) => path.join(format!("{stem}.{extension}")),
+            Place::File(path) => path.clone(),
         };
-        if path.canonicalize().is_ok_and(|existing| inputs.contains(&existing)) {
+        if path.canonicalize().is_ok_and(|existing| self.inputs.contains(&existing)) {
             return Err(format!("{} is an input, it is never overwritten", path.display()));
         }
         self.claim(&path)?;
@@ -75,9 +71,7 @@ impl Output {
         written.map_err(|error| format!("can't write {}: {error}", path.display()))?;
         Ok(path)
     }
-}
 
-impl Output {
     /// Nothing, where `path` is no answer to another input yet.
     fn claim(&self, path: &Path) -> Result<(), String> {
         let is_first = self.written.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
@@ -87,20 +81,18 @@ impl Output {
 }
 
 impl Place {
-    fn of(files: &[PathBuf], asked: Option<&Path>) -> Result<Place, String> {
-        let inputs = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-        let Some(path) = asked.map(Path::to_owned) else { return Ok(Place::Beside { inputs }) };
-        let many = files.len() > 1;
+    fn of(asked: Option<&Path>, many: bool) -> Result<Place, String> {
+        let Some(path) = asked.map(Path::to_owned) else { return Ok(Place::Beside) };
         if path.as_os_str() == "-" {
             return if many { Err("standard output takes one file".to_owned()) } else { Ok(Place::Stdout) };
         }
         if path.is_dir() {
-            return Ok(Place::Directory { path, inputs });
+            return Ok(Place::Directory(path));
         }
         if many || path.as_os_str().to_string_lossy().ends_with('/') {
             return Err(format!("{} is not a directory", path.display()));
         }
-        Ok(Place::File { path, inputs })
+        Ok(Place::File(path))
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{BAD_USAGE, FAILED, environment, fail};
 use crate::settings::{Flags, Settings};
-use crate::{app, sandbox, telemetry};
+use crate::{app, http, sandbox, telemetry};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -54,16 +54,12 @@ fn serve(settings: Settings) -> Result<(), String> {
     runtime.block_on(serve_on(listener, settings))
 }
 
-/// Bytes of answers that the system takes for a client before it reads (Linux doubles it): most answers whole. Left to
-/// itself it grows to 4 MB each, for clients that read nothing too.
-const SEND_BUFFER: usize = 256 << 10;
-
 /// Listens; as many connections as may be open wait in the system's queue, where std lets 128: one that finds no place
 /// in it seems open to its client and is not.
 fn listen(address: SocketAddr, max_connections: usize) -> io::Result<TcpListener> {
     let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     listener.set_reuse_address(true)?;
-    listener.set_send_buffer_size(SEND_BUFFER)?;
+    listener.set_send_buffer_size(http::SEND_BUFFER)?;
     listener.bind(&address.into())?;
     listener.listen(max_connections.try_into().unwrap_or(i32::MAX))?;
     listener.set_nonblocking(true)?;

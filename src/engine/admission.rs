@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::EngineError;
-use super::claim::Claims;
+use super::claim::{Claim, Claims};
 use super::room::{Full, Hall, Room};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
@@ -46,6 +46,15 @@ pub struct Admission {
     /// Mean time that a job works; none before the first.
     service: Mutex<Option<Duration>>,
     metrics: Arc<Metrics>,
+}
+
+/// What a request that was let in holds while its body is on its way.
+#[derive(Debug)]
+pub struct Entry {
+    /// For the body.
+    pub room: Room,
+    /// On one of the last places; to be dropped when the body is there.
+    pub claim: Claim,
 }
 
 /// A job's place in the queue, until it is done; dropping it gives the place back.
@@ -94,12 +103,12 @@ impl Admission {
         }
     }
 
-    /// Lets a request send its body, into the room that comes back.
+    /// Lets a request send its body.
     ///
     /// # Errors
     /// [`EngineError::ShuttingDown`] after [`Admission::drain`], else [`EngineError::Overloaded`] while the
     /// queue is full.
-    pub fn admit(&self) -> Result<Room, EngineError> {
+    pub fn admit(&self) -> Result<Entry, EngineError> {
         if self.is_draining() {
             self.metrics.shed(Shed::Draining);
             return Err(EngineError::ShuttingDown);
@@ -111,7 +120,7 @@ impl Admission {
         if free == 0 || is_scarce && self.claims.young(now) >= free {
             return Err(self.full());
         }
-        Ok(self.hall.room(self.retry_after(), Some(self.claims.stake(now))))
+        Ok(Entry { room: self.hall.room(self.retry_after()), claim: self.claims.stake(now) })
     }
 
     /// Room for `bytes` of an answer, beside the bodies.
@@ -119,7 +128,7 @@ impl Admission {
     /// # Errors
     /// [`EngineError::Overloaded`] while there is none.
     pub fn hold(&self, bytes: u64) -> Result<Room, EngineError> {
-        let room = self.hall.room(self.retry_after(), None);
+        let room = self.hall.room(self.retry_after());
         room.take(bytes).map_err(|Full { retry_after }| EngineError::Overloaded { retry_after })?;
         Ok(room)
     }
@@ -238,7 +247,7 @@ mod tests {
         assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_full"} 2"#));
         places.pop();
         assert!(admission.admit().is_ok() && admission.place().is_ok());
-        assert_eq!(late.take(1), Ok(()), "who was let in goes on sending");
+        assert_eq!(late.room.take(1), Ok(()), "who was let in goes on sending");
     }
 
     #[test]

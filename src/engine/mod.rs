@@ -24,11 +24,13 @@ use tokio::time::timeout_at;
 use crate::codec::Limits;
 use crate::job::{Answer, Effort, Job, JobError, Outcome, Stop};
 use crate::metrics::{CacheResult, Metrics};
+use crate::panics::{self, Panicked};
 use admission::Admission;
+pub use admission::Entry;
 use cache::{Cache, Kept};
 use flight::Flights;
 use key::Key;
-use pool::{Panicked, Pool};
+use pool::Pool;
 pub use room::{Full, Room};
 pub use work::{Codecs, Work};
 
@@ -191,11 +193,11 @@ impl Engine {
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
     }
 
-    /// Lets a request send its body, into the room that comes back.
+    /// Lets a request send its body.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while the queue is full, [`EngineError::ShuttingDown`] after [`Engine::drain`].
-    pub fn admit(&self) -> Result<Room, EngineError> {
+    pub fn admit(&self) -> Result<Entry, EngineError> {
         self.shared.admission.admit()
     }
 
@@ -210,7 +212,6 @@ impl Engine {
     /// it stops before its next step. So it does when the deadline passes in the middle of one.
     pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let asked = Instant::now();
-        upload.room.arrived();
         let shared = &self.shared;
         let key = Key::new(&upload.hash, &job);
         if let Some(kept) = shared.cache.get(&key).await {
@@ -323,7 +324,7 @@ impl Shared {
     async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(Kept, Duration), EngineError> {
         let Task { input, mut job, stop_at, stop, .. } = task;
         let _place = self.admission.place()?;
-        let bytes = pool::caught(|| self.fit_into_memory(&mut job, &input.bytes))??;
+        let bytes = panics::caught(|| self.fit_into_memory(&mut job, &input.bytes))??;
         let asked = Instant::now();
         let permit = self.admission.permit(bytes, stop_at).await;
         let queued = asked.elapsed();

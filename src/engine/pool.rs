@@ -1,20 +1,15 @@
 //! Processor work behind an async function. Must not know what the work is.
 
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
 use crate::metrics::Metrics;
+use crate::panics::{Panicked, caught};
 
 /// AV1 coders keep block trees on the stack; the 2 MiB that threads get by default are near the edge.
 const STACK_BYTES: usize = 8 << 20;
-
-/// Work that panicked; the message it did so with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Panicked(pub String);
 
 /// A pool of threads of its own.
 pub struct Pool {
@@ -60,23 +55,6 @@ impl Pool {
             let _ = reply.send(caught(work));
         });
         answer.await.unwrap_or_else(|_| Err(Panicked("the pool dropped the work".to_owned())))
-    }
-}
-
-/// Runs `work` here, its panic as an error.
-///
-/// # Errors
-/// [`Panicked`].
-pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // Unwind safety: what a panicking job may have left half done is its own and dropped with it.
-    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked(message(payload.as_ref())))
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "no message".to_owned(),
     }
 }
 

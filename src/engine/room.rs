@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::claim::Claim;
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 /// Bytes that room is taken in: what a socket gives at once.
@@ -30,8 +29,6 @@ struct Taken {
     /// Bytes that were asked for.
     bytes: u64,
     held: Vec<(OwnedSemaphorePermit, GaugeGuard)>,
-    /// On a place, while the body is on its way.
-    claim: Option<Claim>,
 }
 
 /// There is no room left.
@@ -48,19 +45,14 @@ impl Hall {
         Hall { units: Arc::new(Semaphore::new(units)), metrics }
     }
 
-    /// A room of no size yet, for what comes with `claim`; whoever finds none may come back after `retry_after`.
-    pub fn room(&self, retry_after: Duration, claim: Option<Claim>) -> Room {
+    /// A room of no size yet; whoever finds none may come back after `retry_after`.
+    pub fn room(&self, retry_after: Duration) -> Room {
         let (hall, metrics) = (Arc::clone(&self.units), Arc::clone(&self.metrics));
-        Room(Arc::new(Mutex::new(Taken { hall, metrics, retry_after, bytes: 0, held: Vec::new(), claim })))
+        Room(Arc::new(Mutex::new(Taken { hall, metrics, retry_after, bytes: 0, held: Vec::new() })))
     }
 }
 
 impl Room {
-    /// Gives up the claim: the body is there.
-    pub fn arrived(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).claim = None;
-    }
-
     /// Makes room for so many bytes more.
     ///
     /// # Errors
@@ -99,7 +91,7 @@ mod tests {
     #[test]
     fn bodies_share_the_room_and_give_it_back() {
         let (hall, metrics) = hall(4 * UNIT);
-        let (one, two) = (hall.room(LATER, None), hall.room(LATER, None));
+        let (one, two) = (hall.room(LATER), hall.room(LATER));
         assert_eq!(one.take(3 * UNIT), Ok(()));
         assert_eq!(two.take(UNIT), Ok(()));
         assert_eq!(two.take(1), Err(FULL));
@@ -115,7 +107,7 @@ mod tests {
     #[test]
     fn small_pieces_fill_a_unit_before_they_take_another() {
         let (hall, metrics) = hall(2 * UNIT);
-        let room = hall.room(LATER, None);
+        let room = hall.room(LATER);
         for _ in 0..1000 {
             room.take(100).unwrap();
         }

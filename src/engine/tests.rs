@@ -141,7 +141,8 @@ impl Stage {
     }
 
     fn run_job(&self, input: &str, job: Job) -> impl Future<Output = Result<Served, EngineError>> + Send + 'static {
-        let (engine, room, input) = (self.engine.clone(), self.engine.admit(), input.to_owned());
+        let (engine, room, input) =
+            (self.engine.clone(), self.engine.admit().map(|entry| entry.room), input.to_owned());
         async move {
             let room = room?;
             room.take(input.len() as u64).unwrap();

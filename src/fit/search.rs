@@ -123,6 +123,11 @@ pub fn foretell<E: Encode>(encoder: &mut E, aim: &Aim) -> f64 {
     Model::default().solve(encoder, goal, &Bracket::new(encoder), start)
 }
 
+/// The first state at `x` or coarser.
+pub fn at_or_above(x: f64, snap: impl Fn(f64) -> f64) -> f64 {
+    [x].into_iter().chain(NUDGES.map(|nudge| x + nudge)).map(snap).find(|state| *state >= x).unwrap_or(x)
+}
+
 /// Finds the finest state of `encoder` whose file lands on `aim`.
 ///
 /// # Errors
@@ -343,12 +348,6 @@ const MAX_RESIDUAL_SLOPE: f64 = 0.8;
 /// ln(step) from a state that was tried to the next that may differ: a hundredth of the bytes, then the coarsest
 /// grain of any encoder.
 const NUDGES: [f64; 4] = [0.012, 0.024, 0.048, 0.096];
-
-/// The first state at `x` or coarser.
-pub fn at_or_above(x: f64, snap: impl Fn(f64) -> f64) -> f64 {
-    let beside = [0.0].into_iter().chain(NUDGES).map(|nudge| snap(x + nudge));
-    beside.into_iter().find(|state| *state >= x).unwrap_or(x)
-}
 
 /// ln(step) between two states that moves the size by half a percent.
 const NARROW: f64 = 0.006;

@@ -18,6 +18,7 @@ use super::{Edge, host};
 use crate::codec::Format;
 use crate::job::Outcome;
 use crate::metrics::{Metrics, Route};
+use crate::panics;
 
 /// What the log calls the end of a request whose client left before the answer (nginx's number for it).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -145,7 +146,5 @@ fn is_probe(route: Route) -> bool {
 
 /// The answer to a panic in a handler: a bug of ours.
 pub fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
-    let message = payload.downcast_ref::<String>().map(String::as_str);
-    let message = message.or(payload.downcast_ref::<&str>().copied()).unwrap_or("no message");
-    Problem::internal(format!("handler panicked: {message}")).into_response()
+    Problem::internal(format!("handler panicked: {}", panics::message(&*payload))).into_response()
 }

@@ -8,11 +8,11 @@ use http::request::Parts;
 
 use super::Edge;
 use super::problem::Problem;
-use crate::engine::Room;
+use crate::engine::Entry;
 
-/// The room for the request's body.
+/// What the request holds while its body is on its way.
 #[derive(Debug)]
-pub struct Admitted(pub Room);
+pub struct Admitted(pub Entry);
 
 impl FromRequestParts<Arc<Edge>> for Admitted {
     type Rejection = Problem;

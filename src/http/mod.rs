@@ -33,6 +33,10 @@ use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::params::Defaults;
 
+/// Bytes of answers that the system takes for a client before it reads, as the listener is to be set (Linux doubles it):
+/// most answers whole. Left to itself it grows to 4 MB each, for clients that read nothing too.
+pub const SEND_BUFFER: usize = 256 << 10;
+
 /// Bounds on clients; see config/default.toml for what each buys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

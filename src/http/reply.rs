@@ -12,6 +12,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
+use super::SEND_BUFFER;
 use super::access_log::Note;
 use super::disposition::content_disposition;
 use super::problem::Problem;
@@ -21,10 +22,6 @@ use crate::job::{Answer, Report};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-
-/// Bytes of an answer that the system takes at once, however slow the client (the listener's send buffer, half of what
-/// Linux makes of it).
-const SENT_AT_ONCE: u64 = 256 << 10;
 
 /// An answer and what the request wants of it.
 #[derive(Debug)]
@@ -49,7 +46,7 @@ impl Reply<'_> {
             return Ok(self.noted((StatusCode::NOT_MODIFIED, headers).into_response()));
         }
         let output = self.report().output;
-        let room = if output.bytes > SENT_AT_ONCE { Some(engine.hold(output.bytes)?) } else { None };
+        let room = if output.bytes > SEND_BUFFER as u64 { Some(engine.hold(output.bytes)?) } else { None };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(output.format.media_type()));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(output.bytes));
         if let Some(filename) = self.filename {

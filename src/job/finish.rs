@@ -35,7 +35,7 @@ pub fn finish(
         reason: format!("no legal padding from {unpadded} to {size} bytes"),
     })?;
     let len = bytes.len() as u64;
-    let missed = !meets(&job.mode, job.target, len);
+    let missed = !job.mode.is_met(job.target, len);
     if missed && job.on_miss == super::OnMiss::Error {
         return Err(JobError::OverTarget { bytes: len, target: job.target });
     }
@@ -67,14 +67,6 @@ pub fn wanted_size(mode: &Mode, target: u64, bytes: u64) -> u64 {
         Mode::Fit { min_bytes } => min_bytes.unwrap_or(0).max(bytes),
         Mode::Exact => target.max(bytes),
         Mode::Close { .. } => bytes,
-    }
-}
-
-fn meets(mode: &Mode, target: u64, bytes: u64) -> bool {
-    match mode {
-        Mode::Fit { .. } => bytes <= target,
-        Mode::Exact => bytes == target,
-        Mode::Close { tolerance } => bytes.abs_diff(target) <= *tolerance,
     }
 }
 

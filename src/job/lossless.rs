@@ -60,7 +60,7 @@ pub fn candidate(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<
             score: Some(100.0),
         };
         bench.note(&candidate);
-        if candidate.len() <= cap && bench.job.mode.is_near_enough(bench.job.target, candidate.len()) {
+        if candidate.len() <= cap && bench.job.mode.can_be_met(bench.job.target, candidate.len()) {
             return Ok(Some(candidate));
         }
         if bench.stop_reason().is_some() {

@@ -29,7 +29,7 @@ pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Opti
     } else {
         at_size(bench, &whole, &aim)?.candidate
     };
-    Ok(chosen.filter(|candidate| bench.job.mode.is_near_enough(bench.job.target, candidate.len())))
+    Ok(chosen.filter(|candidate| bench.job.mode.can_be_met(bench.job.target, candidate.len())))
 }
 
 /// The quality at which the model expects the whole picture to take `cap` bytes in `format`.

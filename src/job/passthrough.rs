@@ -4,7 +4,7 @@ use crate::codec::{Format, container};
 use crate::picture::transform::{Resize, resized_size};
 
 use super::candidate::{Candidate, Kind};
-use super::{Facts, Job, Mode, finish};
+use super::{Facts, Job, finish};
 
 /// The input itself, pixel for pixel and stripped as the job asks, when it meets the target in an allowed
 /// format and no transform is asked for.
@@ -15,16 +15,12 @@ pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> 
     }
     let bytes = container::strip(input, facts.format, job.metadata)?;
     let len = bytes.len() as u64;
-    let meets = match job.mode {
-        Mode::Fit { .. } | Mode::Exact => len <= job.target,
-        Mode::Close { tolerance } => len.abs_diff(job.target) <= tolerance,
-    };
     // Not every file that others wrote can be grown by a few bytes; an encode of ours always can.
     let can_be_padded = || {
         let wanted = finish::wanted_size(&job.mode, job.target, len);
         wanted == len || container::pad(bytes.clone(), facts.format, wanted).is_some()
     };
-    if !meets || !can_be_padded() {
+    if !job.mode.can_be_met(job.target, len) || !can_be_padded() {
         return None;
     }
     Some(Candidate {

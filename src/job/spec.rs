@@ -44,11 +44,20 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// Whether a file of `bytes` is as near to `target` as the mode asks, before padding; only [`Mode::Close`] asks.
-    pub fn is_near_enough(self, target: u64, bytes: u64) -> bool {
+    /// Whether an answer of `bytes` is what was asked for.
+    pub fn is_met(self, target: u64, bytes: u64) -> bool {
         match self {
-            Mode::Fit { .. } | Mode::Exact => true,
+            Mode::Fit { .. } => bytes <= target,
+            Mode::Exact => bytes == target,
             Mode::Close { tolerance } => bytes.abs_diff(target) <= tolerance,
+        }
+    }
+
+    /// Whether it is, or padding makes it so.
+    pub fn can_be_met(self, target: u64, bytes: u64) -> bool {
+        match self {
+            Mode::Exact => bytes <= target,
+            Mode::Fit { .. } | Mode::Close { .. } => self.is_met(target, bytes),
         }
     }
 }

@@ -108,13 +108,13 @@ impl<'a> Workbench<'a> {
 
     /// Whether one more encode of `picture` would be done by the deadline, as slow as the slowest so far.
     pub fn has_time_for(&self, picture: &Picture) -> bool {
-        self.stop.has_time_for(self.slowest.mul_f64(picture.pixel_count() as f64))
+        self.has_time(self.slowest.mul_f64(picture.pixel_count() as f64))
     }
 
     /// Whether a first encode of the picture asked for in `format` would be done by the deadline, at its usual pace.
     pub fn has_time_for_format(&mut self, format: Format) -> bool {
         let picture = self.prepared(format).picture;
-        Variant::of(format).first().is_some_and(|variant| self.stop.has_time_for(self.expected(*variant, picture)))
+        Variant::of(format).first().is_some_and(|variant| self.has_time(self.expected(*variant, picture)))
     }
 
     /// Nothing, where a first encode of `picture` is worth beginning: at its usual pace it would not take longer than
@@ -124,7 +124,7 @@ impl<'a> Workbench<'a> {
     /// [`JobError::DeadlineExceeded`].
     pub fn check_time(&self, variant: Variant, picture: &Picture) -> Result<(), JobError> {
         let hope = if self.has_answer { 1.0 } else { UNCERTAINTY };
-        let is_near = self.stop.has_time_for(self.expected(variant, picture).div_f64(hope));
+        let is_near = self.has_time(self.expected(variant, picture).div_f64(hope));
         if is_near { Ok(()) } else { Err(JobError::DeadlineExceeded { deadline: self.job.deadline }) }
     }
 

@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::{HeaderMap, Uri};
 
 use crate::codec::Format;
+use crate::engine::Entry;
 use crate::http::accept::Accept;
 use crate::http::admitted::Admitted;
 use crate::http::problem::{Kind, Problem};
@@ -19,7 +20,7 @@ use crate::params::{self, Defaults};
 
 /// Admission, parameters, body, engine, reply: each may refuse, the cheap ones first.
 pub async fn compress(
-    Admitted(room): Admitted,
+    Admitted(Entry { room, claim }): Admitted,
     State(edge): State<Arc<Edge>>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -28,6 +29,7 @@ pub async fn compress(
     let query = pairs(&parts.uri)?;
     let wanted = if upload::is_form(&parts) { None } else { Some(read(&query, &edge.defaults, &parts.headers)?) };
     let Received { upload, pairs: form } = upload::receive(&parts, body, &edge.config, room).await?;
+    drop(claim);
     let wanted = match wanted {
         Some(wanted) => wanted,
         None => read(&[query, form].concat(), &edge.defaults, &parts.headers)?,
