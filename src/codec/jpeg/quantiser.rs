@@ -2,22 +2,38 @@
 
 use std::ops::RangeInclusive;
 
-/// The base table for luma and chroma, natural order: mozjpeg's default (jcparam.c, table 3, by N. Robidoux).
-const BASE: [u16; 64] = [
+/// What the tables grow from, natural order: mozjpeg's default for luma and chroma (jcparam.c, table 3, by N. Robidoux).
+const ROBIDOUX: [u16; 64] = [
     16, 16, 16, 18, 25, 37, 56, 85, 16, 17, 20, 27, 34, 40, 53, 75, 16, 20, 24, 31, 43, 62, 91, 135, 18, 27, 31, 40,
     53, 74, 106, 156, 25, 34, 43, 53, 69, 94, 131, 189, 37, 40, 62, 74, 94, 124, 169, 238, 56, 53, 91, 106, 131, 169,
     226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
-/// ln of the table scale that the search may use. 0.04: base steps up to 36 become 1, nearly lossless;
-/// 16: all become 255, the largest a baseline table holds.
-pub const LN_STEP_RANGE: RangeInclusive<f64> = -3.2..=2.77;
+/// How much finer the lowest frequencies are quantised, by the sum of their two frequencies. Errors there spread over
+/// whole blocks and are seen from afar; trellis spares them no better. With [`TILT`], at the same bytes, eight Kodak
+/// pictures gain 10.4 points of SSIMULACRA2 in the mean at 0.3 bits a pixel, 5.1 at 0.5, 2.6 at 0.75, 1.6 at 1, 0.7 at
+/// 1.5; three photographs of 2,048 pixels 5.4, 1.8, 1.5, 0.6 and 0.3. Finer still (0.25) gains less.
+const LOWEST: [f64; 3] = [0.4, 0.75, 0.88];
+
+/// The power that all steps are brought to, over the lowest: a little more for the high frequencies.
+const TILT: f64 = 0.92;
+
+/// ln of the table scale that the search may use. -3.2: most steps become 1, nearly lossless; 3.7: all become 255, the
+/// largest that a baseline table holds.
+pub const LN_STEP_RANGE: RangeInclusive<f64> = -3.2..=3.7;
 
 /// The table at `exp(ln_step)` times the base, each step 1 to 255 so that the file stays baseline-legal.
 /// Whole JPEG quality units are 2 to 4 % of bytes apart; this scale moves single steps, 0.05 % apart.
 pub fn table(ln_step: f64) -> [u16; 64] {
     let scale = ln_step.exp();
-    BASE.map(|step| (f64::from(step) * scale).round().clamp(1.0, 255.0) as u16)
+    std::array::from_fn(|place| (base(place) * scale).round().clamp(1.0, 255.0) as u16)
+}
+
+/// The step at `place` in natural order, at a scale of 1.
+fn base(place: usize) -> f64 {
+    let lowest = f64::from(ROBIDOUX[0]);
+    let tilted = lowest * (f64::from(ROBIDOUX[place]) / lowest).powf(TILT);
+    tilted * LOWEST.get(place / 8 + place % 8).unwrap_or(&1.0)
 }
 
 #[cfg(test)]
@@ -27,7 +43,7 @@ mod tests {
     #[test]
     fn tables_are_legal_and_grow_with_the_scale() {
         let mut last = [0; 64];
-        for tenth in -32..=27 {
+        for tenth in -32..=37 {
             let table = table(f64::from(tenth) / 10.0);
             assert!(table.iter().all(|step| (1..=255).contains(step)));
             assert!(table.iter().zip(last).all(|(step, before)| *step >= before));
