@@ -9,10 +9,10 @@ const ROBIDOUX: [u16; 64] = [
     226, 311, 85, 75, 135, 156, 189, 238, 311, 418,
 ];
 
-/// How much finer the lowest frequencies are quantised, by the sum of their two frequencies. Errors there spread over
-/// whole blocks and are seen from afar; trellis spares them no better. With [`TILT`], at the same bytes, eight Kodak
-/// pictures gain 10.4 points of SSIMULACRA2 in the mean at 0.3 bits a pixel, 5.1 at 0.5, 2.6 at 0.75, 1.6 at 1, 0.7 at
-/// 1.5; three photographs of 2,048 pixels 5.4, 1.8, 1.5, 0.6 and 0.3. Finer still (0.25) gains less.
+/// How much finer the lowest frequencies are quantised, by the sum of their two frequencies: errors there spread over
+/// whole blocks and are seen from afar. With [`TILT`], at the same bytes, eight Kodak pictures gain 10.4 points of
+/// SSIMULACRA2 in the mean at 0.3 bits a pixel, 5.1 at 0.5, 2.6 at 0.75, 1.6 at 1, 0.7 at 1.5; three photographs of 2,048
+/// pixels 5.4, 1.8, 1.5, 0.6 and 0.3. Finer still (0.25) gains less.
 const LOWEST: [f64; 3] = [0.4, 0.75, 0.88];
 
 /// The power that all steps are brought to, over the lowest: a little more for the high frequencies.
