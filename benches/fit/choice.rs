@@ -17,34 +17,39 @@ const LOW: (&str, Target) = ("0.2 bpp", Target::BitsPerPixel(0.2));
 type Change = fn(Job) -> Job;
 
 /// What is told of an answer.
-struct Answer {
-    score: f64,
+pub struct Answer {
+    pub score: f64,
     /// Of CPU.
-    seconds: f64,
+    pub seconds: f64,
 }
 
 /// An input with what its answers are held against.
-struct Subject<'a> {
-    input: &'a [u8],
-    picture: Picture,
+pub struct Subject<'a> {
+    pub input: &'a [u8],
+    pub picture: Picture,
     reference: Reference,
 }
 
 impl Subject<'_> {
-    fn new(input: &[u8]) -> Subject<'_> {
+    pub fn new(input: &[u8]) -> Subject<'_> {
         let picture = super::asked(codec::decode(input, &Limits::default()).expect("a picture"));
         let reference = Reference::new(&picture, [255; 3]);
         Subject { input, picture, reference }
     }
 
     /// The answer to the job that [`super::job`] makes of `target`, changed; none when it is refused.
-    fn answer(&self, target: &Target, formats: &[Format], change: Change) -> Option<Answer> {
+    pub fn answer(&self, target: &Target, formats: &[Format], change: Change) -> Option<Answer> {
         let job = change(super::job(formats, target.bytes(&self.picture)));
         let working = cpu();
         let stop = Stop::at(Instant::now() + job.deadline);
         let answer = job::run(&job, self.input, &Limits::default(), &stop).ok()?;
         let seconds = cpu() - working;
-        Some(Answer { score: score(&self.reference, &answer.bytes, &self.picture), seconds })
+        Some(Answer { score: self.score(&answer.bytes), seconds })
+    }
+
+    /// SSIMULACRA2 of a file, ours or another's.
+    pub fn score(&self, file: &[u8]) -> f64 {
+        score(&self.reference, file, &self.picture)
     }
 }
 

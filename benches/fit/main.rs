@@ -1,7 +1,7 @@
 //! How well and how cheaply targets are hit, as one table a format:
 //!
 //! ```text
-//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [FILE.svg | scales | formats]]
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [FILE.svg | scales | formats | rivals]]
 //! ```
 //!
 //! Without a corpus a drawn picture stands in. "over" counts answers over the target, "fill" is bytes over
@@ -9,10 +9,13 @@
 //! whole job over that of decoding and one encode at the setting it ended with, summed over the set; the last
 //! columns are those of a bisection over whole quality units with the same encoder, decoding included, and the median
 //! of the difference in SSIMULACRA2, where both have an answer. A file named .svg gets cost and fill as a chart.
-//! `scales` and `formats` instead say what the job's own choice of scale gains, and of format.
+//! `scales` and `formats` instead say what the job's own choice of scale gains, and of format; `rivals` what the answers
+//! gain over those of Pillow and sharp, which have to be installed (`pip install pillow`, and `npm install sharp` where
+//! the bench is started).
 
 mod chart;
 mod choice;
+mod rivals;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -71,7 +74,7 @@ fn main() {
     for argument in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         match FORMATS.into_iter().find(|format| format.name() == argument) {
             Some(format) => formats.push(format),
-            None if argument == "scales" || argument == "formats" => choice = Some(argument),
+            None if ["scales", "formats", "rivals"].contains(&argument.as_str()) => choice = Some(argument),
             None if argument.ends_with(".svg") => chart = Some(argument),
             None => folders.push(argument),
         }
@@ -80,6 +83,7 @@ fn main() {
     let formats = if formats.is_empty() { FORMATS.to_vec() } else { formats };
     match choice.as_deref() {
         Some("scales") => choice::print_scales(&formats, &inputs),
+        Some("rivals") => rivals::print_rivals(&formats, &inputs),
         Some(_) => choice::print_formats(&inputs),
         None => print_targets(&formats, &inputs, chart),
     }
