@@ -141,7 +141,10 @@ fn bits_of(magnitude: u32) -> u32 {
 /// A bit for each level that is not zero, the first lowest.
 #[inline(always)]
 fn nonzero_places(levels: &[u16; 64]) -> u64 {
-    let flags = levels.map(|level| u8::from(level != 0));
+    let mut flags = [0u8; 64];
+    for (flag, level) in flags.iter_mut().zip(levels) {
+        *flag = u8::from(*level != 0);
+    }
     let (groups, _) = flags.as_chunks::<8>();
     let mut places = 0;
     for (index, group) in groups.iter().enumerate() {

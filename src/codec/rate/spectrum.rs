@@ -134,7 +134,7 @@ impl Band {
 fn read_row<const N: usize>(pixels: &[u8], [y, cb, cr]: [&mut [f32]; 3]) {
     let (pixels, _) = pixels.as_chunks::<N>();
     for (((pixel, y), cb), cr) in pixels.iter().zip(y.iter_mut()).zip(cb.iter_mut()).zip(cr.iter_mut()) {
-        let [red, green, blue] = [0, 1, 2].map(|channel| f32::from(pixel[channel]));
+        let (red, green, blue) = (f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2]));
         *y = 0.299 * red + 0.587 * green + 0.114 * blue - 128.0;
         *cb = -0.168_735_9 * red - 0.331_264_1 * green + 0.5 * blue;
         *cr = 0.5 * red - 0.418_687_6 * green - 0.081_312_4 * blue;
