@@ -1,5 +1,6 @@
 //! WebP: its container, decoder and encoder.
 
+mod alpha;
 pub mod container;
 pub mod decode;
 pub mod encode;

@@ -1,0 +1,56 @@
+//! How much of a lossy WebP its alpha plane may take: lossless where it is small beside the colour, as masks are; with
+//! fewer levels where it would eat the target. Knows no pictures.
+
+use std::os::raw::c_int;
+
+/// An alpha plane.
+#[derive(Clone, Copy, Debug)]
+pub struct Alpha {
+    /// Bytes that it takes without loss.
+    pub lossless_bytes: f64,
+}
+
+/// Share of a file that the plane may have without losing levels.
+const FAIR_SHARE: f64 = 1.0 / 3.0;
+
+/// The quality at which the plane would be all of the file, on libwebp's scale: 6 levels.
+const LEAST_QUALITY: f64 = 20.0;
+
+impl Alpha {
+    /// libwebp's alpha_quality beside colour of `colour_bytes`: 100 (lossless) within its fair share, then falling in a
+    /// line, so that a coarser file never has a larger plane.
+    pub fn quality_beside(&self, colour_bytes: f64) -> c_int {
+        let share = self.lossless_bytes / (self.lossless_bytes + colour_bytes).max(1.0);
+        let excess = ((share - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);
+        (100.0 - (100.0 - LEAST_QUALITY) * excess).round() as c_int
+    }
+
+    /// Bytes that the plane is expected to take there: as many as bits are left of each level. What has few levels
+    /// anyway, as masks do, takes what it took: then this is too little, and the search corrects it.
+    pub fn bytes_beside(&self, colour_bytes: f64) -> f64 {
+        self.lossless_bytes * levels(self.quality_beside(colour_bytes)).log2() / 8.0
+    }
+}
+
+/// Levels that libwebp leaves at a quality (src/enc/alpha_enc.c).
+fn levels(quality: c_int) -> f64 {
+    f64::from(if quality <= 70 { 2 + quality / 5 } else { (16 + (quality - 70) * 8).min(256) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plane_keeps_its_levels_within_its_share_and_loses_them_beyond() {
+        let alpha = Alpha { lossless_bytes: 10_000.0 };
+        assert_eq!(alpha.quality_beside(100_000.0), 100);
+        assert_eq!(alpha.quality_beside(20_000.0), 100);
+        assert_eq!(alpha.quality_beside(0.0), 20);
+        assert_eq!(Alpha { lossless_bytes: 0.0 }.quality_beside(0.0), 100);
+        let steps: Vec<c_int> = (0..30).map(|kb| alpha.quality_beside(f64::from(kb) * 1_000.0)).collect();
+        assert!(steps.is_sorted(), "{steps:?}");
+        let bytes: Vec<f64> = (0..30).map(|kb| alpha.bytes_beside(f64::from(kb) * 1_000.0)).collect();
+        assert!(bytes.is_sorted() && bytes[29] == 10_000.0, "{bytes:?}");
+    }
+}
