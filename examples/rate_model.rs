@@ -112,7 +112,7 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
             if chroma == Chroma::Full && ln_step > -1.5 {
                 continue;
             }
-            let value = ((bytes - jpeg::OVERHEAD).max(1.0) * 8.0 / count.bits.max(1.0)).ln();
+            let value = ((bytes - jpeg::overhead(picture.pixel_count())).max(1.0) * 8.0 / count.bits.max(1.0)).ln();
             if is_telling(bytes, pixels) {
                 rows.push(Row { picture: index, features: jpeg::features(&count, pixels, ln_step), value });
                 if let Some(predicted) = encoder.probe(ln_step).expect("encodes") {
@@ -128,7 +128,7 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let spectrum = Spectrum::of(picture, Chroma::Halved, 1);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     // At its ends the scale stands for odd settings that nobody needs.
-    for ln_step in steps(&encoder).into_iter().filter(|ln_step| (2.1..5.4).contains(ln_step)) {
+    for ln_step in steps(&encoder).into_iter().filter(|ln_step| (2.1..5.6).contains(ln_step)) {
         let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
         if is_telling(bytes, pixels) {
             let (stats, _) = encoder.stats(ln_step).expect("encodes");
@@ -191,7 +191,7 @@ fn steps(encoder: &dyn Encoder) -> Vec<f64> {
 
 /// Whether a file says something of its picture's content, and is one that somebody asks for.
 fn is_telling(bytes: f64, pixels: f64) -> bool {
-    bytes >= 4_000.0 && (0.1..4.0).contains(&(bytes * 8.0 / pixels))
+    bytes >= 4_000.0 && (0.03..4.0).contains(&(bytes * 8.0 / pixels))
 }
 
 /// Reports on the way of counting whose errors are least.

@@ -6,3 +6,4 @@ pub mod encode;
 pub mod estimate;
 mod header;
 pub mod quantiser;
+mod scans;
