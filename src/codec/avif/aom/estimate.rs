@@ -3,12 +3,12 @@
 
 use crate::codec::rate::Fitted;
 
-/// How sizes at 4:2:0 follow from counts: error 2.6 % in the median, 10 % in 95 of 100 cases.
+/// How sizes at 4:2:0 follow from counts, from 0.03 bits a pixel on: error 2.9 % in the median, 12 % in 95 of 100 cases.
 pub const HALVED: Fitted = Fitted {
     finer: -0.75,
-    steepness: 2.5,
-    dead_zone: 0.9,
-    coefficients: [-0.07685, 0.15074, 0.01951, 1.21263, -0.02766, -0.04193, 0.84933, 1.04553, 0.20277, 0.10885],
+    steepness: 3.0,
+    dead_zone: 0.75,
+    coefficients: [-0.03901, 0.15358, 0.01875, 1.21466, -0.02396, -0.03683, 0.72624, 0.83047, 0.19138, 0.11653],
 };
 
 /// The same at 4:4:4: 4.1 % and 12 %.
