@@ -1,13 +1,14 @@
 //! libaom, as far as a still picture needs it: planes in, an AV1 frame out. The only unsafe code of the AVIF encoder;
 //! C sees only samples that we made. Must not know which settings are good.
 
-use std::ffi::{CStr, CString, c_int, c_uint};
+use std::ffi::{CStr, c_int, c_uint};
 use std::ptr;
 
 use libaom_sys as sys;
 
 use super::super::quantiser;
 use super::planes::Planes;
+use super::tuning::Options;
 
 /// How a picture is encoded.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,8 +17,13 @@ pub struct Settings {
     pub index: u8,
     /// Whether libaom takes the picture for screen content.
     pub screen: bool,
-    /// libaom's options and their values, by the names that aomenc gives them.
-    pub options: Vec<(&'static CStr, CString)>,
+    pub options: Options,
+}
+
+/// The version of the libaom that is linked: major, minor and patch, a byte each.
+pub fn version() -> u32 {
+    // SAFETY: takes nothing and returns a constant of the library.
+    unsafe { sys::aom_codec_version() as u32 }
 }
 
 /// The AV1 frame of `planes`, on this thread, and the quantiser index that it has.

@@ -5,9 +5,9 @@ mod library;
 mod planes;
 mod screen;
 mod states;
+mod tuning;
 
 use std::cell::OnceCell;
-use std::ffi::{CStr, CString};
 use std::ops::RangeInclusive;
 
 use avif_serialize::Aviffy;
@@ -22,6 +22,7 @@ use crate::picture::{Chroma, Picture};
 use library::Settings;
 use planes::Planes;
 use states::State;
+use tuning::{Tuning, options};
 
 /// The variants that are used, coarsest first.
 pub const VARIANTS: &[Variant] = &[Variant::AvifHalved, Variant::AvifFull];
@@ -35,6 +36,11 @@ pub fn scale(chroma: Chroma) -> Scale {
         Chroma::Halved => quality::AVIF_HALVED,
         Chroma::Full => quality::AVIF_FULL,
     }
+}
+
+/// The tuning of the libaom that is linked.
+fn linked_tuning() -> Tuning {
+    Tuning::of(library::version())
 }
 
 /// The coarsest quantiser index of an alpha plane: masks show their edges before anything else does.
@@ -76,7 +82,8 @@ impl<'a> AvifEncoder<'a> {
     }
 
     fn frame(&self, planes: &Planes, state: State, screen: bool) -> Result<Vec<u8>, EncodeError> {
-        let settings = Settings { index: state.index, screen, options: options(self.effort, state.level) };
+        let options = options(linked_tuning(), self.effort, state.level);
+        let settings = Settings { index: state.index, screen, options };
         library::encode(planes, &settings)
             .map(|(frame, _)| frame)
             .map_err(|reason| EncodeError::Failed { format: Format::Avif, reason })
@@ -119,29 +126,6 @@ impl Encoder for AvifEncoder<'_> {
     }
 }
 
-/// How libaom is to work. Measured on eight photographs against libwebp's method 4 at equal SSIMULACRA2, with quantiser
-/// matrices of level 2: speed 9 takes 26 to 17 % fewer bytes at scores of 50 to 70 and 11 % at 75, for half the CPU time.
-/// Speed 7 takes 2 to 3 % fewer still, for four times that of libwebp, once distortion is weighed by the matrices; where it
-/// is not, trellis undoes them, and speeds below 9 come out larger. Speed 6 is no better than 7.
-fn options(effort: Effort, level: u8) -> Vec<(&'static CStr, CString)> {
-    let number = |value: u8| CString::new(value.to_string()).expect("digits");
-    let mut options = vec![
-        (c"tune", c"ssim".to_owned()),
-        // Keeps the loop filter from blurring; 4 and 7 come out the same, 0 takes 1 to 2 % more.
-        (c"sharpness", c"7".to_owned()),
-        (c"enable-qm", c"1".to_owned()),
-        (c"qm-min", number(level)),
-        (c"qm-max", number(level)),
-    ];
-    match effort {
-        Effort::Fast | Effort::Balanced => options.push((c"cpu-used", c"9".to_owned())),
-        Effort::Best => {
-            options.extend([(c"cpu-used", c"7".to_owned()), (c"dist-metric", c"qm-psnr".to_owned())]);
-        }
-    }
-    options
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,12 +157,15 @@ mod tests {
 
     #[test]
     fn every_index_is_the_one_that_libaom_takes() {
-        for (width, height, chroma, screen) in
-            [(640, 480, Chroma::Halved, false), (333, 217, Chroma::Full, false), (300, 200, Chroma::Full, true)]
-        {
+        for (width, height, chroma, screen, effort) in [
+            (640, 480, Chroma::Halved, false, Effort::Balanced),
+            (333, 217, Chroma::Full, false, Effort::Balanced),
+            (300, 200, Chroma::Full, true, Effort::Balanced),
+            (200, 300, Chroma::Halved, false, Effort::Best),
+        ] {
             let planes = Planes::of(&drawn(width, height, Layout::Rgb, soft), chroma);
             for index in (1..=u8::MAX).step_by(3) {
-                let settings = Settings { index, screen, options: options(Effort::Balanced, 4) };
+                let settings = Settings { index, screen, options: options(linked_tuning(), effort, 4) };
                 assert_eq!(library::encode(&planes, &settings).unwrap().1, index, "{width}x{height}");
             }
         }
