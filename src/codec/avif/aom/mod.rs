@@ -28,7 +28,7 @@ use tuning::{Tuning, options};
 pub const VARIANTS: &[Variant] = &[Variant::AvifHalved, Variant::AvifFull];
 
 /// Nanoseconds that an encode takes for each pixel, at each effort.
-pub const COST: [u64; 3] = [110, 110, 500];
+pub const COST: [u64; 3] = [110, 110, 800];
 
 /// The encoder's place on the quality scale.
 pub fn scale(chroma: Chroma) -> Scale {
