@@ -28,6 +28,10 @@ pub const WEBP: Scale = Scale(WEBP_KNOTS);
 pub const AVIF_HALVED: Scale = Scale(AVIF_HALVED_KNOTS);
 /// AVIF by libaom at 4:4:4.
 pub const AVIF_FULL: Scale = Scale(AVIF_FULL_KNOTS);
+/// The same with libaom's tuning for still pictures, libaom 3.12.1.
+pub const AVIF_IQ_HALVED: Scale = Scale(AVIF_IQ_HALVED_KNOTS);
+/// The same at 4:4:4.
+pub const AVIF_IQ_FULL: Scale = Scale(AVIF_IQ_FULL_KNOTS);
 /// AVIF by rav1e.
 pub const AVIF_RAV1E: Scale = Scale(AVIF_RAV1E_KNOTS);
 /// PNG with a palette.
@@ -161,6 +165,42 @@ const AVIF_FULL_KNOTS: &[Knot] = &[
     knot(91.1, 0.281, 1.287),
     knot(92.4, -0.179, 1.592),
     knot(92.8, -0.584, 1.859),
+];
+
+const AVIF_IQ_HALVED_KNOTS: &[Knot] = &[
+    knot(-45.9, 5.432, -3.225),
+    knot(-24.3, 5.007, -2.782),
+    knot(-1.3, 4.568, -2.299),
+    knot(18.9, 4.137, -1.887),
+    knot(36.4, 3.717, -1.507),
+    knot(50.0, 3.291, -1.140),
+    knot(61.0, 2.848, -0.798),
+    knot(69.2, 2.420, -0.499),
+    knot(75.7, 1.998, -0.179),
+    knot(80.5, 1.558, 0.133),
+    knot(84.4, 1.136, 0.444),
+    knot(87.6, 0.705, 0.813),
+    knot(89.2, 0.281, 1.097),
+    knot(90.8, -0.179, 1.364),
+    knot(91.2, -0.584, 1.568),
+];
+
+const AVIF_IQ_FULL_KNOTS: &[Knot] = &[
+    knot(-45.0, 5.432, -3.171),
+    knot(-23.6, 5.007, -2.735),
+    knot(-0.5, 4.568, -2.253),
+    knot(19.9, 4.137, -1.849),
+    knot(37.4, 3.717, -1.468),
+    knot(51.5, 3.291, -1.096),
+    knot(62.4, 2.848, -0.738),
+    knot(70.5, 2.420, -0.397),
+    knot(76.6, 1.998, -0.096),
+    knot(81.7, 1.558, 0.243),
+    knot(86.0, 1.136, 0.552),
+    knot(89.4, 0.705, 0.925),
+    knot(90.9, 0.281, 1.234),
+    knot(92.4, -0.179, 1.552),
+    knot(92.8, -0.584, 1.863),
 ];
 
 const AVIF_RAV1E_KNOTS: &[Knot] = &[

@@ -32,9 +32,11 @@ pub const COST: [u64; 3] = [110, 110, 800];
 
 /// The encoder's place on the quality scale.
 pub fn scale(chroma: Chroma) -> Scale {
-    match chroma {
-        Chroma::Halved => quality::AVIF_HALVED,
-        Chroma::Full => quality::AVIF_FULL,
+    match (linked_tuning(), chroma) {
+        (Tuning::Ssim, Chroma::Halved) => quality::AVIF_HALVED,
+        (Tuning::Ssim, Chroma::Full) => quality::AVIF_FULL,
+        (Tuning::Iq, Chroma::Halved) => quality::AVIF_IQ_HALVED,
+        (Tuning::Iq, Chroma::Full) => quality::AVIF_IQ_FULL,
     }
 }
 
@@ -100,9 +102,11 @@ impl Encoder for AvifEncoder<'_> {
     }
 
     fn estimate(&self, ln_step: f64) -> f64 {
-        let fitted = match self.chroma {
-            Chroma::Halved => &estimate::HALVED,
-            Chroma::Full => &estimate::FULL,
+        let fitted = match (linked_tuning(), self.chroma) {
+            (Tuning::Ssim, Chroma::Halved) => &estimate::HALVED,
+            (Tuning::Ssim, Chroma::Full) => &estimate::FULL,
+            (Tuning::Iq, Chroma::Halved) => &estimate::IQ_HALVED,
+            (Tuning::Iq, Chroma::Full) => &estimate::IQ_FULL,
         };
         self.sample.get_or_init(|| Sample::of(self.picture, fitted)).ln_bytes(ln_step)
     }
