@@ -46,7 +46,7 @@ struct Lessons {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
     webp_counted: Candidates,
-    webp_probed: Vec<Row<8>>,
+    webp_probed: Vec<Row<16>>,
     avif_halved: Candidates,
     avif_full: Candidates,
     /// ln of real over predicted bytes of the strips' way.

@@ -60,8 +60,9 @@ const FINENESS: f64 = 20.0;
 /// Of these, how many to either side of the quality that a step stands for.
 const REACH: i32 = 30;
 
-/// What it takes, in ln(step), to leave the default strength by a unit: a state at 12 units has to be 1 % nearer.
-const RELUCTANCE: f64 = 0.000_8;
+/// What it takes, in ln(step), to leave the default strength by a unit: a state at 6 units has to be 1 % nearer. With half
+/// of it files of 20 KB looked 0.1 points worse against a bisection at the default strength (31 photographs).
+const RELUCTANCE: f64 = 0.001_6;
 
 /// Weight of what is not known of a state's step: half of it is the error to expect.
 const DOUBT: f64 = 0.5;
@@ -141,12 +142,19 @@ impl States {
     /// The best state for `ln_step`, and where it is: near, known well, and not far from the default.
     pub fn nearest(&self, ln_step: f64) -> (State, f64) {
         // What was an answer is its own: from there a better one may be in sight that was not from here.
-        if let Some(given) = self.given.borrow().iter().find(|(_, place)| *place == ln_step) {
-            return *given;
+        if let Some(given) = self.given_at(ln_step) {
+            return given;
         }
         let found = self.look_around(ln_step);
-        self.given.borrow_mut().push(found);
-        found
+        // Two states may amount to the same step: the first that was an answer stands for both.
+        self.given_at(found.1).unwrap_or_else(|| {
+            self.given.borrow_mut().push(found);
+            found
+        })
+    }
+
+    fn given_at(&self, ln_step: f64) -> Option<(State, f64)> {
+        self.given.borrow().iter().find(|(_, place)| *place == ln_step).copied()
     }
 
     fn look_around(&self, ln_step: f64) -> (State, f64) {
