@@ -34,7 +34,7 @@ pub fn bombs() -> Vec<Bomb> {
 }
 
 fn progressive() -> Vec<u8> {
-    let file = fixture("jpeg");
+    let file = fixture("jpeg-progressive");
     assert!(file.windows(2).any(|pair| pair == [0xFF, 0xC2]), "it is progressive");
     file
 }

@@ -271,3 +271,59 @@ impl Drop for Source {
         unsafe { sys::WebPPictureFree(&mut *self.0) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Limits, decode};
+
+    const SIDE: u32 = 128;
+
+    /// Soft colours under this alpha channel.
+    fn veiled(alpha: impl Fn(u32, u32) -> u8) -> Picture {
+        let places = (0..SIDE * SIDE).map(|place| (place % SIDE, place / SIDE));
+        let pixels = places.flat_map(|(x, y)| [x as u8, y as u8, (x + y) as u8, alpha(x, y)]);
+        Picture::new(SIDE, SIDE, Layout::Rgba, pixels.collect())
+    }
+
+    /// Noise that repeats nowhere.
+    fn grain(x: u32, y: u32) -> u8 {
+        let mixed = ((y * SIDE + x) ^ 0x9E37).wrapping_mul(0x85EB_CA6B);
+        ((mixed ^ (mixed >> 13)).wrapping_mul(0xC2B2_AE35) >> 24) as u8
+    }
+
+    fn coarsest(picture: &Picture) -> Vec<u8> {
+        let encoder = WebpEncoder::new(picture, Effort::Balanced).unwrap();
+        encoder.encode(*encoder.ln_step_range().end()).unwrap()
+    }
+
+    fn alpha_of(picture: &Picture) -> Vec<u8> {
+        picture.pixels().chunks_exact(4).map(|pixel| pixel[3]).collect()
+    }
+
+    #[test]
+    fn an_alpha_plane_that_would_be_all_of_the_file_loses_levels() {
+        let grainy = veiled(grain);
+        let encoder = WebpEncoder::new(&grainy, Effort::Balanced).unwrap();
+        let lossless_bytes = encoder.alpha().unwrap().lossless_bytes;
+        let file = coarsest(&grainy);
+        assert!((file.len() as f64) < lossless_bytes / 2.0, "{} of {lossless_bytes}", file.len());
+        let alpha = alpha_of(&decode(&file, &Limits::default()).unwrap().picture);
+        let off = alpha.iter().zip(alpha_of(&grainy)).map(|(one, other)| one.abs_diff(other)).max();
+        assert!(off.is_some_and(|off| (1..=64).contains(&off)), "{off:?}");
+    }
+
+    #[test]
+    fn a_mask_keeps_its_edges() {
+        let masked = veiled(|x, y| if (x / 9 + y / 7) % 2 == 0 { 255 } else { 0 });
+        let back = decode(&coarsest(&masked), &Limits::default()).unwrap().picture;
+        assert_eq!(alpha_of(&back), alpha_of(&masked));
+    }
+
+    #[test]
+    fn the_estimate_counts_the_alpha_plane() {
+        let (grainy, plain) = (veiled(grain), veiled(|x, _| if x == 0 { 0 } else { 255 }));
+        let expected = |picture: &Picture| WebpEncoder::new(picture, Effort::Balanced).unwrap().estimate(4.0).exp();
+        assert!(expected(&grainy) > 1.4 * expected(&plain), "{} {}", expected(&grainy), expected(&plain));
+    }
+}
