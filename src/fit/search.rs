@@ -142,14 +142,14 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
     let mut found = Found::default();
     let mut bracket = Bracket::new(encoder);
     let mut model = Model::default();
-    let mut goal = aim.ln_goal(0);
+    let goal = aim.ln_goal(0);
     let mut next = model.solve(encoder, goal, &bracket, encoder.guess(goal));
     let probed = encoder.snap(next);
     if let Some(ln_bytes) = encoder.probe(probed)? {
         model.learn_probe(encoder, probed, ln_bytes);
         next = model.solve(encoder, goal, &bracket, next);
     }
-    next = model.landing(encoder, next, aim);
+    next = model.landing(encoder, next, goal, aim);
     loop {
         let x = next.clamp(bracket.finest, bracket.coarsest);
         let file = encoder.encode(x)?;
@@ -163,7 +163,7 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
         if found.is_good_enough(aim) || found.at_finest || found.unreachable || bracket.is_narrow() {
             return Ok(found);
         }
-        goal = aim.ln_goal(found.trace.len());
+        let goal = aim.ln_goal(found.trace.len());
         let state = if encodes >= aim.max_encodes {
             // Far from all that was tried sizes may end in a floor that no model foretells.
             let is_hopeless = encodes == aim.max_encodes && bracket.fits.is_none();
@@ -172,7 +172,7 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
             let by_model = encodes < MODEL_ENCODES || encodes % 2 == 1 || !bracket.is_closed();
             let suggestion = if by_model {
                 let crossing = model.solve(encoder, goal, &bracket, x);
-                model.landing(encoder, crossing, aim)
+                model.landing(encoder, crossing, goal, aim)
             } else {
                 bracket.middle()
             };
@@ -322,14 +322,17 @@ impl Model {
         left.1 + slope(left, right) * (x - left.0)
     }
 
-    /// The state to try for `x`: the nearest, or the next coarser one where the bytes that the nearest has more are not
-    /// worth the encode that is lost should it pass the cap.
-    fn landing<E: Encode>(&self, encoder: &mut E, x: f64, aim: &Aim) -> f64 {
+    /// The state to try for `x`: the nearest, or, where that is expected above `goal`, the next coarser one if the bytes that
+    /// the nearest has more are not worth the encode that is lost should it pass the cap.
+    fn landing<E: Encode>(&self, encoder: &mut E, x: f64, goal: f64, aim: &Aim) -> f64 {
         let nearest = encoder.snap(x);
+        let bytes = encoder.predict(nearest) + self.residual(nearest);
+        if bytes <= goal {
+            return nearest;
+        }
         let mut coarser = NUDGES.iter().map(|nudge| encoder.snap(nearest + nudge));
         let Some(coarser) = coarser.find(|state| *state > nearest) else { return nearest };
-        let mut expected = |state: f64| encoder.predict(state) + self.residual(state);
-        let (bytes, fewer) = (expected(nearest), expected(coarser));
+        let fewer = encoder.predict(coarser) + self.residual(coarser);
         let odds_against = ((bytes - (aim.cap as f64).ln()) / DOUBT).exp();
         if bytes - fewer > aim.impatience * odds_against { nearest } else { coarser }
     }
