@@ -11,7 +11,7 @@
 use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::estimate as jpeg;
-use bytefit::codec::rate::{Fitted, Spectrum, apply};
+use bytefit::codec::rate::{Fitted, Sample, Spectrum, apply};
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::estimate as webp;
 use bytefit::codec::{Effort, Encoder, Format};
@@ -125,7 +125,7 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
 
 fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
-    let spectrum = Spectrum::of(picture, Chroma::Halved, 1);
+    let spectrum = Sample::spectrum(picture);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     // At its ends the scale stands for odd settings that nobody needs.
     for ln_step in steps(&encoder).into_iter().filter(|ln_step| (2.1..5.6).contains(ln_step)) {
@@ -141,7 +141,7 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
 
 fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
-    let spectrum = Spectrum::of(picture, Chroma::Halved, 1);
+    let spectrum = Sample::spectrum(picture);
     for (chroma, rows) in [(Chroma::Halved, &mut lessons.avif_halved), (Chroma::Full, &mut lessons.avif_full)] {
         let encoder = AvifEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         // Above this step 4:2:0 takes over.

@@ -2,7 +2,7 @@
 //! The coefficients are printed by `cargo run --release --example rate_model`.
 
 use super::{quantiser, scans};
-use crate::codec::rate::{Count, Spectrum, Steps, apply, sampled_rows};
+use crate::codec::rate::{Count, Spectrum, Steps, apply, rows_for, sampled_rows};
 use crate::picture::{Chroma, Picture};
 
 /// Bytes of a file of `pixels` besides its coefficients: headers, and a Huffman table for each kind of symbol of each
@@ -96,5 +96,5 @@ const CONTROL_PIXELS: u64 = 1_500_000;
 
 /// The whole of a picture, or enough rows of its blocks to stand for it.
 pub fn control(picture: &Picture, chroma: Chroma) -> Spectrum {
-    Spectrum::within(picture, chroma, CONTROL_PIXELS)
+    Spectrum::of(picture, chroma, rows_for(picture, CONTROL_PIXELS))
 }

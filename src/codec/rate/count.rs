@@ -235,4 +235,23 @@ mod tests {
         let small = Spectrum::of(&noise(2048, 160), Chroma::Halved, 1).count(&flat(8.0)).bits;
         assert!((bits / small / 10.0 - 1.0).abs() < 0.01, "{bits} for ten times {small}");
     }
+
+    #[test]
+    fn blocks_astride_see_what_those_of_a_jpeg_hide() {
+        // What is left of noise by the coarsest JPEG: each block is flat.
+        let (coarse, side) = (noise(8, 8), 64);
+        let at = |place: u32| coarse.pixels()[place as usize * 3];
+        let pixels: Vec<u8> =
+            (0..side * side).flat_map(|place| [at(place / side / 8 * 8 + place % side / 8); 3]).collect();
+        let picture = Picture::new(side, side, Layout::Rgb, pixels);
+        let nonzero = |spectrum: Spectrum| spectrum.count(&flat(4.0)).nonzero;
+        assert_eq!(nonzero(Spectrum::of(&picture, Chroma::Full, 1)), 0.0);
+        assert!(nonzero(Spectrum::astride(&picture, Chroma::Full, 1)) > 500.0);
+    }
+
+    #[test]
+    fn a_picture_smaller_than_half_a_block_has_a_block_astride() {
+        let picture = noise(3, 1);
+        assert!(Spectrum::astride(&picture, Chroma::Halved, 1).count(&flat(4.0)).bits > 0.0);
+    }
 }

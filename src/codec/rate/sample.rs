@@ -1,7 +1,7 @@
 //! Sizes by counting what JPEG would take: what VP8 and AV1 do is near enough to it that a few fitted coefficients tell
 //! the rest.
 
-use super::{Count, Curve, Spectrum, Steps, apply};
+use super::{Count, Curve, Spectrum, Steps, apply, rows_for};
 use crate::picture::{Chroma, Picture};
 
 /// Pixels that are counted at the most; of a larger picture every n-th row of blocks is taken.
@@ -56,9 +56,14 @@ impl Sample {
         Sample {
             fitted,
             pixels: picture.pixel_count() as f64,
-            spectrum: Spectrum::within(picture, Chroma::Halved, SAMPLED_PIXELS),
+            spectrum: Sample::spectrum(picture),
             ln_bits_per_pixel: Curve::default(),
         }
+    }
+
+    /// What is counted of `picture`.
+    pub fn spectrum(picture: &Picture) -> Spectrum {
+        Spectrum::astride(picture, Chroma::Halved, rows_for(picture, SAMPLED_PIXELS))
     }
 
     /// ln(bytes) at `ln_step`.

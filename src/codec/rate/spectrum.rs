@@ -22,6 +22,17 @@ impl Spectrum {
     /// The spectrum of `picture`, its chroma at the resolution that `chroma` keeps. Colour under transparency
     /// counts. Of its rows of blocks, which are as high as [`Chroma::block_pixels`], one in `every` is taken.
     pub fn of(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
+        Spectrum::beginning_at(0, picture, chroma, every)
+    }
+
+    /// The same of blocks that lie half a block to the right and down. A picture that was a JPEG has few levels left in its
+    /// blocks, whatever the step; where blocks do not lie on the old ones, or are of another size, it has as many as any.
+    pub fn astride(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
+        Spectrum::beginning_at(HALF_A_BLOCK, picture, chroma, every)
+    }
+
+    /// The spectrum from `corner` on, both ways.
+    fn beginning_at(corner: u32, picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         let unit = chroma.block_pixels();
         let rows = sampled_rows(picture, chroma, every);
         let columns = picture.width().div_ceil(unit);
@@ -34,15 +45,18 @@ impl Spectrum {
         };
         let mut band = Band::new(columns as usize * unit as usize);
         for row in rows {
-            add_row(picture, chroma, row * unit, &mut band, &mut spectrum);
+            add_row(picture, chroma, [corner, row * unit + corner], &mut band, &mut spectrum);
         }
         spectrum
     }
+}
 
-    /// The same of enough rows to stand for the picture: as many as hold about `pixels`, or all.
-    pub fn within(picture: &Picture, chroma: Chroma, pixels: u64) -> Spectrum {
-        Spectrum::of(picture, chroma, picture.pixel_count().div_ceil(pixels) as u32)
-    }
+/// Pixels to the middle of a block of 8x8.
+const HALF_A_BLOCK: u32 = 4;
+
+/// Of how many rows of blocks one is taken when those taken are to hold about `pixels`.
+pub fn rows_for(picture: &Picture, pixels: u64) -> u32 {
+    picture.pixel_count().div_ceil(pixels) as u32
 }
 
 /// The rows of blocks of `picture` that stand for all when one in `every` is taken: at least one.
@@ -52,11 +66,12 @@ pub fn sampled_rows(picture: &Picture, chroma: Chroma, every: u32) -> StepBy<Ran
     (every / 2..rows).step_by(every as usize)
 }
 
-/// Adds the row of blocks from `top` on to `spectrum`. Compiled for newer processors too: the same result, sooner.
+/// Adds the row of blocks from `corner` (left, top) on to `spectrum`. Compiled for newer processors too: the same result,
+/// sooner.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
-fn add_row(picture: &Picture, chroma: Chroma, top: u32, band: &mut Band, spectrum: &mut Spectrum) {
+fn add_row(picture: &Picture, chroma: Chroma, corner: [u32; 2], band: &mut Band, spectrum: &mut Spectrum) {
     let unit = chroma.block_pixels() as usize;
-    band.read(picture, top as usize, unit);
+    band.read(picture, corner.map(|place| place as usize), unit);
     for left in (0..band.width).step_by(unit) {
         for down in (0..unit).step_by(8) {
             for right in (0..unit).step_by(8) {
@@ -88,13 +103,14 @@ impl Band {
         Band { width, y: plane(), cb: plane(), cr: plane() }
     }
 
-    /// Reads `rows` rows from `top` on; beyond the edges of the picture the last pixels go on.
+    /// Reads `rows` rows from `left` and `top` on; beyond the edges of the picture the last pixels go on.
     #[inline(always)]
-    fn read(&mut self, picture: &Picture, top: usize, rows: usize) {
-        let row_bytes = picture.width() as usize * picture.layout().bytes_per_pixel();
+    fn read(&mut self, picture: &Picture, [left, top]: [usize; 2], rows: usize) {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let pixel_bytes = picture.layout().bytes_per_pixel();
         for row in 0..rows {
-            let source = (top + row).min(picture.height() as usize - 1) * row_bytes;
-            let pixels = &picture.pixels()[source..source + row_bytes];
+            let start = (top + row).min(height - 1) * width;
+            let pixels = &picture.pixels()[(start + left.min(width - 1)) * pixel_bytes..(start + width) * pixel_bytes];
             let place = row * self.width..(row + 1) * self.width;
             let into = [&mut self.y[place.clone()], &mut self.cb[place.clone()], &mut self.cr[place]];
             match picture.layout() {
