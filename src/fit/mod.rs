@@ -1,5 +1,8 @@
 //! The search for the setting that lands on the target. Knows byte counts and an encoder trait, no codec.
 
+pub mod aim;
+mod bracket;
+mod model;
 pub mod search;
 pub mod stop;
 pub mod target;

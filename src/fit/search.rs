@@ -3,6 +3,9 @@
 
 use std::ops::RangeInclusive;
 
+use super::aim::Aim;
+use super::bracket::Bracket;
+use super::model::Model;
 use super::stop::StopReason;
 
 /// What the search needs to know of an encoder. `x` is always ln(quantiser step): larger is coarser.
@@ -32,70 +35,6 @@ pub trait Encode {
     /// would be an answer: then there is none to begin what the deadline would cut off.
     fn stop(&self, has_answer: bool) -> Option<StopReason>;
 }
-
-/// Where to land.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Aim {
-    /// Bytes that the answer may not pass.
-    pub cap: u64,
-    /// Bytes that are best: the cap itself, or a size below it that the answer may fall to either side of.
-    pub best: u64,
-    /// Bytes from which on the search is content, up to the cap.
-    pub content: u64,
-    /// Share of the bytes that it is content to lose for each encode after the first.
-    pub impatience: f64,
-    /// Encodes after which the search ends with what it has, or, when it has nothing, with the coarsest state.
-    pub max_encodes: u32,
-}
-
-impl Aim {
-    /// At most `cap` bytes, content within 3 % below, and with 3 % less for every further encode.
-    pub fn below(cap: u64) -> Aim {
-        let content = (cap as f64 * 0.97).ceil() as u64;
-        Aim { cap, best: cap, content, impatience: 0.03, max_encodes: MAX_ENCODES }
-    }
-
-    /// As near to `target` as can be, at most `tolerance` bytes to either side, content within a tenth of that.
-    pub fn around(target: u64, tolerance: u64) -> Aim {
-        let content = target.saturating_sub(tolerance / 10);
-        let cap = target.saturating_add(tolerance);
-        Aim { cap, best: target, content, impatience: 0.0, max_encodes: MAX_ENCODES }
-    }
-
-    /// The same for a part of the picture, of this share of its pixels.
-    pub fn for_share(&self, share: f64) -> Aim {
-        let part = |bytes: u64| (bytes as f64 * share) as u64;
-        Aim { cap: part(self.cap), best: part(self.best), content: part(self.content), ..*self }
-    }
-
-    /// ln(bytes) to steer at after `encodes`, among those that it is content with: the middle when it may land to both
-    /// sides of the best; below a cap a little higher. There the middle leaves 1.7 % of the cap in the median, 0.6 of the
-    /// way up 1.4 % for no more encodes (JPEG, 36 photographs at five targets). Where two encodes have missed the states are
-    /// not where they seem: from then on it steers at less.
-    fn ln_goal(&self, encodes: usize) -> f64 {
-        let way = if self.best == self.cap { 0.6 } else { 0.5 };
-        let (low, high) = (self.content_after(encodes.max(1)) as f64, self.content_upper() as f64);
-        (low + (high - low) * way).max(1.0).ln()
-    }
-
-    fn is_content(&self, bytes: u64, encodes: usize) -> bool {
-        (self.content_after(encodes)..=self.content_upper()).contains(&bytes)
-    }
-
-    /// The fewest bytes that the search is content with after this many encodes, at least one.
-    fn content_after(&self, encodes: usize) -> u64 {
-        let given_up = self.best as f64 * self.impatience * (encodes - 1) as f64;
-        self.content.saturating_sub(given_up as u64)
-    }
-
-    /// The most bytes that the search is content with: the cap, or as far above the best size as below it.
-    fn content_upper(&self) -> u64 {
-        if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) }
-    }
-}
-
-/// Encodes at the most: secants land within four, bisection then halves what is left.
-const MAX_ENCODES: u32 = 12;
 
 /// Encodes that follow the model; from then on every other one halves the bracket.
 const MODEL_ENCODES: u32 = 4;
@@ -210,207 +149,13 @@ impl Found {
     }
 }
 
-/// What is known of where the best size is crossed.
-struct Bracket {
-    finest: f64,
-    coarsest: f64,
-    /// The coarsest `x` known to be over it.
-    over: Option<f64>,
-    /// The finest `x` beyond it known to fit.
-    fits: Option<f64>,
-    tried: Vec<f64>,
-}
-
-impl Bracket {
-    fn new<E: Encode>(encoder: &E) -> Bracket {
-        let range = encoder.range();
-        let (finest, coarsest) = (encoder.snap(*range.start()), encoder.snap(*range.end()));
-        Bracket { finest, coarsest, over: None, fits: None, tried: Vec::new() }
-    }
-
-    fn learn(&mut self, x: f64, fits: bool) {
-        self.tried.push(x);
-        // On flat art sizes are not monotone: the latest word on a point outside the bracket is dropped.
-        if fits && self.over.is_none_or(|over| x > over) {
-            self.fits = Some(self.fits.map_or(x, |known| known.min(x)));
-        } else if !fits && self.fits.is_none_or(|known| x < known) {
-            self.over = Some(self.over.map_or(x, |known| known.max(x)));
-        }
-    }
-
-    fn low(&self) -> f64 {
-        self.over.unwrap_or(self.finest)
-    }
-
-    fn high(&self) -> f64 {
-        self.fits.unwrap_or(self.coarsest)
-    }
-
-    fn is_closed(&self) -> bool {
-        self.over.is_some() && self.fits.is_some()
-    }
-
-    /// Whether no state that is left can be worth an encode.
-    fn is_narrow(&self) -> bool {
-        self.is_closed() && self.high() - self.low() < NARROW
-    }
-
-    fn middle(&self) -> f64 {
-        (self.low() + self.high()) / 2.0
-    }
-
-    /// A state inside the bracket that was not tried: the suggestion, else one a little beside it, else the middle,
-    /// else an end that is still open; none when the bracket is one state wide.
-    fn untried<E: Encode>(&self, encoder: &E, suggestion: f64) -> Option<f64> {
-        // What was tried is an end of the bracket: away from it is inward.
-        let inward = if suggestion - self.low() < self.high() - suggestion { 1.0 } else { -1.0 };
-        let beside = NUDGES.map(|nudge| suggestion + inward * nudge);
-        let open_ends = [self.over.is_none().then_some(self.finest), self.fits.is_none().then_some(self.coarsest)];
-        [suggestion]
-            .into_iter()
-            .chain(beside)
-            .chain([self.middle()])
-            .map(|x| encoder.snap(x.clamp(self.low(), self.high())))
-            .chain(open_ends.into_iter().flatten())
-            .find(|state| (self.low()..=self.high()).contains(state) && !self.tried.contains(state))
-    }
-}
-
-/// The encoder's own prediction, corrected by what its encodes really took.
-#[derive(Default)]
-struct Model {
-    /// `x` and ln(bytes) above the prediction, by rising `x`.
-    residuals: Vec<(f64, f64)>,
-    /// The `x` of these that only the second opinion speaks of.
-    probed: Option<f64>,
-}
-
-impl Model {
-    fn learn<E: Encode>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
-        // What an encode says is better than what was foretold of the same place.
-        if let Some(probed) = self.probed.take_if(|probed| (*probed - x).abs() < NEAR) {
-            self.residuals.retain(|(known, _)| *known != probed);
-        }
-        self.insert(x, (bytes.max(1) as f64).ln() - encoder.predict(x));
-    }
-
-    fn learn_probe<E: Encode>(&mut self, encoder: &mut E, x: f64, ln_bytes: f64) {
-        self.probed = Some(x);
-        self.insert(x, ln_bytes - encoder.predict(x));
-    }
-
-    fn insert(&mut self, x: f64, residual: f64) {
-        let place = self.residuals.partition_point(|(known, _)| *known < x);
-        self.residuals.insert(place, (x, residual));
-    }
-
-    /// The correction at `x`: a straight line between neighbours; beyond the outermost, on along the line from the
-    /// nearest point that is far enough away to give one.
-    fn residual(&self, x: f64) -> f64 {
-        let points = &self.residuals;
-        let (Some(first), Some(last)) = (points.first(), points.last()) else { return 0.0 };
-        if x <= first.0 {
-            let base = points.iter().find(|point| point.0 - first.0 >= LEAST_BASE);
-            return first.1 + base.map_or(0.0, |base| slope(*first, *base)) * (x - first.0);
-        }
-        if x >= last.0 {
-            let base = points.iter().rev().find(|point| last.0 - point.0 >= LEAST_BASE);
-            return last.1 + base.map_or(0.0, |base| slope(*base, *last)) * (x - last.0);
-        }
-        let right = points.partition_point(|(known, _)| *known < x);
-        let (left, right) = (points[right - 1], points[right]);
-        left.1 + slope(left, right) * (x - left.0)
-    }
-
-    /// The state to try for `x`: the nearest, or, where that is expected above `goal`, the next coarser one if the bytes that
-    /// the nearest has more are not worth the encode that is lost should it pass the cap.
-    fn landing<E: Encode>(&self, encoder: &mut E, x: f64, goal: f64, aim: &Aim) -> f64 {
-        let nearest = encoder.snap(x);
-        let bytes = encoder.predict(nearest) + self.residual(nearest);
-        if bytes <= goal {
-            return nearest;
-        }
-        let mut coarser = NUDGES.iter().map(|nudge| encoder.snap(nearest + nudge));
-        let Some(coarser) = coarser.find(|state| *state > nearest) else { return nearest };
-        let fewer = encoder.predict(coarser) + self.residual(coarser);
-        let odds_against = ((bytes - (aim.cap as f64).ln()) / DOUBT).exp();
-        if bytes - fewer > aim.impatience * odds_against { nearest } else { coarser }
-    }
-
-    /// The `x` in the bracket where the corrected prediction meets `goal`: a secant from `start`, which falls back
-    /// to halving whenever it would leave what is left of the bracket.
-    fn solve<E: Encode>(&self, encoder: &mut E, goal: f64, bracket: &Bracket, start: f64) -> f64 {
-        let (mut low, mut high) = (bracket.low(), bracket.high());
-        let mut x = start.clamp(low, high);
-        let mut last: Option<(f64, f64)> = None;
-        for _ in 0..SOLVE_STEPS {
-            let error = encoder.predict(x) + self.residual(x) - goal;
-            if error.abs() < SOLVE_PRECISION {
-                break;
-            }
-            if error > 0.0 {
-                low = x
-            } else {
-                high = x
-            }
-            let fall = last.map_or(TYPICAL_SLOPE, |(x0, error0)| (error - error0) / (x - x0));
-            last = Some((x, error));
-            let next = x - error / fall.clamp(-4.0 * TYPICAL_SLOPE.abs(), -0.2);
-            // An end of the bracket that was not asked yet is asked before the middle.
-            x = if next <= low && low == bracket.low() && x != low {
-                low
-            } else if next >= high && high == bracket.high() && x != high {
-                high
-            } else if next <= low || next >= high {
-                (low + high) / 2.0
-            } else {
-                next
-            };
-            if high - low < 1e-6 {
-                break;
-            }
-        }
-        x
-    }
-}
-
-/// The slope of the correction between two points.
-fn slope((x0, r0): (f64, f64), (x1, r1): (f64, f64)) -> f64 {
-    ((r1 - r0) / (x1 - x0)).clamp(-MAX_RESIDUAL_SLOPE, MAX_RESIDUAL_SLOPE)
-}
-
-/// ln(step) that two points are apart before a line through them is carried on: between closer ones the
-/// encoder's grain speaks louder than its slope.
-const LEAST_BASE: f64 = 0.1;
-
-/// Steepest correction of the model, in ln(bytes) over ln(step): the encoders' own slopes are -0.5 to -1.3.
-const MAX_RESIDUAL_SLOPE: f64 = 0.8;
-
 /// ln(step) from a state that was tried to the next that may differ: a hundredth of the bytes, then the coarsest
 /// grain of any encoder.
-const NUDGES: [f64; 4] = [0.012, 0.024, 0.048, 0.096];
-
-/// ln(bytes) over what is expected by which the odds of taking so much fall to 1 in e: a logistic distribution whose spread
-/// is 1.3 %, as probes err.
-const DOUBT: f64 = 0.007;
-
-/// ln(step) within which an encode says more than a probe: a percent of the bytes, which is what a probe errs by.
-const NEAR: f64 = 0.012;
-
-/// ln(step) between two states that moves the size by half a percent.
-const NARROW: f64 = 0.006;
-
-/// Predictions a solve may take; each may cost a pass over the coefficients.
-const SOLVE_STEPS: u32 = 12;
-
-/// ln(bytes) over ln(step) of most pictures: -0.73 for JPEG, -0.97 for WebP, -1.01 for AVIF.
-const TYPICAL_SLOPE: f64 = -0.85;
-
-/// ln(bytes) within which a solve is done: a tenth of the window that the search aims at.
-const SOLVE_PRECISION: f64 = 0.001;
+pub(super) const NUDGES: [f64; 4] = [0.012, 0.024, 0.048, 0.096];
 
 #[cfg(test)]
 mod tests {
+    use super::super::aim::MAX_ENCODES;
     use super::*;
     use proptest::prelude::*;
 

@@ -3,7 +3,7 @@
 
 use crate::codec::Format;
 use crate::codec::variant::Variant;
-use crate::fit::search::Aim;
+use crate::fit::aim::Aim;
 use crate::picture::{Picture, transform};
 
 use super::JobError;

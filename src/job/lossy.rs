@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use crate::codec::variant::Variant;
 use crate::codec::{Encoder, Format};
-use crate::fit::search::{self, Aim, Encode, Found};
+use crate::fit::aim::Aim;
+use crate::fit::search::{self, Encode, Found};
 use crate::fit::stop::StopReason;
 use crate::picture::Picture;
 

@@ -1,0 +1,72 @@
+//! Between which settings of an encoder the best size is crossed. Must not know what foretells it.
+
+use super::search::{Encode, NUDGES};
+
+/// What is known of where the best size is crossed.
+pub(super) struct Bracket {
+    pub(super) finest: f64,
+    pub(super) coarsest: f64,
+    /// The coarsest `x` known to be over it.
+    pub(super) over: Option<f64>,
+    /// The finest `x` beyond it known to fit.
+    pub(super) fits: Option<f64>,
+    tried: Vec<f64>,
+}
+
+impl Bracket {
+    pub(super) fn new<E: Encode>(encoder: &E) -> Bracket {
+        let range = encoder.range();
+        let (finest, coarsest) = (encoder.snap(*range.start()), encoder.snap(*range.end()));
+        Bracket { finest, coarsest, over: None, fits: None, tried: Vec::new() }
+    }
+
+    pub(super) fn learn(&mut self, x: f64, fits: bool) {
+        self.tried.push(x);
+        // On flat art sizes are not monotone: the latest word on a point outside the bracket is dropped.
+        if fits && self.over.is_none_or(|over| x > over) {
+            self.fits = Some(self.fits.map_or(x, |known| known.min(x)));
+        } else if !fits && self.fits.is_none_or(|known| x < known) {
+            self.over = Some(self.over.map_or(x, |known| known.max(x)));
+        }
+    }
+
+    pub(super) fn low(&self) -> f64 {
+        self.over.unwrap_or(self.finest)
+    }
+
+    pub(super) fn high(&self) -> f64 {
+        self.fits.unwrap_or(self.coarsest)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.over.is_some() && self.fits.is_some()
+    }
+
+    /// Whether no state that is left can be worth an encode.
+    pub(super) fn is_narrow(&self) -> bool {
+        self.is_closed() && self.high() - self.low() < NARROW
+    }
+
+    pub(super) fn middle(&self) -> f64 {
+        (self.low() + self.high()) / 2.0
+    }
+
+    /// A state inside the bracket that was not tried: the suggestion, else one a little beside it, else the middle,
+    /// else an end that is still open; none when the bracket is one state wide.
+    pub(super) fn untried<E: Encode>(&self, encoder: &E, suggestion: f64) -> Option<f64> {
+        // What was tried is an end of the bracket: away from it is inward.
+        let inward = if suggestion - self.low() < self.high() - suggestion { 1.0 } else { -1.0 };
+        let beside = NUDGES.map(|nudge| suggestion + inward * nudge);
+        let open_ends = [self.over.is_none().then_some(self.finest), self.fits.is_none().then_some(self.coarsest)];
+        [suggestion]
+            .into_iter()
+            .chain(beside)
+            .chain([self.middle()])
+            .map(|x| encoder.snap(x.clamp(self.low(), self.high())))
+            .chain(open_ends.into_iter().flatten())
+            .find(|state| (self.low()..=self.high()).contains(state) && !self.tried.contains(state))
+    }
+}
+
+/// ln(step) between two states that moves the size by half a percent.
+const NARROW: f64 = 0.006;
