@@ -2,7 +2,7 @@
 //! The coefficients are printed by `cargo run --release --example rate_model`.
 
 use super::{quantiser, scans};
-use crate::codec::rate::{Count, Spectrum, Steps, apply, rows_for, sampled_rows};
+use crate::codec::rate::{Count, Spectrum, Steps, apply, rows_for, strips};
 use crate::picture::{Chroma, Picture};
 
 /// Bytes of a file of `pixels` besides its coefficients: headers, and a Huffman table for each kind of symbol of each
@@ -73,13 +73,7 @@ impl Sample {
         if self.every == 1 {
             return None;
         }
-        let unit = self.chroma.block_pixels();
-        let row_bytes = unit as usize * picture.width() as usize * picture.layout().bytes_per_pixel();
-        let rows: Vec<&[u8]> = picture.pixels().chunks(row_bytes).collect();
-        let taken: Vec<&[u8]> = sampled_rows(picture, self.chroma, self.every).map(|row| rows[row as usize]).collect();
-        let pixels = taken.concat();
-        let height = pixels.len() / (row_bytes / unit as usize);
-        Some(Picture::new(picture.width(), height as u32, picture.layout(), pixels))
+        Some(strips(picture, self.chroma, self.every))
     }
 
     /// What a picture takes at `ln_step`, in ln(bytes), when its strips take `strip_bytes`: as many times more as

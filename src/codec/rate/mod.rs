@@ -10,7 +10,7 @@ mod spectrum;
 pub use count::{Count, Steps};
 pub use curve::Curve;
 pub use sample::{Fitted, Sample};
-pub use spectrum::{Spectrum, rows_for, sampled_rows};
+pub use spectrum::{Spectrum, rows_for, strips};
 
 /// The sum of `features` times their fitted `coefficients`.
 pub fn apply<const N: usize>(coefficients: &[f64; N], features: &[f64; N]) -> f64 {

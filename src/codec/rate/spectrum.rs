@@ -60,10 +60,20 @@ pub fn rows_for(picture: &Picture, pixels: u64) -> u32 {
 }
 
 /// The rows of blocks of `picture` that stand for all when one in `every` is taken: at least one.
-pub fn sampled_rows(picture: &Picture, chroma: Chroma, every: u32) -> StepBy<Range<u32>> {
+fn sampled_rows(picture: &Picture, chroma: Chroma, every: u32) -> StepBy<Range<u32>> {
     let rows = picture.height().div_ceil(chroma.block_pixels());
     let every = every.clamp(1, rows);
     (every / 2..rows).step_by(every as usize)
+}
+
+/// The same rows, one below the other.
+pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Picture {
+    let pixel_row = picture.width() as usize * picture.layout().bytes_per_pixel();
+    let rows: Vec<&[u8]> = picture.pixels().chunks(chroma.block_pixels() as usize * pixel_row).collect();
+    let taken: Vec<&[u8]> = sampled_rows(picture, chroma, every).map(|row| rows[row as usize]).collect();
+    let pixels = taken.concat();
+    let height = pixels.len() / pixel_row;
+    Picture::new(picture.width(), height as u32, picture.layout(), pixels)
 }
 
 /// Adds the row of blocks from `corner` (left, top) on to `spectrum`. Compiled for newer processors too: the same result,

@@ -10,9 +10,9 @@ use super::alpha::Alpha;
 use super::estimate::{self, Stats};
 use super::quantiser;
 use super::states::{SHAPING, Segments, State, States};
-use crate::codec::rate::Sample;
+use crate::codec::rate::{self, Sample};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
-use crate::picture::{Layout, Picture};
+use crate::picture::{Chroma, Layout, Picture};
 
 /// Largest side (RFC 9649: 14 bits; libwebp's WEBP_MAX_DIMENSION).
 pub const MAX_SIDE: u32 = 16_383;
@@ -98,15 +98,9 @@ impl WebpEncoder<'_> {
     }
 
     fn alpha(&self) -> Option<&Alpha> {
-        let measure = || if self.picture.has_alpha() { self.measure_alpha().ok() } else { None };
-        self.alpha.get_or_init(measure).as_ref()
-    }
-
-    /// What the alpha plane takes without loss: told by the cheapest encode of the whole.
-    fn measure_alpha(&self) -> Result<Alpha, EncodeError> {
-        let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD)?;
-        let (_, stats) = self.source()?.encode(&config)?;
-        Ok(Alpha { lossless_bytes: f64::from(stats.alpha_data_size) })
+        // Where it can't be weighed nothing can be encoded: the encode that follows says why.
+        let weigh = || if self.picture.has_alpha() { weigh_alpha(self.picture).ok() } else { None };
+        self.alpha.get_or_init(weigh).as_ref()
     }
 
     fn config(&self, ln_step: f64, state: State, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
@@ -157,6 +151,18 @@ impl WebpEncoder<'_> {
         Ok((stats, segments))
     }
 }
+
+/// What the alpha plane of `picture` takes without loss: told by the cheapest encode of enough rows to stand for it.
+fn weigh_alpha(picture: &Picture) -> Result<Alpha, EncodeError> {
+    let strips = rate::strips(picture, Chroma::Halved, rate::rows_for(picture, WEIGHED_PIXELS));
+    let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD)?;
+    let (_, stats) = Source::import(&strips, false)?.encode(&config)?;
+    let share = strips.pixel_count() as f64 / picture.pixel_count() as f64;
+    Ok(Alpha { lossless_bytes: f64::from(stats.alpha_data_size) / share })
+}
+
+/// Pixels of an alpha plane that are weighed at the most.
+const WEIGHED_PIXELS: u64 = 500_000;
 
 /// The method of the cheaper encode: two fifths of the price of method 4, and the first with its way of looking for
 /// modes.
@@ -281,14 +287,18 @@ mod tests {
 
     /// Soft colours under this alpha channel.
     fn veiled(alpha: impl Fn(u32, u32) -> u8) -> Picture {
-        let places = (0..SIDE * SIDE).map(|place| (place % SIDE, place / SIDE));
+        veiled_at(SIDE, alpha)
+    }
+
+    fn veiled_at(side: u32, alpha: impl Fn(u32, u32) -> u8) -> Picture {
+        let places = (0..side * side).map(|place| (place % side, place / side));
         let pixels = places.flat_map(|(x, y)| [x as u8, y as u8, (x + y) as u8, alpha(x, y)]);
-        Picture::new(SIDE, SIDE, Layout::Rgba, pixels.collect())
+        Picture::new(side, side, Layout::Rgba, pixels.collect())
     }
 
     /// Noise that repeats nowhere.
     fn grain(x: u32, y: u32) -> u8 {
-        let mixed = ((y * SIDE + x) ^ 0x9E37).wrapping_mul(0x85EB_CA6B);
+        let mixed = ((y * 4_096 + x) ^ 0x9E37).wrapping_mul(0x85EB_CA6B);
         ((mixed ^ (mixed >> 13)).wrapping_mul(0xC2B2_AE35) >> 24) as u8
     }
 
@@ -311,6 +321,22 @@ mod tests {
         let alpha = alpha_of(&decode(&file, &Limits::default()).unwrap().picture);
         let off = alpha.iter().zip(alpha_of(&grainy)).map(|(one, other)| one.abs_diff(other)).max();
         assert!(off.is_some_and(|off| (1..=64).contains(&off)), "{off:?}");
+    }
+
+    #[test]
+    fn rows_stand_for_the_alpha_plane() {
+        let side = 1_500;
+        let soft = |x: u32, y: u32| {
+            let off = [x, y].map(|place| (f64::from(place) / f64::from(side) - 0.5).powi(2)).iter().sum::<f64>().sqrt();
+            ((0.45 - off) * 600.0).clamp(0.0, 255.0) as u8
+        };
+        for picture in [veiled_at(side, soft), veiled_at(side, grain)] {
+            let encoder = WebpEncoder::new(&picture, Effort::Balanced).unwrap();
+            let weighed = encoder.alpha().unwrap().lossless_bytes;
+            let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD).unwrap();
+            let whole = f64::from(encoder.source().unwrap().encode(&config).unwrap().1.alpha_data_size);
+            assert!((0.7..1.4).contains(&(weighed / whole)), "{weighed} of {whole}");
+        }
     }
 
     #[test]
