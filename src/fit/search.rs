@@ -149,9 +149,9 @@ impl Found {
     }
 }
 
-/// ln(step) from a state that was tried to the next that may differ: a hundredth of the bytes, then the coarsest
-/// grain of any encoder.
-pub(super) const NUDGES: [f64; 4] = [0.012, 0.024, 0.048, 0.096];
+/// ln(step) from a state that was tried to the next that may differ: from a hundredth of the bytes to the coarsest grain of
+/// any encoder, 0.22 between WebP's two finest steps.
+pub(super) const NUDGES: [f64; 8] = [0.012, 0.024, 0.036, 0.048, 0.072, 0.096, 0.16, 0.24];
 
 #[cfg(test)]
 mod tests {
