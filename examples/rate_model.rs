@@ -27,6 +27,12 @@ const SIDES: [u32; 3] = [2048, 1024, 512];
 /// Settings tried over each encoder's range.
 const POINTS: usize = 12;
 
+/// The same of WebP, whose sizes bend most at the fine end.
+const WEBP_POINTS: usize = 23;
+
+/// ln(step) of WebP from which on counting is fitted: with the few finer ones it errs more everywhere.
+const FINEST_COUNTED: f64 = 2.1;
+
 /// Parts that the pictures are dealt into.
 const PARTS: usize = 6;
 
@@ -46,7 +52,7 @@ struct Lessons {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
     webp_counted: Candidates,
-    webp_probed: Vec<Row<16>>,
+    webp_probed: Vec<Row<17>>,
     avif_halved: Candidates,
     avif_full: Candidates,
     /// ln of real over predicted bytes of the strips' way.
@@ -105,7 +111,7 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
     for (chroma, rows) in [(Chroma::Halved, &mut lessons.jpeg_halved), (Chroma::Full, &mut lessons.jpeg_full)] {
         let encoder = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         let spectrum = Spectrum::of(picture, chroma, 1);
-        for ln_step in steps(&encoder) {
+        for ln_step in steps(&encoder, POINTS) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
             let count = jpeg::count(&spectrum, ln_step);
             // Above this step 4:2:0 takes over.
@@ -128,13 +134,15 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let spectrum = Sample::spectrum(picture);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     // At its ends the scale stands for odd settings that nobody needs.
-    for ln_step in steps(&encoder).into_iter().filter(|ln_step| (2.1..5.6).contains(ln_step)) {
+    for ln_step in steps(&encoder, WEBP_POINTS).into_iter().filter(|ln_step| (1.5..5.6).contains(ln_step)) {
         let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
         if is_telling(bytes, pixels) {
             let (stats, _) = encoder.stats(ln_step).expect("encodes");
-            extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
             let features = webp::probe_features(&stats, pixels, ln_step);
             lessons.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
+            if ln_step > FINEST_COUNTED {
+                extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
+            }
         }
     }
 }
@@ -146,7 +154,7 @@ fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
         let encoder = AvifEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         // Above this step 4:2:0 takes over.
         let is_used = |ln_step: &f64| chroma == Chroma::Halved || *ln_step < 2.0;
-        for ln_step in steps(&encoder).into_iter().filter(is_used) {
+        for ln_step in steps(&encoder, POINTS).into_iter().filter(is_used) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
             if is_telling(bytes, pixels) {
                 extend(rows, counted(index, &spectrum, pixels, ln_step, bytes));
@@ -182,11 +190,11 @@ fn extend(all: &mut Candidates, more: Candidates) {
     all.iter_mut().zip(more).for_each(|(all, more)| all.extend(more));
 }
 
-/// Steps over the whole range of `encoder`.
-fn steps(encoder: &dyn Encoder) -> Vec<f64> {
+/// As many steps over the whole range of `encoder`.
+fn steps(encoder: &dyn Encoder, points: usize) -> Vec<f64> {
     let range = encoder.ln_step_range();
-    let share = |point: usize| point as f64 / (POINTS - 1) as f64;
-    (0..POINTS).map(|point| encoder.snap(range.start() + (range.end() - range.start()) * share(point))).collect()
+    let share = |point: usize| point as f64 / (points - 1) as f64;
+    (0..points).map(|point| encoder.snap(range.start() + (range.end() - range.start()) * share(point))).collect()
 }
 
 /// Whether a file says something of its picture's content, and is one that somebody asks for.
