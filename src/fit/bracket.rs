@@ -1,6 +1,6 @@
 //! Between which settings of an encoder the best size is crossed. Must not know what foretells it.
 
-use super::search::{Encode, NUDGES};
+use super::encode::{Encode, NUDGES};
 
 /// What is known of where the best size is crossed.
 pub(super) struct Bracket {

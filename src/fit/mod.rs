@@ -2,6 +2,7 @@
 
 pub mod aim;
 mod bracket;
+pub mod encode;
 mod model;
 pub mod search;
 pub mod stop;

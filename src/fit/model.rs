@@ -2,7 +2,7 @@
 
 use super::aim::Aim;
 use super::bracket::Bracket;
-use super::search::{Encode, NUDGES};
+use super::encode::{Encode, states_from};
 
 /// The encoder's own prediction, corrected by what its encodes really took.
 #[derive(Default)]
@@ -58,8 +58,8 @@ impl Model {
         if bytes <= goal {
             return nearest;
         }
-        let mut coarser = NUDGES.iter().map(|nudge| encoder.snap(nearest + nudge));
-        let Some(coarser) = coarser.find(|state| *state > nearest) else { return nearest };
+        let coarser = states_from(nearest, |x| encoder.snap(x)).find(|state| *state > nearest);
+        let Some(coarser) = coarser else { return nearest };
         let fewer = encoder.predict(coarser) + self.residual(coarser);
         let odds_against = ((bytes - (aim.cap as f64).ln()) / DOUBT).exp();
         if bytes - fewer > aim.impatience * odds_against { nearest } else { coarser }

@@ -1,40 +1,11 @@
 //! The search: a secant on the residual of a model, in ln(quantiser step) against ln(bytes), where sizes
 //! are almost straight. Knows byte counts and an [`Encode`] trait, no codec.
 
-use std::ops::RangeInclusive;
-
 use super::aim::Aim;
 use super::bracket::Bracket;
+use super::encode::Encode;
 use super::model::Model;
 use super::stop::StopReason;
-
-/// What the search needs to know of an encoder. `x` is always ln(quantiser step): larger is coarser.
-pub trait Encode {
-    type Error;
-
-    /// The finest and the coarsest `x` that may be tried.
-    fn range(&self) -> RangeInclusive<f64>;
-
-    /// The encoder's real state nearest to `x`.
-    fn snap(&self, x: f64) -> f64;
-
-    /// Where to begin looking for `ln_bytes`.
-    fn guess(&self, ln_bytes: f64) -> f64;
-
-    /// The model's ln(bytes) at `x`; must not rise with `x`.
-    fn predict(&mut self, x: f64) -> f64;
-
-    /// A second opinion on ln(bytes) at `x`, dearer and better than the model's, cheaper than an encode: asked for
-    /// once, before the first encode.
-    fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error>;
-
-    /// The file at `x`, a state that [`Encode::snap`] gave.
-    fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error>;
-
-    /// Asked before every encode but the first: a reason to stop with what there is. `has_answer` tells whether that
-    /// would be an answer: then there is none to begin what the deadline would cut off.
-    fn stop(&self, has_answer: bool) -> Option<StopReason>;
-}
 
 /// Encodes that follow the model; from then on every other one halves the bracket.
 const MODEL_ENCODES: u32 = 4;
@@ -66,11 +37,6 @@ pub fn foretell<E: Encode>(encoder: &mut E, aim: &Aim) -> f64 {
     let goal = aim.ln_goal(0);
     let start = encoder.guess(goal);
     Model::default().solve(encoder, goal, &Bracket::new(encoder), start)
-}
-
-/// The first state at `x` or coarser.
-pub fn at_or_above(x: f64, snap: impl Fn(f64) -> f64) -> f64 {
-    [x].into_iter().chain(NUDGES.map(|nudge| x + nudge)).map(snap).find(|state| *state >= x).unwrap_or(x)
 }
 
 /// Finds the finest state of `encoder` whose file lands on `aim`.
@@ -149,12 +115,10 @@ impl Found {
     }
 }
 
-/// ln(step) from a state that was tried to the next that may differ: from a hundredth of the bytes to the coarsest grain of
-/// any encoder, 0.22 between WebP's two finest steps.
-pub(super) const NUDGES: [f64; 8] = [0.012, 0.024, 0.036, 0.048, 0.072, 0.096, 0.16, 0.24];
-
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeInclusive;
+
     use super::super::aim::MAX_ENCODES;
     use super::*;
     use proptest::prelude::*;

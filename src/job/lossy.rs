@@ -8,7 +8,8 @@ use std::time::Instant;
 use crate::codec::variant::Variant;
 use crate::codec::{Encoder, Format};
 use crate::fit::aim::Aim;
-use crate::fit::search::{self, Encode, Found};
+use crate::fit::encode::{self, Encode};
+use crate::fit::search::{self, Found};
 use crate::fit::stop::StopReason;
 use crate::picture::Picture;
 
@@ -148,7 +149,7 @@ impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
         // 100 is the end of every scale, whatever score it stands for.
         let finest = if ceiling >= 100.0 { *whole.start() } else { variant.scale().ln_step(ceiling) };
         let finest = finest.clamp(*whole.start(), *whole.end());
-        let range = search::at_or_above(finest, |x| encoder.snap(x))..=*whole.end();
+        let range = encode::at_or_above(finest, |x| encoder.snap(x))..=*whole.end();
         Ok(Hand { bench, variant, picture, encoder, range })
     }
 
