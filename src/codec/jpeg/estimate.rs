@@ -70,10 +70,7 @@ impl Sample {
 
     /// The rows of `picture` that are sampled, one below the other; none when the picture is too small to gain by it.
     pub fn strips(&self, picture: &Picture) -> Option<Picture> {
-        if self.every == 1 {
-            return None;
-        }
-        Some(strips(picture, self.chroma, self.every))
+        strips(picture, self.chroma, self.every)
     }
 
     /// What a picture takes at `ln_step`, in ln(bytes), when its strips take `strip_bytes`: as many times more as

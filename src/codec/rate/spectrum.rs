@@ -66,14 +66,17 @@ fn sampled_rows(picture: &Picture, chroma: Chroma, every: u32) -> StepBy<Range<u
     (every / 2..rows).step_by(every as usize)
 }
 
-/// The same rows, one below the other.
-pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Picture {
+/// The same rows, one below the other; none where every one is taken.
+pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> {
+    if every == 1 {
+        return None;
+    }
     let pixel_row = picture.width() as usize * picture.layout().bytes_per_pixel();
     let rows: Vec<&[u8]> = picture.pixels().chunks(chroma.block_pixels() as usize * pixel_row).collect();
     let taken: Vec<&[u8]> = sampled_rows(picture, chroma, every).map(|row| rows[row as usize]).collect();
     let pixels = taken.concat();
     let height = pixels.len() / pixel_row;
-    Picture::new(picture.width(), height as u32, picture.layout(), pixels)
+    Some(Picture::new(picture.width(), height as u32, picture.layout(), pixels))
 }
 
 /// Adds the row of blocks from `corner` (left, top) on to `spectrum`. Compiled for newer processors too: the same result,

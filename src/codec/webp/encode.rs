@@ -99,8 +99,18 @@ impl WebpEncoder<'_> {
 
     fn alpha(&self) -> Option<&Alpha> {
         // Where it can't be weighed nothing can be encoded: the encode that follows says why.
-        let weigh = || if self.picture.has_alpha() { weigh_alpha(self.picture).ok() } else { None };
+        let weigh = || if self.picture.has_alpha() { self.weigh_alpha().ok() } else { None };
         self.alpha.get_or_init(weigh).as_ref()
+    }
+
+    /// What the alpha plane takes without loss: told by the cheapest encode of enough rows to stand for it.
+    fn weigh_alpha(&self) -> Result<Alpha, EncodeError> {
+        let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD)?;
+        let strips = rate::strips(self.picture, Chroma::Halved, rate::rows_for(self.picture, WEIGHED_PIXELS));
+        let part = strips.as_ref().map(|strips| Source::import(strips, false)).transpose()?;
+        let (_, stats) = part.as_ref().map_or_else(|| self.source(), Ok)?.encode(&config)?;
+        let share = strips.map_or(1.0, |strips| strips.pixel_count() as f64 / self.picture.pixel_count() as f64);
+        Ok(Alpha { lossless_bytes: f64::from(stats.alpha_data_size) / share })
     }
 
     fn config(&self, ln_step: f64, state: State, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
@@ -150,15 +160,6 @@ impl WebpEncoder<'_> {
         };
         Ok((stats, segments))
     }
-}
-
-/// What the alpha plane of `picture` takes without loss: told by the cheapest encode of enough rows to stand for it.
-fn weigh_alpha(picture: &Picture) -> Result<Alpha, EncodeError> {
-    let strips = rate::strips(picture, Chroma::Halved, rate::rows_for(picture, WEIGHED_PIXELS));
-    let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD)?;
-    let (_, stats) = Source::import(&strips, false)?.encode(&config)?;
-    let share = strips.pixel_count() as f64 / picture.pixel_count() as f64;
-    Ok(Alpha { lossless_bytes: f64::from(stats.alpha_data_size) / share })
 }
 
 /// Pixels of an alpha plane that are weighed at the most.
