@@ -12,6 +12,7 @@ pub fn files() -> Vec<PathBuf> {
 }
 
 /// Whether `format` is to be measured: it is named on the command line, or none is.
+#[allow(dead_code, reason = "not every program measures several formats")]
 pub fn is_wanted(format: Format) -> bool {
     let named: Vec<Format> = std::env::args().skip(1).filter_map(|argument| format_named(&argument)).collect();
     named.is_empty() || named.contains(&format)

@@ -10,7 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use mozjpeg_sys::{self as sys, J_BOOLEAN_PARAM, J_COLOR_SPACE, J_FLOAT_PARAM, J_INT_PARAM, jpeg_scan_info};
 
 use super::estimate::{self, Sample};
-use super::{quantiser, scans};
+use super::quantiser::{self, TABLES, Tables};
+use super::scans;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Layout, Picture};
 
@@ -28,6 +29,7 @@ pub struct JpegEncoder<'a> {
     grey: Option<Vec<u8>>,
     chroma: Chroma,
     effort: Effort,
+    tables: &'a Tables,
     scans: &'static [jpeg_scan_info],
     sample: OnceCell<Sample>,
 }
@@ -45,7 +47,12 @@ impl<'a> JpegEncoder<'a> {
         Format::Jpeg.check_size(picture, MAX_SIDE)?;
         let grey: Option<Vec<u8>> = picture.is_grey().then(|| picture.pixels().iter().step_by(3).copied().collect());
         let scans = scans::of(picture.pixel_count(), grey.is_some());
-        Ok(JpegEncoder { picture, grey, chroma, effort, scans, sample: OnceCell::new() })
+        Ok(JpegEncoder { picture, grey, chroma, effort, tables: &TABLES, scans, sample: OnceCell::new() })
+    }
+
+    /// The same with other quantiser tables. Sizes are foretold of [`TABLES`] all the same.
+    pub fn with_tables(self, tables: &'a Tables) -> JpegEncoder<'a> {
+        JpegEncoder { tables, ..self }
     }
 }
 
@@ -130,14 +137,14 @@ impl Session {
         compressor.input_components = if encoder.grey.is_some() { 1 } else { 3 };
         compressor.in_color_space =
             if encoder.grey.is_some() { J_COLOR_SPACE::JCS_GRAYSCALE } else { J_COLOR_SPACE::JCS_RGB };
-        let steps: [c_uint; 64] = quantiser::table(ln_step).map(c_uint::from);
+        let tables = encoder.tables.at(ln_step).map(|table| table.map(c_uint::from));
         let profile = if encoder.effort == Effort::Fast { sys::JCP_FASTEST } else { sys::JCP_MAX_COMPRESSION };
         // SAFETY: the compressor was created and its size and colour space are set; libjpeg copies the tables.
         unsafe {
             sys::jpeg_c_set_int_param(compressor, J_INT_PARAM::JINT_COMPRESS_PROFILE, profile as c_int);
             sys::jpeg_set_defaults(compressor);
-            for which in 0..2 {
-                sys::jpeg_add_quant_table(compressor, which, steps.as_ptr(), 100, 1);
+            for (which, steps) in tables.iter().enumerate() {
+                sys::jpeg_add_quant_table(compressor, which as c_int, steps.as_ptr(), 100, 1);
             }
             compressor.optimize_coding = 1;
             let lambda = LAMBDA.0 + LAMBDA.1 * ln_step.min(0.0);

@@ -57,12 +57,12 @@ pub struct Count {
 }
 
 impl Spectrum {
-    /// Counts the spectrum at `steps`.
-    pub fn count(&self, steps: &Steps) -> Count {
+    /// Counts the spectrum at these steps of luma and of chroma.
+    pub fn count(&self, luma_steps: &Steps, chroma_steps: &Steps) -> Count {
         let mut luma = Symbols::default();
-        count_plane(&mut luma, &self.luma, steps);
+        count_plane(&mut luma, &self.luma, luma_steps);
         let mut chroma = Symbols::default();
-        self.chroma.iter().for_each(|plane| count_plane(&mut chroma, plane, steps));
+        self.chroma.iter().for_each(|plane| count_plane(&mut chroma, plane, chroma_steps));
         let (luma, chroma) = (luma.count(), chroma.count());
         Count {
             bits: (luma.bits + chroma.bits) * self.weight,
@@ -191,12 +191,16 @@ mod tests {
         Steps::new(&[step; 64], 0.5)
     }
 
+    fn count(spectrum: &Spectrum, step: f64) -> Count {
+        spectrum.count(&flat(step), &flat(step))
+    }
+
     #[test]
     fn coarser_steps_take_fewer_bits() {
         let spectrum = Spectrum::of(&noise(67, 45), Chroma::Halved, 1);
         let mut last = f64::INFINITY;
         for step in [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0, 255.0] {
-            let bits = spectrum.count(&flat(step)).bits;
+            let bits = count(&spectrum, step).bits;
             assert!(bits < last, "{bits} at step {step}, {last} before");
             last = bits;
         }
@@ -215,7 +219,7 @@ mod tests {
     #[test]
     fn a_flat_picture_ends_every_block_at_once() {
         let picture = Picture::new(64, 64, Layout::Rgb, vec![77; 64 * 64 * 3]);
-        let count = Spectrum::of(&picture, Chroma::Full, 1).count(&flat(4.0));
+        let count = count(&Spectrum::of(&picture, Chroma::Full, 1), 4.0);
         assert_eq!((count.nonzero, count.end_bits), (0.0, 0.0));
     }
 
@@ -231,8 +235,8 @@ mod tests {
     #[test]
     fn a_sample_of_rows_stands_for_all() {
         let picture = noise(2048, 1600);
-        let bits = Spectrum::of(&picture, Chroma::Halved, 11).count(&flat(8.0)).bits;
-        let small = Spectrum::of(&noise(2048, 160), Chroma::Halved, 1).count(&flat(8.0)).bits;
+        let bits = count(&Spectrum::of(&picture, Chroma::Halved, 11), 8.0).bits;
+        let small = count(&Spectrum::of(&noise(2048, 160), Chroma::Halved, 1), 8.0).bits;
         assert!((bits / small / 10.0 - 1.0).abs() < 0.01, "{bits} for ten times {small}");
     }
 
@@ -244,7 +248,7 @@ mod tests {
         let pixels: Vec<u8> =
             (0..side * side).flat_map(|place| [at(place / side / 8 * 8 + place % side / 8); 3]).collect();
         let picture = Picture::new(side, side, Layout::Rgb, pixels);
-        let nonzero = |spectrum: Spectrum| spectrum.count(&flat(4.0)).nonzero;
+        let nonzero = |spectrum: Spectrum| count(&spectrum, 4.0).nonzero;
         assert_eq!(nonzero(Spectrum::of(&picture, Chroma::Full, 1)), 0.0);
         assert!(nonzero(Spectrum::astride(&picture, Chroma::Full, 1)) > 500.0);
     }
@@ -252,6 +256,6 @@ mod tests {
     #[test]
     fn a_picture_smaller_than_half_a_block_has_a_block_astride() {
         let picture = noise(3, 1);
-        assert!(Spectrum::astride(&picture, Chroma::Halved, 1).count(&flat(4.0)).bits > 0.0);
+        assert!(count(&Spectrum::astride(&picture, Chroma::Halved, 1), 4.0).bits > 0.0);
     }
 }

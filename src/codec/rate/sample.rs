@@ -39,7 +39,8 @@ impl Fitted {
             let coarser = self.steepness * (vertical + horizontal) as f64 / 14.0;
             (ln_step + self.finer + coarser).exp().max(0.5)
         };
-        spectrum.count(&Steps::new(&std::array::from_fn(step), self.dead_zone))
+        let steps = Steps::new(&std::array::from_fn(step), self.dead_zone);
+        spectrum.count(&steps, &steps)
     }
 }
 
