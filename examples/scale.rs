@@ -51,7 +51,7 @@ const FINE: f64 = 80.0;
 const PARTS: usize = 6;
 
 /// Coefficients for each of the measured steps.
-type Table = [[f64; 3]; MEASURED_STEPS];
+type Table = [[f64; 4]; MEASURED_STEPS];
 
 /// A picture at a target, at all of the measured scales.
 struct Case {
@@ -59,6 +59,8 @@ struct Case {
     picture: usize,
     side: u32,
     bits_per_pixel: f64,
+    /// Of [`gain::details`].
+    details: [f64; MEASURED_STEPS],
     landings: Vec<Option<Landing>>,
 }
 
@@ -75,8 +77,9 @@ impl Case {
     }
 
     /// What decides the gain of the step at `place`.
-    fn features(&self, place: usize, larger: Landing) -> [f64; 3] {
-        gain::features(self.format, larger.expected, self.bits_per_pixel / SCALES[place].powi(2))
+    fn features(&self, place: usize, larger: Landing) -> [f64; 4] {
+        let bits_per_pixel = self.bits_per_pixel / SCALES[place].powi(2);
+        gain::features(self.format, larger.expected, bits_per_pixel, self.details[place])
     }
 
     /// The landings at both ends of the step at `place`.
@@ -121,6 +124,7 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32, variant: Vari
     let size =
         |scale: &f64| transform::scale(picture, scaled(picture.width(), *scale), scaled(picture.height(), *scale));
     let sizes: Vec<Picture> = scales.iter().map(size).collect();
+    let details = gain::details(picture);
     let case = |bits: &f64| {
         let target = (picture.pixel_count() as f64 * bits / 8.0) as u64;
         let landed = |(size, scale): (&Picture, &f64)| {
@@ -132,7 +136,7 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32, variant: Vari
         };
         let whole = landed((&sizes[0], &scales[0]))?;
         let landings = [Some(whole)].into_iter().chain(sizes.iter().zip(scales).skip(1).map(landed)).collect();
-        Some(Case { format: variant.format(), picture: index, side, bits_per_pixel: *bits, landings })
+        Some(Case { format: variant.format(), picture: index, side, bits_per_pixel: *bits, details, landings })
     };
     targets(variant, side).iter().filter_map(case).collect()
 }
@@ -168,7 +172,7 @@ fn report(variant: Variant, cases: &[Case]) {
 
 /// The score at the scale that `table` would choose.
 fn choice(table: &Table, case: &Case) -> f64 {
-    let mut best = (gain::MARGIN, case.whole().score);
+    let mut best = (gain::margin(case.format), case.whole().score);
     if gain::is_decent(case.format, case.whole().expected, case.bits_per_pixel) {
         return best.1;
     }

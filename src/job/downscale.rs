@@ -69,10 +69,12 @@ fn best_place(bench: &mut Workbench, whole: &Prepared, aim: &Aim, scales: &[f64]
     if gain::is_decent(format, quality, bits) {
         return Ok(0);
     }
-    let (mut gain, mut best, mut best_gain) = (0.0, 0, gain::MARGIN);
+    let details = gain::details(whole.picture);
+    let (mut gain, mut best, mut best_gain) = (0.0, 0, gain::margin(format));
     // The last is of no simple ratio.
     for (place, scale) in scales[..scales.len() - 1].iter().enumerate().skip(1) {
-        gain += gain::gain(format, place - 1, quality, bits);
+        let detail = details.get(place - 1).copied().unwrap_or_default();
+        gain += gain::gain(format, place - 1, quality, bits, detail);
         if gain > best_gain {
             (best, best_gain) = (place, gain);
         }

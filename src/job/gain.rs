@@ -3,7 +3,8 @@
 //! --example scale`, from 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.03 to 0.8 bits a pixel (PNG: 0.4 to 3).
 
 use crate::codec::Format;
-use crate::codec::rate::apply;
+use crate::codec::rate::{Spectrum, apply, rows_for};
+use crate::picture::{Chroma, Picture};
 
 /// The scales that are tried, the whole picture first. Simple ratios look better than those beside them: a picture
 /// brought to exactly a half and back has 1.6 (bilinear), 3.4 (bicubic) and 2.7 (Lanczos) points of SSIMULACRA2 more
@@ -29,22 +30,37 @@ pub const SCALES: [f64; 15] = [
 /// Steps from one of [`SCALES`] to the next whose gain was measured.
 pub const MEASURED_STEPS: usize = 6;
 
-/// Points of SSIMULACRA2 below which a gain over the whole picture is not worth its pixels: of 640 choices for JPEG, on
-/// pictures that the coefficients were not fitted to, one then loses more than 0.5 points, where at 0.3 four do, up to 2.6;
-/// the mean gain is the same.
-pub const MARGIN: f64 = 1.0;
+/// Points of SSIMULACRA2 below which a gain over the whole picture is not worth its pixels. At 1.5 none of 24 Kodak pictures
+/// loses by going smaller, at six targets of 0.2 to 1.5 bits a pixel; at 1 none but one of WebP, by 0.8, while AVIF gains a
+/// point more at 0.2 bits.
+pub fn margin(format: Format) -> f64 {
+    if format == Format::Webp { 1.5 } else { 1.0 }
+}
 
 /// Points of SSIMULACRA2 that the step at `place` of [`SCALES`] to the next gains, where the larger picture has
-/// `bits_per_pixel` within the target, of which the model expects `quality`.
-pub fn gain(format: Format, place: usize, quality: f64, bits_per_pixel: f64) -> f64 {
-    apply(coefficients(format).get(place).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel))
+/// `bits_per_pixel` within the target, of which the model expects `quality`; what the smaller one can't hold is `detail`.
+pub fn gain(format: Format, place: usize, quality: f64, bits_per_pixel: f64, detail: f64) -> f64 {
+    apply(coefficients(format).get(place).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel, detail))
 }
 
-/// What decides a gain: the look that there is, and what it costs, which tells how much detail there is to lose. Of
-/// PNG's palette the look is itself told from the bits alone.
-pub fn features(format: Format, quality: f64, bits_per_pixel: f64) -> [f64; 3] {
-    [1.0, quality, if format == Format::Png { 0.0 } else { bits_per_pixel.ln() }]
+/// What decides a gain: the look that there is, what it costs, and the detail that there is to lose. Of PNG's palette the
+/// look is itself told from the bits alone.
+pub fn features(format: Format, quality: f64, bits_per_pixel: f64, detail: f64) -> [f64; 4] {
+    [1.0, quality, if format == Format::Png { 0.0 } else { bits_per_pixel.ln() }, detail]
 }
+
+/// What of the whole picture is lost by the steps of [`SCALES`] that were measured, down to each of their ends: ln of the
+/// energy for each pixel, in squared levels of luma.
+pub fn details(picture: &Picture) -> [f64; MEASURED_STEPS] {
+    let spectrum = Spectrum::of(picture, Chroma::Halved, rows_for(picture, SEEN_PIXELS));
+    std::array::from_fn(|place| (LEAST_DETAIL + spectrum.energy_beyond(SCALES[place + 1])).ln())
+}
+
+/// Pixels that are looked at for detail, at the most.
+const SEEN_PIXELS: u64 = 500_000;
+
+/// Squared levels that rounding leaves in a picture without any detail: a twelfth.
+const LEAST_DETAIL: f64 = 1.0 / 12.0;
 
 /// Whether the whole picture looks decent enough at `quality` that no smaller one is considered. Where it takes many
 /// bits for a poor quality it is full of detail that a smaller one would lose: at 0.8 bits a pixel of WebP and 0.4 of
@@ -62,10 +78,10 @@ pub fn is_decent(format: Format, quality: f64, bits_per_pixel: f64) -> bool {
 
 /// Of the steps that were not measured: they pay below a quality of 50. Of 22 photographs of 2 to 16 megapixels brought
 /// to 20 KB of WebP, nine that landed at 53 to 61 looked 1.8 to 14 points better than smaller ones at 72 to 83.
-const FURTHER: [f64; 3] = [10.0, -0.2, 0.0];
+const FURTHER: [f64; 4] = [10.0, -0.2, 0.0, 0.0];
 
 /// Of [`features`], for each of the measured steps.
-fn coefficients(format: Format) -> &'static [[f64; 3]; MEASURED_STEPS] {
+fn coefficients(format: Format) -> &'static [[f64; 4]; MEASURED_STEPS] {
     match format {
         Format::Webp => &WEBP,
         Format::Avif => &AVIF,
@@ -74,37 +90,37 @@ fn coefficients(format: Format) -> &'static [[f64; 3]; MEASURED_STEPS] {
     }
 }
 
-const JPEG: [[f64; 3]; MEASURED_STEPS] = [
-    [-7.366, 0.013, -5.808],
-    [3.940, -0.041, 0.034],
-    [2.361, -0.046, -2.027],
-    [-3.040, -0.006, -3.126],
-    [6.054, -0.100, -0.716],
-    [7.382, -0.133, -2.132],
+const JPEG: [[f64; 4]; MEASURED_STEPS] = [
+    [7.357, -0.071, 0.349, -3.526],
+    [0.633, -0.010, -0.471, 0.187],
+    [3.456, -0.040, -1.768, 0.259],
+    [11.195, -0.100, 0.438, -1.827],
+    [12.249, -0.135, 0.445, -0.595],
+    [16.798, -0.192, -1.133, -0.731],
 ];
-const WEBP: [[f64; 3]; MEASURED_STEPS] = [
-    [2.692, -0.048, -1.715],
-    [1.769, -0.040, -0.868],
-    [13.147, -0.187, -0.180],
-    [7.115, -0.139, -2.956],
-    [16.923, -0.259, -1.178],
-    [36.747, -0.523, -2.655],
+const WEBP: [[f64; 4]; MEASURED_STEPS] = [
+    [5.354, -0.067, -1.005, -0.500],
+    [5.421, -0.066, 0.012, -0.604],
+    [12.362, -0.181, -0.338, 0.114],
+    [26.793, -0.268, 0.560, -2.647],
+    [31.251, -0.352, 1.150, -1.836],
+    [56.716, -0.640, 0.755, -2.622],
 ];
-const AVIF: [[f64; 3]; MEASURED_STEPS] = [
-    [-1.208, -0.025, -1.702],
-    [2.131, -0.029, 0.079],
-    [2.789, -0.060, -0.628],
-    [-1.719, -0.036, -2.038],
-    [2.585, -0.075, -0.558],
-    [2.852, -0.087, -0.792],
+const AVIF: [[f64; 4]; MEASURED_STEPS] = [
+    [-0.804, -0.027, -1.617, -0.069],
+    [1.730, -0.028, -0.048, 0.081],
+    [3.358, -0.063, -0.518, -0.077],
+    [6.377, -0.082, -0.402, -1.123],
+    [7.337, -0.101, 0.154, -0.653],
+    [6.012, -0.105, -0.219, -0.395],
 ];
-const PNG: [[f64; 3]; MEASURED_STEPS] = [
-    [37.534, -0.426, 0.000],
-    [18.946, -0.246, 0.000],
-    [32.744, -0.346, 0.000],
-    [21.289, -0.289, 0.000],
-    [23.852, -0.374, 0.000],
-    [11.716, -0.248, 0.000],
+const PNG: [[f64; 4]; MEASURED_STEPS] = [
+    [29.848, -0.423, 0.000, 3.139],
+    [13.078, -0.195, 0.000, 0.720],
+    [14.665, -0.394, 0.000, 5.331],
+    [15.632, -0.278, 0.000, 1.210],
+    [23.273, -0.362, 0.000, -0.018],
+    [17.763, -0.253, 0.000, -1.236],
 ];
 
 #[cfg(test)]
@@ -116,8 +132,8 @@ mod tests {
         for format in [Format::Jpeg, Format::Webp, Format::Avif, Format::Png] {
             let mut of_perfect = 0.0;
             for place in 0..SCALES.len() {
-                assert!(gain(format, place, 20.0, 0.2) > 0.0, "{format:?} {place}");
-                of_perfect += gain(format, place, 100.0, 1.0);
+                assert!(gain(format, place, 20.0, 0.2, 0.0) > 0.0, "{format:?} {place}");
+                of_perfect += gain(format, place, 100.0, 1.0, 1.0);
                 assert!(of_perfect < 0.0, "{format:?} {place}");
             }
         }

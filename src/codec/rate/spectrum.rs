@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use multiversion::multiversion;
 
-use super::dct::{self, Block};
+use super::dct::{self, Block, PRECISION, ZIGZAG};
 use crate::picture::{Chroma, Layout, Picture};
 
 /// The coefficients of a picture in YCbCr (T.871), in the order in which JPEG codes them.
@@ -29,6 +29,21 @@ impl Spectrum {
     /// blocks, whatever the step; where blocks do not lie on the old ones, or are of another size, it has as many as any.
     pub fn astride(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         Spectrum::beginning_at(HALF_A_BLOCK, picture, chroma, every)
+    }
+
+    /// How much of luma a picture brought to `scale` can't hold: the energy of the frequencies above it for each pixel, in
+    /// squared levels.
+    pub fn energy_beyond(&self, scale: f64) -> f64 {
+        let mut by_frequency = [0.0; 8];
+        for block in &self.luma {
+            for (level, place) in block.iter().zip(ZIGZAG) {
+                by_frequency[(place / 8).max(place % 8)] += f64::from(*level).powi(2);
+            }
+        }
+        // Of eight frequencies a scale of 3/8 holds three.
+        let share = |frequency: usize| (frequency as f64 + 1.0 - 8.0 * scale).clamp(0.0, 1.0);
+        let beyond: f64 = by_frequency.iter().enumerate().map(|(frequency, energy)| energy * share(frequency)).sum();
+        beyond / (PRECISION.powi(2) * 64.0 * self.luma.len() as f64)
     }
 
     /// The spectrum from `corner` on, both ways.
@@ -171,5 +186,28 @@ fn read_row<const N: usize>(pixels: &[u8], [y, cb, cr]: [&mut [f32]; 3]) {
     for plane in [y, cb, cr] {
         let last = plane[pixels.len() - 1];
         plane[pixels.len()..].fill(last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Grey columns, `pixels` wide each, 100 levels and 120 by turns.
+    fn columns(pixels: u32) -> Spectrum {
+        let level = |place: u32| if (place % 64 / pixels).is_multiple_of(2) { 100 } else { 120 };
+        let picture = Picture::new(64, 64, Layout::Rgb, (0..64 * 64).flat_map(|place| [level(place); 3]).collect());
+        Spectrum::of(&picture, Chroma::Halved, 1)
+    }
+
+    #[test]
+    fn what_is_finer_than_a_scale_is_the_energy_beyond_it() {
+        // Columns are 10 levels off their mean: a hundred squared. Every second pixel is the highest frequency there is,
+        // and a little of those below.
+        let (fine, coarse) = (columns(1), columns(8));
+        assert!((80.0..=100.0).contains(&fine.energy_beyond(0.75)), "{}", fine.energy_beyond(0.75));
+        assert!((99.0..=101.0).contains(&fine.energy_beyond(0.125)), "{}", fine.energy_beyond(0.125));
+        assert!(coarse.energy_beyond(0.125) < 0.1, "{}", coarse.energy_beyond(0.125));
+        assert_eq!(fine.energy_beyond(1.0), 0.0);
     }
 }
