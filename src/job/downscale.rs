@@ -16,8 +16,9 @@ use super::workbench::Workbench;
 /// The quality that the next try is aimed at when nothing reached the cap at a scale.
 const MODEST: f64 = 45.0;
 
-/// Points of SSIMULACRA2 below the best gain so far from which on no smaller scale is asked about.
-const DIP: f64 = 2.0;
+/// Points of SSIMULACRA2 below the best gain so far from which on no smaller scale is asked about. The first steps may lose
+/// what later ones gain many times over: of grain, all there is to lose.
+const DIP: f64 = 8.0;
 
 /// Bytes grow with the side to about this power at equal quality: fewer pixels, but busier ones. A first guess, which the
 /// next try corrects.

@@ -111,7 +111,7 @@ fn the_answer_stands_upright() {
 #[test]
 fn a_small_target_makes_the_picture_smaller_unless_told_not_to() {
     let input = file(Content::Photo, 400, 300);
-    let mut job = job(Format::Jpeg, 3_000);
+    let mut job = job(Format::Jpeg, 1_500);
     let answer = run(&job, &input).unwrap();
     assert_eq!(answer.report.outcome, Outcome::Downscaled);
     assert!(answer.report.output.width < 400);
