@@ -9,6 +9,8 @@
 //! cargo run --release --example jpeg_tables -- DIRECTORY...
 //! ```
 
+use std::collections::BTreeMap;
+
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::quantiser::{TABLES, Tables};
 use bytefit::codec::{self, Effort, Encoder, Limits};
@@ -54,12 +56,11 @@ fn main() {
         let picture = pictures::load(file, SIDE);
         Subject { reference: Reference::new(&picture, [255; 3]), picture, ln_steps: [0.5, -0.5, -1.3] }
     };
-    let mut subjects: Vec<Subject> = pictures::files().par_iter().map(|file| subject(file)).collect();
-    subjects.sort_by_key(|subject| subject.picture.pixel_count());
-    let (mut taught, mut rest): (Vec<_>, Vec<_>) =
-        subjects.into_iter().enumerate().partition(|(index, _)| index % 2 == 0);
-    let strip = |part: &mut Vec<(usize, Subject)>| part.drain(..).map(|(_, subject)| subject).collect::<Vec<_>>();
-    let (mut taught, mut rest) = (strip(&mut taught), strip(&mut rest));
+    let subjects: Vec<Subject> = pictures::files().par_iter().map(|file| subject(file)).collect();
+    let (mut taught, mut rest) = (Vec::new(), Vec::new());
+    for (index, subject) in subjects.into_iter().enumerate() {
+        if index % 2 == 0 { taught.push(subject) } else { rest.push(subject) }
+    }
     let before = looks(&mut rest, &TABLES);
     let tables = improved(&mut taught, TABLES.clone());
     println!("// where it was not learnt: {}", gains(looks(&mut rest, &tables), before));
@@ -74,15 +75,16 @@ fn improved(subjects: &mut [Subject], mut tables: Tables) -> Tables {
     let start = looks(subjects, &tables);
     let mut best = 0.0;
     for change in CHANGES {
-        for (name, steps) in [("luma", luma as Side), ("chroma", chroma as Side)] {
+        for plane in ["luma", "chroma"] {
             for places in groups() {
                 for factor in [change.exp(), (-change).exp()] {
                     let mut tried = tables.clone();
-                    places.iter().for_each(|place| steps(&mut tried)[*place] *= factor);
+                    let steps = if plane == "luma" { &mut tried.luma } else { &mut tried.chroma };
+                    places.iter().for_each(|place| steps[*place] *= factor);
                     let looks = looks(subjects, &tried);
                     let gain: f64 = looks.iter().zip(start).map(|(after, before)| after - before).sum();
                     if gain > best + NOISE {
-                        println!("// {name} {:?} times {factor:.2}: {}", places[0], gains(looks, start));
+                        println!("// {plane} {} times {factor:.2}: {}", places[0], gains(looks, start));
                         (best, tables) = (gain, tried);
                         break;
                     }
@@ -93,28 +95,16 @@ fn improved(subjects: &mut [Subject], mut tables: Tables) -> Tables {
     tables
 }
 
-/// A table of the two.
-type Side = fn(&mut Tables) -> &mut [f64; 64];
-
-fn luma(tables: &mut Tables) -> &mut [f64; 64] {
-    &mut tables.luma
-}
-
-fn chroma(tables: &mut Tables) -> &mut [f64; 64] {
-    &mut tables.chroma
-}
-
 /// Places that move together: those of mirrored frequencies, and all that are far from the lowest.
 fn groups() -> Vec<Vec<usize>> {
-    let frequencies = (0..8).flat_map(|low| (low..8).map(move |high| (low, high)));
-    let (near, far): (Vec<_>, Vec<_>) = frequencies.partition(|(low, high)| low + high < FAR);
-    let mirrored = |(low, high): (usize, usize)| vec![low * 8 + high, high * 8 + low];
-    let mut groups: Vec<Vec<usize>> = near.into_iter().map(mirrored).collect();
-    groups.iter_mut().for_each(|places| places.dedup());
-    let mut far: Vec<usize> = far.into_iter().flat_map(mirrored).collect();
-    far.dedup();
-    groups.push(far);
-    groups
+    let mut groups: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+    for place in 0..64 {
+        let (vertical, horizontal) = (place / 8, place % 8);
+        let pair = (vertical.min(horizontal), vertical.max(horizontal));
+        let key = if vertical + horizontal < FAR { pair } else { (FAR, FAR) };
+        groups.entry(key).or_default().push(place);
+    }
+    groups.into_values().collect()
 }
 
 /// SSIMULACRA2 at each size, the mean over the pictures.

@@ -59,8 +59,7 @@ struct Case {
     picture: usize,
     side: u32,
     bits_per_pixel: f64,
-    /// Of [`gain::details`].
-    details: [f64; MEASURED_STEPS],
+    details: gain::Details,
     landings: Vec<Option<Landing>>,
 }
 

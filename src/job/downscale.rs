@@ -17,7 +17,7 @@ use super::workbench::Workbench;
 const MODEST: f64 = 45.0;
 
 /// Points of SSIMULACRA2 below the best gain so far from which on no smaller scale is asked about. The first steps may lose
-/// what later ones gain many times over: of grain, all there is to lose.
+/// a few that later ones more than give back.
 const DIP: f64 = 8.0;
 
 /// Bytes grow with the side to about this power at equal quality: fewer pixels, but busier ones. A first guess, which the
@@ -74,8 +74,7 @@ fn best_place(bench: &mut Workbench, whole: &Prepared, aim: &Aim, scales: &[f64]
     let (mut gain, mut best, mut best_gain) = (0.0, 0, gain::margin(format));
     // The last is of no simple ratio.
     for (place, scale) in scales[..scales.len() - 1].iter().enumerate().skip(1) {
-        let detail = details.get(place - 1).copied().unwrap_or_default();
-        gain += gain::gain(format, place - 1, quality, bits, detail);
+        gain += gain::gain(format, place - 1, quality, bits, &details);
         if gain > best_gain {
             (best, best_gain) = (place, gain);
         }

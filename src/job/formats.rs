@@ -114,7 +114,7 @@ fn in_time_first(bench: &mut Workbench, ranked: Vec<Format>) -> Vec<Format> {
 
 /// The allowed formats, the best-looking first: those that keep an alpha channel before those that flatten it, then by
 /// the quality that the model expects at `cap`. To the best of JPEG, WebP and AVIF alone that choice loses nothing in the
-/// median and 9.1 points of SSIMULACRA2 at the most (benches/fit, `formats`: 24 Kodak pictures at six targets).
+/// median and 9.9 points of SSIMULACRA2 at the most (benches/fit, `formats`: 24 Kodak pictures at six targets).
 ///
 /// # Errors
 /// [`JobError::Encode`].

@@ -41,8 +41,9 @@ pub fn margin(format: Format) -> f64 {
 }
 
 /// Points of SSIMULACRA2 that the step at `place` of [`SCALES`] to the next gains, where the larger picture has
-/// `bits_per_pixel` within the target, of which the model expects `quality`; what the smaller one can't hold is `detail`.
-pub fn gain(format: Format, place: usize, quality: f64, bits_per_pixel: f64, detail: f64) -> f64 {
+/// `bits_per_pixel` within the target, of which the model expects `quality`, and the whole one has [`details`].
+pub fn gain(format: Format, place: usize, quality: f64, bits_per_pixel: f64, details: &Details) -> f64 {
+    let detail = details.get(place).copied().unwrap_or_default();
     apply(coefficients(format).get(place).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel, detail))
 }
 
@@ -52,11 +53,14 @@ pub fn features(format: Format, quality: f64, bits_per_pixel: f64, detail: f64) 
     [1.0, quality, if format == Format::Png { 0.0 } else { bits_per_pixel.ln() }, detail]
 }
 
-/// What of the whole picture is lost by the steps of [`SCALES`] that were measured, down to each of their ends: ln of the
-/// energy for each pixel, in squared levels of luma.
-pub fn details(picture: &Picture) -> [f64; MEASURED_STEPS] {
+/// What of the whole picture is lost at the end of each measured step: ln of the energy for each pixel, in squared levels
+/// of luma.
+pub type Details = [f64; MEASURED_STEPS];
+
+pub fn details(picture: &Picture) -> Details {
     let spectrum = Spectrum::of(picture, Chroma::Halved, rows_for(picture, SEEN_PIXELS));
-    std::array::from_fn(|place| (LEAST_DETAIL + spectrum.energy_beyond(SCALES[place + 1])).ln())
+    let ends: Details = std::array::from_fn(|place| SCALES[place + 1]);
+    spectrum.energy_beyond(ends).map(|energy| (LEAST_DETAIL + energy).ln())
 }
 
 /// Pixels that are looked at for detail, at the most.
@@ -135,8 +139,8 @@ mod tests {
         for format in [Format::Jpeg, Format::Webp, Format::Avif, Format::Png] {
             let mut of_perfect = 0.0;
             for place in 0..SCALES.len() {
-                assert!(gain(format, place, 20.0, 0.2, 0.0) > 0.0, "{format:?} {place}");
-                of_perfect += gain(format, place, 100.0, 1.0, 1.0);
+                assert!(gain(format, place, 20.0, 0.2, &[0.0; MEASURED_STEPS]) > 0.0, "{format:?} {place}");
+                of_perfect += gain(format, place, 100.0, 1.0, &[1.0; MEASURED_STEPS]);
                 assert!(of_perfect < 0.0, "{format:?} {place}");
             }
         }

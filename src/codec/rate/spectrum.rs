@@ -31,19 +31,22 @@ impl Spectrum {
         Spectrum::beginning_at(HALF_A_BLOCK, picture, chroma, every)
     }
 
-    /// How much of luma a picture brought to `scale` can't hold: the energy of the frequencies above it for each pixel, in
-    /// squared levels.
-    pub fn energy_beyond(&self, scale: f64) -> f64 {
+    /// How much of luma a picture brought to each of `scales` can't hold: the energy of the frequencies above it for each
+    /// pixel, in squared levels.
+    pub fn energy_beyond<const N: usize>(&self, scales: [f64; N]) -> [f64; N] {
         let mut by_frequency = [0.0; 8];
         for block in &self.luma {
             for (level, place) in block.iter().zip(ZIGZAG) {
                 by_frequency[(place / 8).max(place % 8)] += f64::from(*level).powi(2);
             }
         }
-        // Of eight frequencies a scale of 3/8 holds three.
-        let share = |frequency: usize| (frequency as f64 + 1.0 - 8.0 * scale).clamp(0.0, 1.0);
-        let beyond: f64 = by_frequency.iter().enumerate().map(|(frequency, energy)| energy * share(frequency)).sum();
-        beyond / (PRECISION.powi(2) * 64.0 * self.luma.len() as f64)
+        scales.map(|scale| {
+            // Of eight frequencies a scale of 3/8 holds three.
+            let share = |frequency: usize| (frequency as f64 + 1.0 - 8.0 * scale).clamp(0.0, 1.0);
+            let beyond: f64 =
+                by_frequency.iter().enumerate().map(|(frequency, energy)| energy * share(frequency)).sum();
+            beyond / (PRECISION.powi(2) * 64.0 * self.luma.len() as f64)
+        })
     }
 
     /// The spectrum from `corner` on, both ways.
@@ -204,10 +207,11 @@ mod tests {
     fn what_is_finer_than_a_scale_is_the_energy_beyond_it() {
         // Columns are 10 levels off their mean: a hundred squared. Every second pixel is the highest frequency there is,
         // and a little of those below.
-        let (fine, coarse) = (columns(1), columns(8));
-        assert!((80.0..=100.0).contains(&fine.energy_beyond(0.75)), "{}", fine.energy_beyond(0.75));
-        assert!((99.0..=101.0).contains(&fine.energy_beyond(0.125)), "{}", fine.energy_beyond(0.125));
-        assert!(coarse.energy_beyond(0.125) < 0.1, "{}", coarse.energy_beyond(0.125));
-        assert_eq!(fine.energy_beyond(1.0), 0.0);
+        let [three_quarters, an_eighth, whole] = columns(1).energy_beyond([0.75, 0.125, 1.0]);
+        assert!((80.0..=100.0).contains(&three_quarters), "{three_quarters}");
+        assert!((99.0..=101.0).contains(&an_eighth), "{an_eighth}");
+        assert_eq!(whole, 0.0);
+        let [of_coarse] = columns(8).energy_beyond([0.125]);
+        assert!(of_coarse < 0.1, "{of_coarse}");
     }
 }
