@@ -57,7 +57,7 @@ impl Subject<'_> {
 pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
     let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
     println!(
-        "\ndownscale=auto against never: SSIMULACRA2 gained, CPU\nformat   target   answers  median   least    CPU"
+        "\ndownscale=auto against never: SSIMULACRA2 gained, CPU\nformat   target   answers  median    mean   least    CPU"
     );
     for format in formats {
         for (name, target) in [LOW].iter().chain(&TARGETS) {
@@ -78,7 +78,7 @@ pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
 /// What `format=auto` loses to the best of the formats alone, by score.
 pub fn print_formats(inputs: &[Vec<u8>]) {
     println!(
-        "\nformat=auto against the best single format: SSIMULACRA2 gained\neffort   target   answers  median   least"
+        "\nformat=auto against the best single format: SSIMULACRA2 gained\neffort   target   answers  median    mean   least"
     );
     let efforts: [(&str, Change); 2] = [
         ("balanced", |job| Job { downscale: true, ..job }),
@@ -100,7 +100,8 @@ pub fn print_formats(inputs: &[Vec<u8>]) {
     }
 }
 
-/// How many gains there are, their median and the least.
+/// How many gains there are, their median, their mean and the least.
 fn summary(gains: Vec<f64>) -> String {
-    format!("{:>7} {:>+7.2} {:>+7.2}", gains.len(), quantile(gains.clone(), 0.5), quantile(gains, 0.0))
+    let mean = gains.iter().sum::<f64>() / gains.len() as f64;
+    format!("{:>7} {:>+7.2} {mean:>+7.2} {:>+7.2}", gains.len(), quantile(gains.clone(), 0.5), quantile(gains, 0.0))
 }

@@ -9,6 +9,7 @@ use crate::picture::{Picture, transform};
 use super::JobError;
 use super::candidate::Candidate;
 use super::gain;
+use super::look::Outlook;
 use super::lossy::{self, Known, Landing};
 use super::prepared::Prepared;
 use super::workbench::Workbench;
@@ -33,13 +34,19 @@ const SEEN_PIXELS: u64 = 450_000;
 /// Sizes that are encoded at the most.
 const MAX_SIZES: usize = 4;
 
-/// The best-looking file over the scales of what `whole` holds; none when no setting reaches the cap.
+/// The best-looking file over the scales of what `whole` holds, the one in its `outlook` first; none when no setting
+/// reaches the cap.
 ///
 /// # Errors
 /// As [`lossy::candidate`].
-pub fn best_scale(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<Option<Candidate>, JobError> {
+pub fn best_scale(
+    bench: &mut Workbench,
+    whole: &Prepared,
+    aim: &Aim,
+    outlook: Outlook,
+) -> Result<Option<Candidate>, JobError> {
     let scales = scales(whole.picture);
-    let mut place = best_place(bench, whole, aim, &scales)?;
+    let mut place = outlook.place;
     for size in 1.. {
         let landing = land(bench, whole, scales[place], aim)?;
         let Some(known) = landing.known.filter(|_| landing.candidate.is_none()) else { return Ok(landing.candidate) };
@@ -61,22 +68,27 @@ fn land(bench: &mut Workbench, whole: &Prepared, scale: f64, aim: &Aim) -> Resul
     lossy::at_size(bench, &Prepared::new(whole.format, &picture), aim)
 }
 
-/// The place in `scales` that looks best by what the model expects; the first where none is worth its loss.
-fn best_place(bench: &mut Workbench, whole: &Prepared, aim: &Aim, scales: &[f64]) -> Result<usize, JobError> {
+/// The scale that looks best by what the model expects; the whole picture where none is worth its loss.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub fn outlook(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<Outlook, JobError> {
     let format = whole.format;
-    let mut quality = lossy::foretell(bench, whole, aim)?;
+    let mut outlook = Outlook::of_whole(lossy::foretell(bench, whole, aim)?);
+    let mut quality = outlook.quality;
     let bits_per_pixel = |pixels: u64| aim.cap as f64 * 8.0 / pixels as f64;
     let mut bits = bits_per_pixel(whole.picture.pixel_count());
     if gain::is_decent(format, quality, bits) {
-        return Ok(0);
+        return Ok(outlook);
     }
-    let details = gain::details(whole.picture);
-    let (mut gain, mut best, mut best_gain) = (0.0, 0, gain::margin(format));
+    let (scales, details) = (scales(whole.picture), gain::details(whole.picture));
+    let (mut gain, mut best_gain) = (0.0, gain::margin(format));
     // The last is of no simple ratio.
     for (place, scale) in scales[..scales.len() - 1].iter().enumerate().skip(1) {
         gain += gain::gain(format, place - 1, quality, bits, &details);
         if gain > best_gain {
-            (best, best_gain) = (place, gain);
+            best_gain = gain;
+            outlook = Outlook { place, gain, ..outlook };
         }
         if gain < best_gain - DIP || bench.stop_reason().is_some() {
             break;
@@ -88,7 +100,7 @@ fn best_place(bench: &mut Workbench, whole: &Prepared, aim: &Aim, scales: &[f64]
         quality = lossy::foretell(bench, &Prepared::new(format, &part), &aim.for_share(share))?;
         bits = bits_per_pixel(pixels);
     }
-    Ok(best)
+    Ok(outlook)
 }
 
 /// The place in `scales` of the largest that is at most `wanted`; the last where all are larger.

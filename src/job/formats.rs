@@ -3,11 +3,15 @@
 use crate::codec::{EncodeError, Format};
 
 use super::candidate::Candidate;
+use super::look::{self, Outlook};
 use super::workbench::Workbench;
 use super::{Effort, Formats, Job, JobError, lossless, lossy};
 
 /// Lossy formats, those first that win where the model expects the same quality of all. PNG's palettes come last.
 const LOSSY_RANK: [Format; 4] = [Format::Avif, Format::Webp, Format::Jpeg, Format::Png];
+
+/// A format, and what the model expects of it where that is known already.
+type Expected = (Format, Option<Outlook>);
 
 /// The formats that the answer to `job` may have, given the format of its input.
 ///
@@ -34,8 +38,8 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
     let (mut too_large, mut too_late) = (None, None);
     let is_best_effort = bench.job.effort == Effort::Best;
     let ranked = ranked(bench, allowed, cap)?;
-    for format in in_time_first(bench, ranked) {
-        let found = match lossy::candidate(bench, format, cap) {
+    for (format, outlook) in in_time_first(bench, ranked) {
+        let found = match lossy::candidate(bench, format, cap, outlook) {
             // A picture too large for one format may fit another.
             Err(refusal @ JobError::Encode(EncodeError::TooLarge { .. })) => {
                 too_large.get_or_insert(refusal);
@@ -102,9 +106,9 @@ fn meets_score(job: &Job, candidate: &Candidate) -> bool {
 }
 
 /// `ranked` with those first that there is time for.
-fn in_time_first(bench: &mut Workbench, ranked: Vec<Format>) -> Vec<Format> {
-    let (in_time, late): (Vec<Format>, Vec<Format>) =
-        ranked.iter().partition(|format| bench.has_time_for_format(**format));
+fn in_time_first(bench: &mut Workbench, ranked: Vec<Expected>) -> Vec<Expected> {
+    let (in_time, late): (Vec<Expected>, Vec<Expected>) =
+        ranked.iter().partition(|(format, _)| bench.has_time_for_format(*format));
     let formats = [in_time, late].concat();
     if formats.first() != ranked.first() {
         bench.note_cut();
@@ -113,33 +117,53 @@ fn in_time_first(bench: &mut Workbench, ranked: Vec<Format>) -> Vec<Format> {
 }
 
 /// The allowed formats, the best-looking first: those that keep an alpha channel before those that flatten it, then by
-/// the quality that the model expects at `cap`. To the best of JPEG, WebP and AVIF alone that choice loses nothing in the
-/// median and 9.9 points of SSIMULACRA2 at the most (benches/fit, `formats`: 24 Kodak pictures at six targets).
+/// the look that the model expects at `cap`, [`LOSSY_RANK`] where it expects none to be better.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn ranked(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Vec<Format>, JobError> {
-    let formats: Vec<Format> = LOSSY_RANK.into_iter().filter(|format| allowed.contains(format)).collect();
-    if formats.len() < 2 {
-        return Ok(formats);
+fn ranked(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Vec<Expected>, JobError> {
+    let mut ranked: Vec<Expected> =
+        LOSSY_RANK.into_iter().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
+    if ranked.iter().filter(|(format, _)| look::COMPARED.contains(format)).count() > 1 {
+        by_look(bench, &mut ranked, cap)?;
     }
-    let mut ranked = Vec::new();
-    for format in formats {
-        let loses_alpha = bench.picture.has_alpha() && !format.keeps_alpha();
-        ranked.push((loses_alpha, -expected_quality(bench, format, cap)?, format));
-    }
-    // Stable: where qualities are equal the rank stays.
-    ranked.sort_by(|one, other| one.0.cmp(&other.0).then(one.1.total_cmp(&other.1)));
-    Ok(ranked.into_iter().map(|(_, _, format)| format).collect())
+    // Stable: the rank stays.
+    ranked.sort_by_key(|(format, _)| bench.picture.has_alpha() && !format.keeps_alpha());
+    Ok(ranked)
 }
 
-/// The quality that the model expects of `format` at `cap`; the worst where it knows nothing.
-fn expected_quality(bench: &mut Workbench, format: Format, cap: u64) -> Result<f64, JobError> {
-    if format == Format::Png {
-        return Ok(f64::NEG_INFINITY);
+/// Sorts `ranked` by the look that the model expects at `cap`, and notes what it expects.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn by_look(bench: &mut Workbench, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+    let mut known = [None; look::COMPARED.len()];
+    for (outlook, format) in known.iter_mut().zip(look::COMPARED) {
+        *outlook = expected(bench, format, cap)?;
     }
-    match lossy::expected_quality(bench, format, cap) {
-        Err(JobError::Encode(EncodeError::TooLarge { .. })) => Ok(f64::NEG_INFINITY),
-        expected => expected,
+    // Nothing can hold what AVIF can't.
+    let Some(avif) = known[0] else { return Ok(()) };
+    let outlooks = known.map(|outlook| outlook.unwrap_or(avif));
+    for (format, outlook) in &mut *ranked {
+        *outlook = look::COMPARED.iter().position(|compared| compared == format).and_then(|place| known[place]);
+    }
+    let lead = |(format, outlook): &Expected| outlook.map_or(f64::NEG_INFINITY, |_| look::lead(*format, &outlooks));
+    // Stable: where looks are equal the rank stays.
+    ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
+    Ok(())
+}
+
+/// What the model expects of `format` at `cap`; none where it can't hold the picture.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn expected(bench: &mut Workbench, format: Format, cap: u64) -> Result<Option<Outlook>, JobError> {
+    // Where JPEG is not asked for nothing was flattened for it.
+    if bench.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
+        return Ok(None);
+    }
+    match lossy::outlook(bench, format, cap) {
+        Err(JobError::Encode(EncodeError::TooLarge { .. })) => Ok(None),
+        expected => expected.map(Some),
     }
 }

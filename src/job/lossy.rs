@@ -15,32 +15,43 @@ use crate::picture::Picture;
 
 use super::candidate::{Candidate, Kind};
 use super::downscale;
+use super::look::Outlook;
 use super::prepared::Prepared;
 use super::workbench::Workbench;
 use super::{Effort, Job, JobError, Mode};
 
-/// The best-looking file of `format` within `cap` bytes; none when no setting reaches it.
+/// The best-looking file of `format` within `cap` bytes, of which `outlook` is expected where that is known
+/// already; none when no setting reaches it.
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`], [`JobError::DeadlineExceeded`] where there is no time to begin.
-pub fn candidate(bench: &mut Workbench, format: Format, cap: u64) -> Result<Option<Candidate>, JobError> {
+pub fn candidate(
+    bench: &mut Workbench,
+    format: Format,
+    cap: u64,
+    outlook: Option<Outlook>,
+) -> Result<Option<Candidate>, JobError> {
     let aim = aim(bench.job, cap);
     let whole = bench.prepared(format);
     let chosen = if bench.may_shrink {
-        downscale::best_scale(bench, &whole, &aim)?
+        let outlook = outlook.map_or_else(|| downscale::outlook(bench, &whole, &aim), Ok)?;
+        downscale::best_scale(bench, &whole, &aim, outlook)?
     } else {
         at_size(bench, &whole, &aim)?.candidate
     };
     Ok(chosen.filter(|candidate| bench.job.mode.can_be_met(bench.job.target, candidate.len())))
 }
 
-/// The quality at which the model expects the whole picture to take `cap` bytes in `format`.
+/// What the model expects of `format` within `cap` bytes.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub fn expected_quality(bench: &mut Workbench, format: Format, cap: u64) -> Result<f64, JobError> {
+pub fn outlook(bench: &mut Workbench, format: Format, cap: u64) -> Result<Outlook, JobError> {
     let (aim, whole) = (aim(bench.job, cap), bench.prepared(format));
-    foretell(bench, &whole, &aim)
+    if bench.may_shrink {
+        return downscale::outlook(bench, &whole, &aim);
+    }
+    Ok(Outlook::of_whole(foretell(bench, &whole, &aim)?))
 }
 
 /// Where a search at one size ended.

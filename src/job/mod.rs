@@ -7,6 +7,7 @@ mod error;
 mod finish;
 mod formats;
 pub mod gain;
+pub mod look;
 mod lossless;
 mod lossy;
 mod memory;
@@ -26,7 +27,7 @@ use std::time::Instant;
 pub use crate::fit::stop::{Stop, StopReason};
 
 use crate::codec::{self, Limits};
-use crate::picture::{hidden, transform};
+use crate::picture::{Picture, hidden, transform};
 use candidate::Candidate;
 use workbench::{Views, Workbench};
 
@@ -77,6 +78,17 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     };
     timings.search = searching.elapsed();
     finish::finish(job, fitted?, input_facts, bench.into_record(), timings)
+}
+
+/// What the model expects of each of `formats` for `job` on `picture`, which has no alpha channel.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub fn outlooks(job: &Job, picture: &Picture, formats: &[codec::Format]) -> Result<Vec<look::Outlook>, JobError> {
+    let (metadata, stop) = (codec::Metadata::default(), Stop::at(Instant::now() + job.deadline));
+    let views = Views { asked: picture, bare: picture, flat: picture };
+    let mut bench = Workbench::new(job, views, codec::Format::Bmp, &metadata, &stop);
+    formats.iter().map(|format| lossy::outlook(&mut bench, *format, job.target)).collect()
 }
 
 /// The best-looking candidate that meets the job, over the allowed formats.
