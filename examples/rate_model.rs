@@ -1,7 +1,8 @@
 //! Fits the rate model: prints the coefficients of the files `estimate.rs` under `src/codec`, and how well they predict.
 //!
 //! Each picture is brought to several sizes and encoded over the whole range of each encoder's quantiser step; the
-//! sizes are then explained by what counting says of the same picture. Errors are those on pictures left out of the
+//! sizes are then explained by what counting says of the same picture, WebP's also by what a cheaper encode says; this is
+//! learnt from squares of the largest pictures too, which as cameras make them are smooth and noisy. Errors are those on pictures left out of the
 //! fit: the pictures are dealt into six parts, and each part is predicted by what the other five teach.
 //!
 //! ```text
@@ -23,6 +24,9 @@ mod pictures;
 
 /// Long sides that each picture is brought to, in pixels.
 const SIDES: [u32; 3] = [2048, 1024, 512];
+
+/// Squares of each of the largest pictures.
+const SQUARES: u32 = 4;
 
 /// Settings tried over each encoder's range.
 const POINTS: usize = 12;
@@ -61,11 +65,15 @@ struct Lessons {
 
 fn main() {
     let files = pictures::files();
-    let mut pictures: Vec<(usize, Picture)> = Vec::new();
+    let (mut pictures, mut squares) = (Vec::new(), Vec::new());
     for (index, file) in files.iter().enumerate() {
-        pictures.extend(sizes(&pictures::load(file, u32::MAX)).into_iter().map(|picture| (index, picture)));
+        let picture = pictures::load(file, u32::MAX);
+        pictures.extend(sizes(&picture).into_iter().map(|picture| (index, picture)));
+        squares.extend(pictures::squares(&picture, SIDES[1], SQUARES).into_iter().map(|square| (index, square)));
     }
-    let lessons: Vec<Lessons> = pictures.par_iter().map(|(index, picture)| learn(*index, picture)).collect();
+    let of_pictures = pictures.par_iter().map(|(index, picture)| learn(*index, picture));
+    let of_squares = squares.par_iter().map(|(index, square)| learn_probes(*index, square));
+    let lessons: Vec<Lessons> = of_pictures.chain(of_squares).collect();
     let mut all = Lessons::default();
     for lesson in lessons {
         all.jpeg_halved.extend(lesson.jpeg_halved);
@@ -76,7 +84,7 @@ fn main() {
         extend(&mut all.avif_full, lesson.avif_full);
         all.jpeg_strips.extend(lesson.jpeg_strips);
     }
-    println!("// {} files, {} pictures", files.len(), pictures.len());
+    println!("// {} files, {} pictures, {} squares", files.len(), pictures.len(), squares.len());
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
     report_best("webp COUNTED", &all.webp_counted);
@@ -102,6 +110,16 @@ fn learn(index: usize, picture: &Picture) -> Lessons {
     }
     if pictures::is_wanted(Format::Avif) {
         learn_avif(index, picture, &mut lessons);
+    }
+    lessons
+}
+
+/// What a square teaches.
+fn learn_probes(index: usize, square: &Picture) -> Lessons {
+    let mut lessons = Lessons::default();
+    if pictures::is_wanted(Format::Webp) {
+        learn_webp(index, square, &mut lessons);
+        lessons.webp_counted.clear();
     }
     lessons
 }

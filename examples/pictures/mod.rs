@@ -35,6 +35,26 @@ pub fn load(file: &Path, side: u32) -> Picture {
     transform::flatten(&within(decoded.picture, side), [255; 3])
 }
 
+/// Squares of `picture`, `side` pixels a side, along its diagonal and on the grid of its blocks; none where it is hardly
+/// larger.
+#[allow(dead_code, reason = "not every program looks at large pictures as they are")]
+pub fn squares(picture: &Picture, side: u32, count: u32) -> Vec<Picture> {
+    if picture.width().min(picture.height()) < 2 * side {
+        return Vec::new();
+    }
+    let square = |place: u32| {
+        let start = |length: u32| ((length - side) * (place + 1) / (count + 1) / GRID * GRID) as usize;
+        let (left, top, bytes) = (start(picture.width()), start(picture.height()), picture.layout().bytes_per_pixel());
+        let rows = picture.pixels().chunks_exact(picture.width() as usize * bytes).skip(top).take(side as usize);
+        let pixels = rows.flat_map(|row| &row[left * bytes..(left + side as usize) * bytes]).copied().collect();
+        Picture::new(side, side, picture.layout(), pixels)
+    };
+    (0..count).map(square).collect()
+}
+
+/// Pixels of a side of the largest block that an encoder lays on a fixed grid: a macroblock.
+const GRID: u32 = 16;
+
 /// `picture` brought to at most `side` pixels a side.
 pub fn within(picture: Picture, side: u32) -> Picture {
     transform::resize(

@@ -9,6 +9,8 @@ pub struct Aim {
     pub best: u64,
     /// Bytes from which on the search is content, up to the cap.
     pub content: u64,
+    /// Where between those and the cap it steers, 0 to 1.
+    pub way: f64,
     /// Share of the bytes that it is content to lose for each encode after the first.
     pub impatience: f64,
     /// Encodes after which the search ends with what it has, or, when it has nothing, with the coarsest state.
@@ -19,14 +21,14 @@ impl Aim {
     /// At most `cap` bytes, content within 3 % below, and with 3 % less for every further encode.
     pub fn below(cap: u64) -> Aim {
         let content = (cap as f64 * 0.97).ceil() as u64;
-        Aim { cap, best: cap, content, impatience: 0.03, max_encodes: MAX_ENCODES }
+        Aim { cap, best: cap, content, way: WAY, impatience: 0.03, max_encodes: MAX_ENCODES }
     }
 
     /// As near to `target` as can be, at most `tolerance` bytes to either side, content within a tenth of that.
     pub fn around(target: u64, tolerance: u64) -> Aim {
         let content = target.saturating_sub(tolerance / 10);
         let cap = target.saturating_add(tolerance);
-        Aim { cap, best: target, content, impatience: 0.0, max_encodes: MAX_ENCODES }
+        Aim { cap, best: target, content, way: 0.5, impatience: 0.0, max_encodes: MAX_ENCODES }
     }
 
     /// The same for a part of the picture, of this share of its pixels.
@@ -35,14 +37,11 @@ impl Aim {
         Aim { cap: part(self.cap), best: part(self.best), content: part(self.content), ..*self }
     }
 
-    /// ln(bytes) to steer at after `encodes`, among those that it is content with: the middle when it may land to both
-    /// sides of the best; below a cap a little higher. There the middle leaves 1.7 % of the cap in the median, 0.6 of the
-    /// way up 1.4 % for no more encodes (JPEG, 36 photographs at five targets). Where two encodes have missed the states are
-    /// not where they seem: from then on it steers at less.
+    /// ln(bytes) to steer at after `encodes`, among those that it is content with. Where two encodes have missed the states
+    /// are not where they seem: from then on it steers at less.
     pub(super) fn ln_goal(&self, encodes: usize) -> f64 {
-        let way = if self.best == self.cap { 0.6 } else { 0.5 };
         let (low, high) = (self.content_after(encodes.max(1)) as f64, self.content_upper() as f64);
-        (low + (high - low) * way).max(1.0).ln()
+        (low + (high - low) * self.way).max(1.0).ln()
     }
 
     pub(super) fn is_content(&self, bytes: u64, encodes: usize) -> bool {
@@ -60,6 +59,10 @@ impl Aim {
         if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) }
     }
 }
+
+/// Way up below a cap. The middle leaves 1.7 % of the cap in the median, this 1.4 % for no more encodes (JPEG, 36 photographs
+/// at five targets).
+const WAY: f64 = 0.6;
 
 /// Encodes at the most: secants land within four, bisection then halves what is left.
 pub(super) const MAX_ENCODES: u32 = 12;

@@ -9,7 +9,7 @@ use libwebp_sys as sys;
 use super::alpha::Alpha;
 use super::estimate::{self, Stats};
 use super::quantiser;
-use super::states::{SHAPING, Segments, State, States};
+use super::states::{SEGMENTS, SHAPING, Segments, State, States, TELLING};
 use crate::codec::rate::{self, Sample};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Layout, Picture};
@@ -75,6 +75,12 @@ impl Encoder for WebpEncoder<'_> {
         let ln_bytes = estimate::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
         let (state, _) = self.nearest(ln_step);
         let Some(states) = States::of(&segments, state.quality) else { return Ok(Some(ln_bytes)) };
+        // Where there is an alpha plane the whole of it would be coded first.
+        if self.alpha().is_none()
+            && let Some(indices) = self.source()?.indices(&config(TELLING, PROBE_METHOD)?)
+        {
+            states.narrow(TELLING, indices);
+        }
         // What was encoded is the state beside `ln_step`.
         let moved = self.estimate(ln_step) - self.estimate(states.ln_step(state));
         self.states.get_or_init(|| states);
@@ -247,6 +253,20 @@ impl Source {
         if converted == 0 { Err(failed("out of memory")) } else { Ok(()) }
     }
 
+    /// The quantiser indices that libwebp gives the picture's segments, by an encode that ends as soon as they are known;
+    /// none where it ends before.
+    fn indices(&self, config: &sys::WebPConfig) -> Option<[i32; SEGMENTS]> {
+        // SAFETY: as for `encode`; nothing is written, so there is no writer.
+        unsafe {
+            let mut stats: sys::WebPAuxStats = std::mem::zeroed();
+            let mut view: sys::WebPPicture = std::ptr::read(&*self.0);
+            view.progress_hook = Some(is_in_analysis);
+            view.stats = &raw mut stats;
+            sys::WebPEncode(config, &mut view);
+            (view.error_code == sys::WebPEncodingError::VP8_ENC_ERROR_USER_ABORT).then_some(stats.segment_quant)
+        }
+    }
+
     /// The file, and what libwebp says of it.
     fn encode(&self, config: &sys::WebPConfig) -> Result<(Vec<u8>, sys::WebPAuxStats), EncodeError> {
         // SAFETY: the view shares the planes without owning them and is not freed; libwebp reads them, and
@@ -270,6 +290,13 @@ impl Source {
             file.map(|bytes| (bytes, stats))
         }
     }
+}
+
+/// Percent of an encode after which libwebp has analysed the picture, and begins to code it.
+const ANALYSED: c_int = 20;
+
+unsafe extern "C" fn is_in_analysis(percent: c_int, _: *const sys::WebPPicture) -> c_int {
+    c_int::from(percent <= ANALYSED)
 }
 
 impl Drop for Source {
@@ -310,6 +337,20 @@ mod tests {
 
     fn alpha_of(picture: &Picture) -> Vec<u8> {
         picture.pixels().chunks_exact(4).map(|pixel| pixel[3]).collect()
+    }
+
+    #[test]
+    fn indices_are_those_of_a_whole_encode() {
+        let picture = veiled_at(300, |_, _| 255);
+        let busier = |at: usize, byte: u8| if at / 4 % 300 < 100 { byte } else { byte ^ grain(at as u32, 7) >> 3 };
+        let pixels = picture.pixels().iter().enumerate().map(|(at, byte)| busier(at, *byte)).collect();
+        let source = Source::import(&Picture::new(300, 300, Layout::Rgba, pixels), false).unwrap();
+        for state in [TELLING, State { quality: 60.0, shaping: SHAPING }] {
+            let config = config(state, PROBE_METHOD).unwrap();
+            let whole = source.encode(&config).unwrap().1.segment_quant;
+            assert_eq!(source.indices(&config), Some(whole), "{state:?}");
+            assert_ne!(whole, [whole[0]; SEGMENTS]);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! libwebp's real states: a quality stands for four whole-number quantiser indices, one a segment of the picture, and
 //! between two qualities that differ in none of them the file is the same. Which indices a picture's segments get
-//! follows from how busy they are (libwebp quant_enc.c, VP8SetSegmentParams), and is read off one encode.
+//! follows from how busy they are (libwebp quant_enc.c, VP8SetSegmentParams), and is read off one encode and the
+//! beginning of another.
 
 use std::cell::{Cell, RefCell};
 
@@ -21,6 +22,13 @@ pub struct Segments {
 }
 
 impl Segments {
+    /// How much of a change of all steps by the same factor is each one's; none where nothing would change.
+    pub fn shares(&self) -> Option<[f64; SEGMENTS]> {
+        let movable = self.movable();
+        let total: f64 = movable.iter().sum();
+        (total > 0.0).then(|| movable.map(|bytes| bytes / total))
+    }
+
     /// Bytes of each, times how steeply they fall with its step: ln(bytes) over ln(step). Blocks of many bytes lose few
     /// of them to a coarser step, quiet ones whose noise is about as large as the step lose most: read off the bytes that
     /// libwebp's method 2 gave the segments of two photographs at six qualities (0.5 to 0.6 at 100 bytes a macroblock,
@@ -45,11 +53,15 @@ pub struct State {
 /// The strength that libwebp has by default.
 pub const SHAPING: i32 = 50;
 
-/// Strengths that are tried. They spread the segments' indices less or more, and so find states between those of the
-/// default, which at high qualities are up to 15 % of the bytes apart. At equal bytes 12 Kodak pictures lost 0.0 to 0.4
-/// of SSIMULACRA2 in the mean at 44 (0.4 to 0.8 at 26), and between -0.3 and 0.3 at 65 (-0.4 to 0.6 at 74), at 0.3 to
-/// 1.5 bits a pixel: about what the bytes are worth that would be left over.
-const SHAPINGS: [i32; 17] = [26, 29, 32, 35, 38, 41, 44, 47, SHAPING, 53, 56, 59, 62, 65, 68, 71, 74];
+/// Strengths that are tried. They spread the segments' indices more, and so find states between those of the default,
+/// which at high qualities are up to 15 % of the bytes apart. Up to 57 chroma keeps its steps beside luma's, whatever the
+/// picture; from 49 down and beyond they move too (dq_uv_dc and dq_uv_ac, whole numbers in proportion to the strength), and
+/// sizes with them by 2 to 4 % that luma's indices do not tell of. Looks at equal bytes differ by less than 0.3 points of
+/// SSIMULACRA2 even at 65 (12 Kodak pictures).
+const SHAPINGS: [i32; 8] = [SHAPING, 51, 52, 53, 54, 55, 56, 57];
+
+/// A state whose indices tell most of the segments' susceptibility: one stands for 3 to 6 units of it.
+pub const TELLING: State = State { quality: 25.0, shaping: 100 };
 
 /// Exponent for each unit of a segment's susceptibility, at full strength (SNS_TO_DQ / 128).
 const EXPONENT: f64 = 0.9 / 128.0;
@@ -70,7 +82,7 @@ const DOUBT: f64 = 0.5;
 /// The states of a picture, on the scale of ln(quantiser step).
 pub struct States {
     segments: Cell<[Segment; SEGMENTS]>,
-    /// From the mean of the segments' steps to the step that the quality stands for.
+    /// From the mean of the segments' steps to ln(step) as the search knows it: what was seen stands where it was asked for.
     offset: Cell<f64>,
     /// What was answered so far.
     given: RefCell<Vec<(State, f64)>>,
@@ -79,63 +91,60 @@ pub struct States {
 /// Segment of a picture.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// libwebp's alpha: how much noise it takes unseen, -127 to 127, between these bounds, the higher first.
-    susceptibility: [f64; 2],
+    /// libwebp's alpha, of which it takes a coarser step the lower it is: the lowest and the highest that it may be.
+    susceptibility: [i32; 2],
     /// Of what its index moves, in ln(bytes).
     share: f64,
 }
 
-impl Segment {
-    /// The index at `state` that libwebp would cut the fraction off, when its susceptibility lies at `place` (0 to 1)
-    /// between the bounds.
-    fn index(&self, state: State, place: f64) -> f64 {
-        let [first, last] = self.susceptibility;
-        let exponent = 1.0 - EXPONENT * f64::from(state.shaping) / 100.0 * (first + (last - first) * place);
-        (127.0 * (1.0 - quantiser::compression(state.quality).powf(exponent))).clamp(0.0, 127.0)
-    }
+/// What libwebp clips its alpha to.
+const SUSCEPTIBILITIES: [i32; 2] = [-127, 127];
 
+impl Segment {
     /// The segment with closer bounds, when only one of the indices `seen` at `state` can be its own: libwebp merges
     /// segments that come to the same index, and numbers them anew.
-    fn narrowed(self, state: State, seen: [i32; SEGMENTS]) -> Segment {
-        let [least, most] = [0.0, 1.0].map(|place| self.index(state, place));
-        let mut own = seen.into_iter().map(f64::from).filter(|index| least < index + 1.0 && *index < most);
-        let Some(index) = own.next() else { return self };
-        if own.any(|other| other != index) {
-            return self;
+    fn narrowed(self, state: State, seen: &[i32]) -> Segment {
+        let [low, high] = self.susceptibility;
+        let indices = (low..=high).map(|susceptibility| (susceptibility, index(state, susceptibility)));
+        let own: Vec<(i32, i32)> = indices.filter(|(_, index)| seen.contains(index)).collect();
+        match (own.first(), own.last()) {
+            // The index falls as the susceptibility rises.
+            (Some((low, first)), Some((high, last))) if first == last => {
+                Segment { susceptibility: [*low, *high], ..self }
+            }
+            _ => self,
         }
-        let [first, last] = susceptibilities(state, index);
-        let susceptibility = [first.min(self.susceptibility[0]), last.max(self.susceptibility[1])];
-        if susceptibility[0] > susceptibility[1] { Segment { susceptibility, ..self } } else { self }
+    }
+
+    /// The most likely susceptibility.
+    fn middle(&self) -> i32 {
+        let [low, high] = self.susceptibility;
+        (low + high).div_euclid(2)
     }
 }
 
-/// The bounds of what gives `index` at `state`: that of the index itself, and of the next, which is lower.
-fn susceptibilities(state: State, index: f64) -> [f64; 2] {
-    [index, index + 1.0].map(|index| {
-        let exponent = (1.0 - index / 127.0).max(1e-3).ln() / quantiser::compression(state.quality).ln();
-        (1.0 - exponent) * 100.0 / (EXPONENT * f64::from(state.shaping))
-    })
+/// The index that a segment of this susceptibility has at `state`.
+fn index(state: State, susceptibility: i32) -> i32 {
+    let exponent = 1.0 - EXPONENT * f64::from(state.shaping) / 100.0 * f64::from(susceptibility);
+    (127.0 * (1.0 - quantiser::compression(state.quality).powf(exponent))).clamp(0.0, 127.0) as i32
 }
 
 impl States {
     /// What `segments` of an encode at the default strength and `quality` tell; none when they say nothing.
     pub fn of(segments: &Segments, quality: f64) -> Option<States> {
-        let movable = segments.movable();
-        let total: f64 = movable.iter().sum();
+        let shares = segments.shares()?;
         let compression = quantiser::compression(quality).ln();
-        if total <= 0.0 || compression >= 0.0 || compression.is_infinite() {
+        if compression >= 0.0 || compression.is_infinite() {
             return None;
         }
         let seen = State { quality, shaping: SHAPING };
         let segment = |s: usize| {
-            let susceptibility = susceptibilities(seen, f64::from(segments.index[s]));
-            Segment { susceptibility, share: movable[s] / total }
+            let unknown = Segment { susceptibility: SUSCEPTIBILITIES, share: shares[s] };
+            unknown.narrowed(seen, &[segments.index[s]])
         };
         let segments = Cell::new(std::array::from_fn(segment));
         let states = States { segments, offset: Cell::default(), given: RefCell::default() };
-        // The fraction that is cut off is half an index on average.
-        let smooth = states.mean(|segment| (segment.index(seen, 0.5) - 0.5).max(0.0));
-        states.offset.set(quantiser::ln_step(quality) - smooth);
+        states.offset.set(quantiser::ln_step(quality) - states.ln_step(seen));
         Some(states)
     }
 
@@ -158,7 +167,7 @@ impl States {
     }
 
     fn look_around(&self, ln_step: f64) -> (State, f64) {
-        let middle = (quantiser::quality(ln_step) * FINENESS).round() as i32;
+        let middle = self.coarsest_at_most(ln_step);
         let tried = (middle - REACH).max(0)..=(middle + REACH).min((100.0 * FINENESS) as i32);
         let qualities = tried.map(|place| f64::from(place) / FINENESS);
         let states = qualities.flat_map(|quality| SHAPINGS.map(|shaping| State { quality, shaping }));
@@ -177,27 +186,44 @@ impl States {
         (best.1, best.2)
     }
 
+    /// The least quality at the default strength whose step is at most `ln_step`, in units of 1 / [`FINENESS`].
+    fn coarsest_at_most(&self, ln_step: f64) -> i32 {
+        let (mut low, mut high) = (0, (100.0 * FINENESS) as i32);
+        while low < high {
+            let middle = (low + high) / 2;
+            let is_coarser = self.ln_step(State { quality: f64::from(middle) / FINENESS, shaping: SHAPING }) > ln_step;
+            if is_coarser { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
     /// Takes in the indices that an encode at `state` had. Placed at `ln_step`, it stays there: what is near to it
     /// moves.
     pub fn learn(&self, state: State, ln_step: f64, seen: [i32; SEGMENTS]) {
-        self.segments.set(self.segments.get().map(|segment| segment.narrowed(state, seen)));
+        self.narrow(state, seen);
         self.offset.set(self.offset.get() + ln_step - self.ln_step(state));
+    }
+
+    /// Takes in the indices that libwebp gives the segments at `state`. What is known of other states may move.
+    pub fn narrow(&self, state: State, seen: [i32; SEGMENTS]) {
+        self.segments.set(self.segments.get().map(|segment| segment.narrowed(state, &seen)));
     }
 
     /// The step that `state` amounts to.
     pub fn ln_step(&self, state: State) -> f64 {
-        self.mean(|segment| segment.index(state, 0.5).floor()) + self.offset.get()
+        self.mean(state, Segment::middle) + self.offset.get()
     }
 
     /// How far the step of `state` may be off.
     fn doubt(&self, state: State) -> f64 {
-        let [low, high] = [0.02, 0.98].map(|place| self.mean(|segment| segment.index(state, place).floor()));
-        (high - low).abs()
+        let [high, low] = [0, 1].map(|end| self.mean(state, |segment| segment.susceptibility[end]));
+        high - low
     }
 
-    /// The mean of ln(step) over the segments' indices.
-    fn mean(&self, index: impl Fn(&Segment) -> f64) -> f64 {
-        self.segments.get().iter().map(|segment| segment.share * quantiser::ln_step_of(index(segment))).sum()
+    /// The mean of ln(step) over the segments at `state`, of this susceptibility each.
+    fn mean(&self, state: State, susceptibility: impl Fn(&Segment) -> i32) -> f64 {
+        let ln_step = |segment: &Segment| quantiser::ln_step_in_bytes(index(state, susceptibility(segment)));
+        self.segments.get().iter().map(|segment| segment.share * ln_step(segment)).sum()
     }
 }
 
@@ -223,10 +249,8 @@ mod tests {
         ] {
             let state = State { quality, shaping };
             for (segment, index) in states.segments.get().iter().zip(seen) {
-                let ends = [0.0, 1.0].map(|place| segment.index(state, place));
-                let (least, most) = (ends[0].min(ends[1]) - 1e-6, ends[0].max(ends[1]) + 1e-6);
-                let seen = f64::from(index);
-                assert!(least < seen + 1.0 && seen < most, "{least} to {most} at {state:?}, {seen} seen");
+                let [most, least] = segment.susceptibility.map(|end| super::index(state, end));
+                assert!((least..=most).contains(&index), "{least} to {most} at {state:?}, {index} seen");
             }
         }
     }
@@ -242,7 +266,7 @@ mod tests {
         assert!((states.ln_step(state) - ln_step).abs() < 1e-12);
         assert!(states.doubt(beside) < before, "{} of {before}", states.doubt(beside));
         // Where two indices could be the first segment's, only one of them alone says which it is.
-        let ends = |state| [0.0, 1.0].map(|place| states.segments.get()[0].index(state, place).floor() as i32);
+        let ends = |state| states.segments.get()[0].susceptibility.map(|end| index(state, end));
         let unsure = |tenth: i32| State { quality: f64::from(tenth) / 10.0, shaping: 50 };
         let unsure = (500..700).map(unsure).find(|state| ends(*state)[0] != ends(*state)[1]).unwrap();
         let [least, most] = ends(unsure);
