@@ -81,7 +81,7 @@ pub fn outlook(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<Out
     if gain::is_decent(format, quality, bits) {
         return Ok(outlook);
     }
-    let (scales, details) = (scales(whole.picture), gain::details(whole.picture));
+    let (scales, details) = (scales(whole.picture), bench.details(whole.picture));
     let (mut gain, mut best_gain) = (0.0, gain::margin(format));
     // The last is of no simple ratio.
     for (place, scale) in scales[..scales.len() - 1].iter().enumerate().skip(1) {
@@ -93,9 +93,9 @@ pub fn outlook(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<Out
         if gain < best_gain - DIP || bench.stop_reason().is_some() {
             break;
         }
-        let (width, height) = size_at(whole.picture, *scale);
-        let part = transform::scale_in_part(whole.picture, width, height, SEEN_PIXELS);
-        let pixels = u64::from(width) * u64::from(height);
+        let size = size_at(whole.picture, *scale);
+        let part = bench.part(whole.picture, size, SEEN_PIXELS);
+        let pixels = u64::from(size.0) * u64::from(size.1);
         let share = part.pixel_count() as f64 / pixels as f64;
         quality = lossy::foretell(bench, &Prepared::new(format, &part), &aim.for_share(share))?;
         bits = bits_per_pixel(pixels);

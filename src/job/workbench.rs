@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::codec::variant::Variant;
 use crate::codec::{Format, Metadata, container};
 use crate::fit::stop::{Stop, StopReason};
-use crate::picture::Picture;
 use crate::picture::score::{self, Reference};
+use crate::picture::{Picture, transform};
 
 use super::candidate::Candidate;
 use super::prepared::Prepared;
-use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish, lossless};
+use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish, gain, lossless};
 
 /// Encodes that a search takes, those of a correction included (benches/fit/main.rs: 1.0 to 1.8, 2 or 3 in 95 of 100).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
@@ -27,6 +27,9 @@ pub struct Workbench<'a> {
     views: Views<'a>,
     /// The same as each format that was asked for holds it.
     prepared: Vec<Rc<Prepared<'a>>>,
+    /// What is seen of the picture asked for at smaller sizes before one is chosen: the same for every format.
+    parts: Vec<((u32, u32), Rc<Picture>)>,
+    details: Option<gain::Details>,
     /// Whether the picture may be made smaller than asked for.
     pub may_shrink: bool,
     /// Whether lossless encodes are tried.
@@ -80,6 +83,8 @@ impl<'a> Workbench<'a> {
             picture: views.asked,
             views,
             prepared: Vec::new(),
+            parts: Vec::new(),
+            details: None,
             may_shrink: job.downscale,
             may_be_lossless: lossless::is_thinkable(job, input, views.asked.pixel_count()),
             has_answer: false,
@@ -177,6 +182,32 @@ impl<'a> Workbench<'a> {
         let prepared = Rc::new(Prepared::new(format, picture));
         self.prepared.push(prepared.clone());
         prepared
+    }
+
+    /// What is seen of `whole` at `width` x `height`, of about `pixels` pixels at the most.
+    pub fn part(&mut self, whole: &Picture, (width, height): (u32, u32), pixels: u64) -> Rc<Picture> {
+        let known = self.parts.iter().find(|(size, _)| *size == (width, height) && self.is_shared(whole));
+        if let Some((_, part)) = known {
+            return part.clone();
+        }
+        let part = Rc::new(transform::scale_in_part(whole, width, height, pixels));
+        if self.is_shared(whole) {
+            self.parts.push(((width, height), part.clone()));
+        }
+        part
+    }
+
+    /// The detail of `whole`.
+    pub fn details(&mut self, whole: &Picture) -> gain::Details {
+        if self.is_shared(whole) {
+            return *self.details.get_or_insert_with(|| gain::details(whole));
+        }
+        gain::details(whole)
+    }
+
+    /// Whether `whole` is what every format holds. Where there is an alpha channel it is not, and parts are large.
+    fn is_shared(&self, whole: &Picture) -> bool {
+        std::ptr::eq(whole, self.picture) && !whole.has_alpha()
     }
 
     /// `file` as it would be sent: with the metadata that the job keeps.
