@@ -314,6 +314,18 @@ mod tests {
     }
 
     #[test]
+    fn what_is_seen_at_a_size_is_scaled_once_unless_formats_hold_other_pixels() {
+        on_bench(Effort::Balanced, Duration::from_secs(1), |bench| {
+            let seen = |bench: &mut Workbench, whole: &Picture| bench.part(whole, (100, 100), 10_000);
+            let (whole, other) = (bench.picture, Picture::new(500, 500, Layout::Rgb, vec![9; 750_000]));
+            let first = seen(bench, whole);
+            assert!(Rc::ptr_eq(&first, &seen(bench, whole)));
+            assert_eq!((first.pixels()[0], seen(bench, &other).pixels()[0]), (0, 9));
+            assert!(bench.details(whole) == bench.details(&other), "neither has any");
+        });
+    }
+
+    #[test]
     fn less_effort_is_made_where_the_deadline_has_no_time_for_more() {
         assert_eq!(effort_within(Duration::from_secs(10), Effort::Best), Effort::Best);
         assert_eq!(effort_within(Duration::from_millis(500), Effort::Best), Effort::Balanced);
