@@ -12,20 +12,17 @@
 
 use std::time::{Duration, Instant};
 
+use bytefit::codec::png::encode as png;
 use bytefit::codec::rate::apply;
-use bytefit::codec::{self, Limits};
+use bytefit::codec::{self, Effort, Limits};
 use bytefit::job::look::{self, COMPARED, Outlooks};
 use bytefit::job::{self, Formats, Job, Outcome, Stop};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
 use bytefit::picture::transform;
-use rayon::prelude::*;
 
 mod least_squares;
 mod pictures;
-
-/// Long sides that each picture is brought to, in pixels, unless it is smaller than the one before.
-const SIDES: [u32; 2] = [1024, 2048];
 
 /// Targets in bits a pixel.
 const TARGETS: [f64; 11] = [0.07, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9, 1.3, 2.0, 3.0];
@@ -48,30 +45,19 @@ struct Case {
 type Table = [[f64; 7]; COMPARED.len()];
 
 fn main() {
-    let files = pictures::files();
-    let cases: Vec<Case> = files
-        .par_iter()
-        .enumerate()
-        .flat_map(|(index, file)| {
-            let picture = pictures::load(file, u32::MAX);
-            let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-            let long = picture.width().max(picture.height());
-            let sides = SIDES.into_iter().filter(|side| *side == SIDES[0] || long > SIDES[0]);
-            let measured = sides.map(|side| measure(index, &name, &pictures::within(picture.clone(), side), side));
-            measured.flatten().collect::<Vec<Case>>()
-        })
-        .collect();
-    for (format, coefficients) in COMPARED.iter().zip(fit(&cases.iter().collect::<Vec<&Case>>())).skip(1) {
+    let cases = pictures::at_sizes(measure);
+    for (format, coefficients) in COMPARED.iter().zip(fit(&cases, |_| true)).skip(1) {
         println!("{}: [{}],", format.name(), coefficients.map(|value| format!("{value:.3}")).join(", "));
     }
+    let tables: [Table; PARTS] = std::array::from_fn(|part| fit(&cases, |case| case.picture % PARTS != part));
     for choice in [vec![0, 1, 2], vec![0, 1], vec![0, 2], vec![1, 2]] {
-        report(&choice, &cases);
+        report(&choice, &cases, &tables);
     }
 }
 
 /// Every target at which all formats have a lossy answer.
 fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> {
-    let input = bmp(picture);
+    let input = png::encode_lossless(picture, Effort::Fast).expect("a picture of modest size");
     let reference = Reference::new(picture, [255; 3]);
     let case = |bits: &f64| {
         let target = (picture.pixel_count() as f64 * bits / 8.0) as u64;
@@ -98,19 +84,16 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> 
     TARGETS.iter().filter_map(case).collect()
 }
 
-/// Prints what the choice among some of [`COMPARED`], by their places, loses.
-fn report(choice: &[usize], cases: &[Case]) {
-    let mut losses: Vec<f64> = Vec::new();
-    for part in 0..PARTS {
-        let (left_out, rest): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| case.picture % PARTS == part);
-        let table = fit(&rest);
-        losses.extend(left_out.into_iter().map(|case| {
-            let lead = |place: usize| apply(&table[place], &look::features(&case.outlooks));
-            let chosen = choice.iter().copied().max_by(|one, other| lead(*one).total_cmp(&lead(*other)));
-            let best = choice.iter().map(|place| case.scores[*place]).fold(f64::NEG_INFINITY, f64::max);
-            best - case.scores[chosen.expect("there are some")]
-        }));
-    }
+/// Prints what the choice among some of [`COMPARED`], by their places, loses by the table of each part that it is not in.
+fn report(choice: &[usize], cases: &[Case], tables: &[Table; PARTS]) {
+    let loss = |case: &Case| {
+        let table = &tables[case.picture % PARTS];
+        let lead = |place: usize| apply(&table[place], &look::features(&case.outlooks));
+        let chosen = choice.iter().copied().max_by(|one, other| lead(*one).total_cmp(&lead(*other)));
+        let best = choice.iter().map(|place| case.scores[*place]).fold(f64::NEG_INFINITY, f64::max);
+        best - case.scores[chosen.expect("there are some")]
+    };
+    let mut losses: Vec<f64> = cases.iter().map(loss).collect();
     losses.sort_by(f64::total_cmp);
     let count = losses.len();
     let names: Vec<&str> = choice.iter().map(|place| COMPARED[*place].name()).collect();
@@ -124,33 +107,13 @@ fn report(choice: &[usize], cases: &[Case]) {
     );
 }
 
-/// The coefficients that explain the leads. Close ones weigh most: of the others the sign is enough.
-fn fit(cases: &[&Case]) -> Table {
+/// The coefficients that explain the leads in the `wanted` cases. Close ones weigh most: of the others the sign is enough.
+fn fit(cases: &[Case], wanted: impl Fn(&Case) -> bool) -> Table {
     std::array::from_fn(|place| {
-        least_squares::fit(cases.iter().map(|case| {
+        least_squares::fit(cases.iter().filter(|case| wanted(case)).map(|case| {
             let lead = case.scores[place] - case.scores[0];
             let weight = 1.0 / (1.0 + (lead / CLOSE).powi(2)).sqrt();
             (look::features(&case.outlooks).map(|feature| feature * weight), lead * weight)
         }))
     })
-}
-
-/// `picture` as a file of 24 bits a pixel, bottom row first.
-fn bmp(picture: &Picture) -> Vec<u8> {
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let padding = (4 - width * 3 % 4) % 4;
-    let body = (width * 3 + padding) * height;
-    let mut file = b"BM".to_vec();
-    file.extend(((54 + body) as u32).to_le_bytes());
-    file.extend([0; 4]);
-    for field in [54, 40, width as u32, height as u32] {
-        file.extend(field.to_le_bytes());
-    }
-    file.extend([1, 0, 24, 0]);
-    file.extend([0; 24]);
-    for row in picture.pixels().chunks_exact(width * 3).rev() {
-        file.extend(row.chunks_exact(3).flat_map(|pixel| [pixel[2], pixel[1], pixel[0]]));
-        file.resize(file.len() + padding, 0);
-    }
-    file
 }

@@ -2,8 +2,9 @@
 //!
 //! Each picture is brought to several sizes and encoded over the whole range of each encoder's quantiser step; the
 //! sizes are then explained by what counting says of the same picture, WebP's also by what a cheaper encode says; this is
-//! learnt from squares of the largest pictures too, which as cameras make them are smooth and noisy. Errors are those on pictures left out of the
-//! fit: the pictures are dealt into six parts, and each part is predicted by what the other five teach.
+//! learnt from squares of the largest pictures too, which as cameras make them are smooth and noisy. Errors are those on
+//! pictures left out of the fit: the pictures are dealt into six parts, and each part is predicted by what the other five
+//! teach.
 //!
 //! ```text
 //! cargo run --release --example rate_model -- DIRECTORY... [FORMAT...]
@@ -72,7 +73,7 @@ fn main() {
         squares.extend(pictures::squares(&picture, SIDES[1], SQUARES).into_iter().map(|square| (index, square)));
     }
     let of_pictures = pictures.par_iter().map(|(index, picture)| learn(*index, picture));
-    let of_squares = squares.par_iter().map(|(index, square)| learn_probes(*index, square));
+    let of_squares = squares.par_iter().map(|(index, square)| learn_square(*index, square));
     let lessons: Vec<Lessons> = of_pictures.chain(of_squares).collect();
     let mut all = Lessons::default();
     for lesson in lessons {
@@ -115,11 +116,12 @@ fn learn(index: usize, picture: &Picture) -> Lessons {
 }
 
 /// What a square teaches.
-fn learn_probes(index: usize, square: &Picture) -> Lessons {
+fn learn_square(index: usize, square: &Picture) -> Lessons {
     let mut lessons = Lessons::default();
     if pictures::is_wanted(Format::Webp) {
-        learn_webp(index, square, &mut lessons);
-        lessons.webp_counted.clear();
+        let encoder = WebpEncoder::new(square, Effort::Balanced).expect("fits");
+        let pixels = square.pixel_count() as f64;
+        learn_probes(index, &encoder, pixels, &webp_files(&encoder, pixels), &mut lessons);
     }
     lessons
 }
@@ -137,7 +139,7 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
                 continue;
             }
             let value = ((bytes - jpeg::overhead(picture.pixel_count())).max(1.0) * 8.0 / count.bits.max(1.0)).ln();
-            if is_telling(bytes, pixels) {
+            if pictures::is_telling(bytes, pixels) {
                 rows.push(Row { picture: index, features: jpeg::features(&count, pixels, ln_step), value });
                 if let Some(predicted) = encoder.probe(ln_step).expect("encodes") {
                     lessons.jpeg_strips.push(bytes.ln() - predicted);
@@ -151,17 +153,26 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
     let spectrum = Sample::spectrum(picture);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
+    let files = webp_files(&encoder, pixels);
+    learn_probes(index, &encoder, pixels, &files, lessons);
+    for (ln_step, bytes) in files.into_iter().filter(|(ln_step, _)| *ln_step > FINEST_COUNTED) {
+        extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
+    }
+}
+
+/// ln(step) and bytes of the files that are telling.
+fn webp_files(encoder: &WebpEncoder, pixels: f64) -> Vec<(f64, f64)> {
     // At its ends the scale stands for odd settings that nobody needs.
-    for ln_step in steps(&encoder, WEBP_POINTS).into_iter().filter(|ln_step| (1.5..5.6).contains(ln_step)) {
-        let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-        if is_telling(bytes, pixels) {
-            let (stats, _) = encoder.stats(ln_step).expect("encodes");
-            let features = webp::probe_features(&stats, pixels, ln_step);
-            lessons.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
-            if ln_step > FINEST_COUNTED {
-                extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
-            }
-        }
+    let steps = steps(encoder, WEBP_POINTS).into_iter().filter(|ln_step| (1.5..5.6).contains(ln_step));
+    let files = steps.map(|ln_step| (ln_step, encoder.encode(ln_step).expect("encodes").len() as f64));
+    files.filter(|(_, bytes)| pictures::is_telling(*bytes, pixels)).collect()
+}
+
+fn learn_probes(index: usize, encoder: &WebpEncoder, pixels: f64, files: &[(f64, f64)], lessons: &mut Lessons) {
+    for (ln_step, bytes) in files {
+        let (stats, _) = encoder.stats(*ln_step).expect("encodes");
+        let features = webp::probe_features(&stats, pixels, *ln_step);
+        lessons.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
     }
 }
 
@@ -174,7 +185,7 @@ fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
         let is_used = |ln_step: &f64| chroma == Chroma::Halved || *ln_step < 2.0;
         for ln_step in steps(&encoder, POINTS).into_iter().filter(is_used) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-            if is_telling(bytes, pixels) {
+            if pictures::is_telling(bytes, pixels) {
                 extend(rows, counted(index, &spectrum, pixels, ln_step, bytes));
             }
         }
@@ -213,11 +224,6 @@ fn steps(encoder: &dyn Encoder, points: usize) -> Vec<f64> {
     let range = encoder.ln_step_range();
     let share = |point: usize| point as f64 / (points - 1) as f64;
     (0..points).map(|point| encoder.snap(range.start() + (range.end() - range.start()) * share(point))).collect()
-}
-
-/// Whether a file says something of its picture's content, and is one that somebody asks for.
-fn is_telling(bytes: f64, pixels: f64) -> bool {
-    bytes >= 4_000.0 && (0.03..4.0).contains(&(bytes * 8.0 / pixels))
 }
 
 /// Reports on the way of counting whose errors are least.

@@ -23,16 +23,11 @@ use bytefit::job::gain::{self, MEASURED_STEPS, SCALES};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
 use bytefit::picture::transform;
-use rayon::prelude::*;
 
 mod least_squares;
 mod pictures;
 
 const VARIANTS: [Variant; 4] = [Variant::JpegHalved, Variant::Webp, Variant::AvifHalved, Variant::PngPalette];
-
-/// Long sides that each picture is brought to, in pixels, unless it is smaller than the one before. Large pictures are
-/// smoother, and get fewer bits a pixel.
-const SIDES: [u32; 2] = [1024, 2048];
 
 /// Targets in bits a pixel.
 fn targets(variant: Variant, side: u32) -> &'static [f64] {
@@ -93,24 +88,9 @@ impl Case {
 }
 
 fn main() {
-    let files = pictures::files();
     let variants = VARIANTS.into_iter().filter(|variant| pictures::is_wanted(variant.format()));
     for variant in variants {
-        let cases: Vec<Case> = files
-            .par_iter()
-            .enumerate()
-            .flat_map(|(index, file)| {
-                let picture = pictures::load(file, u32::MAX);
-                let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
-                let long = picture.width().max(picture.height());
-                let sides = SIDES.into_iter().filter(|side| *side == SIDES[0] || long > SIDES[0]);
-                let measured = sides.map(|side| {
-                    let sized = pictures::within(picture.clone(), side);
-                    measure(index, &name, &sized, side, variant)
-                });
-                measured.flatten().collect::<Vec<Case>>()
-            })
-            .collect();
+        let cases = pictures::at_sizes(|index, name, picture, side| measure(index, name, picture, side, variant));
         report(variant, &cases);
     }
 }
@@ -151,7 +131,8 @@ fn report(variant: Variant, cases: &[Case]) {
         let table = fit(rest.into_iter());
         chosen.extend(left_out.into_iter().map(|case| (case, choice(&table, case))));
     }
-    let targets = SIDES.into_iter().flat_map(|side| targets(variant, side).iter().map(move |bits| (side, *bits)));
+    let targets =
+        pictures::SIDES.into_iter().flat_map(|side| targets(variant, side).iter().map(move |bits| (side, *bits)));
     for (side, bits) in targets {
         let gains: Vec<(f64, f64)> = chosen
             .iter()

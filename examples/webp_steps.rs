@@ -65,16 +65,13 @@ fn main() {
     let steps: Vec<String> =
         bends.iter().enumerate().map(|(index, bend)| format!("{:.3}", ln_step_of(index as f64) + bend)).collect();
     println!("LN_STEP_IN_BYTES: [{}]", steps.join(", "));
+    let halves: [[f64; INDICES]; 2] =
+        std::array::from_fn(|half| fit(pairs.iter().filter(|pair| pair.picture % 2 != half)));
     for (from, to) in [(1.5, 2.0), (2.0, 2.4), (2.4, 2.8), (2.8, 3.3), (3.3, 3.9), (3.9, 4.6), (4.6, 5.5)] {
-        let (mut before, mut after) = (Vec::new(), Vec::new());
-        for half in 0..2 {
-            let (left_out, rest): (Vec<&Pair>, Vec<&Pair>) = pairs.iter().partition(|pair| pair.picture % 2 == half);
-            let bends = fit(rest.into_iter());
-            for pair in left_out.into_iter().filter(|pair| (from..to).contains(&pair.ln_step)) {
-                before.push(pair.surprise.abs());
-                after.push((pair.surprise - apply(&bends, &pair.indices)).abs());
-            }
-        }
+        let there = || pairs.iter().filter(|pair| (from..to).contains(&pair.ln_step));
+        let explained = |pair: &Pair| apply(&halves[pair.picture % 2], &pair.indices);
+        let before = there().map(|pair| pair.surprise.abs()).collect();
+        let after = there().map(|pair| (pair.surprise - explained(pair)).abs()).collect();
         println!("ln(step) {from} to {to}: error {:.2} % in the median, {:.2} % before", median(after), median(before));
     }
 }
@@ -97,11 +94,10 @@ fn pairs(index: usize, picture: &Picture) -> Vec<Pair> {
 
 fn encode(encoder: &WebpEncoder, ln_step: f64, pixels: u64) -> Option<Encoded> {
     let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-    let is_telling = bytes >= 4_000.0 && (0.03..4.0).contains(&(bytes * 8.0 / pixels as f64));
     let slope =
         (encoder.estimate(ln_step + SLOPE_REACH) - encoder.estimate(ln_step - SLOPE_REACH)) / (2.0 * SLOPE_REACH);
     let (_, segments) = encoder.stats(ln_step).expect("encodes");
-    is_telling.then_some(Encoded { ln_bytes: bytes.ln(), slope, segments })
+    pictures::is_telling(bytes, pixels as f64).then_some(Encoded { ln_bytes: bytes.ln(), slope, segments })
 }
 
 /// None where the two are the same state, or too far apart.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use bytefit::codec::{self, Format, Limits};
 use bytefit::picture::Picture;
 use bytefit::picture::transform::{self, Resize, ResizeFit};
+use rayon::prelude::*;
 
 /// Every file of the directories named on the command line.
 pub fn files() -> Vec<PathBuf> {
@@ -27,6 +28,31 @@ fn files_in(directory: String) -> Vec<PathBuf> {
         std::fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("readable").path()).collect();
     files.sort();
     files
+}
+
+/// Long sides that [`at_sizes`] brings each picture to, in pixels, unless it is smaller than the one before. Large pictures
+/// are smoother, and get fewer bits a pixel.
+#[allow(dead_code, reason = "not every program looks at two sizes")]
+pub const SIDES: [u32; 2] = [1024, 2048];
+
+/// What `measure` finds of every picture of [`files`] at each of [`SIDES`]; it is told the file's number and name, the
+/// picture and the side.
+#[allow(dead_code, reason = "not every program looks at two sizes")]
+pub fn at_sizes<T: Send>(measure: impl Fn(usize, &str, &Picture, u32) -> Vec<T> + Sync) -> Vec<T> {
+    let of_file = |(index, file): (usize, &PathBuf)| {
+        let picture = load(file, u32::MAX);
+        let name = file.file_stem().expect("a name").to_string_lossy().into_owned();
+        let long = picture.width().max(picture.height());
+        let sides = SIDES.into_iter().filter(|side| *side == SIDES[0] || long > SIDES[0]);
+        sides.flat_map(|side| measure(index, &name, &within(picture.clone(), side), side)).collect::<Vec<T>>()
+    };
+    files().par_iter().enumerate().flat_map(of_file).collect()
+}
+
+/// Whether a file says something of its picture's content, and is one that somebody asks for.
+#[allow(dead_code, reason = "not every program explains sizes")]
+pub fn is_telling(bytes: f64, pixels: f64) -> bool {
+    bytes >= 4_000.0 && (0.03..4.0).contains(&(bytes * 8.0 / pixels))
 }
 
 /// The picture in `file`, on white, brought to at most `side` pixels a side.

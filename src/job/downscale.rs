@@ -28,9 +28,6 @@ const BYTES_BY_SIDE: f64 = 1.6;
 /// The shortest long side, in pixels, that a picture is brought to.
 const LEAST_SIDE: u32 = 64;
 
-/// Pixels of a smaller picture that are looked at before it is chosen, where it has more: about as many as are counted.
-const SEEN_PIXELS: u64 = 450_000;
-
 /// Sizes that are encoded at the most.
 const MAX_SIZES: usize = 4;
 
@@ -94,7 +91,7 @@ pub fn outlook(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<Out
             break;
         }
         let size = size_at(whole.picture, *scale);
-        let part = bench.part(whole.picture, size, SEEN_PIXELS);
+        let part = bench.part(whole.picture, size);
         let pixels = u64::from(size.0) * u64::from(size.1);
         let share = part.pixel_count() as f64 / pixels as f64;
         quality = lossy::foretell(bench, &Prepared::new(format, &part), &aim.for_share(share))?;

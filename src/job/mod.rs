@@ -80,7 +80,8 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     finish::finish(job, fitted?, input_facts, bench.into_record(), timings)
 }
 
-/// What the model expects of each of `formats` for `job` on `picture`, which has no alpha channel.
+/// What the model expects of each of `formats` for `job` on `picture`, which has no alpha channel: for programs that
+/// measure it.
 ///
 /// # Errors
 /// [`JobError::Encode`].

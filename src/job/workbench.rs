@@ -19,6 +19,9 @@ const ENCODES_OF_A_SEARCH: f64 = 3.0;
 /// Times are told from a table: another machine, or another picture, may be faster by this.
 const UNCERTAINTY: f64 = 2.0;
 
+/// Pixels of a smaller picture that are looked at before it is chosen, where it has more: about as many as are counted.
+const SEEN_PIXELS: u64 = 450_000;
+
 /// One job at work on one picture.
 pub struct Workbench<'a> {
     pub job: &'a Job,
@@ -184,16 +187,17 @@ impl<'a> Workbench<'a> {
         prepared
     }
 
-    /// What is seen of `whole` at `width` x `height`, of about `pixels` pixels at the most.
-    pub fn part(&mut self, whole: &Picture, (width, height): (u32, u32), pixels: u64) -> Rc<Picture> {
-        let known = self.parts.iter().find(|(size, _)| *size == (width, height) && self.is_shared(whole));
-        if let Some((_, part)) = known {
+    /// What is seen of `whole` at `width` x `height`, of about [`SEEN_PIXELS`] at the most.
+    pub fn part(&mut self, whole: &Picture, (width, height): (u32, u32)) -> Rc<Picture> {
+        let scaled = || Rc::new(transform::scale_in_part(whole, width, height, SEEN_PIXELS));
+        if !self.is_shared(whole) {
+            return scaled();
+        }
+        if let Some((_, part)) = self.parts.iter().find(|(size, _)| *size == (width, height)) {
             return part.clone();
         }
-        let part = Rc::new(transform::scale_in_part(whole, width, height, pixels));
-        if self.is_shared(whole) {
-            self.parts.push(((width, height), part.clone()));
-        }
+        let part = scaled();
+        self.parts.push(((width, height), part.clone()));
         part
     }
 
@@ -316,7 +320,7 @@ mod tests {
     #[test]
     fn what_is_seen_at_a_size_is_scaled_once_unless_formats_hold_other_pixels() {
         on_bench(Effort::Balanced, Duration::from_secs(1), |bench| {
-            let seen = |bench: &mut Workbench, whole: &Picture| bench.part(whole, (100, 100), 10_000);
+            let seen = |bench: &mut Workbench, whole: &Picture| bench.part(whole, (100, 100));
             let (whole, other) = (bench.picture, Picture::new(500, 500, Layout::Rgb, vec![9; 750_000]));
             let first = seen(bench, whole);
             assert!(Rc::ptr_eq(&first, &seen(bench, whole)));

@@ -256,7 +256,7 @@ impl Source {
     /// The quantiser indices that libwebp gives the picture's segments, by an encode that ends as soon as they are known;
     /// none where it ends before.
     fn indices(&self, config: &sys::WebPConfig) -> Option<[i32; SEGMENTS]> {
-        // SAFETY: as for `encode`; nothing is written, so there is no writer.
+        // SAFETY: as for `encode`; what is written, if anything, goes to the writer of a new picture, which drops it.
         unsafe {
             let mut stats: sys::WebPAuxStats = std::mem::zeroed();
             let mut view: sys::WebPPicture = std::ptr::read(&*self.0);
