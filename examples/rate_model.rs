@@ -13,7 +13,7 @@
 use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::estimate as jpeg;
-use bytefit::codec::rate::{Fitted, Sample, Spectrum, apply};
+use bytefit::codec::rate::{Fitted, STRAIGHT, Sample, Spectrum, apply};
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::estimate as webp;
 use bytefit::codec::{Effort, Encoder, Format};
@@ -35,9 +35,6 @@ const POINTS: usize = 12;
 /// The same of WebP, whose sizes bend most at the fine end.
 const WEBP_POINTS: usize = 23;
 
-/// ln(step) of WebP from which on counting is fitted: with the few finer ones it errs more everywhere.
-const FINEST_COUNTED: f64 = 2.1;
-
 /// Parts that the pictures are dealt into.
 const PARTS: usize = 6;
 
@@ -57,6 +54,7 @@ struct Lessons {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
     webp_counted: Candidates,
+    webp_fine: Vec<Row<2>>,
     webp_probed: Vec<Row<17>>,
     avif_halved: Candidates,
     avif_full: Candidates,
@@ -80,6 +78,7 @@ fn main() {
         all.jpeg_halved.extend(lesson.jpeg_halved);
         all.jpeg_full.extend(lesson.jpeg_full);
         extend(&mut all.webp_counted, lesson.webp_counted);
+        all.webp_fine.extend(lesson.webp_fine);
         all.webp_probed.extend(lesson.webp_probed);
         extend(&mut all.avif_halved, lesson.avif_halved);
         extend(&mut all.avif_full, lesson.avif_full);
@@ -89,6 +88,7 @@ fn main() {
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
     report_best("webp COUNTED", &all.webp_counted);
+    report("webp FINE", &all.webp_fine);
     report("webp PROBED", &all.webp_probed);
     report_best("avif HALVED", &all.avif_halved);
     report_best("avif FULL", &all.avif_full);
@@ -155,7 +155,15 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     let files = webp_files(&encoder, pixels);
     learn_probes(index, &encoder, pixels, &files, lessons);
-    for (ln_step, bytes) in files.into_iter().filter(|(ln_step, _)| *ln_step > FINEST_COUNTED) {
+    // With the few finer steps the others would be told worse. They have coefficients of their own, beside those in use.
+    let fitted = &webp::COUNTED;
+    for ln_step in steps(&encoder, WEBP_POINTS).into_iter().filter(|ln_step| *ln_step < fitted.fine.0) {
+        let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
+        let expected = apply(&fitted.coefficients, &fitted.features(&spectrum, pixels, ln_step));
+        let value = (bytes * 8.0 / pixels).ln() - expected;
+        lessons.webp_fine.push(Row { picture: index, features: fitted.fine_features(ln_step), value });
+    }
+    for (ln_step, bytes) in files.into_iter().filter(|(ln_step, _)| *ln_step > fitted.fine.0) {
         extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
     }
 }
@@ -202,6 +210,7 @@ fn ways() -> Vec<Fitted> {
                 steepness,
                 dead_zone,
                 coefficients: [0.0; 10],
+                fine: STRAIGHT,
             }));
         }
     }

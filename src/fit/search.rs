@@ -10,6 +10,10 @@ use super::stop::StopReason;
 /// Encodes that follow the model; from then on every other one halves the bracket.
 const MODEL_ENCODES: u32 = 4;
 
+/// ln(bytes) that the model alone is trusted to: at the finest steps of WebP and JPEG 95 of 100 files take less than this
+/// above what was foretold, 46 photographs at three sizes each.
+const SURE: f64 = 0.1;
+
 /// One encode of the search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
@@ -50,7 +54,9 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
     let goal = aim.ln_goal(0);
     let mut next = model.solve(encoder, goal, &bracket, encoder.guess(goal));
     let probed = encoder.snap(next);
-    if let Some(ln_bytes) = encoder.probe(probed)? {
+    // Where even the finest state is expected to leave bytes there is nothing to ask.
+    let is_plain = probed == bracket.finest && encoder.predict(probed) < goal - SURE;
+    if !is_plain && let Some(ln_bytes) = encoder.probe(probed)? {
         model.learn_probe(encoder, probed, ln_bytes);
         next = model.solve(encoder, goal, &bracket, next);
     }
@@ -134,11 +140,21 @@ mod tests {
         is_short_of_time: bool,
         /// Whether a probe tells the size as it is.
         has_probe: bool,
+        probes: u32,
     }
 
     impl<F: Fn(f64) -> f64> Fake<F> {
         fn new(grain: f64, size: F) -> Fake<F> {
-            Fake { size, grain, slope: -0.8, encodes: 0, stop_after: None, is_short_of_time: false, has_probe: false }
+            Fake {
+                size,
+                grain,
+                slope: -0.8,
+                encodes: 0,
+                stop_after: None,
+                is_short_of_time: false,
+                has_probe: false,
+                probes: 0,
+            }
         }
 
         fn bytes_at(&self, x: f64) -> u64 {
@@ -172,6 +188,7 @@ mod tests {
         }
 
         fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error> {
+            self.probes += u32::from(self.has_probe);
             Ok(self.has_probe.then(|| (self.bytes_at(x) as f64).ln()))
         }
 
@@ -310,6 +327,20 @@ mod tests {
         let found = search(&mut fake, &Aim::below(10_000_000)).unwrap();
         assert!(found.at_finest);
         assert_eq!((found.best.unwrap().x, fake.encodes), (0.0, 1));
+    }
+
+    #[test]
+    fn a_probe_is_asked_for_unless_the_finest_state_is_sure_to_fit() {
+        let probes = |cap| {
+            let mut fake = Fake::new(0.001, smooth(12.0, -0.8, 0.0));
+            fake.has_probe = true;
+            let found = search(&mut fake, &Aim::below(cap)).unwrap();
+            (found.at_finest, fake.probes)
+        };
+        let finest = f64::exp(12.0);
+        assert_eq!(probes((1.2 * finest) as u64), (true, 0));
+        assert_eq!(probes((1.05 * finest) as u64), (true, 1));
+        assert_eq!(probes((0.8 * finest) as u64), (false, 1));
     }
 
     #[test]

@@ -18,7 +18,12 @@ pub struct Fitted {
     pub dead_zone: f64,
     /// Of [`Fitted::features`].
     pub coefficients: [f64; 10],
+    /// ln(step) below which sizes bend away from that, and the coefficients of [`Fitted::fine_features`].
+    pub fine: (f64, [f64; 2]),
 }
+
+/// For encoders whose sizes bend nowhere.
+pub const STRAIGHT: (f64, [f64; 2]) = (f64::NEG_INFINITY, [0.0; 2]);
 
 impl Fitted {
     /// What decides how many bits the encoder takes for a pixel at `ln_step`.
@@ -30,6 +35,18 @@ impl Fitted {
         let sparse = ((count.nonzero + 1.0) / bits).ln();
         let square = |value: f64| value * value;
         [1.0, ln_step, square(ln_step), busy, square(busy), busy * ln_step, ends, means, sparse, sparse * ln_step]
+    }
+
+    /// What decides how far sizes are from what coarser steps teach: the distance from where they bend, and its square.
+    pub fn fine_features(&self, ln_step: f64) -> [f64; 2] {
+        let distance = (self.fine.0 - ln_step).max(0.0);
+        [distance, distance * distance]
+    }
+
+    /// ln(bits for each pixel) at `ln_step`.
+    fn ln_bits_per_pixel(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> f64 {
+        let counted = apply(&self.coefficients, &self.features(spectrum, pixels, ln_step));
+        counted + apply(&self.fine.1, &self.fine_features(ln_step))
     }
 
     fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
@@ -69,10 +86,7 @@ impl Sample {
 
     /// ln(bytes) at `ln_step`.
     pub fn ln_bytes(&self, ln_step: f64) -> f64 {
-        let counted = |x: f64| {
-            let features = self.fitted.features(&self.spectrum, self.pixels, x);
-            apply(&self.fitted.coefficients, &features)
-        };
+        let counted = |x: f64| self.fitted.ln_bits_per_pixel(&self.spectrum, self.pixels, x);
         (self.pixels / 8.0).ln() + self.ln_bits_per_pixel.read(ln_step, counted)
     }
 }
