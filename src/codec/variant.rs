@@ -98,6 +98,16 @@ impl Variant {
         }
     }
 
+    /// Where searches within a cap are steered, other than they all are, with a picture of as many pixels.
+    pub fn steering(self, pixels: u64) -> Option<Steering> {
+        match self {
+            // First encodes are off by about a percent, a little more of them above what was foretold than below. Of large
+            // pictures, as cameras make them, sizes are foretold half as well, and a second encode takes a second.
+            Variant::Webp => Some(Steering { content: if pixels > LARGE { 0.955 } else { 0.97 }, way: 0.5 }),
+            _ => None,
+        }
+    }
+
     /// The encoder, holding `picture`, which has no alpha channel where the format keeps none.
     ///
     /// # Errors
@@ -113,6 +123,18 @@ impl Variant {
         })
     }
 }
+
+/// Where a search within a cap is steered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Steering {
+    /// Share of the cap that it is content with.
+    pub content: f64,
+    /// How far up from there to the cap it steers, 0 to 1.
+    pub way: f64,
+}
+
+/// Pixels from which on a picture is large.
+const LARGE: u64 = 6_000_000;
 
 #[cfg(test)]
 mod tests {

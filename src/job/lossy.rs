@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::codec::variant::Variant;
+use crate::codec::variant::{Steering, Variant};
 use crate::codec::{Encoder, Format};
 use crate::fit::aim::Aim;
 use crate::fit::encode::{self, Encode};
@@ -31,7 +31,7 @@ pub fn candidate(
     cap: u64,
     outlook: Option<Outlook>,
 ) -> Result<Option<Candidate>, JobError> {
-    let aim = aim(bench, format, cap);
+    let aim = aim(bench, cap);
     let whole = bench.prepared(format);
     let chosen = if bench.may_shrink {
         let outlook = outlook.map_or_else(|| downscale::outlook(bench, &whole, &aim), Ok)?;
@@ -47,7 +47,7 @@ pub fn candidate(
 /// # Errors
 /// [`JobError::Encode`].
 pub fn outlook(bench: &mut Workbench, format: Format, cap: u64) -> Result<Outlook, JobError> {
-    let (aim, whole) = (aim(bench, format, cap), bench.prepared(format));
+    let (aim, whole) = (aim(bench, cap), bench.prepared(format));
     if bench.may_shrink {
         return downscale::outlook(bench, &whole, &aim);
     }
@@ -82,6 +82,7 @@ pub fn at_size(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<
             bench.check_time(*variant, prepared.picture)?;
         }
         let mut hand = Hand::new(bench, *variant, prepared)?;
+        let aim = &hand.steered(aim);
         let found = search::search(&mut hand, aim)?;
         if found.stopped == Some(StopReason::Cancelled) {
             return Err(JobError::Cancelled);
@@ -121,7 +122,8 @@ fn foretold(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<(us
     loop {
         let variant = variants[place];
         let mut hand = Hand::new(bench, variant, prepared)?;
-        let ln_step = search::foretell(&mut hand, aim);
+        let aim = hand.steered(aim);
+        let ln_step = search::foretell(&mut hand, &aim);
         let is_at_finest = ln_step <= *hand.range.start();
         let may_go_on = place + 1 < variants.len() && bench.job.quality > variant.best_quality();
         if !(is_at_finest && may_go_on) {
@@ -131,29 +133,16 @@ fn foretold(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<(us
     }
 }
 
-fn aim(bench: &Workbench, format: Format, cap: u64) -> Aim {
+fn aim(bench: &Workbench, cap: u64) -> Aim {
     let below = Aim::below(cap);
     match (bench.job.mode, bench.job.effort) {
         (Mode::Close { tolerance }, _) => Aim::around(bench.job.target, tolerance),
         // One correction, wherever it lands below the cap.
         (_, Effort::Fast) => Aim { impatience: 1.0, ..below },
-        (_, Effort::Balanced) if format == Format::Webp => webp_aim(cap, bench.picture.pixel_count()),
         (_, Effort::Balanced) => below,
         (_, Effort::Best) => Aim { impatience: 0.0, ..below },
     }
 }
-
-/// WebP's first encodes are off by about a percent, a little more of them above what was foretold than below: they are
-/// steered at the middle. Of large pictures, as cameras make them, sizes are foretold half as well, and a second encode
-/// takes a second: more is content.
-fn webp_aim(cap: u64, pixels: u64) -> Aim {
-    let below = Aim::below(cap);
-    let content = if pixels > LARGE { (cap as f64 * 0.955).ceil() as u64 } else { below.content };
-    Aim { way: 0.5, content, ..below }
-}
-
-/// Pixels from which on a picture is large.
-const LARGE: u64 = 6_000_000;
 
 /// An encoder as the search holds it: its range cut at the quality ceiling, its files dressed and noted.
 struct Hand<'a, 'b, 'p> {
@@ -175,6 +164,16 @@ impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
         let finest = finest.clamp(*whole.start(), *whole.end());
         let range = encode::at_or_above(finest, |x| encoder.snap(x))..=*whole.end();
         Ok(Hand { bench, variant, picture, encoder, range })
+    }
+
+    /// `aim` as the sizes of this variant are foretold, where neither the caller nor the effort says how near is near.
+    fn steered(&self, aim: &Aim) -> Aim {
+        let job = self.bench.job;
+        let is_usual = job.effort == Effort::Balanced && !matches!(job.mode, Mode::Close { .. });
+        match self.variant.steering(self.picture.pixel_count()).filter(|_| is_usual) {
+            Some(Steering { content, way }) => Aim { content: (aim.cap as f64 * content).ceil() as u64, way, ..*aim },
+            None => *aim,
+        }
     }
 
     fn kind(&self, x: f64) -> Kind {
