@@ -10,7 +10,7 @@ pub const COUNTED: Fitted = Fitted {
     steepness: 1.0,
     dead_zone: 0.75,
     coefficients: [4.63250, -1.13542, 0.09334, 0.70730, 0.03862, 0.07148, 4.94264, 1.51259, 1.85579, -0.20253],
-    fine: (2.1, [-0.10328, -0.46447]),
+    fine: (2.1, [-0.09363, -0.48868]),
 };
 
 /// Coefficients of [`probe_features`]: error 0.7 % in the median, 3.3 % in 95 of 100 cases.
