@@ -193,10 +193,13 @@ impl From<&JobError> for Problem {
                     .with("needed_bytes", *needed)
                     .with("available_bytes", *available)
             }
-            JobError::TargetUnreachable { target, smallest } => Problem::new(Kind::TargetUnreachable, detail)
-                .with("target", *target)
-                .with("smallest_bytes", smallest.bytes)
-                .with("smallest_settings", settings(smallest)),
+            JobError::TargetUnreachable { target, smallest, nearest } => {
+                let problem = Problem::new(Kind::TargetUnreachable, detail)
+                    .with("target", *target)
+                    .with("smallest_bytes", smallest.bytes)
+                    .with("smallest_settings", settings(smallest));
+                nearest.iter().fold(problem, |problem, nearest| problem.with("nearest_bytes", nearest.bytes))
+            }
             JobError::ScoreUnreachable { target, min_score, score } => Problem::new(Kind::ScoreUnreachable, detail)
                 .with("target", *target)
                 .with("min_score", *min_score)
@@ -262,7 +265,7 @@ mod tests {
     #[test]
     fn facts_stand_beside_the_standard_members() {
         let smallest = Smallest { bytes: 3120, format: Format::Webp, width: 64, height: 48, quality: Some(1.0) };
-        let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest });
+        let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest, nearest: None });
         let response = problem.render(&RequestId::generate());
         assert_eq!(response.status(), 422);
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");

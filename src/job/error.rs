@@ -20,9 +20,9 @@ pub enum JobError {
          are: send a smaller one, or ask for less"
     )]
     TooMuchMemory { width: u32, height: u32, needed: u64, available: u64 },
-    /// No setting reaches the target.
-    #[error("no setting reaches {target} bytes: the smallest is {} bytes", .smallest.bytes)]
-    TargetUnreachable { target: u64, smallest: Smallest },
+    /// No setting reaches the target; in mode close, where one lands outside the tolerance, `nearest` tells how near.
+    #[error("{}", miss(*target, smallest, *nearest))]
+    TargetUnreachable { target: u64, smallest: Smallest, nearest: Option<Nearest> },
     /// The best answer under the target looks worse than `min_score`.
     #[error("the best picture within {target} bytes scores {score:.2}, min_score is {min_score}")]
     ScoreUnreachable { target: u64, min_score: f64, score: f64 },
@@ -35,6 +35,22 @@ pub enum JobError {
     /// Nobody waited any more.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// The size nearest to a target that was to be met within `tolerance` bytes to either side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    pub bytes: u64,
+    pub tolerance: u64,
+}
+
+fn miss(target: u64, smallest: &Smallest, nearest: Option<Nearest>) -> String {
+    match nearest {
+        Some(Nearest { bytes, tolerance }) => {
+            format!("no setting lands within {tolerance} bytes of {target}: the nearest has {bytes} bytes")
+        }
+        None => format!("no setting reaches {target} bytes: the smallest is {} bytes", smallest.bytes),
+    }
 }
 
 /// The smallest answer that a failed search could reach.

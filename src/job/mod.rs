@@ -17,7 +17,7 @@ mod report;
 mod spec;
 mod workbench;
 
-pub use error::{JobError, Smallest};
+pub use error::{JobError, Nearest, Smallest};
 pub use memory::memory_needed;
 pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
 pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};

@@ -11,7 +11,7 @@ use crate::picture::{Picture, transform};
 
 use super::candidate::Candidate;
 use super::prepared::Prepared;
-use super::{Effort, Job, JobError, Smallest, Step, StepKind, finish, gain, lossless};
+use super::{Effort, Job, JobError, Mode, Nearest, Smallest, Step, StepKind, finish, gain, lossless};
 
 /// Encodes that a search takes, those of a correction included (benches/fit/main.rs: 1.0 to 1.8, 2 or 3 in 95 of 100).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
@@ -248,11 +248,19 @@ impl<'a> Workbench<'a> {
                 let (bytes, quality) = (floor.len(), floor.kind.quality().map(finish::on_scale));
                 let smallest =
                     Smallest { bytes, format: floor.format, width: floor.width, height: floor.height, quality };
-                JobError::TargetUnreachable { target: self.job.target, smallest }
+                JobError::TargetUnreachable { target: self.job.target, smallest, nearest: self.nearest() }
             }
             // Nothing was encoded, and only a stop can be why.
             (Ok(()), None) => JobError::DeadlineExceeded { deadline: self.job.deadline },
         }
+    }
+
+    /// Where the job is to land close to its target, how near an encode came.
+    fn nearest(&self) -> Option<Nearest> {
+        let Mode::Close { tolerance } = self.job.mode else { return None };
+        let sizes = self.record.encodes().map(|step| step.bytes);
+        let bytes = sizes.min_by_key(|bytes| bytes.abs_diff(self.job.target))?;
+        Some(Nearest { bytes, tolerance })
     }
 
     /// The smallest file that can be had.

@@ -48,7 +48,7 @@ fn an_unreachable_target_names_a_size_that_can_be_had() {
         for downscale in [true, false] {
             let mut job = job(format, 60);
             job.downscale = downscale;
-            let Err(JobError::TargetUnreachable { target, smallest }) = run(&job, &input) else {
+            let Err(JobError::TargetUnreachable { target, smallest, nearest: None }) = run(&job, &input) else {
                 panic!("{format:?} reached 60 bytes")
             };
             assert_eq!((target, smallest.format), (60, format));
@@ -89,6 +89,21 @@ proptest! {
         job.mode = Mode::Close { tolerance: target / 20 };
         let answer = run(&job, &file(Content::Photo, 192, 192)).unwrap();
         prop_assert!((answer.bytes.len() as u64).abs_diff(target) <= target / 20);
+    }
+}
+
+#[test]
+fn what_lands_outside_the_tolerance_is_refused_with_the_nearest_size() {
+    let input = file(Content::Photo, 160, 120);
+    for target in [60, 2_000_000] {
+        let mut job = job(Format::Jpeg, target);
+        job.mode = Mode::Close { tolerance: 20 };
+        let refusal = run(&job, &input).unwrap_err();
+        let JobError::TargetUnreachable { nearest: Some(nearest), .. } = refusal else { panic!("{refusal}") };
+        assert!(nearest.bytes.abs_diff(target) > 20 && refusal.to_string().contains(&nearest.bytes.to_string()));
+        job.target = nearest.bytes;
+        let answer = run(&job, &input).unwrap();
+        assert!((answer.bytes.len() as u64).abs_diff(nearest.bytes) <= 20);
     }
 }
 
