@@ -7,6 +7,8 @@ pub struct Aim {
     pub cap: u64,
     /// Bytes that are best: the cap itself, or a size below it that the answer may fall to either side of.
     pub best: u64,
+    /// Bytes below which nothing is an answer.
+    pub least: u64,
     /// Bytes from which on the search is content, up to the cap.
     pub content: u64,
     /// Where between those and the cap it steers, 0 to 1.
@@ -21,20 +23,21 @@ impl Aim {
     /// At most `cap` bytes, content within 3 % below, and with 3 % less for every further encode.
     pub fn below(cap: u64) -> Aim {
         let content = (cap as f64 * 0.97).ceil() as u64;
-        Aim { cap, best: cap, content, way: WAY, impatience: 0.03, max_encodes: MAX_ENCODES }
+        Aim { cap, best: cap, least: 0, content, way: WAY, impatience: 0.03, max_encodes: MAX_ENCODES }
     }
 
     /// As near to `target` as can be, at most `tolerance` bytes to either side, content within a tenth of that.
     pub fn around(target: u64, tolerance: u64) -> Aim {
         let content = target.saturating_sub(tolerance / 10);
-        let cap = target.saturating_add(tolerance);
-        Aim { cap, best: target, content, way: 0.5, impatience: 0.0, max_encodes: MAX_ENCODES }
+        let (least, cap) = (target.saturating_sub(tolerance), target.saturating_add(tolerance));
+        Aim { cap, best: target, least, content, way: 0.5, impatience: 0.0, max_encodes: MAX_ENCODES }
     }
 
     /// The same for a part of the picture, of this share of its pixels.
     pub fn for_share(&self, share: f64) -> Aim {
         let part = |bytes: u64| (bytes as f64 * share) as u64;
-        Aim { cap: part(self.cap), best: part(self.best), content: part(self.content), ..*self }
+        let [cap, best, least, content] = [self.cap, self.best, self.least, self.content].map(part);
+        Aim { cap, best, least, content, ..*self }
     }
 
     /// ln(bytes) to steer at after `encodes`, among those that it is content with. Where two encodes have missed the states

@@ -87,7 +87,7 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
             } else {
                 bracket.middle()
             };
-            let is_settled = by_model && found.is_best_at(suggestion);
+            let is_settled = by_model && found.is_best_at(suggestion) && found.has_answer(aim);
             if is_settled { None } else { bracket.untried(encoder, suggestion) }
         };
         let Some(state) = state else { return Ok(found) };
@@ -103,6 +103,10 @@ impl Found {
     fn is_good_enough(&self, aim: &Aim) -> bool {
         let content = |best: &Attempt| aim.is_content(best.bytes.len() as u64, self.trace.len());
         self.best.as_ref().is_some_and(content)
+    }
+
+    fn has_answer(&self, aim: &Aim) -> bool {
+        self.best.as_ref().is_some_and(|best| best.bytes.len() as u64 >= aim.least)
     }
 
     /// Whether the best attempt is the one at `x`: the model knows of nothing better.
@@ -319,6 +323,14 @@ mod tests {
         let found = search(&mut fake, &Aim::below(15_000)).unwrap();
         assert_eq!(found.trace.len(), 1, "{:?}", found.trace);
         assert_eq!(found.best.unwrap().bytes.len(), 14_100);
+    }
+
+    #[test]
+    fn a_state_too_far_below_a_target_is_not_the_last_that_is_tried() {
+        // The model, which is too steep, has no state nearer than the one at 2.98; that is below the tolerance, its neighbour in it.
+        let mut fake = Fake::new(0.02, |x| 14_960.0 * f64::exp(0.2 * (2.98 - x)));
+        let found = search(&mut fake, &Aim::around(15_000, 30)).unwrap();
+        assert_eq!((found.best.unwrap().bytes.len(), fake.encodes), (15_019, 2));
     }
 
     #[test]
