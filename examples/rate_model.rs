@@ -13,7 +13,7 @@
 use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::estimate as jpeg;
-use bytefit::codec::rate::{Fitted, STRAIGHT, Sample, Spectrum, apply};
+use bytefit::codec::rate::{Bend, Fitted, Sample, Spectrum, apply};
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::estimate as webp;
 use bytefit::codec::{Effort, Encoder, Format};
@@ -35,6 +35,9 @@ const POINTS: usize = 12;
 /// The same of WebP, whose sizes bend most at the fine end.
 const WEBP_POINTS: usize = 23;
 
+/// ln(step) of WebP from which on probes are fitted: the finest stand for odd settings.
+const FINEST_PROBED: f64 = 1.5;
+
 /// Parts that the pictures are dealt into.
 const PARTS: usize = 6;
 
@@ -54,7 +57,7 @@ struct Lessons {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
     webp_counted: Candidates,
-    webp_fine: Vec<Row<2>>,
+    webp_bend: Vec<Row<2>>,
     webp_probed: Vec<Row<17>>,
     avif_halved: Candidates,
     avif_full: Candidates,
@@ -78,7 +81,7 @@ fn main() {
         all.jpeg_halved.extend(lesson.jpeg_halved);
         all.jpeg_full.extend(lesson.jpeg_full);
         extend(&mut all.webp_counted, lesson.webp_counted);
-        all.webp_fine.extend(lesson.webp_fine);
+        all.webp_bend.extend(lesson.webp_bend);
         all.webp_probed.extend(lesson.webp_probed);
         extend(&mut all.avif_halved, lesson.avif_halved);
         extend(&mut all.avif_full, lesson.avif_full);
@@ -88,7 +91,7 @@ fn main() {
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
     report_best("webp COUNTED", &all.webp_counted);
-    report("webp FINE", &all.webp_fine);
+    report("webp BEND", &all.webp_bend);
     report("webp PROBED", &all.webp_probed);
     report_best("avif HALVED", &all.avif_halved);
     report_best("avif FULL", &all.avif_full);
@@ -121,7 +124,7 @@ fn learn_square(index: usize, square: &Picture) -> Lessons {
     if pictures::is_wanted(Format::Webp) {
         let encoder = WebpEncoder::new(square, Effort::Balanced).expect("fits");
         let pixels = square.pixel_count() as f64;
-        learn_probes(index, &encoder, pixels, &webp_files(&encoder, pixels), &mut lessons);
+        learn_probes(index, &encoder, pixels, &webp_files(&encoder, FINEST_PROBED), &mut lessons);
     }
     lessons
 }
@@ -153,31 +156,31 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
     let spectrum = Sample::spectrum(picture);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
-    let files = webp_files(&encoder, pixels);
+    let files = webp_files(&encoder, f64::NEG_INFINITY);
     learn_probes(index, &encoder, pixels, &files, lessons);
-    // With the few finer steps the others would be told worse. They have coefficients of their own, beside those in use.
     let fitted = &webp::COUNTED;
-    for ln_step in steps(&encoder, WEBP_POINTS).into_iter().filter(|ln_step| *ln_step < fitted.fine.0) {
-        let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-        let expected = apply(&fitted.coefficients, &fitted.features(&spectrum, pixels, ln_step));
-        let value = (bytes * 8.0 / pixels).ln() - expected;
-        lessons.webp_fine.push(Row { picture: index, features: fitted.fine_features(ln_step), value });
-    }
-    for (ln_step, bytes) in files.into_iter().filter(|(ln_step, _)| *ln_step > fitted.fine.0) {
-        extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
+    for (ln_step, bytes) in files {
+        if ln_step < fitted.bend.below {
+            // With the few finer steps the others would be told worse. They bend away from the coefficients in use.
+            let expected = apply(&fitted.coefficients, &fitted.features(&spectrum, pixels, ln_step));
+            let value = (bytes * 8.0 / pixels).ln() - expected;
+            lessons.webp_bend.push(Row { picture: index, features: fitted.bend.features(ln_step), value });
+        } else if pictures::is_telling(bytes, pixels) {
+            extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
+        }
     }
 }
 
-/// ln(step) and bytes of the files that are telling.
-fn webp_files(encoder: &WebpEncoder, pixels: f64) -> Vec<(f64, f64)> {
-    // At its ends the scale stands for odd settings that nobody needs.
-    let steps = steps(encoder, WEBP_POINTS).into_iter().filter(|ln_step| (1.5..5.6).contains(ln_step));
-    let files = steps.map(|ln_step| (ln_step, encoder.encode(ln_step).expect("encodes").len() as f64));
-    files.filter(|(_, bytes)| pictures::is_telling(*bytes, pixels)).collect()
+/// ln(step) and bytes of the files from `finest` on.
+fn webp_files(encoder: &WebpEncoder, finest: f64) -> Vec<(f64, f64)> {
+    // At its coarse end the scale stands for an odd setting that nobody needs.
+    let steps = steps(encoder, WEBP_POINTS).into_iter().filter(|ln_step| (finest..5.6).contains(ln_step));
+    steps.map(|ln_step| (ln_step, encoder.encode(ln_step).expect("encodes").len() as f64)).collect()
 }
 
 fn learn_probes(index: usize, encoder: &WebpEncoder, pixels: f64, files: &[(f64, f64)], lessons: &mut Lessons) {
-    for (ln_step, bytes) in files {
+    let is_wanted = |(ln_step, bytes): &&(f64, f64)| *ln_step >= FINEST_PROBED && pictures::is_telling(*bytes, pixels);
+    for (ln_step, bytes) in files.iter().filter(is_wanted) {
         let (stats, _) = encoder.stats(*ln_step).expect("encodes");
         let features = webp::probe_features(&stats, pixels, *ln_step);
         lessons.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
@@ -210,7 +213,7 @@ fn ways() -> Vec<Fitted> {
                 steepness,
                 dead_zone,
                 coefficients: [0.0; 10],
-                fine: STRAIGHT,
+                bend: Bend::NONE,
             }));
         }
     }

@@ -57,7 +57,8 @@ fn main() {
         .par_iter()
         .enumerate()
         .flat_map(|(index, file)| {
-            let sized = SIDES.map(|side| pictures::load(file, side));
+            let picture = pictures::load(file, u32::MAX);
+            let sized = SIDES.map(|side| pictures::within(picture.clone(), side));
             sized.iter().flat_map(|picture| pairs(index, picture)).collect::<Vec<Pair>>()
         })
         .collect();

@@ -22,7 +22,7 @@ pub struct Aim {
 impl Aim {
     /// At most `cap` bytes, content within 3 % below, and with 3 % less for every further encode.
     pub fn below(cap: u64) -> Aim {
-        let content = (cap as f64 * 0.97).ceil() as u64;
+        let content = share_of(cap, 0.97);
         Aim { cap, best: cap, least: 0, content, way: WAY, impatience: 0.03, max_encodes: MAX_ENCODES }
     }
 
@@ -31,6 +31,11 @@ impl Aim {
         let content = target.saturating_sub(tolerance / 10);
         let (least, cap) = (target.saturating_sub(tolerance), target.saturating_add(tolerance));
         Aim { cap, best: target, least, content, way: 0.5, impatience: 0.0, max_encodes: MAX_ENCODES }
+    }
+
+    /// The same, content with this share of the cap, and steered so far up from there.
+    pub fn steered(&self, content: f64, way: f64) -> Aim {
+        Aim { content: share_of(self.cap, content), way, ..*self }
     }
 
     /// The same for a part of the picture, of this share of its pixels.
@@ -61,6 +66,10 @@ impl Aim {
     fn content_upper(&self) -> u64 {
         if self.best == self.cap { self.cap } else { self.best + (self.best - self.content.min(self.best)) }
     }
+}
+
+fn share_of(cap: u64, share: f64) -> u64 {
+    (cap as f64 * share).ceil() as u64
 }
 
 /// Way up below a cap. The middle leaves 1.7 % of the cap in the median, this 1.4 % for no more encodes (JPEG, 36 photographs

@@ -198,7 +198,10 @@ impl From<&JobError> for Problem {
                     .with("target", *target)
                     .with("smallest_bytes", smallest.bytes)
                     .with("smallest_settings", settings(smallest));
-                nearest.iter().fold(problem, |problem, nearest| problem.with("nearest_bytes", nearest.bytes))
+                match nearest {
+                    Some(nearest) => problem.with("nearest_bytes", nearest.bytes),
+                    None => problem,
+                }
             }
             JobError::ScoreUnreachable { target, min_score, score } => Problem::new(Kind::ScoreUnreachable, detail)
                 .with("target", *target)

@@ -18,7 +18,7 @@ use super::downscale;
 use super::look::Outlook;
 use super::prepared::Prepared;
 use super::workbench::Workbench;
-use super::{Effort, JobError, Mode};
+use super::{Effort, Job, JobError, Mode};
 
 /// The best-looking file of `format` within `cap` bytes, of which `outlook` is expected where that is known
 /// already; none when no setting reaches it.
@@ -31,7 +31,7 @@ pub fn candidate(
     cap: u64,
     outlook: Option<Outlook>,
 ) -> Result<Option<Candidate>, JobError> {
-    let aim = aim(bench, cap);
+    let aim = aim(bench.job, cap);
     let whole = bench.prepared(format);
     let chosen = if bench.may_shrink {
         let outlook = outlook.map_or_else(|| downscale::outlook(bench, &whole, &aim), Ok)?;
@@ -47,7 +47,7 @@ pub fn candidate(
 /// # Errors
 /// [`JobError::Encode`].
 pub fn outlook(bench: &mut Workbench, format: Format, cap: u64) -> Result<Outlook, JobError> {
-    let (aim, whole) = (aim(bench, cap), bench.prepared(format));
+    let (aim, whole) = (aim(bench.job, cap), bench.prepared(format));
     if bench.may_shrink {
         return downscale::outlook(bench, &whole, &aim);
     }
@@ -133,10 +133,10 @@ fn foretold(bench: &mut Workbench, prepared: &Prepared, aim: &Aim) -> Result<(us
     }
 }
 
-fn aim(bench: &Workbench, cap: u64) -> Aim {
+fn aim(job: &Job, cap: u64) -> Aim {
     let below = Aim::below(cap);
-    match (bench.job.mode, bench.job.effort) {
-        (Mode::Close { tolerance }, _) => Aim::around(bench.job.target, tolerance),
+    match (job.mode, job.effort) {
+        (Mode::Close { tolerance }, _) => Aim::around(job.target, tolerance),
         // One correction, wherever it lands below the cap.
         (_, Effort::Fast) => Aim { impatience: 1.0, ..below },
         (_, Effort::Balanced) => below,
@@ -171,7 +171,7 @@ impl<'a, 'b, 'p> Hand<'a, 'b, 'p> {
         let job = self.bench.job;
         let is_usual = job.effort == Effort::Balanced && !matches!(job.mode, Mode::Close { .. });
         match self.variant.steering(self.picture.pixel_count()).filter(|_| is_usual) {
-            Some(Steering { content, way }) => Aim { content: (aim.cap as f64 * content).ceil() as u64, way, ..*aim },
+            Some(Steering { content, way }) => aim.steered(content, way),
             None => *aim,
         }
     }

@@ -8,7 +8,7 @@ use rgb::FromSlice;
 
 use super::{MAX_SIDE, quantiser};
 use crate::codec::quality::{self, Scale};
-use crate::codec::rate::{Fitted, STRAIGHT, Sample};
+use crate::codec::rate::{Bend, Fitted, Sample};
 use crate::codec::variant::Variant;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Layout, Picture};
@@ -30,7 +30,7 @@ const COUNTED: Fitted = Fitted {
     steepness: 0.0,
     dead_zone: 0.5,
     coefficients: [0.94139, -0.64712, 0.00691, 1.42705, -0.04360, 0.00902, -7.95699, 2.14693, 0.95357, -0.27379],
-    fine: STRAIGHT,
+    bend: Bend::NONE,
 };
 
 /// The coarsest quantiser index used: ravif's quality scale ends there.

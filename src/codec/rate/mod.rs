@@ -9,7 +9,7 @@ mod spectrum;
 
 pub use count::{Count, Steps};
 pub use curve::Curve;
-pub use sample::{Fitted, STRAIGHT, Sample};
+pub use sample::{Bend, Fitted, Sample};
 pub use spectrum::{Spectrum, rows_for, strips};
 
 /// The sum of `features` times their fitted `coefficients`.

@@ -18,12 +18,29 @@ pub struct Fitted {
     pub dead_zone: f64,
     /// Of [`Fitted::features`].
     pub coefficients: [f64; 10],
-    /// ln(step) below which sizes bend away from that, and the coefficients of [`Fitted::fine_features`].
-    pub fine: (f64, [f64; 2]),
+    /// How sizes bend away from that at fine steps.
+    pub bend: Bend,
 }
 
-/// For encoders whose sizes bend nowhere.
-pub const STRAIGHT: (f64, [f64; 2]) = (f64::NEG_INFINITY, [0.0; 2]);
+/// How sizes at fine steps are other than coarser ones teach.
+#[derive(Debug)]
+pub struct Bend {
+    /// ln(step) below which they are.
+    pub below: f64,
+    /// Of [`Bend::features`].
+    pub coefficients: [f64; 2],
+}
+
+impl Bend {
+    /// Of encoders whose sizes bend nowhere.
+    pub const NONE: Bend = Bend { below: f64::NEG_INFINITY, coefficients: [0.0; 2] };
+
+    /// What decides how far sizes bend: the distance from where they begin to, and its square.
+    pub fn features(&self, ln_step: f64) -> [f64; 2] {
+        let distance = (self.below - ln_step).max(0.0);
+        [distance, distance * distance]
+    }
+}
 
 impl Fitted {
     /// What decides how many bits the encoder takes for a pixel at `ln_step`.
@@ -37,16 +54,10 @@ impl Fitted {
         [1.0, ln_step, square(ln_step), busy, square(busy), busy * ln_step, ends, means, sparse, sparse * ln_step]
     }
 
-    /// What decides how far sizes are from what coarser steps teach: the distance from where they bend, and its square.
-    pub fn fine_features(&self, ln_step: f64) -> [f64; 2] {
-        let distance = (self.fine.0 - ln_step).max(0.0);
-        [distance, distance * distance]
-    }
-
     /// ln(bits for each pixel) at `ln_step`.
     fn ln_bits_per_pixel(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> f64 {
         let counted = apply(&self.coefficients, &self.features(spectrum, pixels, ln_step));
-        counted + apply(&self.fine.1, &self.fine_features(ln_step))
+        counted + apply(&self.bend.coefficients, &self.bend.features(ln_step))
     }
 
     fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
