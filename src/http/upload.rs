@@ -90,7 +90,9 @@ pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
 /// Every variant of [`UploadError`].
 pub async fn receive(parts: &Parts, body: Body, config: &Config, room: Room) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
-    let file = Hashed::new(body.size_hint().exact(), room);
+    // A body that declares no length may have as much as any.
+    let end = body.size_hint().exact().unwrap_or(config.max_body_bytes);
+    let file = Hashed::new(end, room);
     let stream = Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes };
     let reading = async {
         if is_form(parts) {
@@ -114,16 +116,16 @@ async fn collect(mut stream: Limited, mut file: Hashed) -> Result<Upload, Upload
 /// A file as it grows, with the hash of what is there.
 pub struct Hashed {
     bytes: Vec<u8>,
-    /// Bytes that the body around it has, if it says so.
-    declared: Option<u64>,
+    /// Bytes that the body around it has at most.
+    end: u64,
     hasher: blake3::Hasher,
     room: Room,
 }
 
 impl Hashed {
-    /// An empty file, which grows in `room`.
-    pub fn new(declared: Option<u64>, room: Room) -> Hashed {
-        Hashed { bytes: Vec::new(), declared, hasher: blake3::Hasher::new(), room }
+    /// An empty file, which grows in `room` to `end` bytes at most.
+    pub fn new(end: u64, room: Room) -> Hashed {
+        Hashed { bytes: Vec::new(), end, hasher: blake3::Hasher::new(), room }
     }
 
     /// Appends `chunk`.
@@ -134,7 +136,7 @@ impl Hashed {
         let (length, capacity) = (self.bytes.len() + chunk.len(), self.bytes.capacity());
         if length > capacity {
             // Twice what is there, but not beyond what is to come.
-            let end = self.declared.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+            let end = usize::try_from(self.end).unwrap_or(usize::MAX);
             let wanted = (2 * capacity).max(HEAD_START).min(end).max(length);
             self.room.take((wanted - capacity) as u64)?;
             self.bytes.reserve_exact(wanted - self.bytes.len());

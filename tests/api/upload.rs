@@ -100,3 +100,19 @@ async fn bodies_that_there_is_no_memory_for_are_refused_while_they_come() {
     first.answer(false).await.problem(415, "unsupported_format");
     while house.series("bytefit_memory_reserved_bytes").await > 0.0 {}
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunked_body_finds_the_room_of_a_declared_one() {
+    let house = House::with(|plan| {
+        plan.engine.memory_mib = 4;
+        plan.engine.max_body_bytes = 1_200_000;
+        plan.http.max_body_bytes = 1_200_000;
+    })
+    .await;
+    let body = vec![0; 1_100_000];
+    house.compress("target=9KB", &body).await.problem(415, "unsupported_format");
+    let mut connection = house.connect().await;
+    connection.write(b"POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n").await;
+    connection.write(&[format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await;
+    connection.answer(false).await.problem(415, "unsupported_format");
+}
