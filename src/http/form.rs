@@ -5,29 +5,39 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use multer::{Field, Multipart};
 
+use super::pieces::{Allowance, Pieces};
 use super::upload::{Hashed, Limited, Received, UploadError};
 use crate::engine::Upload;
 
 /// Parts that a form may have: every parameter and the file, with room to spare.
 const MAX_PARTS: usize = 64;
 
-/// Bytes of a text part: four times the longest value that any parameter takes.
+/// Bytes of a text part, its name included: four times the longest value that any parameter takes.
 const MAX_TEXT_BYTES: usize = 4 << 10;
+
+/// Bytes of all text parts together. No memory is reserved for them: a thousand forms hold 16 MiB at most.
+const MAX_FORM_TEXT_BYTES: usize = 16 << 10;
 
 /// Reads the form to its end, its file into `empty`.
 ///
 /// # Errors
 /// Every variant of [`UploadError`] but the deadline.
 pub async fn read(parts: &Parts, stream: Limited, empty: Hashed) -> Result<Received, UploadError> {
-    let mut form = Multipart::new(stream, boundary(parts)?);
+    let allowance = Allowance::new();
+    let mut form = Multipart::new(Pieces::new(stream, allowance.clone()), boundary(parts)?);
     let (mut empty, mut file, mut pairs) = (Some(empty), None, Vec::new());
+    let mut text_left = MAX_FORM_TEXT_BYTES;
     for _ in 0..MAX_PARTS {
+        allowance.framing_follows();
         let Some(part) = form.next_field().await.map_err(malformed)? else {
             let upload = file.ok_or_else(|| UploadError::Malformed("the form has no file part".to_owned()))?;
             return Ok(Received { upload, pairs });
         };
+        allowance.data_follows();
         if !is_file(&part) {
-            pairs.push(text(part).await?);
+            let (name, value) = text(part, text_left.min(MAX_TEXT_BYTES)).await?;
+            text_left -= name.len() + value.len();
+            pairs.push((name, value));
         } else if let Some(empty) = empty.take() {
             file = Some(read_file(part, empty).await?);
         } else {
@@ -54,19 +64,24 @@ async fn read_file(mut part: Field<'_>, mut file: Hashed) -> Result<Upload, Uplo
     file.finish()
 }
 
-async fn text(mut part: Field<'_>) -> Result<(String, String), UploadError> {
+async fn text(mut part: Field<'_>, limit: usize) -> Result<(String, String), UploadError> {
     let name = part.name().unwrap_or_default().to_owned();
+    let mut left = limit.checked_sub(name.len()).ok_or_else(too_much_text)?;
     let mut value = Vec::new();
     while let Some(chunk) = part.chunk().await.map_err(malformed)? {
-        if value.len() + chunk.len() > MAX_TEXT_BYTES {
-            return Err(UploadError::Malformed(format!("a text part has more than {MAX_TEXT_BYTES} bytes")));
-        }
+        left = left.checked_sub(chunk.len()).ok_or_else(too_much_text)?;
         value.extend_from_slice(&chunk);
     }
     match String::from_utf8(value) {
         Ok(value) => Ok((name, value)),
         Err(_) => Err(UploadError::Malformed("a text part is not UTF-8; a file part needs a file name".to_owned())),
     }
+}
+
+fn too_much_text() -> UploadError {
+    UploadError::Malformed(format!(
+        "a text part has more than {MAX_TEXT_BYTES} bytes, or all of them have more than {MAX_FORM_TEXT_BYTES}"
+    ))
 }
 
 /// What multer says; what the body's own limits said passes through it unchanged.

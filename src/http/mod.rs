@@ -11,6 +11,7 @@ mod disposition;
 mod form;
 mod host;
 mod openapi;
+mod pieces;
 mod problem;
 mod pulse;
 mod query;

@@ -2,7 +2,7 @@
 
 use crate::client::Request;
 use crate::house::House;
-use crate::picture::{form, small};
+use crate::picture::{form, large, small};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declared_length_over_the_limit_is_refused_before_the_body() {
@@ -99,6 +99,42 @@ async fn bodies_that_there_is_no_memory_for_are_refused_while_they_come() {
     first.write(&[0; 124 << 10]).await;
     first.answer(false).await.problem(415, "unsupported_format");
     while house.series("bytefit_memory_reserved_bytes").await > 0.0 {}
+}
+
+/// The head of a form that declares far more than is sent.
+fn form_head() -> Vec<u8> {
+    let head = "POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ncontent-type: multipart/form-data; boundary=seam\r\n";
+    format!("{head}content-length: 8000000\r\n\r\n").into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_that_is_no_part_is_refused_after_16_kib() {
+    let house = House::open().await;
+    let part = "--seam\r\nContent-Disposition: form-data; name=\"mode\"";
+    let endless = vec![b'x'; 40 << 10];
+    for start in ["", &format!("{part}\r\nX: "), &format!("{part}\r\n\r\nfit\r\n{part}\r\nX: "), "--seam"] {
+        let mut connection = house.connect().await;
+        connection.write(&[&form_head(), start.as_bytes(), &endless].concat()).await;
+        connection.answer(false).await.problem(400, "malformed_request");
+    }
+    let mut connection = house.connect().await;
+    connection.write(&[&form_head()[..], &b"\r\n".repeat(20 << 10)].concat()).await;
+    connection.answer(false).await.problem(400, "malformed_request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_may_have_a_long_head_and_a_large_file() {
+    let house = House::open().await;
+    let long = format!("name=\"file\"; filename=\"{}.png\"", "x".repeat(12_000));
+    let (content_type, body) =
+        form(&[("target", None, b"60KB"), ("file", Some("a"), &large()), ("format", None, b"jpeg")]);
+    let body = String::from_utf8_lossy(&body[..200]).find("name=\"file\"").map(|at| {
+        let rest = &body[at + "name=\"file\"; filename=\"a\"".len()..];
+        [&body[..at], long.as_bytes(), rest].concat()
+    });
+    let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body.unwrap());
+    let answer = house.ask(request).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "image/jpeg"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
