@@ -1,6 +1,7 @@
 //! A socket that tells the pulse what passes through it, and that takes its time to close.
 //! Must not know what the bytes say, but for one exception: hyper's own bare refusals.
 
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -38,6 +39,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether `bytes` are an answer of hyper's own; if so, ours goes out in its place.
+    fn replaces(&mut self, bytes: &[u8]) -> bool {
+        let bare = self.pulse.phase() != Phase::Handling && is_bare_refusal(bytes);
+        if bare {
+            self.unsent = malformed_head();
+        }
+        bare
+    }
+
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Pending => self.pulse.pass(Phase::Idle, Phase::Unread),
@@ -71,13 +81,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx))?;
-        if self.pulse.phase() != Phase::Handling && is_bare_refusal(bytes) {
-            self.unsent = malformed_head();
+        if self.replaces(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.note_write(&written);
         written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_send(cx))?;
+        // A bare answer is a head, and heads come first.
+        let head = buffers.first().map_or(&[][..], |buffer| buffer);
+        if self.replaces(head) {
+            return Poll::Ready(Ok(head.len()));
+        }
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
+        self.note_write(&written);
+        written
+    }
+
+    /// hyper copies a body whole into a buffer of its own, and keeps that, unless this says yes.
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

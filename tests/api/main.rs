@@ -13,4 +13,5 @@ mod load;
 mod negotiation;
 mod operations;
 mod picture;
+mod unread;
 mod upload;
