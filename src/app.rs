@@ -43,6 +43,7 @@ fn http_config(server: &Server) -> http::Config {
         header_timeout: server.header_timeout,
         upload_timeout: server.upload_timeout,
         keep_alive_timeout: server.keep_alive_timeout,
+        min_answer_rate: server.min_answer_rate,
         drain_timeout: server.drain_timeout,
         max_body_bytes: server.max_body,
     }

@@ -42,6 +42,9 @@ pub struct Server {
     pub upload_timeout: Duration,
     #[serde(with = "values::duration")]
     pub keep_alive_timeout: Duration,
+    /// Bytes a second; 0 is none.
+    #[serde(with = "values::size")]
+    pub min_answer_rate: u64,
     #[serde(with = "values::duration")]
     pub drain_timeout: Duration,
     /// Bytes, at least 1.

@@ -39,7 +39,7 @@ pub async fn serve<S>(stream: S, router: Router, config: &Config, mut draining: 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let pulse = Arc::new(Pulse::new());
+    let pulse = Arc::new(Pulse::new(config));
     let io = TokioIo::new(Watched::new(stream, pulse.clone()));
     let service = service_fn(|request| answer(router.clone(), pulse.clone(), request));
     let newcomer = *draining.borrow_and_update();

@@ -47,8 +47,10 @@ pub struct Config {
     pub header_timeout: Duration,
     /// From the first byte of a body to its last: a deadline, not a pause.
     pub upload_timeout: Duration,
-    /// How long a connection may idle between requests, and how long a client may leave an answer unread.
+    /// How long a connection may idle between requests, and how far a client may fall behind `min_answer_rate`.
     pub keep_alive_timeout: Duration,
+    /// Bytes a second that a client has to read of an answer, once the system takes no more of it; 0 is none.
+    pub min_answer_rate: u64,
     /// From the call to stop to the moment that what is still open is dropped.
     pub drain_timeout: Duration,
     /// Bytes a request's body may have, multipart framing included.

@@ -22,7 +22,7 @@ pub enum Phase {
     Head,
     /// Us, or a body that has a deadline of its own.
     Handling,
-    /// The client, to read its answer.
+    /// The client, to read its answer; began when it last was up to the least rate.
     Unread,
     /// The client, to close after its last answer.
     Closing,
@@ -43,14 +43,20 @@ impl Phase {
 #[derive(Debug)]
 pub struct Pulse {
     phase: watch::Sender<(Phase, Instant)>,
+    /// Bytes a second that a client has to read; 0 is none.
+    min_answer_rate: u64,
     /// Whether the last request came with a body.
     sends_body: AtomicBool,
 }
 
 impl Pulse {
     /// A new connection owes us a head at once.
-    pub fn new() -> Pulse {
-        Pulse { phase: watch::Sender::new((Phase::Head, Instant::now())), sends_body: AtomicBool::new(false) }
+    pub fn new(config: &Config) -> Pulse {
+        Pulse {
+            phase: watch::Sender::new((Phase::Head, Instant::now())),
+            min_answer_rate: config.min_answer_rate,
+            sends_body: AtomicBool::new(false),
+        }
     }
 
     /// A request has come, with a body or without.
@@ -81,6 +87,14 @@ impl Pulse {
         }
     }
 
+    /// The client has read so many bytes more of the answer that it had left unread.
+    pub fn read_on(&self, bytes: usize) {
+        let (phase, since) = *self.phase.borrow();
+        if phase == Phase::Unread {
+            self.phase.send_replace((phase, credited(since, bytes, self.min_answer_rate, Instant::now())));
+        }
+    }
+
     /// Resolves to the phase that lasted too long.
     pub async fn expired(&self, config: &Config) -> Phase {
         let mut changes = self.phase.subscribe();
@@ -98,5 +112,32 @@ impl Pulse {
                 () = timeout => return phase,
             }
         }
+    }
+}
+
+/// `since`, put off by the time that `bytes` take at `rate`: whoever reads at that rate never runs out of time, whoever
+/// reads faster saves up none.
+fn credited(since: Instant, bytes: usize, rate: u64, now: Instant) -> Instant {
+    if rate == 0 {
+        return now;
+    }
+    let earned = Duration::from_secs_f64(bytes as f64 / rate as f64);
+    (since + earned).min(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_client_earns_time_by_what_it_reads_and_saves_up_none() {
+        let since = Instant::now();
+        let now = since + 10 * SECOND;
+        assert_eq!(credited(since, 0, 1000, now), since);
+        assert_eq!(credited(since, 4000, 1000, now), since + 4 * SECOND);
+        assert_eq!(credited(since, 1 << 30, 1000, now), now);
+        assert_eq!(credited(since, 1, 0, now), now, "without a least rate every byte is enough");
     }
 }

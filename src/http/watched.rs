@@ -51,7 +51,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Pending => self.pulse.pass(Phase::Idle, Phase::Unread),
-            Poll::Ready(_) => self.pulse.pass(Phase::Unread, Phase::Idle),
+            Poll::Ready(Ok(bytes)) => self.pulse.read_on(*bytes),
+            Poll::Ready(Err(_)) => {}
         }
     }
 
@@ -112,7 +113,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send(cx))?;
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        // hyper flushes when it has written all that there is.
+        self.pulse.pass(Phase::Unread, Phase::Idle);
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

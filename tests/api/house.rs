@@ -41,6 +41,7 @@ impl Default for Plan {
                 header_timeout: Duration::from_secs(10),
                 upload_timeout: Duration::from_secs(30),
                 keep_alive_timeout: Duration::from_secs(30),
+                min_answer_rate: 32_000,
                 drain_timeout: Duration::from_secs(10),
                 max_body_bytes: 8 << 20,
             },

@@ -80,3 +80,30 @@ async fn answers_that_nobody_reads_keep_others_out_while_there_is_no_memory() {
     let admitted = async { while house.compress("target=9KB", &vec![7; LARGE]).await.status != 200 {} };
     timeout(PATIENCE, admitted).await.expect("who reads nothing is closed, and others get in");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_trickles_out_has_a_deadline() {
+    let house = echo(|plan| {
+        plan.http.keep_alive_timeout = GRACE;
+        plan.http.min_answer_rate = 100 << 20;
+    })
+    .await;
+    let mut slow = asked(house.address).await;
+    let read = read_slowly(&mut slow, 1 << 20).await;
+    assert!(read < LARGE, "every read buys more time");
+    house.until_counted(ANSWERED, 1.0).await;
+    let given_back = async { while house.series(RESERVED).await > 0.0 {} };
+    timeout(PATIENCE, given_back).await.expect("the memory of the answer is free again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_client_gets_all_of_its_answer() {
+    let house = echo(|plan| {
+        plan.http.keep_alive_timeout = 2 * GRACE;
+        plan.http.min_answer_rate = 256 << 10;
+    })
+    .await;
+    let mut slow = asked(house.address).await;
+    // Longer than the grace, and faster than the least rate.
+    assert!(read_slowly(&mut slow, 2 << 20).await >= LARGE, "cut off, and it read fast enough");
+}
