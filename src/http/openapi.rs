@@ -43,7 +43,7 @@ fn compress() -> Value {
         "operationId": "compress",
         "summary": "Fit an image into a byte target",
         "description": "Parameters stand in the query or in the form, under the same names; `target` is required in one of the two.",
-        "parameters": PARAMETERS.iter().map(query_parameter).chain([if_none_match(), request_id()]).collect::<Vec<Value>>(),
+        "parameters": PARAMETERS.iter().map(query_parameter).chain([request_id()]).collect::<Vec<Value>>(),
         "requestBody": {
             "required": true,
             "content": {
@@ -58,6 +58,8 @@ fn compress() -> Value {
 
 fn result() -> Value {
     let mut responses = image_responses();
+    responses["304"] =
+        json!({ "description": "If-None-Match names this answer", "headers": header_refs(&["ETag", "X-Request-Id"]) });
     add_problems(&mut responses, |kind| {
         matches!(
             kind,
@@ -130,7 +132,6 @@ fn image_responses() -> Value {
     let names: Vec<&str> = HEADERS.iter().map(|(name, ..)| *name).collect();
     json!({
         "200": { "description": "The image", "headers": header_refs(&names), "content": content },
-        "304": { "description": "If-None-Match names this answer", "headers": header_refs(&["ETag", "X-Request-Id"]) },
     })
 }
 

@@ -35,16 +35,23 @@ pub struct Reply<'a> {
 }
 
 impl Reply<'_> {
-    /// The image, or 304 when `If-None-Match` names it.
+    /// The image, or 304 when `If-None-Match` names it: for GET and HEAD alone (RFC 9110 s13.1.2).
     ///
     /// # Errors
     /// Overloaded, while there is no memory for a large answer on its way.
-    pub fn image(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
-        let mut headers = self.headers();
-        headers.insert(ETAG, header(&self.served.etag));
+    pub fn image_unless_known(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
         if is_known(request, &self.served.etag) {
-            return Ok(self.noted((StatusCode::NOT_MODIFIED, headers).into_response()));
+            return Ok(self.noted((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
         }
+        self.image(engine)
+    }
+
+    /// The image.
+    ///
+    /// # Errors
+    /// Overloaded, while there is no memory for a large answer on its way.
+    pub fn image(&self, engine: &Engine) -> Result<Response, Problem> {
+        let mut headers = self.image_headers();
         let output = self.report().output;
         let room = if output.bytes > SEND_BUFFER as u64 { Some(engine.hold(output.bytes)?) } else { None };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(output.format.media_type()));
@@ -74,6 +81,12 @@ impl Reply<'_> {
         if self.negotiated {
             headers.insert(VARY, HeaderValue::from_static("Accept"));
         }
+        headers
+    }
+
+    fn image_headers(&self) -> HeaderMap {
+        let mut headers = self.headers();
+        headers.insert(ETAG, header(&self.served.etag));
         headers
     }
 

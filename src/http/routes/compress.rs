@@ -39,7 +39,8 @@ pub async fn compress(
     let served = edge.engine.run(upload, job).await?;
     let reply =
         Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), total: received.elapsed() };
-    if wanted.report { Ok(reply.json()) } else { reply.image(&parts.headers, &edge.engine) }
+    // No If-None-Match here: it asks whether /compress itself has a representation (RFC 9110 s13.1.2), and it has none.
+    if wanted.report { Ok(reply.json()) } else { reply.image(&edge.engine) }
 }
 
 /// A valid request, and whether the report is wanted instead of the image.

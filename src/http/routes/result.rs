@@ -27,7 +27,7 @@ pub async fn result(
     let gone = || Problem::new(Kind::NotFound, "no such result, or the cache no longer holds it");
     let served = served.ok_or_else(gone)?;
     let reply = Reply { served: &served, negotiated: false, filename: None, total: asked.elapsed() };
-    let mut response = reply.image(&headers, &edge.engine)?;
+    let mut response = reply.image_unless_known(&headers, &edge.engine)?;
     response.headers_mut().insert(CACHE_CONTROL, KEEP);
     Ok(response)
 }
