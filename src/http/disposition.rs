@@ -33,10 +33,20 @@ pub fn content_disposition(filename: &str, format: Format) -> HeaderValue {
     HeaderValue::try_from(value).expect("both forms are visible ASCII and spaces")
 }
 
-/// The last piece of a path, without control characters.
+/// The last piece of a path, without characters that nobody sees.
 fn base_name(filename: &str) -> String {
     let last = filename.rsplit(['/', '\\']).next().unwrap_or_default();
-    last.chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
+    last.chars().filter(|c| !is_unseen(*c)).collect::<String>().trim().to_owned()
+}
+
+/// Control characters, line separators, and what formats text without being seen (Unicode's Cf): a name must not turn
+/// around, as `exe.\u{202e}gpj` does, or hide a part of itself. The joiners U+200C and U+200D stay: words of Persian and
+/// Indic scripts, and emoji, are spelt with them.
+fn is_unseen(c: char) -> bool {
+    let formats = matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    c.is_control() || formats
 }
 
 /// Replaces the extension of another picture format, appends where there is none that names one.
@@ -90,6 +100,16 @@ mod tests {
         assert_eq!(of("a\r\nSet-Cookie: b"), r#"inline; filename="aSet-Cookie: b.webp""#);
         assert_eq!(of(r#"a"; x="b"#), r#"inline; filename="a_; x=_b.webp"; filename*=UTF-8''a%22%3B%20x%3D%22b.webp"#);
         assert_eq!(of("/"), r#"inline; filename="image.webp""#);
+    }
+
+    #[test]
+    fn a_name_is_what_it_looks_like() {
+        for unseen in
+            ["\u{202e}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{2066}", "\u{2069}", "\u{61c}", "\u{feff}", "\u{85}"]
+        {
+            assert_eq!(of(&format!("a{unseen}b")), r#"inline; filename="ab.webp""#, "{}", unseen.escape_unicode());
+        }
+        assert!(of("\u{646}\u{200c}\u{627}").ends_with("''%D9%86%E2%80%8C%D8%A7.webp"), "joiners spell words");
     }
 
     #[test]
