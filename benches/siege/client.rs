@@ -103,6 +103,15 @@ impl Connection {
         Ok(answer)
     }
 
+    /// The status of the next answer, which is left unread.
+    pub async fn status(&mut self) -> io::Result<u16> {
+        while self.unread.len() < 12 {
+            self.read_some().await?;
+        }
+        let status = std::str::from_utf8(&self.unread[9..12]).ok().and_then(|status| status.parse().ok());
+        status.ok_or_else(|| ErrorKind::InvalidData.into())
+    }
+
     /// Reads until the service closes. Dropping the future loses nothing.
     pub async fn ended(&mut self) {
         while self.read_some().await.is_ok() {}

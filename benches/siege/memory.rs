@@ -1,13 +1,15 @@
-//! Memory: 200 clients at once with pictures at the pixel limit. Promised: the service never has more than
-//! its base and the budget of `engine.memory` with 10 % on top, bodies included; who finds no room is told 503
-//! and when to come back, and comes back; /health answers within 100 ms.
+//! Memory: 200 clients at once with pictures at the pixel limit; clients that read nothing of large answers; forms that
+//! never come to a part; large bodies in chunks. Promised: the service never has more than its base and the budget of
+//! `engine.memory` with 10 % on top, bodies and unread answers included; who finds no room is told 503 and when to come
+//! back, and comes back; /health answers within 100 ms.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use crate::client::{ask, crowd, post};
+use crate::client::{Connection, ask, crowd, post};
 use crate::house::House;
 use crate::picture;
 use crate::table::{Row, Scale};
@@ -26,7 +28,12 @@ const SETTINGS: &[(&str, &str)] = &[
 pub async fn rows(scale: Scale) -> Vec<Row> {
     let fast = attack(scale, "200 pictures of 4 megapixels, WebP, fast", "format=webp&effort=fast").await;
     let best = attack(scale, "the same, every format, best", "format=webp,jpeg,png,avif&effort=best").await;
-    fast.into_iter().chain(best).collect()
+    let mut rows: Vec<Row> = fast.into_iter().chain(best).collect();
+    rows.extend(unread().await);
+    rows.extend(forms().await);
+    rows.push(idle(scale).await);
+    rows.extend(chunked().await);
+    rows
 }
 
 async fn attack(scale: Scale, name: &'static str, query: &str) -> [Row; 3] {
@@ -72,4 +79,137 @@ async fn insist(
         sleep_until(until.min(Instant::now() + Duration::from_secs(wait))).await;
     }
     statuses
+}
+
+/// A picture padded to [`PADDED_MIB`]: a small request with a large answer.
+const PADDED: &str = "format=webp&effort=fast&mode=exact&target=20MiB&deadline=60s";
+const PADDED_MIB: f64 = 20.0;
+const ANSWERED: &str = r#"bytefit_http_requests_total{method="POST",route="compress",status="200"}"#;
+const RESERVED: &str = "bytefit_memory_reserved_bytes";
+
+fn within_budget(name: &'static str, house: &House, base: f64, budget_mib: f64) -> Row {
+    let (peak, allowed) = (house.peak_mib(), base + budget_mib * 1.1);
+    let memory = format!("{peak:.0} MiB of {base:.0} + {budget_mib:.0} + 10 % = {allowed:.0}");
+    Row::new(name, "peak memory at most base, budget and 10 %", memory, peak <= allowed)
+}
+
+/// Clients that ask for 20 MiB each and read no more than the status.
+async fn unread() -> [Row; 2] {
+    const NAME: &str = "200 clients that read nothing of 20 MiB";
+    let house = House::open(SETTINGS).await;
+    let (address, base) = (house.address, house.resident_mib());
+    let picture = picture::jpeg(512, 1);
+    let open = crowd(CLIENTS, |number| async move {
+        let mut connection = Connection::open(address).await.expect("a connection");
+        let _ = connection.send(&post(PADDED, &picture::marked(picture, number))).await;
+        let status = connection.status().await.unwrap_or(0);
+        (connection, status)
+    })
+    .await;
+    let good = open.iter().filter(|(_, status)| *status == 200).count();
+    let other = open.iter().filter(|(_, status)| *status != 200 && *status != 503).count();
+    let (answers, reserved) = (house.series(&[ANSWERED]).await, house.series(&[RESERVED]).await / f64::from(1 << 20));
+    let counted =
+        format!("{good} x 200, {other} neither 200 nor 503; {reserved:.0} MiB reserved for {answers} answers");
+    let holds = good > 0 && other == 0 && reserved >= answers * PADDED_MIB;
+    [
+        Row::new(NAME, "200 or 503; what is unread is counted", counted, holds),
+        within_budget(NAME, &house, base, BUDGET_MIB),
+    ]
+}
+
+/// Forms of 60 MB that are all preamble, or all part head.
+async fn forms() -> [Row; 2] {
+    const NAME: &str = "64 forms of 60 MB without a part's data";
+    const BYTES: usize = 60_000_000;
+    let house = House::open(SETTINGS).await;
+    let (address, base) = (house.address, house.resident_mib());
+    let body: &[u8] = vec![b'x'; BYTES].leak();
+    let statuses = crowd(64, |number| async move {
+        let part = if number % 2 == 0 { "" } else { "--seam\r\nX: " };
+        let head = format!(
+            "POST /compress HTTP/1.1\r\nhost: siege\r\ncontent-type: multipart/form-data; boundary=seam\r\n\
+             content-length: {}\r\n\r\n{part}",
+            BYTES + part.len()
+        );
+        let mut connection = Connection::open(address).await?;
+        let _ = connection.send(head.as_bytes()).await;
+        let _ = connection.send(body).await;
+        connection.status().await
+    })
+    .await;
+    let refused = statuses.iter().filter(|status| matches!(status, Ok(400))).count();
+    [
+        Row::new(
+            NAME,
+            "400",
+            format!("{refused} x 400, {} other", statuses.len() - refused),
+            refused == statuses.len(),
+        ),
+        within_budget(NAME, &house, base, BUDGET_MIB),
+    ]
+}
+
+/// Connections that have sent a picture and read a large answer, and stay open.
+async fn idle(scale: Scale) -> Row {
+    let house = House::open(&[("CACHE__CAPACITY", "64MiB"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
+    let (address, picture) = (house.address, picture::jpeg(512, 1));
+    let client = |_| async move {
+        let mut connection = Connection::open(address).await.expect("a connection");
+        let answer = connection.ask(&post("format=webp&effort=fast&mode=exact&target=4MiB", picture)).await;
+        answer.is_ok_and(|answer| answer.status == 200).then_some(connection)
+    };
+    // Few at a time, and some before: what the first ones need is not theirs alone.
+    let mut open = Vec::new();
+    let (first, all) = (scale.count(500), scale.count(1500));
+    let mut before = 0.0;
+    while open.len() < all {
+        if open.len() == first {
+            before = house.resident_mib();
+        }
+        open.push(client(()).await);
+    }
+    let each = (house.resident_mib() - before) * 1024.0 / (all - first) as f64;
+    let good = open.iter().flatten().count();
+    let measured = format!("{each:.0} KiB each; {good} of {all} x 200");
+    Row::new("idle connections after an answer of 4 MiB", "less than 64 KiB each", measured, each < 64.0 && good == all)
+}
+
+/// Bodies of 40 MB in chunks, of which there is room for one at a time.
+async fn chunked() -> [Row; 2] {
+    const NAME: &str = "16 bodies of 40 MB in chunks";
+    let house = House::open(&[("ENGINE__MEMORY", "128MiB"), ("ENGINE__THREADS", "2")]).await;
+    let (address, base) = (house.address, house.resident_mib());
+    let since = Instant::now();
+    let taken = crowd(16, |_| timeout(Duration::from_secs(60), until_taken(address))).await;
+    let good = taken.iter().filter(|taken| matches!(taken, Ok(415))).count();
+    let measured = format!("{good} of {} read, the last after {:.1?}", taken.len(), since.elapsed());
+    [
+        Row::new(NAME, "all are read within 60 s", measured, good == taken.len()),
+        within_budget(NAME, &house, base, 128.0),
+    ]
+}
+
+/// Sends a body in chunks until it is not refused for want of memory; the status then.
+async fn until_taken(address: SocketAddr) -> u16 {
+    loop {
+        match send_chunked(address).await {
+            Ok(503) | Err(_) => sleep(Duration::from_millis(200)).await,
+            Ok(status) => return status,
+        }
+    }
+}
+
+async fn send_chunked(address: SocketAddr) -> io::Result<u16> {
+    const HEAD: &[u8] = b"POST /compress?target=9KB HTTP/1.1\r\nhost: siege\r\ntransfer-encoding: chunked\r\n\r\n";
+    let chunk = [b"f4240\r\n", &vec![0; 1_000_000][..], b"\r\n"].concat();
+    let mut connection = Connection::open(address).await?;
+    connection.send(HEAD).await?;
+    for _ in 0..40 {
+        if connection.send(&chunk).await.is_err() {
+            break;
+        }
+    }
+    let _ = connection.send(b"0\r\n\r\n").await;
+    connection.status().await
 }
