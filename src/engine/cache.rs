@@ -12,6 +12,9 @@ use crate::job::{Answer, Step};
 /// nodes, about 700 bytes, rounded up.
 const ENTRY_BYTES: usize = 1024;
 
+/// The share of the cache, one in so many, that an answer may fill: one that filled it whole would push out all others.
+const LARGEST_SHARE: u64 = 8;
+
 /// moka refuses a lifetime of over 1000 years.
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
@@ -60,9 +63,9 @@ impl Cache {
         self.kept.get(key).await
     }
 
-    /// Keeps `kept` under `key`; false when it is larger than the whole cache.
+    /// Keeps `kept` under `key`; false when it is larger than an eighth of the cache.
     pub async fn insert(&self, key: Key, kept: Kept) -> bool {
-        let fits = u64::from(kept.weight()) <= self.capacity_bytes;
+        let fits = u64::from(kept.weight()) <= self.capacity_bytes / LARGEST_SHARE;
         if fits {
             self.kept.insert(key, kept).await;
             // Evicts now rather than some time: the bound holds, and the counts below are right.

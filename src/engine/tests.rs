@@ -240,6 +240,18 @@ async fn an_answer_larger_than_the_cache_is_served_and_not_kept() {
 }
 
 #[tokio::test]
+async fn no_answer_fills_more_than_an_eighth_of_the_cache() {
+    let stage = Stage::new(1, 8);
+    let eighth = stage.engine.snapshot().cache.capacity_bytes as usize / 8;
+    // An entry takes less than 2 KiB besides its bytes.
+    let small = stage.run(&"x".repeat(eighth - 2048)).await.unwrap();
+    let large = stage.run(&"x".repeat(eighth + 1)).await.unwrap();
+    assert_eq!((small.source, large.source), (Source::Miss { stored: true }, Source::Miss { stored: false }));
+    assert_eq!(stage.engine.snapshot().cache.entries, 1);
+    assert!(stage.engine.result(&large.id).await.is_none());
+}
+
+#[tokio::test]
 async fn a_leader_that_disconnects_leaves_the_answer_to_the_others() {
     let mut stage = Stage::new(1, 8);
     let (leader, stop) = stage.hold("hold").await;

@@ -159,6 +159,17 @@ async fn the_report_has_every_fact_and_leads_to_the_image() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_not_kept_has_no_url() {
+    // An eighth of it is less than the answer.
+    let house = House::with(|plan| plan.engine.cache_bytes = 64 << 10).await;
+    let request = Request::compress("target=12KB&format=jpeg", &small());
+    let report = house.ask(request.clone().header("accept", "application/json")).await;
+    assert!(report.json()["output"]["url"].is_null(), "{report:?}");
+    let image = house.ask(request).await;
+    assert_eq!(image.header("cache-status"), "bytefit; fwd=miss");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_file_name_is_that_of_the_answer() {
     let house = House::open().await;
     let answer = house.compress("target=12KB&format=jpeg&filename=holiday+1.png", &small()).await;
