@@ -302,6 +302,7 @@ mod tests {
             output: facts(900, Format::Webp),
             target: 1000,
             outcome: Outcome::Quality,
+            cut_short: false,
             padded: false,
             quality: Some(70.0),
             score: None,

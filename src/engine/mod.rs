@@ -22,7 +22,7 @@ use bytes::Bytes;
 use tokio::time::timeout_at;
 
 use crate::codec::Limits;
-use crate::job::{Answer, Effort, Job, JobError, Outcome, Stop};
+use crate::job::{Answer, Effort, Job, JobError, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use crate::panics::{self, Panicked};
 use admission::Admission;
@@ -314,8 +314,7 @@ impl Shared {
         })?;
         self.metrics.job_done(&kept.answer.report, asked.elapsed());
         // The next request may have more time, or find the machine idle.
-        let keepable = kept.answer.report.outcome != Outcome::Deadline;
-        let stored = keepable && self.cache.insert(key, kept.clone()).await;
+        let stored = !kept.answer.report.cut_short && self.cache.insert(key, kept.clone()).await;
         self.metrics.set_cache_bytes(self.cache.bytes());
         Ok(Computed { kept, source: Source::Miss { stored }, queued })
     }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc as signals;
 
 use super::*;
 use crate::codec::{DecodeError, Format};
-use crate::job::{Facts, Formats, Report, StopReason, Timings};
+use crate::job::{Facts, Formats, Outcome, Report, StopReason, Timings};
 
 const MIB: u64 = 1 << 20;
 
@@ -31,6 +31,7 @@ fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {
             output: facts,
             target: job.target,
             outcome,
+            cut_short: false,
             padded: false,
             quality: None,
             score: None,
@@ -40,6 +41,10 @@ fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {
             timings: Timings::default(),
         },
     }
+}
+
+fn cut_short(answer: Answer) -> Answer {
+    Answer { report: Report { cut_short: true, ..answer.report }, ..answer }
 }
 
 fn upload(text: &str, room: Room) -> Upload {
@@ -66,7 +71,7 @@ async fn a_step_that_outlasts_the_deadline_is_not_waited_for() {
     stage.run("next").await.unwrap();
 }
 
-/// Work whose input says what it does: `panic`, `deadline`, `bad header`, `panicking header`, `hold` (until
+/// Work whose input says what it does: `panic`, `deadline` and `missed` (cut short), `bad header`, `panicking header`, `hold` (until
 /// let go), `big` (needs 60 MiB), `heavy` (needs 1000 MiB at the best effort); anything else is answered at once.
 struct Script {
     runs: AtomicUsize,
@@ -94,7 +99,8 @@ impl Work for Script {
             b"heavy" => {
                 Ok(Answer { bytes: format!("{:?}", job.effort).into_bytes(), ..answer(job, input, Outcome::Quality) })
             }
-            b"deadline" => Ok(answer(job, input, Outcome::Deadline)),
+            b"deadline" => Ok(cut_short(answer(job, input, Outcome::Deadline))),
+            b"missed" => Ok(cut_short(answer(job, input, Outcome::Missed))),
             text if text.starts_with(b"hold") || text.starts_with(b"big") => {
                 self.started.send(stop.clone()).unwrap();
                 self.go.lock().unwrap().recv().unwrap();
@@ -222,13 +228,15 @@ async fn an_answer_is_had_by_its_id_while_it_is_kept() {
 }
 
 #[tokio::test]
-async fn an_answer_cut_short_by_the_deadline_is_not_kept() {
+async fn an_answer_cut_short_by_the_deadline_is_not_kept_whatever_its_outcome() {
     let stage = Stage::new(1, 8);
-    let served = stage.run("deadline").await.unwrap();
-    assert_eq!(served.source, Source::Miss { stored: false });
-    assert!(stage.engine.result(&served.id).await.is_none());
-    stage.run("deadline").await.unwrap();
-    assert_eq!(stage.runs(), 2);
+    for input in ["deadline", "missed"] {
+        let served = stage.run(input).await.unwrap();
+        assert_eq!(served.source, Source::Miss { stored: false }, "{input}");
+        assert!(stage.engine.result(&served.id).await.is_none(), "{input}");
+        stage.run(input).await.unwrap();
+    }
+    assert_eq!(stage.runs(), 4);
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ pub fn finish(
         output,
         target: job.target,
         outcome: outcome(candidate.kind, missed, record.cut_short),
+        cut_short: record.cut_short,
         padded: len > unpadded,
         quality: candidate.kind.quality().map(on_scale),
         score: candidate.score,

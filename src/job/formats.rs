@@ -35,25 +35,21 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
         return Ok(candidate);
     }
     let mut best: Option<Candidate> = None;
-    let (mut too_large, mut too_late) = (None, None);
+    let mut refusals = Refusals::default();
     let is_best_effort = bench.job.effort == Effort::Best;
     let ranked = ranked(bench, allowed, cap)?;
-    for (format, outlook) in in_time_first(bench, ranked) {
-        let found = match lossy::candidate(bench, format, cap, outlook) {
-            // A picture too large for one format may fit another.
-            Err(refusal @ JobError::Encode(EncodeError::TooLarge { .. })) => {
-                too_large.get_or_insert(refusal);
-                None
-            }
-            // Another format may be faster.
-            Err(late @ JobError::DeadlineExceeded { .. }) => {
-                bench.note_cut();
-                too_late.get_or_insert(late);
-                None
-            }
-            found => found?,
-        };
-        let Some(mut candidate) = found else { continue };
+    let best_looking = ranked.first().copied();
+    let formats = in_time_first(bench, ranked);
+    let is_chosen_by_time = formats.first().copied() != best_looking;
+    for expected in formats {
+        if best.is_some() && bench.stop_reason().is_some() {
+            bench.note_cut();
+            break;
+        }
+        let Some(mut candidate) = in_format(bench, expected, cap, &mut refusals)? else { continue };
+        if is_chosen_by_time {
+            bench.note_cut();
+        }
         if bench.job.min_score.is_some() || is_best_effort && bench.has_time_to_score() {
             candidate.score = Some(bench.score(&candidate)?);
         } else if is_best_effort {
@@ -66,14 +62,52 @@ pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candi
         }
         bench.has_answer = best.as_ref().is_some_and(|best| meets_score(bench.job, best));
         let good_enough = !is_best_effort && bench.has_answer;
-        if good_enough || bench.is_cut() || bench.stop_reason().is_some() {
+        if good_enough || bench.is_cut() {
             break;
         }
     }
-    match (best, too_large.or(too_late)) {
+    match (best, refusals.too_late.or(refusals.too_large)) {
         (Some(candidate), _) => accept(bench.job, candidate),
         (None, Some(refusal)) if bench.smallest().is_none() => Err(refusal),
         (None, _) => Err(bench.unreachable()),
+    }
+}
+
+/// Why formats could not be tried: the first of each kind.
+#[derive(Default)]
+struct Refusals {
+    too_late: Option<JobError>,
+    too_large: Option<JobError>,
+}
+
+/// The best file of a format within `cap`; none when no setting reaches it, or for what `refusals` then tells.
+///
+/// # Errors
+/// [`JobError::Encode`], [`JobError::Cancelled`].
+fn in_format(
+    bench: &mut Workbench,
+    (format, outlook): Expected,
+    cap: u64,
+    refusals: &mut Refusals,
+) -> Result<Option<Candidate>, JobError> {
+    match lossy::candidate(bench, format, cap, outlook) {
+        // A picture too large for one format may fit another.
+        Err(refusal @ JobError::Encode(EncodeError::TooLarge { .. })) => {
+            refusals.too_large.get_or_insert(refusal);
+            Ok(None)
+        }
+        // Another format may be faster.
+        Err(late @ JobError::DeadlineExceeded { .. }) => {
+            bench.note_cut();
+            refusals.too_late.get_or_insert(late);
+            Ok(None)
+        }
+        // The search may have been stopped between two sizes.
+        Ok(None) if bench.stop_reason().is_some() => {
+            bench.note_cut();
+            Ok(None)
+        }
+        found => found,
     }
 }
 
@@ -108,12 +142,8 @@ fn meets_score(job: &Job, candidate: &Candidate) -> bool {
 /// `ranked` with those first that there is time for.
 fn in_time_first(bench: &mut Workbench, ranked: Vec<Expected>) -> Vec<Expected> {
     let (in_time, late): (Vec<Expected>, Vec<Expected>) =
-        ranked.iter().partition(|(format, _)| bench.has_time_for_format(*format));
-    let formats = [in_time, late].concat();
-    if formats.first() != ranked.first() {
-        bench.note_cut();
-    }
-    formats
+        ranked.into_iter().partition(|(format, _)| bench.has_time_for_format(*format));
+    [in_time, late].concat()
 }
 
 /// The allowed formats, the best-looking first: those that keep an alpha channel before those that flatten it, then by

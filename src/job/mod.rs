@@ -94,6 +94,17 @@ pub fn outlooks(job: &Job, picture: &Picture, formats: &[codec::Format]) -> Resu
 
 /// The best-looking candidate that meets the job, over the allowed formats.
 fn fit(bench: &mut Workbench, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
+    match fit_or_miss(bench, allowed, input) {
+        // What the deadline cut off might have met the job: how near the rest came is not how near it can be.
+        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if bench.is_cut() => {
+            Err(JobError::DeadlineExceeded { deadline: bench.job.deadline })
+        }
+        other => other,
+    }
+}
+
+/// As [`fit`], or the smallest answer found where the job asks for that.
+fn fit_or_miss(bench: &mut Workbench, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
     let target = bench.job.target;
     // Never larger than what came in, where that could have been the answer's format; rather than miss that, a picture
     // is made smaller.
@@ -124,4 +135,41 @@ fn check_asked_size(job: &Job, probe: &codec::Probe, limits: &Limits) -> Result<
     let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
     let (width, height) = transform::resized_size(width, height, resize);
     Ok(limits.check_size(probe.format, width, height)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::codec::{Format, Metadata};
+    use crate::picture::Layout;
+
+    /// What a fit comes to of which the deadline cut a part off.
+    fn cut_fit(job: &Job) -> Result<Candidate, JobError> {
+        let pixels = (0..64 * 48 * 3u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let picture = Picture::new(64, 48, Layout::Rgb, pixels);
+        let views = Views { asked: &picture, bare: &picture, flat: &picture };
+        let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now() + Duration::from_secs(3600)));
+        let mut bench = Workbench::new(job, views, Format::Bmp, &metadata, &stop);
+        bench.note_cut();
+        fit(&mut bench, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 })
+    }
+
+    #[test]
+    fn no_smallest_size_and_no_best_score_is_named_where_the_deadline_cut_something_off() {
+        let unreachable = Job { downscale: false, ..Job::new(40, Formats::Among(vec![Format::Jpeg])) };
+        let too_poor = Job { target: 2_000, min_score: Some(99.0), ..unreachable.clone() };
+        for job in [unreachable, too_poor] {
+            let late = JobError::DeadlineExceeded { deadline: job.deadline };
+            assert_eq!(cut_fit(&job).unwrap_err(), late, "{job:?}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_that_was_found_in_time_is_given_where_it_is_asked_for() {
+        let formats = Formats::Among(vec![Format::Jpeg]);
+        let job = Job { downscale: false, on_miss: OnMiss::Smallest, ..Job::new(40, formats) };
+        assert!(cut_fit(&job).unwrap().len() > 40);
+    }
 }

@@ -18,6 +18,9 @@ pub struct Report {
     pub output: Facts,
     pub target: u64,
     pub outcome: Outcome,
+    /// Whether the deadline ended the search early, or chose a format or kept one from being tried: with more time the
+    /// answer might be another.
+    pub cut_short: bool,
     /// Whether bytes without picture content were added to reach a size.
     pub padded: bool,
     /// The quality of the encode, 1 to 100; none for lossless answers and passthrough.

@@ -53,6 +53,7 @@ fn echo(job: &Job, input: &[u8]) -> Answer {
         output: facts,
         target: job.target,
         outcome: Outcome::Quality,
+        cut_short: false,
         padded: false,
         quality: Some(71.4),
         score: None,
