@@ -219,6 +219,11 @@ impl Admission {
         u64::from(self.memory_mib) * MIB
     }
 
+    /// Memory that bodies, and answers on their way, may take together, in bytes.
+    pub fn body_memory_bytes(&self) -> u64 {
+        self.hall.bytes()
+    }
+
     /// Memory that bodies and jobs at work may need together, in bytes.
     pub fn memory_limit_bytes(&self) -> u64 {
         self.memory_limit_bytes

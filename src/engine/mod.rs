@@ -22,7 +22,7 @@ use bytes::Bytes;
 use tokio::time::timeout_at;
 
 use crate::codec::Limits;
-use crate::job::{Answer, Effort, Job, JobError, Stop};
+use crate::job::{self, Answer, Effort, Job, JobError, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use crate::panics::{self, Panicked};
 use admission::Admission;
@@ -345,13 +345,28 @@ impl Shared {
     /// The memory that `job` needs; its effort is lowered where it would need more than all jobs may have together.
     fn fit_into_memory(&self, job: &mut Job, input: &[u8]) -> Result<u64, JobError> {
         if job.effort == Effort::Best {
-            match self.work.memory_needed(job, input, &self.limits, self.admission.job_memory_bytes()) {
-                Err(JobError::TooMuchMemory { .. }) => job.effort = Effort::Balanced,
+            match self.memory_needed(job, input, self.admission.job_memory_bytes()) {
+                Err(JobError::TooMuchMemory { .. } | JobError::TooMuchPadding { .. }) => job.effort = Effort::Balanced,
                 needed => return needed,
             }
         }
         // Whoever needs more than jobs may have together works alone, in the memory of bodies too.
-        self.work.memory_needed(job, input, &self.limits, self.admission.memory_limit_bytes())
+        self.memory_needed(job, input, self.admission.memory_limit_bytes())
+    }
+
+    /// The memory that `job` needs of what is `available`; its answer must find room on its way out, too.
+    fn memory_needed(&self, job: &Job, input: &[u8], available: u64) -> Result<u64, JobError> {
+        let largest_answer = self.admission.body_memory_bytes();
+        let needed = self.work.memory_needed(job, input, &self.limits, available);
+        match (needed, job::padded_size(job)) {
+            (Err(JobError::TooMuchPadding { parameter, bytes, limit }), _) => {
+                Err(JobError::TooMuchPadding { parameter, bytes, limit: limit.min(largest_answer) })
+            }
+            (Ok(_), Some((parameter, bytes))) if bytes > largest_answer => {
+                Err(JobError::TooMuchPadding { parameter, bytes, limit: largest_answer })
+            }
+            (needed, _) => needed,
+        }
     }
 
     /// Works on this thread, unless there is no reason left to.

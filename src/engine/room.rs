@@ -14,6 +14,7 @@ const UNIT: u64 = 64 << 10;
 /// The room that all bodies share.
 pub struct Hall {
     units: Arc<Semaphore>,
+    bytes: u64,
     metrics: Arc<Metrics>,
 }
 
@@ -39,10 +40,15 @@ pub struct Full {
 }
 
 impl Hall {
-    /// Room for `bytes`.
+    /// Room for `bytes`, in whole units.
     pub fn new(bytes: u64, metrics: Arc<Metrics>) -> Hall {
         let units = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Hall { units: Arc::new(Semaphore::new(units)), metrics }
+        Hall { units: Arc::new(Semaphore::new(units)), bytes: units as u64 * UNIT, metrics }
+    }
+
+    /// All the room that there is, taken or not.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// A room of no size yet; whoever finds none may come back after `retry_after`.

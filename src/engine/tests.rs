@@ -10,7 +10,7 @@ use tokio::sync::mpsc as signals;
 
 use super::*;
 use crate::codec::{DecodeError, Format};
-use crate::job::{Facts, Formats, Outcome, Report, StopReason, Timings};
+use crate::job::{Facts, Formats, Mode, Outcome, Report, SizeParameter, StopReason, Timings};
 
 const MIB: u64 = 1 << 20;
 
@@ -56,6 +56,18 @@ async fn effort_is_lowered_where_there_is_not_the_memory_for_it() {
     let stage = Stage::new(1, 4);
     let served = stage.run_job("heavy", Job { effort: Effort::Best, ..job() }).await.unwrap();
     assert_eq!(served.answer.bytes, b"Balanced");
+}
+
+#[tokio::test]
+async fn a_size_to_pad_to_is_refused_that_would_find_no_room_on_its_way_out() {
+    let stage = Stage::new(1, 4);
+    let exact = |target| stage.run_job("picture", Job { target, mode: Mode::Exact, ..job() });
+    let refused = exact(25 * MIB + 1).await.unwrap_err();
+    let EngineError::Job(error) = refused else { panic!("{refused:?}") };
+    let parameter = SizeParameter::Target;
+    assert_eq!(*error, JobError::TooMuchPadding { parameter, bytes: 25 * MIB + 1, limit: 25 * MIB });
+    assert_eq!(stage.runs(), 0);
+    assert!(exact(25 * MIB).await.is_ok());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ pub trait Work: Send + Sync + 'static {
     /// job queues, and not on the pool.
     ///
     /// # Errors
-    /// [`JobError::TooMuchMemory`] where that is over `available`, and others when the header already shows that the
+    /// [`JobError::TooMuchMemory`] or [`JobError::TooMuchPadding`] where that is over `available`, and others when the header already shows that the
     /// job can't be done.
     fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError>;
 

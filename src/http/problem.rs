@@ -193,6 +193,11 @@ impl From<&JobError> for Problem {
                     .with("needed_bytes", *needed)
                     .with("available_bytes", *available)
             }
+            JobError::TooMuchPadding { parameter, bytes, limit } => Problem::new(Kind::InvalidParameter, detail)
+                .with("parameter", parameter.name())
+                .with("given", bytes.to_string())
+                .with("allowed", format!("up to {limit} bytes"))
+                .with("limit_bytes", *limit),
             JobError::TargetUnreachable { target, smallest, nearest } => {
                 let problem = Problem::new(Kind::TargetUnreachable, detail)
                     .with("target", *target)

@@ -20,6 +20,9 @@ pub enum JobError {
          are: send a smaller one, or ask for less"
     )]
     TooMuchMemory { width: u32, height: u32, needed: u64, available: u64 },
+    /// The size that the answer is to be padded to takes more memory than there is; `limit` is the largest that does not.
+    #[error("{}: {bytes} bytes take more memory than there is, allowed: up to {limit} bytes", .parameter.name())]
+    TooMuchPadding { parameter: SizeParameter, bytes: u64, limit: u64 },
     /// No setting reaches the target; in mode close, where one lands outside the tolerance, `nearest` tells how near.
     #[error("{}", miss(*target, smallest, *nearest))]
     TargetUnreachable { target: u64, smallest: Smallest, nearest: Option<Nearest> },
@@ -35,6 +38,24 @@ pub enum JobError {
     /// Nobody waited any more.
     #[error("cancelled")]
     Cancelled,
+}
+
+/// What asks for a size that an answer is padded to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeParameter {
+    /// The target, in mode exact.
+    Target,
+    MinBytes,
+}
+
+impl SizeParameter {
+    /// The parameter's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SizeParameter::Target => "target",
+            SizeParameter::MinBytes => "min_bytes",
+        }
+    }
 }
 
 /// The size nearest to a target that was to be met within `tolerance` bytes to either side.

@@ -3,7 +3,7 @@
 use crate::codec::{Format, Limits, Probe};
 use crate::picture::{Orientation, transform};
 
-use super::{Effort, Formats, Job, JobError, check_asked_size, finish, formats, lossless};
+use super::{Effort, Formats, Job, JobError, Mode, SizeParameter, check_asked_size, formats, lossless};
 
 /// Bytes that the encoder of `format` holds at its peak, beside the picture. Estimates from what each encoder
 /// allocates, on the high side.
@@ -33,20 +33,35 @@ const PADDED_COPIES: u64 = 3;
 /// Bytes of memory that the job needs at its peak, estimated from the header.
 ///
 /// # Errors
-/// [`JobError::TooMuchMemory`] where that is over `available`; [`JobError::KeepUnwritable`] and
-/// [`JobError::Decode`] where the header alone tells that the job can't be done.
+/// [`JobError::TooMuchMemory`] where the picture takes more than `available`, [`JobError::TooMuchPadding`] where the size
+/// that it is padded to does; [`JobError::KeepUnwritable`] and [`JobError::Decode`] where the header alone tells that the
+/// job can't be done.
 pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) -> Result<u64, JobError> {
     formats::allowed(job, probe.format)?;
     check_asked_size(job, probe, limits)?;
     let needed = bytes_at_peak(probe, job);
-    if needed > available {
+    let Some(left) = available.checked_sub(needed) else {
         let (width, height) = (probe.width, probe.height);
         return Err(JobError::TooMuchMemory { width, height, needed, available });
+    };
+    let Some((parameter, bytes)) = padded_size(job) else { return Ok(needed) };
+    let limit = left / PADDED_COPIES;
+    if bytes > limit {
+        return Err(JobError::TooMuchPadding { parameter, bytes, limit });
     }
-    Ok(needed)
+    Ok(needed + bytes * PADDED_COPIES)
 }
 
-/// Decoding, transforming, encoding, scoring, padding. Errs high.
+/// The size that an answer to `job` is padded to where it is smaller, and what asks for it.
+pub fn padded_size(job: &Job) -> Option<(SizeParameter, u64)> {
+    match job.mode {
+        Mode::Exact => Some((SizeParameter::Target, job.target)),
+        Mode::Fit { min_bytes } => min_bytes.map(|bytes| (SizeParameter::MinBytes, bytes)),
+        Mode::Close { .. } => None,
+    }
+}
+
+/// Decoding, transforming, encoding, scoring: everything but padding. Errs high.
 fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
     let pixels = u64::from(probe.width) * u64::from(probe.height);
     let size = worked_size(probe, job);
@@ -77,9 +92,8 @@ fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
         (false, Orientation::Upright) => 4,
         (false, _) => 6,
     };
-    let padded = finish::wanted_size(&job.mode, job.target, 0).saturating_mul(PADDED_COPIES);
     let pictures = probe.decode_bytes.max(pixels.saturating_mul(transforming)).saturating_add(worked.saturating_mul(4));
-    pictures.saturating_add(views).saturating_add(at_work).saturating_add(padded)
+    pictures.saturating_add(views).saturating_add(at_work)
 }
 
 /// Size of the picture that is encoded: the input's, or that which resizing asks for.
@@ -94,7 +108,6 @@ fn worked_size(probe: &Probe, job: &Job) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Mode;
 
     fn needed(width: u32, height: u32, format: Format) -> u64 {
         let orientation = Orientation::Upright;
@@ -117,6 +130,23 @@ mod tests {
         assert_eq!(needed(&exact, u64::MAX), Ok(23_000_000), "padding takes memory too");
         let lossless = Job { quality: 95.0, formats: Formats::Among(vec![Format::Webp]), ..job };
         assert_eq!(needed(&lossless, u64::MAX), Ok(44_000_000));
+    }
+
+    #[test]
+    fn a_size_to_pad_to_that_takes_too_much_is_named_with_the_largest_that_does_not() {
+        let (animated, alpha, decode_bytes, orientation) = (false, false, 0, Orientation::Upright);
+        let probe =
+            Probe { format: Format::Jpeg, width: 1000, height: 1000, animated, alpha, orientation, decode_bytes };
+        let needed = |job: &Job| memory_needed(&probe, job, &Limits::default(), 50_000_000);
+        let job = |target| Job { quality: 90.0, mode: Mode::Exact, ..Job::new(target, Formats::Keep) };
+        let refusal = |parameter| Err(JobError::TooMuchPadding { parameter, bytes: 10_000_001, limit: 10_000_000 });
+        assert_eq!(needed(&job(10_000_000)), Ok(50_000_000));
+        assert_eq!(needed(&job(10_000_001)), refusal(SizeParameter::Target));
+        let min_bytes = |bytes| Job { mode: Mode::Fit { min_bytes: Some(bytes) }, ..job(20_000_000) };
+        assert_eq!(needed(&min_bytes(10_000_001)), refusal(SizeParameter::MinBytes));
+        assert_eq!(needed(&min_bytes(0)), Ok(20_000_000), "a target alone takes nothing");
+        let huge = memory_needed(&probe, &job(u64::MAX), &Limits::default(), u64::MAX);
+        assert!(matches!(huge, Err(JobError::TooMuchPadding { .. })));
     }
 
     #[test]

@@ -17,8 +17,8 @@ mod report;
 mod spec;
 mod workbench;
 
-pub use error::{JobError, Nearest, Smallest};
-pub use memory::memory_needed;
+pub use error::{JobError, Nearest, SizeParameter, Smallest};
+pub use memory::{memory_needed, padded_size};
 pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
 pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
 

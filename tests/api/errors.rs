@@ -95,6 +95,25 @@ async fn too_many_pixels_are_refused_by_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_size_to_pad_to_that_there_is_no_memory_for_is_named_with_the_largest_that_there_is() {
+    let house = House::with(|plan| plan.engine.memory_mib = 64).await;
+    for (query, parameter) in [
+        ("target=300MB&mode=exact&format=webp", "target"),
+        ("target=400MB&min_bytes=300000000&format=jpeg", "min_bytes"),
+        ("target=300MB&mode=exact&effort=best", "target"),
+    ] {
+        let problem = house.compress(query, &small()).await.problem(400, "invalid_parameter");
+        assert_eq!(problem["parameter"], parameter, "{query}: {problem}");
+        assert_eq!(problem["given"], "300000000", "{query}: {problem}");
+        let limit = problem["limit_bytes"].as_u64().unwrap();
+        assert!(limit > 1_000_000 && problem["allowed"].as_str().unwrap().contains(&limit.to_string()), "{problem}");
+        let allowed = query.replace("300MB", &limit.to_string()).replace("300000000", &limit.to_string());
+        let answer = house.compress(&allowed, &small()).await;
+        assert_eq!((answer.status, answer.body.len() as u64), (200, limit), "{allowed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_target_names_the_smallest() {
     let house = House::open().await;
     let query = "target=40&format=jpeg&downscale=never";
