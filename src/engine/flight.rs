@@ -14,23 +14,24 @@ use tokio::task::AbortHandle;
 use crate::job::Stop;
 
 /// The computations at work, by key.
-pub struct Flights<K, T> {
-    board: Arc<Board<K, T>>,
+pub struct Flights<K, I, T> {
+    board: Arc<Board<K, I, T>>,
 }
 
-struct Board<K, T> {
-    flights: Mutex<Departures<K, T>>,
+struct Board<K, I, T> {
+    flights: Mutex<Departures<K, I, T>>,
 }
 
-struct Departures<K, T> {
-    by_key: HashMap<K, Flight<T>>,
+struct Departures<K, I, T> {
+    by_key: HashMap<K, Flight<I, T>>,
     /// Number of the next flight: tells one apart from its successor under the same key.
     next: u64,
 }
 
-struct Flight<T> {
+struct Flight<I, T> {
     number: u64,
     passengers: usize,
+    input: I,
     stop: Stop,
     task: AbortHandle,
     landed: watch::Receiver<Option<T>>,
@@ -40,29 +41,31 @@ struct Flight<T> {
 ///
 /// # Cancel
 /// Dropping the last one of a computation stops it.
-pub struct Passenger<K: Eq + Hash + Copy, T> {
-    board: Arc<Board<K, T>>,
+pub struct Passenger<K: Eq + Hash + Copy, I, T> {
+    board: Arc<Board<K, I, T>>,
     key: K,
     number: u64,
-    leads: bool,
+    /// What the computation works on; none for the one who brought it.
+    input: Option<I>,
     landed: watch::Receiver<Option<T>>,
 }
 
-impl<K, T> Flights<K, T>
+impl<K, I, T> Flights<K, I, T>
 where
     K: Eq + Hash + Copy + Send + 'static,
+    I: Clone + Send + 'static,
     T: Clone + Send + Sync + 'static,
 {
     /// No computations.
-    pub fn new() -> Flights<K, T> {
+    pub fn new() -> Flights<K, I, T> {
         let flights = Mutex::new(Departures { by_key: HashMap::new(), next: 0 });
         Flights { board: Arc::new(Board { flights }) }
     }
 
-    /// Joins the computation under `key`, or starts `work` as one; `stop` is what `work` asks.
+    /// Joins the computation under `key`, or starts `work` on `input` as one; `stop` is what `work` asks.
     ///
-    /// Call it inside a tokio runtime: the computation is a task there.
-    pub fn join<F>(&self, key: K, stop: Stop, work: impl FnOnce() -> F) -> Passenger<K, T>
+    /// Equal keys have equal inputs: who joins lets go of its own and shares the one at work. Call it inside a tokio runtime: the computation is a task there.
+    pub fn join<F>(&self, key: K, stop: Stop, input: I, work: impl FnOnce(I) -> F) -> Passenger<K, I, T>
     where
         F: Future<Output = T> + Send + 'static,
     {
@@ -72,23 +75,31 @@ where
             Entry::Occupied(mut flight) => {
                 let flight = flight.get_mut();
                 flight.passengers += 1;
-                self.passenger(key, flight, false)
+                self.passenger(key, flight, Some(flight.input.clone()))
             }
             Entry::Vacant(place) => {
-                let flight = place.insert(self.depart(key, number, stop, work()));
-                let passenger = self.passenger(key, flight, true);
+                let task = work(input.clone());
+                let flight = place.insert(self.depart(key, number, stop, input, task));
+                let passenger = self.passenger(key, flight, None);
                 departures.next += 1;
                 passenger
             }
         }
     }
 
-    fn passenger(&self, key: K, flight: &Flight<T>, leads: bool) -> Passenger<K, T> {
+    fn passenger(&self, key: K, flight: &Flight<I, T>, input: Option<I>) -> Passenger<K, I, T> {
         let landed = flight.landed.clone();
-        Passenger { board: Arc::clone(&self.board), key, number: flight.number, leads, landed }
+        Passenger { board: Arc::clone(&self.board), key, number: flight.number, input, landed }
     }
 
-    fn depart(&self, key: K, number: u64, stop: Stop, work: impl Future<Output = T> + Send + 'static) -> Flight<T> {
+    fn depart(
+        &self,
+        key: K,
+        number: u64,
+        stop: Stop,
+        input: I,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Flight<I, T> {
         let (land, landed) = watch::channel(None);
         let arrival = Arrival { board: Arc::clone(&self.board), key, number };
         let task = async move {
@@ -99,21 +110,21 @@ where
             let _ = land.send(Some(result));
         };
         let task = tokio::spawn(task).abort_handle();
-        Flight { number, passengers: 1, stop, task, landed }
+        Flight { number, passengers: 1, input, stop, task, landed }
     }
 }
 
-impl<K, T> Board<K, T> {
+impl<K, I, T> Board<K, I, T> {
     /// A poisoned lock still guards a whole board: nothing that can panic runs between two changes.
-    fn lock(&self) -> MutexGuard<'_, Departures<K, T>> {
+    fn lock(&self) -> MutexGuard<'_, Departures<K, I, T>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Eq + Hash + Copy, T: Clone> Passenger<K, T> {
-    /// Whether this one started the computation.
-    pub fn leads(&self) -> bool {
-        self.leads
+impl<K: Eq + Hash + Copy, I, T: Clone> Passenger<K, I, T> {
+    /// What the computation works on, where another one started it.
+    pub fn input_of_another(&mut self) -> Option<I> {
+        self.input.take()
     }
 
     /// The result; none when the computation's task died.
@@ -123,7 +134,7 @@ impl<K: Eq + Hash + Copy, T: Clone> Passenger<K, T> {
     }
 }
 
-impl<K: Eq + Hash + Copy, T> Drop for Passenger<K, T> {
+impl<K: Eq + Hash + Copy, I, T> Drop for Passenger<K, I, T> {
     fn drop(&mut self) {
         let mut departures = self.board.lock();
         let Entry::Occupied(mut flight) = departures.by_key.entry(self.key) else { return };
@@ -143,13 +154,13 @@ impl<K: Eq + Hash + Copy, T> Drop for Passenger<K, T> {
 }
 
 /// Takes a flight off the board when its task ends, however it ends.
-struct Arrival<K: Eq + Hash + Copy, T> {
-    board: Arc<Board<K, T>>,
+struct Arrival<K: Eq + Hash + Copy, I, T> {
+    board: Arc<Board<K, I, T>>,
     key: K,
     number: u64,
 }
 
-impl<K: Eq + Hash + Copy, T> Drop for Arrival<K, T> {
+impl<K: Eq + Hash + Copy, I, T> Drop for Arrival<K, I, T> {
     fn drop(&mut self) {
         if let Entry::Occupied(flight) = self.board.lock().by_key.entry(self.key)
             && flight.get().number == self.number
@@ -175,12 +186,12 @@ mod tests {
 
     #[tokio::test]
     async fn everyone_who_joins_gets_the_one_result() {
-        let flights = Flights::<u8, usize>::new();
+        let flights = Flights::<u8, (), usize>::new();
         let (count, (open, gate)) = (Arc::new(AtomicUsize::new(0)), oneshot::channel::<()>());
         let mut gate = Some(gate);
         let passengers: Vec<_> = (0..30)
             .map(|_| {
-                flights.join(1, stop(), || {
+                flights.join(1, stop(), (), |()| {
                     let (count, gate) = (Arc::clone(&count), gate.take());
                     async move {
                         gate.expect("one flight departs").await.unwrap();
@@ -189,7 +200,7 @@ mod tests {
                 })
             })
             .collect();
-        assert_eq!(passengers.iter().filter(|passenger| passenger.leads()).count(), 1);
+        assert_eq!(passengers.iter().filter(|passenger| passenger.input.is_none()).count(), 1);
         open.send(()).unwrap();
         for passenger in passengers {
             assert_eq!(passenger.landed().await, Some(0));
@@ -199,14 +210,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_leader_that_leaves_stops_nothing_while_others_wait() {
-        let flights = Flights::<u8, &str>::new();
+        let flights = Flights::<u8, (), &str>::new();
         let (open, gate) = oneshot::channel::<()>();
         let stop = stop();
-        let leader = flights.join(1, stop.clone(), || async {
+        let leader = flights.join(1, stop.clone(), (), |()| async {
             gate.await.unwrap();
             "done"
         });
-        let other = flights.join(1, stop.clone(), || async { "restarted" });
+        let other = flights.join(1, stop.clone(), (), |()| async { "restarted" });
         drop(leader);
         open.send(()).unwrap();
         assert_eq!(other.landed().await, Some("done"));
@@ -215,46 +226,59 @@ mod tests {
 
     #[tokio::test]
     async fn the_last_to_leave_stops_the_computation_and_the_next_starts_anew() {
-        let flights = Flights::<u8, &str>::new();
+        let flights = Flights::<u8, (), &str>::new();
         let (mut dropped, held) = oneshot::channel::<()>();
         let stop = stop();
-        let first = flights.join(1, stop.clone(), || async {
+        let first = flights.join(1, stop.clone(), (), |()| async {
             held.await.unwrap();
             "first"
         });
-        let second = flights.join(1, stop.clone(), || async { "second" });
+        let second = flights.join(1, stop.clone(), (), |()| async { "second" });
         drop(first);
         assert_eq!(stop.reason(), None);
         drop(second);
         assert_eq!(stop.reason(), Some(StopReason::Cancelled));
-        let next = flights.join(1, self::stop(), || async { "next" });
-        assert!(next.leads());
+        let next = flights.join(1, self::stop(), (), |()| async { "next" });
+        assert!(next.input.is_none(), "it leads");
         assert_eq!(next.landed().await, Some("next"));
         dropped.closed().await;
     }
 
     #[tokio::test]
     async fn a_computation_that_panics_fails_its_passengers_only() {
-        let flights = Flights::<u8, &str>::new();
-        let first = flights.join(1, stop(), || async { panic!("a bug") });
-        let second = flights.join(1, stop(), || async { "second" });
+        let flights = Flights::<u8, (), &str>::new();
+        let first = flights.join(1, stop(), (), |()| async { panic!("a bug") });
+        let second = flights.join(1, stop(), (), |()| async { "second" });
         assert_eq!((first.landed().await, second.landed().await), (None, None));
-        assert_eq!(flights.join(1, stop(), || async { "again" }).landed().await, Some("again"));
+        assert_eq!(flights.join(1, stop(), (), |()| async { "again" }).landed().await, Some("again"));
     }
 
     #[tokio::test]
     async fn other_keys_fly_on_their_own() {
-        let flights = Flights::<u8, &str>::new();
-        let one = flights.join(1, stop(), || async { "one" });
-        let two = flights.join(2, stop(), || async { "two" });
+        let flights = Flights::<u8, (), &str>::new();
+        let one = flights.join(1, stop(), (), |()| async { "one" });
+        let two = flights.join(2, stop(), (), |()| async { "two" });
         assert_eq!((one.landed().await, two.landed().await), (Some("one"), Some("two")));
     }
 
     #[tokio::test]
     async fn a_flight_that_landed_is_off_the_board() {
-        let flights = Flights::<u8, &str>::new();
-        let first = flights.join(1, stop(), || async { "first" });
+        let flights = Flights::<u8, (), &str>::new();
+        let first = flights.join(1, stop(), (), |()| async { "first" });
         assert_eq!(first.landed().await, Some("first"));
         assert!(flights.board.lock().by_key.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_joins_shares_the_input_at_work_and_lets_go_of_its_own() {
+        let flights = Flights::<u8, Arc<str>, usize>::new();
+        let (first, second): (Arc<str>, Arc<str>) = ("picture".into(), "picture".into());
+        let mut leader = flights.join(1, stop(), first.clone(), |input| async move { input.len() });
+        let mut other = flights.join(1, stop(), second.clone(), |_| async { 0 });
+        assert_eq!(Arc::strong_count(&second), 1);
+        assert!(leader.input_of_another().is_none());
+        assert!(Arc::ptr_eq(&other.input_of_another().unwrap(), &first));
+        assert_eq!((leader.landed().await, other.landed().await), (Some(7), Some(7)));
+        assert_eq!(Arc::strong_count(&first), 1);
     }
 }

@@ -28,7 +28,7 @@ use crate::panics::{self, Panicked};
 use admission::Admission;
 pub use admission::Entry;
 use cache::{Cache, Kept};
-use flight::Flights;
+use flight::{Flights, Passenger};
 use key::Key;
 use pool::Pool;
 pub use room::{Full, Room};
@@ -40,6 +40,10 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
 /// From the deadline to the moment that nobody waits any longer for a job to notice it: time to finish the best answer
 /// so far.
 const GRACE: Duration = Duration::from_millis(150);
+
+/// Who waited on another's request and has less time left than this does not try again: a picture of a megapixel is
+/// decoded and encoded in about as much.
+const WORTH_A_TRY: Duration = Duration::from_millis(50);
 
 /// Sizes of the engine; see config/default.toml for what each buys.
 #[derive(Clone, Debug)]
@@ -113,7 +117,7 @@ pub enum EngineError {
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
-    flights: Arc<Flights<Key, Result<Computed, EngineError>>>,
+    flights: Arc<Flights<Key, Upload, Result<Computed, EngineError>>>,
 }
 
 /// What requests and computations share.
@@ -154,6 +158,16 @@ pub struct CacheStats {
     pub capacity_bytes: u64,
     pub hits: u64,
     pub misses: u64,
+}
+
+impl Computed {
+    /// The same for a request that waited on the one it was computed for.
+    fn collapsed(mut self) -> Computed {
+        if let Source::Miss { stored } = self.source {
+            self.source = Source::Collapsed { stored };
+        }
+        self
+    }
 }
 
 impl From<JobError> for EngineError {
@@ -202,7 +216,8 @@ impl Engine {
     }
 
     /// Answers `job` on `upload`: from the cache, from an identical request at work, or by computing it.
-    /// The job's deadline counts from now; whoever waits on an identical request has that one's deadline.
+    /// The job's deadline counts from now. An identical request that came first has less time: where that one is refused
+    /// for want of time or room, or its answer cut short, whoever waited on it tries again, once.
     ///
     /// # Errors
     /// Every variant of [`EngineError`].
@@ -212,33 +227,42 @@ impl Engine {
     /// it stops before its next step. So it does when the deadline passes in the middle of one.
     pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let asked = Instant::now();
-        let shared = &self.shared;
-        let key = Key::new(&upload.hash, &job);
-        if let Some(kept) = shared.cache.get(&key).await {
-            shared.metrics.cache_request(CacheResult::Hit);
-            return Ok(shared.serve(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }));
+        let stop_at = asked + job.deadline.min(LONGEST_DEADLINE);
+        let request = Asked { key: Key::new(&upload.hash, &job), job, asked, stop_at };
+        if let Some(kept) = self.shared.cache.get(&request.key).await {
+            self.shared.metrics.cache_request(CacheResult::Hit);
+            let hit = Computed { kept, source: Source::Hit, queued: Duration::ZERO };
+            return Ok(self.shared.serve(request.key, hit));
         }
-        let deadline = job.deadline;
-        let stop_at = asked + deadline.min(LONGEST_DEADLINE);
+        let computed = self.computed(&request, upload).await?;
+        Ok(self.shared.serve(request.key, computed))
+    }
+
+    /// What comes of `request`; where another's lack of time decided that, what comes of a second attempt.
+    async fn computed(&self, request: &Asked, upload: Upload) -> Result<Computed, EngineError> {
+        let (first, input) = self.attempt(request, upload).await;
+        let Some(input) = input.filter(|_| request.may_do_better(&first)) else { return first };
+        let (second, _) = self.attempt(request, input).await;
+        if second.is_err() && first.is_ok() { first } else { second }
+    }
+
+    /// What comes of `request` by its deadline, and its input where it waited on an identical one.
+    async fn attempt(&self, request: &Asked, upload: Upload) -> (Result<Computed, EngineError>, Option<Upload>) {
+        let mut passenger = self.join(request, upload);
+        let Some(input) = passenger.input_of_another() else { return (landed(request, passenger).await, None) };
+        self.shared.metrics.cache_request(CacheResult::Collapsed);
+        (landed(request, passenger).await.map(Computed::collapsed), Some(input))
+    }
+
+    /// Joins the identical request at work, or sets out to compute what is asked for.
+    fn join(&self, request: &Asked, upload: Upload) -> Passenger<Key, Upload, Result<Computed, EngineError>> {
+        let Asked { key, asked, stop_at, .. } = *request;
         let stop = Stop::at(stop_at);
         let work_stop = stop.clone();
-        let passenger = self.flights.join(key, stop, || {
-            let task = Task { key, input: upload, job, asked, stop_at, stop: work_stop };
-            Arc::clone(shared).compute(task)
-        });
-        let leads = passenger.leads();
-        if !leads {
-            shared.metrics.cache_request(CacheResult::Collapsed);
-        }
-        // A step that can't be interrupted must not keep the client waiting.
-        let landed = timeout_at((stop_at + GRACE).into(), passenger.landed()).await;
-        let landed = landed.map_err(|_| JobError::DeadlineExceeded { deadline })?;
-        let dead = || Err(EngineError::Panicked { message: "the computation's task died".to_owned() });
-        let mut computed = landed.unwrap_or_else(dead)?;
-        if let (false, Source::Miss { stored }) = (leads, computed.source) {
-            computed.source = Source::Collapsed { stored };
-        }
-        Ok(shared.serve(key, computed))
+        self.flights.join(key, stop, upload, |input| {
+            let task = Task { key, input, job: request.job.clone(), asked, stop_at, stop: work_stop };
+            Arc::clone(&self.shared).compute(task)
+        })
     }
 
     /// The answer of this id, while the cache holds it. Does not count as a hit or a miss.
@@ -285,6 +309,39 @@ impl Engine {
             },
         }
     }
+}
+
+/// What one request asks for.
+struct Asked {
+    key: Key,
+    job: Job,
+    /// When it was there, body and all.
+    asked: Instant,
+    stop_at: Instant,
+}
+
+impl Asked {
+    /// Whether trying again may give more than `result`, which an identical request with less time came to.
+    fn may_do_better(&self, result: &Result<Computed, EngineError>) -> bool {
+        let lacked_time_or_room = match result {
+            Ok(computed) => computed.kept.answer.report.cut_short,
+            Err(EngineError::Overloaded { .. }) => true,
+            Err(EngineError::Job(error)) => matches!(**error, JobError::DeadlineExceeded { .. }),
+            Err(EngineError::ShuttingDown | EngineError::Panicked { .. }) => false,
+        };
+        lacked_time_or_room && self.stop_at.saturating_duration_since(Instant::now()) >= WORTH_A_TRY
+    }
+}
+
+/// The result that `passenger` waits for, by the deadline of `request`.
+async fn landed(
+    request: &Asked,
+    passenger: Passenger<Key, Upload, Result<Computed, EngineError>>,
+) -> Result<Computed, EngineError> {
+    // A step that can't be interrupted must not keep the client waiting.
+    let landed = timeout_at((request.stop_at + GRACE).into(), passenger.landed()).await;
+    let landed = landed.map_err(|_| JobError::DeadlineExceeded { deadline: request.job.deadline })?;
+    landed.unwrap_or_else(|| Err(EngineError::Panicked { message: "the computation's task died".to_owned() }))
 }
 
 /// One computation.

@@ -83,7 +83,8 @@ async fn a_step_that_outlasts_the_deadline_is_not_waited_for() {
     stage.run("next").await.unwrap();
 }
 
-/// Work whose input says what it does: `panic`, `deadline` and `missed` (cut short), `bad header`, `panicking header`, `hold` (until
+/// Work whose input says what it does: `panic`, `deadline` and `missed` (cut short), `cut`, `late` (so the first time),
+/// `cut, then late`, `bad header`, `panicking header`, `hold` (until
 /// let go), `big` (needs 60 MiB), `heavy` (needs 1000 MiB at the best effort); anything else is answered at once.
 struct Script {
     runs: AtomicUsize,
@@ -105,13 +106,16 @@ impl Work for Script {
     }
 
     fn run(&self, job: &Job, input: &[u8], _: &Limits, stop: &Stop) -> Result<Answer, JobError> {
-        self.runs.fetch_add(1, Ordering::SeqCst);
+        let earlier = self.runs.fetch_add(1, Ordering::SeqCst);
         match input {
             b"panic" => panic!("codec bug"),
             b"heavy" => {
                 Ok(Answer { bytes: format!("{:?}", job.effort).into_bytes(), ..answer(job, input, Outcome::Quality) })
             }
             b"deadline" => Ok(cut_short(answer(job, input, Outcome::Deadline))),
+            b"cut" | b"cut, then late" if earlier == 0 => Ok(cut_short(answer(job, input, Outcome::Deadline))),
+            b"late" if earlier == 0 => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
+            b"cut, then late" => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
             b"missed" => Ok(cut_short(answer(job, input, Outcome::Missed))),
             text if text.starts_with(b"hold") || text.starts_with(b"big") => {
                 self.started.send(stop.clone()).unwrap();
@@ -344,6 +348,83 @@ async fn the_engine_survives_a_hundred_panics() {
         assert!(matches!(stage.run("panic").await, Err(EngineError::Panicked { .. })));
     }
     assert!(stage.run("picture").await.is_ok());
+    assert_eq!(stage.gauges(), [0, 0, 0]);
+}
+
+/// A leader and three who wait on it, at once.
+async fn together(stage: &Stage, input: &str, job: &Job) -> Vec<Result<Served, EngineError>> {
+    let mut runs: Vec<_> = (0..4).map(|_| Box::pin(stage.run_job(input, job.clone()))).collect();
+    for run in &mut runs {
+        assert!(poll!(run).is_pending());
+    }
+    join_all(runs).await
+}
+
+#[tokio::test]
+async fn who_waited_on_what_was_cut_short_tries_again_with_the_time_that_it_has() {
+    let stage = Stage::new(1, 8);
+    let results = together(&stage, "cut", &job()).await;
+    let served: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+    let cut: Vec<bool> = served.iter().map(|served| served.answer.report.cut_short).collect();
+    assert_eq!(cut, [true, false, false, false]);
+    assert_eq!(served[0].source, Source::Miss { stored: false });
+    assert_eq!(served[1].source, Source::Miss { stored: true }, "the next leads");
+    assert_eq!(served[3].source, Source::Collapsed { stored: true });
+    assert_eq!(stage.runs(), 2, "the others wait on it");
+    assert_eq!(stage.gauges(), [0, 0, 0]);
+}
+
+#[tokio::test]
+async fn who_waited_on_what_came_too_late_tries_again() {
+    let stage = Stage::new(1, 8);
+    let results = together(&stage, "late", &job()).await;
+    let late = |result: &Result<_, _>| matches!(result, Err(EngineError::Job(error)) if matches!(**error, JobError::DeadlineExceeded { .. }));
+    assert!(late(&results[0]));
+    assert!(results[1..].iter().all(Result::is_ok));
+    assert_eq!(stage.runs(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_that_was_cut_short_is_better_than_a_second_attempt_that_fails() {
+    let stage = Stage::new(1, 8);
+    let results = together(&stage, "cut, then late", &job()).await;
+    assert!(results.into_iter().all(|result| result.unwrap().answer.report.cut_short));
+    assert_eq!(stage.runs(), 2, "once");
+}
+
+#[tokio::test]
+async fn who_has_no_time_left_either_does_not_try_again() {
+    let stage = Stage::new(1, 8);
+    let results = together(&stage, "late", &Job { deadline: Duration::from_millis(40), ..job() }).await;
+    assert!(results.iter().all(Result::is_err));
+    assert!(stage.runs() <= 1);
+}
+
+#[tokio::test]
+async fn who_came_later_is_not_refused_when_the_first_has_waited_too_long_in_the_queue() {
+    let mut stage = Stage::new(1, 8);
+    let (at_work, _) = stage.hold("hold").await;
+    let second = Job { deadline: Duration::from_secs(1), ..job() };
+    let first = tokio::spawn(stage.run_job("picture", second.clone()));
+    // Half of its time passes.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let later = tokio::spawn(stage.run_job("picture", second));
+    assert!(matches!(first.await.unwrap(), Err(EngineError::Overloaded { .. })));
+    stage.go.send(()).unwrap();
+    at_work.await.unwrap().unwrap();
+    assert_eq!(later.await.unwrap().unwrap().source, Source::Miss { stored: true });
+}
+
+#[tokio::test]
+async fn who_waits_on_another_holds_no_body_of_its_own() {
+    let mut stage = Stage::new(1, 8);
+    let (leader, _) = stage.hold("hold").await;
+    let mut other = Box::pin(stage.run("hold"));
+    assert!(poll!(&mut other).is_pending());
+    assert_eq!(stage.gauges()[2], MIB + BODY);
+    stage.go.send(()).unwrap();
+    leader.await.unwrap().unwrap();
+    other.await.unwrap();
     assert_eq!(stage.gauges(), [0, 0, 0]);
 }
 
