@@ -13,7 +13,8 @@ use tokio::time::timeout_at;
 
 use super::EngineError;
 use super::claim::{Claim, Claims};
-use super::room::{Full, Hall, Room};
+use super::oversized::{Share, Waiting};
+use super::room::{Full, Hall, Lent, Room};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 const MIB: u64 = 1 << 20;
@@ -39,6 +40,8 @@ pub struct Admission {
     memory_mib: u32,
     /// For bodies.
     hall: Hall,
+    /// Jobs that need more than all jobs may have, and wait for a share of the bodies' memory.
+    oversized: Waiting,
     /// Of bodies on places.
     claims: Claims,
     memory_limit_bytes: u64,
@@ -71,6 +74,17 @@ pub struct Permit {
     _reserved: GaugeGuard,
     _worker: OwnedSemaphorePermit,
     _memory: OwnedSemaphorePermit,
+    /// Of the bodies' memory, where that of jobs is not enough.
+    _lent: Option<Lent>,
+}
+
+/// What a job needs of the memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Need {
+    /// At its peak, beside its body.
+    pub work: u64,
+    /// What its body holds of the memory for bodies.
+    pub body: u64,
 }
 
 impl Admission {
@@ -85,10 +99,12 @@ impl Admission {
     ) -> Admission {
         let places = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
         let memory_mib = u32::try_from(memory_mib.max(1)).unwrap_or(u32::MAX);
-        let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(body_bytes);
+        let hall = Hall::new(body_bytes, Arc::clone(&metrics));
+        let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(hall.bytes());
         metrics.set_memory_limit(memory_limit_bytes);
         Admission {
-            hall: Hall::new(body_bytes, Arc::clone(&metrics)),
+            oversized: Waiting::new(hall.bytes()),
+            hall,
             claims: Claims::default(),
             memory_limit_bytes,
             places: Arc::new(Semaphore::new(places)),
@@ -146,33 +162,51 @@ impl Admission {
         EngineError::Overloaded { retry_after: self.retry_after() }
     }
 
-    /// Waits for a thread and for `bytes` of memory, until `deadline`.
+    /// Waits for a thread and for the memory that is needed, until `deadline`.
     ///
-    /// A job that needs more than all jobs may have together is granted that: it runs, and runs alone.
+    /// A job that needs more than all jobs may have together runs alone, and takes the rest of the bodies' memory.
     ///
     /// # Errors
-    /// [`EngineError::Overloaded`] when the deadline comes first.
-    pub async fn permit(&self, bytes: u64, deadline: Instant) -> Result<Permit, EngineError> {
+    /// [`EngineError::Overloaded`] when the deadline comes first, or where jobs that need so much could wait for each
+    /// other.
+    pub async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
         let _queued = self.metrics.job_queued();
-        timeout_at(deadline.into(), self.permit_in_turn(bytes)).await.map_err(|_| {
+        timeout_at(deadline.into(), self.permit_in_turn(need)).await.unwrap_or_else(|_| {
             self.metrics.shed(Shed::QueueTimeout);
-            EngineError::Overloaded { retry_after: self.retry_after() }
+            Err(EngineError::Overloaded { retry_after: self.retry_after() })
         })
     }
 
-    async fn permit_in_turn(&self, bytes: u64) -> Permit {
-        // Both semaphores serve in turn. The thread comes first, so that memory counts as reserved only by
-        // jobs that are about to use it; whoever holds memory already works, so nobody waits for ever.
+    async fn permit_in_turn(&self, need: Need) -> Result<Permit, EngineError> {
+        // All semaphores serve in turn. Room among the bodies comes first: they go as their jobs get threads and memory.
+        // Then the thread, so that memory counts as reserved only by jobs that are about to use it; whoever holds memory
+        // already works, so nobody waits for ever.
         let open = "the semaphores are never closed";
-        let weight = u32::try_from(bytes.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.memory_mib);
+        let lent = self.room_for_work(need).await?;
+        let weight = u32::try_from(need.work.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.memory_mib);
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect(open);
         let memory = Arc::clone(&self.memory).acquire_many_owned(weight).await.expect(open);
-        Permit {
+        Ok(Permit {
             _in_flight: self.metrics.job_started(),
             _reserved: self.metrics.memory_reserved(u64::from(weight) * MIB),
             _worker: worker,
             _memory: memory,
+            _lent: lent,
+        })
+    }
+
+    /// What a job takes of the bodies' memory: what it needs beyond all that jobs may have.
+    async fn room_for_work(&self, need: Need) -> Result<Option<Lent>, EngineError> {
+        let beyond = need.work.saturating_sub(self.job_memory_bytes());
+        let work = beyond.min(self.hall.bytes().saturating_sub(need.body));
+        if work == 0 {
+            return Ok(None);
         }
+        let Some(_wait) = self.oversized.enter(Share { body: need.body, work }) else {
+            self.metrics.shed(Shed::Memory);
+            return Err(EngineError::Overloaded { retry_after: self.retry_after() });
+        };
+        Ok(Some(self.hall.lend(work).await))
     }
 
     /// Learns how long a job worked.
@@ -224,6 +258,11 @@ impl Admission {
         self.hall.bytes()
     }
 
+    /// Memory that a job may need whose body holds `body_bytes`: all that there is.
+    pub fn memory_beside(&self, body_bytes: u64) -> u64 {
+        self.memory_limit_bytes.saturating_sub(body_bytes)
+    }
+
     /// Memory that bodies and jobs at work may need together, in bytes.
     pub fn memory_limit_bytes(&self) -> u64 {
         self.memory_limit_bytes
@@ -240,6 +279,10 @@ mod tests {
 
     fn admission(threads: usize, queue_slots: usize, memory_mib: u64) -> Admission {
         Admission::new(threads, queue_slots, memory_mib, MIB, Arc::new(Metrics::new()))
+    }
+
+    fn work(bytes: u64) -> Need {
+        Need { work: bytes, body: 0 }
     }
 
     #[test]
@@ -275,9 +318,9 @@ mod tests {
     async fn jobs_at_work_are_bounded_by_threads() {
         let admission = admission(2, 8, 100);
         let deadline = Instant::now() + FAR;
-        let first = admission.permit(MIB, deadline).await.unwrap();
-        let _second = admission.permit(MIB, deadline).await.unwrap();
-        let mut third = Box::pin(admission.permit(MIB, deadline));
+        let first = admission.permit(work(MIB), deadline).await.unwrap();
+        let _second = admission.permit(work(MIB), deadline).await.unwrap();
+        let mut third = Box::pin(admission.permit(work(MIB), deadline));
         assert!(poll!(&mut third).is_pending());
         assert_eq!((admission.metrics.jobs_in_flight(), admission.metrics.queue_depth()), (2, 1));
         drop(first);
@@ -289,9 +332,9 @@ mod tests {
     async fn jobs_at_work_are_bounded_by_memory() {
         let admission = admission(8, 8, 10);
         let deadline = Instant::now() + FAR;
-        let first = admission.permit(6 * MIB - 1, deadline).await.unwrap();
+        let first = admission.permit(work(6 * MIB - 1), deadline).await.unwrap();
         assert_eq!(admission.metrics.memory_reserved_now(), 6 * MIB);
-        let mut second = Box::pin(admission.permit(5 * MIB, deadline));
+        let mut second = Box::pin(admission.permit(work(5 * MIB), deadline));
         assert!(poll!(&mut second).is_pending());
         drop(first);
         let second = second.await.unwrap();
@@ -304,11 +347,53 @@ mod tests {
     async fn a_job_larger_than_the_memory_runs_alone() {
         let admission = admission(8, 8, 10);
         let deadline = Instant::now() + FAR;
-        let giant = admission.permit(u64::MAX, deadline).await.unwrap();
-        let mut small = Box::pin(admission.permit(1, deadline));
+        let giant = admission.permit(work(u64::MAX), deadline).await.unwrap();
+        let mut small = Box::pin(admission.permit(work(1), deadline));
         assert!(poll!(&mut small).is_pending());
         drop(giant);
         assert!(small.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_job_larger_than_the_memory_of_jobs_takes_the_rest_from_bodies() {
+        let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
+        let (own, other) = (admission.admit().unwrap().room, admission.admit().unwrap().room);
+        own.take(MIB).unwrap();
+        other.take(2 * MIB).unwrap();
+        let giant = Need { work: 12 * MIB, body: own.bytes() };
+        let mut giant = Box::pin(admission.permit(giant, Instant::now() + FAR));
+        assert!(poll!(&mut giant).is_pending(), "the other body is in its way, its own is not");
+        assert!(admission.permit(work(MIB), Instant::now() + FAR).await.is_ok(), "the job of that can be done");
+        drop(other);
+        let giant = giant.await.unwrap();
+        let body = admission.admit().unwrap().room;
+        assert_eq!(admission.metrics.memory_reserved_now(), 13 * MIB);
+        body.take(MIB).unwrap();
+        assert_eq!(admission.metrics.memory_reserved_now(), admission.memory_limit_bytes());
+        assert!(body.take(1).is_err());
+        drop(giant);
+        assert!(body.take(2 * MIB).is_ok());
+    }
+
+    #[tokio::test]
+    async fn jobs_larger_than_the_memory_of_jobs_never_wait_for_each_others_bodies() {
+        let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
+        let rooms: Vec<Room> = (0..2).map(|_| admission.admit().unwrap().room).collect();
+        rooms.iter().for_each(|room| room.take(3 * MIB / 2).unwrap());
+        let need = |work| Need { work, body: 3 * MIB / 2 };
+        let mut first = Box::pin(admission.permit(need(12 * MIB), Instant::now() + FAR));
+        assert!(poll!(&mut first).is_pending());
+        let second = admission.permit(need(11 * MIB), Instant::now() + FAR).await;
+        assert!(
+            matches!(second, Err(EngineError::Overloaded { .. })),
+            "it would wait for the first, that for its body"
+        );
+        drop(rooms);
+        let first = first.await.unwrap();
+        let mut third = Box::pin(admission.permit(need(12 * MIB), Instant::now() + FAR));
+        assert!(poll!(&mut third).is_pending(), "the first is at work, and ends");
+        drop(first);
+        assert!(third.await.is_ok());
     }
 
     #[test]
@@ -320,8 +405,8 @@ mod tests {
     #[tokio::test]
     async fn a_deadline_ends_the_wait() {
         let admission = admission(1, 8, 10);
-        let _held = admission.permit(1, Instant::now() + FAR).await.unwrap();
-        let refused = admission.permit(1, Instant::now()).await;
+        let _held = admission.permit(work(1), Instant::now() + FAR).await.unwrap();
+        let refused = admission.permit(work(1), Instant::now()).await;
         assert!(matches!(refused, Err(EngineError::Overloaded { .. })));
         assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_timeout"} 1"#));
         assert_eq!(admission.metrics.queue_depth(), 0);

@@ -11,6 +11,7 @@ mod claim;
 mod flight;
 mod key;
 mod machine;
+mod oversized;
 mod pool;
 mod room;
 mod work;
@@ -25,8 +26,8 @@ use crate::codec::Limits;
 use crate::job::{self, Answer, Effort, Job, JobError, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use crate::panics::{self, Panicked};
-use admission::Admission;
 pub use admission::Entry;
+use admission::{Admission, Need};
 use cache::{Cache, Kept};
 use flight::{Flights, Passenger};
 use key::Key;
@@ -380,9 +381,10 @@ impl Shared {
     async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(Kept, Duration), EngineError> {
         let Task { input, mut job, stop_at, stop, .. } = task;
         let _place = self.admission.place()?;
-        let bytes = panics::caught(|| self.fit_into_memory(&mut job, &input.bytes))??;
+        let body = input.room.bytes();
+        let work = panics::caught(|| self.fit_into_memory(&mut job, &input.bytes, body))??;
         let asked = Instant::now();
-        let permit = self.admission.permit(bytes, stop_at).await;
+        let permit = self.admission.permit(Need { work, body }, stop_at).await;
         let queued = asked.elapsed();
         self.metrics.job_waited(queued);
         let permit = permit?;
@@ -391,7 +393,7 @@ impl Shared {
             // Given back when the work is over, whoever still waits for it then; the room of the body too.
             let (_permit, input) = (permit, input);
             let kept = shared.work_now(&job, &input.bytes, &stop).map(Kept::new);
-            if shared.admission.is_large(bytes) {
+            if shared.admission.is_large(work) {
                 allocator::give_back();
             }
             kept
@@ -399,16 +401,17 @@ impl Shared {
         Ok((kept.await??, queued))
     }
 
-    /// The memory that `job` needs; its effort is lowered where it would need more than all jobs may have together.
-    fn fit_into_memory(&self, job: &mut Job, input: &[u8]) -> Result<u64, JobError> {
+    /// The memory that `job` needs, of whose body there is `body_bytes`; its effort is lowered where it would need more than
+    /// all jobs may have together.
+    fn fit_into_memory(&self, job: &mut Job, input: &[u8], body_bytes: u64) -> Result<u64, JobError> {
         if job.effort == Effort::Best {
             match self.memory_needed(job, input, self.admission.job_memory_bytes()) {
                 Err(JobError::TooMuchMemory { .. } | JobError::TooMuchPadding { .. }) => job.effort = Effort::Balanced,
                 needed => return needed,
             }
         }
-        // Whoever needs more than jobs may have together works alone, in the memory of bodies too.
-        self.memory_needed(job, input, self.admission.memory_limit_bytes())
+        // Whoever needs more than jobs may have together works alone, in the memory of other bodies too.
+        self.memory_needed(job, input, self.admission.memory_beside(body_bytes))
     }
 
     /// The memory that `job` needs of what is `available`; its answer must find room on its way out, too.

@@ -32,6 +32,13 @@ struct Taken {
     held: Vec<(OwnedSemaphorePermit, GaugeGuard)>,
 }
 
+/// Room that work takes, until it is dropped.
+#[derive(Debug)]
+pub struct Lent {
+    _units: OwnedSemaphorePermit,
+    _reserved: GaugeGuard,
+}
+
 /// There is no room left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full {
@@ -51,6 +58,16 @@ impl Hall {
         self.bytes
     }
 
+    /// Takes `bytes` for work, which is awaited in turn: whoever comes with a body meanwhile gets what is left.
+    pub async fn lend(&self, bytes: u64) -> Lent {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
+        let units_taken = Arc::clone(&self.units).acquire_many_owned(units).await;
+        Lent {
+            _units: units_taken.expect("the semaphore is never closed"),
+            _reserved: self.metrics.memory_reserved(u64::from(units) * UNIT),
+        }
+    }
+
     /// A room of no size yet; whoever finds none may come back after `retry_after`.
     pub fn room(&self, retry_after: Duration) -> Room {
         let (hall, metrics) = (Arc::clone(&self.units), Arc::clone(&self.metrics));
@@ -59,6 +76,12 @@ impl Hall {
 }
 
 impl Room {
+    /// Bytes that it takes, in whole units.
+    pub fn bytes(&self) -> u64 {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.bytes.div_ceil(UNIT).saturating_mul(UNIT)
+    }
+
     /// Makes room for so many bytes more.
     ///
     /// # Errors
@@ -84,6 +107,8 @@ impl Room {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::poll;
+
     use super::*;
 
     const LATER: Duration = Duration::from_secs(7);
@@ -120,5 +145,22 @@ mod tests {
         assert_eq!(metrics.memory_reserved_now(), 2 * UNIT);
         assert_eq!(room.take(2 * UNIT), Err(FULL));
         assert_eq!(room.take(UNIT / 4), Ok(()), "a refusal takes nothing");
+    }
+
+    #[tokio::test]
+    async fn work_waits_for_room_in_turn_and_bodies_get_what_is_left() {
+        let (hall, metrics) = hall(4 * UNIT);
+        let (one, two) = (hall.room(LATER), hall.room(LATER));
+        assert_eq!((one.take(2 * UNIT), one.bytes()), (Ok(()), 2 * UNIT));
+        let mut waits = Box::pin(hall.lend(3 * UNIT));
+        assert!(poll!(&mut waits).is_pending());
+        assert_eq!(two.take(1), Err(FULL), "what is free is kept for it");
+        drop(one);
+        let lent = waits.await;
+        assert_eq!(metrics.memory_reserved_now(), 3 * UNIT);
+        assert_eq!(two.take(UNIT), Ok(()));
+        assert_eq!(two.take(1), Err(FULL));
+        drop(lent);
+        assert_eq!(two.take(3 * UNIT), Ok(()));
     }
 }
