@@ -31,6 +31,8 @@ const MAX_RETRY_SECONDS: u64 = 60;
 pub struct Admission {
     /// A place for each job that works or waits.
     places: Arc<Semaphore>,
+    /// A turn for each header that is read.
+    headers: Arc<Semaphore>,
     /// A permit for each thread.
     workers: Arc<Semaphore>,
     /// A permit for each MiB.
@@ -63,6 +65,12 @@ pub struct Entry {
 /// A job's place in the queue, until it is done; dropping it gives the place back.
 #[derive(Debug)]
 pub struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// A turn to read a header; it belongs into the closure that reads.
+#[derive(Debug)]
+pub struct HeaderTurn {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -108,6 +116,7 @@ impl Admission {
             claims: Claims::default(),
             memory_limit_bytes,
             places: Arc::new(Semaphore::new(places)),
+            headers: Arc::new(Semaphore::new(threads)),
             workers: Arc::new(Semaphore::new(threads)),
             memory: Arc::new(Semaphore::new(memory_mib as usize)),
             threads,
@@ -170,17 +179,32 @@ impl Admission {
     /// [`EngineError::Overloaded`] when the deadline comes first, or where jobs that need so much could wait for each
     /// other.
     pub async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
+        self.queued(self.permit_in_turn(need), deadline).await?
+    }
+
+    /// Waits for a turn to read a header, until `deadline`. As many are read at once as there are threads: more would only
+    /// slow each other down.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] when the deadline comes first.
+    pub async fn header_turn(&self, deadline: Instant) -> Result<HeaderTurn, EngineError> {
+        let turn = self.queued(Arc::clone(&self.headers).acquire_owned(), deadline).await?;
+        Ok(HeaderTurn { _permit: turn.expect("the semaphore is never closed") })
+    }
+
+    /// What is waited for in `turn`, until `deadline`.
+    async fn queued<T>(&self, turn: impl Future<Output = T>, deadline: Instant) -> Result<T, EngineError> {
         let _queued = self.metrics.job_queued();
-        timeout_at(deadline.into(), self.permit_in_turn(need)).await.unwrap_or_else(|_| {
+        timeout_at(deadline.into(), turn).await.map_err(|_| {
             self.metrics.shed(Shed::QueueTimeout);
-            Err(EngineError::Overloaded { retry_after: self.retry_after() })
+            EngineError::Overloaded { retry_after: self.retry_after() }
         })
     }
 
     async fn permit_in_turn(&self, need: Need) -> Result<Permit, EngineError> {
-        // All semaphores serve in turn. Room among the bodies comes first: they go as their jobs get threads and memory.
-        // Then the thread, so that memory counts as reserved only by jobs that are about to use it; whoever holds memory
-        // already works, so nobody waits for ever.
+        // All semaphores serve in turn. Room among the bodies comes first: those go when their jobs are done, and these
+        // may need the thread or the memory that would be held meanwhile. Then the thread, so that memory counts as
+        // reserved only by jobs that are about to use it; whoever holds memory already works, so nobody waits for ever.
         let open = "the semaphores are never closed";
         let lent = self.room_for_work(need).await?;
         let weight = u32::try_from(need.work.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.memory_mib);

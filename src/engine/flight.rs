@@ -64,7 +64,9 @@ where
 
     /// Joins the computation under `key`, or starts `work` on `input` as one; `stop` is what `work` asks.
     ///
-    /// Equal keys have equal inputs: who joins lets go of its own and shares the one at work. Call it inside a tokio runtime: the computation is a task there.
+    /// Equal keys have equal inputs: who joins lets go of its own and shares the one at work.
+    ///
+    /// Call it inside a tokio runtime: the computation is a task there.
     pub fn join<F>(&self, key: K, stop: Stop, input: I, work: impl FnOnce(I) -> F) -> Passenger<K, I, T>
     where
         F: Future<Output = T> + Send + 'static,

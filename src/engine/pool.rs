@@ -58,6 +58,18 @@ impl Pool {
     }
 }
 
+/// Runs `work` beside the pool, on a thread that may be blocked: what is short and must not wait behind whole jobs.
+///
+/// # Errors
+/// [`Panicked`] when it panics.
+///
+/// # Cancel
+/// Work that has started runs to its end.
+pub async fn run_aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+    let done = tokio::task::spawn_blocking(move || caught(work)).await;
+    done.unwrap_or_else(|_| Err(Panicked("the runtime dropped the work".to_owned())))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;

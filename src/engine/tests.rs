@@ -84,7 +84,7 @@ async fn a_step_that_outlasts_the_deadline_is_not_waited_for() {
 }
 
 /// Work whose input says what it does: `panic`, `deadline` and `missed` (cut short), `cut`, `late` (so the first time),
-/// `cut, then late`, `bad header`, `panicking header`, `hold` (until
+/// `cut, then late`, `bad header`, `panicking header`, `long header` (read until let go), `hold` (until
 /// let go), `big` (needs 60 MiB), `heavy` (needs 1000 MiB at the best effort); anything else is answered at once.
 struct Script {
     runs: AtomicUsize,
@@ -95,6 +95,11 @@ struct Script {
 impl Work for Script {
     fn memory_needed(&self, job: &Job, input: &[u8], _: &Limits, available: u64) -> Result<u64, JobError> {
         match input {
+            text if text.starts_with(b"long header") => {
+                self.started.send(Stop::at(Instant::now())).unwrap();
+                self.go.lock().unwrap().recv().unwrap();
+                Ok(1)
+            }
             b"heavy" if job.effort == Effort::Best => {
                 Err(JobError::TooMuchMemory { width: 1, height: 1, needed: 1000 * MIB, available })
             }
@@ -378,8 +383,9 @@ async fn who_waited_on_what_was_cut_short_tries_again_with_the_time_that_it_has(
 async fn who_waited_on_what_came_too_late_tries_again() {
     let stage = Stage::new(1, 8);
     let results = together(&stage, "late", &job()).await;
-    let late = |result: &Result<_, _>| matches!(result, Err(EngineError::Job(error)) if matches!(**error, JobError::DeadlineExceeded { .. }));
-    assert!(late(&results[0]));
+    assert!(
+        matches!(&results[0], Err(EngineError::Job(error)) if matches!(**error, JobError::DeadlineExceeded { .. }))
+    );
     assert!(results[1..].iter().all(Result::is_ok));
     assert_eq!(stage.runs(), 2);
 }
@@ -500,6 +506,27 @@ async fn a_bad_header_is_refused_without_a_permit() {
     assert!(matches!(panicked, Err(EngineError::Panicked { message }) if message == "header"));
     stage.go.send(()).unwrap();
     at_work.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_long_header_keeps_no_async_thread_and_only_as_many_are_read_at_once_as_there_are_threads() {
+    let mut stage = Stage::new(2, 8);
+    // Here there is one async thread: this goes on only if no header is read on it.
+    let runs: Vec<_> = (0..5).map(|number| tokio::spawn(stage.run(&format!("long header {number}")))).collect();
+    for _ in 0..2 {
+        stage.started.recv().await.unwrap();
+    }
+    while stage.metrics.queue_depth() < 3 {
+        tokio::task::yield_now().await;
+    }
+    assert!(stage.started.try_recv().is_err());
+    for _ in 0..5 {
+        stage.go.send(()).unwrap();
+    }
+    for run in runs {
+        run.await.unwrap().unwrap();
+    }
+    assert_eq!(stage.gauges(), [0, 0, 0]);
 }
 
 #[tokio::test]

@@ -6,11 +6,11 @@ use crate::job::{self, Answer, Job, JobError, Stop};
 /// The work that the engine schedules.
 pub trait Work: Send + Sync + 'static {
     /// Bytes of memory that `job` on `input` needs at its peak, from the header alone: it is asked before the
-    /// job queues, and not on the pool.
+    /// job queues, on a thread beside the pool.
     ///
     /// # Errors
-    /// [`JobError::TooMuchMemory`] or [`JobError::TooMuchPadding`] where that is over `available`, and others when the header already shows that the
-    /// job can't be done.
+    /// [`JobError::TooMuchMemory`] or [`JobError::TooMuchPadding`] where that is over `available`, and others when the
+    /// header already shows that the job can't be done.
     fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError>;
 
     /// Does `job` on `input`, asking `stop` now and then; on the pool.

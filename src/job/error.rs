@@ -20,7 +20,7 @@ pub enum JobError {
          are: send a smaller one, or ask for less"
     )]
     TooMuchMemory { width: u32, height: u32, needed: u64, available: u64 },
-    /// The size that the answer is to be padded to takes more memory than there is; `limit` is the largest that does not.
+    /// The size that the answer is to be padded to takes more memory than there is; `limit` is the largest that doesn't.
     #[error("{}: {bytes} bytes take more memory than there is, allowed: up to {limit} bytes", .parameter.name())]
     TooMuchPadding { parameter: SizeParameter, bytes: u64, limit: u64 },
     /// No setting reaches the target; in mode close, where one lands outside the tolerance, `nearest` tells how near.

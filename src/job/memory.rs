@@ -33,9 +33,9 @@ const PADDED_COPIES: u64 = 3;
 /// Bytes of memory that the job needs at its peak, estimated from the header.
 ///
 /// # Errors
-/// [`JobError::TooMuchMemory`] where the picture takes more than `available`, [`JobError::TooMuchPadding`] where the size
-/// that it is padded to does; [`JobError::KeepUnwritable`] and [`JobError::Decode`] where the header alone tells that the
-/// job can't be done.
+/// [`JobError::TooMuchMemory`] where the picture takes more than `available`, [`JobError::TooMuchPadding`] where padding
+/// its answer does; [`JobError::KeepUnwritable`] and [`JobError::Decode`] where the header alone tells that the job can't
+/// be done.
 pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) -> Result<u64, JobError> {
     formats::allowed(job, probe.format)?;
     check_asked_size(job, probe, limits)?;

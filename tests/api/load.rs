@@ -26,10 +26,29 @@ impl Gate {
         self.0.1.notify_all();
     }
 
+    fn wait(&self) {
+        let (opened, opens) = &*self.0;
+        drop(opens.wait_while(opened.lock().unwrap(), |opened| !*opened).unwrap());
+    }
+
     /// A house whose jobs wait here; a picture 13 pixels wide panics.
     pub async fn house(&self, change: impl FnOnce(&mut Plan)) -> House {
         let work = Arc::new(self.clone());
         House::build(change, |config, metrics| Engine::with_work(config, metrics, work)).await
+    }
+}
+
+/// Headers wait behind the gate, and jobs do not.
+struct LongHeaders(Gate);
+
+impl Work for LongHeaders {
+    fn memory_needed(&self, _: &Job, _: &[u8], _: &Limits, _: u64) -> Result<u64, JobError> {
+        self.0.wait();
+        Ok(1)
+    }
+
+    fn run(&self, job: &Job, input: &[u8], _: &Limits, _: &Stop) -> Result<Answer, JobError> {
+        Ok(echo(job, input))
     }
 }
 
@@ -39,8 +58,7 @@ impl Work for Gate {
     }
 
     fn run(&self, job: &Job, input: &[u8], _: &Limits, _: &Stop) -> Result<Answer, JobError> {
-        let (opened, opens) = &*self.0;
-        drop(opens.wait_while(opened.lock().unwrap(), |opened| !*opened).unwrap());
+        self.wait();
         assert_ne!(input, png(13, 8), "the codec trips");
         Ok(echo(job, input))
     }
@@ -90,6 +108,26 @@ async fn one_too_many_is_refused_before_its_body() {
     gate.open();
     assert_eq!(first.answer(false).await.status, 200);
     assert_eq!(second.answer(false).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_is_told_while_twenty_headers_take_long() {
+    let gate = Gate::new();
+    let work = Arc::new(LongHeaders(gate.clone()));
+    let house = House::build(|_| {}, |config, metrics| Engine::with_work(config, metrics, work)).await;
+    let mut connections = Vec::new();
+    for width in 0..20 {
+        let (mut connection, body) = (house.connect().await, png(20 + width, 8));
+        connection.write(&Request::compress(QUERY, &body).head()).await;
+        connection.write(&body).await;
+        connections.push(connection);
+    }
+    // Two are read at once, the others wait for their turn.
+    house.until(|health| health["queued"] == 18).await;
+    gate.open();
+    for connection in &mut connections {
+        assert_eq!(connection.answer(false).await.status, 200);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
