@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Effort, Limits, png, webp};
 use bytefit::picture::score::Reference;
 use bytefit::picture::{Layout, Picture, transform};
@@ -27,16 +27,16 @@ fn codecs(criterion: &mut Criterion) {
         let picture = drawn(side);
         let mut group = criterion.benchmark_group(format!("{side}x{side}"));
         group.sample_size(10).throughput(Throughput::Elements(picture.pixel_count()));
-        for variant in Variant::ALL {
+        for coding in LossyCoding::ALL {
             let file =
-                variant.encoder(&picture, Effort::Balanced).unwrap().encode(variant.scale().ln_step(70.0)).unwrap();
-            group.bench_function(BenchmarkId::new("encode", format!("{variant:?}")), |bencher| {
+                coding.encoder(&picture, Effort::Balanced).unwrap().encode(coding.scale().ln_step(70.0)).unwrap();
+            group.bench_function(BenchmarkId::new("encode", format!("{coding:?}")), |bencher| {
                 bencher.iter(|| {
-                    let encoder = variant.encoder(black_box(&picture), Effort::Balanced).unwrap();
-                    encoder.encode(variant.scale().ln_step(70.0)).unwrap()
+                    let encoder = coding.encoder(black_box(&picture), Effort::Balanced).unwrap();
+                    encoder.encode(coding.scale().ln_step(70.0)).unwrap()
                 });
             });
-            group.bench_function(BenchmarkId::new("decode", format!("{variant:?}")), |bencher| {
+            group.bench_function(BenchmarkId::new("decode", format!("{coding:?}")), |bencher| {
                 bencher.iter(|| codec::decode(black_box(&file), &Limits::default()).unwrap());
             });
         }

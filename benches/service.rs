@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Effort, Limits};
 use bytefit::picture::{Layout, Orientation, Picture, transform};
 use bytefit::settings::Settings;
@@ -91,8 +91,8 @@ fn bodies() -> Vec<Vec<u8>> {
         .map(|index| {
             let turn = Orientation::from_exif(1 + (index / pictures.len()) as u32);
             let picture = transform::orient(pictures[index % pictures.len()].clone(), turn);
-            let variant = Variant::JpegHalved;
-            let encoder = variant.encoder(&picture, Effort::Fast).expect("fits");
+            let coding = LossyCoding::JpegHalved;
+            let encoder = coding.encoder(&picture, Effort::Fast).expect("fits");
             encoder.encode(-1.8).expect("encodes")
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Measures which format looks best: the source of the constants of `src/job/look.rs`.
+//! Measures which format looks best: the source of the constants of `src/job/format_rank.rs`.
 //!
 //! Each picture, brought to two sizes, is fitted to several targets in each format alone, made smaller where that looks
 //! better; a line for each, as comma-separated values: file, longer side, target in bits a pixel, and for each format
@@ -13,9 +13,9 @@
 use std::time::{Duration, Instant};
 
 use bytefit::codec::png::encode as png;
-use bytefit::codec::rate::apply;
+use bytefit::codec::rate::dot;
 use bytefit::codec::{self, Effort, Limits};
-use bytefit::job::look::{self, COMPARED, Outlooks};
+use bytefit::job::format_rank::{self, COMPARED, Expectations};
 use bytefit::job::{self, Formats, Job, Outcome, Stop};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
@@ -36,7 +36,7 @@ const CLOSE: f64 = 4.0;
 /// A picture at a target.
 struct Case {
     picture: usize,
-    outlooks: Outlooks,
+    expectations: Expectations,
     /// Of the answers, in the order of [`COMPARED`].
     scores: [f64; COMPARED.len()],
 }
@@ -74,9 +74,9 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> 
         };
         let scores: Vec<f64> = COMPARED.into_iter().map_while(score).collect();
         let scores = scores.try_into().ok()?;
-        let outlooks = job::outlooks(&job(COMPARED[0]), picture, &COMPARED).expect("a picture of modest size");
-        let case = Case { picture: index, outlooks: outlooks.try_into().expect("one for each format"), scores };
-        let of_each = case.outlooks.iter().zip(scores);
+        let expectations = job::expectations(&job(COMPARED[0]), picture, &COMPARED).expect("a picture of modest size");
+        let case = Case { picture: index, expectations: expectations.try_into().expect("one for each format"), scores };
+        let of_each = case.expectations.iter().zip(scores);
         let of_each = of_each.map(|(look, score)| format!("{:.3},{:.3},{score:.3}", look.quality, look.gain));
         println!("{name},{side},{bits},{}", of_each.collect::<Vec<String>>().join(","));
         Some(case)
@@ -88,7 +88,7 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> 
 fn report(choice: &[usize], cases: &[Case], tables: &[Table; PARTS]) {
     let loss = |case: &Case| {
         let table = &tables[case.picture % PARTS];
-        let lead = |place: usize| apply(&table[place], &look::features(&case.outlooks));
+        let lead = |place: usize| dot(&table[place], &format_rank::features(&case.expectations));
         let chosen = choice.iter().copied().max_by(|one, other| lead(*one).total_cmp(&lead(*other)));
         let best = choice.iter().map(|place| case.scores[*place]).fold(f64::NEG_INFINITY, f64::max);
         best - case.scores[chosen.expect("there are some")]
@@ -113,7 +113,7 @@ fn fit(cases: &[Case], wanted: impl Fn(&Case) -> bool) -> Table {
         least_squares::fit(cases.iter().filter(|case| wanted(case)).map(|case| {
             let lead = case.scores[place] - case.scores[0];
             let weight = 1.0 / (1.0 + (lead / CLOSE).powi(2)).sqrt();
-            (look::features(&case.outlooks).map(|feature| feature * weight), lead * weight)
+            (format_rank::features(&case.expectations).map(|feature| feature * weight), lead * weight)
         }))
     })
 }

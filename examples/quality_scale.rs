@@ -8,7 +8,7 @@
 //! cargo run --release --example quality_scale -- DIRECTORY... [FORMAT...]
 //! ```
 
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Effort, Encoder, Limits};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
@@ -16,14 +16,14 @@ use rayon::prelude::*;
 
 mod pictures;
 
-/// The variants and their names in the table.
-const COLUMNS: [(Variant, &str); 6] = [
-    (Variant::JpegHalved, "JPEG_HALVED"),
-    (Variant::JpegFull, "JPEG_FULL"),
-    (Variant::Webp, "WEBP"),
-    (Variant::AvifHalved, "AVIF_HALVED"),
-    (Variant::AvifFull, "AVIF_FULL"),
-    (Variant::PngPalette, "PNG"),
+/// The codings and their names in the table.
+const COLUMNS: [(LossyCoding, &str); 6] = [
+    (LossyCoding::JpegHalved, "JPEG_HALVED"),
+    (LossyCoding::JpegFull, "JPEG_FULL"),
+    (LossyCoding::Webp, "WEBP"),
+    (LossyCoding::AvifHalved, "AVIF_HALVED"),
+    (LossyCoding::AvifFull, "AVIF_FULL"),
+    (LossyCoding::PngPalette, "PNG"),
 ];
 const POINTS: usize = 15;
 
@@ -34,14 +34,14 @@ fn main() {
     let files = pictures::files();
     let pictures: Vec<Picture> = files.iter().map(|file| pictures::load(file, 1024)).collect();
     println!("// {} pictures", pictures.len());
-    for (variant, name) in COLUMNS.into_iter().filter(|(variant, _)| pictures::is_wanted(variant.format())) {
-        let curves: Vec<Curve> = pictures.par_iter().map(|picture| measure(picture, variant)).collect();
+    for (coding, name) in COLUMNS.into_iter().filter(|(coding, _)| pictures::is_wanted(coding.format())) {
+        let curves: Vec<Curve> = pictures.par_iter().map(|picture| measure(picture, coding)).collect();
         print_column(name, &curves);
     }
 }
 
-fn measure(picture: &Picture, variant: Variant) -> Curve {
-    let encoder = variant.encoder(picture, Effort::Balanced).expect("fits");
+fn measure(picture: &Picture, coding: LossyCoding) -> Curve {
+    let encoder = coding.encoder(picture, Effort::Balanced).expect("fits");
     curve(picture, &Reference::new(picture, [255; 3]), &*encoder)
 }
 
@@ -60,11 +60,11 @@ fn curve(picture: &Picture, reference: &Reference, encoder: &dyn Encoder) -> Cur
 
 /// Prints the medians over the pictures at each step, coarsest first.
 fn print_column(name: &str, curves: &[Curve]) {
-    println!("const {name}_KNOTS: &[Knot] = &[");
+    println!("const {name}_POINTS: &[ScalePoint] = &[");
     for point in (0..POINTS).rev() {
         let at = |pick: fn(&(f64, f64, f64)) -> f64| median(curves.iter().map(|curve| pick(&curve[point])).collect());
         let (ln_step, quality, ln_bpp) = (at(|p| p.0), at(|p| p.1), at(|p| p.2));
-        println!("    knot({quality:.1}, {ln_step:.3}, {ln_bpp:.3}),");
+        println!("    point({quality:.1}, {ln_step:.3}, {ln_bpp:.3}),");
     }
     println!("];");
 }

@@ -1,4 +1,4 @@
-//! Fits the rate model: prints the coefficients of the files `estimate.rs` under `src/codec`, and how well they predict.
+//! Fits the rate model: prints the coefficients of the files `size_model.rs` under `src/codec`, and how well they predict.
 //!
 //! Each picture is brought to several sizes and encoded over the whole range of each encoder's quantiser step; the
 //! sizes are then explained by what counting says of the same picture, WebP's also by what a cheaper encode says; this is
@@ -12,10 +12,10 @@
 
 use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::jpeg::encode::JpegEncoder;
-use bytefit::codec::jpeg::estimate as jpeg;
-use bytefit::codec::rate::{Bend, Fitted, Sample, Spectrum, apply};
+use bytefit::codec::jpeg::size_model as jpeg;
+use bytefit::codec::rate::{FineStepBend, SizeModel, SizePredictor, Spectrum, dot};
 use bytefit::codec::webp::encode::WebpEncoder;
-use bytefit::codec::webp::estimate as webp;
+use bytefit::codec::webp::size_model as webp;
 use bytefit::codec::{Effort, Encoder, Format};
 use bytefit::picture::{Chroma, Picture};
 use rayon::prelude::*;
@@ -154,7 +154,7 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
 
 fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
-    let spectrum = Sample::spectrum(picture);
+    let spectrum = SizePredictor::spectrum(picture);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     let files = webp_files(&encoder, f64::NEG_INFINITY);
     learn_probes(index, &encoder, pixels, &files, lessons);
@@ -162,7 +162,7 @@ fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
     for (ln_step, bytes) in files {
         if ln_step < fitted.bend.below {
             // With the few finer steps the others would be told worse. They bend away from the coefficients in use.
-            let expected = apply(&fitted.coefficients, &fitted.features(&spectrum, pixels, ln_step));
+            let expected = dot(&fitted.coefficients, &fitted.features(&spectrum, pixels, ln_step));
             let value = (bytes * 8.0 / pixels).ln() - expected;
             lessons.webp_bend.push(Row { picture: index, features: fitted.bend.features(ln_step), value });
         } else if pictures::is_telling(bytes, pixels) {
@@ -189,7 +189,7 @@ fn learn_probes(index: usize, encoder: &WebpEncoder, pixels: f64, files: &[(f64,
 
 fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
     let pixels = picture.pixel_count() as f64;
-    let spectrum = Sample::spectrum(picture);
+    let spectrum = SizePredictor::spectrum(picture);
     for (chroma, rows) in [(Chroma::Halved, &mut lessons.avif_halved), (Chroma::Full, &mut lessons.avif_full)] {
         let encoder = AvifEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         // Above this step 4:2:0 takes over.
@@ -204,16 +204,16 @@ fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
 }
 
 /// The ways of counting that are tried; their coefficients are what is fitted.
-fn ways() -> Vec<Fitted> {
+fn ways() -> Vec<SizeModel> {
     let mut ways = Vec::new();
     for finer in [-1.5, -1.0, -0.75, -0.5, -0.25, 0.0] {
         for steepness in [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0] {
-            ways.extend([0.5, 0.62, 0.75, 0.9].map(|dead_zone| Fitted {
+            ways.extend([0.5, 0.62, 0.75, 0.9].map(|dead_zone| SizeModel {
                 finer,
                 steepness,
                 dead_zone,
                 coefficients: [0.0; 10],
-                bend: Bend::NONE,
+                bend: FineStepBend::NONE,
             }));
         }
     }
@@ -222,7 +222,7 @@ fn ways() -> Vec<Fitted> {
 
 fn counted(picture: usize, spectrum: &Spectrum, pixels: f64, ln_step: f64, bytes: f64) -> Candidates {
     let value = (bytes * 8.0 / pixels).ln();
-    let row = |way: Fitted| vec![Row { picture, features: way.features(spectrum, pixels, ln_step), value }];
+    let row = |way: SizeModel| vec![Row { picture, features: way.features(spectrum, pixels, ln_step), value }];
     ways().into_iter().map(row).collect()
 }
 
@@ -262,7 +262,7 @@ fn errors<const N: usize>(rows: &[Row<N>]) -> Vec<f64> {
     for part in 0..PARTS {
         let (left_out, rest): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.picture % PARTS == part);
         let coefficients = fit(rest.into_iter());
-        errors.extend(left_out.iter().map(|row| row.value - apply(&coefficients, &row.features)));
+        errors.extend(left_out.iter().map(|row| row.value - dot(&coefficients, &row.features)));
     }
     errors
 }

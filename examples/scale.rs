@@ -1,4 +1,4 @@
-//! Measures when a smaller picture looks better: the source of the constants of `src/job/gain.rs`.
+//! Measures when a smaller picture looks better: the source of the constants of `src/job/scale_gain.rs`.
 //!
 //! Each picture, brought to two sizes, is fitted to several targets at several scales; a line for each landing, as
 //! comma-separated values: format, file, longer side, target in bits a pixel of the whole picture, scale, quality that
@@ -12,28 +12,29 @@
 
 use std::ops::RangeInclusive;
 
-use bytefit::codec::rate::apply;
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
+use bytefit::codec::rate::dot;
 use bytefit::codec::{self, Effort, EncodeError, Encoder, Format, Limits};
-use bytefit::fit::aim::Aim;
-use bytefit::fit::encode::Encode;
-use bytefit::fit::search;
-use bytefit::fit::stop::StopReason;
-use bytefit::job::gain::{self, MEASURED_STEPS, SCALES};
+use bytefit::job::scale_gain::{self, MEASURED_STEPS, SCALES};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
 use bytefit::picture::transform;
+use bytefit::search::aim::Aim;
+use bytefit::search::encoder::SearchedEncoder;
+use bytefit::search::secant;
+use bytefit::stop::StopReason;
 
 mod least_squares;
 mod pictures;
 
-const VARIANTS: [Variant; 4] = [Variant::JpegHalved, Variant::Webp, Variant::AvifHalved, Variant::PngPalette];
+const CODINGS: [LossyCoding; 4] =
+    [LossyCoding::JpegHalved, LossyCoding::Webp, LossyCoding::AvifHalved, LossyCoding::PngPalette];
 
 /// Targets in bits a pixel.
-fn targets(variant: Variant, side: u32) -> &'static [f64] {
-    match (variant, side) {
-        (Variant::PngPalette, 1024) => &[0.4, 0.6, 0.8, 1.2, 2.0, 3.0],
-        (Variant::PngPalette, _) => &[],
+fn targets(coding: LossyCoding, side: u32) -> &'static [f64] {
+    match (coding, side) {
+        (LossyCoding::PngPalette, 1024) => &[0.4, 0.6, 0.8, 1.2, 2.0, 3.0],
+        (LossyCoding::PngPalette, _) => &[],
         (_, 1024) => &[0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8],
         _ => &[0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4],
     }
@@ -54,30 +55,30 @@ struct Case {
     picture: usize,
     side: u32,
     bits_per_pixel: f64,
-    details: gain::Details,
-    landings: Vec<Option<Landing>>,
+    details: scale_gain::Details,
+    landings: Vec<Option<SizeResult>>,
 }
 
 #[derive(Clone, Copy)]
-struct Landing {
+struct SizeResult {
     /// Quality that the model expected.
     expected: f64,
     score: f64,
 }
 
 impl Case {
-    fn whole(&self) -> Landing {
+    fn whole(&self) -> SizeResult {
         self.landings[0].expect("there is one for each case")
     }
 
     /// What decides the gain of the step at `place`.
-    fn features(&self, place: usize, larger: Landing) -> [f64; 4] {
+    fn features(&self, place: usize, larger: SizeResult) -> [f64; 4] {
         let bits_per_pixel = self.bits_per_pixel / SCALES[place].powi(2);
-        gain::features(self.format, larger.expected, bits_per_pixel, self.details[place])
+        scale_gain::features(self.format, larger.expected, bits_per_pixel, self.details[place])
     }
 
     /// The landings at both ends of the step at `place`.
-    fn step(&self, place: usize) -> Option<(Landing, Landing)> {
+    fn step(&self, place: usize) -> Option<(SizeResult, SizeResult)> {
         Some((self.landings[place]?, self.landings[place + 1]?))
     }
 
@@ -88,40 +89,40 @@ impl Case {
 }
 
 fn main() {
-    let variants = VARIANTS.into_iter().filter(|variant| pictures::is_wanted(variant.format()));
-    for variant in variants {
-        let cases = pictures::at_sizes(|index, name, picture, side| measure(index, name, picture, side, variant));
-        report(variant, &cases);
+    let codings = CODINGS.into_iter().filter(|coding| pictures::is_wanted(coding.format()));
+    for coding in codings {
+        let cases = pictures::at_sizes(|index, name, picture, side| measure(index, name, picture, side, coding));
+        report(coding, &cases);
     }
 }
 
 /// Every target that the whole picture reaches.
-fn measure(index: usize, name: &str, picture: &Picture, side: u32, variant: Variant) -> Vec<Case> {
+fn measure(index: usize, name: &str, picture: &Picture, side: u32, coding: LossyCoding) -> Vec<Case> {
     let reference = Reference::new(picture, [255; 3]);
     let scales = &SCALES[..=MEASURED_STEPS];
     let scaled = |pixels: u32, scale: f64| (f64::from(pixels) * scale).round() as u32;
     let size =
         |scale: &f64| transform::scale(picture, scaled(picture.width(), *scale), scaled(picture.height(), *scale));
     let sizes: Vec<Picture> = scales.iter().map(size).collect();
-    let details = gain::details(picture);
+    let details = scale_gain::details(picture);
     let case = |bits: &f64| {
         let target = (picture.pixel_count() as f64 * bits / 8.0) as u64;
         let landed = |(size, scale): (&Picture, &f64)| {
-            let (expected, bytes) = land(variant, size, target)?;
+            let (expected, bytes) = land(coding, size, target)?;
             let decoded = codec::decode(&bytes, &Limits::default()).expect("our own file").picture;
             let score = reference.score(&transform::scale(&decoded, picture.width(), picture.height()));
-            println!("{},{name},{side},{bits},{scale:.4},{expected:.2},{score:.2}", variant.format().name());
-            Some(Landing { expected, score })
+            println!("{},{name},{side},{bits},{scale:.4},{expected:.2},{score:.2}", coding.format().name());
+            Some(SizeResult { expected, score })
         };
         let whole = landed((&sizes[0], &scales[0]))?;
         let landings = [Some(whole)].into_iter().chain(sizes.iter().zip(scales).skip(1).map(landed)).collect();
-        Some(Case { format: variant.format(), picture: index, side, bits_per_pixel: *bits, details, landings })
+        Some(Case { format: coding.format(), picture: index, side, bits_per_pixel: *bits, details, landings })
     };
-    targets(variant, side).iter().filter_map(case).collect()
+    targets(coding, side).iter().filter_map(case).collect()
 }
 
-fn report(variant: Variant, cases: &[Case]) {
-    let name = variant.format().name();
+fn report(coding: LossyCoding, cases: &[Case]) {
+    let name = coding.format().name();
     for coefficients in fit(cases.iter()) {
         println!("{name}: [{}],", coefficients.map(|value| format!("{value:.3}")).join(", "));
     }
@@ -132,7 +133,7 @@ fn report(variant: Variant, cases: &[Case]) {
         chosen.extend(left_out.into_iter().map(|case| (case, choice(&table, case))));
     }
     let targets =
-        pictures::SIDES.into_iter().flat_map(|side| targets(variant, side).iter().map(move |bits| (side, *bits)));
+        pictures::SIDES.into_iter().flat_map(|side| targets(coding, side).iter().map(move |bits| (side, *bits)));
     for (side, bits) in targets {
         let gains: Vec<(f64, f64)> = chosen
             .iter()
@@ -152,14 +153,14 @@ fn report(variant: Variant, cases: &[Case]) {
 
 /// The score at the scale that `table` would choose.
 fn choice(table: &Table, case: &Case) -> f64 {
-    let mut best = (gain::margin(case.format), case.whole().score);
-    if gain::is_decent(case.format, case.whole().expected, case.bits_per_pixel) {
+    let mut best = (scale_gain::margin(case.format), case.whole().score);
+    if scale_gain::is_decent(case.format, case.whole().expected, case.bits_per_pixel) {
         return best.1;
     }
     let mut gain = 0.0;
     for (place, coefficients) in table.iter().enumerate() {
         let Some((larger, smaller)) = case.step(place) else { break };
-        gain += apply(coefficients, &case.features(place, larger));
+        gain += dot(coefficients, &case.features(place, larger));
         if gain > best.0 {
             best = (gain, smaller.score);
         }
@@ -184,17 +185,17 @@ fn fit<'a>(cases: impl Iterator<Item = &'a Case>) -> Table {
 }
 
 /// The quality that the model expects on `target`, and the file that lands on it.
-fn land(variant: Variant, picture: &Picture, target: u64) -> Option<(f64, Vec<u8>)> {
-    let mut hand = Hand(variant.encoder(picture, Effort::Balanced).expect("fits"));
+fn land(coding: LossyCoding, picture: &Picture, target: u64) -> Option<(f64, Vec<u8>)> {
+    let mut hand = Hand(coding.encoder(picture, Effort::Balanced).expect("fits"));
     let aim = Aim { max_encodes: 4, ..Aim::below(target) };
-    let expected = variant.scale().quality(search::foretell(&mut hand, &aim));
-    let best = search::search(&mut hand, &aim).expect("encodes").best?;
+    let expected = coding.scale().quality(secant::predicted_step(&mut hand, &aim));
+    let best = secant::search(&mut hand, &aim).expect("encodes").best?;
     Some((expected, best.bytes))
 }
 
 struct Hand<'a>(Box<dyn Encoder + 'a>);
 
-impl Encode for Hand<'_> {
+impl SearchedEncoder for Hand<'_> {
     type Error = EncodeError;
 
     fn range(&self) -> RangeInclusive<f64> {
@@ -210,7 +211,7 @@ impl Encode for Hand<'_> {
     }
 
     fn predict(&mut self, x: f64) -> f64 {
-        self.0.estimate(x)
+        self.0.predict(x)
     }
 
     fn probe(&mut self, x: f64) -> Result<Option<f64>, EncodeError> {

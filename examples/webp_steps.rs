@@ -8,7 +8,7 @@
 //! cargo run --release --example webp_steps -- DIRECTORY...
 //! ```
 
-use bytefit::codec::rate::apply;
+use bytefit::codec::rate::dot;
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::quantiser::{INDICES, ln_step_of};
 use bytefit::codec::webp::states::Segments;
@@ -70,7 +70,7 @@ fn main() {
         std::array::from_fn(|half| fit(pairs.iter().filter(|pair| pair.picture % 2 != half)));
     for (from, to) in [(1.5, 2.0), (2.0, 2.4), (2.4, 2.8), (2.8, 3.3), (3.3, 3.9), (3.9, 4.6), (4.6, 5.5)] {
         let there = || pairs.iter().filter(|pair| (from..to).contains(&pair.ln_step));
-        let explained = |pair: &Pair| apply(&halves[pair.picture % 2], &pair.indices);
+        let explained = |pair: &Pair| dot(&halves[pair.picture % 2], &pair.indices);
         let before = there().map(|pair| pair.surprise.abs()).collect();
         let after = there().map(|pair| (pair.surprise - explained(pair)).abs()).collect();
         println!("ln(step) {from} to {to}: error {:.2} % in the median, {:.2} % before", median(after), median(before));
@@ -95,8 +95,7 @@ fn pairs(index: usize, picture: &Picture) -> Vec<Pair> {
 
 fn encode(encoder: &WebpEncoder, ln_step: f64, pixels: u64) -> Option<Encoded> {
     let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-    let slope =
-        (encoder.estimate(ln_step + SLOPE_REACH) - encoder.estimate(ln_step - SLOPE_REACH)) / (2.0 * SLOPE_REACH);
+    let slope = (encoder.predict(ln_step + SLOPE_REACH) - encoder.predict(ln_step - SLOPE_REACH)) / (2.0 * SLOPE_REACH);
     let (_, segments) = encoder.stats(ln_step).expect("encodes");
     pictures::is_telling(bytes, pixels as f64).then_some(Encoded { ln_bytes: bytes.ln(), slope, segments })
 }

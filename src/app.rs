@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::net::TcpListener;
 
 use crate::engine::Engine;
-use crate::http::{self, Edge};
+use crate::http::{self, AppState};
 use crate::metrics::Metrics;
 use crate::settings::{Server, Settings};
 
@@ -33,7 +33,7 @@ pub async fn serve(
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(settings.engine_config(), metrics.clone()).map_err(AppError::Engine)?;
     let (defaults, config) = (settings.defaults(), http_config(&settings.server));
-    http::serve(Edge { engine, metrics, defaults, config, started }, listener, shutdown).await;
+    http::serve(AppState { engine, metrics, defaults, config, started }, listener, shutdown).await;
     Ok(())
 }
 

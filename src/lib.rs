@@ -28,10 +28,10 @@
 //! environment, logs or metrics.
 
 pub mod app;
+pub mod byte_size;
 pub mod cli;
 pub mod codec;
 pub mod engine;
-pub mod fit;
 pub mod http;
 pub mod job;
 pub mod metrics;
@@ -39,5 +39,7 @@ pub mod panics;
 pub mod params;
 pub mod picture;
 pub mod sandbox;
+pub mod search;
 pub mod settings;
+pub mod stop;
 pub mod telemetry;

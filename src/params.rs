@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use crate::byte_size::{SIZE_GRAMMAR, SizeError, parse_size};
 use crate::codec::{Format, MetadataPolicy};
-use crate::fit::target::{SIZE_GRAMMAR, SizeError, parse_size};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::picture::transform::{Resize, ResizeFit};
 

@@ -20,7 +20,7 @@ mod rivals;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Decoded, Effort, Format, Limits};
 use bytefit::job::{self, Formats, Job, Outcome, Stop};
 use bytefit::picture::score::Reference;
@@ -136,11 +136,11 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
     let quality = report.quality?;
     let reference = Reference::new(&picture, [255; 3]);
     let encoding = cpu();
-    let variant = variant_of(format, quality);
-    variant.encoder(&picture, job.effort).ok()?.encode(variant.scale().ln_step(quality)).ok()?;
+    let coding = variant_of(format, quality);
+    coding.encoder(&picture, job.effort).ok()?.encode(coding.scale().ln_step(quality)).ok()?;
     let once = decode + cpu() - encoding;
     let bisecting = cpu();
-    let (bisection_encodes, bisected) = bisect(variant, &picture, bytes, job.effort);
+    let (bisection_encodes, bisected) = bisect(coding, &picture, bytes, job.effort);
     let bisection_cpu = decode + cpu() - bisecting;
     Some(Row {
         fill: answer.bytes.len() as f64 / bytes as f64,
@@ -162,19 +162,19 @@ fn asked(decoded: Decoded) -> Picture {
     transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3])
 }
 
-/// The variant that an answer of `quality` has.
-fn variant_of(format: Format, quality: f64) -> Variant {
-    let variants = Variant::of(format);
-    *variants.iter().find(|variant| quality <= variant.best_quality()).unwrap_or(&variants[0])
+/// The coding that an answer of `quality` has.
+fn variant_of(format: Format, quality: f64) -> LossyCoding {
+    let codings = LossyCoding::of(format);
+    *codings.iter().find(|coding| quality <= coding.best_quality()).unwrap_or(&codings[0])
 }
 
 /// Bisection over quality 1 to 100 in whole units, to the end: encodes, and the best file that fits.
-fn bisect(variant: Variant, picture: &Picture, bytes: u64, effort: Effort) -> (f64, Option<Vec<u8>>) {
-    let Ok(encoder) = variant.encoder(picture, effort) else { return (0.0, None) };
+fn bisect(coding: LossyCoding, picture: &Picture, bytes: u64, effort: Effort) -> (f64, Option<Vec<u8>>) {
+    let Ok(encoder) = coding.encoder(picture, effort) else { return (0.0, None) };
     let (mut low, mut high, mut encodes, mut best) = (1, 100, 0, None);
     while low <= high {
         let middle = (low + high) / 2;
-        let Ok(file) = encoder.encode(variant.scale().ln_step(f64::from(middle))) else { break };
+        let Ok(file) = encoder.encode(coding.scale().ln_step(f64::from(middle))) else { break };
         encodes += 1;
         if file.len() as u64 <= bytes {
             best = Some(file);

@@ -13,7 +13,7 @@ use crate::client::{Connection, ask, crowd, post, request};
 use crate::dice::Dice;
 use crate::house::House;
 use crate::picture;
-use crate::table::{Row, Scale};
+use crate::table::{QualityScale, Row};
 use crate::times::Times;
 use crate::watch::Watch;
 
@@ -26,7 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 const QUERY: &str = "target=4KB&format=webp&effort=fast";
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub async fn rows(scale: QualityScale) -> Vec<Row> {
     let house = House::open(SETTINGS).await;
     let mut rows = Vec::from(slow(&house, scale).await);
     rows.push(deaf(&house, scale).await);
@@ -71,7 +71,7 @@ impl Shape {
 }
 
 /// The slowest of each shape, and what good clients notice.
-async fn slow(house: &House, scale: Scale) -> [Row; 3] {
+async fn slow(house: &House, scale: QualityScale) -> [Row; 3] {
     let address = house.address;
     let watches = || [Watch::health(address), Watch::picture(address, QUERY, picture::png(64, 1))];
     let before = watches();
@@ -106,7 +106,7 @@ fn beside(name: &'static str, alone: &Times, besieged: &Times) -> Row {
 }
 
 /// Clients that ask for megabytes and read none.
-async fn deaf(house: &House, scale: Scale) -> Row {
+async fn deaf(house: &House, scale: QualityScale) -> Row {
     const ANSWERS: &str = r#"bytefit_http_requests_total{method="GET",route="openapi",status="200"}"#;
     let (readers, address) = (scale.count(500), house.address);
     let (memory, kernel, files) = (house.resident_mib(), kernel_mib(), house.files());
@@ -151,7 +151,7 @@ fn kernel_mib() -> f64 {
 }
 
 /// Clients that leave in the head, in the body or before the answer.
-async fn leaving(house: &House, scale: Scale) -> Row {
+async fn leaving(house: &House, scale: QualityScale) -> Row {
     let (address, files, body) = (house.address, house.files(), picture::jpeg(512, 3));
     let asked = Instant::now();
     ask(address, &post(QUERY, body)).await.expect("an answer");

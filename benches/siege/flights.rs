@@ -6,12 +6,12 @@ use std::collections::HashSet;
 use crate::client::{Connection, ask, crowd, post};
 use crate::house::House;
 use crate::picture;
-use crate::table::{Row, Scale};
+use crate::table::{QualityScale, Row};
 
 const QUERY: &str = "target=20KB&format=webp";
 const MISSES: &str = r#"bytefit_cache_requests_total{result="miss",tier="memory"}"#;
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub async fn rows(scale: QualityScale) -> Vec<Row> {
     let house = House::open(&[("ENGINE__QUEUE_SLOTS", "1000"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
     vec![together(&house).await, leaderless(&house, scale.count(50)).await]
 }

@@ -9,18 +9,18 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::client::{Connection, crowd, post, request};
 use crate::house::{House, file_limit};
 use crate::picture;
-use crate::table::{Row, Scale};
+use crate::table::{QualityScale, Row};
 use crate::times::Times;
 use crate::watch::Watch;
 
 const CONNECTIONS: usize = 100;
 const REQUESTS_A_SECOND: f64 = 200.0;
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub async fn rows(scale: QualityScale) -> Vec<Row> {
     vec![steady(scale).await, idle(scale).await]
 }
 
-async fn steady(scale: Scale) -> Row {
+async fn steady(scale: QualityScale) -> Row {
     let house = House::open(&[]).await;
     let pictures = [picture::jpeg(128, 1), picture::jpeg(32, 2)];
     let (address, start, length) = (house.address, Instant::now(), scale.seconds(60));
@@ -62,7 +62,7 @@ async fn stream(
     times
 }
 
-async fn idle(scale: Scale) -> Row {
+async fn idle(scale: QualityScale) -> Row {
     let house = House::open(&[("SERVER__MAX_CONNECTIONS", "12000")]).await;
     // Both sides need a file for each, and some for themselves.
     let wanted = scale.count(10_000).min(file_limit().saturating_sub(200) as usize);

@@ -32,7 +32,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use table::{Row, Scale};
+use table::{QualityScale, Row};
 
 const PARTS: [&str; 8] = ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights"];
 
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     house::raise_file_limit();
-    let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
+    let scale = QualityScale { quick: arguments.iter().any(|argument| argument == "--quick") };
     let runtime = Runtime::new().expect("a runtime");
     let mut held = true;
     println!("| fault | promise | measured | |\n| --- | --- | --- | --- |");
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 /// The rows of a part; what doesn't come to an end, or trips, is a broken promise too.
-async fn bounded(part: &'static str, scale: Scale) -> Vec<Row> {
+async fn bounded(part: &'static str, scale: QualityScale) -> Vec<Row> {
     match tokio::spawn(timeout(PATIENCE, besiege(part, scale))).await {
         Ok(Ok(rows)) => rows,
         Ok(Err(_)) => vec![Row::new(part, "the siege ends in time", "it did not".to_owned(), false)],
@@ -71,7 +71,7 @@ async fn bounded(part: &'static str, scale: Scale) -> Vec<Row> {
     }
 }
 
-async fn besiege(part: &str, scale: Scale) -> Vec<Row> {
+async fn besiege(part: &str, scale: QualityScale) -> Vec<Row> {
     match part {
         "memory" => memory::rows(scale).await,
         "clients" => clients::rows(scale).await,

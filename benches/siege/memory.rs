@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::client::{Connection, ask, crowd, post};
 use crate::house::House;
 use crate::picture;
-use crate::table::{Row, Scale};
+use crate::table::{QualityScale, Row};
 use crate::watch::Watch;
 
 const CLIENTS: usize = 200;
@@ -25,7 +25,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("CACHE__CAPACITY", "0"),
 ];
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub async fn rows(scale: QualityScale) -> Vec<Row> {
     let fast = attack(scale, "200 pictures of 4 megapixels, WebP, fast", "format=webp&effort=fast").await;
     let best = attack(scale, "the same, every format, best", "format=webp,jpeg,png,avif&effort=best").await;
     let mut rows: Vec<Row> = fast.into_iter().chain(best).collect();
@@ -36,7 +36,7 @@ pub async fn rows(scale: Scale) -> Vec<Row> {
     rows
 }
 
-async fn attack(scale: Scale, name: &'static str, query: &str) -> [Row; 3] {
+async fn attack(scale: QualityScale, name: &'static str, query: &str) -> [Row; 3] {
     let mut house = House::open(SETTINGS).await;
     let (address, base) = (house.address, house.resident_mib());
     let query: &str = format!("target=100KB&deadline=60s&{query}").leak();
@@ -151,7 +151,7 @@ async fn forms() -> [Row; 2] {
 }
 
 /// Connections that have sent a picture and read a large answer, and stay open.
-async fn idle(scale: Scale) -> Row {
+async fn idle(scale: QualityScale) -> Row {
     let house = House::open(&[("CACHE__CAPACITY", "64MiB"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
     let (address, picture) = (house.address, picture::jpeg(512, 1));
     let client = |_| async move {

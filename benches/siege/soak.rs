@@ -14,7 +14,7 @@ use crate::client::{Connection, ask, crowd, post};
 use crate::dice::Dice;
 use crate::house::House;
 use crate::picture;
-use crate::table::{Row, Scale};
+use crate::table::{QualityScale, Row};
 
 const CLIENTS: usize = 6;
 const SETTINGS: &[(&str, &str)] = &[
@@ -34,7 +34,7 @@ const QUERIES: [&str; 12] = [
 const BAD_QUERIES: [&str; 6] =
     ["", "target=80k", "target=1KB&target=2KB", "target=9KB&width=-1", "target=9KB&x=y", "target=%ff"];
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub async fn rows(scale: QualityScale) -> Vec<Row> {
     let mut house = House::open(SETTINGS).await;
     let (address, good, hostile) = (house.address, kinds(house.address).await, hostile());
     let until = Instant::now() + Duration::from_secs(if scale.quick { 60 } else { 20 * 60 });

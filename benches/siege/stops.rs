@@ -18,14 +18,14 @@ use crate::client::{Connection, ask, crowd, get, post};
 use crate::dice::Dice;
 use crate::house::{House, binary};
 use crate::picture;
-use crate::table::{Row, Scale};
+use crate::table::{QualityScale, Row};
 use crate::times::Times;
 
 const DRAIN: Duration = Duration::from_secs(8);
 /// How late a process may be seen to have ended.
 const SLACK_MS: f64 = 200.0;
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub async fn rows(scale: QualityScale) -> Vec<Row> {
     let mut rows = Vec::from(terminated(scale).await);
     rows.push(killed(scale).await);
     rows.push(out_of_files().await);
@@ -41,7 +41,7 @@ struct Farewell {
     exit: Option<Duration>,
 }
 
-async fn terminated(scale: Scale) -> [Row; 3] {
+async fn terminated(scale: QualityScale) -> [Row; 3] {
     const NAME: &str = "SIGTERM under load, 50 times";
     let pictures = [picture::jpeg(512, 1), picture::jpeg(32, 2)];
     let mut dice = Dice::new(5);
@@ -167,7 +167,7 @@ fn fit(file: &Path, output: &Path, largest: u64) -> Command {
 }
 
 /// SIGKILL at any moment of `bytefit fit`, every other time near its end, where it writes.
-async fn killed(scale: Scale) -> Row {
+async fn killed(scale: QualityScale) -> Row {
     let (folder, file) = folder();
     let started = Instant::now();
     let first = fit(&file, &folder.path().join("first.webp"), u64::MAX).status();

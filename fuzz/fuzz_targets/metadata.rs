@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use bytefit::codec::colour::{Channels, Converter, Space};
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{Decoded, Effort, Format, Metadata, MetadataPolicy, container, decode, exif};
 use bytefit::picture::{Layout, Orientation, Picture};
 use bytefit_fuzz::{LIMITS, check_decoded};
@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
 fn bare(format: Format) -> Vec<u8> {
     let pixels = (0..8 * 8 * 3).map(|at| (at * 37 % 251) as u8).collect();
     let picture = Picture::new(8, 8, Layout::Rgb, pixels);
-    let encoder = Variant::of(format)[0].encoder(&picture, Effort::Fast).expect("8x8 fits everywhere");
+    let encoder = LossyCoding::of(format)[0].encoder(&picture, Effort::Fast).expect("8x8 fits everywhere");
     encoder.encode(*encoder.ln_step_range().end()).expect("8x8 is encoded")
 }
 

@@ -1,6 +1,6 @@
 //! AVIF: one picture, transparency, a grid that is turned and mirrored, metadata, a sequence.
 
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{Effort, Format, container};
 use bytefit::picture::Picture;
 
@@ -11,12 +11,12 @@ use super::metadata;
 pub fn files() -> Vec<Seed> {
     let mut files = Vec::new();
     for (name, picture) in drawn::pictures() {
-        for (variant, kind) in [(Variant::AvifHalved, "halved"), (Variant::AvifFull, "full")] {
-            files.push((format!("{name}-{kind}.avif"), file(variant, &picture)));
+        for (coding, kind) in [(LossyCoding::AvifHalved, "halved"), (LossyCoding::AvifFull, "full")] {
+            files.push((format!("{name}-{kind}.avif"), file(coding, &picture)));
         }
     }
     let [_, (_, rgb), ..] = drawn::pictures();
-    let plain = file(Variant::AvifHalved, &rgb);
+    let plain = file(LossyCoding::AvifHalved, &rgb);
     let mut add = |name: &str, file: Vec<u8>| files.push((format!("{name}.avif"), file));
     add("metadata", container::embed(plain.clone(), Format::Avif, &metadata::full(1)));
     add("padded", container::pad(plain.clone(), Format::Avif, plain.len() as u64 + 11).expect("pads"));
@@ -28,8 +28,8 @@ pub fn files() -> Vec<Seed> {
     files
 }
 
-fn file(variant: Variant, picture: &Picture) -> Vec<u8> {
-    let encoder = variant.encoder(picture, Effort::Fast).expect("fits");
+fn file(coding: LossyCoding, picture: &Picture) -> Vec<u8> {
+    let encoder = coding.encoder(picture, Effort::Fast).expect("fits");
     let range = encoder.ln_step_range();
     encoder.encode((range.start() + range.end()) / 2.0).expect("encodes")
 }

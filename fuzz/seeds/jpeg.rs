@@ -1,6 +1,6 @@
 //! JPEG: baseline and progressive, every sampling, grey, colour and inks, with all kinds of segments.
 
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{Effort, Format, container};
 use jpeg_encoder::{ColorType, SamplingFactor};
 
@@ -11,8 +11,8 @@ use super::metadata;
 pub fn files() -> Vec<Seed> {
     let mut files = Vec::new();
     for (name, picture) in drawn::pictures().into_iter().filter(|(_, picture)| !picture.has_alpha()) {
-        for (variant, kind) in [(Variant::JpegHalved, "halved"), (Variant::JpegFull, "full")] {
-            let encoder = variant.encoder(&picture, Effort::Balanced).expect("fits");
+        for (coding, kind) in [(LossyCoding::JpegHalved, "halved"), (LossyCoding::JpegFull, "full")] {
+            let encoder = coding.encoder(&picture, Effort::Balanced).expect("fits");
             files.push((format!("{name}-{kind}.jpg"), encoder.encode(0.0).expect("encodes")));
         }
     }

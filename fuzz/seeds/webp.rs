@@ -1,6 +1,6 @@
 //! WebP: lossy, lossless, transparent, extended, animated.
 
-use bytefit::codec::variant::Variant;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{Effort, Format, container, webp::encode};
 use bytefit::picture::Picture;
 
@@ -27,7 +27,7 @@ pub fn files() -> Vec<Seed> {
 }
 
 fn lossy(picture: &Picture) -> Vec<u8> {
-    let encoder = Variant::Webp.encoder(picture, Effort::Balanced).expect("fits");
+    let encoder = LossyCoding::Webp.encoder(picture, Effort::Balanced).expect("fits");
     encoder.encode(3.0).expect("encodes")
 }
 

@@ -25,7 +25,7 @@ pub trait Encoder {
     fn snap(&self, ln_step: f64) -> f64;
 
     /// ln(bytes) that the file at this step is expected to take, by counting; never rises with `ln_step`.
-    fn estimate(&self, ln_step: f64) -> f64;
+    fn predict(&self, ln_step: f64) -> f64;
 
     /// A better estimate by a cheaper encode; none where there is no such thing.
     ///

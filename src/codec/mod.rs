@@ -14,12 +14,12 @@ pub mod gif;
 mod hdr;
 pub mod jpeg;
 pub mod limits;
+pub mod lossy_coding;
 pub mod png;
 pub mod quality;
 pub mod rate;
 mod sniff;
 pub mod tiff;
-pub mod variant;
 pub mod webp;
 
 pub use encoder::{Effort, Encoder};

@@ -12,9 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::EngineError;
-use super::claim::{Claim, Claims};
+use super::body_memory::{BodyMemory, Lent, MemoryLease, NoMemory};
 use super::oversized::{Share, Waiting};
-use super::room::{Full, Hall, Lent, Room};
+use super::upload_claims::{UploadClaim, UploadClaims};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 const MIB: u64 = 1 << 20;
@@ -30,7 +30,7 @@ const MAX_RETRY_SECONDS: u64 = 60;
 /// The gates of the engine.
 pub struct Admission {
     /// A place for each job that works or waits.
-    places: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     /// A turn for each header that is read.
     headers: Arc<Semaphore>,
     /// A permit for each thread.
@@ -41,11 +41,11 @@ pub struct Admission {
     queue_slots: usize,
     memory_mib: u32,
     /// For bodies.
-    hall: Hall,
+    body_memory: BodyMemory,
     /// Jobs that need more than all jobs may have, and wait for a share of the bodies' memory.
     oversized: Waiting,
     /// Of bodies on places.
-    claims: Claims,
+    claims: UploadClaims,
     memory_limit_bytes: u64,
     draining: AtomicBool,
     /// Mean time that a job works; none before the first.
@@ -55,16 +55,16 @@ pub struct Admission {
 
 /// What a request that was let in holds while its body is on its way.
 #[derive(Debug)]
-pub struct Entry {
+pub struct AdmittedUpload {
     /// For the body.
-    pub room: Room,
+    pub lease: MemoryLease,
     /// On one of the last places; to be dropped when the body is there.
-    pub claim: Claim,
+    pub claim: UploadClaim,
 }
 
 /// A job's place in the queue, until it is done; dropping it gives the place back.
 #[derive(Debug)]
-pub struct Place {
+pub struct QueueSlot {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -105,17 +105,17 @@ impl Admission {
         body_bytes: u64,
         metrics: Arc<Metrics>,
     ) -> Admission {
-        let places = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
+        let slots = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
         let memory_mib = u32::try_from(memory_mib.max(1)).unwrap_or(u32::MAX);
-        let hall = Hall::new(body_bytes, Arc::clone(&metrics));
-        let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(hall.bytes());
+        let body_memory = BodyMemory::new(body_bytes, Arc::clone(&metrics));
+        let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(body_memory.bytes());
         metrics.set_memory_limit(memory_limit_bytes);
         Admission {
-            oversized: Waiting::new(hall.bytes()),
-            hall,
-            claims: Claims::default(),
+            oversized: Waiting::new(body_memory.bytes()),
+            body_memory,
+            claims: UploadClaims::default(),
             memory_limit_bytes,
-            places: Arc::new(Semaphore::new(places)),
+            slots: Arc::new(Semaphore::new(slots)),
             headers: Arc::new(Semaphore::new(threads)),
             workers: Arc::new(Semaphore::new(threads)),
             memory: Arc::new(Semaphore::new(memory_mib as usize)),
@@ -133,37 +133,37 @@ impl Admission {
     /// # Errors
     /// [`EngineError::ShuttingDown`] after [`Admission::drain`], else [`EngineError::Overloaded`] while the
     /// queue is full.
-    pub fn admit(&self) -> Result<Entry, EngineError> {
+    pub fn admit(&self) -> Result<AdmittedUpload, EngineError> {
         if self.is_draining() {
             self.metrics.shed(Shed::Draining);
             return Err(EngineError::ShuttingDown);
         }
-        let free = self.places.available_permits();
+        let free = self.slots.available_permits();
         let now = Instant::now();
         // Of the last places each is promised once; before, bodies may turn out to need none.
         let is_scarce = free <= (self.threads + self.queue_slots) / SCARCE;
-        if free == 0 || is_scarce && self.claims.young(now) >= free {
+        if free == 0 || is_scarce && self.claims.recent(now) >= free {
             return Err(self.full());
         }
-        Ok(Entry { room: self.hall.room(self.retry_after()), claim: self.claims.stake(now) })
+        Ok(AdmittedUpload { lease: self.body_memory.lease(self.retry_after()), claim: self.claims.add(now) })
     }
 
     /// Room for `bytes` of an answer, beside the bodies.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while there is none.
-    pub fn hold(&self, bytes: u64) -> Result<Room, EngineError> {
-        let room = self.hall.room(self.retry_after());
-        room.take(bytes).map_err(|Full { retry_after }| EngineError::Overloaded { retry_after })?;
-        Ok(room)
+    pub fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
+        let lease = self.body_memory.lease(self.retry_after());
+        lease.take(bytes).map_err(|NoMemory { retry_after }| EngineError::Overloaded { retry_after })?;
+        Ok(lease)
     }
 
     /// Takes a place in the queue.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the queue is full.
-    pub fn place(&self) -> Result<Place, EngineError> {
-        Arc::clone(&self.places).try_acquire_owned().map(|permit| Place { _permit: permit }).map_err(|_| self.full())
+    pub fn take_queue_slot(&self) -> Result<QueueSlot, EngineError> {
+        Arc::clone(&self.slots).try_acquire_owned().map(|permit| QueueSlot { _permit: permit }).map_err(|_| self.full())
     }
 
     fn full(&self) -> EngineError {
@@ -202,7 +202,7 @@ impl Admission {
     }
 
     async fn permit_in_turn(&self, need: Need) -> Result<Permit, EngineError> {
-        // All semaphores serve in turn. Room among the bodies comes first: those go when their jobs are done, and these
+        // All semaphores serve in turn. MemoryLease among the bodies comes first: those go when their jobs are done, and these
         // may need the thread or the memory that would be held meanwhile. Then the thread, so that memory counts as
         // reserved only by jobs that are about to use it; whoever holds memory already works, so nobody waits for ever.
         let open = "the semaphores are never closed";
@@ -222,7 +222,7 @@ impl Admission {
     /// What a job takes of the bodies' memory: what it needs beyond all that jobs may have.
     async fn room_for_work(&self, need: Need) -> Result<Option<Lent>, EngineError> {
         let beyond = need.work.saturating_sub(self.job_memory_bytes());
-        let work = beyond.min(self.hall.bytes().saturating_sub(need.body));
+        let work = beyond.min(self.body_memory.bytes().saturating_sub(need.body));
         if work == 0 {
             return Ok(None);
         }
@@ -230,7 +230,7 @@ impl Admission {
             self.metrics.shed(Shed::Memory);
             return Err(EngineError::Overloaded { retry_after: self.retry_after() });
         };
-        Ok(Some(self.hall.lend(work).await))
+        Ok(Some(self.body_memory.lend(work).await))
     }
 
     /// Learns how long a job worked.
@@ -246,7 +246,7 @@ impl Admission {
     /// pace, are done with everyone who holds a place. In whole seconds, 1 to 60.
     fn retry_after(&self) -> Duration {
         let mean = self.service.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(FIRST_GUESS);
-        let held = (self.threads + self.queue_slots).saturating_sub(self.places.available_permits());
+        let held = (self.threads + self.queue_slots).saturating_sub(self.slots.available_permits());
         let rounds = held.div_ceil(self.threads.max(1));
         let seconds = (mean.as_secs_f64() * rounds as f64).ceil() as u64;
         Duration::from_secs(seconds.clamp(1, MAX_RETRY_SECONDS))
@@ -279,7 +279,7 @@ impl Admission {
 
     /// Memory that bodies, and answers on their way, may take together, in bytes.
     pub fn body_memory_bytes(&self) -> u64 {
-        self.hall.bytes()
+        self.body_memory.bytes()
     }
 
     /// Memory that a job may need whose body holds `body_bytes`: all that there is.
@@ -313,20 +313,20 @@ mod tests {
     fn a_full_queue_refuses_at_once_and_a_place_given_back_makes_room() {
         let admission = admission(1, 2, 1);
         let late = admission.admit().unwrap();
-        let mut places: Vec<_> = (0..3).map(|_| admission.place().unwrap()).collect();
+        let mut slots: Vec<_> = (0..3).map(|_| admission.take_queue_slot().unwrap()).collect();
         assert!(matches!(admission.admit(), Err(EngineError::Overloaded { .. })));
-        assert!(matches!(admission.place(), Err(EngineError::Overloaded { .. })));
+        assert!(matches!(admission.take_queue_slot(), Err(EngineError::Overloaded { .. })));
         assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_full"} 2"#));
-        places.pop();
-        assert!(admission.admit().is_ok() && admission.place().is_ok());
-        assert_eq!(late.room.take(1), Ok(()), "who was let in goes on sending");
+        slots.pop();
+        assert!(admission.admit().is_ok() && admission.take_queue_slot().is_ok());
+        assert_eq!(late.lease.take(1), Ok(()), "who was let in goes on sending");
     }
 
     #[test]
     fn bodies_on_their_way_hold_no_place() {
         let admission = admission(1, 1, 1);
         let _rooms: Vec<_> = (0..100).map(|_| admission.admit().unwrap()).collect();
-        assert!(admission.place().is_ok());
+        assert!(admission.take_queue_slot().is_ok());
     }
 
     #[test]
@@ -335,7 +335,7 @@ mod tests {
         admission.drain();
         assert!(matches!(admission.admit(), Err(EngineError::ShuttingDown)));
         assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="draining"} 1"#));
-        assert!(admission.place().is_ok());
+        assert!(admission.take_queue_slot().is_ok());
     }
 
     #[tokio::test]
@@ -381,7 +381,7 @@ mod tests {
     #[tokio::test]
     async fn a_job_larger_than_the_memory_of_jobs_takes_the_rest_from_bodies() {
         let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
-        let (own, other) = (admission.admit().unwrap().room, admission.admit().unwrap().room);
+        let (own, other) = (admission.admit().unwrap().lease, admission.admit().unwrap().lease);
         own.take(MIB).unwrap();
         other.take(2 * MIB).unwrap();
         let giant = Need { work: 12 * MIB, body: own.bytes() };
@@ -390,7 +390,7 @@ mod tests {
         assert!(admission.permit(work(MIB), Instant::now() + FAR).await.is_ok(), "the job of that can be done");
         drop(other);
         let giant = giant.await.unwrap();
-        let body = admission.admit().unwrap().room;
+        let body = admission.admit().unwrap().lease;
         assert_eq!(admission.metrics.memory_reserved_now(), 13 * MIB);
         body.take(MIB).unwrap();
         assert_eq!(admission.metrics.memory_reserved_now(), admission.memory_limit_bytes());
@@ -402,8 +402,8 @@ mod tests {
     #[tokio::test]
     async fn jobs_larger_than_the_memory_of_jobs_never_wait_for_each_others_bodies() {
         let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
-        let rooms: Vec<Room> = (0..2).map(|_| admission.admit().unwrap().room).collect();
-        rooms.iter().for_each(|room| room.take(3 * MIB / 2).unwrap());
+        let rooms: Vec<MemoryLease> = (0..2).map(|_| admission.admit().unwrap().lease).collect();
+        rooms.iter().for_each(|lease| lease.take(3 * MIB / 2).unwrap());
         let need = |work| Need { work, body: 3 * MIB / 2 };
         let mut first = Box::pin(admission.permit(need(12 * MIB), Instant::now() + FAR));
         assert!(poll!(&mut first).is_pending());
@@ -439,11 +439,11 @@ mod tests {
     #[test]
     fn retry_after_follows_the_mean_service_time() {
         let admission = admission(2, 18, 1);
-        let mut places: Vec<_> = (0..20).map(|_| admission.place().unwrap()).collect();
+        let mut slots: Vec<_> = (0..20).map(|_| admission.take_queue_slot().unwrap()).collect();
         assert_eq!(admission.retry_after().as_secs(), 5, "ten rounds of the first guess");
-        places.truncate(4);
+        slots.truncate(4);
         assert_eq!(admission.retry_after().as_secs(), 1, "two rounds");
-        places.extend((4..20).map(|_| admission.place().unwrap()));
+        slots.extend((4..20).map(|_| admission.take_queue_slot().unwrap()));
         admission.job_took(Duration::from_secs(3));
         assert_eq!(admission.retry_after().as_secs(), 30);
         (0..50).for_each(|_| admission.job_took(Duration::from_millis(1)));

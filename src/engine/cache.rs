@@ -20,18 +20,18 @@ const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// An answer and its validator.
 #[derive(Clone, Debug)]
-pub struct Kept {
+pub struct CachedAnswer {
     pub answer: Arc<Answer>,
     /// Strong validator of the answer's bytes, quotes included.
     pub etag: Arc<str>,
 }
 
-impl Kept {
+impl CachedAnswer {
     /// Wraps `answer`, hashing its bytes.
-    pub fn new(answer: Answer) -> Kept {
+    pub fn new(answer: Answer) -> CachedAnswer {
         let hash = blake3::hash(&answer.bytes).to_hex();
         let etag = format!("\"{}\"", &hash[..32]).into();
-        Kept { answer: Arc::new(answer), etag }
+        CachedAnswer { answer: Arc::new(answer), etag }
     }
 
     fn weight(&self) -> u32 {
@@ -42,46 +42,46 @@ impl Kept {
 
 /// The result cache; the answer that nobody asked for longest goes first.
 pub struct Cache {
-    kept: moka::future::Cache<Key, Kept>,
+    cached: moka::future::Cache<Key, CachedAnswer>,
     capacity_bytes: u64,
 }
 
 impl Cache {
     /// A cache of at most `capacity_bytes`, each answer kept for `ttl`; a capacity of 0 keeps nothing.
     pub fn new(capacity_bytes: u64, ttl: Duration) -> Cache {
-        let kept = moka::future::Cache::builder()
+        let cached = moka::future::Cache::builder()
             .max_capacity(capacity_bytes)
-            .weigher(|_, kept: &Kept| kept.weight())
+            .weigher(|_, cached: &CachedAnswer| cached.weight())
             .eviction_policy(EvictionPolicy::lru())
             .time_to_live(ttl.min(LONGEST_TTL))
             .build();
-        Cache { kept, capacity_bytes }
+        Cache { cached, capacity_bytes }
     }
 
     /// The answer under `key`.
-    pub async fn get(&self, key: &Key) -> Option<Kept> {
-        self.kept.get(key).await
+    pub async fn get(&self, key: &Key) -> Option<CachedAnswer> {
+        self.cached.get(key).await
     }
 
     /// Keeps `kept` under `key`; false when it is larger than an eighth of the cache.
-    pub async fn insert(&self, key: Key, kept: Kept) -> bool {
-        let fits = u64::from(kept.weight()) <= self.capacity_bytes / LARGEST_SHARE;
+    pub async fn insert(&self, key: Key, cached: CachedAnswer) -> bool {
+        let fits = u64::from(cached.weight()) <= self.capacity_bytes / LARGEST_SHARE;
         if fits {
-            self.kept.insert(key, kept).await;
+            self.cached.insert(key, cached).await;
             // Evicts now rather than some time: the bound holds, and the counts below are right.
-            self.kept.run_pending_tasks().await;
+            self.cached.run_pending_tasks().await;
         }
         fits
     }
 
     /// Answers kept.
     pub fn entries(&self) -> u64 {
-        self.kept.entry_count()
+        self.cached.entry_count()
     }
 
     /// Bytes they take.
     pub fn bytes(&self) -> u64 {
-        self.kept.weighted_size()
+        self.cached.weighted_size()
     }
 
     /// Bytes they may take.

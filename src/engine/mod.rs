@@ -1,19 +1,19 @@
 //! The only room with threads: cache, then permit, then pool. Must not know HTTP.
 //!
-//! The way of a request: admission and [`Room`] before its body is read; then a lookup in the cache; if an identical
+//! The way of a request: admission and [`MemoryLease`] before its body is read; then a lookup in the cache; if an identical
 //! request is at work, a wait for its result, else a computation of its own, as a task: place in the queue, header
 //! probe, permit, pool.
 
 mod admission;
 mod allocator;
+mod body_memory;
 mod cache;
-mod claim;
-mod flight;
 mod key;
 mod machine;
 mod oversized;
 mod pool;
-mod room;
+mod single_flight;
+mod upload_claims;
 mod work;
 
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crate::codec::Limits;
 use crate::job::{self, Answer, Effort, Job, JobError, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use crate::panics::Panicked;
-pub use admission::Entry;
+pub use admission::AdmittedUpload;
 use admission::{Admission, Need};
-use cache::{Cache, Kept};
-use flight::{Flights, Passenger};
+pub use body_memory::{MemoryLease, NoMemory};
+use cache::{Cache, CachedAnswer};
 use key::Key;
 use pool::Pool;
-pub use room::{Full, Room};
+use single_flight::{Flights, Waiter};
 pub use work::{Codecs, Work};
 
 /// A deadline further away than this is none; it keeps the sum of now and a deadline within the clock.
@@ -43,7 +43,7 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
 const GRACE: Duration = Duration::from_millis(150);
 
 /// Who waited on an identical request and has less time left than this does not try again: encoding a megapixel takes
-/// about as much (`Variant::cost`: 15 ms as JPEG, 50 ms as WebP at the least effort).
+/// about as much (`LossyCoding::cost`: 15 ms as JPEG, 50 ms as WebP at the least effort).
 const WORTH_A_TRY: Duration = Duration::from_millis(50);
 
 /// Sizes of the engine; see config/default.toml for what each buys.
@@ -71,14 +71,14 @@ pub struct Upload {
     pub bytes: Bytes,
     pub hash: blake3::Hash,
     /// What the bytes take of the memory for bodies.
-    pub room: Room,
+    pub lease: MemoryLease,
 }
 
 /// An answer as the engine serves it.
 #[derive(Clone, Debug)]
 pub struct Served {
     pub answer: Arc<Answer>,
-    pub source: Source,
+    pub served_from: ServedFrom,
     /// Id of the answer for [`Engine::result`]: 64 hex digits.
     pub id: String,
     /// Strong validator of the answer's bytes, quotes included.
@@ -89,7 +89,7 @@ pub struct Served {
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ServedFrom {
     /// The cache.
     Hit,
     /// Computed now; `stored` tells whether the cache keeps it.
@@ -134,8 +134,8 @@ struct Shared {
 /// What a computation hands to everyone who waits for it.
 #[derive(Clone, Debug)]
 struct Computed {
-    kept: Kept,
-    source: Source,
+    cached: CachedAnswer,
+    served_from: ServedFrom,
     queued: Duration,
 }
 
@@ -164,8 +164,8 @@ pub struct CacheStats {
 impl Computed {
     /// The same for a request that waited on the one it was computed for.
     fn collapsed(mut self) -> Computed {
-        if let Source::Miss { stored } = self.source {
-            self.source = Source::Collapsed { stored };
+        if let ServedFrom::Miss { stored } = self.served_from {
+            self.served_from = ServedFrom::Collapsed { stored };
         }
         self
     }
@@ -212,7 +212,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while the queue is full, [`EngineError::ShuttingDown`] after [`Engine::drain`].
-    pub fn admit(&self) -> Result<Entry, EngineError> {
+    pub fn admit(&self) -> Result<AdmittedUpload, EngineError> {
         self.shared.admission.admit()
     }
 
@@ -230,9 +230,9 @@ impl Engine {
         let asked = Instant::now();
         let stop_at = asked + job.deadline.min(LONGEST_DEADLINE);
         let request = Asked { key: Key::new(&upload.hash, &job), job, asked, stop_at };
-        if let Some(kept) = self.shared.cache.get(&request.key).await {
+        if let Some(cached) = self.shared.cache.get(&request.key).await {
             self.shared.metrics.cache_request(CacheResult::Hit);
-            let hit = Computed { kept, source: Source::Hit, queued: Duration::ZERO };
+            let hit = Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO };
             return Ok(self.shared.serve(request.key, hit));
         }
         let computed = self.computed(&request, upload).await?;
@@ -249,14 +249,14 @@ impl Engine {
 
     /// What comes of `request` by its deadline, and its input where it waited on an identical one.
     async fn attempt(&self, request: &Asked, upload: Upload) -> (Result<Computed, EngineError>, Option<Upload>) {
-        let mut passenger = self.join(request, upload);
-        let Some(input) = passenger.input_of_another() else { return (landed(request, passenger).await, None) };
+        let mut waiter = self.join(request, upload);
+        let Some(input) = waiter.input_of_another() else { return (result(request, waiter).await, None) };
         self.shared.metrics.cache_request(CacheResult::Collapsed);
-        (landed(request, passenger).await.map(Computed::collapsed), Some(input))
+        (result(request, waiter).await.map(Computed::collapsed), Some(input))
     }
 
     /// Joins the identical request at work, or sets out to compute what is asked for.
-    fn join(&self, request: &Asked, upload: Upload) -> Passenger<Key, Upload, Result<Computed, EngineError>> {
+    fn join(&self, request: &Asked, upload: Upload) -> Waiter<Key, Upload, Result<Computed, EngineError>> {
         let Asked { key, asked, stop_at, .. } = *request;
         let stop = Stop::at(stop_at);
         let work_stop = stop.clone();
@@ -269,16 +269,16 @@ impl Engine {
     /// The answer of this id, while the cache holds it. Does not count as a hit or a miss.
     pub async fn result(&self, id: &str) -> Option<Served> {
         let key = Key::from_hex(id)?;
-        let kept = self.shared.cache.get(&key).await?;
-        Some(served(key, Computed { kept, source: Source::Hit, queued: Duration::ZERO }))
+        let cached = self.shared.cache.get(&key).await?;
+        Some(served(key, Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }))
     }
 
     /// Memory for an answer on its way to a client who may be slow to read it.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while there is none.
-    pub fn hold(&self, bytes: u64) -> Result<Room, EngineError> {
-        self.shared.admission.hold(bytes)
+    pub fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
+        self.shared.admission.lease_for_answer(bytes)
     }
 
     /// From now on admits nobody; work at hand goes on, and who was admitted is served.
@@ -325,7 +325,7 @@ impl Asked {
     /// Whether trying again may give more than `result`, which an identical request with less time came to.
     fn may_do_better(&self, result: &Result<Computed, EngineError>) -> bool {
         let lacked_time_or_room = match result {
-            Ok(computed) => computed.kept.answer.report.cut_short,
+            Ok(computed) => computed.cached.answer.report.cut_short,
             Err(EngineError::Overloaded { .. }) => true,
             Err(EngineError::Job(error)) => matches!(**error, JobError::DeadlineExceeded { .. }),
             Err(EngineError::ShuttingDown | EngineError::Panicked { .. }) => false,
@@ -334,15 +334,15 @@ impl Asked {
     }
 }
 
-/// The result that `passenger` waits for, by the deadline of `request`.
-async fn landed(
+/// The result that `waiter` waits for, by the deadline of `request`.
+async fn result(
     request: &Asked,
-    passenger: Passenger<Key, Upload, Result<Computed, EngineError>>,
+    waiter: Waiter<Key, Upload, Result<Computed, EngineError>>,
 ) -> Result<Computed, EngineError> {
     // A step that can't be interrupted must not keep the client waiting.
-    let landed = timeout_at((request.stop_at + GRACE).into(), passenger.landed()).await;
-    let landed = landed.map_err(|_| JobError::DeadlineExceeded { deadline: request.job.deadline })?;
-    landed.unwrap_or_else(|| Err(EngineError::Panicked { message: "the computation's task died".to_owned() }))
+    let result = timeout_at((request.stop_at + GRACE).into(), waiter.result()).await;
+    let result = result.map_err(|_| JobError::DeadlineExceeded { deadline: request.job.deadline })?;
+    result.unwrap_or_else(|| Err(EngineError::Panicked { message: "the computation's task died".to_owned() }))
 }
 
 /// One computation.
@@ -359,46 +359,46 @@ struct Task {
 impl Shared {
     async fn compute(self: Arc<Shared>, task: Task) -> Result<Computed, EngineError> {
         // An identical request may have finished between this one's lookup and its departure.
-        if let Some(kept) = self.cache.get(&task.key).await {
+        if let Some(cached) = self.cache.get(&task.key).await {
             self.metrics.cache_request(CacheResult::Hit);
-            return Ok(Computed { kept, source: Source::Hit, queued: Duration::ZERO });
+            return Ok(Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO });
         }
         self.metrics.cache_request(CacheResult::Miss);
         let (key, asked) = (task.key, task.asked);
-        let (kept, queued) = self.work_on(task).await.inspect_err(|error| {
+        let (cached, queued) = self.work_on(task).await.inspect_err(|error| {
             if matches!(error, EngineError::Panicked { .. }) {
                 self.metrics.panicked();
             }
         })?;
-        self.metrics.job_done(&kept.answer.report, asked.elapsed());
+        self.metrics.job_done(&cached.answer.report, asked.elapsed());
         // The next request may have more time, or find the machine idle.
-        let stored = !kept.answer.report.cut_short && self.cache.insert(key, kept.clone()).await;
+        let stored = !cached.answer.report.cut_short && self.cache.insert(key, cached.clone()).await;
         self.metrics.set_cache_bytes(self.cache.bytes());
-        Ok(Computed { kept, source: Source::Miss { stored }, queued })
+        Ok(Computed { cached, served_from: ServedFrom::Miss { stored }, queued })
     }
 
     /// Takes a place, probes, waits for a permit, works; the answer, and the time waited.
-    async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(Kept, Duration), EngineError> {
+    async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(CachedAnswer, Duration), EngineError> {
         let Task { input, job, stop_at, stop, .. } = task;
-        let _place = self.admission.place()?;
+        let _slot = self.admission.take_queue_slot()?;
         let (job, work) = self.read_header(job, &input, stop_at).await?;
-        let body = input.room.bytes();
+        let body = input.lease.bytes();
         let asked = Instant::now();
         let permit = self.admission.permit(Need { work, body }, stop_at).await;
         let queued = asked.elapsed();
         self.metrics.job_waited(queued);
         let permit = permit?;
         let shared = Arc::clone(self);
-        let kept = self.pool.run(move || {
+        let cached = self.pool.run(move || {
             // Given back when the work is over, whoever still waits for it then; the room of the body too.
             let (_permit, input) = (permit, input);
-            let kept = shared.work_now(&job, &input.bytes, &stop).map(Kept::new);
+            let cached = shared.work_now(&job, &input.bytes, &stop).map(CachedAnswer::new);
             if shared.admission.is_large(work) {
-                allocator::give_back();
+                allocator::release_free_memory();
             }
-            kept
+            cached
         });
-        Ok((kept.await??, queued))
+        Ok((cached.await??, queued))
     }
 
     /// `job` as it fits into the memory, and what it needs of that. A header may be spread over all of its file, as a
@@ -414,7 +414,7 @@ impl Shared {
         let read = pool::run_aside(move || {
             // Given back when the header is read, whoever still waits for it then.
             let (_turn, input) = (turn, input);
-            let work = shared.fit_into_memory(&mut job, &input.bytes, input.room.bytes())?;
+            let work = shared.fit_into_memory(&mut job, &input.bytes, input.lease.bytes())?;
             Ok::<_, JobError>((job, work))
         });
         Ok(read.await??)
@@ -458,13 +458,13 @@ impl Shared {
     }
 
     fn serve(&self, key: Key, computed: Computed) -> Served {
-        self.metrics.answer_served(&computed.kept.answer.report);
+        self.metrics.answer_served(&computed.cached.answer.report);
         served(key, computed)
     }
 }
 
-fn served(key: Key, Computed { kept, source, queued }: Computed) -> Served {
-    Served { answer: kept.answer, source, id: key.to_hex(), etag: kept.etag.to_string(), queued }
+fn served(key: Key, Computed { cached, served_from, queued }: Computed) -> Served {
+    Served { answer: cached.answer, served_from, id: key.to_hex(), etag: cached.etag.to_string(), queued }
 }
 
 #[cfg(test)]

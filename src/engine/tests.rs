@@ -47,8 +47,8 @@ fn cut_short(answer: Answer) -> Answer {
     Answer { report: Report { cut_short: true, ..answer.report }, ..answer }
 }
 
-fn upload(text: &str, room: Room) -> Upload {
-    Upload { bytes: Bytes::from(text.to_owned()), hash: blake3::hash(text.as_bytes()), room }
+fn upload(text: &str, lease: MemoryLease) -> Upload {
+    Upload { bytes: Bytes::from(text.to_owned()), hash: blake3::hash(text.as_bytes()), lease }
 }
 
 #[tokio::test]
@@ -168,12 +168,12 @@ impl Stage {
     }
 
     fn run_job(&self, input: &str, job: Job) -> impl Future<Output = Result<Served, EngineError>> + Send + 'static {
-        let (engine, room, input) =
-            (self.engine.clone(), self.engine.admit().map(|entry| entry.room), input.to_owned());
+        let (engine, lease, input) =
+            (self.engine.clone(), self.engine.admit().map(|entry| entry.lease), input.to_owned());
         async move {
-            let room = room?;
-            room.take(input.len() as u64).unwrap();
-            engine.run(upload(&input, room), job).await
+            let lease = lease?;
+            lease.take(input.len() as u64).unwrap();
+            engine.run(upload(&input, lease), job).await
         }
     }
 
@@ -202,10 +202,10 @@ async fn thirty_identical_requests_make_one_computation() {
         tokio::task::yield_now().await;
     }
     stage.go.send(()).unwrap();
-    let sources = join_all(runs).await.into_iter().map(|served| served.unwrap().unwrap().source);
-    let (miss, rest): (Vec<_>, Vec<_>) = sources.partition(|source| *source == Source::Miss { stored: true });
+    let sources = join_all(runs).await.into_iter().map(|served| served.unwrap().unwrap().served_from);
+    let (miss, rest): (Vec<_>, Vec<_>) = sources.partition(|source| *source == ServedFrom::Miss { stored: true });
     assert_eq!((miss.len(), rest.len()), (1, 29));
-    assert!(rest.iter().all(|source| *source == Source::Collapsed { stored: true }));
+    assert!(rest.iter().all(|source| *source == ServedFrom::Collapsed { stored: true }));
     assert_eq!(stage.runs(), 1);
     assert!(stage.metrics.render().contains("bytefit_coalesced_total 29"));
 }
@@ -215,7 +215,7 @@ async fn the_second_time_is_a_hit() {
     let stage = Stage::new(1, 8);
     let first = stage.run("picture").await.unwrap();
     let second = stage.run("picture").await.unwrap();
-    assert_eq!((first.source, second.source), (Source::Miss { stored: true }, Source::Hit));
+    assert_eq!((first.served_from, second.served_from), (ServedFrom::Miss { stored: true }, ServedFrom::Hit));
     assert_eq!((&first.etag, &first.id), (&second.etag, &second.id));
     assert!(Arc::ptr_eq(&first.answer, &second.answer));
     assert_eq!(stage.runs(), 1);
@@ -233,7 +233,7 @@ async fn another_job_on_the_same_input_is_another_answer() {
     let stage = Stage::new(1, 8);
     stage.run("picture").await.unwrap();
     let other = stage.run_job("picture", Job { target: 999, ..job() }).await.unwrap();
-    assert_eq!(other.source, Source::Miss { stored: true });
+    assert_eq!(other.served_from, ServedFrom::Miss { stored: true });
     assert_eq!(stage.runs(), 2);
 }
 
@@ -253,7 +253,7 @@ async fn an_answer_cut_short_by_the_deadline_is_not_kept_whatever_its_outcome() 
     let stage = Stage::new(1, 8);
     for input in ["deadline", "missed"] {
         let served = stage.run(input).await.unwrap();
-        assert_eq!(served.source, Source::Miss { stored: false }, "{input}");
+        assert_eq!(served.served_from, ServedFrom::Miss { stored: false }, "{input}");
         assert!(stage.engine.result(&served.id).await.is_none(), "{input}");
         stage.run(input).await.unwrap();
     }
@@ -264,7 +264,7 @@ async fn an_answer_cut_short_by_the_deadline_is_not_kept_whatever_its_outcome() 
 async fn an_answer_larger_than_the_cache_is_served_and_not_kept() {
     let stage = Stage::new(1, 8);
     let served = stage.run(&"x".repeat(2 << 20)).await.unwrap();
-    assert_eq!(served.source, Source::Miss { stored: false });
+    assert_eq!(served.served_from, ServedFrom::Miss { stored: false });
     assert_eq!(stage.engine.snapshot().cache.entries, 0);
 }
 
@@ -275,7 +275,10 @@ async fn no_answer_fills_more_than_an_eighth_of_the_cache() {
     // An entry takes less than 2 KiB besides its bytes.
     let small = stage.run(&"x".repeat(eighth - 2048)).await.unwrap();
     let large = stage.run(&"x".repeat(eighth + 1)).await.unwrap();
-    assert_eq!((small.source, large.source), (Source::Miss { stored: true }, Source::Miss { stored: false }));
+    assert_eq!(
+        (small.served_from, large.served_from),
+        (ServedFrom::Miss { stored: true }, ServedFrom::Miss { stored: false })
+    );
     assert_eq!(stage.engine.snapshot().cache.entries, 1);
     assert!(stage.engine.result(&large.id).await.is_none());
 }
@@ -289,7 +292,7 @@ async fn a_leader_that_disconnects_leaves_the_answer_to_the_others() {
     leader.abort();
     assert!(leader.await.unwrap_err().is_cancelled());
     stage.go.send(()).unwrap();
-    assert_eq!(other.await.unwrap().source, Source::Collapsed { stored: true });
+    assert_eq!(other.await.unwrap().served_from, ServedFrom::Collapsed { stored: true });
     assert_eq!(stop.reason(), None);
     assert_eq!(stage.runs(), 1);
 }
@@ -323,11 +326,11 @@ async fn work_stops_when_the_last_one_leaves_and_keeps_its_permit_until_it_has()
 #[tokio::test]
 async fn answers_on_their_way_take_the_room_of_bodies() {
     let stage = Stage::new(1, 8);
-    let held = stage.engine.hold(25 * MIB).unwrap();
-    assert!(matches!(stage.engine.hold(1), Err(EngineError::Overloaded { .. })));
+    let held = stage.engine.lease_for_answer(25 * MIB).unwrap();
+    assert!(matches!(stage.engine.lease_for_answer(1), Err(EngineError::Overloaded { .. })));
     assert_eq!(stage.gauges(), [0, 0, 25 * MIB]);
     drop(held);
-    assert!(stage.engine.hold(1).is_ok());
+    assert!(stage.engine.lease_for_answer(1).is_ok());
 }
 
 #[tokio::test]
@@ -372,9 +375,9 @@ async fn who_waited_on_what_was_cut_short_tries_again_with_the_time_that_it_has(
     let served: Vec<_> = results.into_iter().map(Result::unwrap).collect();
     let cut: Vec<bool> = served.iter().map(|served| served.answer.report.cut_short).collect();
     assert_eq!(cut, [true, false, false, false]);
-    assert_eq!(served[0].source, Source::Miss { stored: false });
-    assert_eq!(served[1].source, Source::Miss { stored: true }, "the next leads");
-    assert_eq!(served[3].source, Source::Collapsed { stored: true });
+    assert_eq!(served[0].served_from, ServedFrom::Miss { stored: false });
+    assert_eq!(served[1].served_from, ServedFrom::Miss { stored: true }, "the next is_leader");
+    assert_eq!(served[3].served_from, ServedFrom::Collapsed { stored: true });
     assert_eq!(stage.runs(), 2, "the others wait on it");
     assert_eq!(stage.gauges(), [0, 0, 0]);
 }
@@ -418,7 +421,7 @@ async fn who_came_later_is_not_refused_when_the_first_has_waited_too_long_in_the
     assert!(matches!(first.await.unwrap(), Err(EngineError::Overloaded { .. })));
     stage.go.send(()).unwrap();
     at_work.await.unwrap().unwrap();
-    assert_eq!(later.await.unwrap().unwrap().source, Source::Miss { stored: true });
+    assert_eq!(later.await.unwrap().unwrap().served_from, ServedFrom::Miss { stored: true });
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use super::problem::{self, Problem};
 use super::report::rounded;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::router::label;
-use super::{Edge, host};
+use super::{AppState, host};
 use crate::codec::Format;
 use crate::job::Outcome;
 use crate::metrics::{Metrics, Route};
@@ -31,8 +31,8 @@ pub struct Note {
 }
 
 /// The outermost layer.
-pub async fn observe(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    let mut record = Record::open(&edge.metrics, &request);
+pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+    let mut record = Record::open(&state.metrics, &request);
     let mut response = match host::refusal(&request) {
         Some(refusal) => refusal,
         None => next.run(request).await,

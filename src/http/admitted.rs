@@ -6,18 +6,18 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::Edge;
+use super::AppState;
 use super::problem::Problem;
-use crate::engine::Entry;
+use crate::engine::AdmittedUpload;
 
 /// What the request holds while its body is on its way.
 #[derive(Debug)]
-pub struct Admitted(pub Entry);
+pub struct Admitted(pub AdmittedUpload);
 
-impl FromRequestParts<Arc<Edge>> for Admitted {
+impl FromRequestParts<Arc<AppState>> for Admitted {
     type Rejection = Problem;
 
-    async fn from_request_parts(_: &mut Parts, edge: &Arc<Edge>) -> Result<Admitted, Problem> {
-        Ok(Admitted(edge.engine.admit()?))
+    async fn from_request_parts(_: &mut Parts, state: &Arc<AppState>) -> Result<Admitted, Problem> {
+        Ok(Admitted(state.engine.admit()?))
     }
 }

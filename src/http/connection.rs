@@ -20,10 +20,10 @@ use tokio::time::sleep;
 use tower::ServiceExt;
 
 use super::Config;
+use super::connection_phase::{ConnectionPhase, Phase};
 use super::problem::Problem;
-use super::pulse::{Phase, Pulse};
 use super::request_id::RequestId;
-use super::watched::Watched;
+use super::watched_stream::WatchedStream;
 
 /// Bytes that a connection reads ahead, and so the longest head. Nobody counts them, and an idle connection keeps them:
 /// with hyper's own 400 KiB a thousand uploads would take 400 MB. An idle one holds some 18 KiB besides.
@@ -39,9 +39,9 @@ pub async fn serve<S>(stream: S, router: Router, config: &Config, mut draining: 
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let pulse = Arc::new(Pulse::new(config));
-    let io = TokioIo::new(Watched::new(stream, pulse.clone()));
-    let service = service_fn(|request| answer(router.clone(), pulse.clone(), request));
+    let phase_clock = Arc::new(ConnectionPhase::new(config));
+    let io = TokioIo::new(WatchedStream::new(stream, phase_clock.clone()));
+    let service = service_fn(|request| answer(router.clone(), phase_clock.clone(), request));
     let newcomer = *draining.borrow_and_update();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -51,7 +51,7 @@ where
         .keep_alive(!newcomer)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
-    let mut expired = pin!(pulse.expired(config));
+    let mut expired = pin!(phase_clock.expired(config));
     let mut told = newcomer;
     let mut parting = pin!(async {
         // An error means that the server is gone: that ends the connection in the same way.
@@ -76,10 +76,14 @@ fn note_end(result: hyper::Result<()>) {
     }
 }
 
-async fn answer(router: Router, pulse: Arc<Pulse>, request: Request<Incoming>) -> Result<Response, Infallible> {
-    pulse.begin(!request.body().is_end_stream());
+async fn answer(
+    router: Router,
+    phase_clock: Arc<ConnectionPhase>,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    phase_clock.begin(!request.body().is_end_stream());
     let response = router.oneshot(request.map(Body::new)).await;
-    pulse.enter(Phase::Idle);
+    phase_clock.enter(Phase::Idle);
     response
 }
 

@@ -6,7 +6,7 @@ use http::request::Parts;
 use multer::{Field, Multipart};
 
 use super::pieces::{Allowance, Pieces};
-use super::upload::{Hashed, Limited, Received, UploadError};
+use super::upload::{HashedBody, LimitedBody, Received, UploadError};
 use crate::engine::Upload;
 
 /// Parts that a form may have: every parameter and the file, with room to spare.
@@ -22,7 +22,7 @@ const MAX_FORM_TEXT_BYTES: usize = 16 << 10;
 ///
 /// # Errors
 /// Every variant of [`UploadError`] but the deadline.
-pub async fn read(parts: &Parts, stream: Limited, empty: Hashed) -> Result<Received, UploadError> {
+pub async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) -> Result<Received, UploadError> {
     let allowance = Allowance::new();
     let mut form = Multipart::new(Pieces::new(stream, allowance.clone()), boundary(parts)?);
     let (mut empty, mut file, mut pairs) = (Some(empty), None, Vec::new());
@@ -57,7 +57,7 @@ fn is_file(part: &Field<'_>) -> bool {
     part.file_name().is_some() || part.name() == Some("file")
 }
 
-async fn read_file(mut part: Field<'_>, mut file: Hashed) -> Result<Upload, UploadError> {
+async fn read_file(mut part: Field<'_>, mut file: HashedBody) -> Result<Upload, UploadError> {
     while let Some(chunk) = part.chunk().await.map_err(malformed)? {
         file.push(&chunk)?;
     }

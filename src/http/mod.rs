@@ -7,13 +7,13 @@ mod accept;
 mod access_log;
 mod admitted;
 mod connection;
+mod connection_phase;
 mod disposition;
 mod form;
 mod host;
 mod openapi;
 mod pieces;
 mod problem;
-mod pulse;
 mod query;
 mod reply;
 pub mod report;
@@ -22,7 +22,7 @@ mod router;
 mod routes;
 mod server;
 mod upload;
-mod watched;
+mod watched_stream;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ pub struct Config {
 
 /// What the routes share.
 #[derive(Clone)]
-pub struct Edge {
+pub struct AppState {
     pub engine: Engine,
     pub metrics: Arc<Metrics>,
     pub defaults: Defaults,
@@ -70,9 +70,9 @@ pub struct Edge {
 
 /// Serves requests on `listener` until `shutdown` resolves, then drains: new work is refused and /health
 /// says so at once, work at hand is finished, all within the configured drain timeout.
-pub async fn serve(edge: Edge, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-    let (engine, metrics, config) = (edge.engine.clone(), edge.metrics.clone(), edge.config.clone());
-    let router = router::router(Arc::new(edge));
+pub async fn serve(state: AppState, listener: TcpListener, shutdown: impl Future<Output = ()>) {
+    let (engine, metrics, config) = (state.engine.clone(), state.metrics.clone(), state.config.clone());
+    let router = router::router(Arc::new(state));
     let drain = async {
         shutdown.await;
         engine.drain();

@@ -17,7 +17,7 @@ use super::access_log::Note;
 use super::disposition::content_disposition;
 use super::problem::Problem;
 use super::report;
-use crate::engine::{Engine, Room, Served, Source};
+use crate::engine::{Engine, MemoryLease, Served, ServedFrom};
 use crate::job::{Answer, Report};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -53,13 +53,13 @@ impl Reply<'_> {
     pub fn image(&self, engine: &Engine) -> Result<Response, Problem> {
         let mut headers = self.image_headers();
         let output = self.report().output;
-        let room = if output.bytes > SEND_BUFFER as u64 { Some(engine.hold(output.bytes)?) } else { None };
+        let lease = if output.bytes > SEND_BUFFER as u64 { Some(engine.lease_for_answer(output.bytes)?) } else { None };
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(output.format.media_type()));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(output.bytes));
         if let Some(filename) = self.filename {
             headers.insert(CONTENT_DISPOSITION, content_disposition(filename, output.format));
         }
-        let bytes = Bytes::from_owner(OnItsWay { answer: self.served.answer.clone(), _room: room });
+        let bytes = Bytes::from_owner(AnswerInTransit { answer: self.served.answer.clone(), _lease: lease });
         Ok(self.noted((headers, Body::from(bytes)).into_response()))
     }
 
@@ -75,7 +75,7 @@ impl Reply<'_> {
 
     fn headers(&self) -> HeaderMap {
         let mut headers = facts(self.report());
-        headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(self.served.source)));
+        headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(self.served.served_from)));
         headers.insert(SERVER_TIMING, header(&report::server_timing(self.served, self.total)));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if self.negotiated {
@@ -99,12 +99,12 @@ impl Reply<'_> {
 }
 
 /// The bytes of an answer that the cache may share, and the memory that is reserved for them until they are sent.
-struct OnItsWay {
+struct AnswerInTransit {
     answer: Arc<Answer>,
-    _room: Option<Room>,
+    _lease: Option<MemoryLease>,
 }
 
-impl AsRef<[u8]> for OnItsWay {
+impl AsRef<[u8]> for AnswerInTransit {
     fn as_ref(&self) -> &[u8] {
         &self.answer.bytes
     }
@@ -134,12 +134,12 @@ fn outcome(report: &Report) -> String {
 }
 
 /// RFC 9211.
-fn cache_status(source: Source) -> &'static str {
-    match source {
-        Source::Hit => "bytefit; hit",
-        Source::Miss { stored: true } => "bytefit; fwd=miss; stored",
-        Source::Miss { stored: false } => "bytefit; fwd=miss",
-        Source::Collapsed { .. } => "bytefit; fwd=miss; collapsed",
+fn cache_status(served_from: ServedFrom) -> &'static str {
+    match served_from {
+        ServedFrom::Hit => "bytefit; hit",
+        ServedFrom::Miss { stored: true } => "bytefit; fwd=miss; stored",
+        ServedFrom::Miss { stored: false } => "bytefit; fwd=miss",
+        ServedFrom::Collapsed { .. } => "bytefit; fwd=miss; collapsed",
     }
 }
 

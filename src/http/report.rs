@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::engine::{Served, Source};
+use crate::engine::{Served, ServedFrom};
 use crate::job::{Facts, Report, Step, Timings};
 
 /// The report that `Accept: application/json` gets; `total` is the time that this request took.
@@ -12,7 +12,7 @@ pub fn json(served: &Served, total: Duration) -> Value {
     let timings = timings(served);
     let mut report = of(&served.answer.report);
     report["output"]["url"] = url(served).into();
-    report["cache"] = cache(served.source).into();
+    report["cache"] = cache(served.served_from).into();
     report["timings_ms"] = json!({
         "queue": millis(served.queued),
         "decode": millis(timings.decode),
@@ -59,9 +59,9 @@ pub fn rounded(number: f64) -> f64 {
 
 /// Where the image is to be had; none when the cache did not keep it.
 fn url(served: &Served) -> Option<String> {
-    let is_kept = match served.source {
-        Source::Hit => true,
-        Source::Miss { stored } | Source::Collapsed { stored } => stored,
+    let is_kept = match served.served_from {
+        ServedFrom::Hit => true,
+        ServedFrom::Miss { stored } | ServedFrom::Collapsed { stored } => stored,
     };
     is_kept.then(|| format!("/results/{}", served.id))
 }
@@ -86,19 +86,19 @@ fn step(step: &Step) -> Value {
     })
 }
 
-fn cache(source: Source) -> &'static str {
-    match source {
-        Source::Hit => "hit",
-        Source::Miss { .. } => "miss",
-        Source::Collapsed { .. } => "collapsed",
+fn cache(served_from: ServedFrom) -> &'static str {
+    match served_from {
+        ServedFrom::Hit => "hit",
+        ServedFrom::Miss { .. } => "miss",
+        ServedFrom::Collapsed { .. } => "collapsed",
     }
 }
 
 /// The stages that ran for this request: none of them for an answer from the cache.
 fn timings(served: &Served) -> Timings {
-    match served.source {
-        Source::Hit => Timings::default(),
-        Source::Miss { .. } | Source::Collapsed { .. } => served.answer.report.timings,
+    match served.served_from {
+        ServedFrom::Hit => Timings::default(),
+        ServedFrom::Miss { .. } | ServedFrom::Collapsed { .. } => served.answer.report.timings,
     }
 }
 

@@ -9,11 +9,11 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::problem::{Kind, Problem};
-use super::{Edge, access_log, routes};
+use super::{AppState, access_log, routes};
 use crate::metrics::Route;
 
 /// Every route, inside the layers that all of them share.
-pub fn router(edge: Arc<Edge>) -> Router {
+pub fn router(state: Arc<AppState>) -> Router {
     // Only what is text gains from compression; images would pay for nothing.
     let text = Router::new()
         .route("/", get(routes::root::root))
@@ -31,8 +31,8 @@ pub fn router(edge: Arc<Edge>) -> Router {
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "see the Allow header"))
         .fallback(async || Problem::new(Kind::NotFound, "no such path; /openapi.json lists those there are"))
         .layer(CatchPanicLayer::custom(access_log::panicked))
-        .layer(from_fn_with_state(edge.clone(), access_log::observe))
-        .with_state(edge)
+        .layer(from_fn_with_state(state.clone(), access_log::observe))
+        .with_state(state)
 }
 
 /// What the metrics call a route, by its template.

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use super::Config;
 use super::form;
 use super::problem::{Kind, Problem};
-use crate::engine::{Full, Room, Upload};
+use crate::engine::{MemoryLease, NoMemory, Upload};
 
 /// Capacity that a body begins with: it may declare much and send nothing.
 const HEAD_START: usize = 64 << 10;
@@ -40,7 +40,7 @@ pub enum UploadError {
     TooSlow { limit: Duration },
     /// Bodies have taken all the memory that there is for them.
     #[error("no room for another body now")]
-    NoRoom { retry_after: Duration },
+    NoMemory { retry_after: Duration },
     /// No bytes, or a form whose file has none.
     #[error("the body is empty: send the image's bytes")]
     Empty,
@@ -49,9 +49,9 @@ pub enum UploadError {
     Malformed(String),
 }
 
-impl From<Full> for UploadError {
-    fn from(Full { retry_after }: Full) -> UploadError {
-        UploadError::NoRoom { retry_after }
+impl From<NoMemory> for UploadError {
+    fn from(NoMemory { retry_after }: NoMemory) -> UploadError {
+        UploadError::NoMemory { retry_after }
     }
 }
 
@@ -62,7 +62,7 @@ impl From<UploadError> for Problem {
             UploadError::TooLarge { limit } => Problem::body_too_large(limit),
             UploadError::TooSlow { limit } => Problem::new(Kind::UploadTooSlow, detail)
                 .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
-            UploadError::NoRoom { retry_after } => Problem::new(Kind::Overloaded, detail).retry_after(retry_after),
+            UploadError::NoMemory { retry_after } => Problem::new(Kind::Overloaded, detail).retry_after(retry_after),
             UploadError::Empty => Problem::new(Kind::EmptyBody, detail),
             UploadError::Malformed(_) => Problem::new(Kind::MalformedRequest, detail),
         }
@@ -88,12 +88,12 @@ pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
 ///
 /// # Errors
 /// Every variant of [`UploadError`].
-pub async fn receive(parts: &Parts, body: Body, config: &Config, room: Room) -> Result<Received, UploadError> {
+pub async fn receive(parts: &Parts, body: Body, config: &Config, lease: MemoryLease) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
     // A body that declares no length may have as much as any.
     let end = body.size_hint().exact().unwrap_or(config.max_body_bytes);
-    let file = Hashed::new(end, room);
-    let stream = Limited { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes };
+    let file = HashedBody::new(end, lease);
+    let stream = LimitedBody { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes };
     let reading = async {
         if is_form(parts) {
             form::read(parts, stream, file).await
@@ -106,7 +106,7 @@ pub async fn receive(parts: &Parts, body: Body, config: &Config, room: Room) -> 
     timeout(limit, reading).await.unwrap_or(Err(UploadError::TooSlow { limit }))
 }
 
-async fn collect(mut stream: Limited, mut file: Hashed) -> Result<Upload, UploadError> {
+async fn collect(mut stream: LimitedBody, mut file: HashedBody) -> Result<Upload, UploadError> {
     while let Some(chunk) = stream.next().await {
         file.push(&chunk?)?;
     }
@@ -114,31 +114,31 @@ async fn collect(mut stream: Limited, mut file: Hashed) -> Result<Upload, Upload
 }
 
 /// A file as it grows, with the hash of what is there.
-pub struct Hashed {
+pub struct HashedBody {
     bytes: Vec<u8>,
     /// Bytes that the body around it has at most.
     end: u64,
     hasher: blake3::Hasher,
-    room: Room,
+    lease: MemoryLease,
 }
 
-impl Hashed {
+impl HashedBody {
     /// An empty file, which grows in `room` to `end` bytes at most.
-    pub fn new(end: u64, room: Room) -> Hashed {
-        Hashed { bytes: Vec::new(), end, hasher: blake3::Hasher::new(), room }
+    pub fn new(end: u64, lease: MemoryLease) -> HashedBody {
+        HashedBody { bytes: Vec::new(), end, hasher: blake3::Hasher::new(), lease }
     }
 
     /// Appends `chunk`.
     ///
     /// # Errors
-    /// [`UploadError::NoRoom`].
+    /// [`UploadError::NoMemory`].
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
         let (length, capacity) = (self.bytes.len() + chunk.len(), self.bytes.capacity());
         if length > capacity {
             // Twice what is there, but not beyond what is to come.
             let end = usize::try_from(self.end).unwrap_or(usize::MAX);
             let wanted = (2 * capacity).max(HEAD_START).min(end).max(length);
-            self.room.take((wanted - capacity) as u64)?;
+            self.lease.take((wanted - capacity) as u64)?;
             self.bytes.reserve_exact(wanted - self.bytes.len());
         }
         self.bytes.extend_from_slice(chunk);
@@ -154,18 +154,18 @@ impl Hashed {
         if self.bytes.is_empty() {
             return Err(UploadError::Empty);
         }
-        Ok(Upload { bytes: self.bytes.into(), hash: self.hasher.finalize(), room: self.room })
+        Ok(Upload { bytes: self.bytes.into(), hash: self.hasher.finalize(), lease: self.lease })
     }
 }
 
 /// A body that fails at the first byte over its limit.
-pub struct Limited {
+pub struct LimitedBody {
     stream: BodyDataStream,
     taken: u64,
     limit: u64,
 }
 
-impl Stream for Limited {
+impl Stream for LimitedBody {
     type Item = Result<Bytes, UploadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {

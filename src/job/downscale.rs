@@ -2,17 +2,17 @@
 //! Must not know what decides a gain.
 
 use crate::codec::Format;
-use crate::codec::variant::Variant;
-use crate::fit::aim::Aim;
+use crate::codec::lossy_coding::LossyCoding;
 use crate::picture::{Picture, transform};
+use crate::search::aim::Aim;
 
 use super::JobError;
 use super::candidate::Candidate;
-use super::gain;
-use super::look::Outlook;
-use super::lossy::{self, Known, Landing};
+use super::context::SearchContext;
+use super::format_rank::Expectation;
+use super::lossy::{self, NearestEncode, SizeResult};
 use super::prepared::Prepared;
-use super::workbench::Workbench;
+use super::scale_gain;
 
 /// The quality that the next try is aimed at when nothing reached the cap at a scale.
 const MODEST: f64 = 45.0;
@@ -31,23 +31,23 @@ const LEAST_SIDE: u32 = 64;
 /// Sizes that are encoded at the most.
 const MAX_SIZES: usize = 4;
 
-/// The best-looking file over the scales of what `whole` holds, the one in its `outlook` first; none when no setting
+/// The best-looking file over the scales of what `whole` holds, the one in its `expectation` first; none when no setting
 /// reaches the cap.
 ///
 /// # Errors
 /// As [`lossy::candidate`].
 pub fn best_scale(
-    bench: &mut Workbench,
+    context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
-    outlook: Outlook,
+    expectation: Expectation,
 ) -> Result<Option<Candidate>, JobError> {
     let scales = scales(whole.picture);
-    let mut place = outlook.place;
+    let mut place = expectation.place;
     for size in 1.. {
-        let landing = land(bench, whole, scales[place], aim)?;
-        let Some(known) = landing.known.filter(|_| landing.candidate.is_none()) else { return Ok(landing.candidate) };
-        if place + 1 == scales.len() || bench.stop_reason().is_some() {
+        let result = land(context, whole, scales[place], aim)?;
+        let Some(known) = result.known.filter(|_| result.candidate.is_none()) else { return Ok(result.candidate) };
+        if place + 1 == scales.len() || context.stop_reason().is_some() {
             break;
         }
         // The model erred: what it took corrects it. The last try is the smallest that there is.
@@ -57,47 +57,47 @@ pub fn best_scale(
     Ok(None)
 }
 
-fn land(bench: &mut Workbench, whole: &Prepared, scale: f64, aim: &Aim) -> Result<Landing, JobError> {
+fn land(context: &mut SearchContext, whole: &Prepared, scale: f64, aim: &Aim) -> Result<SizeResult, JobError> {
     if scale == 1.0 {
-        return lossy::at_size(bench, whole, aim);
+        return lossy::at_size(context, whole, aim);
     }
     let picture = at_scale(whole.picture, scale);
-    lossy::at_size(bench, &Prepared::new(whole.format, &picture), aim)
+    lossy::at_size(context, &Prepared::new(whole.format, &picture), aim)
 }
 
 /// The scale that looks best by what the model expects; the whole picture where none is worth its loss.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub fn outlook(bench: &mut Workbench, whole: &Prepared, aim: &Aim) -> Result<Outlook, JobError> {
+pub fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<Expectation, JobError> {
     let format = whole.format;
-    let mut outlook = Outlook::of_whole(lossy::foretell(bench, whole, aim)?);
-    let mut quality = outlook.quality;
+    let mut expectation = Expectation::of_whole(lossy::expected_quality(context, whole, aim)?);
+    let mut quality = expectation.quality;
     let bits_per_pixel = |pixels: u64| aim.cap as f64 * 8.0 / pixels as f64;
     let mut bits = bits_per_pixel(whole.picture.pixel_count());
-    if gain::is_decent(format, quality, bits) {
-        return Ok(outlook);
+    if scale_gain::is_decent(format, quality, bits) {
+        return Ok(expectation);
     }
-    let (scales, details) = (scales(whole.picture), bench.details(whole.picture));
-    let (mut gain, mut best_gain) = (0.0, gain::margin(format));
+    let (scales, details) = (scales(whole.picture), context.details(whole.picture));
+    let (mut gain, mut best_gain) = (0.0, scale_gain::margin(format));
     // The last is of no simple ratio.
     for (place, scale) in scales[..scales.len() - 1].iter().enumerate().skip(1) {
-        gain += gain::gain(format, place - 1, quality, bits, &details);
+        gain += scale_gain::gain(format, place - 1, quality, bits, &details);
         if gain > best_gain {
             best_gain = gain;
-            outlook = Outlook { place, gain, ..outlook };
+            expectation = Expectation { place, gain, ..expectation };
         }
-        if gain < best_gain - DIP || bench.stop_reason().is_some() {
+        if gain < best_gain - DIP || context.stop_reason().is_some() {
             break;
         }
         let size = size_at(whole.picture, *scale);
-        let part = bench.part(whole.picture, size);
+        let part = context.part(whole.picture, size);
         let pixels = u64::from(size.0) * u64::from(size.1);
         let share = part.pixel_count() as f64 / pixels as f64;
-        quality = lossy::foretell(bench, &Prepared::new(format, &part), &aim.for_share(share))?;
+        quality = lossy::expected_quality(context, &Prepared::new(format, &part), &aim.for_share(share))?;
         bits = bits_per_pixel(pixels);
     }
-    Ok(outlook)
+    Ok(expectation)
 }
 
 /// The place in `scales` of the largest that is at most `wanted`; the last where all are larger.
@@ -109,12 +109,12 @@ fn place_for(scales: &[f64], wanted: f64) -> usize {
 fn scales(original: &Picture) -> Vec<f64> {
     let side = original.width().max(original.height());
     let least = f64::from(LEAST_SIDE.min(side)) / f64::from(side);
-    gain::SCALES.into_iter().filter(|scale| *scale > least).chain([least]).collect()
+    scale_gain::SCALES.into_iter().filter(|scale| *scale > least).chain([least]).collect()
 }
 
 /// What a scale is to be multiplied by so that [`MODEST`] quality takes what the cap allows.
-fn growth(format: Format, aim: &Aim, known: &Known) -> f64 {
-    let scale = Variant::of(format)[0].scale();
+fn growth(format: Format, aim: &Aim, known: &NearestEncode) -> f64 {
+    let scale = LossyCoding::of(format)[0].scale();
     let ln_bits_at = |quality: f64| scale.ln_bits_per_pixel(scale.ln_step(quality));
     let ln_modest = (known.bytes as f64).ln() + ln_bits_at(MODEST) - ln_bits_at(known.quality);
     (((aim.cap as f64).ln() - ln_modest) / BYTES_BY_SIDE).exp()
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(scales_of(64, 3), [1.0]);
         assert_eq!(scales_of(10, 128), [1.0, 0.75, 2.0 / 3.0, 0.5]);
         assert_eq!(scales_of(100, 80), [1.0, 0.75, 2.0 / 3.0, 0.64]);
-        assert_eq!(scales_of(8192, 1).len(), gain::SCALES.len() + 1);
+        assert_eq!(scales_of(8192, 1).len(), scale_gain::SCALES.len() + 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::picture::score::Reference;
 use crate::picture::{Picture, transform};
 
 use super::candidate::{Candidate, Kind};
-use super::workbench::Record;
+use super::context::Record;
 use super::{Answer, Facts, Job, JobError, Mode, Outcome, Report, Timings};
 
 /// What of the input's metadata goes into the answer.

@@ -3,15 +3,15 @@
 use crate::codec::{EncodeError, Format};
 
 use super::candidate::Candidate;
-use super::look::{self, Outlook};
-use super::workbench::Workbench;
+use super::context::SearchContext;
+use super::format_rank::{self, Expectation};
 use super::{Effort, Formats, Job, JobError, lossless, lossy};
 
 /// Lossy formats, those first that win where the model expects the same quality of all. PNG's palettes come last.
 const LOSSY_RANK: [Format; 4] = [Format::Avif, Format::Webp, Format::Jpeg, Format::Png];
 
 /// A format, and what the model expects of it where that is known already.
-type Expected = (Format, Option<Outlook>);
+type Expected = (Format, Option<Expectation>);
 
 /// The formats that the answer to `job` may have, given the format of its input.
 ///
@@ -30,46 +30,46 @@ pub fn allowed(job: &Job, input: Format) -> Result<Vec<Format>, JobError> {
 /// # Errors
 /// [`JobError::TargetUnreachable`], [`JobError::ScoreUnreachable`], [`JobError::DeadlineExceeded`],
 /// [`JobError::Cancelled`], [`JobError::Encode`].
-pub fn best(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
-    if let Some(candidate) = lossless::candidate(bench, allowed, cap)? {
+pub fn best(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
+    if let Some(candidate) = lossless::candidate(context, allowed, cap)? {
         return Ok(candidate);
     }
     let mut best: Option<Candidate> = None;
     let mut refusals = Refusals::default();
-    let is_best_effort = bench.job.effort == Effort::Best;
-    let ranked = ranked(bench, allowed, cap)?;
+    let is_best_effort = context.job.effort == Effort::Best;
+    let ranked = ranked(context, allowed, cap)?;
     let best_looking = ranked.first().copied();
-    let formats = in_time_first(bench, ranked);
+    let formats = in_time_first(context, ranked);
     let is_chosen_by_time = formats.first().copied() != best_looking;
     for expected in formats {
-        if best.is_some() && bench.stop_reason().is_some() {
-            bench.note_cut();
+        if best.is_some() && context.stop_reason().is_some() {
+            context.note_cut();
             break;
         }
-        let Some(mut candidate) = in_format(bench, expected, cap, &mut refusals)? else { continue };
+        let Some(mut candidate) = in_format(context, expected, cap, &mut refusals)? else { continue };
         if is_chosen_by_time {
-            bench.note_cut();
+            context.note_cut();
         }
-        if bench.job.min_score.is_some() || is_best_effort && bench.has_time_to_score() {
-            candidate.score = Some(bench.score(&candidate)?);
+        if context.job.min_score.is_some() || is_best_effort && context.has_time_to_score() {
+            candidate.score = Some(context.score(&candidate)?);
         } else if is_best_effort {
             // It can't be compared with others.
-            bench.note_cut();
+            context.note_cut();
         }
         let better = best.as_ref().is_none_or(|best| candidate.score > best.score);
         if better {
             best = Some(candidate);
         }
-        bench.has_answer = best.as_ref().is_some_and(|best| meets_score(bench.job, best));
-        let good_enough = !is_best_effort && bench.has_answer;
-        if good_enough || bench.is_cut() {
+        context.has_answer = best.as_ref().is_some_and(|best| meets_score(context.job, best));
+        let good_enough = !is_best_effort && context.has_answer;
+        if good_enough || context.is_cut() {
             break;
         }
     }
     match (best, refusals.too_late.or(refusals.too_large)) {
-        (Some(candidate), _) => accept(bench.job, candidate),
-        (None, Some(refusal)) if bench.smallest().is_none() => Err(refusal),
-        (None, _) => Err(bench.unreachable()),
+        (Some(candidate), _) => accept(context.job, candidate),
+        (None, Some(refusal)) if context.smallest().is_none() => Err(refusal),
+        (None, _) => Err(context.unreachable()),
     }
 }
 
@@ -85,12 +85,12 @@ struct Refusals {
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 fn in_format(
-    bench: &mut Workbench,
-    (format, outlook): Expected,
+    context: &mut SearchContext,
+    (format, expectation): Expected,
     cap: u64,
     refusals: &mut Refusals,
 ) -> Result<Option<Candidate>, JobError> {
-    match lossy::candidate(bench, format, cap, outlook) {
+    match lossy::candidate(context, format, cap, expectation) {
         // A picture too large for one format may fit another.
         Err(refusal @ JobError::Encode(EncodeError::TooLarge { .. })) => {
             refusals.too_large.get_or_insert(refusal);
@@ -98,13 +98,13 @@ fn in_format(
         }
         // Another format may be faster.
         Err(late @ JobError::DeadlineExceeded { .. }) => {
-            bench.note_cut();
+            context.note_cut();
             refusals.too_late.get_or_insert(late);
             Ok(None)
         }
         // The search may have been stopped between two sizes.
-        Ok(None) if bench.stop_reason().is_some() => {
-            bench.note_cut();
+        Ok(None) if context.stop_reason().is_some() => {
+            context.note_cut();
             Ok(None)
         }
         found => found,
@@ -115,11 +115,11 @@ fn in_format(
 ///
 /// # Errors
 /// [`JobError::ScoreUnreachable`].
-pub fn scored(bench: &mut Workbench, mut candidate: Candidate) -> Result<Candidate, JobError> {
-    if bench.job.min_score.is_some() {
-        candidate.score = Some(bench.score(&candidate)?);
+pub fn scored(context: &mut SearchContext, mut candidate: Candidate) -> Result<Candidate, JobError> {
+    if context.job.min_score.is_some() {
+        candidate.score = Some(context.score(&candidate)?);
     }
-    accept(bench.job, candidate)
+    accept(context.job, candidate)
 }
 
 /// # Errors
@@ -140,9 +140,9 @@ fn meets_score(job: &Job, candidate: &Candidate) -> bool {
 }
 
 /// `ranked` with those first that there is time for.
-fn in_time_first(bench: &mut Workbench, ranked: Vec<Expected>) -> Vec<Expected> {
+fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expected> {
     let (in_time, late): (Vec<Expected>, Vec<Expected>) =
-        ranked.into_iter().partition(|(format, _)| bench.has_time_for_format(*format));
+        ranked.into_iter().partition(|(format, _)| context.has_time_for_format(*format));
     [in_time, late].concat()
 }
 
@@ -151,14 +151,14 @@ fn in_time_first(bench: &mut Workbench, ranked: Vec<Expected>) -> Vec<Expected> 
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn ranked(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Vec<Expected>, JobError> {
+fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Vec<Expected>, JobError> {
     let mut ranked: Vec<Expected> =
         LOSSY_RANK.into_iter().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
-    if ranked.iter().filter(|(format, _)| look::COMPARED.contains(format)).count() > 1 {
-        by_look(bench, &mut ranked, cap)?;
+    if ranked.iter().filter(|(format, _)| format_rank::COMPARED.contains(format)).count() > 1 {
+        by_look(context, &mut ranked, cap)?;
     }
     // Stable: the rank stays.
-    ranked.sort_by_key(|(format, _)| bench.picture.has_alpha() && !format.keeps_alpha());
+    ranked.sort_by_key(|(format, _)| context.picture.has_alpha() && !format.keeps_alpha());
     Ok(ranked)
 }
 
@@ -166,18 +166,21 @@ fn ranked(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Vec<Exp
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn by_look(bench: &mut Workbench, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
-    let mut known = [None; look::COMPARED.len()];
-    for (outlook, format) in known.iter_mut().zip(look::COMPARED) {
-        *outlook = expected(bench, format, cap)?;
+fn by_look(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+    let mut known = [None; format_rank::COMPARED.len()];
+    for (expectation, format) in known.iter_mut().zip(format_rank::COMPARED) {
+        *expectation = expected(context, format, cap)?;
     }
     // Nothing can hold what AVIF can't.
     let Some(avif) = known[0] else { return Ok(()) };
-    let outlooks = known.map(|outlook| outlook.unwrap_or(avif));
-    for (format, outlook) in &mut *ranked {
-        *outlook = look::COMPARED.iter().position(|compared| compared == format).and_then(|place| known[place]);
+    let expectations = known.map(|expectation| expectation.unwrap_or(avif));
+    for (format, expectation) in &mut *ranked {
+        *expectation =
+            format_rank::COMPARED.iter().position(|compared| compared == format).and_then(|place| known[place]);
     }
-    let lead = |(format, outlook): &Expected| outlook.map_or(f64::NEG_INFINITY, |_| look::lead(*format, &outlooks));
+    let lead = |(format, expectation): &Expected| {
+        expectation.map_or(f64::NEG_INFINITY, |_| format_rank::lead(*format, &expectations))
+    };
     // Stable: where looks are equal the rank stays.
     ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
     Ok(())
@@ -187,12 +190,12 @@ fn by_look(bench: &mut Workbench, ranked: &mut [Expected], cap: u64) -> Result<(
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn expected(bench: &mut Workbench, format: Format, cap: u64) -> Result<Option<Outlook>, JobError> {
+fn expected(context: &mut SearchContext, format: Format, cap: u64) -> Result<Option<Expectation>, JobError> {
     // Where JPEG is not asked for nothing was flattened for it.
-    if bench.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
+    if context.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
         return Ok(None);
     }
-    match lossy::outlook(bench, format, cap) {
+    match lossy::expectation(context, format, cap) {
         Err(JobError::Encode(EncodeError::TooLarge { .. })) => Ok(None),
         expected => expected.map(Some),
     }

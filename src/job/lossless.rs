@@ -6,8 +6,8 @@ use crate::codec::{Effort, Format, png, webp};
 use crate::picture::Picture;
 
 use super::candidate::{Candidate, Kind};
+use super::context::SearchContext;
 use super::spec::DEFAULT_QUALITY;
-use super::workbench::Workbench;
 use super::{Job, JobError};
 
 /// Pixels up to which lossless is tried whatever the input.
@@ -37,49 +37,49 @@ fn expected_time(format: Format, effort: Effort, pixels: u64, novel: u64) -> Dur
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
-pub fn candidate(bench: &mut Workbench, allowed: &[Format], cap: u64) -> Result<Option<Candidate>, JobError> {
+pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Option<Candidate>, JobError> {
     // WebP's lossless mode is smaller than PNG in nearly every picture.
     let formats: Vec<Format> =
         [Format::Webp, Format::Png].into_iter().filter(|format| allowed.contains(format)).collect();
-    if formats.is_empty() || !bench.may_be_lossless {
+    if formats.is_empty() || !context.may_be_lossless {
         return Ok(None);
     }
-    let Some(novel) = novel_pixels(bench.picture, cap) else { return Ok(None) };
+    let Some(novel) = novel_pixels(context.picture, cap) else { return Ok(None) };
     for format in formats {
-        let expected = expected_time(format, bench.job.effort, bench.picture.pixel_count(), novel);
-        if !bench.has_time(expected) {
-            bench.note_cut();
+        let expected = expected_time(format, context.job.effort, context.picture.pixel_count(), novel);
+        if !context.has_time(expected) {
+            context.note_cut();
             continue;
         }
-        let Some(file) = encode(bench, format)? else { continue };
+        let Some(file) = encode(context, format)? else { continue };
         let candidate = Candidate {
-            bytes: bench.dress(file, format),
+            bytes: context.with_metadata(file, format),
             format,
-            width: bench.picture.width(),
-            height: bench.picture.height(),
+            width: context.picture.width(),
+            height: context.picture.height(),
             kind: Kind::Lossless,
             // The same pixels: the score of SSIMULACRA2 for identity.
             score: Some(100.0),
         };
-        bench.note(&candidate);
-        if candidate.len() <= cap && bench.job.mode.can_be_met(bench.job.target, candidate.len()) {
+        context.note(&candidate);
+        if candidate.len() <= cap && context.job.mode.can_be_met(context.job.target, candidate.len()) {
             return Ok(Some(candidate));
         }
-        if bench.stop_reason().is_some() {
+        if context.stop_reason().is_some() {
             break;
         }
     }
     Ok(None)
 }
 
-fn encode(bench: &Workbench, format: Format) -> Result<Option<Vec<u8>>, JobError> {
-    let side = bench.picture.width().max(bench.picture.height());
+fn encode(context: &SearchContext, format: Format) -> Result<Option<Vec<u8>>, JobError> {
+    let side = context.picture.width().max(context.picture.height());
     match format {
         Format::Webp if side <= webp::encode::MAX_SIDE => {
-            Ok(Some(webp::encode::encode_lossless(bench.picture, bench.job.effort)?))
+            Ok(Some(webp::encode::encode_lossless(context.picture, context.job.effort)?))
         }
         Format::Png if side <= png::encode::MAX_SIDE => {
-            Ok(Some(png::encode::encode_lossless(bench.picture, bench.job.effort)?))
+            Ok(Some(png::encode::encode_lossless(context.picture, context.job.effort)?))
         }
         _ => Ok(None),
     }

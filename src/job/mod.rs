@@ -2,20 +2,20 @@
 //! Must not know HTTP, threads, logs or metrics; it could run on a pool, in a command or in another process.
 
 mod candidate;
+mod context;
 mod downscale;
 mod error;
 mod finish;
+pub mod format_rank;
 mod formats;
-pub mod gain;
-pub mod look;
 mod lossless;
 mod lossy;
 mod memory;
 mod passthrough;
 mod prepared;
 mod report;
+pub mod scale_gain;
 mod spec;
-mod workbench;
 
 pub use error::{JobError, Nearest, SizeParameter, Smallest};
 pub use memory::{memory_needed, padded_size};
@@ -24,12 +24,12 @@ pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
 
 use std::time::Instant;
 
-pub use crate::fit::stop::{Stop, StopReason};
+pub use crate::stop::{Stop, StopReason};
 
 use crate::codec::{self, Limits};
 use crate::picture::{Picture, hidden, transform};
 use candidate::Candidate;
-use workbench::{Views, Workbench};
+use context::{SearchContext, Views};
 
 /// Runs `job` on the file `input`.
 ///
@@ -55,7 +55,7 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     let as_it_is = passthrough::candidate(job, input, &input_facts, &allowed);
     let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;
     if let Some(candidate) = as_it_is.as_ref().filter(|_| !may_be_finer_than_asked) {
-        return finish::finish(job, candidate.clone(), input_facts, Workbench::idle(), timings);
+        return finish::finish(job, candidate.clone(), input_facts, SearchContext::idle(), timings);
     }
     let picture = match &job.resize {
         Some(resize) => transform::resize(upright, resize),
@@ -65,19 +65,23 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     job.check(stop)?;
 
     let searching = Instant::now();
-    let needs_flat = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
-    let flat = needs_flat.then(|| transform::flatten(&picture, job.background));
-    let bare = hidden::without_hidden_colours(&picture);
-    let views = Views { asked: &picture, bare: &bare, flat: flat.as_ref().unwrap_or(&picture) };
-    let mut bench = Workbench::new(job, views, probe.format, &metadata, stop);
-    let fitted = match (fit(&mut bench, &allowed, &input_facts), as_it_is) {
+    let needs_flattening = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
+    let flattened = needs_flattening.then(|| transform::flatten(&picture, job.background));
+    let without_hidden_colour = hidden::without_hidden_colours(&picture);
+    let views = Views {
+        asked: &picture,
+        without_hidden_colour: &without_hidden_colour,
+        flattened: flattened.as_ref().unwrap_or(&picture),
+    };
+    let mut context = SearchContext::new(job, views, probe.format, &metadata, stop);
+    let fitted = match (fit(&mut context, &allowed, &input_facts), as_it_is) {
         // It was below the ceiling already: coding it once more would lose more than it saves.
         (Ok(candidate), Some(input)) if candidate.len() * 10 > input.len() * 9 => Ok(input),
         (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => Ok(input),
         (fitted, _) => fitted,
     };
     timings.search = searching.elapsed();
-    finish::finish(job, fitted?, input_facts, bench.into_record(), timings)
+    finish::finish(job, fitted?, input_facts, context.into_record(), timings)
 }
 
 /// What the model expects of each of `formats` for `job` on `picture`, which has no alpha channel: for programs that
@@ -85,42 +89,46 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub fn outlooks(job: &Job, picture: &Picture, formats: &[codec::Format]) -> Result<Vec<look::Outlook>, JobError> {
+pub fn expectations(
+    job: &Job,
+    picture: &Picture,
+    formats: &[codec::Format],
+) -> Result<Vec<format_rank::Expectation>, JobError> {
     let (metadata, stop) = (codec::Metadata::default(), Stop::at(Instant::now() + job.deadline));
-    let views = Views { asked: picture, bare: picture, flat: picture };
-    let mut bench = Workbench::new(job, views, codec::Format::Bmp, &metadata, &stop);
-    formats.iter().map(|format| lossy::outlook(&mut bench, *format, job.target)).collect()
+    let views = Views { asked: picture, without_hidden_colour: picture, flattened: picture };
+    let mut context = SearchContext::new(job, views, codec::Format::Bmp, &metadata, &stop);
+    formats.iter().map(|format| lossy::expectation(&mut context, *format, job.target)).collect()
 }
 
 /// The best-looking candidate that meets the job, over the allowed formats.
-fn fit(bench: &mut Workbench, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
-    match fit_or_miss(bench, allowed, input) {
+fn fit(context: &mut SearchContext, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
+    match fit_or_miss(context, allowed, input) {
         // What the deadline cut off might have met the job: how near the rest came is not how near it can be.
-        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if bench.is_cut() => {
-            Err(JobError::DeadlineExceeded { deadline: bench.job.deadline })
+        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.is_cut() => {
+            Err(JobError::DeadlineExceeded { deadline: context.job.deadline })
         }
         other => other,
     }
 }
 
 /// As [`fit`], or the smallest answer found where the job asks for that.
-fn fit_or_miss(bench: &mut Workbench, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
-    let target = bench.job.target;
+fn fit_or_miss(context: &mut SearchContext, allowed: &[codec::Format], input: &Facts) -> Result<Candidate, JobError> {
+    let target = context.job.target;
     // Never larger than what came in, where that could have been the answer's format; rather than miss that, a picture
     // is made smaller.
-    if bench.job.never_outgrows(input) && allowed.contains(&input.format) && input.bytes < target {
-        for may_shrink in [false, true].into_iter().filter(|may_shrink| bench.job.downscale || !may_shrink) {
-            bench.may_shrink = may_shrink;
-            match formats::best(bench, allowed, input.bytes) {
+    if context.job.never_outgrows(input) && allowed.contains(&input.format) && input.bytes < target {
+        for may_shrink in [false, true].into_iter().filter(|may_shrink| context.job.downscale || !may_shrink) {
+            context.may_shrink = may_shrink;
+            match formats::best(context, allowed, input.bytes) {
                 Err(JobError::TargetUnreachable { .. }) => {}
                 other => return other,
             }
         }
     }
-    match formats::best(bench, allowed, target) {
-        Err(unreachable @ JobError::TargetUnreachable { .. }) if bench.job.on_miss == OnMiss::Smallest => {
-            let smallest = bench.smallest().ok_or(unreachable)?;
-            formats::scored(bench, smallest)
+    match formats::best(context, allowed, target) {
+        Err(unreachable @ JobError::TargetUnreachable { .. }) if context.job.on_miss == OnMiss::Smallest => {
+            let smallest = context.smallest().ok_or(unreachable)?;
+            formats::scored(context, smallest)
         }
         other => other,
     }
@@ -149,11 +157,11 @@ mod tests {
     fn cut_fit(job: &Job) -> Result<Candidate, JobError> {
         let pixels = (0..64 * 48 * 3u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let picture = Picture::new(64, 48, Layout::Rgb, pixels);
-        let views = Views { asked: &picture, bare: &picture, flat: &picture };
+        let views = Views { asked: &picture, without_hidden_colour: &picture, flattened: &picture };
         let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now() + Duration::from_secs(3600)));
-        let mut bench = Workbench::new(job, views, Format::Bmp, &metadata, &stop);
-        bench.note_cut();
-        fit(&mut bench, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 })
+        let mut context = SearchContext::new(job, views, Format::Bmp, &metadata, &stop);
+        context.note_cut();
+        fit(&mut context, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 })
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::codec::variant::Variant;
+use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::Picture;
 
@@ -11,7 +11,7 @@ use crate::picture::Picture;
 pub struct Prepared<'a> {
     pub format: Format,
     pub picture: &'a Picture,
-    encoders: RefCell<Vec<(Variant, Rc<dyn Encoder + 'a>)>>,
+    encoders: RefCell<Vec<(LossyCoding, Rc<dyn Encoder + 'a>)>>,
 }
 
 impl<'a> Prepared<'a> {
@@ -20,17 +20,17 @@ impl<'a> Prepared<'a> {
         Prepared { format, picture, encoders: RefCell::default() }
     }
 
-    /// The encoder for `variant`, the same each time.
+    /// The encoder for `coding`, the same each time.
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`].
-    pub fn encoder(&self, variant: Variant, effort: Effort) -> Result<Rc<dyn Encoder + 'a>, EncodeError> {
+    pub fn encoder(&self, coding: LossyCoding, effort: Effort) -> Result<Rc<dyn Encoder + 'a>, EncodeError> {
         let mut encoders = self.encoders.borrow_mut();
-        if let Some((_, encoder)) = encoders.iter().find(|(known, _)| *known == variant) {
+        if let Some((_, encoder)) = encoders.iter().find(|(known, _)| *known == coding) {
             return Ok(encoder.clone());
         }
-        let encoder: Rc<dyn Encoder + 'a> = variant.encoder(self.picture, effort)?.into();
-        encoders.push((variant, encoder.clone()));
+        let encoder: Rc<dyn Encoder + 'a> = coding.encoder(self.picture, effort)?.into();
+        encoders.push((coding, encoder.clone()));
         Ok(encoder)
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 pub use crate::codec::Effort;
 use crate::codec::{Format, MetadataPolicy};
-use crate::fit::stop::{Stop, StopReason};
 use crate::picture::transform::{Resize, resized_size};
+use crate::stop::{Stop, StopReason};
 
 use super::{Facts, JobError};
 

@@ -1,10 +1,10 @@
 //! How sizes, durations and formats are written in settings.
 
-/// Sizes: a number of bytes, or a text that [`parse_size`](crate::fit::target::parse_size) reads.
+/// Sizes: a number of bytes, or a text that [`parse_size`](crate::byte_size::parse_size) reads.
 pub mod size {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::fit::target::{SIZE_GRAMMAR, parse_size};
+    use crate::byte_size::{SIZE_GRAMMAR, parse_size};
 
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a size: bytes as 80000, or \"80KB\", \"64MiB\"")]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::{Format, Limits};
 use bytefit::engine::{self, Engine};
-use bytefit::http::{self, Edge};
+use bytefit::http::{self, AppState};
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
 use serde_json::Value;
@@ -81,7 +81,7 @@ impl House {
         let mut plan = Plan::default();
         change(&mut plan);
         let metrics = Arc::new(Metrics::new());
-        let edge = Edge {
+        let edge = AppState {
             engine: engine(plan.engine, metrics.clone()).unwrap(),
             metrics,
             defaults: plan.defaults,

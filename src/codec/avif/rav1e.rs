@@ -7,30 +7,30 @@ use ravif::{BitDepth, Encoder as Ravif, Img};
 use rgb::FromSlice;
 
 use super::{MAX_SIDE, quantiser};
-use crate::codec::quality::{self, Scale};
-use crate::codec::rate::{Bend, Fitted, Sample};
-use crate::codec::variant::Variant;
+use crate::codec::lossy_coding::LossyCoding;
+use crate::codec::quality::{self, QualityScale};
+use crate::codec::rate::{FineStepBend, SizeModel, SizePredictor};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Layout, Picture};
 
-/// The variants that are used.
-pub const VARIANTS: &[Variant] = &[Variant::AvifFull];
+/// The codings that are used.
+pub const CODINGS: &[LossyCoding] = &[LossyCoding::AvifFull];
 
 /// Nanoseconds that an encode takes for each pixel, at each effort.
 pub const COST: [u64; 3] = [260, 260, 1500];
 
 /// The encoder's place on the quality scale.
-pub fn scale(_: Chroma) -> Scale {
+pub fn scale(_: Chroma) -> QualityScale {
     quality::AVIF_RAV1E
 }
 
 /// How sizes follow from counts: error 3.8 % in the median, 14 % in 95 of 100 cases.
-const COUNTED: Fitted = Fitted {
+const COUNTED: SizeModel = SizeModel {
     finer: -0.5,
     steepness: 0.0,
     dead_zone: 0.5,
     coefficients: [0.94139, -0.64712, 0.00691, 1.42705, -0.04360, 0.00902, -7.95699, 2.14693, 0.95357, -0.27379],
-    bend: Bend::NONE,
+    bend: FineStepBend::NONE,
 };
 
 /// The coarsest quantiser index used: ravif's quality scale ends there.
@@ -43,7 +43,7 @@ const ALPHA_QUALITY: f32 = 90.0;
 pub struct AvifEncoder<'a> {
     picture: &'a Picture,
     effort: Effort,
-    sample: OnceCell<Sample>,
+    sample: OnceCell<SizePredictor>,
 }
 
 impl<'a> AvifEncoder<'a> {
@@ -66,8 +66,8 @@ impl Encoder for AvifEncoder<'_> {
         quantiser::ln_step(index(ln_step))
     }
 
-    fn estimate(&self, ln_step: f64) -> f64 {
-        self.sample.get_or_init(|| Sample::of(self.picture, &COUNTED)).ln_bytes(ln_step)
+    fn predict(&self, ln_step: f64) -> f64 {
+        self.sample.get_or_init(|| SizePredictor::of(self.picture, &COUNTED)).ln_bytes(ln_step)
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{embed, pad, strip};
 use crate::codec::exif::tests::camera_block;
-use crate::codec::variant::Variant;
+use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::{self, Effort, Format, Limits, Metadata, MetadataPolicy};
 use crate::picture::{Layout, Picture};
 
@@ -242,8 +242,8 @@ fn our_own_files(format: Format) -> Vec<Vec<u8>> {
     let layout = if format.keeps_alpha() { Layout::Rgba } else { Layout::Rgb };
     let picture = Picture::new(WIDTH, HEIGHT, layout, drawn(layout.bytes_per_pixel()));
     let mut files = Vec::new();
-    for variant in Variant::of(format) {
-        let encoder = variant.encoder(&picture, Effort::Fast).unwrap();
+    for coding in LossyCoding::of(format) {
+        let encoder = coding.encoder(&picture, Effort::Fast).unwrap();
         let (finest, coarsest) = encoder.ln_step_range().into_inner();
         files.extend([0.3, 0.8].map(|part| encoder.encode(finest + (coarsest - finest) * part).unwrap()));
     }

@@ -9,9 +9,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use mozjpeg_sys::{self as sys, J_BOOLEAN_PARAM, J_COLOR_SPACE, J_FLOAT_PARAM, J_INT_PARAM, jpeg_scan_info};
 
-use super::estimate::{self, Sample};
 use super::quantiser::{self, TABLES, Tables};
 use super::scans;
+use super::size_model::{self, Sample};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Layout, Picture};
 
@@ -66,7 +66,7 @@ impl Encoder for JpegEncoder<'_> {
         (ln_step * 1000.0).round() / 1000.0
     }
 
-    fn estimate(&self, ln_step: f64) -> f64 {
+    fn predict(&self, ln_step: f64) -> f64 {
         self.sample().ln_bytes(ln_step)
     }
 
@@ -76,7 +76,7 @@ impl Encoder for JpegEncoder<'_> {
         // As the whole tells its coefficients, so do the strips.
         let scans = scans::of(self.picture.pixel_count(), of_strips.grey.is_some());
         let file = JpegEncoder { scans, ..of_strips }.encode(ln_step)?;
-        let control = estimate::control(self.picture, self.chroma);
+        let control = size_model::control(self.picture, self.chroma);
         Ok(Some(self.sample().scaled_up(&control, ln_step, file.len() as u64)))
     }
 

@@ -3,7 +3,7 @@
 pub mod container;
 pub mod decode;
 pub mod encode;
-pub mod estimate;
 mod header;
 pub mod quantiser;
 mod scans;
+pub mod size_model;

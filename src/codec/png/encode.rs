@@ -75,7 +75,7 @@ impl Encoder for PaletteEncoder<'_> {
         -f64::from(colours(ln_step)).ln()
     }
 
-    fn estimate(&self, ln_step: f64) -> f64 {
+    fn predict(&self, ln_step: f64) -> f64 {
         quality::PNG.ln_bytes(self.picture.pixel_count(), ln_step)
     }
 

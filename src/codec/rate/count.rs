@@ -250,12 +250,12 @@ mod tests {
         let picture = Picture::new(side, side, Layout::Rgb, pixels);
         let nonzero = |spectrum: Spectrum| count(&spectrum, 4.0).nonzero;
         assert_eq!(nonzero(Spectrum::of(&picture, Chroma::Full, 1)), 0.0);
-        assert!(nonzero(Spectrum::astride(&picture, Chroma::Full, 1)) > 500.0);
+        assert!(nonzero(Spectrum::offset_by_half_block(&picture, Chroma::Full, 1)) > 500.0);
     }
 
     #[test]
     fn a_picture_smaller_than_half_a_block_has_a_block_astride() {
         let picture = noise(3, 1);
-        assert!(count(&Spectrum::astride(&picture, Chroma::Halved, 1), 4.0).bits > 0.0);
+        assert!(count(&Spectrum::offset_by_half_block(&picture, Chroma::Halved, 1), 4.0).bits > 0.0);
     }
 }

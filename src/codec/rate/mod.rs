@@ -4,15 +4,15 @@
 mod count;
 mod curve;
 mod dct;
-mod sample;
+mod size_predictor;
 mod spectrum;
 
 pub use count::{Count, Steps};
 pub use curve::Curve;
-pub use sample::{Bend, Fitted, Sample};
+pub use size_predictor::{FineStepBend, SizeModel, SizePredictor};
 pub use spectrum::{Spectrum, rows_for, strips};
 
 /// The sum of `features` times their fitted `coefficients`.
-pub fn apply<const N: usize>(coefficients: &[f64; N], features: &[f64; N]) -> f64 {
+pub fn dot<const N: usize>(coefficients: &[f64; N], features: &[f64; N]) -> f64 {
     coefficients.iter().zip(features).map(|(coefficient, feature)| coefficient * feature).sum()
 }

@@ -27,7 +27,7 @@ impl Spectrum {
 
     /// The same of blocks that lie half a block to the right and down. A picture that was a JPEG has few levels left in its
     /// blocks, whatever the step; where blocks do not lie on the old ones, or are of another size, it has as many as any.
-    pub fn astride(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
+    pub fn offset_by_half_block(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         Spectrum::beginning_at(HALF_A_BLOCK, picture, chroma, every)
     }
 

@@ -7,10 +7,10 @@ use std::os::raw::c_int;
 use libwebp_sys as sys;
 
 use super::alpha::Alpha;
-use super::estimate::{self, Stats};
 use super::quantiser;
+use super::size_model::{self, Stats};
 use super::states::{SEGMENTS, SHAPING, Segments, State, States, TELLING};
-use crate::codec::rate::{self, Sample};
+use crate::codec::rate::{self, SizePredictor};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Layout, Picture};
 
@@ -23,7 +23,7 @@ pub struct WebpEncoder<'a> {
     effort: Effort,
     /// libwebp's copy of the picture: made when the first encode is asked for.
     source: OnceCell<Source>,
-    sample: OnceCell<Sample>,
+    sample: OnceCell<SizePredictor>,
     /// The alpha plane, where there is one.
     alpha: OnceCell<Option<Alpha>>,
     /// The real states, as soon as a probe has shown them.
@@ -62,7 +62,7 @@ impl Encoder for WebpEncoder<'_> {
         self.nearest(ln_step).1
     }
 
-    fn estimate(&self, ln_step: f64) -> f64 {
+    fn predict(&self, ln_step: f64) -> f64 {
         let colour = self.ln_colour_bytes(ln_step);
         self.alpha().map_or(colour, |alpha| (colour.exp() + alpha.bytes_beside(colour.exp())).ln())
     }
@@ -72,7 +72,7 @@ impl Encoder for WebpEncoder<'_> {
             return Ok(None);
         }
         let (stats, segments) = self.stats(ln_step)?;
-        let ln_bytes = estimate::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
+        let ln_bytes = size_model::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
         let (state, _) = self.nearest(ln_step);
         let Some(states) = States::of(&segments, state.quality) else { return Ok(Some(ln_bytes)) };
         // Where there is an alpha plane the whole of it would be coded first.
@@ -82,7 +82,7 @@ impl Encoder for WebpEncoder<'_> {
             states.narrow(TELLING, indices);
         }
         // What was encoded is the state beside `ln_step`.
-        let moved = self.estimate(ln_step) - self.estimate(states.ln_step(state));
+        let moved = self.predict(ln_step) - self.predict(states.ln_step(state));
         self.states.get_or_init(|| states);
         Ok(Some(ln_bytes + moved))
     }
@@ -100,7 +100,7 @@ impl Encoder for WebpEncoder<'_> {
 impl WebpEncoder<'_> {
     /// ln(bytes) that the colour is expected to take at this step.
     fn ln_colour_bytes(&self, ln_step: f64) -> f64 {
-        self.sample.get_or_init(|| Sample::of(self.picture, &estimate::COUNTED)).ln_bytes(ln_step)
+        self.sample.get_or_init(|| SizePredictor::of(self.picture, &size_model::COUNTED)).ln_bytes(ln_step)
     }
 
     fn alpha(&self) -> Option<&Alpha> {
@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn the_estimate_counts_the_alpha_plane() {
         let (grainy, plain) = (veiled(grain), veiled(|x, _| if x == 0 { 0 } else { 255 }));
-        let expected = |picture: &Picture| WebpEncoder::new(picture, Effort::Balanced).unwrap().estimate(4.0).exp();
+        let expected = |picture: &Picture| WebpEncoder::new(picture, Effort::Balanced).unwrap().predict(4.0).exp();
         assert!(expected(&grainy) > 1.4 * expected(&plain), "{} {}", expected(&grainy), expected(&plain));
     }
 }

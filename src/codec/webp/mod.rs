@@ -4,7 +4,7 @@ mod alpha;
 pub mod container;
 pub mod decode;
 pub mod encode;
-pub mod estimate;
 mod header;
 pub mod quantiser;
+pub mod size_model;
 pub mod states;

@@ -8,39 +8,39 @@ use axum::response::Response;
 use http::{HeaderMap, Uri};
 
 use crate::codec::Format;
-use crate::engine::Entry;
+use crate::engine::AdmittedUpload;
 use crate::http::accept::Accept;
 use crate::http::admitted::Admitted;
 use crate::http::problem::{Kind, Problem};
 use crate::http::reply::Reply;
 use crate::http::upload::{self, Received};
-use crate::http::{Edge, query};
+use crate::http::{AppState, query};
 use crate::job::Formats;
 use crate::params::{self, Defaults};
 
 /// Admission, parameters, body, engine, reply: each may refuse, the cheap ones first.
 pub async fn compress(
-    Admitted(Entry { room, claim }): Admitted,
-    State(edge): State<Arc<Edge>>,
+    Admitted(AdmittedUpload { lease, claim }): Admitted,
+    State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    upload::check_declared(&body, &edge.config)?;
+    upload::check_declared(&body, &state.config)?;
     let query = pairs(&parts.uri)?;
-    let wanted = if upload::is_form(&parts) { None } else { Some(read(&query, &edge.defaults, &parts.headers)?) };
-    let Received { upload, pairs: form } = upload::receive(&parts, body, &edge.config, room).await?;
+    let wanted = if upload::is_form(&parts) { None } else { Some(read(&query, &state.defaults, &parts.headers)?) };
+    let Received { upload, pairs: form } = upload::receive(&parts, body, &state.config, lease).await?;
     drop(claim);
     let wanted = match wanted {
         Some(wanted) => wanted,
-        None => read(&[query, form].concat(), &edge.defaults, &parts.headers)?,
+        None => read(&[query, form].concat(), &state.defaults, &parts.headers)?,
     };
     let received = Instant::now();
     let params::Request { job, auto_format, filename } = wanted.request;
-    let served = edge.engine.run(upload, job).await?;
+    let served = state.engine.run(upload, job).await?;
     let reply =
         Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), total: received.elapsed() };
     // No If-None-Match here: it asks whether /compress itself has a representation (RFC 9110 s13.1.2), and it has none.
-    if wanted.report { Ok(reply.json()) } else { reply.image(&edge.engine) }
+    if wanted.report { Ok(reply.json()) } else { reply.image(&state.engine) }
 }
 
 /// A valid request, and whether the report is wanted instead of the image.

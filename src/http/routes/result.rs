@@ -8,7 +8,7 @@ use axum::response::Response;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue};
 
-use crate::http::Edge;
+use crate::http::AppState;
 use crate::http::problem::{Kind, Problem};
 use crate::http::reply::Reply;
 
@@ -18,16 +18,16 @@ const KEEP: HeaderValue = HeaderValue::from_static("private, max-age=86400, immu
 
 /// The image, or 404 once the cache has let go of it.
 pub async fn result(
-    State(edge): State<Arc<Edge>>,
+    State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let asked = Instant::now();
-    let served = edge.engine.result(&id).await;
+    let served = state.engine.result(&id).await;
     let gone = || Problem::new(Kind::NotFound, "no such result, or the cache no longer holds it");
     let served = served.ok_or_else(gone)?;
     let reply = Reply { served: &served, negotiated: false, filename: None, total: asked.elapsed() };
-    let mut response = reply.image_unless_known(&headers, &edge.engine)?;
+    let mut response = reply.image_unless_known(&headers, &state.engine)?;
     response.headers_mut().insert(CACHE_CONTROL, KEEP);
     Ok(response)
 }

@@ -8,18 +8,18 @@ use axum::extract::State;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{CacheStats, Snapshot};
-use crate::http::Edge;
+use crate::http::AppState;
 use crate::http::report::rounded;
 
 /// Everything worth a look, now.
-pub async fn status(State(edge): State<Arc<Edge>>) -> Json<Value> {
-    let snapshot = edge.engine.snapshot();
-    let latency = edge.metrics.latency();
+pub async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
+    let snapshot = state.engine.snapshot();
+    let latency = state.metrics.latency();
     Json(json!({
-        "status": if edge.engine.is_draining() { "draining" } else { "ok" },
+        "status": if state.engine.is_draining() { "draining" } else { "ok" },
         "version": env!("CARGO_PKG_VERSION"),
-        "uptime_s": edge.started.elapsed().as_secs(),
-        "rss_bytes": edge.metrics.resident_bytes(),
+        "uptime_s": state.started.elapsed().as_secs(),
+        "rss_bytes": state.metrics.resident_bytes(),
         "pool": pool(&snapshot),
         "queue": { "queued": snapshot.queued, "slots": snapshot.queue_slots },
         "cache": { "memory": cache(&snapshot.cache) },
@@ -29,7 +29,7 @@ pub async fn status(State(edge): State<Arc<Edge>>) -> Json<Value> {
             "p95": millis(latency.p95),
             "p99": millis(latency.p99),
         },
-        "outcomes": outcomes(&edge),
+        "outcomes": outcomes(&state),
     }))
 }
 
@@ -55,8 +55,8 @@ fn cache(stats: &CacheStats) -> Value {
     })
 }
 
-fn outcomes(edge: &Edge) -> Map<String, Value> {
-    edge.metrics.outcomes().iter().map(|(outcome, count)| (outcome.name().to_owned(), (*count).into())).collect()
+fn outcomes(state: &AppState) -> Map<String, Value> {
+    state.metrics.outcomes().iter().map(|(outcome, count)| (outcome.name().to_owned(), (*count).into())).collect()
 }
 
 fn millis(elapsed: Duration) -> f64 {

@@ -1,9 +1,9 @@
 //! AVIF by libaom: a picture prepared once, encoded at any state of its quantiser.
 
-mod estimate;
 mod library;
 mod planes;
 mod screen;
+mod size_model;
 mod states;
 mod tuning;
 
@@ -14,9 +14,9 @@ use avif_serialize::Aviffy;
 use avif_serialize::constants::MatrixCoefficients;
 
 use super::MAX_SIDE;
-use crate::codec::quality::{self, Scale};
-use crate::codec::rate::Sample;
-use crate::codec::variant::Variant;
+use crate::codec::lossy_coding::LossyCoding;
+use crate::codec::quality::{self, QualityScale};
+use crate::codec::rate::SizePredictor;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Picture};
 use library::Settings;
@@ -24,14 +24,14 @@ use planes::Planes;
 use states::State;
 use tuning::{Tuning, options};
 
-/// The variants that are used, coarsest first.
-pub const VARIANTS: &[Variant] = &[Variant::AvifHalved, Variant::AvifFull];
+/// The codings that are used, coarsest first.
+pub const CODINGS: &[LossyCoding] = &[LossyCoding::AvifHalved, LossyCoding::AvifFull];
 
 /// Nanoseconds that an encode takes for each pixel, at each effort.
 pub const COST: [u64; 3] = [110, 110, 800];
 
 /// The encoder's place on the quality scale.
-pub fn scale(chroma: Chroma) -> Scale {
+pub fn scale(chroma: Chroma) -> QualityScale {
     match (linked_tuning(), chroma) {
         (Tuning::Ssim, Chroma::Halved) => quality::AVIF_HALVED,
         (Tuning::Ssim, Chroma::Full) => quality::AVIF_FULL,
@@ -58,7 +58,7 @@ pub struct AvifEncoder<'a> {
     /// Made with the first encode.
     colour: OnceCell<Planes>,
     alpha: OnceCell<Option<Planes>>,
-    sample: OnceCell<Sample>,
+    sample: OnceCell<SizePredictor>,
 }
 
 impl<'a> AvifEncoder<'a> {
@@ -101,14 +101,14 @@ impl Encoder for AvifEncoder<'_> {
         State::nearest(ln_step).ln_step
     }
 
-    fn estimate(&self, ln_step: f64) -> f64 {
+    fn predict(&self, ln_step: f64) -> f64 {
         let fitted = match (linked_tuning(), self.chroma) {
-            (Tuning::Ssim, Chroma::Halved) => &estimate::HALVED,
-            (Tuning::Ssim, Chroma::Full) => &estimate::FULL,
-            (Tuning::Iq, Chroma::Halved) => &estimate::IQ_HALVED,
-            (Tuning::Iq, Chroma::Full) => &estimate::IQ_FULL,
+            (Tuning::Ssim, Chroma::Halved) => &size_model::HALVED,
+            (Tuning::Ssim, Chroma::Full) => &size_model::FULL,
+            (Tuning::Iq, Chroma::Halved) => &size_model::IQ_HALVED,
+            (Tuning::Iq, Chroma::Full) => &size_model::IQ_FULL,
         };
-        self.sample.get_or_init(|| Sample::of(self.picture, fitted)).ln_bytes(ln_step)
+        self.sample.get_or_init(|| SizePredictor::of(self.picture, fitted)).ln_bytes(ln_step)
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {

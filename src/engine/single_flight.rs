@@ -15,14 +15,14 @@ use crate::job::Stop;
 
 /// The computations at work, by key.
 pub struct Flights<K, I, T> {
-    board: Arc<Board<K, I, T>>,
+    shared: Arc<Shared<K, I, T>>,
 }
 
-struct Board<K, I, T> {
-    flights: Mutex<Departures<K, I, T>>,
+struct Shared<K, I, T> {
+    flights: Mutex<InFlight<K, I, T>>,
 }
 
-struct Departures<K, I, T> {
+struct InFlight<K, I, T> {
     by_key: HashMap<K, Flight<I, T>>,
     /// Number of the next flight: tells one apart from its successor under the same key.
     next: u64,
@@ -30,24 +30,24 @@ struct Departures<K, I, T> {
 
 struct Flight<I, T> {
     number: u64,
-    passengers: usize,
+    waiters: usize,
     input: I,
     stop: Stop,
     task: AbortHandle,
-    landed: watch::Receiver<Option<T>>,
+    result: watch::Receiver<Option<T>>,
 }
 
 /// A wait for a computation.
 ///
 /// # Cancel
 /// Dropping the last one of a computation stops it.
-pub struct Passenger<K: Eq + Hash + Copy, I, T> {
-    board: Arc<Board<K, I, T>>,
+pub struct Waiter<K: Eq + Hash + Copy, I, T> {
+    shared: Arc<Shared<K, I, T>>,
     key: K,
     number: u64,
     /// What the computation works on; none for the one who brought it.
     input: Option<I>,
-    landed: watch::Receiver<Option<T>>,
+    result: watch::Receiver<Option<T>>,
 }
 
 impl<K, I, T> Flights<K, I, T>
@@ -58,8 +58,8 @@ where
 {
     /// No computations.
     pub fn new() -> Flights<K, I, T> {
-        let flights = Mutex::new(Departures { by_key: HashMap::new(), next: 0 });
-        Flights { board: Arc::new(Board { flights }) }
+        let flights = Mutex::new(InFlight { by_key: HashMap::new(), next: 0 });
+        Flights { shared: Arc::new(Shared { flights }) }
     }
 
     /// Joins the computation under `key`, or starts `work` on `input` as one; `stop` is what `work` asks.
@@ -67,34 +67,34 @@ where
     /// Equal keys have equal inputs: who joins lets go of its own and shares the one at work.
     ///
     /// Call it inside a tokio runtime: the computation is a task there.
-    pub fn join<F>(&self, key: K, stop: Stop, input: I, work: impl FnOnce(I) -> F) -> Passenger<K, I, T>
+    pub fn join<F>(&self, key: K, stop: Stop, input: I, work: impl FnOnce(I) -> F) -> Waiter<K, I, T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let mut departures = self.board.lock();
-        let number = departures.next;
-        match departures.by_key.entry(key) {
+        let mut in_flight = self.shared.lock();
+        let number = in_flight.next;
+        match in_flight.by_key.entry(key) {
             Entry::Occupied(mut flight) => {
                 let flight = flight.get_mut();
-                flight.passengers += 1;
-                self.passenger(key, flight, Some(flight.input.clone()))
+                flight.waiters += 1;
+                self.waiter(key, flight, Some(flight.input.clone()))
             }
             Entry::Vacant(place) => {
                 let task = work(input.clone());
-                let flight = place.insert(self.depart(key, number, stop, input, task));
-                let passenger = self.passenger(key, flight, None);
-                departures.next += 1;
-                passenger
+                let flight = place.insert(self.start(key, number, stop, input, task));
+                let waiter = self.waiter(key, flight, None);
+                in_flight.next += 1;
+                waiter
             }
         }
     }
 
-    fn passenger(&self, key: K, flight: &Flight<I, T>, input: Option<I>) -> Passenger<K, I, T> {
-        let landed = flight.landed.clone();
-        Passenger { board: Arc::clone(&self.board), key, number: flight.number, input, landed }
+    fn waiter(&self, key: K, flight: &Flight<I, T>, input: Option<I>) -> Waiter<K, I, T> {
+        let result = flight.result.clone();
+        Waiter { shared: Arc::clone(&self.shared), key, number: flight.number, input, result }
     }
 
-    fn depart(
+    fn start(
         &self,
         key: K,
         number: u64,
@@ -102,69 +102,69 @@ where
         input: I,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Flight<I, T> {
-        let (land, landed) = watch::channel(None);
-        let arrival = Arrival { board: Arc::clone(&self.board), key, number };
+        let (sender, result) = watch::channel(None);
+        let remove_on_drop = RemoveOnDrop { shared: Arc::clone(&self.shared), key, number };
         let task = async move {
             let result = work.await;
-            // Off the board first: whoever comes after the result was sent must not find a flight that has landed.
-            drop(arrival);
-            // Every passenger may have left; then there is nobody to tell.
-            let _ = land.send(Some(result));
+            // Off the shared first: whoever comes after the result was sent must not find a flight that has landed.
+            drop(remove_on_drop);
+            // Every waiter may have left; then there is nobody to tell.
+            let _ = sender.send(Some(result));
         };
         let task = tokio::spawn(task).abort_handle();
-        Flight { number, passengers: 1, input, stop, task, landed }
+        Flight { number, waiters: 1, input, stop, task, result }
     }
 }
 
-impl<K, I, T> Board<K, I, T> {
-    /// A poisoned lock still guards a whole board: nothing that can panic runs between two changes.
-    fn lock(&self) -> MutexGuard<'_, Departures<K, I, T>> {
+impl<K, I, T> Shared<K, I, T> {
+    /// A poisoned lock still guards a whole shared: nothing that can panic runs between two changes.
+    fn lock(&self) -> MutexGuard<'_, InFlight<K, I, T>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<K: Eq + Hash + Copy, I, T: Clone> Passenger<K, I, T> {
+impl<K: Eq + Hash + Copy, I, T: Clone> Waiter<K, I, T> {
     /// What the computation works on, where another one started it.
     pub fn input_of_another(&mut self) -> Option<I> {
         self.input.take()
     }
 
     /// The result; none when the computation's task died.
-    pub async fn landed(mut self) -> Option<T> {
-        let landed = self.landed.wait_for(Option::is_some).await.ok()?;
-        (*landed).clone()
+    pub async fn result(mut self) -> Option<T> {
+        let result = self.result.wait_for(Option::is_some).await.ok()?;
+        (*result).clone()
     }
 }
 
-impl<K: Eq + Hash + Copy, I, T> Drop for Passenger<K, I, T> {
+impl<K: Eq + Hash + Copy, I, T> Drop for Waiter<K, I, T> {
     fn drop(&mut self) {
-        let mut departures = self.board.lock();
-        let Entry::Occupied(mut flight) = departures.by_key.entry(self.key) else { return };
+        let mut in_flight = self.shared.lock();
+        let Entry::Occupied(mut flight) = in_flight.by_key.entry(self.key) else { return };
         if flight.get().number != self.number {
             return;
         }
-        flight.get_mut().passengers -= 1;
-        if flight.get().passengers > 0 {
+        flight.get_mut().waiters -= 1;
+        if flight.get().waiters > 0 {
             return;
         }
-        // Off the board before it is stopped, and under the lock: the next request starts anew.
+        // Off the shared before it is stopped, and under the lock: the next request starts anew.
         let flight = flight.remove();
-        drop(departures);
+        drop(in_flight);
         flight.stop.cancel();
         flight.task.abort();
     }
 }
 
-/// Takes a flight off the board when its task ends, however it ends.
-struct Arrival<K: Eq + Hash + Copy, I, T> {
-    board: Arc<Board<K, I, T>>,
+/// Takes a flight off the shared when its task ends, however it ends.
+struct RemoveOnDrop<K: Eq + Hash + Copy, I, T> {
+    shared: Arc<Shared<K, I, T>>,
     key: K,
     number: u64,
 }
 
-impl<K: Eq + Hash + Copy, I, T> Drop for Arrival<K, I, T> {
+impl<K: Eq + Hash + Copy, I, T> Drop for RemoveOnDrop<K, I, T> {
     fn drop(&mut self) {
-        if let Entry::Occupied(flight) = self.board.lock().by_key.entry(self.key)
+        if let Entry::Occupied(flight) = self.shared.lock().by_key.entry(self.key)
             && flight.get().number == self.number
         {
             flight.remove();
@@ -191,7 +191,7 @@ mod tests {
         let flights = Flights::<u8, (), usize>::new();
         let (count, (open, gate)) = (Arc::new(AtomicUsize::new(0)), oneshot::channel::<()>());
         let mut gate = Some(gate);
-        let passengers: Vec<_> = (0..30)
+        let waiters: Vec<_> = (0..30)
             .map(|_| {
                 flights.join(1, stop(), (), |()| {
                     let (count, gate) = (Arc::clone(&count), gate.take());
@@ -202,10 +202,10 @@ mod tests {
                 })
             })
             .collect();
-        assert_eq!(passengers.iter().filter(|passenger| passenger.input.is_none()).count(), 1);
+        assert_eq!(waiters.iter().filter(|waiter| waiter.input.is_none()).count(), 1);
         open.send(()).unwrap();
-        for passenger in passengers {
-            assert_eq!(passenger.landed().await, Some(0));
+        for waiter in waiters {
+            assert_eq!(waiter.result().await, Some(0));
         }
         assert_eq!(count.load(Ordering::SeqCst), 1);
     }
@@ -222,7 +222,7 @@ mod tests {
         let other = flights.join(1, stop.clone(), (), |()| async { "restarted" });
         drop(leader);
         open.send(()).unwrap();
-        assert_eq!(other.landed().await, Some("done"));
+        assert_eq!(other.result().await, Some("done"));
         assert_eq!(stop.reason(), None);
     }
 
@@ -241,8 +241,8 @@ mod tests {
         drop(second);
         assert_eq!(stop.reason(), Some(StopReason::Cancelled));
         let next = flights.join(1, self::stop(), (), |()| async { "next" });
-        assert!(next.input.is_none(), "it leads");
-        assert_eq!(next.landed().await, Some("next"));
+        assert!(next.input.is_none(), "it is_leader");
+        assert_eq!(next.result().await, Some("next"));
         dropped.closed().await;
     }
 
@@ -251,8 +251,8 @@ mod tests {
         let flights = Flights::<u8, (), &str>::new();
         let first = flights.join(1, stop(), (), |()| async { panic!("a bug") });
         let second = flights.join(1, stop(), (), |()| async { "second" });
-        assert_eq!((first.landed().await, second.landed().await), (None, None));
-        assert_eq!(flights.join(1, stop(), (), |()| async { "again" }).landed().await, Some("again"));
+        assert_eq!((first.result().await, second.result().await), (None, None));
+        assert_eq!(flights.join(1, stop(), (), |()| async { "again" }).result().await, Some("again"));
     }
 
     #[tokio::test]
@@ -260,15 +260,15 @@ mod tests {
         let flights = Flights::<u8, (), &str>::new();
         let one = flights.join(1, stop(), (), |()| async { "one" });
         let two = flights.join(2, stop(), (), |()| async { "two" });
-        assert_eq!((one.landed().await, two.landed().await), (Some("one"), Some("two")));
+        assert_eq!((one.result().await, two.result().await), (Some("one"), Some("two")));
     }
 
     #[tokio::test]
     async fn a_flight_that_landed_is_off_the_board() {
         let flights = Flights::<u8, (), &str>::new();
         let first = flights.join(1, stop(), (), |()| async { "first" });
-        assert_eq!(first.landed().await, Some("first"));
-        assert!(flights.board.lock().by_key.is_empty());
+        assert_eq!(first.result().await, Some("first"));
+        assert!(flights.shared.lock().by_key.is_empty());
     }
 
     #[tokio::test]
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&second), 1);
         assert!(leader.input_of_another().is_none());
         assert!(Arc::ptr_eq(&other.input_of_another().unwrap(), &first));
-        assert_eq!((leader.landed().await, other.landed().await), (Some(7), Some(7)));
+        assert_eq!((leader.result().await, other.result().await), (Some(7), Some(7)));
         assert_eq!(Arc::strong_count(&first), 1);
     }
 }

@@ -2,8 +2,6 @@
 
 pub mod aim;
 mod bracket;
-pub mod encode;
+pub mod encoder;
 mod model;
-pub mod search;
-pub mod stop;
-pub mod target;
+pub mod secant;

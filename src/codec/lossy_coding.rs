@@ -1,19 +1,19 @@
 //! The lossy ways of writing a picture: each an encoder and its place on the quality scale.
-//! A new lossy format is one variant here.
+//! A new lossy format is one coding here.
 
 use std::time::Duration;
 
 use super::avif::encode::{self as avif, AvifEncoder};
 use super::jpeg::encode::JpegEncoder;
 use super::png::encode::PaletteEncoder;
-use super::quality::{self, Scale};
+use super::quality::{self, QualityScale};
 use super::webp::encode::WebpEncoder;
 use super::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Picture};
 
 /// A lossy way of writing a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Variant {
+pub enum LossyCoding {
     /// JPEG at 4:2:0.
     JpegHalved,
     /// JPEG at 4:4:4: where 4:2:0 has nothing more to give.
@@ -27,24 +27,24 @@ pub enum Variant {
     PngPalette,
 }
 
-impl Variant {
-    /// Every variant, for tables and tests.
-    pub const ALL: [Variant; 6] = [
-        Variant::JpegHalved,
-        Variant::JpegFull,
-        Variant::Webp,
-        Variant::AvifHalved,
-        Variant::AvifFull,
-        Variant::PngPalette,
+impl LossyCoding {
+    /// Every coding, for tables and tests.
+    pub const ALL: [LossyCoding; 6] = [
+        LossyCoding::JpegHalved,
+        LossyCoding::JpegFull,
+        LossyCoding::Webp,
+        LossyCoding::AvifHalved,
+        LossyCoding::AvifFull,
+        LossyCoding::PngPalette,
     ];
 
-    /// The variants of `format`, coarsest first; none for a format that is not written.
-    pub fn of(format: Format) -> &'static [Variant] {
+    /// The codings of `format`, coarsest first; none for a format that is not written.
+    pub fn of(format: Format) -> &'static [LossyCoding] {
         match format {
-            Format::Jpeg => &[Variant::JpegHalved, Variant::JpegFull],
-            Format::Webp => &[Variant::Webp],
-            Format::Avif => avif::VARIANTS,
-            Format::Png => &[Variant::PngPalette],
+            Format::Jpeg => &[LossyCoding::JpegHalved, LossyCoding::JpegFull],
+            Format::Webp => &[LossyCoding::Webp],
+            Format::Avif => avif::CODINGS,
+            Format::Png => &[LossyCoding::PngPalette],
             Format::Gif | Format::Bmp | Format::Tiff => &[],
         }
     }
@@ -52,32 +52,32 @@ impl Variant {
     /// The format that this is a way of writing.
     pub fn format(self) -> Format {
         match self {
-            Variant::JpegHalved | Variant::JpegFull => Format::Jpeg,
-            Variant::Webp => Format::Webp,
-            Variant::AvifHalved | Variant::AvifFull => Format::Avif,
-            Variant::PngPalette => Format::Png,
+            LossyCoding::JpegHalved | LossyCoding::JpegFull => Format::Jpeg,
+            LossyCoding::Webp => Format::Webp,
+            LossyCoding::AvifHalved | LossyCoding::AvifFull => Format::Avif,
+            LossyCoding::PngPalette => Format::Png,
         }
     }
 
-    /// Where the variant stands on the quality scale.
-    pub fn scale(self) -> Scale {
+    /// Where the coding stands on the quality scale.
+    pub fn scale(self) -> QualityScale {
         match self {
-            Variant::JpegHalved => quality::JPEG_HALVED,
-            Variant::JpegFull => quality::JPEG_FULL,
-            Variant::Webp => quality::WEBP,
-            Variant::AvifHalved => avif::scale(Chroma::Halved),
-            Variant::AvifFull => avif::scale(Chroma::Full),
-            Variant::PngPalette => quality::PNG,
+            LossyCoding::JpegHalved => quality::JPEG_HALVED,
+            LossyCoding::JpegFull => quality::JPEG_FULL,
+            LossyCoding::Webp => quality::WEBP,
+            LossyCoding::AvifHalved => avif::scale(Chroma::Halved),
+            LossyCoding::AvifFull => avif::scale(Chroma::Full),
+            LossyCoding::PngPalette => quality::PNG,
         }
     }
 
     /// Time of an encode for each pixel, about: what a deadline is planned by (benches/codec.rs at quality 70, with room to spare).
     pub fn cost(self, effort: Effort) -> Duration {
         let [fast, balanced, best] = match self {
-            Variant::JpegHalved | Variant::JpegFull => [15, 100, 110],
-            Variant::Webp => [50, 130, 300],
-            Variant::AvifHalved | Variant::AvifFull => avif::COST,
-            Variant::PngPalette => [150, 200, 300],
+            LossyCoding::JpegHalved | LossyCoding::JpegFull => [15, 100, 110],
+            LossyCoding::Webp => [50, 130, 300],
+            LossyCoding::AvifHalved | LossyCoding::AvifFull => avif::COST,
+            LossyCoding::PngPalette => [150, 200, 300],
         };
         Duration::from_nanos(match effort {
             Effort::Fast => fast,
@@ -86,24 +86,26 @@ impl Variant {
         })
     }
 
-    /// The best quality that this variant is used for.
+    /// The best quality that this coding is used for.
     pub fn best_quality(self) -> f64 {
         match self {
             // Up to here 4:2:0 looks better at equal bytes (examples/quality_scale.rs: 87.7 against 87.3 at 2.6 bits
             // per pixel, 88.9 for both at 3.1).
-            Variant::JpegHalved => 89.0,
+            LossyCoding::JpegHalved => 89.0,
             // As above: 84.3 against 84.0 at 1.6 bits per pixel, 87.6 against 88.0 at 2.2.
-            Variant::AvifHalved => 85.0,
+            LossyCoding::AvifHalved => 85.0,
             _ => 100.0,
         }
     }
 
     /// Where searches within a cap are steered, other than they all are, with a picture of as many pixels.
-    pub fn steering(self, pixels: u64) -> Option<Steering> {
+    pub fn search_window(self, pixels: u64) -> Option<SearchWindow> {
         match self {
             // First encodes are off by about a percent, a little more of them above what was foretold than below. Of large
             // pictures, as cameras make them, sizes are foretold half as well, and a second encode takes a second.
-            Variant::Webp => Some(Steering { content: if pixels > LARGE { 0.955 } else { 0.97 }, way: 0.5 }),
+            LossyCoding::Webp => {
+                Some(SearchWindow { good_enough: if pixels > LARGE { 0.955 } else { 0.97 }, position: 0.5 })
+            }
             _ => None,
         }
     }
@@ -114,23 +116,23 @@ impl Variant {
     /// [`EncodeError::TooLarge`].
     pub fn encoder<'a>(self, picture: &'a Picture, effort: Effort) -> Result<Box<dyn Encoder + 'a>, EncodeError> {
         Ok(match self {
-            Variant::JpegHalved => Box::new(JpegEncoder::new(picture, Chroma::Halved, effort)?),
-            Variant::JpegFull => Box::new(JpegEncoder::new(picture, Chroma::Full, effort)?),
-            Variant::Webp => Box::new(WebpEncoder::new(picture, effort)?),
-            Variant::AvifHalved => Box::new(AvifEncoder::new(picture, Chroma::Halved, effort)?),
-            Variant::AvifFull => Box::new(AvifEncoder::new(picture, Chroma::Full, effort)?),
-            Variant::PngPalette => Box::new(PaletteEncoder::new(picture, effort)?),
+            LossyCoding::JpegHalved => Box::new(JpegEncoder::new(picture, Chroma::Halved, effort)?),
+            LossyCoding::JpegFull => Box::new(JpegEncoder::new(picture, Chroma::Full, effort)?),
+            LossyCoding::Webp => Box::new(WebpEncoder::new(picture, effort)?),
+            LossyCoding::AvifHalved => Box::new(AvifEncoder::new(picture, Chroma::Halved, effort)?),
+            LossyCoding::AvifFull => Box::new(AvifEncoder::new(picture, Chroma::Full, effort)?),
+            LossyCoding::PngPalette => Box::new(PaletteEncoder::new(picture, effort)?),
         })
     }
 }
 
 /// Where a search within a cap is steered.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Steering {
+pub struct SearchWindow {
     /// Share of the cap that it is content with.
-    pub content: f64,
+    pub good_enough: f64,
     /// How far up from there to the cap it steers, 0 to 1.
-    pub way: f64,
+    pub position: f64,
 }
 
 /// Pixels from which on a picture is large.
@@ -168,16 +170,16 @@ mod tests {
     #[test]
     fn estimates_fall_with_the_step_and_are_of_the_right_order() {
         let picture = photo(320, 240);
-        for variant in Variant::ALL {
-            let encoder = variant.encoder(&picture, Effort::Balanced).unwrap();
+        for coding in LossyCoding::ALL {
+            let encoder = coding.encoder(&picture, Effort::Balanced).unwrap();
             let mut last = f64::INFINITY;
             for ln_step in points(&*encoder, 8) {
-                let estimate = encoder.estimate(ln_step);
-                assert!(estimate <= last, "{variant:?} rises to {estimate} at {ln_step}");
+                let estimate = encoder.predict(ln_step);
+                assert!(estimate <= last, "{coding:?} rises to {estimate} at {ln_step}");
                 last = estimate;
                 let bytes = encoder.encode(ln_step).unwrap().len() as f64;
-                let factor = if variant == Variant::PngPalette { 16.0 } else { 2.5 };
-                assert!((estimate - bytes.ln()).abs() < f64::ln(factor), "{variant:?} at {ln_step}: {bytes}");
+                let factor = if coding == LossyCoding::PngPalette { 16.0 } else { 2.5 };
+                assert!((estimate - bytes.ln()).abs() < f64::ln(factor), "{coding:?} at {ln_step}: {bytes}");
             }
         }
     }
@@ -185,12 +187,12 @@ mod tests {
     #[test]
     fn probes_come_near_to_the_file() {
         let picture = photo(640, 480);
-        for variant in [Variant::JpegHalved, Variant::JpegFull, Variant::Webp] {
-            let encoder = variant.encoder(&picture, Effort::Balanced).unwrap();
+        for coding in [LossyCoding::JpegHalved, LossyCoding::JpegFull, LossyCoding::Webp] {
+            let encoder = coding.encoder(&picture, Effort::Balanced).unwrap();
             for ln_step in points(&*encoder, 4) {
-                let probed = encoder.probe(ln_step).unwrap().expect("a cheaper way");
+                let probed = encoder.probe(ln_step).unwrap().expect("a cheaper position");
                 let bytes = encoder.encode(ln_step).unwrap().len() as f64;
-                assert!((probed - bytes.ln()).abs() < 0.15, "{variant:?} at {ln_step}: {} for {bytes}", probed.exp());
+                assert!((probed - bytes.ln()).abs() < 0.15, "{coding:?} at {ln_step}: {} for {bytes}", probed.exp());
             }
         }
     }

@@ -1,40 +1,40 @@
 //! What an AVIF will take, before it is encoded. The coefficients are printed by
 //! `cargo run --release --example rate_model`.
 
-use crate::codec::rate::{Bend, Fitted};
+use crate::codec::rate::{FineStepBend, SizeModel};
 
 /// How sizes at 4:2:0 follow from counts, from 0.03 bits a pixel on: error 3.1 % in the median, 13 % in 95 of 100 cases.
-pub const HALVED: Fitted = Fitted {
+pub const HALVED: SizeModel = SizeModel {
     finer: -1.0,
     steepness: 3.0,
     dead_zone: 0.9,
     coefficients: [-0.49400, 0.14436, 0.02087, 1.23157, -0.01519, -0.02487, -0.31096, 0.60772, 0.02329, 0.11366],
-    bend: Bend::NONE,
+    bend: FineStepBend::NONE,
 };
 
 /// The same at 4:4:4: 3.8 % and 13 %.
-pub const FULL: Fitted = Fitted {
+pub const FULL: SizeModel = SizeModel {
     finer: -0.25,
     steepness: 2.0,
     dead_zone: 0.75,
     coefficients: [-0.78370, -0.98477, 0.07773, 1.58846, -0.10316, 0.01637, -9.32077, 1.69521, -0.00110, -0.41156],
-    bend: Bend::NONE,
+    bend: FineStepBend::NONE,
 };
 
 /// At 4:2:0 with libaom's tuning for still pictures, libaom 3.12.1: 3.1 % and 12 %.
-pub const IQ_HALVED: Fitted = Fitted {
+pub const IQ_HALVED: SizeModel = SizeModel {
     finer: -1.0,
     steepness: 3.0,
     dead_zone: 0.9,
     coefficients: [-0.47768, -0.02142, 0.03057, 1.21405, -0.00566, 0.00629, -2.23254, 0.59356, 0.05410, 0.05197],
-    bend: Bend::NONE,
+    bend: FineStepBend::NONE,
 };
 
 /// The same at 4:4:4: 3.0 % and 11 %.
-pub const IQ_FULL: Fitted = Fitted {
+pub const IQ_FULL: SizeModel = SizeModel {
     finer: -0.5,
     steepness: 2.0,
     dead_zone: 0.9,
     coefficients: [-0.98871, -0.93131, 0.08368, 1.45468, -0.07877, 0.03575, -6.69977, 1.29996, -0.15499, -0.34866],
-    bend: Bend::NONE,
+    bend: FineStepBend::NONE,
 };

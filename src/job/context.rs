@@ -3,15 +3,15 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::codec::variant::Variant;
+use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::{Format, Metadata, container};
-use crate::fit::stop::{Stop, StopReason};
 use crate::picture::score::{self, Reference};
 use crate::picture::{Picture, transform};
+use crate::stop::{Stop, StopReason};
 
 use super::candidate::Candidate;
 use super::prepared::Prepared;
-use super::{Effort, Job, JobError, Mode, Nearest, Smallest, Step, StepKind, finish, gain, lossless};
+use super::{Effort, Job, JobError, Mode, Nearest, Smallest, Step, StepKind, finish, lossless, scale_gain};
 
 /// Encodes that a search takes, those of a correction included (benches/fit/main.rs: 1.0 to 1.8, 2 or 3 in 95 of 100).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
@@ -23,7 +23,7 @@ const UNCERTAINTY: f64 = 2.0;
 const SEEN_PIXELS: u64 = 450_000;
 
 /// One job at work on one picture.
-pub struct Workbench<'a> {
+pub struct SearchContext<'a> {
     pub job: &'a Job,
     /// The picture asked for: upright, resized.
     pub picture: &'a Picture,
@@ -32,7 +32,7 @@ pub struct Workbench<'a> {
     prepared: Vec<Rc<Prepared<'a>>>,
     /// What is seen of the picture asked for at smaller sizes before one is chosen: the same for every format.
     parts: Vec<((u32, u32), Rc<Picture>)>,
-    details: Option<gain::Details>,
+    details: Option<scale_gain::Details>,
     /// Whether the picture may be made smaller than asked for.
     pub may_shrink: bool,
     /// Whether lossless encodes are tried.
@@ -55,9 +55,9 @@ pub struct Views<'a> {
     /// As it is.
     pub asked: &'a Picture,
     /// Without colours that nobody sees.
-    pub bare: &'a Picture,
+    pub without_hidden_colour: &'a Picture,
     /// On the background, without an alpha channel.
-    pub flat: &'a Picture,
+    pub flattened: &'a Picture,
 }
 
 /// Every encode of a job, in order, and where each format ended that found nothing small enough.
@@ -78,10 +78,16 @@ impl Record {
     }
 }
 
-impl<'a> Workbench<'a> {
-    /// An empty bench for what came as `input`.
-    pub fn new(job: &'a Job, views: Views<'a>, input: Format, metadata: &'a Metadata, stop: &'a Stop) -> Workbench<'a> {
-        Workbench {
+impl<'a> SearchContext<'a> {
+    /// An empty context for what came as `input`.
+    pub fn new(
+        job: &'a Job,
+        views: Views<'a>,
+        input: Format,
+        metadata: &'a Metadata,
+        stop: &'a Stop,
+    ) -> SearchContext<'a> {
+        SearchContext {
             job,
             picture: views.asked,
             views,
@@ -99,12 +105,12 @@ impl<'a> Workbench<'a> {
         }
     }
 
-    /// The record of a job that needed no bench.
+    /// The record of a job that needed no context.
     pub fn idle() -> Record {
         Record::default()
     }
 
-    /// The record, the bench being done.
+    /// The record, the context being done.
     pub fn into_record(self) -> Record {
         self.record
     }
@@ -122,7 +128,7 @@ impl<'a> Workbench<'a> {
     /// Whether a first encode of the picture asked for in `format` would be done by the deadline, at its usual pace.
     pub fn has_time_for_format(&mut self, format: Format) -> bool {
         let picture = self.prepared(format).picture;
-        Variant::of(format).first().is_some_and(|variant| self.has_time(self.expected(*variant, picture)))
+        LossyCoding::of(format).first().is_some_and(|coding| self.has_time(self.expected(*coding, picture)))
     }
 
     /// Nothing, where a first encode of `picture` is worth beginning: at its usual pace it would not take longer than
@@ -130,15 +136,15 @@ impl<'a> Workbench<'a> {
     ///
     /// # Errors
     /// [`JobError::DeadlineExceeded`].
-    pub fn check_time(&self, variant: Variant, picture: &Picture) -> Result<(), JobError> {
+    pub fn check_time(&self, coding: LossyCoding, picture: &Picture) -> Result<(), JobError> {
         let hope = if self.has_answer { 1.0 } else { UNCERTAINTY };
-        let is_near = self.has_time(self.expected(variant, picture).div_f64(hope));
+        let is_near = self.has_time(self.expected(coding, picture).div_f64(hope));
         if is_near { Ok(()) } else { Err(JobError::DeadlineExceeded { deadline: self.job.deadline }) }
     }
 
     /// Time that an encode is expected to take.
-    fn expected(&self, variant: Variant, picture: &Picture) -> Duration {
-        let pace = variant.cost(self.effort(variant, picture)).max(self.slowest);
+    fn expected(&self, coding: LossyCoding, picture: &Picture) -> Duration {
+        let pace = coding.cost(self.effort(coding, picture)).max(self.slowest);
         pace.mul_f64(picture.pixel_count() as f64)
     }
 
@@ -169,9 +175,9 @@ impl<'a> Workbench<'a> {
 
     /// The effort that is made for `picture`: the job's, or as much less as brings the encodes of a search within the
     /// deadline. The time that a job waited does not count, so that the same request has the same answer.
-    pub fn effort(&self, variant: Variant, picture: &Picture) -> Effort {
+    pub fn effort(&self, coding: LossyCoding, picture: &Picture) -> Effort {
         let asked = self.job.effort;
-        let encodes = |effort| variant.cost(effort).mul_f64(picture.pixel_count() as f64 * ENCODES_OF_A_SEARCH);
+        let encodes = |effort| coding.cost(effort).mul_f64(picture.pixel_count() as f64 * ENCODES_OF_A_SEARCH);
         let efforts = [Effort::Best, Effort::Balanced].into_iter().filter(|effort| *effort <= asked);
         efforts.into_iter().find(|effort| encodes(*effort) <= self.job.deadline).unwrap_or(Effort::Fast)
     }
@@ -181,7 +187,7 @@ impl<'a> Workbench<'a> {
         if let Some(known) = self.prepared.iter().find(|prepared| prepared.format == format) {
             return known.clone();
         }
-        let picture = if format.keeps_alpha() { self.views.bare } else { self.views.flat };
+        let picture = if format.keeps_alpha() { self.views.without_hidden_colour } else { self.views.flattened };
         let prepared = Rc::new(Prepared::new(format, picture));
         self.prepared.push(prepared.clone());
         prepared
@@ -202,11 +208,11 @@ impl<'a> Workbench<'a> {
     }
 
     /// The detail of `whole`.
-    pub fn details(&mut self, whole: &Picture) -> gain::Details {
+    pub fn details(&mut self, whole: &Picture) -> scale_gain::Details {
         if self.is_shared(whole) {
-            return *self.details.get_or_insert_with(|| gain::details(whole));
+            return *self.details.get_or_insert_with(|| scale_gain::details(whole));
         }
-        gain::details(whole)
+        scale_gain::details(whole)
     }
 
     /// Whether `whole` is what every format holds. Where there is an alpha channel it is not, and parts are large.
@@ -215,7 +221,7 @@ impl<'a> Workbench<'a> {
     }
 
     /// `file` as it would be sent: with the metadata that the job keeps.
-    pub fn dress(&self, file: Vec<u8>, format: Format) -> Vec<u8> {
+    pub fn with_metadata(&self, file: Vec<u8>, format: Format) -> Vec<u8> {
         if self.metadata.is_empty() { file } else { container::embed(file, format, self.metadata) }
     }
 
@@ -232,10 +238,10 @@ impl<'a> Workbench<'a> {
         }
     }
 
-    /// Notes a cheaper encode and the size that it foretells for `variant` at `ln_step`.
-    pub fn note_probe(&mut self, variant: Variant, picture: &Picture, ln_step: f64, ln_bytes: f64) {
-        let quality = Some(finish::on_scale(variant.scale().quality(ln_step)));
-        let (format, width, height) = (variant.format(), picture.width(), picture.height());
+    /// Notes a cheaper encode and the size that it foretells for `coding` at `ln_step`.
+    pub fn note_probe(&mut self, coding: LossyCoding, picture: &Picture, ln_step: f64, ln_bytes: f64) {
+        let quality = Some(finish::on_scale(coding.scale().quality(ln_step)));
+        let (format, width, height) = (coding.format(), picture.width(), picture.height());
         let bytes = ln_bytes.exp() as u64;
         self.record.steps.push(Step { format, width, height, quality, bytes, kind: StepKind::Probe });
     }
@@ -288,24 +294,24 @@ mod tests {
     use crate::job::Formats;
     use crate::picture::Layout;
 
-    /// What `ask` says of a bench with a picture of a megapixel.
-    fn on_bench<T>(effort: Effort, deadline: Duration, ask: impl FnOnce(&mut Workbench) -> T) -> T {
+    /// What `ask` says of a context with a picture of a megapixel.
+    fn on_bench<T>(effort: Effort, deadline: Duration, ask: impl FnOnce(&mut SearchContext) -> T) -> T {
         let job = Job { effort, deadline, ..Job::new(1000, Formats::Keep) };
         let picture = Picture::new(1000, 1000, Layout::Rgb, vec![0; 3_000_000]);
-        let views = Views { asked: &picture, bare: &picture, flat: &picture };
+        let views = Views { asked: &picture, without_hidden_colour: &picture, flattened: &picture };
         let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now() + deadline));
-        ask(&mut Workbench::new(&job, views, Format::Jpeg, &metadata, &stop))
+        ask(&mut SearchContext::new(&job, views, Format::Jpeg, &metadata, &stop))
     }
 
     fn effort_within(deadline: Duration, asked: Effort) -> Effort {
-        on_bench(asked, deadline, |bench| bench.effort(Variant::Webp, bench.picture))
+        on_bench(asked, deadline, |context| context.effort(LossyCoding::Webp, context.picture))
     }
 
     #[test]
     fn an_encode_is_not_begun_that_ends_long_after_the_deadline() {
         let may_begin = |milliseconds| {
-            on_bench(Effort::Fast, Duration::from_millis(milliseconds), |bench| {
-                bench.check_time(Variant::Webp, bench.picture).is_ok()
+            on_bench(Effort::Fast, Duration::from_millis(milliseconds), |context| {
+                context.check_time(LossyCoding::Webp, context.picture).is_ok()
             })
         };
         assert!(may_begin(10_000));
@@ -316,9 +322,9 @@ mod tests {
     fn an_answer_is_not_put_at_risk_by_an_encode_that_may_be_late() {
         // 50 ms are what an encode of WebP is expected to take.
         let begins = |has_answer| {
-            on_bench(Effort::Fast, Duration::from_millis(40), |bench| {
-                bench.has_answer = has_answer;
-                bench.check_time(Variant::Webp, bench.picture).is_ok()
+            on_bench(Effort::Fast, Duration::from_millis(40), |context| {
+                context.has_answer = has_answer;
+                context.check_time(LossyCoding::Webp, context.picture).is_ok()
             })
         };
         assert!(begins(false));
@@ -327,13 +333,13 @@ mod tests {
 
     #[test]
     fn what_is_seen_at_a_size_is_scaled_once_unless_formats_hold_other_pixels() {
-        on_bench(Effort::Balanced, Duration::from_secs(1), |bench| {
-            let seen = |bench: &mut Workbench, whole: &Picture| bench.part(whole, (100, 100));
-            let (whole, other) = (bench.picture, Picture::new(500, 500, Layout::Rgb, vec![9; 750_000]));
-            let first = seen(bench, whole);
-            assert!(Rc::ptr_eq(&first, &seen(bench, whole)));
-            assert_eq!((first.pixels()[0], seen(bench, &other).pixels()[0]), (0, 9));
-            assert!(bench.details(whole) == bench.details(&other), "neither has any");
+        on_bench(Effort::Balanced, Duration::from_secs(1), |context| {
+            let seen = |context: &mut SearchContext, whole: &Picture| context.part(whole, (100, 100));
+            let (whole, other) = (context.picture, Picture::new(500, 500, Layout::Rgb, vec![9; 750_000]));
+            let first = seen(context, whole);
+            assert!(Rc::ptr_eq(&first, &seen(context, whole)));
+            assert_eq!((first.pixels()[0], seen(context, &other).pixels()[0]), (0, 9));
+            assert!(context.details(whole) == context.details(&other), "neither has any");
         });
     }
 

@@ -2,7 +2,7 @@
 //! The coefficients are printed by `cargo run --release --example rate_model`.
 
 use super::{quantiser, scans};
-use crate::codec::rate::{Count, Spectrum, Steps, apply, rows_for, strips};
+use crate::codec::rate::{Count, Spectrum, Steps, dot, rows_for, strips};
 use crate::picture::{Chroma, Picture};
 
 /// Bytes of a file of `pixels` besides its coefficients: headers, and a Huffman table for each kind of symbol of each
@@ -68,7 +68,7 @@ impl Sample {
     pub fn ln_bytes(&self, ln_step: f64) -> f64 {
         let count = count(&self.spectrum, ln_step);
         let coefficients = if self.chroma == Chroma::Halved { &HALVED } else { &FULL };
-        let ln_bits = count.bits.max(1.0).ln() + apply(coefficients, &features(&count, self.pixels, ln_step));
+        let ln_bits = count.bits.max(1.0).ln() + dot(coefficients, &features(&count, self.pixels, ln_step));
         (self.overhead + ln_bits.exp() / 8.0).ln()
     }
 

@@ -1,16 +1,16 @@
 //! What a lossy WebP will take, before it is encoded: by counting, and by a cheaper encode. The coefficients are
 //! printed by `cargo run --release --example rate_model`.
 
-use crate::codec::rate::{Bend, Fitted, apply};
+use crate::codec::rate::{FineStepBend, SizeModel, dot};
 
 /// How sizes follow from counts: error 3.4 % in the median, 11 % in 95 of 100 cases; 3.9 % and 12 % at the fine end, where
 /// files are up to a fourth smaller than what counts of coarser steps have them be.
-pub const COUNTED: Fitted = Fitted {
+pub const COUNTED: SizeModel = SizeModel {
     finer: -1.5,
     steepness: 1.0,
     dead_zone: 0.75,
     coefficients: [4.63250, -1.13542, 0.09334, 0.70730, 0.03862, 0.07148, 4.94264, 1.51259, 1.85579, -0.20253],
-    bend: Bend { below: 2.1, coefficients: [-0.09363, -0.48868] },
+    bend: FineStepBend { below: 2.1, coefficients: [-0.09363, -0.48868] },
 };
 
 /// Coefficients of [`probe_features`]: error 0.7 % in the median, 3.3 % in 95 of 100 cases.
@@ -66,6 +66,6 @@ const KNEE: f64 = 2.2;
 
 /// ln(bytes) at method 4 of a picture that takes what `stats` say at method 2.
 pub fn at_method_4(stats: &Stats, pixels: f64, ln_step: f64) -> f64 {
-    let growth = apply(&PROBED, &probe_features(stats, pixels, ln_step)).exp();
+    let growth = dot(&PROBED, &probe_features(stats, pixels, ln_step)).exp();
     (stats.bytes * growth + stats.alpha_bytes).ln()
 }

@@ -41,7 +41,7 @@ impl Phase {
 
 /// The phase of a connection and when it began.
 #[derive(Debug)]
-pub struct Pulse {
+pub struct ConnectionPhase {
     phase: watch::Sender<(Phase, Instant)>,
     /// Bytes a second that a client has to read; 0 is none.
     min_answer_rate: u64,
@@ -49,10 +49,10 @@ pub struct Pulse {
     sends_body: AtomicBool,
 }
 
-impl Pulse {
+impl ConnectionPhase {
     /// A new connection owes us a head at once.
-    pub fn new(config: &Config) -> Pulse {
-        Pulse {
+    pub fn new(config: &Config) -> ConnectionPhase {
+        ConnectionPhase {
             phase: watch::Sender::new((Phase::Head, Instant::now())),
             min_answer_rate: config.min_answer_rate,
             sends_body: AtomicBool::new(false),

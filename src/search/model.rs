@@ -2,7 +2,7 @@
 
 use super::aim::Aim;
 use super::bracket::Bracket;
-use super::encode::{Encode, states_from};
+use super::encoder::{SearchedEncoder, states_from};
 
 /// The encoder's own prediction, corrected by what its encodes really took.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn learn<E: Encode>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
+    pub(super) fn learn<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
         let residual = (bytes.max(1) as f64).ln() - encoder.predict(x);
         // What an encode says is better than what was foretold of the same place, or than what it gives the lie to.
         let wrong = (residual - self.residual(x)).abs() > DISBELIEF;
@@ -24,7 +24,7 @@ impl Model {
         self.insert(x, residual);
     }
 
-    pub(super) fn learn_probe<E: Encode>(&mut self, encoder: &mut E, x: f64, ln_bytes: f64) {
+    pub(super) fn learn_probe<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, ln_bytes: f64) {
         self.probed = Some(x);
         self.insert(x, ln_bytes - encoder.predict(x));
     }
@@ -54,7 +54,7 @@ impl Model {
 
     /// The state to try for `x`: the nearest, or, where that is expected above `goal`, the next coarser one if the bytes that
     /// the nearest has more are not worth the encode that is lost should it pass the cap.
-    pub(super) fn landing<E: Encode>(&self, encoder: &mut E, x: f64, goal: f64, aim: &Aim) -> f64 {
+    pub(super) fn landing<E: SearchedEncoder>(&self, encoder: &mut E, x: f64, goal: f64, aim: &Aim) -> f64 {
         let nearest = encoder.snap(x);
         let bytes = encoder.predict(nearest) + self.residual(nearest);
         if bytes <= goal {
@@ -64,12 +64,12 @@ impl Model {
         let Some(coarser) = coarser else { return nearest };
         let fewer = encoder.predict(coarser) + self.residual(coarser);
         let odds_against = ((bytes - (aim.cap as f64).ln()) / DOUBT).exp();
-        if bytes - fewer > aim.impatience * odds_against { nearest } else { coarser }
+        if bytes - fewer > aim.loss_per_encode * odds_against { nearest } else { coarser }
     }
 
     /// The `x` in the bracket where the corrected prediction meets `goal`: a secant from `start`, which falls back
     /// to halving whenever it would leave what is left of the bracket.
-    pub(super) fn solve<E: Encode>(&self, encoder: &mut E, goal: f64, bracket: &Bracket, start: f64) -> f64 {
+    pub(super) fn solve<E: SearchedEncoder>(&self, encoder: &mut E, goal: f64, bracket: &Bracket, start: f64) -> f64 {
         let (mut low, mut high) = (bracket.low(), bracket.high());
         let mut x = start.clamp(low, high);
         let mut last: Option<(f64, f64)> = None;

@@ -6,37 +6,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Time for which a body on its way counts: most are there by then, and who trickles keeps nobody out for longer.
-const YOUNG: Duration = Duration::from_millis(250);
+const RECENT: Duration = Duration::from_millis(250);
 
 /// The young bodies, oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct Claims(Arc<Mutex<VecDeque<Instant>>>);
+pub struct UploadClaims(Arc<Mutex<VecDeque<Instant>>>);
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
-pub struct Claim {
-    claims: Claims,
+pub struct UploadClaim {
+    claims: UploadClaims,
     since: Instant,
 }
 
-impl Claims {
+impl UploadClaims {
     /// One more, from `now` on.
-    pub fn stake(&self, now: Instant) -> Claim {
+    pub fn add(&self, now: Instant) -> UploadClaim {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(now);
-        Claim { claims: self.clone(), since: now }
+        UploadClaim { claims: self.clone(), since: now }
     }
 
     /// How many are young at `now`.
-    pub fn young(&self, now: Instant) -> usize {
+    pub fn recent(&self, now: Instant) -> usize {
         let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while claims.front().is_some_and(|since| now.duration_since(*since) > YOUNG) {
+        while claims.front().is_some_and(|since| now.duration_since(*since) > RECENT) {
             claims.pop_front();
         }
         claims.len()
     }
 }
 
-impl Drop for Claim {
+impl Drop for UploadClaim {
     fn drop(&mut self) {
         let mut claims = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Equal instants are interchangeable.
@@ -52,12 +52,12 @@ mod tests {
 
     #[test]
     fn a_claim_lasts_until_it_is_dropped_or_old() {
-        let (claims, start) = (Claims::default(), Instant::now());
-        let dropped = claims.stake(start);
-        let _trickles = claims.stake(start);
-        assert_eq!(claims.young(start), 2);
+        let (claims, start) = (UploadClaims::default(), Instant::now());
+        let dropped = claims.add(start);
+        let _trickles = claims.add(start);
+        assert_eq!(claims.recent(start), 2);
         drop(dropped);
-        assert_eq!(claims.young(start + YOUNG), 1);
-        assert_eq!(claims.young(start + YOUNG * 2), 0);
+        assert_eq!(claims.recent(start + RECENT), 1);
+        assert_eq!(claims.recent(start + RECENT * 2), 0);
     }
 }

@@ -12,7 +12,7 @@ use crate::metrics::{GaugeGuard, Metrics, Shed};
 const UNIT: u64 = 64 << 10;
 
 /// The room that all bodies share.
-pub struct Hall {
+pub struct BodyMemory {
     units: Arc<Semaphore>,
     bytes: u64,
     metrics: Arc<Metrics>,
@@ -20,11 +20,11 @@ pub struct Hall {
 
 /// The room of one body; clones share it.
 #[derive(Clone, Debug)]
-pub struct Room(Arc<Mutex<Taken>>);
+pub struct MemoryLease(Arc<Mutex<Taken>>);
 
 #[derive(Debug)]
 struct Taken {
-    hall: Arc<Semaphore>,
+    body_memory: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     retry_after: Duration,
     /// Bytes that were asked for.
@@ -32,7 +32,7 @@ struct Taken {
     held: Vec<(OwnedSemaphorePermit, GaugeGuard)>,
 }
 
-/// Room that work takes, until it is dropped.
+/// MemoryLease that work takes, until it is dropped.
 #[derive(Debug)]
 pub struct Lent {
     _units: OwnedSemaphorePermit,
@@ -41,16 +41,16 @@ pub struct Lent {
 
 /// There is no room left.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Full {
+pub struct NoMemory {
     /// When to try again.
     pub retry_after: Duration,
 }
 
-impl Hall {
+impl BodyMemory {
     /// Room for `bytes`, in whole units.
-    pub fn new(bytes: u64, metrics: Arc<Metrics>) -> Hall {
+    pub fn new(bytes: u64, metrics: Arc<Metrics>) -> BodyMemory {
         let units = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Hall { units: Arc::new(Semaphore::new(units)), bytes: units as u64 * UNIT, metrics }
+        BodyMemory { units: Arc::new(Semaphore::new(units)), bytes: units as u64 * UNIT, metrics }
     }
 
     /// All the room that there is, taken or not.
@@ -69,13 +69,13 @@ impl Hall {
     }
 
     /// A room of no size yet; whoever finds none may come back after `retry_after`.
-    pub fn room(&self, retry_after: Duration) -> Room {
-        let (hall, metrics) = (Arc::clone(&self.units), Arc::clone(&self.metrics));
-        Room(Arc::new(Mutex::new(Taken { hall, metrics, retry_after, bytes: 0, held: Vec::new() })))
+    pub fn lease(&self, retry_after: Duration) -> MemoryLease {
+        let (body_memory, metrics) = (Arc::clone(&self.units), Arc::clone(&self.metrics));
+        MemoryLease(Arc::new(Mutex::new(Taken { body_memory, metrics, retry_after, bytes: 0, held: Vec::new() })))
     }
 }
 
-impl Room {
+impl MemoryLease {
     /// Bytes that it takes, in whole units.
     pub fn bytes(&self) -> u64 {
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,17 +85,17 @@ impl Room {
     /// Makes room for so many bytes more.
     ///
     /// # Errors
-    /// [`Full`], and the room is as it was.
-    pub fn take(&self, bytes: u64) -> Result<(), Full> {
+    /// [`NoMemory`], and the room is as it was.
+    pub fn take(&self, bytes: u64) -> Result<(), NoMemory> {
         // A poisoned lock still guards a whole count: nothing that can panic runs between two changes.
         let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = taken.bytes.saturating_add(bytes);
         let more = wanted.div_ceil(UNIT) - taken.bytes.div_ceil(UNIT);
         if more > 0 {
             let units = u32::try_from(more).unwrap_or(u32::MAX);
-            let Ok(permit) = Arc::clone(&taken.hall).try_acquire_many_owned(units) else {
+            let Ok(permit) = Arc::clone(&taken.body_memory).try_acquire_many_owned(units) else {
                 taken.metrics.shed(Shed::Memory);
-                return Err(Full { retry_after: taken.retry_after });
+                return Err(NoMemory { retry_after: taken.retry_after });
             };
             let reserved = taken.metrics.memory_reserved(more * UNIT);
             taken.held.push((permit, reserved));
@@ -112,54 +112,54 @@ mod tests {
     use super::*;
 
     const LATER: Duration = Duration::from_secs(7);
-    const FULL: Full = Full { retry_after: LATER };
+    const NO_MEMORY: NoMemory = NoMemory { retry_after: LATER };
 
-    fn hall(bytes: u64) -> (Hall, Arc<Metrics>) {
+    fn body_memory(bytes: u64) -> (BodyMemory, Arc<Metrics>) {
         let metrics = Arc::new(Metrics::new());
-        (Hall::new(bytes, Arc::clone(&metrics)), metrics)
+        (BodyMemory::new(bytes, Arc::clone(&metrics)), metrics)
     }
 
     #[test]
     fn bodies_share_the_room_and_give_it_back() {
-        let (hall, metrics) = hall(4 * UNIT);
-        let (one, two) = (hall.room(LATER), hall.room(LATER));
+        let (body_memory, metrics) = body_memory(4 * UNIT);
+        let (one, two) = (body_memory.lease(LATER), body_memory.lease(LATER));
         assert_eq!(one.take(3 * UNIT), Ok(()));
         assert_eq!(two.take(UNIT), Ok(()));
-        assert_eq!(two.take(1), Err(FULL));
+        assert_eq!(two.take(1), Err(NO_MEMORY));
         assert_eq!(metrics.memory_reserved_now(), 4 * UNIT);
         assert!(metrics.render().contains(r#"bytefit_shed_total{reason="memory"} 1"#));
         let upload = one.clone();
         drop(one);
-        assert_eq!(two.take(1), Err(FULL), "whoever holds the body holds its room");
+        assert_eq!(two.take(1), Err(NO_MEMORY), "whoever holds the body holds its lease");
         drop(upload);
         assert_eq!(two.take(UNIT), Ok(()));
     }
 
     #[test]
     fn small_pieces_fill_a_unit_before_they_take_another() {
-        let (hall, metrics) = hall(2 * UNIT);
-        let room = hall.room(LATER);
+        let (body_memory, metrics) = body_memory(2 * UNIT);
+        let lease = body_memory.lease(LATER);
         for _ in 0..1000 {
-            room.take(100).unwrap();
+            lease.take(100).unwrap();
         }
         assert_eq!(metrics.memory_reserved_now(), 2 * UNIT);
-        assert_eq!(room.take(2 * UNIT), Err(FULL));
-        assert_eq!(room.take(UNIT / 4), Ok(()), "a refusal takes nothing");
+        assert_eq!(lease.take(2 * UNIT), Err(NO_MEMORY));
+        assert_eq!(lease.take(UNIT / 4), Ok(()), "a refusal takes nothing");
     }
 
     #[tokio::test]
     async fn work_waits_for_room_in_turn_and_bodies_get_what_is_left() {
-        let (hall, metrics) = hall(4 * UNIT);
-        let (one, two) = (hall.room(LATER), hall.room(LATER));
+        let (body_memory, metrics) = body_memory(4 * UNIT);
+        let (one, two) = (body_memory.lease(LATER), body_memory.lease(LATER));
         assert_eq!((one.take(2 * UNIT), one.bytes()), (Ok(()), 2 * UNIT));
-        let mut waits = Box::pin(hall.lend(3 * UNIT));
+        let mut waits = Box::pin(body_memory.lend(3 * UNIT));
         assert!(poll!(&mut waits).is_pending());
-        assert_eq!(two.take(1), Err(FULL), "what is free is kept for it");
+        assert_eq!(two.take(1), Err(NO_MEMORY), "what is free is cached for it");
         drop(one);
         let lent = waits.await;
         assert_eq!(metrics.memory_reserved_now(), 3 * UNIT);
         assert_eq!(two.take(UNIT), Ok(()));
-        assert_eq!(two.take(1), Err(FULL));
+        assert_eq!(two.take(1), Err(NO_MEMORY));
         drop(lent);
         assert_eq!(two.take(3 * UNIT), Ok(()));
     }

@@ -3,7 +3,7 @@
 //! --example scale`, from 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.03 to 0.8 bits a pixel (PNG: 0.4 to 3).
 
 use crate::codec::Format;
-use crate::codec::rate::{Spectrum, apply, rows_for};
+use crate::codec::rate::{Spectrum, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
 /// The scales that are tried, the whole picture first. Simple ratios look better than those beside them: a picture
@@ -44,7 +44,7 @@ pub fn margin(format: Format) -> f64 {
 /// `bits_per_pixel` within the target, of which the model expects `quality`, and the whole one has [`details`].
 pub fn gain(format: Format, place: usize, quality: f64, bits_per_pixel: f64, details: &Details) -> f64 {
     let detail = details.get(place).copied().unwrap_or_default();
-    apply(coefficients(format).get(place).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel, detail))
+    dot(coefficients(format).get(place).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel, detail))
 }
 
 /// What decides a gain: the look that there is, what it costs, and the detail that there is to lose. Of PNG's palette the

@@ -9,23 +9,23 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::wire;
+use super::connection_phase::{ConnectionPhase, Phase};
 use super::problem::{Kind, Problem};
-use super::pulse::{Phase, Pulse};
 
 /// A stream that tells the pulse what passes through it, lingers when it is closed, and puts a problem in
 /// the place of hyper's own bare answers.
-pub struct Watched<S> {
+pub struct WatchedStream<S> {
     stream: S,
-    pulse: Arc<Pulse>,
+    phase_clock: Arc<ConnectionPhase>,
     /// What stands in for an answer of hyper's, not written yet.
     unsent: Vec<u8>,
     write_closed: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
     /// Watches `stream` on behalf of `pulse`.
-    pub fn new(stream: S, pulse: Arc<Pulse>) -> Watched<S> {
-        Watched { stream, pulse, unsent: Vec::new(), write_closed: false }
+    pub fn new(stream: S, phase_clock: Arc<ConnectionPhase>) -> WatchedStream<S> {
+        WatchedStream { stream, phase_clock, unsent: Vec::new(), write_closed: false }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -41,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
 
     /// Whether `bytes` are an answer of hyper's own; if so, ours goes out in its place.
     fn replaces(&mut self, bytes: &[u8]) -> bool {
-        let bare = self.pulse.phase() != Phase::Handling && is_bare_refusal(bytes);
+        let bare = self.phase_clock.phase() != Phase::Handling && is_bare_refusal(bytes);
         if bare {
             self.unsent = malformed_head();
         }
@@ -50,8 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
 
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Pending => self.pulse.pass(Phase::Idle, Phase::Unread),
-            Poll::Ready(Ok(bytes)) => self.pulse.read_on(*bytes),
+            Poll::Pending => self.phase_clock.pass(Phase::Idle, Phase::Unread),
+            Poll::Ready(Ok(bytes)) => self.phase_clock.read_on(*bytes),
             Poll::Ready(Err(_)) => {}
         }
     }
@@ -68,18 +68,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Watched<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
-            self.pulse.pass(Phase::Idle, Phase::Head);
+            self.phase_clock.pass(Phase::Idle, Phase::Head);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx))?;
         if self.replaces(bytes) {
@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         ready!(self.poll_send(cx))?;
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         // hyper flushes when it has written all that there is.
-        self.pulse.pass(Phase::Unread, Phase::Idle);
+        self.phase_clock.pass(Phase::Unread, Phase::Idle);
         Poll::Ready(Ok(()))
     }
 
@@ -124,9 +124,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
             ready!(self.poll_send(cx))?;
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             self.write_closed = true;
-            self.pulse.enter(Phase::Closing);
+            self.phase_clock.enter(Phase::Closing);
         }
-        if self.pulse.may_be_sending() {
+        if self.phase_clock.may_be_sending() {
             ready!(self.poll_discard(cx));
         }
         Poll::Ready(Ok(()))

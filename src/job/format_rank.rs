@@ -3,11 +3,11 @@
 //! 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.07 to 3 bits a pixel.
 
 use crate::codec::Format;
-use crate::codec::rate::apply;
+use crate::codec::rate::dot;
 
 /// What the model expects of a format at a target.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Outlook {
+pub struct Expectation {
     /// Quality of the whole picture.
     pub quality: f64,
     /// Points of SSIMULACRA2 that the best scale gains over that.
@@ -16,33 +16,33 @@ pub struct Outlook {
     pub place: usize,
 }
 
-impl Outlook {
+impl Expectation {
     /// The whole picture, at `quality`.
-    pub fn of_whole(quality: f64) -> Outlook {
-        Outlook { quality, gain: 0.0, place: 0 }
+    pub fn of_whole(quality: f64) -> Expectation {
+        Expectation { quality, gain: 0.0, place: 0 }
     }
 }
 
 /// The formats that are compared.
 pub const COMPARED: [Format; 3] = [Format::Avif, Format::Webp, Format::Jpeg];
 
-/// Outlooks of [`COMPARED`].
-pub type Outlooks = [Outlook; COMPARED.len()];
+/// Expectations of [`COMPARED`].
+pub type Expectations = [Expectation; COMPARED.len()];
 
 /// Points of SSIMULACRA2 by which `format`, one of [`COMPARED`], is expected to look better than AVIF.
-pub fn lead(format: Format, outlooks: &Outlooks) -> f64 {
+pub fn lead(format: Format, expectations: &Expectations) -> f64 {
     let coefficients = match format {
         Format::Webp => &WEBP,
         Format::Jpeg => &JPEG,
         _ => return 0.0,
     };
-    apply(coefficients, &features(outlooks))
+    dot(coefficients, &features(expectations))
 }
 
 /// What decides a lead.
-pub fn features(outlooks: &Outlooks) -> [f64; 7] {
-    let [avif, webp, jpeg] = outlooks;
-    let over_avif = |outlook: &Outlook| outlook.quality - avif.quality;
+pub fn features(expectations: &Expectations) -> [f64; 7] {
+    let [avif, webp, jpeg] = expectations;
+    let over_avif = |expectation: &Expectation| expectation.quality - avif.quality;
     [1.0, avif.quality, over_avif(webp), over_avif(jpeg), avif.gain, webp.gain, jpeg.gain]
 }
 
@@ -53,8 +53,8 @@ const JPEG: [f64; 7] = [-8.434, 0.095, -0.102, 0.277, -0.966, 0.273, 0.140];
 mod tests {
     use super::*;
 
-    fn whole(qualities: [f64; 3]) -> Outlooks {
-        qualities.map(Outlook::of_whole)
+    fn whole(qualities: [f64; 3]) -> Expectations {
+        qualities.map(Expectation::of_whole)
     }
 
     #[test]
@@ -67,14 +67,17 @@ mod tests {
 
     #[test]
     fn a_jpeg_of_which_far_more_is_expected_leads() {
-        let outlooks = whole([50.0, 50.0, 80.0]);
-        assert!(lead(Format::Jpeg, &outlooks) > 0.0 && lead(Format::Jpeg, &outlooks) > lead(Format::Webp, &outlooks));
+        let expectations = whole([50.0, 50.0, 80.0]);
+        assert!(
+            lead(Format::Jpeg, &expectations) > 0.0
+                && lead(Format::Jpeg, &expectations) > lead(Format::Webp, &expectations)
+        );
     }
 
     #[test]
     fn a_webp_that_gains_by_going_smaller_leads_one_that_does_not() {
         let [avif, webp, jpeg] = whole([30.0, 20.0, 20.0]);
-        let smaller = [avif, Outlook { gain: 30.0, place: 2, ..webp }, jpeg];
+        let smaller = [avif, Expectation { gain: 30.0, place: 2, ..webp }, jpeg];
         assert!(lead(Format::Webp, &smaller) > lead(Format::Webp, &[avif, webp, jpeg]) + 5.0);
     }
 }

@@ -2,10 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use super::stop::StopReason;
+use crate::stop::StopReason;
 
 /// What the search needs to know of an encoder. `x` is always ln(quantiser step): larger is coarser.
-pub trait Encode {
+pub trait SearchedEncoder {
     type Error;
 
     /// The finest and the coarsest `x` that may be tried.
@@ -24,7 +24,7 @@ pub trait Encode {
     /// once, before the first encode.
     fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error>;
 
-    /// The file at `x`, a state that [`Encode::snap`] gave.
+    /// The file at `x`, a state that [`SearchedEncoder::snap`] gave.
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error>;
 
     /// Asked before every encode but the first: a reason to stop with what there is. `has_answer` tells whether that

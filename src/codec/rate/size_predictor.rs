@@ -1,7 +1,7 @@
 //! Sizes by counting what JPEG would take: what VP8 and AV1 do is near enough to it that a few fitted coefficients tell
 //! the rest.
 
-use super::{Count, Curve, Spectrum, Steps, apply, rows_for};
+use super::{Count, Curve, Spectrum, Steps, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
 /// Pixels that are counted at the most; of a larger picture every n-th row of blocks is taken.
@@ -9,31 +9,31 @@ const SAMPLED_PIXELS: u64 = 500_000;
 
 /// How an encoder's sizes follow from counts.
 #[derive(Debug)]
-pub struct Fitted {
+pub struct SizeModel {
     /// The count that tells most of the encoder's size at a step is that of JPEG at another: ln of their ratio.
     pub finer: f64,
     /// ln of how much coarser than the lowest frequency the highest is quantised.
     pub steepness: f64,
     /// Share of a step below which a coefficient is lost.
     pub dead_zone: f64,
-    /// Of [`Fitted::features`].
+    /// Of [`SizeModel::features`].
     pub coefficients: [f64; 10],
     /// How sizes bend away from that at fine steps.
-    pub bend: Bend,
+    pub bend: FineStepBend,
 }
 
 /// How sizes at fine steps are other than coarser ones teach.
 #[derive(Debug)]
-pub struct Bend {
+pub struct FineStepBend {
     /// ln(step) below which they are.
     pub below: f64,
-    /// Of [`Bend::features`].
+    /// Of [`FineStepBend::features`].
     pub coefficients: [f64; 2],
 }
 
-impl Bend {
+impl FineStepBend {
     /// Of encoders whose sizes bend nowhere.
-    pub const NONE: Bend = Bend { below: f64::NEG_INFINITY, coefficients: [0.0; 2] };
+    pub const NONE: FineStepBend = FineStepBend { below: f64::NEG_INFINITY, coefficients: [0.0; 2] };
 
     /// What decides how far sizes bend: the distance from where they begin to, and its square.
     pub fn features(&self, ln_step: f64) -> [f64; 2] {
@@ -42,7 +42,7 @@ impl Bend {
     }
 }
 
-impl Fitted {
+impl SizeModel {
     /// What decides how many bits the encoder takes for a pixel at `ln_step`.
     pub fn features(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> [f64; 10] {
         let count = self.count(spectrum, ln_step);
@@ -56,8 +56,8 @@ impl Fitted {
 
     /// ln(bits for each pixel) at `ln_step`.
     fn ln_bits_per_pixel(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> f64 {
-        let counted = apply(&self.coefficients, &self.features(spectrum, pixels, ln_step));
-        counted + apply(&self.bend.coefficients, &self.bend.features(ln_step))
+        let counted = dot(&self.coefficients, &self.features(spectrum, pixels, ln_step));
+        counted + dot(&self.bend.coefficients, &self.bend.features(ln_step))
     }
 
     fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
@@ -73,26 +73,26 @@ impl Fitted {
 }
 
 /// The sample of a picture, ready to be asked.
-pub struct Sample {
-    fitted: &'static Fitted,
+pub struct SizePredictor {
+    fitted: &'static SizeModel,
     pixels: f64,
     spectrum: Spectrum,
     ln_bits_per_pixel: Curve,
 }
 
-impl Sample {
-    pub fn of(picture: &Picture, fitted: &'static Fitted) -> Sample {
-        Sample {
+impl SizePredictor {
+    pub fn of(picture: &Picture, fitted: &'static SizeModel) -> SizePredictor {
+        SizePredictor {
             fitted,
             pixels: picture.pixel_count() as f64,
-            spectrum: Sample::spectrum(picture),
+            spectrum: SizePredictor::spectrum(picture),
             ln_bits_per_pixel: Curve::default(),
         }
     }
 
     /// What is counted of `picture`.
     pub fn spectrum(picture: &Picture) -> Spectrum {
-        Spectrum::astride(picture, Chroma::Halved, rows_for(picture, SAMPLED_PIXELS))
+        Spectrum::offset_by_half_block(picture, Chroma::Halved, rows_for(picture, SAMPLED_PIXELS))
     }
 
     /// ln(bytes) at `ln_step`.

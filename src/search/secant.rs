@@ -1,11 +1,11 @@
 //! The search: a secant on the residual of a model, in ln(quantiser step) against ln(bytes), where sizes
-//! are almost straight. Knows byte counts and an [`Encode`] trait, no codec.
+//! are almost straight. Knows byte counts and an [`SearchedEncoder`] trait, no codec.
 
 use super::aim::Aim;
 use super::bracket::Bracket;
-use super::encode::Encode;
+use super::encoder::SearchedEncoder;
 use super::model::Model;
-use super::stop::StopReason;
+use crate::stop::StopReason;
 
 /// Encodes that follow the model; from then on every other one halves the bracket.
 const MODEL_ENCODES: u32 = 4;
@@ -37,7 +37,7 @@ pub struct Found {
 }
 
 /// Where [`search`] would try first: the `x` at which the model alone meets `aim`.
-pub fn foretell<E: Encode>(encoder: &mut E, aim: &Aim) -> f64 {
+pub fn predicted_step<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> f64 {
     let goal = aim.ln_goal(0);
     let start = encoder.guess(goal);
     Model::default().solve(encoder, goal, &Bracket::new(encoder), start)
@@ -47,7 +47,7 @@ pub fn foretell<E: Encode>(encoder: &mut E, aim: &Aim) -> f64 {
 ///
 /// # Errors
 /// The encoder's own.
-pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> {
+pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> {
     let mut found = Found::default();
     let mut bracket = Bracket::new(encoder);
     let mut model = Model::default();
@@ -101,8 +101,8 @@ pub fn search<E: Encode>(encoder: &mut E, aim: &Aim) -> Result<Found, E::Error> 
 
 impl Found {
     fn is_good_enough(&self, aim: &Aim) -> bool {
-        let content = |best: &Attempt| aim.is_content(best.bytes.len() as u64, self.trace.len());
-        self.best.as_ref().is_some_and(content)
+        let good_enough = |best: &Attempt| aim.is_good_enough(best.bytes.len() as u64, self.trace.len());
+        self.best.as_ref().is_some_and(good_enough)
     }
 
     fn has_answer(&self, aim: &Aim) -> bool {
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    impl<F: Fn(f64) -> f64> Encode for Fake<F> {
+    impl<F: Fn(f64) -> f64> SearchedEncoder for Fake<F> {
         type Error = std::convert::Infallible;
 
         fn range(&self) -> RangeInclusive<f64> {
@@ -216,7 +216,7 @@ mod tests {
 
     /// As [`Aim::below`], but never content with less.
     fn patient(cap: u64) -> Aim {
-        Aim { impatience: 0.0, ..Aim::below(cap) }
+        Aim { loss_per_encode: 0.0, ..Aim::below(cap) }
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! Between which settings of an encoder the best size is crossed. Must not know what foretells it.
 
-use super::encode::{Encode, NUDGES};
+use super::encoder::{NUDGES, SearchedEncoder};
 
 /// What is known of where the best size is crossed.
 pub(super) struct Bracket {
@@ -14,7 +14,7 @@ pub(super) struct Bracket {
 }
 
 impl Bracket {
-    pub(super) fn new<E: Encode>(encoder: &E) -> Bracket {
+    pub(super) fn new<E: SearchedEncoder>(encoder: &E) -> Bracket {
         let range = encoder.range();
         let (finest, coarsest) = (encoder.snap(*range.start()), encoder.snap(*range.end()));
         Bracket { finest, coarsest, over: None, fits: None, tried: Vec::new() }
@@ -53,7 +53,7 @@ impl Bracket {
 
     /// A state inside the bracket that was not tried: the suggestion, else one a little beside it, else the middle,
     /// else an end that is still open; none when the bracket is one state wide.
-    pub(super) fn untried<E: Encode>(&self, encoder: &E, suggestion: f64) -> Option<f64> {
+    pub(super) fn untried<E: SearchedEncoder>(&self, encoder: &E, suggestion: f64) -> Option<f64> {
         // What was tried is an end of the bracket: away from it is inward.
         let inward = if suggestion - self.low() < self.high() - suggestion { 1.0 } else { -1.0 };
         let beside = NUDGES.map(|nudge| suggestion + inward * nudge);
