@@ -30,7 +30,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), AppError> {
     let started = Instant::now();
-    let metrics = Arc::new(Metrics::new());
+    let metrics = Arc::new(Metrics::with_routes(http::labels()));
     let engine = Engine::new(settings.engine_config(), metrics.clone()).map_err(AppError::Engine)?;
     let (defaults, config) = (settings.defaults(), http_config(&settings.server));
     http::serve(AppState { engine, metrics, defaults, config, started }, listener, shutdown).await;

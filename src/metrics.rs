@@ -17,7 +17,7 @@ use prometheus::{
 
 use crate::codec::Format;
 use crate::job::{Outcome, Report};
-pub use labels::{CacheResult, Method, Route, Shed, Stage, Status};
+pub use labels::{CacheResult, Method, RouteLabel, Shed, Stage, Status};
 pub use latency::Latency;
 use latency::Recent;
 
@@ -90,20 +90,27 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Builds the table on a registry of its own, every label set at zero.
+    /// Builds the table on a registry of its own, every label set at zero; without routes but [`RouteLabel::OTHER`].
     pub fn new() -> Metrics {
+        Metrics::with_routes([])
+    }
+
+    /// The same, for these routes too.
+    pub fn with_routes(routes: impl IntoIterator<Item = RouteLabel>) -> Metrics {
         let metrics = Metrics::build(NAMESPACE);
         metrics
             .registry
             .register(Box::new(ProcessCollector::for_self()))
             .expect("no metric of the table is named process_*");
-        metrics.start_at_zero();
+        metrics.start_at_zero(routes);
         metrics
     }
 
-    fn start_at_zero(&self) {
-        for (route, method, status) in labels::http_label_sets() {
-            self.http_requests_total.with_label_values(&[route.name(), method.name(), status.name()]);
+    fn start_at_zero(&self, routes: impl IntoIterator<Item = RouteLabel>) {
+        for route in routes.into_iter().chain([RouteLabel::OTHER]) {
+            for (method, status) in labels::http_label_sets(route) {
+                self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]);
+            }
         }
         for stage in Stage::ALL {
             self.stage_duration_seconds.with_label_values(&[stage.name()]);
@@ -127,13 +134,13 @@ impl Metrics {
     }
 
     /// Counts an answered HTTP request. `method` is the method's name and `status` the status code; what
-    /// is not in the closed lists of [`labels`] counts as `other`. Answers on [`Route::Compress`] make up
+    /// is not in the closed lists of [`labels`] counts as `other`. Answers on a route that computes them make up
     /// [`Metrics::latency`].
-    pub fn http_request(&self, route: Route, method: &str, status: u16, elapsed: Duration) {
+    pub fn http_request(&self, route: RouteLabel, method: &str, status: u16, elapsed: Duration) {
         let (method, status) = (Method::from_name(method), Status::from_code(route, status));
-        self.http_requests_total.with_label_values(&[route.name(), method.name(), status.name()]).inc();
+        self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]).inc();
         self.http_request_duration_seconds.observe(elapsed.as_secs_f64());
-        if route == Route::Compress {
+        if route.computes {
             self.recent.add(elapsed);
         }
     }
@@ -319,9 +326,12 @@ mod tests {
         assert!(text.lines().any(|found| found == line), "no line {line:?} in\n{text}");
     }
 
+    const ROUTES: [RouteLabel; 2] =
+        [RouteLabel { name: "compress", computes: true }, RouteLabel { name: "health", computes: false }];
+
     #[test]
     fn every_label_set_exists_at_zero_from_the_start() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::with_routes(ROUTES);
         for line in [
             r#"bytefit_http_requests_total{method="POST",route="compress",status="422"} 0"#,
             r#"bytefit_http_requests_total{method="GET",route="health",status="200"} 0"#,
@@ -364,13 +374,13 @@ mod tests {
 
     #[test]
     fn clients_cannot_name_a_series() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::with_routes(ROUTES);
         let series = |text: &str| text.lines().filter(|line| line.starts_with("bytefit_")).count();
         let before = series(&metrics.render());
-        for route in Route::ALL {
+        for route in ROUTES {
             for status in 100..600 {
-                metrics.http_request(*route, "BREW", status, Duration::ZERO);
-                metrics.http_request(*route, "GET", status, Duration::ZERO);
+                metrics.http_request(route, "BREW", status, Duration::ZERO);
+                metrics.http_request(route, "GET", status, Duration::ZERO);
             }
         }
         assert_eq!(series(&metrics.render()), before);
@@ -413,9 +423,9 @@ mod tests {
 
     #[test]
     fn only_compress_makes_up_the_latency() {
-        let metrics = Metrics::new();
-        metrics.http_request(Route::Health, "GET", 200, Duration::from_secs(9));
-        metrics.http_request(Route::Compress, "POST", 200, Duration::from_secs(1));
+        let metrics = Metrics::with_routes(ROUTES);
+        metrics.http_request(ROUTES[1], "GET", 200, Duration::from_secs(9));
+        metrics.http_request(ROUTES[0], "POST", 200, Duration::from_secs(1));
         assert_eq!((metrics.latency().requests, metrics.latency().p99), (1, Duration::from_secs(1)));
     }
 

@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use super::output::Output;
 use super::{BAD_USAGE, FAILED, environment, fail};
 use crate::codec::Limits;
-use crate::http::report;
+use crate::http::response::report;
 use crate::job::{self, Answer, Job, Stop};
 use crate::panics::{self, Panicked};
 use crate::params::{self, PARAMETERS};

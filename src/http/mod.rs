@@ -1,28 +1,18 @@
 //! The edge: requests in, answers and problems out. The only room that knows HTTP.
 //!
-//! A request passes `server` (its connection), `access_log` (its id), `router`, then in `routes` its
-//! admission, its parameters and its upload, in that order, and leaves through `reply` or `problem`.
+//! A request comes in through [`transport`] (its connection), passes [`middleware`] (its id, its line in the log), finds its
+//! endpoint in [`routes`], which reads it by [`request`] and answers it by [`response`]. [`contract`] says all of that in
+//! OpenAPI. Imports between these go one way: transport and router, middleware, routes, request, contract, response.
 
-mod accept;
-mod access_log;
-mod admitted;
-mod connection;
-mod connection_phase;
-mod disposition;
-mod form;
-mod host;
-mod openapi;
-mod pieces;
-mod problem;
-mod query;
-mod reply;
-pub mod report;
-mod request_id;
+mod contract;
+mod middleware;
+mod request;
+pub mod response;
 mod router;
 mod routes;
-mod server;
-mod upload;
-mod watched_stream;
+mod transport;
+
+pub use routes::labels;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -77,5 +67,5 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: impl Future
         shutdown.await;
         engine.drain();
     };
-    server::serve(listener, router, config, metrics, drain).await;
+    transport::serve(listener, router, config, metrics, drain).await;
 }

@@ -1,6 +1,6 @@
 //! The closed sets that label values come from.
 
-/// Declares an enum of label values, with [`ALL`](Route::ALL) and the name of each.
+/// Declares an enum of label values, with `ALL` and the name of each.
 macro_rules! label {
     ($(#[$attr:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$attr])*
@@ -23,21 +23,17 @@ macro_rules! label {
     };
 }
 
-label! {
-    /// An endpoint.
-    Route {
-        Compress = "compress",
-        Result = "result",
-        Health = "health",
-        Livez = "livez",
-        Readyz = "readyz",
-        Metrics = "metrics",
-        Status = "status",
-        Openapi = "openapi",
-        Root = "root",
-        /// A path that is no endpoint.
-        Other = "other",
-    }
+/// An endpoint, as the metrics name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteLabel {
+    pub name: &'static str,
+    /// Whether it computes answers: such a one answers with every status, and its time makes up the latency.
+    pub computes: bool,
+}
+
+impl RouteLabel {
+    /// A path that is no endpoint.
+    pub const OTHER: RouteLabel = RouteLabel { name: "other", computes: false };
 }
 
 label! {
@@ -116,15 +112,14 @@ impl Method {
 
 impl Status {
     /// The label of this status code on this route.
-    pub fn from_code(route: Route, code: u16) -> Status {
+    pub fn from_code(route: RouteLabel, code: u16) -> Status {
         let code = code.to_string();
         Status::of(route).find(|status| status.name() == code).unwrap_or(Status::Other)
     }
 
-    /// What `route` answers with: only [`Route::Compress`] knows them all, which keeps the table short.
-    fn of(route: Route) -> impl Iterator<Item = Status> {
-        let all = route == Route::Compress;
-        Status::ALL.iter().copied().filter(move |status| all || status.is_answered_everywhere())
+    /// What `route` answers with: only one that computes answers knows them all, which keeps the table short.
+    fn of(route: RouteLabel) -> impl Iterator<Item = Status> {
+        Status::ALL.iter().copied().filter(move |status| route.computes || status.is_answered_everywhere())
     }
 
     fn is_answered_everywhere(self) -> bool {
@@ -133,12 +128,7 @@ impl Status {
     }
 }
 
-/// Every label set of `http_requests_total`.
-pub(super) fn http_label_sets() -> impl Iterator<Item = (Route, Method, Status)> {
-    let methods = |route| Method::ALL.iter().map(move |method| (route, *method));
-    Route::ALL
-        .iter()
-        .copied()
-        .flat_map(methods)
-        .flat_map(|(route, method)| Status::of(route).map(move |status| (route, method, status)))
+/// Every label set of `http_requests_total` on this route.
+pub(super) fn http_label_sets(route: RouteLabel) -> impl Iterator<Item = (Method, Status)> {
+    Method::ALL.iter().flat_map(move |method| Status::of(route).map(|status| (*method, status)))
 }

@@ -9,14 +9,31 @@ use http::{HeaderMap, Uri};
 
 use crate::codec::Format;
 use crate::engine::AdmittedUpload;
-use crate::http::accept::Accept;
-use crate::http::admitted::Admitted;
-use crate::http::problem::{Kind, Problem};
-use crate::http::reply::Reply;
-use crate::http::upload::{self, Received};
-use crate::http::{AppState, query};
+use crate::http::AppState;
+use crate::http::contract;
+use crate::http::request::accept::Accept;
+use crate::http::request::admitted::Admitted;
+use crate::http::request::query;
+use crate::http::request::upload::{self, Received};
+use crate::http::response::problem::{Kind, Problem};
+use crate::http::response::reply::Reply;
+use crate::http::routes::Route;
 use crate::job::Formats;
+use crate::metrics::RouteLabel;
 use crate::params::{self, Defaults};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+/// The row of this endpoint.
+pub const COMPRESS: Route = Route {
+    path: "/compress",
+    method: "post",
+    handler: || post(compress),
+    label: RouteLabel { name: "compress", computes: true },
+    operation: operation,
+    is_text: false,
+    is_probe: false,
+};
 
 /// Admission, parameters, body, engine, reply: each may refuse, the cheap ones first.
 pub async fn compress(
@@ -66,4 +83,25 @@ fn read(pairs: &[(String, String)], defaults: &Defaults, headers: &HeaderMap) ->
         request.job.formats = Formats::Among(formats);
     }
     Ok(Wanted { request, report: accept.wants_report() })
+}
+
+fn operation() -> Value {
+    let mut responses = contract::image_responses();
+    responses["200"]["content"]["application/json"] = json!({ "schema": contract::schema("Report") });
+    contract::add_problems(&mut responses, |_| true);
+    json!({
+        "operationId": "compress",
+        "summary": "Fit an image into a byte target",
+        "description": "Parameters stand in the query or in the form, under the same names; `target` is required in one of the two.",
+        "parameters": contract::query_parameters().chain([contract::request_id()]).collect::<Vec<Value>>(),
+        "requestBody": {
+            "required": true,
+            "content": {
+                "image/*": { "schema": {} },
+                "application/octet-stream": { "schema": {} },
+                "multipart/form-data": { "schema": contract::form() },
+            },
+        },
+        "responses": responses,
+    })
 }

@@ -10,7 +10,45 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use crate::http::AppState;
-use crate::http::problem::Deliberate;
+use crate::http::contract;
+use crate::http::response::problem::Deliberate;
+use crate::http::response::problem::PROBLEM_JSON;
+use crate::http::routes::Route;
+use crate::metrics::RouteLabel;
+use axum::routing::get;
+
+/// Whether new work is taken.
+pub const HEALTH: Route = Route {
+    path: "/health",
+    method: "get",
+    handler: || get(ready),
+    label: RouteLabel { name: "health", computes: false },
+    operation: || ready_operation("health", "Whether new work is taken"),
+    is_text: false,
+    is_probe: true,
+};
+
+/// Its other name.
+pub const READYZ: Route = Route {
+    path: "/readyz",
+    method: "get",
+    handler: || get(ready),
+    label: RouteLabel { name: "readyz", computes: false },
+    operation: || ready_operation("readyz", "Alias of /health"),
+    is_text: false,
+    is_probe: true,
+};
+
+/// Whether the process answers.
+pub const LIVEZ: Route = Route {
+    path: "/livez",
+    method: "get",
+    handler: || get(live),
+    label: RouteLabel { name: "livez", computes: false },
+    operation: || contract::plain("livez", "Whether the process answers at all", contract::schema("Health")),
+    is_text: false,
+    is_probe: true,
+};
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
@@ -39,4 +77,21 @@ fn health(state: &AppState, status: &str) -> Value {
         "in_flight": snapshot.in_flight,
         "queued": snapshot.queued,
     })
+}
+
+fn ready_operation(name: &str, summary: &str) -> Value {
+    let mut operation = contract::plain(name, summary, contract::schema("Health"));
+    let draining = json!({
+        "type": "object",
+        "required": ["status"],
+        "properties": { "status": { "const": "draining" } },
+    });
+    operation["responses"]["503"] = json!({
+        "description": "Draining, or too many connections are open",
+        "content": {
+            "application/json": { "schema": draining },
+            PROBLEM_JSON: { "schema": contract::schema("Problem") },
+        },
+    });
+    operation
 }

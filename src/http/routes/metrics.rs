@@ -7,8 +7,30 @@ use axum::response::{IntoResponse, Response};
 use http::header::CONTENT_TYPE;
 
 use crate::http::AppState;
+use crate::http::contract;
+use crate::http::routes::Route;
+use crate::metrics::RouteLabel;
+use axum::routing::get;
+use serde_json::{Value, json};
+
+/// The row of this endpoint.
+pub const METRICS: Route = Route {
+    path: "/metrics",
+    method: "get",
+    handler: || get(metrics),
+    label: RouteLabel { name: "metrics", computes: false },
+    operation: operation,
+    is_text: true,
+    is_probe: true,
+};
 
 /// The whole table in text format 0.0.4.
 pub async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render()).into_response()
+}
+
+fn operation() -> Value {
+    let mut operation = contract::plain("metrics", "Metrics in Prometheus' text format", json!({}));
+    operation["responses"]["200"]["content"] = json!({ "text/plain": { "schema": { "type": "string" } } });
+    operation
 }

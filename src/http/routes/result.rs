@@ -9,8 +9,24 @@ use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue};
 
 use crate::http::AppState;
-use crate::http::problem::{Kind, Problem};
-use crate::http::reply::Reply;
+use crate::http::contract;
+use crate::http::response::problem::{Kind, Problem};
+use crate::http::response::reply::Reply;
+use crate::http::routes::Route;
+use crate::metrics::RouteLabel;
+use axum::routing::get;
+use serde_json::{Value, json};
+
+/// The row of this endpoint.
+pub const RESULT: Route = Route {
+    path: "/results/{id}",
+    method: "get",
+    handler: || get(result),
+    label: RouteLabel { name: "result", computes: false },
+    operation: operation,
+    is_text: false,
+    is_probe: false,
+};
 
 /// The id names content, job and encoder, so the bytes behind it never change; a day spares most fetches.
 /// Private: what is in a picture is the business of those who were given its id.
@@ -30,4 +46,31 @@ pub async fn result(
     let mut response = reply.image_unless_known(&headers, &state.engine)?;
     response.headers_mut().insert(CACHE_CONTROL, KEEP);
     Ok(response)
+}
+
+fn operation() -> Value {
+    let mut responses = contract::image_responses();
+    responses["304"] = json!({
+        "description": "If-None-Match names this answer",
+        "headers": contract::header_refs(&["ETag", "X-Request-Id"]),
+    });
+    contract::add_problems(&mut responses, |kind| {
+        matches!(
+            kind,
+            Kind::MalformedRequest | Kind::NotFound | Kind::MethodNotAllowed | Kind::Internal | Kind::Overloaded
+        )
+    });
+    let id = json!({
+        "name": "id",
+        "in": "path",
+        "required": true,
+        "description": "The end of `output.url` in a report",
+        "schema": { "type": "string" },
+    });
+    json!({
+        "operationId": "result",
+        "summary": "An answer that was given before, while the cache holds it",
+        "parameters": [id, contract::if_none_match(), contract::request_id()],
+        "responses": responses,
+    })
 }

@@ -1,7 +1,22 @@
 //! `GET /`: what this is and where to read on, for whoever comes by with a browser or curl.
 
+use crate::http::contract;
+use crate::http::routes::Route;
+use crate::metrics::RouteLabel;
 use axum::Json;
+use axum::routing::get;
 use serde_json::{Value, json};
+
+/// The row of this endpoint.
+pub const ROOT: Route = Route {
+    path: "/",
+    method: "get",
+    handler: || get(root),
+    label: RouteLabel { name: "root", computes: false },
+    operation: || contract::plain("root", "What this is", json!({ "type": "object" })),
+    is_text: true,
+    is_probe: false,
+};
 
 /// A signpost.
 pub async fn root() -> Json<Value> {

@@ -9,7 +9,22 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{CacheStats, Snapshot};
 use crate::http::AppState;
-use crate::http::report::rounded;
+use crate::http::contract;
+use crate::http::response::report::rounded;
+use crate::http::routes::Route;
+use crate::metrics::RouteLabel;
+use axum::routing::get;
+
+/// The row of this endpoint.
+pub const STATUS: Route = Route {
+    path: "/status",
+    method: "get",
+    handler: || get(status),
+    label: RouteLabel { name: "status", computes: false },
+    operation: || contract::plain("status", "The state of the service, for people", contract::schema("Status")),
+    is_text: true,
+    is_probe: false,
+};
 
 /// Everything worth a look, now.
 pub async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {

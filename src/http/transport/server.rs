@@ -13,8 +13,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::problem::{Kind, Problem};
-use super::{Config, connection};
+use super::connection;
+use crate::http::Config;
+use crate::http::response::problem::{Kind, Problem};
 use crate::metrics::{Metrics, Shed};
 
 /// Pause after an accept that failed for want of file descriptors or memory: long enough that the loop

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONNECTION, HOST};
 use http::{HeaderValue, Version};
 
-use super::problem::{Kind, Problem};
+use crate::http::response::problem::{Kind, Problem};
 
 /// The refusal of a request of HTTP/1.1 without a Host header, or of any version with several; the connection closes
 /// after it.

@@ -12,16 +12,23 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::SEND_BUFFER;
-use super::access_log::Note;
 use super::disposition::content_disposition;
-use super::problem::Problem;
 use super::report;
+use crate::codec::Format;
 use crate::engine::{Engine, MemoryLease, Served, ServedFrom};
-use crate::job::{Answer, Report};
+use crate::http::SEND_BUFFER;
+use crate::http::response::problem::Problem;
+use crate::job::{Answer, Outcome, Report};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+/// What an answer leaves on its response for the access log.
+#[derive(Clone, Copy, Debug)]
+pub struct LogFacts {
+    pub format: Format,
+    pub outcome: Outcome,
+}
 
 /// An answer and what the request wants of it.
 #[derive(Debug)]
@@ -41,7 +48,7 @@ impl Reply<'_> {
     /// Overloaded, while there is no memory for a large answer on its way.
     pub fn image_unless_known(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
         if is_known(request, &self.served.etag) {
-            return Ok(self.noted((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
+            return Ok(self.with_log_facts((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
         }
         self.image(engine)
     }
@@ -60,13 +67,13 @@ impl Reply<'_> {
             headers.insert(CONTENT_DISPOSITION, content_disposition(filename, output.format));
         }
         let bytes = Bytes::from_owner(AnswerInTransit { answer: self.served.answer.clone(), _lease: lease });
-        Ok(self.noted((headers, Body::from(bytes)).into_response()))
+        Ok(self.with_log_facts((headers, Body::from(bytes)).into_response()))
     }
 
     /// The report instead of the image.
     pub fn json(&self) -> Response {
         let report = report::json(self.served, self.total);
-        self.noted((self.headers(), axum::Json(report)).into_response())
+        self.with_log_facts((self.headers(), axum::Json(report)).into_response())
     }
 
     fn report(&self) -> &Report {
@@ -90,10 +97,10 @@ impl Reply<'_> {
         headers
     }
 
-    fn noted(&self, mut response: Response) -> Response {
+    fn with_log_facts(&self, mut response: Response) -> Response {
         let report = self.report();
-        let note = Note { format: report.output.format, outcome: report.outcome };
-        response.extensions_mut().insert(note);
+        let facts = LogFacts { format: report.output.format, outcome: report.outcome };
+        response.extensions_mut().insert(facts);
         response
     }
 }

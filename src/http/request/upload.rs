@@ -13,10 +13,10 @@ use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
-use super::Config;
 use super::form;
-use super::problem::{Kind, Problem};
 use crate::engine::{MemoryLease, NoMemory, Upload};
+use crate::http::Config;
+use crate::http::response::problem::{Kind, Problem};
 
 /// Capacity that a body begins with: it may declare much and send nothing.
 const HEAD_START: usize = 64 << 10;

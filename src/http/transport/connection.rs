@@ -19,11 +19,11 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
-use super::Config;
 use super::connection_phase::{ConnectionPhase, Phase};
-use super::problem::Problem;
-use super::request_id::RequestId;
 use super::watched_stream::WatchedStream;
+use crate::http::Config;
+use crate::http::response::problem::Problem;
+use crate::http::response::request_id::RequestId;
 
 /// Bytes that a connection reads ahead, and so the longest head. Nobody counts them, and an idle connection keeps them:
 /// with hyper's own 400 KiB a thousand uploads would take 400 MB. An idle one holds some 18 KiB besides.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use super::AppState;
-use super::problem::Problem;
 use crate::engine::AdmittedUpload;
+use crate::http::AppState;
+use crate::http::response::problem::Problem;
 
 /// What the request holds while its body is on its way.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::http::problem::Kind;
+use crate::http::response::problem::Kind;
 use crate::job::Outcome;
 
 /// Every shape that has a name.

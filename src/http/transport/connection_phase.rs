@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Config;
+use crate::http::Config;
 
 /// How long a connection stays open after its last answer so that a client that is still sending reads
 /// it: closing at once would reset the connection and take the answer with it (RFC 9112 s9.6).

@@ -10,7 +10,7 @@ use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::wire;
 use super::connection_phase::{ConnectionPhase, Phase};
-use super::problem::{Kind, Problem};
+use crate::http::response::problem::{Kind, Problem};
 
 /// A stream that tells the pulse what passes through it, lingers when it is closed, and puts a problem in
 /// the place of hyper's own bare answers.

@@ -1,0 +1,58 @@
+//! The parameters of a request, as OpenAPI says them.
+
+use serde_json::{Map, Value, json};
+
+use crate::params::{PARAMETERS, Parameter};
+
+/// The parameters of an answer, as they stand in the query.
+pub fn query_parameters() -> impl Iterator<Item = Value> {
+    PARAMETERS.iter().map(query_parameter)
+}
+
+fn query_parameter(parameter: &Parameter) -> Value {
+    json!({
+        "name": parameter.name,
+        "in": "query",
+        "required": false,
+        "description": describe(parameter),
+        "schema": value_schema(parameter),
+    })
+}
+
+/// The same as parts of a form, beside the file.
+pub fn form() -> Value {
+    let mut properties: Map<String, Value> = PARAMETERS
+        .iter()
+        .map(|parameter| {
+            let mut schema = value_schema(parameter);
+            schema["description"] = describe(parameter).into();
+            (parameter.name.to_owned(), schema)
+        })
+        .collect();
+    properties.insert("file".to_owned(), json!({ "type": "string", "contentMediaType": "application/octet-stream" }));
+    json!({ "type": "object", "required": ["file"], "properties": properties, "additionalProperties": false })
+}
+
+fn describe(parameter: &Parameter) -> String {
+    format!("{}. Allowed: {}. Default: {}.", parameter.meaning, parameter.allowed, parameter.default)
+}
+
+/// What JSON Schema can say about a value; the table's words say the rest.
+fn value_schema(parameter: &Parameter) -> Value {
+    const SIZE: &str = r"^[0-9]+(\.[0-9]+)? ?([KkMmGg]([Ii])?[Bb]|[Bb])?$";
+    match parameter.name {
+        "target" | "max_bytes" | "min_bytes" => json!({ "type": "string", "pattern": SIZE, "examples": ["80KB"] }),
+        "mode" => json!({ "type": "string", "enum": ["fit", "exact", "close"] }),
+        "resize" => json!({ "type": "string", "enum": ["inside", "cover", "fill"] }),
+        "enlarge" => json!({ "type": "boolean" }),
+        "downscale" => json!({ "type": "string", "enum": ["auto", "never"] }),
+        "effort" => json!({ "type": "string", "enum": ["fast", "balanced", "best"] }),
+        "metadata" => json!({ "type": "string", "enum": ["strip", "copyright", "keep"] }),
+        "on_miss" => json!({ "type": "string", "enum": ["error", "smallest"] }),
+        "quality" => json!({ "type": "number", "minimum": 1, "maximum": 100 }),
+        "min_score" => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
+        "width" | "height" => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
+        "background" => json!({ "type": "string", "pattern": "^([0-9a-fA-F]{3}){1,2}$" }),
+        _ => json!({ "type": "string" }),
+    }
+}

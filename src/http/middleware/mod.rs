@@ -1,0 +1,6 @@
+//! What happens around every request, whatever its route.
+
+mod access_log;
+mod host;
+
+pub use access_log::{observe, panicked};
