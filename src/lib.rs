@@ -35,6 +35,7 @@ pub mod engine;
 pub mod http;
 pub mod job;
 pub mod metrics;
+pub mod named;
 pub mod panics;
 pub mod params;
 pub mod picture;

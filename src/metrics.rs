@@ -137,7 +137,7 @@ impl Metrics {
     /// is not in the closed lists of [`labels`] counts as `other`. Answers on a route that computes them make up
     /// [`Metrics::latency`].
     pub fn http_request(&self, route: RouteLabel, method: &str, status: u16, elapsed: Duration) {
-        let (method, status) = (Method::from_name(method), Status::from_code(route, status));
+        let (method, status) = (Method::from_name(method).unwrap_or(Method::Other), Status::from_code(route, status));
         self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]).inc();
         self.http_request_duration_seconds.observe(elapsed.as_secs_f64());
         if route.computes {
@@ -248,11 +248,11 @@ impl Metrics {
     }
 
     /// Answers served by outcome, over all formats.
-    pub fn outcomes(&self) -> [(Outcome, u64); Outcome::ALL.len()] {
-        Outcome::ALL.map(|outcome| {
+    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+        Outcome::ALL.iter().map(|outcome| {
             let of_format =
                 |format: Format| self.results_total.with_label_values(&[format.name(), outcome.name()]).get();
-            (outcome, Format::OUTPUT.into_iter().map(of_format).sum())
+            (*outcome, Format::OUTPUT.into_iter().map(of_format).sum())
         })
     }
 
@@ -408,8 +408,8 @@ mod tests {
         assert_line(&metrics, r#"bytefit_results_total{format="webp",outcome="quality"} 1"#);
         assert_line(&metrics, r#"bytefit_target_fill_ratio_sum{format="webp"} 0.9"#);
         assert_line(&metrics, "bytefit_bytes_saved_total 4100");
-        assert_eq!(metrics.outcomes()[2], (Outcome::Quality, 1));
-        assert_eq!(metrics.outcomes().iter().map(|(_, count)| count).sum::<u64>(), 1);
+        assert_eq!(metrics.outcomes().nth(2), Some((Outcome::Quality, 1)));
+        assert_eq!(metrics.outcomes().map(|(_, count)| count).sum::<u64>(), 1);
     }
 
     #[test]

@@ -3,17 +3,20 @@
 use std::ops::RangeInclusive;
 
 use super::{EncodeError, Format};
+use crate::named::named;
 use crate::picture::Picture;
 
-/// CPU spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Effort {
-    /// Cheap encoder settings, one encode and one correction.
-    Fast,
-    #[default]
-    Balanced,
-    /// Slower encoder settings, every allowed format scored.
-    Best,
+named! {
+    /// CPU spent.
+    #[derive(Default, PartialOrd, Ord)]
+    pub enum Effort {
+        /// Cheap encoder settings, one encode and one correction.
+        Fast = "fast",
+        #[default]
+        Balanced = "balanced",
+        /// Slower encoder settings, every allowed format scored.
+        Best = "best",
+    }
 }
 
 /// A picture that a lossy encoder holds ready.

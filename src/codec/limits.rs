@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::{DecodeError, Format, undecodable};
 
 /// Limits on untrusted input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Pixels a picture may have (width times height).
     pub max_pixels: u64,
@@ -57,7 +59,7 @@ impl Limits {
 }
 
 /// The size limit that a picture went over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SizeLimit {
     /// Width times height.
     Pixels(u64),

@@ -26,47 +26,37 @@ pub use encoder::{Effort, Encoder};
 pub use limits::Limits;
 pub use sniff::sniff;
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::named::named;
 use crate::picture::{Orientation, Picture};
 
-/// A picture format that bytefit reads; [`Format::OUTPUT`] lists those that it also writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Format {
-    /// JPEG (ITU-T T.81).
-    Jpeg,
-    /// WebP (RFC 9649).
-    Webp,
-    /// AVIF (AV1 Image File Format).
-    Avif,
-    /// PNG (W3C, third edition).
-    Png,
-    /// GIF89a.
-    Gif,
-    /// Windows bitmap.
-    Bmp,
-    /// TIFF 6.0.
-    Tiff,
+named! {
+    /// A picture format that bytefit reads; [`Format::OUTPUT`] lists those that it also writes.
+    #[derive(PartialOrd, Ord)]
+    pub enum Format {
+        /// JPEG (ITU-T T.81).
+        Jpeg = "jpeg",
+        /// WebP (RFC 9649).
+        Webp = "webp",
+        /// AVIF (AV1 Image File Format).
+        Avif = "avif",
+        /// PNG (W3C, third edition).
+        Png = "png",
+        /// GIF89a.
+        Gif = "gif",
+        /// Windows bitmap.
+        Bmp = "bmp",
+        /// TIFF 6.0.
+        Tiff = "tiff",
+    }
 }
 
 impl Format {
-    /// Every format that can be read.
-    pub const ALL: [Format; 7] =
-        [Format::Jpeg, Format::Webp, Format::Avif, Format::Png, Format::Gif, Format::Bmp, Format::Tiff];
-
     /// Every format that can be written.
     pub const OUTPUT: [Format; 4] = [Format::Jpeg, Format::Webp, Format::Avif, Format::Png];
-
-    /// The name that parameters, metrics and logs use.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Format::Jpeg => "jpeg",
-            Format::Webp => "webp",
-            Format::Avif => "avif",
-            Format::Png => "png",
-            Format::Gif => "gif",
-            Format::Bmp => "bmp",
-            Format::Tiff => "tiff",
-        }
-    }
 
     /// The media type (IANA).
     pub const fn media_type(self) -> &'static str {
@@ -129,14 +119,16 @@ pub struct Metadata {
     pub xmp: Option<Vec<u8>>,
 }
 
-/// What happens to EXIF and XMP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum MetadataPolicy {
-    #[default]
-    Strip,
-    /// Author and rights stay.
-    Copyright,
-    Keep,
+named! {
+    /// What happens to EXIF and XMP.
+    #[derive(Default)]
+    pub enum MetadataPolicy {
+        #[default]
+        Strip = "strip",
+        /// Author and rights stay.
+        Copyright = "copyright",
+        Keep = "keep",
+    }
 }
 
 impl Metadata {
@@ -156,11 +148,11 @@ pub struct Decoded {
 }
 
 /// Why bytes could not become a picture: always the file's fault or a limit's, never ours.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes are in no format that bytefit reads; `found` names the format where it was recognised.
-    #[error("{}", unsupported(*.found))]
-    Unsupported { found: Option<&'static str> },
+    #[error("{}", unsupported(.found.as_deref()))]
+    Unsupported { found: Option<Cow<'static, str>> },
     /// The bytes claim a known format but do not hold a picture in it.
     #[error("the {} data can't be decoded: {reason}", .format.name())]
     Undecodable { format: Format, reason: String },
@@ -169,7 +161,7 @@ pub enum DecodeError {
     TooManyPixels { width: u32, height: u32, limit: limits::SizeLimit },
 }
 
-fn unsupported(found: Option<&'static str>) -> String {
+fn unsupported(found: Option<&str>) -> String {
     match found {
         Some(name) => format!("{name} is not supported"),
         None => "the bytes are not an image in a known format".to_owned(),
@@ -177,7 +169,7 @@ fn unsupported(found: Option<&'static str>) -> String {
 }
 
 /// Why pixels could not be written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum EncodeError {
     /// The format cannot hold a picture of this size.
     #[error("{} holds at most {limit} pixels a side, the picture is {width}x{height}", .format.name())]

@@ -1,5 +1,7 @@
 //! Naming a file's format by its first bytes. Must not know how to decode any of them.
 
+use std::borrow::Cow;
+
 use super::bytes::{slice, u32_be};
 use super::{DecodeError, Format};
 
@@ -15,7 +17,7 @@ const MAX_BRANDS: usize = 64;
 pub fn sniff(bytes: &[u8]) -> Result<Format, DecodeError> {
     match readable(bytes) {
         Some(format) => Ok(format),
-        None => Err(DecodeError::Unsupported { found: unreadable(bytes) }),
+        None => Err(DecodeError::Unsupported { found: unreadable(bytes).map(Cow::Borrowed) }),
     }
 }
 
@@ -202,7 +204,7 @@ mod tests {
             (b"\xFF\xD8\0\0", "damaged JPEG"),
         ];
         for (bytes, name) in table {
-            assert_eq!(sniff(bytes), Err(DecodeError::Unsupported { found: Some(name) }), "{bytes:?}");
+            assert_eq!(sniff(bytes), Err(DecodeError::Unsupported { found: Some(name.into()) }), "{bytes:?}");
         }
     }
 

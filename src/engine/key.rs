@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::codec::MetadataPolicy;
-use crate::job::{Effort, Formats, Job, Mode, OnMiss};
-use crate::picture::transform::{Resize, ResizeFit};
+use crate::job::{Formats, Job, Mode};
+use crate::picture::transform::Resize;
 
 /// Raise it when the same job on the same input would give other bytes than before: answers of an older
 /// version, in a cache that outlives the process, must not be served then.
@@ -61,10 +60,10 @@ fn canonical(job: &Job) -> String {
         format!("resize {}", resize.as_ref().map_or_else(none, resize_text)),
         format!("downscale {downscale}"),
         format!("min_score {}", min_score.map_or_else(none, |score| format!("{:x}", score.to_bits()))),
-        format!("effort {}", effort_name(*effort)),
-        format!("metadata {}", metadata_name(*metadata)),
+        format!("effort {}", effort.name()),
+        format!("metadata {}", metadata.name()),
         format!("background {red:02x}{green:02x}{blue:02x}"),
-        format!("on_miss {}", on_miss_name(*on_miss)),
+        format!("on_miss {}", on_miss.name()),
         format!("deadline {}", deadline.as_nanos()),
     ];
     for field in fields {
@@ -104,35 +103,8 @@ fn push_formats(text: &mut String, formats: &Formats) {
 
 fn resize_text(resize: &Resize) -> String {
     let Resize { width, height, fit, enlarge } = resize;
-    let fit = match fit {
-        ResizeFit::Inside => "inside",
-        ResizeFit::Cover => "cover",
-        ResizeFit::Fill => "fill",
-    };
+    let fit = fit.name();
     format!("{}x{} {fit} {enlarge}", width.unwrap_or(0), height.unwrap_or(0))
-}
-
-fn effort_name(effort: Effort) -> &'static str {
-    match effort {
-        Effort::Fast => "fast",
-        Effort::Balanced => "balanced",
-        Effort::Best => "best",
-    }
-}
-
-fn metadata_name(policy: MetadataPolicy) -> &'static str {
-    match policy {
-        MetadataPolicy::Strip => "strip",
-        MetadataPolicy::Copyright => "copyright",
-        MetadataPolicy::Keep => "keep",
-    }
-}
-
-fn on_miss_name(on_miss: OnMiss) -> &'static str {
-    match on_miss {
-        OnMiss::Error => "error",
-        OnMiss::Smallest => "smallest",
-    }
 }
 
 #[cfg(test)]
@@ -144,7 +116,9 @@ mod tests {
     use proptest::sample::{select, subsequence};
 
     use super::*;
-    use crate::codec::Format;
+    use crate::codec::{Format, MetadataPolicy};
+    use crate::job::{Effort, OnMiss};
+    use crate::picture::transform::ResizeFit;
 
     fn modes() -> impl Strategy<Value = Mode> {
         prop_oneof![

@@ -103,7 +103,7 @@ impl Work for Script {
             b"heavy" if job.effort == Effort::Best => {
                 Err(JobError::TooMuchMemory { width: 1, height: 1, needed: 1000 * MIB, available })
             }
-            b"bad header" => Err(DecodeError::Unsupported { found: Some("heic") }.into()),
+            b"bad header" => Err(DecodeError::Unsupported { found: Some("heic".into()) }.into()),
             b"panicking header" => panic!("header"),
             text if text.starts_with(b"big") => Ok(60 * MIB),
             _ => Ok(1),

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::{DecodeError, EncodeError, Format};
 
 /// Why a job has no answer.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum JobError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
@@ -59,7 +61,7 @@ impl SizeParameter {
 }
 
 /// The size nearest to a target that was to be met within `tolerance` bytes to either side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nearest {
     pub bytes: u64,
     pub tolerance: u64,
@@ -75,7 +77,7 @@ fn miss(target: u64, smallest: &Smallest, nearest: Option<Nearest>) -> String {
 }
 
 /// The smallest answer that a failed search could reach.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Smallest {
     pub bytes: u64,
     pub format: Format,

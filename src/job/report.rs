@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::Format;
+use crate::named::named;
 
 /// The result of a job: the file and how it came to be.
 #[derive(Clone, Debug)]
@@ -12,7 +15,7 @@ pub struct Answer {
 }
 
 /// Facts about a job that was answered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub input: Facts,
     pub output: Facts,
@@ -37,7 +40,7 @@ pub struct Report {
 }
 
 /// Size and kind of a file; width and height are those of the upright picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     pub bytes: u64,
     pub format: Format,
@@ -45,49 +48,26 @@ pub struct Facts {
     pub height: u32,
 }
 
-/// How the answer came about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// The input itself, pixel for pixel.
-    Passthrough,
-    /// A lossless encode.
-    Lossless,
-    /// A lossy encode at the asked size.
-    Quality,
-    /// A lossy encode, the picture made smaller than asked.
-    Downscaled,
-    /// Over the target: the smallest answer found.
-    Missed,
-    /// The best that was found when the deadline came.
-    Deadline,
-}
-
-impl Outcome {
-    /// Every outcome, for tables.
-    pub const ALL: [Outcome; 6] = [
-        Outcome::Passthrough,
-        Outcome::Lossless,
-        Outcome::Quality,
-        Outcome::Downscaled,
-        Outcome::Missed,
-        Outcome::Deadline,
-    ];
-
-    /// The name in headers, reports and metrics.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Outcome::Passthrough => "passthrough",
-            Outcome::Lossless => "lossless",
-            Outcome::Quality => "quality",
-            Outcome::Downscaled => "downscaled",
-            Outcome::Missed => "missed",
-            Outcome::Deadline => "deadline",
-        }
+named! {
+    /// How the answer came about.
+    pub enum Outcome {
+        /// The input itself, pixel for pixel.
+        Passthrough = "passthrough",
+        /// A lossless encode.
+        Lossless = "lossless",
+        /// A lossy encode at the asked size.
+        Quality = "quality",
+        /// A lossy encode, the picture made smaller than asked.
+        Downscaled = "downscaled",
+        /// Over the target: the smallest answer found.
+        Missed = "missed",
+        /// The best that was found when the deadline came.
+        Deadline = "deadline",
     }
 }
 
 /// One encode of the search.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     pub format: Format,
     pub width: u32,
@@ -98,30 +78,20 @@ pub struct Step {
     pub kind: StepKind,
 }
 
-/// What a step was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StepKind {
-    /// A cheaper encode, and the size that it foretells.
-    Probe,
-    /// A full encode.
-    Encode,
-    /// A lossless encode.
-    Lossless,
-}
-
-impl StepKind {
-    /// The name in reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            StepKind::Probe => "probe",
-            StepKind::Encode => "encode",
-            StepKind::Lossless => "lossless",
-        }
+named! {
+    /// What a step was for.
+    pub enum StepKind {
+        /// A cheaper encode, and the size that it predicts.
+        Probe = "probe",
+        /// A full encode.
+        Encode = "encode",
+        /// A lossless encode.
+        Lossless = "lossless",
     }
 }
 
 /// Wall time of each stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
     pub decode: Duration,
     pub transform: Duration,

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use crate::codec::Effort;
 use crate::codec::{Format, MetadataPolicy};
+use crate::named::named;
 use crate::picture::transform::{Resize, resized_size};
 use crate::stop::{Stop, StopReason};
 
 use super::{Facts, JobError};
 
 /// Everything that decides an answer besides the input's bytes; always valid.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The byte target, at least 1.
     pub target: u64,
@@ -33,7 +36,7 @@ pub struct Job {
 }
 
 /// How the bytes relate to the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// At most the target; padded up to `min_bytes` where that is asked for (at most the target).
     Fit { min_bytes: Option<u64> },
@@ -63,7 +66,7 @@ impl Mode {
 }
 
 /// The formats that the answer may have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Formats {
     /// The input's own.
     Keep,
@@ -71,13 +74,15 @@ pub enum Formats {
     Among(Vec<Format>),
 }
 
-/// What happens when the target cannot be met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OnMiss {
-    #[default]
-    Error,
-    /// The smallest answer found, marked as missed.
-    Smallest,
+named! {
+    /// What happens when the target cannot be met.
+    #[derive(Default)]
+    pub enum OnMiss {
+        #[default]
+        Error = "error",
+        /// The smallest answer found, marked as missed.
+        Smallest = "smallest",
+    }
 }
 
 /// The quality ceiling where none is asked for.

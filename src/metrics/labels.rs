@@ -1,27 +1,6 @@
 //! The closed sets that label values come from.
 
-/// Declares an enum of label values, with `ALL` and the name of each.
-macro_rules! label {
-    ($(#[$attr:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$attr])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$doc])* $variant,)+
-        }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-
-            /// The value as a label.
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $($name::$variant => $text,)+
-                }
-            }
-        }
-    };
-}
+use crate::named::named;
 
 /// An endpoint, as the metrics name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +15,9 @@ impl RouteLabel {
     pub const OTHER: RouteLabel = RouteLabel { name: "other", computes: false };
 }
 
-label! {
+named! {
     /// A method that some endpoint answers, or none does.
-    Method {
+    pub enum Method {
         Get = "GET",
         Head = "HEAD",
         Post = "POST",
@@ -46,9 +25,9 @@ label! {
     }
 }
 
-label! {
+named! {
     /// A status code that the service answers with.
-    Status {
+    pub enum Status {
         S200 = "200",
         S304 = "304",
         S400 = "400",
@@ -67,9 +46,9 @@ label! {
     }
 }
 
-label! {
+named! {
     /// A stage of a job.
-    Stage {
+    pub enum Stage {
         Queue = "queue",
         Decode = "decode",
         Transform = "transform",
@@ -79,9 +58,9 @@ label! {
     }
 }
 
-label! {
+named! {
     /// What a lookup in the cache found.
-    CacheResult {
+    pub enum CacheResult {
         Hit = "hit",
         Miss = "miss",
         /// Waited on an identical request.
@@ -89,9 +68,9 @@ label! {
     }
 }
 
-label! {
+named! {
     /// Why a request or connection was turned away.
-    Shed {
+    pub enum Shed {
         QueueFull = "queue_full",
         /// Neither a thread nor memory came free before the request's deadline.
         QueueTimeout = "queue_timeout",
@@ -100,13 +79,6 @@ label! {
         Draining = "draining",
         /// Too many connections.
         Connections = "connections",
-    }
-}
-
-impl Method {
-    /// The label of the method with this name.
-    pub fn from_name(name: &str) -> Method {
-        Method::ALL.iter().copied().find(|method| method.name() == name).unwrap_or(Method::Other)
     }
 }
 

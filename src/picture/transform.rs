@@ -5,10 +5,13 @@ use std::borrow::Cow;
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Layout, Orientation, Picture};
+use crate::named::named;
 
 /// A size asked for; at least one side is set, each at least 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resize {
     pub width: Option<u32>,
     pub height: Option<u32>,
@@ -17,17 +20,19 @@ pub struct Resize {
     pub enlarge: bool,
 }
 
-/// How a picture meets the asked size. With one side set the other follows the ratio, whatever the fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ResizeFit {
-    /// Keeps the ratio, fits inside both sides.
-    #[default]
-    Inside,
-    /// Fills both sides, the rest cropped off around the centre. A picture too small for that, when it may
-    /// not grow, is cropped to the asked ratio and not scaled.
-    Cover,
-    /// Stretches to both sides. When the picture may not grow, no side does.
-    Fill,
+named! {
+    /// How a picture meets the asked size. With one side set the other follows the ratio, whatever the fit.
+    #[derive(Default)]
+    pub enum ResizeFit {
+        /// Keeps the ratio, fits inside both sides.
+        #[default]
+        Inside = "inside",
+        /// Fills both sides, the rest cropped off around the centre. A picture too small for that, when it may
+        /// not grow, is cropped to the asked ratio and not scaled.
+        Cover = "cover",
+        /// Stretches to both sides. When the picture may not grow, no side does.
+        Fill = "fill",
+    }
 }
 
 /// Turns `picture` upright.

@@ -12,7 +12,7 @@ use super::{job, run};
 #[test]
 fn an_unknown_format_is_the_clients_fault() {
     let error = run(&job(Format::Jpeg, 1_000), b"<svg xmlns='http://www.w3.org/2000/svg'/>").unwrap_err();
-    assert_eq!(error, JobError::Decode(DecodeError::Unsupported { found: Some("SVG") }));
+    assert_eq!(error, JobError::Decode(DecodeError::Unsupported { found: Some("SVG".into()) }));
 }
 
 #[test]

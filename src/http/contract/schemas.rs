@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::http::response::problem::Kind;
-use crate::job::Outcome;
+use crate::job::{Outcome, StepKind};
 
 /// Every shape that has a name.
 pub fn schemas() -> Value {
@@ -36,7 +36,8 @@ fn problem_schema() -> Value {
 }
 
 fn report_schema() -> Value {
-    let outcomes = Outcome::ALL.map(Outcome::name);
+    let outcomes: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
+    let kinds: Vec<&str> = StepKind::ALL.iter().map(|kind| kind.name()).collect();
     let facts = |more: Value| {
         let mut properties = json!({
             "bytes": count(),
@@ -52,7 +53,7 @@ fn report_schema() -> Value {
     let step = object(json!({
         "quality": nullable("number"),
         "bytes": count(),
-        "kind": { "type": "string" },
+        "kind": { "enum": kinds },
         "format": { "type": "string" },
         "width": count(),
         "height": count(),

@@ -67,7 +67,7 @@ fn named_by(extension: &str) -> Option<Format> {
     let names = |format: &Format| {
         extension.eq_ignore_ascii_case(format.extension()) || extension.eq_ignore_ascii_case(format.name())
     };
-    Format::ALL.into_iter().find(names)
+    Format::ALL.iter().copied().find(names)
 }
 
 fn is_plain(c: char) -> bool {

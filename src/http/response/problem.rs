@@ -226,7 +226,7 @@ impl From<&DecodeError> for Problem {
         let detail = error.to_string();
         match error {
             DecodeError::Unsupported { .. } => {
-                Problem::new(Kind::UnsupportedFormat, detail).with("formats", names(&Format::ALL))
+                Problem::new(Kind::UnsupportedFormat, detail).with("formats", names(Format::ALL))
             }
             DecodeError::Undecodable { format, .. } => {
                 Problem::new(Kind::Undecodable, detail).with("format", format.name())

@@ -52,6 +52,7 @@ fn document() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::params::PARAMETERS;
 
     #[test]
     fn every_parameter_is_documented_in_query_and_form() {

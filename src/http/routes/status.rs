@@ -71,7 +71,7 @@ fn cache(stats: &CacheStats) -> Value {
 }
 
 fn outcomes(state: &AppState) -> Map<String, Value> {
-    state.metrics.outcomes().iter().map(|(outcome, count)| (outcome.name().to_owned(), (*count).into())).collect()
+    state.metrics.outcomes().map(|(outcome, count)| (outcome.name().to_owned(), count.into())).collect()
 }
 
 fn millis(elapsed: Duration) -> f64 {

@@ -1,0 +1,51 @@
+//! Enums whose values have names: the same in parameters, reports, metrics, the API's document and on the wire.
+
+/// Declares an enum with a name for each value; adds `ALL`, `name` and `from_name`, and serde by the names.
+macro_rules! named {
+    ($(#[$attr:meta])* $vis:vis enum $enum:ident { $($(#[$value_attr:meta])* $value:ident = $name:literal,)+ }) => {
+        $(#[$attr])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        $vis enum $enum {
+            $($(#[$value_attr])* #[serde(rename = $name)] $value,)+
+        }
+
+        impl $enum {
+            /// Every value.
+            $vis const ALL: &'static [$enum] = &[$($enum::$value),+];
+
+            /// The value's name.
+            $vis const fn name(self) -> &'static str {
+                match self {
+                    $($enum::$value => $name,)+
+                }
+            }
+
+            /// The value of this name.
+            $vis fn from_name(name: &str) -> Option<$enum> {
+                $enum::ALL.iter().copied().find(|value| value.name() == name)
+            }
+        }
+    };
+}
+
+pub(crate) use named;
+
+#[cfg(test)]
+mod tests {
+    named! {
+        /// For the test.
+        pub enum Fruit {
+            Apple = "apple",
+            SourCherry = "sour_cherry",
+        }
+    }
+
+    #[test]
+    fn a_value_is_found_by_its_name_and_serialises_as_it() {
+        for fruit in Fruit::ALL {
+            assert_eq!(Fruit::from_name(fruit.name()), Some(*fruit));
+            assert_eq!(serde_json::to_value(fruit).unwrap(), fruit.name());
+        }
+        assert_eq!(Fruit::from_name("Apple"), None);
+    }
+}
