@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{DecodeError, EncodeError, Format};
+use crate::named::named;
 
 /// Why a job has no answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
@@ -42,21 +43,12 @@ pub enum JobError {
     Cancelled,
 }
 
-/// What asks for a size that an answer is padded to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SizeParameter {
-    /// The target, in mode exact.
-    Target,
-    MinBytes,
-}
-
-impl SizeParameter {
-    /// The parameter's name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SizeParameter::Target => "target",
-            SizeParameter::MinBytes => "min_bytes",
-        }
+named! {
+    /// What asks for a size that an answer is padded to.
+    pub enum SizeParameter {
+        /// The target, in mode exact.
+        Target = "target",
+        MinBytes = "min_bytes",
     }
 }
 
@@ -84,4 +76,55 @@ pub struct Smallest {
     pub width: u32,
     pub height: u32,
     pub quality: Option<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::codec::limits::SizeLimit;
+    use crate::codec::{DecodeError, EncodeError, Format};
+    use crate::job::{Formats, Job, Mode};
+    use crate::picture::transform::{Resize, ResizeFit};
+
+    /// What comes back of `value` after a way through JSON.
+    fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+        let text = serde_json::to_string(value).unwrap();
+        assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value, "{text}");
+    }
+
+    #[test]
+    fn a_job_comes_back_as_it_went() {
+        let resize = Resize { width: Some(640), height: None, fit: ResizeFit::Cover, enlarge: true };
+        for job in [
+            Job::new(80_000, Formats::Keep),
+            Job {
+                mode: Mode::Fit { min_bytes: Some(7) },
+                min_score: Some(71.3),
+                ..Job::new(1, Formats::Among(vec![Format::Avif]))
+            },
+            Job { mode: Mode::Close { tolerance: 9 }, resize: Some(resize), ..Job::new(u64::MAX, Formats::Keep) },
+        ] {
+            comes_back(&job);
+        }
+    }
+
+    #[test]
+    fn an_error_comes_back_as_it_went() {
+        let smallest = Smallest { bytes: 10, format: Format::Webp, width: 3, height: 2, quality: Some(1.5) };
+        let limit = SizeLimit::Pixels(100);
+        for error in [
+            JobError::Decode(DecodeError::Unsupported { found: Some("HEIC".into()) }),
+            JobError::Decode(DecodeError::TooManyPixels { width: 9, height: 8, limit }),
+            JobError::Encode(EncodeError::Failed { format: Format::Png, reason: "a bug".to_owned() }),
+            JobError::TargetUnreachable { target: 1, smallest, nearest: Some(Nearest { bytes: 2, tolerance: 1 }) },
+            JobError::DeadlineExceeded { deadline: std::time::Duration::from_millis(1500) },
+        ] {
+            comes_back(&error);
+        }
+    }
 }
