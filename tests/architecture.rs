@@ -55,7 +55,7 @@ fn every_room_has_a_level() {
 fn a_breach_is_noticed() {
     for (module, text) in [
         ("picture/score", "use crate::codec::Format;"),
-        ("codec/mod", "use crate::stop;"),
+        ("codec/mod", "use crate::search::aim;"),
         ("codec/jpeg/mod", "fn f(job: &crate::job::Job) {}"),
         ("codec/jpeg/mod", "use super::super::engine::Engine;"),
         ("job/mod", "use super::engine::Engine;"),
