@@ -27,8 +27,9 @@ pub struct CachedAnswer {
 }
 
 impl CachedAnswer {
-    /// Wraps `answer`, hashing its bytes.
-    pub fn new(answer: Answer) -> CachedAnswer {
+    /// Wraps `answer`, hashing its bytes. Padding leaves up to as much capacity again, which nobody will fill.
+    pub fn new(mut answer: Answer) -> CachedAnswer {
+        answer.bytes.shrink_to_fit();
         let hash = blake3::hash(&answer.bytes).to_hex();
         let etag = format!("\"{}\"", &hash[..32]).into();
         CachedAnswer { answer: Arc::new(answer), etag }

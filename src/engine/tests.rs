@@ -83,9 +83,10 @@ async fn a_step_that_outlasts_the_deadline_is_not_waited_for() {
     stage.run("next").await.unwrap();
 }
 
-/// Work whose input says what it does: `panic`, `deadline` and `missed` (cut short), `cut`, `late` (so the first time),
-/// `cut, then late`, `bad header`, `panicking header`, `long header` (read until let go), `hold` (until
-/// let go), `big` (needs 60 MiB), `heavy` (needs 1000 MiB at the best effort); anything else is answered at once.
+/// Work whose input says what it does: `panic`, `deadline` and `missed` (cut short), `cut` and `late` (so the first time),
+/// `cut, then late`, `roomy` (capacity to spare), `bad header`, `panicking header`, `long header` (read until let go),
+/// `hold` (until let go), `big` (needs 60 MiB), `heavy` (needs 1000 MiB at the best effort); anything else is answered at
+/// once.
 struct Script {
     runs: AtomicUsize,
     started: signals::UnboundedSender<Stop>,
@@ -121,6 +122,7 @@ impl Work for Script {
             b"cut" | b"cut, then late" if earlier == 0 => Ok(cut_short(answer(job, input, Outcome::Deadline))),
             b"late" if earlier == 0 => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
             b"cut, then late" => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
+            b"roomy" => Ok(Answer { bytes: Vec::with_capacity(100_000), ..answer(job, input, Outcome::Quality) }),
             b"missed" => Ok(cut_short(answer(job, input, Outcome::Missed))),
             text if text.starts_with(b"hold") || text.starts_with(b"big") => {
                 self.started.send(stop.clone()).unwrap();
@@ -281,6 +283,13 @@ async fn no_answer_fills_more_than_an_eighth_of_the_cache() {
     );
     assert_eq!(stage.engine.snapshot().cache.entries, 1);
     assert!(stage.engine.result(&large.id).await.is_none());
+}
+
+#[tokio::test]
+async fn an_answer_takes_the_cache_no_more_than_its_bytes() {
+    let stage = Stage::new(1, 8);
+    stage.run("roomy").await.unwrap();
+    assert!(stage.engine.snapshot().cache.bytes < 2048);
 }
 
 #[tokio::test]
