@@ -1,0 +1,122 @@
+//! The service itself in its sandbox.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use serde_json::Value;
+
+#[test]
+fn the_sandboxed_service_serves_measures_logs_and_drains() {
+    let mut service = Service::start();
+    for format in ["jpeg", "webp", "avif", "png"] {
+        let answer = service.ask("POST", &format!("/compress?target=20KB&format={format}"), &picture());
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{format}: {}", String::from_utf8_lossy(&answer));
+    }
+    service.signal(libc::SIGSTOP);
+    service.signal(libc::SIGCONT);
+    let metrics = String::from_utf8(service.ask("GET", "/metrics", b"")).unwrap();
+    for name in ["open_fds", "max_fds", "resident_memory_bytes", "threads", "start_time_seconds"] {
+        assert!(value(&metrics, &format!("process_{name}")) > 0.0, "{name}");
+    }
+    // In whole seconds.
+    assert!(value(&metrics, "process_cpu_seconds_total") >= 0.0);
+
+    let mut late = service.begin("/compress?target=20KB&format=webp", &picture());
+    service.signal(libc::SIGTERM);
+    while service.logged()["message"] != "SIGTERM: draining" {}
+    late.write_all(&picture()).unwrap();
+    assert!(rest(late).starts_with(b"HTTP/1.1 200"));
+    assert!(service.process.wait().unwrap().success());
+}
+
+/// A noisy RGB PNG of 128x128.
+fn picture() -> Vec<u8> {
+    let mut seed = 1_u32;
+    let mut noise = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 27) as u8
+    };
+    let pixels: Vec<u8> = (0..128 * 128 * 3).map(|place| (place / 384) as u8 + noise()).collect();
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, 128, 128);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.write_header().unwrap().write_image_data(&pixels).unwrap();
+    file
+}
+
+/// The value of a metric without labels.
+fn value(metrics: &str, name: &str) -> f64 {
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
+}
+
+/// The binary, serving; killed when dropped.
+struct Service {
+    process: Child,
+    log: BufReader<ChildStderr>,
+    address: String,
+}
+
+impl Service {
+    fn start() -> Service {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bytefit"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().stderr(Stdio::piped());
+        let mut process = command.env("BYTEFIT_LOG__FORMAT", "json").spawn().unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap());
+        let mut service = Service { process, log, address: String::new() };
+        let sandboxed = service.logged();
+        assert_eq!(sandboxed["seccomp"], "full", "{sandboxed}");
+        service.address = service.logged()["address"].as_str().unwrap().to_owned();
+        service
+    }
+
+    /// The next line of the log.
+    fn logged(&mut self) -> Value {
+        let mut line = String::new();
+        self.log.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+        let mut connection = self.send_head(method, path, body, "");
+        connection.write_all(body).unwrap();
+        rest(connection)
+    }
+
+    /// A request that is accepted: its body is asked for, and still to be sent.
+    fn begin(&self, path: &str, body: &[u8]) -> TcpStream {
+        let mut connection = self.send_head("POST", path, body, "Expect: 100-continue\r\n");
+        let mut asked = *b"HTTP/1.1 100 Continue\r\n\r\n";
+        connection.read_exact(&mut asked).unwrap();
+        assert_eq!(asked, *b"HTTP/1.1 100 Continue\r\n\r\n");
+        connection
+    }
+
+    fn send_head(&self, method: &str, path: &str, body: &[u8], more: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(&self.address).unwrap();
+        let (address, length) = (&self.address, body.len());
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n");
+        connection.write_all(format!("{head}{more}Connection: close\r\n\r\n").as_bytes()).unwrap();
+        connection
+    }
+
+    fn signal(&self, signal: i32) {
+        // SAFETY: plain numbers; the process is a child that was not waited for.
+        assert_eq!(unsafe { libc::kill(self.process.id() as i32, signal) }, 0);
+    }
+}
+
+/// What comes until the other side closes.
+fn rest(mut connection: TcpStream) -> Vec<u8> {
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).unwrap();
+    answer
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
