@@ -1,7 +1,7 @@
 //! What the serving process may still call once it listens.
 //!
-//! The list comes from reading what glibc, musl, jemalloc and the runtime call, and from strace under the tests of the
-//! API. A call that a rare path makes (a panic's backtrace, a stop and continue) stands here too.
+//! The list comes from reading what glibc, musl, jemalloc and the runtime call, and from strace of the service at work.
+//! A call that only a rare path makes (a panic's backtrace, a stop and continue) stands here too.
 
 use super::filter::Argument::{Is, Null, OwnId, With, Without};
 use super::filter::{AllowList, Argument};
@@ -43,10 +43,8 @@ const LIMITED: &[(i64, &[Argument])] = &[
     (libc::SYS_ioctl, &[Is(1, libc::FIONBIO as i32)]),
     (libc::SYS_ioctl, &[Is(1, libc::FIOCLEX as i32)]),
     (libc::SYS_ioctl, &[Is(1, libc::TCGETS as i32)]),
-    (libc::SYS_ioctl, &[Is(1, libc::TIOCGWINSZ as i32)]),
-    // Names of threads, and of memory.
+    // Names of threads.
     (libc::SYS_prctl, &[Is(0, libc::PR_SET_NAME)]),
-    (libc::SYS_prctl, &[Is(0, libc::PR_SET_VMA)]),
     // Limits are read, not set.
     (libc::SYS_prlimit64, &[Is(0, 0), Null(2)]),
     // abort() signals its own thread.

@@ -47,8 +47,10 @@ fn passes_alone(test: &str) {
 }
 
 fn alone(test: &str) -> Output {
-    let itself = std::env::current_exe().unwrap();
-    Command::new(itself).args(["--exact", test, "--ignored", "--test-threads", "1"]).output().unwrap()
+    // From within nothing can be removed.
+    let folder = tempfile::tempdir().unwrap();
+    let mut itself = Command::new(std::env::current_exe().unwrap());
+    itself.env("TMPDIR", folder.path()).args(["--exact", test, "--ignored", "--test-threads", "1"]).output().unwrap()
 }
 
 /// Enters, and goes on in a thread that is started after.
