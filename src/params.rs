@@ -1,12 +1,17 @@
 //! Named text values to a valid [`Job`]: the one grammar of the query, the form and the command line.
 //! Must not know where the pairs come from.
 
+pub mod duration;
+pub mod excerpt;
+
 use std::time::Duration;
 
 use crate::byte_size::{SIZE_GRAMMAR, SizeError, parse_size};
 use crate::codec::{Format, MetadataPolicy};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::picture::transform::{Resize, ResizeFit};
+use duration::{parse_duration, show_duration};
+use excerpt::{excerpt, quoted};
 
 /// What stands where a request is silent, and the bounds it may not pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +40,9 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {reason}, allowed: {allowed}")]
 pub struct ParamError {
-    /// The parameter's name as given.
+    /// The parameter's name as given, cut where it is long.
     pub name: String,
-    /// What was given; none when the parameter is missing.
+    /// What was given, cut where it is long; none when the parameter is missing.
     pub given: Option<String>,
     /// What is wrong with it.
     pub reason: String,
@@ -82,7 +87,7 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "effort", "balanced", "fast, balanced or best", "CPU spent";
     "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP";
     "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "what lies under transparency when the format has none";
-    "deadline", "configured", "a duration (800ms, 5s) up to the configured maximum", "time for the whole job; then the best answer so far";
+    "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time for the whole job; then the best answer so far";
     "on_miss", "error", "error or smallest", "what to do when the target can't be met";
     "filename", "none", "up to 255 characters, no control characters", "name for Content-Disposition";
 };
@@ -124,6 +129,28 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
     Ok(Request { job, auto_format, filename: given.parse("filename", filename)? })
 }
 
+/// A [`Mode`] without its bounds.
+#[derive(Clone, Copy, PartialEq)]
+enum ModeKind {
+    Fit,
+    Exact,
+    Close,
+}
+
+const MODES: &[(&str, ModeKind)] = &[("fit", ModeKind::Fit), ("exact", ModeKind::Exact), ("close", ModeKind::Close)];
+
+/// How people, forms and scripts say yes and no.
+const SWITCH: &[(&str, bool)] = &[
+    ("true", true),
+    ("yes", true),
+    ("on", true),
+    ("1", true),
+    ("false", false),
+    ("no", false),
+    ("off", false),
+    ("0", false),
+];
+
 const EFFORTS: &[(&str, Effort)] = &[("fast", Effort::Fast), ("balanced", Effort::Balanced), ("best", Effort::Best)];
 
 const POLICIES: &[(&str, MetadataPolicy)] =
@@ -141,8 +168,8 @@ impl<'a> Given<'a> {
             if !PARAMETERS.iter().any(|parameter| parameter.name == name) {
                 let names: Vec<&str> = PARAMETERS.iter().map(|parameter| parameter.name).collect();
                 return Err(ParamError {
-                    name: name.clone(),
-                    given: Some(value.clone()),
+                    name: excerpt(name).into_owned(),
+                    given: Some(excerpt(value).into_owned()),
                     reason: "unknown parameter".to_owned(),
                     allowed: names.join(", "),
                 });
@@ -165,15 +192,20 @@ impl<'a> Given<'a> {
 
     fn one_of<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, ParamError> {
         self.parse(name, |text| {
-            let choice = choices.iter().find(|(choice, _)| *choice == text);
-            choice.map(|(_, value)| *value).ok_or_else(|| format!("{text:?} is not a choice"))
+            let choice = choices.iter().find(|(choice, _)| choice.eq_ignore_ascii_case(text));
+            choice.map(|(_, value)| *value).ok_or_else(|| format!("{} is not a choice", quoted(text)))
         })
     }
 }
 
 fn refuse(name: &str, given: Option<&str>, reason: Refusal) -> ParamError {
     let allowed = PARAMETERS.iter().find(|parameter| parameter.name == name).map_or("", |parameter| parameter.allowed);
-    ParamError { name: name.to_owned(), given: given.map(str::to_owned), reason, allowed: allowed.to_owned() }
+    ParamError {
+        name: name.to_owned(),
+        given: given.map(|given| excerpt(given).into_owned()),
+        reason,
+        allowed: allowed.to_owned(),
+    }
 }
 
 fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
@@ -191,30 +223,25 @@ fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
 }
 
 fn mode(given: &Given, target: u64) -> Result<Mode, ParamError> {
-    let mode = given.get("mode").unwrap_or("fit");
-    if mode != "close" && given.get("tolerance").is_some() {
-        return Err(refuse(
-            "tolerance",
-            given.get("tolerance"),
-            format!("only mode=close has a tolerance, the mode is {mode}"),
-        ));
+    let name = given.get("mode").unwrap_or("fit");
+    let kind = given.one_of("mode", MODES)?.unwrap_or(ModeKind::Fit);
+    let belongs = |parameter: &str, only: &str| {
+        let reason = format!("only mode={only} has {parameter}, the mode is {name}");
+        refuse(parameter, given.get(parameter), reason)
+    };
+    if kind != ModeKind::Close && given.get("tolerance").is_some() {
+        return Err(belongs("tolerance", "close"));
     }
-    if mode != "fit" && given.get("min_bytes").is_some() {
-        return Err(refuse(
-            "min_bytes",
-            given.get("min_bytes"),
-            format!("only mode=fit has min_bytes, the mode is {mode}"),
-        ));
+    if kind != ModeKind::Fit && given.get("min_bytes").is_some() {
+        return Err(belongs("min_bytes", "fit"));
     }
-    let chosen = match mode {
-        "fit" => Mode::Fit { min_bytes: given.parse("min_bytes", |text| min_bytes(text, target))? },
-        "exact" => Mode::Exact,
-        "close" => Mode::Close {
+    Ok(match kind {
+        ModeKind::Fit => Mode::Fit { min_bytes: given.parse("min_bytes", |text| min_bytes(text, target))? },
+        ModeKind::Exact => Mode::Exact,
+        ModeKind::Close => Mode::Close {
             tolerance: given.parse("tolerance", |text| tolerance(text, target))?.unwrap_or(DEFAULT_TOLERANCE),
         },
-        other => return Err(refuse("mode", Some(other), format!("{other:?} is not a choice"))),
-    };
-    Ok(chosen)
+    })
 }
 
 fn resize(given: &Given) -> Result<Option<Resize>, ParamError> {
@@ -222,12 +249,12 @@ fn resize(given: &Given) -> Result<Option<Resize>, ParamError> {
     let width = given.parse("width", side)?;
     let height = given.parse("height", side)?;
     let fit = given.one_of("resize", &fits)?.unwrap_or_default();
-    let enlarge = given.one_of("enlarge", &[("true", true), ("false", false)])?.unwrap_or(false);
+    let enlarge = given.one_of("enlarge", SWITCH)?.unwrap_or(false);
     Ok((width.is_some() || height.is_some()).then_some(Resize { width, height, fit, enlarge }))
 }
 
 fn size(text: &str) -> Result<u64, Refusal> {
-    parse_size(text).map_err(|error: SizeError| format!("{text:?} is {error}"))
+    parse_size(text).map_err(|error: SizeError| format!("{} is {error}", quoted(text)))
 }
 
 fn min_bytes(text: &str, target: u64) -> Result<u64, Refusal> {
@@ -246,16 +273,24 @@ fn tolerance(text: &str, target: u64) -> Result<u64, Refusal> {
 fn number(text: &str, least: f64, most: f64) -> Result<f64, Refusal> {
     // f64's own grammar also takes "inf", "nan" and exponents.
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
-    let value =
-        plain.then(|| text.parse::<f64>().ok()).flatten().ok_or_else(|| format!("{text:?} is not a plain number"))?;
-    if (least..=most).contains(&value) { Ok(value) } else { Err(format!("{text} is outside {least} to {most}")) }
+    let value = plain
+        .then(|| text.parse::<f64>().ok())
+        .flatten()
+        .ok_or_else(|| format!("{} is not a plain number", quoted(text)))?;
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(format!("{} is outside {least} to {most}", excerpt(text)))
+    }
 }
 
 fn side(text: &str) -> Result<u32, Refusal> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let value =
-        plain.then(|| text.parse::<u32>().ok()).flatten().ok_or_else(|| format!("{text:?} is not a whole number"))?;
-    if (1..=65_535).contains(&value) { Ok(value) } else { Err(format!("{text} is outside 1 to 65535")) }
+    let value = plain
+        .then(|| text.parse::<u32>().ok())
+        .flatten()
+        .ok_or_else(|| format!("{} is not a whole number", quoted(text)))?;
+    if (1..=65_535).contains(&value) { Ok(value) } else { Err(format!("{} is outside 1 to 65535", excerpt(text))) }
 }
 
 #[derive(PartialEq)]
@@ -266,17 +301,14 @@ enum FormatChoice {
 }
 
 fn formats(text: &str) -> Result<FormatChoice, Refusal> {
-    match text {
+    match text.to_ascii_lowercase().as_str() {
         "auto" => return Ok(FormatChoice::Auto),
         "keep" => return Ok(FormatChoice::Keep),
         _ => {}
     }
     let mut list = Vec::new();
     for name in text.split(',').map(str::trim) {
-        // "jpg" is what half the world calls it.
-        let name = if name == "jpg" { "jpeg" } else { name };
-        let format = Format::OUTPUT.into_iter().find(|format| format.name() == name);
-        let format = format.ok_or_else(|| format!("{name:?} is not a format that bytefit writes"))?;
+        let format = output_format(name)?;
         if !list.contains(&format) {
             list.push(format);
         }
@@ -284,9 +316,18 @@ fn formats(text: &str) -> Result<FormatChoice, Refusal> {
     Ok(FormatChoice::List(list))
 }
 
+/// The format that is written under `name`, in either case; jpg is jpeg.
+///
+/// # Errors
+/// In words.
+pub fn output_format(name: &str) -> Result<Format, String> {
+    let format = Format::of_name(name).filter(|format| format.is_output());
+    format.ok_or_else(|| format!("{} is not a format that is written: jpeg, webp, avif, png", quoted(name)))
+}
+
 fn colour(text: &str) -> Result<[u8; 3], Refusal> {
     let digits = text.strip_prefix('#').unwrap_or(text);
-    let refusal = || format!("{text:?} is not a colour");
+    let refusal = || format!("{} is not a colour", quoted(text));
     let nibbles: Vec<u8> =
         digits.chars().map(|c| c.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>().ok_or_else(refusal)?;
     match nibbles[..] {
@@ -297,18 +338,12 @@ fn colour(text: &str) -> Result<[u8; 3], Refusal> {
 }
 
 fn deadline(text: &str, most: Duration) -> Result<Duration, Refusal> {
-    let refusal = || format!("{text:?} is not a duration");
-    let (number_text, scale_ms) = match text.strip_suffix("ms") {
-        Some(milliseconds) => (milliseconds, 1.0),
-        None => (text.strip_suffix('s').ok_or_else(refusal)?, 1000.0),
-    };
-    let milliseconds = number(number_text, 0.0, 1e12).map_err(|_| refusal())? * scale_ms;
-    let duration = Duration::from_micros((milliseconds * 1000.0) as u64);
+    let duration = parse_duration(text)?;
     if duration < Duration::from_millis(1) {
         return Err("a deadline is at least 1 ms".to_owned());
     }
     if duration > most {
-        return Err(format!("{text} is over the limit of {} ms", most.as_millis()));
+        return Err(format!("{} is over the limit of {}", excerpt(text), show_duration(most)));
     }
     Ok(duration)
 }
@@ -380,6 +415,42 @@ mod tests {
     }
 
     #[test]
+    fn values_are_understood_as_people_write_them() {
+        let job = |query: &str| ask(&format!("target=1KB&{query}")).unwrap_or_else(|error| panic!("{error}")).job;
+        let formats = |query: &str| job(query).formats;
+        assert_eq!(formats("format=WEBP"), Formats::Among(vec![Format::Webp]));
+        assert_eq!(formats("format=JPG,jpeg, Png"), Formats::Among(vec![Format::Jpeg, Format::Png]));
+        assert_eq!(formats("format=Keep"), Formats::Keep);
+        assert!(ask("target=1KB&format=AUTO").unwrap().auto_format);
+        assert_eq!(job("mode=Exact").mode, Mode::Exact);
+        assert_eq!(job("mode=CLOSE&tolerance=1kb").mode, Mode::Close { tolerance: 1000 });
+        assert_eq!((job("effort=Best").effort, job("metadata=KEEP").metadata), (Effort::Best, MetadataPolicy::Keep));
+        for (value, expected) in [("1", true), ("yes", true), ("TRUE", true), ("on", true), ("0", false), ("no", false)]
+        {
+            let resize = job(&format!("width=9&enlarge={value}")).resize.unwrap();
+            assert_eq!(resize.enlarge, expected, "{value}");
+        }
+        assert_eq!(job("deadline=1m").deadline, Duration::from_secs(60));
+        assert_eq!(job("deadline=0.5s").deadline, Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_long_value_is_not_repeated_whole() {
+        let long = "7".repeat(7000);
+        for parameter in PARAMETERS {
+            let query = format!("{}={long}", parameter.name);
+            let query = if parameter.name == "target" { query } else { format!("target=1&{query}") };
+            let error = ask(&query).expect_err(parameter.name);
+            assert!(error.to_string().len() < 400 && error.given.unwrap().len() < 90, "{}", parameter.name);
+        }
+        for query in
+            [format!("{long}=1"), format!("target=1&mode={long}&tolerance=1"), format!("target=1&{long}={long}")]
+        {
+            assert!(ask(&query).unwrap_err().to_string().len() < 600);
+        }
+    }
+
+    #[test]
     fn unusable_values_are_refused_by_name() {
         for (query, name) in [
             ("", "target"),
@@ -404,7 +475,7 @@ mod tests {
             ("target=1&height=65536", "height"),
             ("target=1&width=1.5", "width"),
             ("target=1&resize=crop", "resize"),
-            ("target=1&enlarge=yes", "enlarge"),
+            ("target=1&enlarge=maybe", "enlarge"),
             ("target=1&downscale=always", "downscale"),
             ("target=1&min_score=-1", "min_score"),
             ("target=1&effort=max", "effort"),

@@ -80,6 +80,13 @@ impl Format {
         }
     }
 
+    /// The format that goes by `name`, or has it as extension, in either case.
+    pub fn of_name(name: &str) -> Option<Format> {
+        let goes_by =
+            |format: &Format| name.eq_ignore_ascii_case(format.extension()) || name.eq_ignore_ascii_case(format.name());
+        Format::ALL.into_iter().find(goes_by)
+    }
+
     /// Whether bytefit writes this format.
     pub fn is_output(self) -> bool {
         Format::OUTPUT.contains(&self)

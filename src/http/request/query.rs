@@ -3,6 +3,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::params::ParamError;
+use crate::params::excerpt::excerpt;
 
 /// Decodes `query`: `+` is a space, `%XX` a byte, the whole UTF-8; a name without `=` has an empty value.
 ///
@@ -17,8 +18,8 @@ fn pair(piece: &str) -> Result<(String, String), ParamError> {
     match (decode(name), decode(value)) {
         (Some(name), Some(value)) => Ok((name, value)),
         (name, _) => Err(ParamError {
-            name: name.unwrap_or_else(|| "query".to_owned()),
-            given: Some(piece.to_owned()),
+            name: name.map_or_else(|| "query".to_owned(), |name| excerpt(&name).into_owned()),
+            given: Some(excerpt(piece).into_owned()),
             reason: "not UTF-8".to_owned(),
             allowed: "UTF-8 text, percent-encoded".to_owned(),
         }),

@@ -52,7 +52,7 @@ fn is_unseen(c: char) -> bool {
 /// Replaces the extension of another picture format, appends where there is none that names one.
 fn with_extension(name: &str, format: Format) -> String {
     let (stem, found) = match name.rsplit_once('.') {
-        Some((stem, extension)) => (stem, named_by(extension)),
+        Some((stem, extension)) => (stem, Format::of_name(extension)),
         None => (name, None),
     };
     let stem = if found.is_some() { stem } else { name };
@@ -61,13 +61,6 @@ fn with_extension(name: &str, format: Format) -> String {
         _ if stem.is_empty() => format!("image.{}", format.extension()),
         _ => format!("{stem}.{}", format.extension()),
     }
-}
-
-fn named_by(extension: &str) -> Option<Format> {
-    let names = |format: &Format| {
-        extension.eq_ignore_ascii_case(format.extension()) || extension.eq_ignore_ascii_case(format.name())
-    };
-    Format::ALL.iter().copied().find(names)
 }
 
 fn is_plain(c: char) -> bool {
