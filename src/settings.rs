@@ -11,11 +11,22 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, Format};
+use crate::params::duration::show_duration;
 use crate::{engine, params};
 pub use layers::{Origin, SettingsError};
 
 /// Every setting with its default, commented.
 pub const DEFAULT_TOML: &str = include_str!("../config/default.toml");
+
+/// Threads that a pool may have: more than any machine has cores; each has a stack of its own.
+const MAX_THREADS: usize = 1024;
+
+/// Connections, or requests in the queue, that may wait at once: more than a process may have files open.
+const MAX_WAITING: usize = 1 << 20;
+
+/// Memory for jobs, in bytes, below which hardly any picture could be worked on: one of 640x480 takes 14 MB in the
+/// default formats (44 bytes a pixel, job/memory.rs).
+const LEAST_JOB_MEMORY: u64 = 16 << 20;
 
 /// Every setting of the service. `config/default.toml` says what each is and what it buys.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -33,8 +44,9 @@ pub struct Settings {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Server {
+    #[serde(with = "values::address")]
     pub listen: SocketAddr,
-    /// At least 1.
+    /// 1 to 2^20.
     pub max_connections: usize,
     #[serde(with = "values::duration")]
     pub header_timeout: Duration,
@@ -57,10 +69,11 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Engine {
-    /// 0 is one a core.
+    /// 0 is one a core; at most 1024.
     pub threads: usize,
+    /// At most 2^20.
     pub queue_slots: usize,
-    /// Bytes; 0 is half of what the machine has.
+    /// Bytes; 0 is half of what the machine has, else enough for one body and one small picture.
     #[serde(with = "values::size")]
     pub memory: u64,
 }
@@ -205,6 +218,13 @@ impl Settings {
 
     /// The first keys whose values can't stand, and why.
     fn conflict(&self) -> Option<(Vec<&'static str>, String)> {
+        self.zero()
+            .or_else(|| self.too_many())
+            .or_else(|| self.too_little_memory())
+            .or_else(|| self.too_long_deadline())
+    }
+
+    fn zero(&self) -> Option<(Vec<&'static str>, String)> {
         let at_least_one = [
             ("server.max_connections", self.server.max_connections == 0),
             ("server.max_body", self.server.max_body == 0),
@@ -213,12 +233,37 @@ impl Settings {
             ("limits.max_frames", self.limits.max_frames == 0),
             ("limits.max_target", self.limits.max_target == 0),
         ];
-        if let Some((key, _)) = at_least_one.into_iter().find(|(_, zero)| *zero) {
-            return Some((vec![key], "must be at least 1".to_owned()));
-        }
+        let (key, _) = at_least_one.into_iter().find(|(_, zero)| *zero)?;
+        Some((vec![key], "must be at least 1".to_owned()))
+    }
+
+    fn too_many(&self) -> Option<(Vec<&'static str>, String)> {
+        let at_most = [
+            ("engine.threads", self.engine.threads, MAX_THREADS),
+            ("engine.queue_slots", self.engine.queue_slots, MAX_WAITING),
+            ("server.max_connections", self.server.max_connections, MAX_WAITING),
+        ];
+        let (key, value, most) = at_most.into_iter().find(|(_, value, most)| value > most)?;
+        Some((vec![key], format!("{value} is more than {most}")))
+    }
+
+    fn too_little_memory(&self) -> Option<(Vec<&'static str>, String)> {
+        let (memory, body) = (self.engine.memory, self.server.max_body);
+        // A quarter is for bodies, or as much as the largest one takes.
+        let least = (LEAST_JOB_MEMORY / 3 * 4).max(LEAST_JOB_MEMORY.saturating_add(body));
+        let reason = || {
+            let [memory, least, body] = [memory, least.next_multiple_of(1 << 20), body].map(values::size::show);
+            format!(
+                "{memory} is less than one body and one small picture take: at least {least} with server.max_body {body}"
+            )
+        };
+        (memory > 0 && memory < least).then(|| (vec!["engine.memory", "server.max_body"], reason()))
+    }
+
+    fn too_long_deadline(&self) -> Option<(Vec<&'static str>, String)> {
         let (deadline, max) = (self.fit.deadline, self.fit.max_deadline);
         (deadline > max).then(|| {
-            let (deadline, max) = (humantime::format_duration(deadline), humantime::format_duration(max));
+            let [deadline, max] = [deadline, max].map(show_duration);
             (vec!["fit.deadline", "fit.max_deadline"], format!("deadline {deadline} is longer than max_deadline {max}"))
         })
     }

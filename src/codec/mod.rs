@@ -84,7 +84,7 @@ impl Format {
     pub fn of_name(name: &str) -> Option<Format> {
         let goes_by =
             |format: &Format| name.eq_ignore_ascii_case(format.extension()) || name.eq_ignore_ascii_case(format.name());
-        Format::ALL.into_iter().find(goes_by)
+        Format::ALL.iter().copied().find(goes_by)
     }
 
     /// Whether bytefit writes this format.

@@ -2,13 +2,19 @@
 //! one which is wrong can be named with its place.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs};
+use std::{fmt, io};
 
 use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::{DEFAULT_TOML, Flags, Settings};
+use crate::params::excerpt::{cut_in, excerpt, quoted};
+
+/// Bytes of a file of settings, or of one value: a hundred times what all of them take.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +34,7 @@ impl fmt::Display for Origin {
         match self {
             Origin::Default => f.write_str("defaults"),
             Origin::File { path, line } => write!(f, "{}:{line}", path.display()),
-            Origin::Variable(name) => f.write_str(name),
+            Origin::Variable(name) => f.write_str(&excerpt(name)),
             Origin::Flag(name) => f.write_str(name),
         }
     }
@@ -37,14 +43,14 @@ impl fmt::Display for Origin {
 /// Why there are no settings: always the fault of whoever wrote them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// A file, named by a flag or a variable, that can't be read.
+    /// A file, named by a flag, that can't be read.
     #[error("{}: {reason}", .path.display())]
     Unreadable { path: PathBuf, reason: String },
     /// A file that is not TOML.
     #[error("{origin}: {reason}")]
     Syntax { origin: Origin, reason: String },
     /// An unknown key, or a value that can't be used.
-    #[error("{origin}: {key}: {reason}")]
+    #[error("{origin}: {}: {reason}", excerpt(.key))]
     Value { origin: Origin, key: String, reason: String },
 }
 
@@ -64,6 +70,14 @@ impl Override {
             Some(key) => format!("{}.{key}", self.section),
             None => self.section.clone(),
         }
+    }
+
+    /// What the reader of settings said against this value: it repeats names and texts whole.
+    fn refusal(&self, error: &toml::de::Error) -> SettingsError {
+        let given = [Some(self.section.as_str()), self.key.as_deref(), self.value.as_str()];
+        let given: Vec<&str> = given.into_iter().flatten().collect();
+        let reason = cut_in(error.message(), &given);
+        SettingsError::Value { origin: self.origin.clone(), key: self.name(), reason }
     }
 
     fn lay_on(&self, table: &mut Table) {
@@ -91,11 +105,7 @@ pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
     let mut origins = HashMap::new();
     for layer in overrides {
         layer.lay_on(&mut table);
-        settings = table.clone().try_into().map_err(|error: toml::de::Error| SettingsError::Value {
-            origin: layer.origin.clone(),
-            key: layer.name(),
-            reason: error.message().to_owned(),
-        })?;
+        settings = table.clone().try_into().map_err(|error| layer.refusal(&error))?;
         origins.insert(layer.name(), layer.origin);
     }
     match settings.conflict() {
@@ -114,7 +124,8 @@ pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
 /// # Errors
 /// [`SettingsError::Unreadable`] and [`SettingsError::Syntax`].
 pub fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
-    let text = read(path)?;
+    let unreadable = |error: io::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
+    let text = read(path).map_err(unreadable)?;
     let origin = |at: usize| Origin::File { path: path.to_owned(), line: line_of(&text, at) };
     let syntax = |error: toml::de::Error| SettingsError::Syntax {
         origin: origin(error.span().map_or(0, |span| span.start)),
@@ -145,22 +156,38 @@ pub fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
 /// The variables of `environment` that are settings.
 ///
 /// # Errors
-/// [`SettingsError::Unreadable`] for the file of a `_FILE` variable, [`SettingsError::Value`] for a `PORT`
-/// that is none.
+/// [`SettingsError::Value`] for a `PORT` that is none, for a `_FILE` variable whose file can't be read, and for one that
+/// is set together with the variable that it stands for.
 pub fn environment(environment: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Override>, SettingsError> {
     let mut variables: Vec<_> = environment.into_iter().collect();
-    // The order of an environment is anyone's guess. `KEY_FILE` sorts behind, and so goes over, `KEY`.
+    // The order of an environment is anyone's guess.
     variables.sort();
     let mut overrides = Vec::new();
     if let Some((_, port)) = variables.iter().find(|(name, value)| name == "PORT" && !value.is_empty()) {
         overrides.push(platform_port(port)?);
     }
+    let mut set = HashMap::new();
     for (name, value) in variables {
         if let Some((section, key)) = name.strip_prefix("BYTEFIT_").and_then(|name| name.split_once("__")) {
-            overrides.push(variable(&name, section, key, value)?);
+            let value = variable(&name, section, key, value)?;
+            check_set_once(&mut set, &value, &name)?;
+            overrides.push(value);
         }
     }
     Ok(overrides)
+}
+
+/// Of `NAME` and `NAME_FILE` neither goes over the other: one of them is there by mistake.
+fn check_set_once(set: &mut HashMap<String, String>, value: &Override, name: &str) -> Result<(), SettingsError> {
+    let key = value.name();
+    match set.insert(key.clone(), name.to_owned()) {
+        None => Ok(()),
+        Some(other) => Err(SettingsError::Value {
+            origin: value.origin.clone(),
+            key,
+            reason: format!("{} sets it too: set one of the two", excerpt(&other)),
+        }),
+    }
 }
 
 /// `PORT`, as platforms set it: they expect a listener on every address.
@@ -168,7 +195,7 @@ fn platform_port(port: &str) -> Result<Override, SettingsError> {
     let origin = Origin::Variable("PORT".to_owned());
     let key = "server.listen".to_owned();
     let Ok(port) = port.parse::<u16>() else {
-        return Err(SettingsError::Value { origin, key, reason: format!("{port:?} is not a port") });
+        return Err(SettingsError::Value { origin, key, reason: format!("{} is not a port", quoted(port)) });
     };
     let value = Value::String(format!("0.0.0.0:{port}"));
     Ok(Override { origin, section: "server".to_owned(), key: Some("listen".to_owned()), value })
@@ -176,11 +203,20 @@ fn platform_port(port: &str) -> Result<Override, SettingsError> {
 
 fn variable(name: &str, section: &str, key: &str, value: String) -> Result<Override, SettingsError> {
     let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
-    let (key, value) = match key.strip_suffix("_file") {
-        Some(key) => (key.to_owned(), read(Path::new(&value))?.trim_end().to_owned()),
-        None => (key, value),
+    let origin = Origin::Variable(name.to_owned());
+    let Some(key) = key.strip_suffix("_file") else {
+        return Ok(Override { origin, section, key: Some(key), value: typed(value) });
     };
-    Ok(Override { origin: Origin::Variable(name.to_owned()), section, key: Some(key), value: typed(value) })
+    match read(Path::new(&value)) {
+        Ok(text) => {
+            Ok(Override { origin, section, key: Some(key.to_owned()), value: typed(text.trim_end().to_owned()) })
+        }
+        // Whoever puts the value itself there shall not find it in a log.
+        Err(error) => {
+            let reason = format!("{}: {error}", excerpt(&value));
+            Err(SettingsError::Value { origin, key: format!("{section}.{key}"), reason })
+        }
+    }
 }
 
 /// The values of the command line's flags.
@@ -199,9 +235,14 @@ fn typed(text: String) -> Value {
     number.or_else(|_| text.parse().map(Value::Boolean)).unwrap_or(Value::String(text))
 }
 
-fn read(path: &Path) -> Result<String, SettingsError> {
-    fs::read_to_string(path)
-        .map_err(|error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() })
+/// The text at `path`, which may lead to something without an end.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_TEXT_BYTES {
+        return Err(io::Error::other(format!("more than {MAX_TEXT_BYTES} bytes")));
+    }
+    Ok(text)
 }
 
 /// The line, from 1 on, that holds the byte at `at`.

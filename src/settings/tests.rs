@@ -142,6 +142,15 @@ fn a_bad_value_is_named_with_its_file_and_line() {
         ("[log]\nformat = \"xml\"\n", [":2: log.format: ", "xml"]),
         ("[log]\nlevel = \"loud\"\n", [":2: log.level: ", "loud"]),
         ("[log]\nlevel = \"info,bytefit=loud\"\n", [":2: log.level: ", "loud"]),
+        ("[engine]\nthreads = 20000\n", [":2: engine.threads: ", "20000 is more than 1024"]),
+        ("[engine]\nqueue_slots = 2000000\n", [":2: engine.queue_slots: ", "more than 1048576"]),
+        ("[server]\nmax_connections = 9000000000000000000\n", [":2: server.max_connections: ", "more than 1048576"]),
+        (
+            "[engine]\nmemory = \"1KB\"\n",
+            [":2: engine.memory: ", "1KB is less than one body and one small picture take: at least 78MiB"],
+        ),
+        ("[server]\nmax_body = \"1MB\"\n[engine]\nmemory = \"21MiB\"\n", [":4: engine.memory: ", "at least 22MiB"]),
+        ("[cache]\nttl = \"2000y\"\n", [":2: cache.ttl: ", "\"2000y\" is more than a year"]),
         ("\n[limits]\nmax_pixels = 0\n", [":3: limits.max_pixels: ", "at least 1"]),
         ("[fit]\n\nmax_deadline = \"1s\"\n", [":3: fit.max_deadline: ", "longer than max_deadline 1s"]),
         ("[fit]\n\ndeadline = \"2m\"\n", [":3: fit.deadline: ", "2m is longer than max_deadline 1m"]),
@@ -160,6 +169,16 @@ fn what_is_not_toml_is_named_with_its_line() {
 fn a_missing_file_is_named() {
     let result = Settings::load(Some(Path::new("/nowhere/bytefit.toml")), [], &Flags::default());
     assert_refused(result, &["/nowhere/bytefit.toml: "]);
+}
+
+#[test]
+fn a_file_without_an_end_is_not_read_to_it() {
+    assert_refused(
+        Settings::load(Some(Path::new("/dev/zero")), [], &Flags::default()),
+        &["/dev/zero: more than 1048576"],
+    );
+    let secret = from_environment(&[("BYTEFIT_CACHE__CAPACITY_FILE", "/dev/zero")]);
+    assert_refused(secret, &["BYTEFIT_CACHE__CAPACITY_FILE: cache.capacity: /dev/zero: more than 1048576"]);
 }
 
 #[test]
@@ -217,6 +236,64 @@ fn a_value_may_stand_in_a_file() {
 }
 
 #[test]
+fn a_value_and_its_file_are_not_both_set() {
+    let secret = file("32MiB\n");
+    let path = secret.path().to_str().unwrap();
+    for name in ["BYTEFIT_CACHE__CAPACITY", "BYTEFIT_CACHE__capacity"] {
+        let both = from_environment(&[(name, "1GiB"), ("BYTEFIT_CACHE__CAPACITY_FILE", path)]);
+        assert_refused(both, &["cache.capacity", "BYTEFIT_CACHE__CAPACITY_FILE", name, "set one of the two"]);
+    }
+}
+
+#[test]
+fn addresses_are_written_as_people_write_them() {
+    for (text, address) in [
+        (":8081", "0.0.0.0:8081"),
+        ("localhost:8081", "127.0.0.1:8081"),
+        ("LOCALHOST:0", "127.0.0.1:0"),
+        ("[::1]:8081", "[::1]:8081"),
+    ] {
+        let flags = Flags { listen: Some(text.to_owned()) };
+        let settings = Settings::load(None, [], &flags).unwrap();
+        assert_eq!(settings.server.listen.to_string(), address, "{text}");
+        assert_eq!(from_file(&settings.to_toml()), Ok(settings));
+    }
+    for text in ["", ":", "localhost", ":http", "localhost:65536", "::1:80", "example.org:80", "127.0.0.1"] {
+        let flags = Flags { listen: Some(text.to_owned()) };
+        assert_refused(Settings::load(None, [], &flags), &["--listen: server.listen: ", "is no socket address"]);
+    }
+}
+
+#[test]
+fn formats_go_by_their_usual_names() {
+    let settings = from_environment(&[("BYTEFIT_FIT__FORMATS", "WEBP,jpg")]).unwrap();
+    assert_eq!(settings.fit.formats, [Format::Webp, Format::Jpeg]);
+}
+
+#[test]
+fn a_long_value_is_not_repeated_whole() {
+    let long = "x".repeat(7000);
+    for key in
+        Settings::default().to_toml().parse::<toml::Table>().unwrap().iter().flat_map(|(section, keys)| {
+            keys.as_table().unwrap().keys().map(move |key| format!("BYTEFIT_{section}__{key}"))
+        })
+    {
+        let message = from_environment(&[(&key, &long)]).unwrap_err().to_string();
+        assert!(message.len() < 500, "{key}: {} bytes: {message:.500}", message.len());
+    }
+    for name in
+        [format!("BYTEFIT_SERVER__{long}"), format!("BYTEFIT_{long}__KEY"), "BYTEFIT_LOG__LEVEL_FILE".to_owned()]
+    {
+        let message = from_environment(&[(&name, &long)]).unwrap_err().to_string();
+        assert!(message.len() < 800, "{} bytes: {message:.500}", message.len());
+    }
+    assert!(from_environment(&[("PORT", &long)]).unwrap_err().to_string().len() < 200);
+    for text in [format!("[{long}]\na = 1\n"), format!("{long} = 1\n"), format!("[server]\n{long} = 1\n")] {
+        assert!(from_file(&text).unwrap_err().to_string().len() < 800);
+    }
+}
+
+#[test]
 fn what_is_printed_is_what_is_read() {
     let settings = from_environment(&[
         ("BYTEFIT_CACHE__CAPACITY", "1234567"),
@@ -234,14 +311,14 @@ fn what_is_printed_is_what_is_read() {
 fn rooms_get_what_was_set() {
     let settings = from_environment(&[
         ("BYTEFIT_ENGINE__THREADS", "3"),
-        ("BYTEFIT_ENGINE__MEMORY", "1500KB"),
+        ("BYTEFIT_ENGINE__MEMORY", "1500MB"),
         ("BYTEFIT_LIMITS__MAX_PIXELS", "5"),
         ("BYTEFIT_LIMITS__MAX_TARGET", "1KB"),
         ("BYTEFIT_FIT__DEADLINE", "1s"),
     ])
     .unwrap();
     let engine = settings.engine_config();
-    assert_eq!((engine.threads, engine.memory_mib, engine.limits.max_pixels), (3, 2, 5));
+    assert_eq!((engine.threads, engine.memory_mib, engine.limits.max_pixels), (3, 1431, 5));
     let defaults = settings.defaults();
     assert_eq!((defaults.max_target, defaults.deadline), (1000, Duration::from_secs(1)));
 }
