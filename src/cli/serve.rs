@@ -17,7 +17,7 @@ pub struct Arguments {
     /// TOML file of settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Address and port to listen on
+    /// Address and port to listen on: 127.0.0.1:8080, localhost:8080, or :8080 for every address
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
 }
