@@ -40,6 +40,14 @@ async fn what_cannot_be_written_is_not_acceptable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn any_application_type_is_the_report() {
+    let house = House::open().await;
+    let answer = house.ask(Request::compress("target=12KB", &small()).header("accept", "application/*")).await;
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
+    assert!(answer.json()["output"]["bytes"].as_u64().unwrap() <= 12_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_accept_and_any_accept_are_the_same_request() {
     let house = House::open().await;
     let picture = small();

@@ -39,19 +39,20 @@ impl Accept {
         formats
     }
 
-    /// Whether the report is asked for instead of the image: application/json is named and weighs more
+    /// Whether the report is asked for instead of the image: application/json, or application/* for it, weighs more
     /// than every image type that is named, or as much and stands before them.
     pub fn wants_report(&self) -> bool {
-        let Some(json) = self.weight("application/json").filter(|weight| *weight > 0.0) else { return false };
-        let image = self.ranges.iter().filter(|(range, _)| range.starts_with("image/"));
-        let heaviest = image.map(|(_, weight)| *weight).fold(0.0, f32::max);
-        json > heaviest || (json == heaviest && self.names_json_first(heaviest))
+        let Some((json_at, json)) = self.json().filter(|(_, weight)| *weight > 0.0) else { return false };
+        let mut images = self.ranges.iter().enumerate().filter(|(_, (range, _))| range.starts_with("image/"));
+        images.all(|(at, (_, image))| json > *image || (json == *image && json_at < at))
     }
 
-    fn names_json_first(&self, weight: f32) -> bool {
-        let at_weight = self.ranges.iter().filter(|(_, found)| *found == weight);
-        let mut candidates = at_weight.filter(|(range, _)| range == "application/json" || range.starts_with("image/"));
-        candidates.next().is_some_and(|(range, _)| range == "application/json")
+    /// Where the range that covers application/json stands, and its weight.
+    fn json(&self) -> Option<(usize, f32)> {
+        ["application/json", "application/*"].iter().find_map(|wanted| {
+            let at = self.ranges.iter().position(|(range, _)| range == wanted)?;
+            Some((at, self.ranges[at].1))
+        })
     }
 
     fn wants_nothing_but_the_report(&self) -> bool {
@@ -98,6 +99,9 @@ mod tests {
             ("image/gif", &[]),
             ("application/json", &CONFIGURED),
             ("application/json, image/webp;q=0.5", &[Webp]),
+            ("application/*", &CONFIGURED),
+            ("application/*, image/webp", &[Webp]),
+            ("application/xml", &[]),
             ("application/json, text/plain, */*", &CONFIGURED),
             ("image/webp;q=much", &[Webp]),
             (" , ,image/png", &[Png]),
@@ -126,6 +130,15 @@ mod tests {
             ("application/json;q=0.5, image/webp", false),
             ("application/json, image/*;q=0.9", true),
             ("application/json;q=0", false),
+            ("application/*", true),
+            ("application/*;q=0.5, image/webp", false),
+            ("application/*, image/webp", true),
+            ("image/webp, application/*", false),
+            ("application/json;q=0, application/*", false),
+            ("application/*, application/json;q=0.1, image/webp;q=0.5", false),
+            ("application/xml", false),
+            ("application/json;q=0.5, image/webp;q=0.5, image/png;q=0.1", true),
+            ("image/webp;q=0.1, application/json;q=0.5, image/png;q=0.5", true),
             ("*/*", false),
             ("", false),
         ] {
