@@ -6,6 +6,7 @@
 
 mod contract;
 mod middleware;
+mod redirect;
 mod request;
 pub mod response;
 mod router;

@@ -3,23 +3,28 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 use super::response::problem::{Kind, Problem};
 use super::routes::{self, Route};
-use super::{AppState, middleware};
+use super::{AppState, middleware, redirect};
 
 /// Every route of [`routes::ALL`].
 pub fn router(state: Arc<AppState>) -> Router {
     let router = routes::ALL.iter().fold(Router::new(), |router, route| router.route(route.path, handler(route)));
     router
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "see the Allow header"))
-        .fallback(async || Problem::new(Kind::NotFound, "no such path; /openapi.json lists those there are"))
+        .fallback(async |uri: Uri| redirect::without_slash(&uri).ok_or_else(not_found))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(state.clone(), middleware::observe))
         .with_state(state)
+}
+
+fn not_found() -> Problem {
+    Problem::new(Kind::NotFound, "no such path; /openapi.json lists those there are")
 }
 
 fn handler(route: &Route) -> axum::routing::MethodRouter<Arc<AppState>> {

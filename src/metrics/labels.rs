@@ -30,6 +30,7 @@ named! {
     pub enum Status {
         S200 = "200",
         S304 = "304",
+        S308 = "308",
         S400 = "400",
         S404 = "404",
         S405 = "405",
@@ -91,7 +92,12 @@ impl Status {
 
     /// What `route` answers with: only one that computes answers knows them all, which keeps the table short.
     fn of(route: RouteLabel) -> impl Iterator<Item = Status> {
-        Status::ALL.iter().copied().filter(move |status| route.computes || status.is_answered_everywhere())
+        // A path with a slash too many is none of the routes.
+        let redirects = route == RouteLabel::OTHER;
+        let is_answered = move |status: &Status| {
+            route.computes || status.is_answered_everywhere() || (redirects && *status == Status::S308)
+        };
+        Status::ALL.iter().copied().filter(is_answered)
     }
 
     fn is_answered_everywhere(self) -> bool {

@@ -48,6 +48,17 @@ pub const ALL: &[Route] = &[
     root::ROOT,
 ];
 
+impl Route {
+    /// Whether `path` leads here: segment by segment, a variable stands for any that is not empty.
+    pub fn matches(&self, path: &str) -> bool {
+        let is_variable = |segment: &str| segment.starts_with('{');
+        let agree = |(own, given): (&str, &str)| own == given || (is_variable(own) && !given.is_empty());
+        path != "/"
+            && self.path.split('/').count() == path.split('/').count()
+            && self.path.split('/').zip(path.split('/')).all(agree)
+    }
+}
+
 /// The endpoint at `path`, its variables in braces.
 pub fn find(path: &str) -> Option<&'static Route> {
     ALL.iter().find(|route| route.path == path)
