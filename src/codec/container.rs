@@ -37,6 +37,17 @@ pub fn embed(file: Vec<u8>, format: Format, metadata: &Metadata) -> Vec<u8> {
     }
 }
 
+/// Bytes of `metadata` that [`embed`] writes into a file of `format`, without any framing.
+pub fn embedded_bytes(format: Format, metadata: &Metadata) -> u64 {
+    match format {
+        Format::Jpeg => jpeg::container::embedded_bytes(metadata),
+        Format::Webp | Format::Avif | Format::Png => {
+            [&metadata.exif, &metadata.xmp].into_iter().flatten().map(|block| block.len() as u64).sum()
+        }
+        Format::Gif | Format::Bmp | Format::Tiff => 0,
+    }
+}
+
 /// `file` grown to exactly `size` bytes by means its format allows. Every `size >= file.len()` is reached
 /// for a file that one of our encoders wrote; none when `size` is smaller or the file is not understood.
 pub fn pad(file: Vec<u8>, format: Format, size: u64) -> Option<Vec<u8>> {

@@ -252,8 +252,9 @@ impl<'a> SearchContext<'a> {
             (Err(stopped), _) => stopped,
             (Ok(()), Some(floor)) => {
                 let (bytes, quality) = (floor.len(), floor.kind.quality().map(finish::on_scale));
-                let smallest =
-                    Smallest { bytes, format: floor.format, width: floor.width, height: floor.height, quality };
+                let metadata_bytes = container::embedded_bytes(floor.format, self.metadata);
+                let (format, width, height) = (floor.format, floor.width, floor.height);
+                let smallest = Smallest { bytes, format, width, height, quality, metadata_bytes };
                 JobError::TargetUnreachable { target: self.job.target, smallest, nearest: self.nearest() }
             }
             // Nothing was encoded, and only a stop can be why.

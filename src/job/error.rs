@@ -64,8 +64,21 @@ fn miss(target: u64, smallest: &Smallest, nearest: Option<Nearest>) -> String {
         Some(Nearest { bytes, tolerance }) => {
             format!("no setting lands within {tolerance} bytes of {target}: the nearest has {bytes} bytes")
         }
-        None => format!("no setting reaches {target} bytes: the smallest is {} bytes", smallest.bytes),
+        None => format!(
+            "no setting reaches {target} bytes: the smallest is {} bytes{}",
+            smallest.bytes,
+            metadata_share(target, smallest)
+        ),
     }
+}
+
+/// What to say where the picture alone would fit.
+fn metadata_share(target: u64, smallest: &Smallest) -> String {
+    let metadata = smallest.metadata_bytes;
+    if metadata == 0 || smallest.bytes.saturating_sub(metadata) > target {
+        return String::new();
+    }
+    format!(", of which {metadata} bytes are metadata; metadata=strip would save them")
 }
 
 /// The smallest answer that a failed search could reach.
@@ -76,6 +89,8 @@ pub struct Smallest {
     pub width: u32,
     pub height: u32,
     pub quality: Option<f64>,
+    /// Bytes of them that hold metadata which the job keeps.
+    pub metadata_bytes: u64,
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytefit::codec::limits::SizeLimit;
-use bytefit::codec::{DecodeError, EncodeError, Format, Limits};
+use bytefit::codec::{DecodeError, EncodeError, Format, Limits, Metadata, MetadataPolicy, container};
 use bytefit::job::{Formats, JobError, Stop};
 
 use super::drawn::{Content, file};
@@ -75,4 +75,28 @@ fn keeping_a_format_that_is_only_read_is_refused() {
     assert!(run(&job, gif).is_ok());
     job.formats = Formats::Keep;
     assert_eq!(run(&job, gif).unwrap_err(), JobError::KeepUnwritable(Format::Gif));
+}
+
+#[test]
+fn a_refusal_says_when_metadata_is_what_does_not_fit() {
+    let photo = file(Content::Photo, 64, 48);
+    let mut exif = b"II*\0\x08\0\0\0\x01\0\x3B\x01\x02\0".to_vec();
+    exif.extend(60_000u32.to_le_bytes());
+    exif.extend(26u32.to_le_bytes());
+    exif.extend([0; 4]);
+    exif.extend([b'A'; 60_000]);
+    let input = container::embed(photo, Format::Png, &Metadata { exif: Some(exif), xmp: None });
+    for format in Format::OUTPUT {
+        let mut job = job(format, 20_000);
+        job.metadata = MetadataPolicy::Keep;
+        let error = run(&job, &input).unwrap_err();
+        let JobError::TargetUnreachable { smallest, .. } = &error else { panic!("{format:?}: {error}") };
+        assert!((60_000..60_100).contains(&smallest.metadata_bytes), "{format:?}: {smallest:?}");
+        let said = format!("of which {} bytes are metadata; metadata=strip would save them", smallest.metadata_bytes);
+        assert!(error.to_string().ends_with(&said), "{error}");
+        job.metadata = MetadataPolicy::Strip;
+        assert!(run(&job, &input).unwrap().bytes.len() <= 20_000, "{format:?}");
+        job.target = 30;
+        assert!(!run(&job, &input).unwrap_err().to_string().contains("metadata"), "{format:?}");
+    }
 }

@@ -67,15 +67,25 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
 /// The file with EXIF and XMP, each in one APP1 segment; what is too large for a segment is left out.
 pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     let mut segments = Vec::new();
-    for (name, block) in [(EXIF, &metadata.exif), (XMP, &metadata.xmp)] {
-        if let Some(block) = block.as_ref().filter(|block| name.len() + block.len() <= MAX_PAYLOAD) {
-            push_segment(&mut segments, APP1, &[name, block]);
-        }
+    for (name, block) in blocks_with_room(metadata) {
+        push_segment(&mut segments, APP1, &[name, block]);
     }
     if let Some(at) = position_after(&file, |segment| segment.payload.starts_with(JFIF)) {
         file.splice(at..at, segments);
     }
     file
+}
+
+/// Bytes of `metadata` that [`embed`] writes, without the heads of segments.
+pub fn embedded_bytes(metadata: &Metadata) -> u64 {
+    blocks_with_room(metadata).map(|(_, block)| block.len() as u64).sum()
+}
+
+/// What has room in one segment, with the name that it starts with.
+fn blocks_with_room(metadata: &Metadata) -> impl Iterator<Item = (&'static [u8], &[u8])> {
+    let blocks = [(EXIF, metadata.exif.as_deref()), (XMP, metadata.xmp.as_deref())];
+    let blocks = blocks.into_iter().filter_map(|(name, block)| Some((name, block?)));
+    blocks.filter(|(name, block)| name.len() + block.len() <= MAX_PAYLOAD)
 }
 
 /// The file grown by `extra` bytes: comments (COM), or what is too small for one as fill bytes, of which "any

@@ -76,15 +76,21 @@ impl Problem {
         self.cause.as_deref()
     }
 
+    /// The members of its body, but for the id of a request.
+    pub fn members(&self) -> Map<String, Value> {
+        let mut members = Map::new();
+        members.insert("type".to_owned(), self.kind.type_uri().into());
+        members.insert("title".to_owned(), self.kind.title().into());
+        members.insert("status".to_owned(), self.kind.status().as_u16().into());
+        members.insert("detail".to_owned(), self.detail.clone().into());
+        members.insert("code".to_owned(), self.kind.code().into());
+        members.extend(self.members.clone());
+        members
+    }
+
     /// The answer, whole.
     pub fn render(&self, id: &RequestId) -> http::Response<Bytes> {
-        let mut body = Map::new();
-        body.insert("type".to_owned(), self.kind.type_uri().into());
-        body.insert("title".to_owned(), self.kind.title().into());
-        body.insert("status".to_owned(), self.kind.status().as_u16().into());
-        body.insert("detail".to_owned(), self.detail.clone().into());
-        body.insert("code".to_owned(), self.kind.code().into());
-        body.extend(self.members.clone());
+        let mut body = self.members();
         body.insert("request_id".to_owned(), id.as_str().into());
         let mut response = http::Response::new(Bytes::from(Value::Object(body).to_string()));
         *response.status_mut() = self.kind.status();
@@ -203,6 +209,10 @@ impl From<&JobError> for Problem {
                     .with("target", *target)
                     .with("smallest_bytes", smallest.bytes)
                     .with("smallest_settings", settings(smallest));
+                let problem = match smallest.metadata_bytes {
+                    0 => problem,
+                    bytes => problem.with("metadata_bytes", bytes),
+                };
                 match nearest {
                     Some(nearest) => problem.with("nearest_bytes", nearest.bytes),
                     None => problem,
@@ -272,7 +282,8 @@ mod tests {
 
     #[test]
     fn facts_stand_beside_the_standard_members() {
-        let smallest = Smallest { bytes: 3120, format: Format::Webp, width: 64, height: 48, quality: Some(1.0) };
+        let (format, quality, metadata_bytes) = (Format::Webp, Some(1.0), 3050);
+        let smallest = Smallest { bytes: 3120, format, width: 64, height: 48, quality, metadata_bytes };
         let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest, nearest: None });
         let response = problem.render(&RequestId::generate());
         assert_eq!(response.status(), 422);
@@ -283,6 +294,7 @@ mod tests {
         assert_eq!(body["status"], 422);
         assert_eq!(body["smallest_bytes"], 3120);
         assert_eq!(body["smallest_settings"]["width"], 64);
+        assert_eq!(body["metadata_bytes"], 3050);
         assert!(body["request_id"].is_string());
     }
 
