@@ -1,6 +1,6 @@
 //! `bytefit fit`: the same core without HTTP, over many files at once.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,25 +9,29 @@ use clap::{ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rayon::prelude::*;
 
+use super::failure::Failure;
 use super::output::Output;
-use super::{BAD_USAGE, FAILED, environment, fail};
-use crate::codec::Limits;
-use crate::http::response::report;
+use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
+use crate::codec::{Format, Limits};
 use crate::job::{self, Answer, Job, Stop};
-use crate::panics::{self, Panicked};
+use crate::panics;
 use crate::params::{self, PARAMETERS};
-use crate::settings::{Flags, Settings};
+use crate::settings::{Flags, Settings, SettingsError};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Files to fit
+    /// Files to fit; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where the answer goes: a file, a directory, or - for standard output [default: NAME.fit.EXTENSION
-    /// beside each input]
+    /// Where the answer goes: a file, whose extension chooses the format where --format does not; a directory (made
+    /// where it ends in /); or - for standard output [default: NAME.fit.EXTENSION beside each input, standard output
+    /// for standard input]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
-    /// One JSON report a file instead of a line of text
+    /// Write over files that are there already, but never over an input
+    #[arg(long)]
+    force: bool,
+    /// One JSON object a file, the report or the problem, instead of a line of text
     #[arg(long)]
     json: bool,
     /// TOML file of settings that differ from the defaults
@@ -71,24 +75,15 @@ impl clap::FromArgMatches for Parameters {
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
-    let settings = match Settings::load(arguments.config.as_deref(), environment(), &Flags::default()) {
-        Ok(settings) => settings,
-        Err(error) => return fail(BAD_USAGE, &error),
-    };
-    let job = match params::parse(&arguments.parameters.0, &settings.defaults()) {
-        Ok(request) => request.job,
-        Err(error) => return fail(BAD_USAGE, &format!("--{error}")),
-    };
-    let output = match Output::new(&arguments.files, arguments.output.as_deref()) {
-        Ok(output) => output,
+    let task = match Task::new(&arguments) {
+        Ok(task) => task,
         Err(reason) => return fail(BAD_USAGE, &reason),
     };
-    let limits = settings.engine_config().limits;
     let progress = progress(&arguments);
     let failures = arguments.files.par_iter().filter(|file| {
-        let fitted = fit(file, &job, &limits, &output);
+        let fitted = task.fit(file);
         progress.inc(1);
-        progress.suspend(|| print(file, fitted, arguments.json, &output))
+        progress.suspend(|| lines::print(file, &fitted, arguments.json, &task.output))
     });
     let failures = failures.count();
     progress.finish_and_clear();
@@ -104,69 +99,52 @@ fn progress(arguments: &Arguments) -> ProgressBar {
 }
 
 /// One file fitted and written: the answer, where it went, and how long it took.
-struct Fitted {
-    answer: Answer,
-    written: PathBuf,
-    milliseconds: u128,
+pub struct Fitted {
+    pub answer: Answer,
+    pub written: PathBuf,
+    pub milliseconds: u128,
 }
 
-fn fit(file: &Path, job: &Job, limits: &Limits, output: &Output) -> Result<Fitted, String> {
-    let started = Instant::now();
-    let input = std::fs::read(file).map_err(|error| error.to_string())?;
-    let stop = Stop::at(started + job.deadline);
-    let answer = panics::caught(|| job::run(job, &input, limits, &stop))
-        .map_err(|Panicked(message)| format!("the codec panicked: {message}"))?
-        .map_err(|error| error.to_string())?;
-    let written = output.write(file, &answer)?;
-    Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })
+/// What is done to every file.
+struct Task {
+    job: Job,
+    limits: Limits,
+    /// Bytes that an input may have.
+    max_input_bytes: u64,
+    output: Output,
 }
 
-/// Prints what became of `file`, and tells whether it failed.
-fn print(file: &Path, fitted: Result<Fitted, String>, json: bool, output: &Output) -> bool {
-    let fitted = match fitted {
-        Ok(fitted) => fitted,
-        Err(reason) => {
-            eprintln!("bytefit: {}: {reason}", file.display());
-            return true;
-        }
-    };
-    let line = if json { json_line(file, &fitted) } else { text_line(file, &fitted) };
-    // Standard output may hold the picture itself, or lead to a reader that has gone.
-    let _ =
-        if output.is_stdout() { writeln!(std::io::stderr(), "{line}") } else { writeln!(std::io::stdout(), "{line}") };
-    let report = &fitted.answer.report;
-    let missed = report.outcome == job::Outcome::Missed;
-    if missed {
-        eprintln!(
-            "bytefit: {}: missed {} bytes: the smallest is {}",
-            file.display(),
-            report.target,
-            report.output.bytes
-        );
+impl Task {
+    /// The task that was asked for; the reason why there is none is for a person.
+    fn new(arguments: &Arguments) -> Result<Task, String> {
+        let words = |error: SettingsError| error.to_string();
+        let settings = Settings::load(arguments.config.as_deref(), environment(), &Flags::default()).map_err(words)?;
+        let output = Output::new(&arguments.files, arguments.output.as_deref(), arguments.force)?;
+        let parameters = arguments.parameters.with_format(output.named_format());
+        let request = params::parse(&parameters, &settings.defaults()).map_err(|error| format!("--{error}"))?;
+        output.make_directory()?;
+        let (limits, max_input_bytes) = (settings.engine_config().limits, settings.server.max_body);
+        Ok(Task { job: request.job, limits, max_input_bytes, output })
     }
-    missed
+
+    fn fit(&self, file: &Path) -> Result<Fitted, Failure> {
+        let input = input::read(file, self.max_input_bytes)?;
+        let started = Instant::now();
+        let stop = Stop::at(started + self.job.deadline);
+        let answer = panics::caught(|| job::run(&self.job, &input, &self.limits, &stop))??;
+        let written = self.output.write(file, &answer)?;
+        Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })
+    }
 }
 
-fn text_line(file: &Path, fitted: &Fitted) -> String {
-    let report = &fitted.answer.report;
-    let quality =
-        report.quality.map_or_else(|| report.outcome.name().to_owned(), |quality| format!("quality {quality:.1}"));
-    format!(
-        "{}: {} -> {} bytes, {} {}x{}, {quality}, {} ms, {}",
-        file.display(),
-        report.input.bytes,
-        report.output.bytes,
-        report.output.format.name(),
-        report.output.width,
-        report.output.height,
-        fitted.milliseconds,
-        fitted.written.display(),
-    )
-}
-
-fn json_line(file: &Path, fitted: &Fitted) -> String {
-    let mut value = report::of(&fitted.answer.report);
-    value["file"] = file.display().to_string().into();
-    value["written"] = fitted.written.display().to_string().into();
-    value.to_string()
+impl Parameters {
+    /// The pairs, with the format that the name of the output promises where none is asked for.
+    fn with_format(&self, promised: Option<Format>) -> Vec<(String, String)> {
+        let mut pairs = self.0.clone();
+        let is_asked_for = pairs.iter().any(|(name, _)| name == "format");
+        if let Some(format) = promised.filter(|format| format.is_output() && !is_asked_for) {
+            pairs.push(("format".to_owned(), format.name().to_owned()));
+        }
+        pairs
+    }
 }

@@ -1,0 +1,270 @@
+//! The command line as people and scripts call it: the binary itself, in an empty environment and a directory of its own.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use bytefit::codec::{Effort, Format, png, sniff};
+use bytefit::picture::{Layout, Picture};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A directory with pictures in it, where the binary is run.
+struct Desk(TempDir);
+
+impl Desk {
+    /// With pictures of these names.
+    fn with(names: &[&str]) -> Desk {
+        let desk = Desk(tempfile::tempdir().unwrap());
+        let picture = picture();
+        for name in names {
+            fs::write(desk.path(name), &picture).unwrap();
+        }
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn format(&self, name: &str) -> Format {
+        sniff(&fs::read(self.path(name)).unwrap()).unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bytefit"));
+        command.args(arguments).current_dir(self.0.path()).env_clear().stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `fit` with a target of 4 KB.
+    fn fit(&self, arguments: &[&str]) -> Ran {
+        Ran::of(self.command(&["fit", "--target", "4KB"]).args(arguments))
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.command(arguments))
+    }
+
+    fn names(&self) -> Vec<String> {
+        names(self.0.path())
+    }
+}
+
+/// What a command did.
+struct Ran {
+    code: i32,
+    stdout: Vec<u8>,
+    stderr: String,
+}
+
+impl Ran {
+    fn of(command: &mut Command) -> Ran {
+        Ran::from(command.output().unwrap())
+    }
+
+    fn from(Output { status, stdout, stderr }: Output) -> Ran {
+        let stderr = String::from_utf8(stderr).unwrap();
+        Ran { code: status.code().unwrap_or_else(|| panic!("{status}: {stderr}")), stdout, stderr }
+    }
+
+    /// Asserts the exit code and that standard error has these parts.
+    #[track_caller]
+    fn ended(self, code: i32, parts: &[&str]) -> Ran {
+        assert_eq!(self.code, code, "{}", self.stderr);
+        for part in parts {
+            assert!(self.stderr.contains(part), "{:?} does not say {part:?}", self.stderr);
+        }
+        self
+    }
+
+    /// A JSON object from each line of standard output.
+    fn objects(&self) -> Vec<Value> {
+        String::from_utf8_lossy(&self.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// A PNG of 64x48 pixels under noise: some 9 KB.
+fn picture() -> Vec<u8> {
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut noise = || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 58) as u8
+    };
+    let pixels = (0..64 * 48 * 3).map(|at: u32| (at / 60) as u8 / 2 + noise()).collect();
+    png::encode::encode_lossless(&Picture::new(64, 48, Layout::Rgb, pixels), Effort::Fast).unwrap()
+}
+
+#[test]
+fn an_input_without_an_end_is_refused_at_the_limit() {
+    let desk = Desk::with(&["a.png"]);
+    let mut command = desk.command(&["fit", "--target", "4KB", "--json", "/dev/zero", "a.png"]);
+    let ran = Ran::of(command.env("BYTEFIT_SERVER__MAX_BODY", "1MB"));
+    let ran = ran.ended(1, &["/dev/zero: more than 1000000 bytes, the limit that server.max_body sets"]);
+    let objects = ran.objects();
+    let refused = objects.iter().find(|object| object["file"] == "/dev/zero").unwrap();
+    assert_eq!((&refused["code"], &refused["limit_bytes"]), (&"body_too_large".into(), &1_000_000.into()));
+    assert!(objects.iter().any(|object| object["written"].as_str().is_some_and(|path| path.starts_with("a.fit."))));
+}
+
+#[test]
+fn standard_input_goes_to_standard_output() {
+    let desk = Desk::with(&["a.png"]);
+    let input = || fs::File::open(desk.path("a.png")).unwrap();
+    let ran = Ran::of(desk.command(&["fit", "--target", "4KB", "--format", "jpeg", "-"]).stdin(input()));
+    let ran = ran.ended(0, &["-: ", " jpeg 64x48"]);
+    assert_eq!(sniff(&ran.stdout), Ok(Format::Jpeg));
+    assert!(ran.stdout.len() <= 4000);
+    let ran = Ran::of(desk.command(&["fit", "--target", "4KB", "-", "-o", "out.webp"]).stdin(input()));
+    ran.ended(0, &[]);
+    assert_eq!(desk.format("out.webp"), Format::Webp);
+    desk.fit(&["-"]).ended(1, &["-: no bytes"]);
+    desk.fit(&["-", "a.png"]).ended(2, &["-o DIR/"]);
+}
+
+#[test]
+fn the_name_of_the_output_chooses_the_format() {
+    let desk = Desk::with(&["a.png"]);
+    for (name, format) in [("a.webp", Format::Webp), ("a.JPG", Format::Jpeg), ("a.avif", Format::Avif)] {
+        let ran = desk.fit(&["a.png", "-o", name]).ended(0, &[]);
+        assert_eq!((desk.format(name), ran.stderr.as_str()), (format, ""), "{name}");
+    }
+    desk.fit(&["a.png", "-o", "b.webp", "--format", "jpeg"])
+        .ended(0, &["warning: b.webp holds jpeg, its name says webp"]);
+    desk.fit(&["a.png", "-o", "b.gif"]).ended(0, &["warning: b.gif holds ", "its name says gif"]);
+}
+
+#[test]
+fn failures_are_objects_too() {
+    let desk = Desk::with(&["a.png"]);
+    fs::write(desk.path("b.png"), "no picture").unwrap();
+    let ran = desk.run(&[
+        "fit",
+        "a.png",
+        "b.png",
+        "c.png",
+        "--target",
+        "40",
+        "--format",
+        "jpeg",
+        "--downscale",
+        "never",
+        "--json",
+    ]);
+    let ran = ran.ended(1, &["a.png: no setting reaches 40 bytes", "b.png: ", "c.png: "]);
+    let objects = ran.objects();
+    let of = |file: &str| objects.iter().find(|object| object["file"] == file).unwrap();
+    assert_eq!((&of("a.png")["code"], &of("a.png")["status"]), (&"target_unreachable".into(), &422.into()));
+    assert!(of("a.png")["smallest_bytes"].as_u64().unwrap() > 40);
+    assert_eq!((&of("b.png")["code"], &of("c.png")["code"]), (&"unsupported_format".into(), &"unreadable".into()));
+    assert!(objects.iter().all(|object| object["detail"].is_string()));
+}
+
+#[test]
+fn a_directory_is_made_where_it_is_named_as_one() {
+    let desk = Desk::with(&["a.png", "b.png"]);
+    desk.fit(&["a.png", "b.png", "-o", "new/deep/", "--format", "webp"]).ended(0, &[]);
+    assert_eq!(names(&desk.path("new/deep")), ["a.webp", "b.webp"]);
+    desk.fit(&["a.png", "b.png", "-o", "other"]).ended(2, &["other is not a directory; other/ is made"]);
+    desk.fit(&["a.png", "-o", "third/", "--quality", "200"]).ended(2, &["--quality"]);
+    desk.fit(&["a.png", "-o", "b.png/"]).ended(2, &["can't make b.png/"]);
+    assert_eq!(desk.names(), ["a.png", "b.png", "new"]);
+}
+
+#[test]
+fn namesakes_are_both_kept() {
+    let desk = Desk::with(&["a.jpg", "a.png"]);
+    desk.fit(&["a.jpg", "a.png", "--format", "webp"]).ended(0, &[]);
+    assert_eq!(desk.names(), ["a.jpg", "a.jpg.fit.webp", "a.png", "a.png.fit.webp"]);
+}
+
+#[test]
+fn a_file_that_is_there_already_is_kept_unless_forced_or_named() {
+    let desk = Desk::with(&["a.png"]);
+    fs::write(desk.path("a.fit.webp"), "somebody else's").unwrap();
+    let ran = desk.fit(&["a.png", "--format", "webp", "--json"]);
+    let ran = ran.ended(1, &["a.png: a.fit.webp is there already; --force writes over it"]);
+    assert_eq!(ran.objects()[0]["code"], "output_exists");
+    assert_eq!(fs::read(desk.path("a.fit.webp")).unwrap(), b"somebody else's");
+    desk.fit(&["a.png", "--format", "webp", "--force"]).ended(0, &[]);
+    assert_eq!(desk.format("a.fit.webp"), Format::Webp);
+    for code in [0, 1] {
+        desk.fit(&["a.png", "--format", "webp", "-o", "new/"]).ended(code, &[]);
+    }
+    for _ in 0..2 {
+        desk.fit(&["a.png", "-o", "named.webp"]).ended(0, &[]);
+    }
+    desk.fit(&["a.png", "-o", "a.png", "--force"]).ended(1, &["a.png is an input, it is never overwritten"]);
+    assert_eq!(desk.names(), ["a.fit.webp", "a.png", "named.webp", "new"]);
+}
+
+#[test]
+fn health_finds_the_server_as_people_name_it() {
+    let desk = Desk::with(&[]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 512];
+            let length = stream.read(&mut request).unwrap();
+            let is_health = request[..length].starts_with(b"GET /health HTTP/1.1\r\n");
+            let status = if is_health { "200 OK" } else { "404 Not Found" };
+            stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).unwrap();
+        }
+    });
+    for url in ["http://localhost:PORT/health", "localhost:PORT/health", "127.0.0.1:PORT", ":PORT"] {
+        desk.run(&["health", &url.replace("PORT", &port.to_string())]).ended(0, &[]);
+    }
+    desk.run(&["health", &format!("localhost:{port}/nothing")]).ended(1, &["answered 404"]);
+    fs::write(desk.path("bytefit.toml"), format!("[server]\nlisten = \":{port}\"\n")).unwrap();
+    desk.run(&["health", "--config", "bytefit.toml"]).ended(0, &[]);
+    // Either refuses on port 80, or has it: what is no port and no address is told otherwise.
+    let ran = desk.run(&["health", "http://[::1]/health"]);
+    assert!(!ran.stderr.contains("invalid") && !ran.stderr.contains("not a port"), "{}", ran.stderr);
+}
+
+#[test]
+fn settings_that_cannot_serve_stop_the_start() {
+    let desk = Desk::with(&[]);
+    for (text, part) in [
+        ("[engine]\nthreads = 20000\n", "bad.toml:2: engine.threads: 20000 is more than 1024"),
+        ("[engine]\nmemory = \"1KB\"\n", "bad.toml:2: engine.memory: 1KB is less than"),
+    ] {
+        fs::write(desk.path("bad.toml"), text).unwrap();
+        desk.run(&["serve", "--listen", "127.0.0.1:0", "--config", "bad.toml"]).ended(2, &[part]);
+    }
+    let mut both = desk.command(&["config"]);
+    both.envs([("BYTEFIT_CACHE__TTL", "1m"), ("BYTEFIT_CACHE__TTL_FILE", "bad.toml")]);
+    Ran::of(&mut both).ended(2, &["BYTEFIT_CACHE__TTL_FILE: cache.ttl: BYTEFIT_CACHE__TTL sets it too"]);
+}
+
+#[test]
+fn a_long_value_is_not_repeated_whole() {
+    let desk = Desk::with(&["a.png"]);
+    let long = "x".repeat(7000);
+    for arguments in [
+        &["fit", "a.png", "--target", &long][..],
+        &["fit", "a.png", "--target", "4KB", "--format", &long],
+        &["fit", "a.png", &format!("--{long}=1")],
+        &["serve", "--listen", &long],
+        &["config", &long],
+        &["health", &long],
+        &[&long],
+    ] {
+        let ran = desk.run(arguments);
+        assert!(ran.code != 0 && ran.stderr.len() < 1000, "{}: {} bytes", arguments[0], ran.stderr.len());
+        assert!(ran.stderr.contains(&"x".repeat(70)), "{}", ran.stderr);
+    }
+}
