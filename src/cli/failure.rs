@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::http::problem::{Kind, Problem};
+use crate::http::response::problem::{Kind, Problem};
 use crate::job::JobError;
 use crate::panics::Panicked;
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::failure::Failure;
 use super::fit::Fitted;
 use super::output::Output;
-use crate::http::report;
+use crate::http::response::report;
 use crate::job::Outcome;
 
 /// Prints what became of `file`, and tells whether it failed.
