@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn an_error_comes_back_as_it_went() {
-        let smallest = Smallest { bytes: 10, format: Format::Webp, width: 3, height: 2, quality: Some(1.5) };
+        let smallest =
+            Smallest { bytes: 10, format: Format::Webp, width: 3, height: 2, quality: Some(1.5), metadata_bytes: 0 };
         let limit = SizeLimit::Pixels(100);
         for error in [
             JobError::Decode(DecodeError::Unsupported { found: Some("HEIC".into()) }),
