@@ -18,7 +18,8 @@ test: tools
 check: tools
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --lib --no-default-features --features ravif -- -D warnings
+	cargo clippy --locked --lib --no-default-features --features libaom -- -D warnings
+	cargo clippy --locked --all-targets --no-default-features --features server,ravif -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 
 # Prints the tables of the README. BYTEFIT_CORPUS=DIRECTORY measures on real pictures.

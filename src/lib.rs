@@ -1,46 +1,69 @@
 //! bytefit: the best-looking picture that has at most so many bytes.
 //!
-//! The rooms, from the street to the cellar; imports go down only, and `tests/architecture.rs`
-//! holds that rule:
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use bytefit::codec::{Format, Limits};
+//! use bytefit::job::{self, Formats, Job, JobError, Stop};
+//!
+//! /// The best-looking JPEG or WebP of `photo` within 80,000 bytes.
+//! fn fit(photo: &[u8]) -> Result<Vec<u8>, JobError> {
+//!     let job = Job::new(80_000, Formats::Among(vec![Format::Jpeg, Format::Webp]));
+//!     let stop = Stop::at(Instant::now() + Duration::from_secs(10));
+//!     Ok(job::run(&job, photo, &Limits::default(), &stop)?.bytes)
+//! }
+//! # assert!(fit(b"no picture").is_err());
+//! ```
+//!
+//! The modules, the top layer first. Imports go down only, and `tests/architecture.rs` holds that rule:
 //!
 //! ```text
-//! main -> cli -> app -> { http, settings, telemetry, sandbox } -> engine -> job -> { codec, fit } -> picture
+//! main -> cli -> app -> { http, settings, telemetry, sandbox } -> engine -> job -> { codec, search } -> picture
 //!                             \______ params ______/                 |
 //!                                                                 metrics
 //! ```
 //!
-//! - [`cli`]: one file a command.
-//! - [`app`]: the composition root, settings to running service.
-//! - [`http`]: the edge: requests in, answers and problems out.
-//! - [`params`]: named text values to a valid [`job::Job`], for HTTP and command line alike.
-//! - [`engine`]: the only room with threads: cache, permits, pool.
-//! - [`metrics`]: the table of metrics.
-//! - [`panics`]: panics caught and put in words.
-//! - [`job`]: one job from bytes to answer, in a straight line.
-//! - [`fit`]: the search for the setting that lands on the target.
-//! - [`codec`]: bytes to pictures and back, one folder a format.
+//! - `cli`: the commands, one file each.
+//! - `app`: builds the running service from its settings.
+//! - `http`: requests in, answers and problems out.
+//! - [`params`]: names and values to a valid [`job::Job`], for HTTP and the command line alike.
+//! - `engine`: cache, queue, memory and threads around the jobs.
+//! - `metrics`: the table of metrics.
+//! - [`panics`]: catches panics and puts them in words.
+//! - [`job`]: one job, from the bytes of a file to its answer.
+//! - [`search`]: finds the encoder setting whose file meets the target.
+//! - [`codec`]: bytes to pictures and back, one folder per format.
 //! - [`picture`]: pixels, orientation, resizing, score.
-//! - [`settings`]: defaults, file, environment and flags in one.
-//! - [`telemetry`]: where log lines go.
-//! - [`sandbox`]: what the serving process gives up before it meets its first client.
+//! - [`stop`], [`byte_size`], [`named`]: deadlines and cancelling, sizes as people write them, enums with names.
+//! - `settings`: defaults, file, environment and flags in one.
+//! - `telemetry`: where log lines go.
+//! - `sandbox`: what the serving process gives up before it meets its first client.
 //!
-//! The core (`picture`, `codec`, `fit`, `job`, `params`) is pure: it knows nothing of HTTP, tokio, the
-//! environment, logs or metrics.
+//! The core (`picture`, `codec`, `search`, `job`, `params`) knows nothing of HTTP, tokio, the environment, logs or metrics.
+//! Without the feature `server` it is all that there is.
 
+#[cfg(feature = "server")]
 pub mod app;
 pub mod byte_size;
+#[cfg(feature = "server")]
 pub mod cli;
 pub mod codec;
+#[cfg(feature = "server")]
 pub mod engine;
+#[cfg(feature = "server")]
 pub mod http;
 pub mod job;
+#[cfg(feature = "server")]
 pub mod metrics;
 pub mod named;
 pub mod panics;
 pub mod params;
 pub mod picture;
+#[cfg(feature = "server")]
 pub mod sandbox;
 pub mod search;
+#[cfg(feature = "server")]
 pub mod settings;
 pub mod stop;
+#[cfg(feature = "server")]
 pub mod telemetry;

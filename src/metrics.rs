@@ -10,10 +10,9 @@ mod table;
 
 use std::time::Duration;
 
-use prometheus::process_collector::ProcessCollector;
-use prometheus::{
-    Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder, core::Collector,
-};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+#[cfg(target_os = "linux")]
+use prometheus::{core::Collector, process_collector::ProcessCollector};
 
 use crate::codec::Format;
 use crate::job::{Outcome, Report};
@@ -98,6 +97,7 @@ impl Metrics {
     /// The same, for these routes too.
     pub fn with_routes(routes: impl IntoIterator<Item = RouteLabel>) -> Metrics {
         let metrics = Metrics::build(NAMESPACE);
+        #[cfg(target_os = "linux")]
         metrics
             .registry
             .register(Box::new(ProcessCollector::for_self()))
@@ -256,12 +256,19 @@ impl Metrics {
         })
     }
 
-    /// Resident memory of this process in bytes; none where the system does not tell.
+    /// Resident memory of this process in bytes; `None` where the system does not tell.
+    #[cfg(target_os = "linux")]
     pub fn resident_bytes(&self) -> Option<u64> {
         let families = ProcessCollector::for_self().collect();
         let rss = families.iter().find(|family| family.name() == "process_resident_memory_bytes")?;
         let bytes = rss.get_metric().first()?.get_gauge().get_value();
         (bytes > 0.0).then_some(bytes as u64)
+    }
+
+    /// Resident memory of this process in bytes; `None` where the system does not tell.
+    #[cfg(not(target_os = "linux"))]
+    pub fn resident_bytes(&self) -> Option<u64> {
+        None
     }
 
     /// The whole table in Prometheus' text format 0.0.4.

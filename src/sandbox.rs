@@ -1,17 +1,18 @@
 //! What the serving process gives up before it meets its first client: writing files, starting programs, opening
-//! connections of its own. A hole in a codec then leads nowhere. Must not know what the process does.
+//! connections of its own. A hole in a codec then leads nowhere.
 //!
 //! Two locks of Linux, each where the kernel has it: Landlock takes rights over files and outgoing connections,
 //! seccomp takes system calls. Both hold for every thread that is started later, for good.
 
+#[cfg(target_os = "linux")]
 mod filter;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
 mod server;
 
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, RestrictionStatus, Ruleset, RulesetAttr, RulesetError,
-    RulesetStatus, Scope,
-};
-use seccompiler::BackendError;
+#[cfg(target_os = "linux")]
+pub use linux::{SandboxError, enter};
 
 /// How much of the sandbox holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,17 +29,6 @@ pub enum Hold {
     Partial,
     /// The kernel does not have it.
     None,
-}
-
-/// Why the sandbox could not be put up, on a kernel that has what it takes.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    #[error("landlock: {0}")]
-    Landlock(#[from] RulesetError),
-    #[error("seccomp: {0}")]
-    Filter(#[from] BackendError),
-    #[error("seccomp: {0}")]
-    Seccomp(#[from] seccompiler::Error),
 }
 
 impl Hold {
@@ -59,31 +49,11 @@ impl Sandbox {
     }
 }
 
-/// Puts up the sandbox around this thread and all that it will start. Files that are open stay so.
+/// There is no sandbox to put up on this system.
 ///
 /// # Errors
-/// [`SandboxError`].
-pub fn enter() -> Result<Sandbox, SandboxError> {
-    let landlock = take_rights()?;
-    let seccomp = filter::apply(&server::CALLS)?;
-    Ok(Sandbox { landlock, seccomp })
-}
-
-/// Landlock: no file is written, made, removed or executed; no TCP connection is opened; no signal is sent to, and no
-/// abstract socket reached of, a process outside.
-fn take_rights() -> Result<Hold, RulesetError> {
-    // The rights that Linux 6.12 knows; an older kernel takes those that it has.
-    let abi = ABI::V6;
-    let RestrictionStatus { ruleset, .. } = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_write(abi) | AccessFs::Execute)?
-        .handle_access(AccessNet::ConnectTcp)?
-        .scope(Scope::from_all(abi))?
-        .create()?
-        .restrict_self()?;
-    Ok(match ruleset {
-        RulesetStatus::FullyEnforced => Hold::Full,
-        RulesetStatus::PartiallyEnforced => Hold::Partial,
-        RulesetStatus::NotEnforced => Hold::None,
-    })
+/// Never.
+#[cfg(not(target_os = "linux"))]
+pub fn enter() -> Result<Sandbox, std::convert::Infallible> {
+    Ok(Sandbox { landlock: Hold::None, seccomp: Hold::None })
 }

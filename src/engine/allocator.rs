@@ -5,6 +5,7 @@
 ///
 /// After jobs of 4 megapixels on two threads, a process that needed 150 MB held 300.
 pub fn release_free_memory() {
+    #[cfg(not(target_env = "msvc"))]
     // SAFETY: a command of jemalloc that takes no arguments and may be called at any time (its manual, MALLCTL
     // NAMESPACE); 4096 is MALLCTL_ARENAS_ALL. Where another allocator is in place, jemalloc has nothing to give.
     unsafe {
