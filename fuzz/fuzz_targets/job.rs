@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
         Err(JobError::OverTarget { .. } | JobError::Encode(EncodeError::Failed { .. }) | JobError::Cancelled) => {
             panic!("a bug by its own account: {job:?}")
         }
-        Err(JobError::TargetUnreachable { target, smallest }) if !matches!(job.mode, Mode::Close { .. }) => {
+        Err(JobError::TargetUnreachable { target, smallest, .. }) if !matches!(job.mode, Mode::Close { .. }) => {
             assert!(smallest.bytes > target, "{smallest:?}, {job:?}");
         }
         Err(error) => assert!(!error.to_string().is_empty()),
