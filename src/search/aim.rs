@@ -7,8 +7,8 @@ pub struct Aim {
     pub cap: u64,
     /// Bytes that are best: the cap itself, or a size below it that the answer may fall to either side of.
     pub best: u64,
-    /// Bytes below which nothing is an answer.
-    pub least: u64,
+    /// Whether the size nearest to the best is wanted: then the search goes on until it has seen the states beside it.
+    pub is_for_nearest: bool,
     /// Bytes from which on the search is content, up to the cap.
     pub good_enough: u64,
     /// Where between those and the cap it steers, 0 to 1.
@@ -26,7 +26,7 @@ impl Aim {
         Aim {
             cap,
             best: cap,
-            least: 0,
+            is_for_nearest: false,
             good_enough,
             position: POSITION,
             loss_per_encode: 0.03,
@@ -34,11 +34,17 @@ impl Aim {
         }
     }
 
-    /// As near to `target` as can be, at most `tolerance` bytes to either side, content within a tenth of that.
+    /// As near to `target` as can be, at most `tolerance` bytes above it.
     pub fn around(target: u64, tolerance: u64) -> Aim {
-        let good_enough = target.saturating_sub(tolerance / 10);
-        let (least, cap) = (target.saturating_sub(tolerance), target.saturating_add(tolerance));
-        Aim { cap, best: target, least, good_enough, position: 0.5, loss_per_encode: 0.0, max_encodes: MAX_ENCODES }
+        Aim {
+            cap: target.saturating_add(tolerance),
+            best: target,
+            is_for_nearest: true,
+            good_enough: target,
+            position: 0.5,
+            loss_per_encode: 0.0,
+            max_encodes: MAX_ENCODES,
+        }
     }
 
     /// The same, content with this share of the cap, and steered so far up from there.
@@ -49,8 +55,8 @@ impl Aim {
     /// The same for a part of the picture, of this share of its pixels.
     pub fn for_share(&self, share: f64) -> Aim {
         let part = |bytes: u64| (bytes as f64 * share) as u64;
-        let [cap, best, least, good_enough] = [self.cap, self.best, self.least, self.good_enough].map(part);
-        Aim { cap, best, least, good_enough, ..*self }
+        let [cap, best, content] = [self.cap, self.best, self.good_enough].map(part);
+        Aim { cap, best, good_enough, ..*self }
     }
 
     /// ln(bytes) to steer at after `encodes`, among those that it is content with. Where two encodes have missed the states

@@ -71,7 +71,8 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
         found.at_finest = bracket.fits == Some(bracket.finest);
         found.unreachable = bracket.over == Some(bracket.coarsest);
         let encodes = found.trace.len() as u32;
-        if found.is_good_enough(aim) || found.at_finest || found.unreachable || bracket.is_narrow() {
+        let is_narrow = bracket.is_narrow() && !aim.is_for_nearest;
+        if found.is_good_enough(aim) || found.at_finest || found.unreachable || is_narrow {
             return Ok(found);
         }
         let goal = aim.ln_goal(found.trace.len());
@@ -87,7 +88,7 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
             } else {
                 bracket.middle()
             };
-            let is_settled = by_model && found.is_best_at(suggestion) && found.has_answer(aim);
+            let is_settled = by_model && found.is_best_at(suggestion) && !aim.is_for_nearest;
             if is_settled { None } else { bracket.untried(encoder, suggestion) }
         };
         let Some(state) = state else { return Ok(found) };
@@ -103,10 +104,6 @@ impl Found {
     fn is_good_enough(&self, aim: &Aim) -> bool {
         let good_enough = |best: &Attempt| aim.is_good_enough(best.bytes.len() as u64, self.trace.len());
         self.best.as_ref().is_some_and(good_enough)
-    }
-
-    fn has_answer(&self, aim: &Aim) -> bool {
-        self.best.as_ref().is_some_and(|best| best.bytes.len() as u64 >= aim.least)
     }
 
     /// Whether the best attempt is the one at `x`: the model knows of nothing better.
@@ -169,6 +166,13 @@ mod tests {
         fn best(&self, cap: u64) -> Option<f64> {
             let states = (8.0 / self.grain).round() as u32;
             (0..=states).map(|state| f64::from(state) * self.grain).find(|x| self.bytes_at(*x) <= cap)
+        }
+
+        /// The size of the state that is nearest to `target`.
+        fn nearest(&self, target: u64) -> u64 {
+            let states = (8.0 / self.grain).round() as u32;
+            let sizes = (0..=states).map(|state| self.bytes_at(f64::from(state) * self.grain));
+            sizes.min_by_key(|bytes| bytes.abs_diff(target)).unwrap()
         }
     }
 
@@ -306,11 +310,15 @@ mod tests {
         }
 
         #[test]
-        fn around_lands_as_near_as_the_states_allow(target in 2_000u64..150_000) {
-            let mut fake = Fake::new(0.001, smooth(12.0, -0.9, 0.0));
-            let found = search(&mut fake, &Aim::around(target, target / 10)).unwrap();
-            let bytes = found.best.unwrap().bytes.len() as u64;
-            prop_assert!(bytes.abs_diff(target) <= target / 50, "{bytes} for {target}");
+        fn around_lands_on_the_nearest_state(
+            grain in 0.001f64..0.3, slope in -1.3f64..-0.5, model in -1.2f64..-0.5, target in 2_000u64..150_000,
+        ) {
+            let mut fake = Fake::new(grain, smooth(12.5, slope, 0.0));
+            fake.slope = model;
+            let found = search(&mut fake, &Aim::around(target, 1_000_000)).unwrap();
+            let (bytes, nearest) = (found.best.unwrap().bytes.len() as u64, fake.nearest(target));
+            prop_assert_eq!(bytes.abs_diff(target), nearest.abs_diff(target), "{} and {} for {}", bytes, nearest, target);
+            prop_assert!(fake.encodes <= MAX_ENCODES);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Bytes: never over, well filled, to the byte where asked.
 
 use bytefit::codec::Format;
-use bytefit::job::{JobError, Mode, OnMiss, Outcome};
+use bytefit::job::{Job, JobError, Mode, OnMiss, Outcome};
 use proptest::prelude::*;
 
 use super::drawn::{Content, file};
@@ -89,6 +89,26 @@ proptest! {
         job.mode = Mode::Close { tolerance: target / 20 };
         let answer = run(&job, &file(Content::Photo, 192, 192)).unwrap();
         prop_assert!((answer.bytes.len() as u64).abs_diff(target) <= target / 20);
+    }
+}
+
+#[test]
+fn close_is_the_nearest_size_whatever_the_tolerance() {
+    let input = file(Content::Photo, 320, 240);
+    for (format, target) in [(Format::Jpeg, 8_000), (Format::Webp, 8_001), (Format::Avif, 6_001), (Format::Png, 20_000)]
+    {
+        let close = |tolerance| run(&Job { mode: Mode::Close { tolerance }, ..job(format, target) }, &input);
+        let nearest = close(5_000).unwrap().bytes;
+        let distance = (nearest.len() as u64).abs_diff(target);
+        assert_eq!(close(distance).unwrap().bytes, nearest, "{format:?}");
+        if distance > 0 {
+            let refusal = close(distance - 1).unwrap_err();
+            let JobError::TargetUnreachable { nearest: Some(named), .. } = refusal else { panic!("{refusal}") };
+            assert_eq!(named.bytes.abs_diff(target), distance, "{format:?}");
+        }
+        // What a search within the target found was there to be taken.
+        let below = run(&job(format, target), &input).unwrap().bytes;
+        assert!(distance <= (below.len() as u64).abs_diff(target), "{format:?}: {distance} {}", below.len());
     }
 }
 
