@@ -66,8 +66,8 @@ pub struct Record {
     pub steps: Vec<Step>,
     /// Whether the deadline ended a search early, or chose a format or kept one from being tried.
     pub cut_short: bool,
-    /// Of each format the coarsest encode of the smallest picture. Every search that gives up has been there, so that
-    /// asking for its size will not fail, whereas a file that is smaller still may not be found again.
+    /// Of each format the lossless file, and the coarsest encode of the smallest picture. Every search that gives up has been
+    /// there, so that asking for its size will not fail, whereas a file that is smaller still may not be found again.
     floors: Vec<Candidate>,
 }
 
@@ -231,11 +231,19 @@ impl<'a> SearchContext<'a> {
         let (quality, bytes) = (candidate.kind.quality(), candidate.len());
         let kind = if quality.is_some() { StepKind::Encode } else { StepKind::Lossless };
         self.record.steps.push(Step { format, width, height, quality: quality.map(finish::on_scale), bytes, kind });
-        match self.record.floors.iter_mut().find(|floor| floor.format == format) {
+        let is_same =
+            |floor: &&mut Candidate| floor.format == format && floor.kind.quality().is_none() == quality.is_none();
+        match self.record.floors.iter_mut().find(is_same) {
             Some(floor) if candidate.is_below(floor) => *floor = candidate.clone(),
             Some(_) => {}
             None => self.record.floors.push(candidate.clone()),
         }
+    }
+
+    /// Bytes of the lossless file in `format`, once it was made.
+    pub fn lossless_bytes(&self, format: Format) -> Option<u64> {
+        let is_it = |step: &&Step| step.format == format && step.kind == StepKind::Lossless;
+        self.record.steps.iter().find(is_it).map(|step| step.bytes)
     }
 
     /// Notes a cheaper encode and the size that it foretells for `coding` at `ln_step`.

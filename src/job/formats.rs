@@ -31,9 +31,43 @@ pub fn allowed(job: &Job, input: Format) -> Result<Vec<Format>, JobError> {
 /// [`JobError::TargetUnreachable`], [`JobError::ScoreUnreachable`], [`JobError::DeadlineExceeded`],
 /// [`JobError::Cancelled`], [`JobError::Encode`].
 pub fn best(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
-    if let Some(candidate) = lossless::candidate(context, allowed, cap)? {
+    if lossless::comes_first(context.job)
+        && let Some(candidate) = lossless::candidate(context, allowed, cap)?
+    {
         return Ok(candidate);
     }
+    best_lossy(context, allowed, cap).or_else(|refusal| lossless_instead(context, allowed, cap, refusal))
+}
+
+/// A lossless candidate of at most `cap` bytes where lossy ones are refused, or the refusal, which names the smallest size
+/// of both.
+///
+/// # Errors
+/// As [`best`].
+fn lossless_instead(
+    context: &mut SearchContext,
+    allowed: &[Format],
+    cap: u64,
+    refusal: JobError,
+) -> Result<Candidate, JobError> {
+    let worth_knowing = match &refusal {
+        JobError::TargetUnreachable { smallest, .. } => cap.max(smallest.bytes),
+        JobError::ScoreUnreachable { .. } => cap,
+        _ => return Err(refusal),
+    };
+    let found = lossless::candidate(context, allowed, worth_knowing)?.filter(|candidate| candidate.len() <= cap);
+    match (found, refusal) {
+        (Some(candidate), _) => Ok(candidate),
+        (None, JobError::TargetUnreachable { .. }) => Err(context.unreachable()),
+        (None, refusal) => Err(refusal),
+    }
+}
+
+/// The best-looking lossy candidate of at most `cap` bytes, over the `allowed` formats.
+///
+/// # Errors
+/// As [`best`].
+fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
     let mut best: Option<Candidate> = None;
     let mut refusals = Refusals::default();
     let is_best_effort = context.job.effort == Effort::Best;

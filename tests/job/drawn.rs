@@ -42,6 +42,30 @@ pub fn picture(content: Content, width: u32, height: u32) -> Picture {
     Picture::new(width, height, layout, pixels)
 }
 
+/// A page of text: dark words with soft edges on white, of 26 glyphs.
+pub fn page(width: u32, height: u32) -> Picture {
+    let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
+    let glyphs: Vec<[u8; GLYPH_PIXELS]> = (0..26)
+        .map(|_| std::array::from_fn(|_| [20, 20, 90, 180, 255, 255, 255][(noise.next() * 7.0) as usize]))
+        .collect();
+    let (columns, lines) = (width / GLYPH_WIDTH, height / LINE_HEIGHT);
+    let letters: Vec<Option<usize>> =
+        (0..columns * lines).map(|_| Some((noise.next() * 31.0) as usize).filter(|letter| *letter < 26)).collect();
+    let level = |x: u32, y: u32| {
+        let (column, line, row) = (x / GLYPH_WIDTH, y / LINE_HEIGHT, y % LINE_HEIGHT);
+        let is_text = column < columns && line < lines && row < GLYPH_HEIGHT;
+        let letter = is_text.then(|| letters[(line * columns + column) as usize]).flatten();
+        letter.map_or(255, |letter| glyphs[letter][(row * GLYPH_WIDTH + x % GLYPH_WIDTH) as usize])
+    };
+    let pixels = (0..width * height).flat_map(|index| [level(index % width, index / width); 3]).collect();
+    Picture::new(width, height, Layout::Rgb, pixels)
+}
+
+const GLYPH_WIDTH: u32 = 8;
+const GLYPH_HEIGHT: u32 = 11;
+const GLYPH_PIXELS: usize = (GLYPH_WIDTH * GLYPH_HEIGHT) as usize;
+const LINE_HEIGHT: u32 = 18;
+
 /// The same as a PNG file.
 pub fn file(content: Content, width: u32, height: u32) -> Vec<u8> {
     png::encode::encode_lossless(&picture(content, width, height), Effort::Fast).unwrap()

@@ -6,6 +6,7 @@ mod drawn;
 mod fixtures;
 mod hostile;
 mod landing;
+mod lossless;
 mod meaning;
 mod refusing;
 

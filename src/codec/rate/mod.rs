@@ -4,6 +4,7 @@
 mod count;
 mod curve;
 mod dct;
+pub mod lossless;
 mod size_predictor;
 mod spectrum;
 

@@ -1,0 +1,55 @@
+//! Where a sequence of symbols repeats what came before.
+
+/// The symbols so far, and where each short run of them was seen last.
+pub(super) struct Repeats {
+    symbols: Vec<u32>,
+    last_seen: Vec<Option<usize>>,
+    /// Symbols that a repeat has at the least.
+    least: usize,
+}
+
+impl Repeats {
+    pub(super) fn of_at_least(least: usize) -> Repeats {
+        Repeats { symbols: Vec::new(), last_seen: vec![None; 1 << HASH_BITS], least }
+    }
+
+    /// Appends `symbols`, and returns the place of the first.
+    pub(super) fn append(&mut self, symbols: impl Iterator<Item = u32>) -> usize {
+        let place = self.symbols.len();
+        self.symbols.extend(symbols);
+        place
+    }
+
+    /// How many symbols from `place` on repeat earlier ones; 0 where too few do. Later questions find this place.
+    pub(super) fn length_at(&mut self, place: usize) -> usize {
+        let Some(run) = self.symbols.get(place..place + self.least) else { return 0 };
+        let Some(earlier) = self.last_seen[hash(run)].replace(place) else { return 0 };
+        let pairs = self.symbols[earlier..].iter().zip(&self.symbols[place..]);
+        let length = pairs.take_while(|(before, here)| before == here).count();
+        if length < self.least { 0 } else { length }
+    }
+}
+
+/// Places that are remembered: as many as there are pixels in a sample that tells enough of most pictures.
+const HASH_BITS: u32 = 14;
+
+fn hash(run: &[u32]) -> usize {
+    // Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4).
+    let mix = |hash: u64, symbol: &u32| (hash.rotate_left(21) ^ u64::from(*symbol)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (run.iter().fold(0, mix) >> (u64::BITS - HASH_BITS)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeat_is_found_where_it_begins_and_as_long_as_it_is() {
+        let mut repeats = Repeats::of_at_least(3);
+        assert_eq!(repeats.append([1, 2, 3, 4].into_iter()), 0);
+        assert_eq!(repeats.length_at(0), 0, "nothing came before");
+        let place = repeats.append([1, 2, 3, 4, 9, 9].into_iter());
+        assert_eq!((place, repeats.length_at(place)), (4, 4));
+        assert_eq!(repeats.length_at(place + 4), 0, "two symbols are too few");
+    }
+}
