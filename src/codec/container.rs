@@ -69,5 +69,11 @@ pub fn pad(file: Vec<u8>, format: Format, size: u64) -> Option<Vec<u8>> {
     Some(padded)
 }
 
+/// Whether `size` is a size that files of `format` have: chunks of RIFF are even (RFC 9649, 2.3), so that a WebP file padded
+/// to an odd size ends with a byte behind them.
+pub fn is_proper_size(format: Format, size: u64) -> bool {
+    format != Format::Webp || size.is_multiple_of(2)
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
 //! Which format the answer has. Must not know how a format is searched.
 
-use crate::codec::{EncodeError, Format};
+use crate::codec::{EncodeError, Format, container};
 
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
-use super::{Effort, Formats, Job, JobError, lossless, lossy};
+use super::{Effort, Formats, Job, JobError, Mode, lossless, lossy};
 
 /// Lossy formats, those first that win where the model expects the same quality of all. PNG's palettes come last.
 const LOSSY_RANK: [Format; 4] = [Format::Avif, Format::Webp, Format::Jpeg, Format::Png];
@@ -25,12 +25,36 @@ pub fn allowed(job: &Job, input: Format) -> Result<Vec<Format>, JobError> {
     }
 }
 
-/// The best-looking candidate of at most `cap` bytes, over the `allowed` formats.
+/// Those of `allowed` whose files may have the very size that `job` asks for; all of them where none would be left, or none
+/// that keeps the alpha channel of a picture that has one.
+pub fn proper(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
+    let is_proper = |format: &Format| job.mode != Mode::Exact || container::is_proper_size(*format, job.target);
+    let proper: Vec<Format> = allowed.iter().copied().filter(is_proper).collect();
+    if proper.iter().any(|format| format.keeps_alpha() || !has_alpha) { proper } else { allowed.to_vec() }
+}
+
+/// The best-looking candidate of at most `cap` bytes, over the `allowed` formats, those first that are [`proper`].
 ///
 /// # Errors
 /// [`JobError::TargetUnreachable`], [`JobError::ScoreUnreachable`], [`JobError::DeadlineExceeded`],
 /// [`JobError::Cancelled`], [`JobError::Encode`].
 pub fn best(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
+    let proper = proper(context.job, allowed, context.picture.has_alpha());
+    match best_among(context, &proper, cap) {
+        Err(JobError::TargetUnreachable { .. } | JobError::Encode(EncodeError::TooLarge { .. }))
+            if proper.len() < allowed.len() =>
+        {
+            best_among(context, allowed, cap)
+        }
+        found => found,
+    }
+}
+
+/// The same over `allowed` as they are.
+///
+/// # Errors
+/// As [`best`].
+fn best_among(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
     if lossless::comes_first(context.job)
         && let Some(candidate) = lossless::candidate(context, allowed, cap)?
     {

@@ -52,7 +52,8 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     let upright = transform::orient(decoded.picture, decoded.orientation);
     let input_facts =
         Facts { bytes: input.len() as u64, format: probe.format, width: upright.width(), height: upright.height() };
-    let as_it_is = passthrough::candidate(job, input, &input_facts, &allowed);
+    let proper = formats::proper(job, &allowed, upright.has_alpha());
+    let as_it_is = passthrough::candidate(job, input, &input_facts, &proper);
     let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;
     if let Some(candidate) = as_it_is.as_ref().filter(|_| !may_be_finer_than_asked) {
         return finish::finish(job, candidate.clone(), input_facts, SearchContext::idle(), timings);

@@ -1,7 +1,7 @@
 //! Bytes: never over, well filled, to the byte where asked.
 
 use bytefit::codec::Format;
-use bytefit::job::{Job, JobError, Mode, OnMiss, Outcome};
+use bytefit::job::{Formats, Job, JobError, Mode, OnMiss, Outcome};
 use proptest::prelude::*;
 
 use super::drawn::{Content, file};
@@ -125,6 +125,31 @@ fn what_lands_outside_the_tolerance_is_refused_with_the_nearest_size() {
         let answer = run(&job, &input).unwrap();
         assert!((answer.bytes.len() as u64).abs_diff(nearest.bytes) <= 20);
     }
+}
+
+#[test]
+fn an_odd_size_that_is_to_be_met_exactly_is_left_to_formats_that_have_one() {
+    let exact = |formats: &[Format], target| {
+        let formats = Formats::Among(formats.to_vec());
+        Job { mode: Mode::Exact, formats, ..job(Format::Webp, target) }
+    };
+    let photo = file(Content::Photo, 160, 120);
+    let format_of = |formats: &[Format], target, input: &[u8]| {
+        let answer = run(&exact(formats, target), input).unwrap();
+        assert_eq!(answer.bytes.len() as u64, target);
+        decode(&answer.bytes);
+        answer.report.output.format
+    };
+    let both = [Format::Webp, Format::Jpeg];
+    assert_eq!(format_of(&both, 6_001, &photo), Format::Jpeg);
+    assert_eq!(format_of(&[Format::Webp], 6_001, &photo), Format::Webp);
+    // One that is there already is no exception.
+    let webp = run(&job(Format::Webp, 5_000), &photo).unwrap().bytes;
+    assert_eq!(format_of(&both, 6_001, &webp), Format::Jpeg);
+    // A byte behind the picture is less than its alpha channel.
+    let alpha = file(Content::Alpha, 160, 120);
+    assert_eq!(format_of(&both, 6_001, &alpha), Format::Webp);
+    assert_eq!(format_of(&[Format::Webp, Format::Png], 20_001, &alpha), Format::Png);
 }
 
 #[test]
