@@ -71,17 +71,20 @@ fn land(context: &mut SearchContext, whole: &Prepared, scale: f64, aim: &Aim) ->
 /// [`JobError::Encode`].
 pub fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<Expectation, JobError> {
     let format = whole.format;
-    let mut expectation = Expectation::of_whole(lossy::expected_quality(context, whole, aim)?);
-    let mut quality = expectation.quality;
+    let of_whole = lossy::expected_quality(context, whole, aim)?;
+    let mut expectation = Expectation::of_whole(of_whole.quality);
+    let mut quality = of_whole.quality;
     let bits_per_pixel = |pixels: u64| aim.cap as f64 * 8.0 / pixels as f64;
     let mut bits = bits_per_pixel(whole.picture.pixel_count());
-    if scale_gain::is_decent(format, quality, bits) {
+    // Fewer pixels of a quality that is not to be passed only leave bytes.
+    if of_whole.is_at_ceiling || scale_gain::is_decent(format, quality, bits) {
         return Ok(expectation);
     }
     let (scales, details) = (scales(whole.picture), context.details(whole.picture));
     let (mut gain, mut best_gain) = (0.0, scale_gain::margin(format));
     // The last is of no simple ratio.
     for (place, scale) in scales[..scales.len() - 1].iter().enumerate().skip(1) {
+        let larger = expectation;
         gain += scale_gain::gain(format, place - 1, quality, bits, &details);
         if gain > best_gain {
             best_gain = gain;
@@ -94,7 +97,11 @@ pub fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> 
         let part = context.part(whole.picture, size);
         let pixels = u64::from(size.0) * u64::from(size.1);
         let share = part.pixel_count() as f64 / pixels as f64;
-        quality = lossy::expected_quality(context, &Prepared::new(format, &part), &aim.for_share(share))?;
+        let expected = lossy::expected_quality(context, &Prepared::new(format, &part), &aim.for_share(share))?;
+        if expected.is_at_ceiling {
+            return Ok(larger);
+        }
+        quality = expected.quality;
         bits = bits_per_pixel(pixels);
     }
     Ok(expectation)

@@ -51,7 +51,7 @@ pub fn expectation(context: &mut SearchContext, format: Format, cap: u64) -> Res
     if context.may_shrink {
         return downscale::expectation(context, &whole, &aim);
     }
-    Ok(Expectation::of_whole(expected_quality(context, &whole, &aim)?))
+    Ok(Expectation::of_whole(expected_quality(context, &whole, &aim)?.quality))
 }
 
 /// Where a search at one size ended.
@@ -76,7 +76,7 @@ pub struct NearestEncode {
 pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<SizeResult, JobError> {
     let mut result = SizeResult { candidate: None, known: None };
     let ceiling = context.job.quality;
-    let (first, _) = predicted_start(context, prepared, aim)?;
+    let first = expected_quality(context, prepared, aim)?.coding;
     for coding in &LossyCoding::of(prepared.format)[first..] {
         if result.candidate.is_none() {
             context.check_time(*coding, prepared.picture)?;
@@ -102,21 +102,20 @@ pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> R
     Ok(result)
 }
 
-/// The quality at which the model expects what `prepared` holds to land on `aim`, without an encode.
-///
-/// # Errors
-/// [`JobError::Encode`].
-pub fn expected_quality(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<f64, JobError> {
-    let (place, ln_step) = predicted_start(context, prepared, aim)?;
-    Ok(LossyCoding::of(prepared.format)[place].scale().quality(ln_step))
+/// Where the model expects a search to end.
+pub struct Foretold {
+    /// The place among its format's codings of the first that is not expected to end with bytes to spare.
+    coding: usize,
+    pub quality: f64,
+    /// Whether the job's quality ceiling is what ends it, with bytes to spare.
+    pub is_at_ceiling: bool,
 }
 
-/// The place among its format's codings of the first that the model does not expect to end with bytes to spare, and
-/// the ln(step) that it expects there.
+/// Where the model expects what `prepared` holds to land on `aim`, without an encode.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn predicted_start(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<(usize, f64), JobError> {
+pub fn expected_quality(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<Foretold, JobError> {
     let codings = LossyCoding::of(prepared.format);
     let mut place = 0;
     loop {
@@ -125,9 +124,10 @@ fn predicted_start(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) 
         let aim = adapter.within(aim);
         let ln_step = secant::predicted_step(&mut adapter, &aim);
         let is_at_finest = ln_step <= *adapter.range.start();
-        let may_go_on = place + 1 < codings.len() && context.job.quality > coding.best_quality();
+        let may_go_on = place + 1 < codings.len() && adapter.context.job.quality > coding.best_quality();
         if !(is_at_finest && may_go_on) {
-            return Ok((place, ln_step));
+            let is_at_ceiling = is_at_finest && adapter.range.start() > adapter.encoder.ln_step_range().start();
+            return Ok(Foretold { coding: place, quality: coding.scale().quality(ln_step), is_at_ceiling });
         }
         place += 1;
     }

@@ -1,7 +1,7 @@
 //! What the parameters mean for the picture.
 
 use bytefit::codec::{Format, Metadata, MetadataPolicy, container, exif, png};
-use bytefit::job::{Effort, Formats, JobError, OnMiss, Outcome};
+use bytefit::job::{Effort, Formats, Job, JobError, OnMiss, Outcome};
 use bytefit::picture::transform::{Resize, ResizeFit};
 use bytefit::picture::{Layout, Orientation, Picture};
 
@@ -40,6 +40,23 @@ fn the_ceiling_bounds_quality_and_bytes() {
         job.quality = 80.0;
         let higher = run(&job, &input).unwrap();
         assert!(capped.bytes.len() < higher.bytes.len(), "{format:?}");
+    }
+}
+
+#[test]
+fn a_quality_ceiling_never_makes_a_picture_smaller() {
+    let input = file(Content::Photo, 400, 300);
+    for format in Format::OUTPUT {
+        for (quality, effort) in [(1.0, Effort::Balanced), (10.0, Effort::Fast), (30.0, Effort::Balanced)] {
+            let report = run(&Job { quality, effort, ..job(format, 500_000) }, &input).unwrap().report;
+            let size = (report.outcome, report.output.width, report.output.height);
+            assert_eq!(size, (Outcome::Quality, 400, 300), "{format:?} {quality}");
+            assert!(
+                report.quality.is_some_and(|found| found <= quality && found > quality - 15.0),
+                "{:?}",
+                report.quality
+            );
+        }
     }
 }
 
