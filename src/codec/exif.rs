@@ -7,12 +7,15 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::MetadataPolicy;
+use super::rights::{Right, Rights, text};
 use crate::picture::Orientation;
 
 /// Tags of TIFF 6.0, section 8.
 const ORIENTATION: u16 = 0x0112;
 const ARTIST: u16 = 0x013B;
 const COPYRIGHT: u16 = 0x8298;
+/// Windows' author, in UTF-16 (Microsoft, "Photo Metadata Policies").
+const WINDOWS_AUTHOR: u16 = 0x9C9D;
 
 /// Value types of TIFF 6.0, section 2, and the one that EXIF 3.0 adds.
 const BYTE: u16 = 1;
@@ -28,11 +31,11 @@ pub fn orientation(exif: &[u8]) -> Orientation {
     value.map_or(Orientation::Upright, Orientation::from_exif)
 }
 
-/// `exif` with its orientation set to 1 (upright), everything else as it was.
+/// `exif` with its orientation, and that of its thumbnail, set to 1 (upright), everything else as it was.
 pub fn upright(exif: &[u8]) -> Vec<u8> {
     let mut turned = exif.to_vec();
     let Some(block) = Block::open(exif) else { return turned };
-    for field in block.fields().filter(|field| field.tag == ORIENTATION) {
+    for field in block.fields().chain(block.thumbnail_fields()).filter(|field| field.tag == ORIENTATION) {
         if let Some(value) = block.number_range(&field) {
             let one = block.order.one(value.len());
             turned[value].copy_from_slice(one);
@@ -43,7 +46,7 @@ pub fn upright(exif: &[u8]) -> Vec<u8> {
 
 /// An EXIF block that holds only the Artist and Copyright of `exif`; none when it has neither.
 pub fn copyright(exif: &[u8]) -> Option<Vec<u8>> {
-    written(&ownership(exif))
+    owned(Some(exif), &Rights::default(), Orientation::Upright)
 }
 
 /// An EXIF block that holds only this orientation.
@@ -54,18 +57,39 @@ pub fn only_orientation(orientation: Orientation) -> Vec<u8> {
 /// What `policy` leaves of `exif` in a file whose pixels stay as they are: the orientation unless it is
 /// upright, and author and rights when the policy says so. None when that is nothing.
 pub fn kept(exif: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
-    if policy == MetadataPolicy::Keep {
-        return Some(exif.to_vec());
+    match policy {
+        MetadataPolicy::Keep => Some(exif.to_vec()),
+        MetadataPolicy::Copyright => owned(Some(exif), &Rights::default(), orientation(exif)),
+        MetadataPolicy::Strip => owned(None, &Rights::default(), orientation(exif)),
     }
-    let orientation = orientation(exif);
+}
+
+/// A block of this orientation, unless it is upright, with the Artist and Copyright of `exif`, or, where that says
+/// nothing, of `rights`. None when that is nothing.
+pub fn owned(exif: Option<&[u8]>, rights: &Rights, orientation: Orientation) -> Option<Vec<u8>> {
+    let block = exif.and_then(Block::open);
     let mut fields = Vec::new();
     if orientation != Orientation::Upright {
         fields.push(orientation_field(orientation));
     }
-    if policy == MetadataPolicy::Copyright {
-        fields.extend(ownership(exif));
+    for (tag, right) in [(ARTIST, Right::Creator), (COPYRIGHT, Right::Notice)] {
+        let stored = block.as_ref().and_then(|block| text_field(block, tag));
+        fields.extend(stored.or_else(|| joined_field(tag, rights.values(right))));
     }
     written(&fields)
+}
+
+/// What `exif` says about rights: Artist (or Windows' author) and Copyright.
+pub fn rights(exif: &[u8]) -> Rights {
+    let mut rights = Rights::default();
+    let Some(block) = Block::open(exif) else { return rights };
+    let value = |tag| block.fields().find(|field| field.tag == tag).and_then(|field| block.text(&field));
+    rights.add(Right::Creator, value(ARTIST).map(text));
+    rights.add(Right::Creator, block.windows_author());
+    // The photographer's and the editor's, with a NUL between them (EXIF 2.32 s4.6.5).
+    let notices = value(COPYRIGHT).map(|value| text(value).trim_matches('\0').replace('\0', "; "));
+    rights.add(Right::Notice, notices);
+    rights
 }
 
 /// Bytes of one unit of a value type; none for those that this module never reads.
@@ -134,7 +158,21 @@ impl<'a> Block<'a> {
 
     /// The entries of IFD0, as far as the block reaches: at most 65,535, since their count has 16 bits.
     fn fields(&self) -> impl Iterator<Item = Field> {
-        let directory = self.read(4, 4).map_or(usize::MAX, |offset| offset as usize);
+        self.fields_at(self.read(4, 4))
+    }
+
+    /// The entries of IFD1, which describes the thumbnail.
+    fn thumbnail_fields(&self) -> impl Iterator<Item = Field> {
+        let following = || {
+            let first = self.read(4, 4)? as usize;
+            let entries = self.read(first, 2)? as usize;
+            self.read(first.checked_add(2 + entries * ENTRY_BYTES)?, 4).filter(|offset| *offset > 0)
+        };
+        self.fields_at(following())
+    }
+
+    fn fields_at(&self, offset: Option<u32>) -> impl Iterator<Item = Field> {
+        let directory = offset.map_or(usize::MAX, |offset| offset as usize);
         let count = self.read(directory, 2).unwrap_or(0) as usize;
         (0..count).map_while(move |index| {
             let entry = directory.checked_add(2 + index * ENTRY_BYTES)?;
@@ -181,6 +219,13 @@ impl<'a> Block<'a> {
         let text = &self.bytes[self.value_range(field)?];
         text.iter().any(|byte| !matches!(byte, 0 | b' ')).then_some(text)
     }
+
+    fn windows_author(&self) -> Option<String> {
+        let field = self.fields().find(|field| field.tag == WINDOWS_AUTHOR && field.kind == BYTE)?;
+        let bytes = &self.bytes[self.value_range(&field)?];
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+        Some(String::from_utf16_lossy(&units))
+    }
 }
 
 /// A field to write. Texts keep their bytes, numbers are little-endian.
@@ -196,15 +241,20 @@ fn orientation_field(orientation: Orientation) -> Written<'static> {
     Written { tag: ORIENTATION, kind: SHORT, count: 1, value: Cow::Owned(value) }
 }
 
-/// The first Artist and the first Copyright of `exif`, in that order.
-fn ownership(exif: &[u8]) -> Vec<Written<'_>> {
-    let Some(block) = Block::open(exif) else { return Vec::new() };
-    let first = |tag| {
-        let field = block.fields().find(|field| field.tag == tag)?;
-        let value = Cow::Borrowed(block.text(&field)?);
-        Some(Written { tag, kind: field.kind, count: field.count, value })
-    };
-    [ARTIST, COPYRIGHT].into_iter().filter_map(first).collect()
+/// The first text of this tag, byte for byte.
+fn text_field<'a>(block: &Block<'a>, tag: u16) -> Option<Written<'a>> {
+    let field = block.fields().find(|field| field.tag == tag)?;
+    let value = Cow::Borrowed(block.text(&field)?);
+    Some(Written { tag, kind: field.kind, count: field.count, value })
+}
+
+/// A text of several values. Letters beyond ASCII are UTF-8, as readers take them to be.
+fn joined_field(tag: u16, values: &[String]) -> Option<Written<'static>> {
+    if values.is_empty() {
+        return None;
+    }
+    let value = [values.join("; ").as_bytes(), &[0]].concat();
+    Some(Written { tag, kind: ASCII, count: u32::try_from(value.len()).ok()?, value: Cow::Owned(value) })
 }
 
 /// A little-endian block of one directory with `fields`, which come in the order of their tags; none
@@ -305,6 +355,54 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn upright_turns_the_thumbnail_too() {
+        for little_endian in [true, false] {
+            let turned = |value: u16| {
+                let orientation =
+                    |ifd_num| ReadField { tag: Tag::Orientation, ifd_num, value: Value::Short(vec![value]) };
+                let fields = [orientation(In::PRIMARY), ascii(Tag::Artist, "Ada"), orientation(In::THUMBNAIL)];
+                let mut writer = Writer::new();
+                fields.iter().for_each(|field| writer.push_field(field));
+                writer.set_jpeg(b"\xFF\xD8\xFF\xD9", In::THUMBNAIL);
+                let mut block = std::io::Cursor::new(Vec::new());
+                writer.write(&mut block, little_endian).unwrap();
+                block.into_inner()
+            };
+            assert_eq!(upright(&turned(6)), turned(1));
+        }
+    }
+
+    #[test]
+    fn rights_are_read_and_written_where_exif_says_nothing() {
+        let mut elsewhere = Rights::default();
+        elsewhere.add(Right::Creator, ["Grace", "Zoë"]);
+        elsewhere.add(Right::Notice, ["their notice"]);
+        let found = rights(&camera_block(6, true));
+        assert_eq!(found.values(Right::Creator), ["Ada"]);
+        assert_eq!(found.values(Right::Notice), ["Ada, all rights reserved"]);
+        let own = owned(Some(&camera_block(6, true)), &elsewhere, Orientation::Upright).unwrap();
+        assert_eq!(rights(&own), found);
+        let theirs = rights(&owned(None, &elsewhere, Orientation::Rotate90).unwrap());
+        assert_eq!(theirs.values(Right::Creator), ["Grace; Zoë"]);
+        assert_eq!(theirs.values(Right::Notice), ["their notice"]);
+    }
+
+    #[test]
+    fn the_author_that_windows_notes_is_read() {
+        let name: Vec<u8> = "Zoë\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let field = ReadField {
+            tag: Tag(::exif::Context::Tiff, WINDOWS_AUTHOR),
+            ifd_num: In::PRIMARY,
+            value: Value::Byte(name),
+        };
+        let mut writer = Writer::new();
+        writer.push_field(&field);
+        let mut block = std::io::Cursor::new(Vec::new());
+        writer.write(&mut block, true).unwrap();
+        assert_eq!(rights(&block.into_inner()).values(Right::Creator), ["Zoë"]);
+    }
+
+    #[test]
     fn malformed_blocks_come_back_as_they_were() {
         for malformed in [&b""[..], b"II", b"II*\0", b"Exif\0\0II*\0", b"MM\0*\xff\xff\xff\xff\0\x01"] {
             assert_eq!(upright(malformed), malformed);
@@ -360,6 +458,7 @@ pub(super) mod tests {
         orientation(block);
         assert_eq!(upright(block).len(), block.len());
         copyright(block);
+        rights(block);
         kept(block, MetadataPolicy::Copyright);
     }
 

@@ -18,9 +18,11 @@ pub mod lossy_coding;
 pub mod png;
 pub mod quality;
 pub mod rate;
+pub mod rights;
 mod sniff;
 pub mod tiff;
 pub mod webp;
+pub mod xmp;
 
 pub use encoder::{Effort, Encoder};
 pub use limits::Limits;
