@@ -4,12 +4,16 @@ use crate::codec::{Metadata, MetadataPolicy, exif};
 
 /// Second bytes of markers (T.81, table B.1).
 const SOI: u8 = 0xD8;
-const EOI: u8 = 0xD9;
-const SOF0: u8 = 0xC0;
+pub(super) const EOI: u8 = 0xD9;
+pub(super) const SOF0: u8 = 0xC0;
+pub(super) const SOF1: u8 = 0xC1;
+pub(super) const SOF2: u8 = 0xC2;
 const SOF15: u8 = 0xCF;
 /// Those among the frame headers that are none: DHT, JPG, DAC.
-const NO_FRAMES: [u8; 3] = [0xC4, 0xC8, 0xCC];
-const SOS: u8 = 0xDA;
+const NO_FRAMES: [u8; 3] = [DHT, 0xC8, 0xCC];
+pub(super) const DHT: u8 = 0xC4;
+pub(super) const DRI: u8 = 0xDD;
+pub(super) const SOS: u8 = 0xDA;
 const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
@@ -136,26 +140,26 @@ fn without_thumbnail(jfif: &[u8]) -> Option<[u8; JFIF_BYTES]> {
 }
 
 /// A marker with what belongs to it.
-struct Segment<'a> {
-    marker: u8,
-    payload: &'a [u8],
+pub(super) struct Segment<'a> {
+    pub(super) marker: u8,
+    pub(super) payload: &'a [u8],
     /// The coded data behind a start of scan, restart markers included.
-    entropy: &'a [u8],
+    pub(super) entropy: &'a [u8],
 }
 
 /// Walks a file from marker to marker.
-struct Segments<'a> {
+pub(super) struct Segments<'a> {
     file: &'a [u8],
     at: usize,
 }
 
 impl<'a> Segments<'a> {
-    fn open(file: &'a [u8]) -> Option<Segments<'a>> {
+    pub(super) fn open(file: &'a [u8]) -> Option<Segments<'a>> {
         file.starts_with(&[0xFF, SOI]).then_some(Segments { file, at: 2 })
     }
 
     /// The next segment, fill bytes before it skipped; none when the file ends or breaks the rules here.
-    fn next(&mut self) -> Option<Segment<'a>> {
+    pub(super) fn next(&mut self) -> Option<Segment<'a>> {
         let rest = self.file.get(self.at..)?;
         let fill = rest.iter().take_while(|byte| **byte == 0xFF).count();
         let marker = *rest.get(fill).filter(|_| fill > 0)?;

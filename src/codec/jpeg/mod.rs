@@ -3,6 +3,7 @@
 pub mod container;
 pub mod decode;
 pub mod encode;
+pub mod entropy;
 mod header;
 pub mod quantiser;
 mod scans;
