@@ -55,7 +55,7 @@ impl Aim {
     /// The same for a part of the picture, of this share of its pixels.
     pub fn for_share(&self, share: f64) -> Aim {
         let part = |bytes: u64| (bytes as f64 * share) as u64;
-        let [cap, best, content] = [self.cap, self.best, self.good_enough].map(part);
+        let [cap, best, good_enough] = [self.cap, self.best, self.good_enough].map(part);
         Aim { cap, best, good_enough, ..*self }
     }
 
