@@ -1,8 +1,7 @@
-//! The table of metrics: a line a metric, its doc comment the help text; the registry a value, no static.
-//! Must not know HTTP types, the engine or how a job is done; it is told facts and counts them.
+//! The table of metrics: one line per metric, whose doc comment is the help text. The registry is a value, not a static.
 //!
-//! Every label set exists at zero from the start, and every label value comes from a closed enum in
-//! [`labels`]: nothing that a client sends can name a series.
+//! Every label set exists at zero from the start, and every label value is one of a fixed set in [`labels`], so that no
+//! client can create a series.
 
 pub mod labels;
 mod latency;
@@ -20,18 +19,18 @@ pub use labels::{CacheResult, Method, RouteLabel, Shed, Stage, Status};
 pub use latency::Latency;
 use latency::Recent;
 
-/// Every metric is named `bytefit_` and its field.
+/// Every metric is named `bytefit_` followed by its field.
 const NAMESPACE: &str = "bytefit";
-/// The one tier of the result cache.
+/// The only tier of the result cache.
 const MEMORY_TIER: &str = "memory";
 
-/// From a cache hit (a millisecond) to a job at the longest sensible deadline.
+/// From a cache hit (a millisecond) to a job with the longest deadline.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// From a thumbnail to the largest upload, a factor of four apart.
 const BYTES: &[f64] = &[1e3, 4e3, 16e3, 64e3, 256e3, 1e6, 4e6, 16e6, 64e6];
-/// The search aims at two encodes and bisects from the fifth on.
+/// The search usually needs two encodes, and bisects from the fifth.
 const ENCODES: &[f64] = &[0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0];
-/// Finest around the window of 0.97 to 1 that the search aims at; above 1 stand `close` and missed answers.
+/// Finest around 0.97 to 1, where the search aims. Answers above 1 are those of mode `close` and missed ones.
 const RATIO: &[f64] = &[0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.97, 0.98, 0.99, 1.0, 1.1, 2.0];
 
 table::metrics! {
@@ -89,12 +88,12 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Builds the table on a registry of its own, every label set at zero; without routes but [`RouteLabel::OTHER`].
+    /// Builds the metrics on a registry of their own, with every label set at zero and [`RouteLabel::OTHER`] as only route.
     pub fn new() -> Metrics {
         Metrics::with_routes([])
     }
 
-    /// The same, for these routes too.
+    /// Builds the metrics with these routes too.
     pub fn with_routes(routes: impl IntoIterator<Item = RouteLabel>) -> Metrics {
         let metrics = Metrics::build(NAMESPACE);
         #[cfg(target_os = "linux")]
@@ -133,11 +132,11 @@ impl Metrics {
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     }
 
-    /// Counts an answered HTTP request. `method` is the method's name and `status` the status code; what
-    /// is not in the closed lists of [`labels`] counts as `other`. Answers on a route that computes them make up
-    /// [`Metrics::latency`].
+    /// Counts an answered HTTP request. A method or status that is not in [`labels`] counts as `other`. Routes that compute
+    /// answers count for [`Metrics::latency`].
     pub fn http_request(&self, route: RouteLabel, method: &str, status: u16, elapsed: Duration) {
-        let (method, status) = (Method::from_name(method).unwrap_or(Method::Other), Status::from_code(route, status));
+        let method = Method::from_name(method).unwrap_or(Method::Other);
+        let status = Status::from_code(route, status);
         self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]).inc();
         self.http_request_duration_seconds.observe(elapsed.as_secs_f64());
         if route.computes {
@@ -145,7 +144,7 @@ impl Metrics {
         }
     }
 
-    /// Counts a request or connection that was turned away.
+    /// Counts a request or connection that was refused.
     pub fn shed(&self, reason: Shed) {
         self.shed_total.with_label_values(&[reason.name()]).inc();
     }
@@ -155,7 +154,7 @@ impl Metrics {
         GaugeGuard::add(&self.queue_depth, 1)
     }
 
-    /// Counts a job as at work until the guard is dropped.
+    /// Counts a job as running until the guard is dropped.
     pub fn job_started(&self) -> GaugeGuard {
         GaugeGuard::add(&self.jobs_in_flight, 1)
     }
@@ -165,7 +164,7 @@ impl Metrics {
         GaugeGuard::add(&self.memory_reserved_bytes, clamp(bytes))
     }
 
-    /// Notes the memory that bodies, jobs and answers on their way may reserve together.
+    /// Sets the memory that bodies, jobs and answers being sent may reserve together.
     pub fn set_memory_limit(&self, bytes: u64) {
         self.memory_limit_bytes.set(clamp(bytes));
     }
@@ -178,12 +177,12 @@ impl Metrics {
         }
     }
 
-    /// Notes the size of the result cache.
+    /// Sets the size of the result cache.
     pub fn set_cache_bytes(&self, bytes: u64) {
         self.cache_bytes.with_label_values(&[MEMORY_TIER]).set(clamp(bytes));
     }
 
-    /// Lookups in the result cache that ended so.
+    /// Lookups in the result cache with this result.
     pub fn cache_requests(&self, result: CacheResult) -> u64 {
         self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]).get()
     }
@@ -193,13 +192,13 @@ impl Metrics {
         self.panics_total.inc();
     }
 
-    /// Notes how long a job waited for its permit.
+    /// Adds the time that a job waited for its permit.
     pub fn job_waited(&self, queued: Duration) {
         self.queue_wait_seconds.observe(queued.as_secs_f64());
         self.stage(Stage::Queue, queued);
     }
 
-    /// Counts the work of a computed job: its encodes and stages. `total` is the time from its admission.
+    /// Counts the encodes and times of a computed job. `total` is the time since its body was complete.
     pub fn job_done(&self, report: &Report, total: Duration) {
         for (format, encodes) in &report.encodes_by_format {
             self.encodes_total.with_label_values(&[format.name()]).inc_by(u64::from(*encodes));
@@ -211,7 +210,7 @@ impl Metrics {
         self.stage(Stage::Total, total);
     }
 
-    /// Counts an answer that a request gets, wherever it came from.
+    /// Counts an answer that was served, computed or from the cache.
     pub fn answer_served(&self, report: &Report) {
         let format = report.output.format.name();
         self.results_total.with_label_values(&[format, report.outcome.name()]).inc();
@@ -227,7 +226,7 @@ impl Metrics {
         self.stage_duration_seconds.with_label_values(&[stage.name()]).observe(elapsed.as_secs_f64());
     }
 
-    /// Jobs at work now.
+    /// Jobs that run now.
     pub fn jobs_in_flight(&self) -> u64 {
         self.jobs_in_flight.get().try_into().unwrap_or(0)
     }
@@ -237,17 +236,17 @@ impl Metrics {
         self.queue_depth.get().try_into().unwrap_or(0)
     }
 
-    /// Memory that bodies, jobs at work and answers on their way have reserved, in bytes.
+    /// Memory that bodies, running jobs and answers being sent have reserved, in bytes.
     pub fn memory_reserved_now(&self) -> u64 {
         self.memory_reserved_bytes.get().try_into().unwrap_or(0)
     }
 
-    /// Quantiles over the last requests to compress; all zero before the first.
+    /// Quantiles over the last requests on routes that compute answers. All are zero before the first.
     pub fn latency(&self) -> Latency {
         self.recent.latency()
     }
 
-    /// Answers served by outcome, over all formats.
+    /// Answers served, by outcome, in all formats.
     pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
         Outcome::ALL.iter().map(|outcome| {
             let of_format =
@@ -256,7 +255,7 @@ impl Metrics {
         })
     }
 
-    /// Resident memory of this process in bytes; `None` where the system does not tell.
+    /// Resident memory of this process in bytes. Returns `None` when the system does not say.
     #[cfg(target_os = "linux")]
     pub fn resident_bytes(&self) -> Option<u64> {
         let families = ProcessCollector::for_self().collect();
@@ -265,13 +264,13 @@ impl Metrics {
         (bytes > 0.0).then_some(bytes as u64)
     }
 
-    /// Resident memory of this process in bytes; `None` where the system does not tell.
+    /// Resident memory of this process in bytes. Returns `None` when the system does not say.
     #[cfg(not(target_os = "linux"))]
     pub fn resident_bytes(&self) -> Option<u64> {
         None
     }
 
-    /// The whole table in Prometheus' text format 0.0.4.
+    /// Every metric in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
@@ -279,7 +278,7 @@ impl Metrics {
     }
 }
 
-/// An amount in a gauge, taken out again when this is dropped: a cancelled request cannot leak a count.
+/// An amount added to a gauge and subtracted again on drop, so that a cancelled request can't leak a count.
 #[derive(Debug)]
 #[must_use = "the gauge falls back at once"]
 pub struct GaugeGuard {

@@ -1,5 +1,4 @@
-//! Named text values to a valid [`Job`]: the one grammar of the query, the form and the command line.
-//! Must not know where the pairs come from.
+//! Parses named text values to a valid [`Job`]. Query, form and command line share this grammar.
 
 pub mod duration;
 pub mod excerpt;
@@ -13,7 +12,7 @@ use crate::picture::transform::{Resize, ResizeFit};
 use duration::{parse_duration, show_duration};
 use excerpt::{excerpt, quoted};
 
-/// What stands where a request is silent, and the bounds it may not pass.
+/// Defaults for what a request does not say, and upper bounds for what it says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Defaults {
     /// Largest target accepted, in bytes.
@@ -22,7 +21,7 @@ pub struct Defaults {
     pub deadline: Duration,
     /// Longest deadline accepted.
     pub max_deadline: Duration,
-    /// Formats of `format=auto` where the client's Accept does not name image types.
+    /// Formats of `format=auto` when the client's Accept names no image types.
     pub formats: Vec<Format>,
 }
 
@@ -42,11 +41,11 @@ pub struct Request {
 pub struct ParamError {
     /// The parameter's name as given, cut where it is long.
     pub name: String,
-    /// What was given, cut where it is long; none when the parameter is missing.
+    /// The given value, cut where it is long; `None` when the parameter is missing.
     pub given: Option<String>,
     /// What is wrong with it.
     pub reason: String,
-    /// What would be right.
+    /// Which values are allowed.
     pub allowed: String,
 }
 
@@ -54,9 +53,9 @@ pub struct ParamError {
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
     pub name: &'static str,
-    /// What values are allowed, as the error messages say it.
+    /// Which values are allowed, in the words of the error messages.
     pub allowed: &'static str,
-    /// What stands where the parameter is absent.
+    /// The value when the parameter is absent.
     pub default: &'static str,
     pub meaning: &'static str,
 }
@@ -92,14 +91,13 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "filename", "none", "up to 255 characters, no control characters", "name for Content-Disposition";
 };
 
-/// The tolerance of `mode=close` where none is asked for, in bytes.
+/// The tolerance of `mode=close` when the request has none, in bytes.
 pub const DEFAULT_TOLERANCE: u64 = 5_000;
 
 /// Parses `pairs` of name and value, in any order.
 ///
 /// # Errors
-/// [`ParamError`] for an unknown name, a name given twice, an unusable value, a combination that cannot
-/// hold, or no target.
+/// [`ParamError`] for an unknown name, a name given twice, an invalid value, a contradiction, or a missing target.
 pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request, ParamError> {
     let given = Given::new(pairs)?;
     let target = target(&given, defaults)?;
@@ -156,10 +154,10 @@ const EFFORTS: &[(&str, Effort)] = &[("fast", Effort::Fast), ("balanced", Effort
 const POLICIES: &[(&str, MetadataPolicy)] =
     &[("strip", MetadataPolicy::Strip), ("copyright", MetadataPolicy::Copyright), ("keep", MetadataPolicy::Keep)];
 
-/// What a value's parser says against it; the table adds the name and what is allowed.
+/// Why a value was refused. The table adds the name and what is allowed.
 type Refusal = String;
 
-/// The pairs, each name known and given once.
+/// The given pairs, where every name is known and given once.
 struct Given<'a>(&'a [(String, String)]);
 
 impl<'a> Given<'a> {

@@ -1,7 +1,7 @@
-//! Who may come in, and who may work: a request is asked to wait outside while the queue is full; when its body is
-//! there it takes a place, or is refused; then a permit, which is awaited. Must not know what a job does.
+//! Decides which requests may send their body and which jobs may run. While the queue is full, requests are refused before
+//! they send their body. With its body complete, a job takes a queue slot or is refused, and then waits for a permit.
 //!
-//! A body on its way holds no place, only room: few slow uploads would fill the queue of an idle machine.
+//! An upload holds memory but no queue slot: otherwise a few slow uploads would fill the queue of an idle machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,92 +12,90 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
 use super::EngineError;
-use super::body_memory::{BodyMemory, Lent, MemoryLease, NoMemory};
+use super::body_memory::{BodyMemory, BorrowedMemory, MemoryLease, NoMemory};
 use super::oversized::{Share, Waiting};
 use super::upload_claims::{UploadClaim, UploadClaims};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 const MIB: u64 = 1 << 20;
-/// Places are scarce when fewer than one in so many is free.
+/// Queue slots are scarce when at most one in this many is free.
 const SCARCE: usize = 4;
-/// Weight of the last job in the mean service time: the mean follows a change of load within about ten jobs.
+/// Weight of the last job in the mean job time: the mean follows a change of load within about ten jobs.
 const LAST_JOB: f64 = 0.2;
-/// What a job is taken to cost before one was measured.
-const FIRST_GUESS: Duration = Duration::from_millis(500);
-/// A client is told to come back after this long at most: by then the load is anyone's guess.
+/// The assumed job time before one was measured.
+const INITIAL_JOB_TIME: Duration = Duration::from_millis(500);
+/// The longest Retry-After: nobody can predict the load further ahead.
 const MAX_RETRY_SECONDS: u64 = 60;
 
-/// The gates of the engine.
+/// Limits on the requests that wait and the jobs that run.
 pub struct Admission {
-    /// A place for each job that works or waits.
+    /// One permit for each job that runs or waits.
     slots: Arc<Semaphore>,
-    /// A turn for each header that is read.
+    /// One permit for each header that may be read at once.
     headers: Arc<Semaphore>,
-    /// A permit for each thread.
+    /// One permit for each thread.
     workers: Arc<Semaphore>,
-    /// A permit for each MiB.
+    /// One permit for each MiB of job memory.
     memory: Arc<Semaphore>,
     threads: usize,
     queue_slots: usize,
     memory_mib: u32,
-    /// For bodies.
     body_memory: BodyMemory,
-    /// Jobs that need more than all jobs may have, and wait for a share of the bodies' memory.
+    /// Jobs that need more than `memory` and wait for memory of bodies.
     oversized: Waiting,
-    /// Of bodies on places.
+    /// Recent uploads, each of which may need a queue slot soon.
     claims: UploadClaims,
     memory_limit_bytes: u64,
     draining: AtomicBool,
-    /// Mean time that a job works; none before the first.
-    service: Mutex<Option<Duration>>,
+    /// Mean time that a job runs; `None` before the first.
+    mean_job_time: Mutex<Option<Duration>>,
     metrics: Arc<Metrics>,
 }
 
-/// What a request that was let in holds while its body is on its way.
+/// What an admitted request holds while its body arrives.
 #[derive(Debug)]
 pub struct AdmittedUpload {
-    /// For the body.
+    /// Memory for the body.
     pub lease: MemoryLease,
-    /// On one of the last places; to be dropped when the body is there.
+    /// Claim on a queue slot; drop it when the body is complete.
     pub claim: UploadClaim,
 }
 
-/// A job's place in the queue, until it is done; dropping it gives the place back.
+/// A job's slot in the queue, held until the job is done. Dropping it frees the slot.
 #[derive(Debug)]
 pub struct QueueSlot {
     _permit: OwnedSemaphorePermit,
 }
 
-/// A turn to read a header; it belongs into the closure that reads.
+/// The right to read a header. Move it into the closure that reads.
 #[derive(Debug)]
 pub struct HeaderTurn {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The right to work, with a share of the memory. It belongs into the closure that works: a client that
-/// leaves must not free a thread that works on.
+/// The right to run a job, with the memory for it. Move it into the closure that runs the job: a client that disconnects
+/// must not free a thread that is still busy.
 #[derive(Debug)]
 pub struct Permit {
     _in_flight: GaugeGuard,
     _reserved: GaugeGuard,
     _worker: OwnedSemaphorePermit,
     _memory: OwnedSemaphorePermit,
-    /// Of the bodies' memory, where that of jobs is not enough.
-    _lent: Option<Lent>,
+    /// Memory of bodies, if that of jobs is not enough.
+    _borrowed: Option<BorrowedMemory>,
 }
 
-/// What a job needs of the memory, in bytes.
+/// The memory that a job needs, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Need {
-    /// At its peak, beside its body.
+    /// At its peak, besides its body.
     pub work: u64,
-    /// What its body holds of the memory for bodies.
+    /// Held by its body.
     pub body: u64,
 }
 
 impl Admission {
-    /// Gates for `threads` jobs at work and `queue_slots` waiting ones, in `memory_mib` MiB of memory, and for bodies
-    /// in `body_bytes` beside it.
+    /// Lets `threads` jobs run and `queue_slots` wait, in `memory_mib` MiB of memory, with `body_bytes` more for bodies.
     pub fn new(
         threads: usize,
         queue_slots: usize,
@@ -123,7 +121,7 @@ impl Admission {
             queue_slots,
             memory_mib,
             draining: AtomicBool::new(false),
-            service: Mutex::new(None),
+            mean_job_time: Mutex::new(None),
             metrics,
         }
     }
@@ -140,7 +138,7 @@ impl Admission {
         }
         let free = self.slots.available_permits();
         let now = Instant::now();
-        // Of the last places each is promised once; before, bodies may turn out to need none.
+        // Each of the last slots is promised only once. As long as slots abound, uploads need no promise: many fail early.
         let is_scarce = free <= (self.threads + self.queue_slots) / SCARCE;
         if free == 0 || is_scarce && self.claims.recent(now) >= free {
             return Err(self.full());
@@ -148,17 +146,17 @@ impl Admission {
         Ok(AdmittedUpload { lease: self.body_memory.lease(self.retry_after()), claim: self.claims.add(now) })
     }
 
-    /// Room for `bytes` of an answer, beside the bodies.
+    /// Reserves memory for an answer of `bytes`, from the memory of bodies.
     ///
     /// # Errors
-    /// [`EngineError::Overloaded`] while there is none.
+    /// [`EngineError::Overloaded`] while there is not enough.
     pub fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
         let lease = self.body_memory.lease(self.retry_after());
-        lease.take(bytes).map_err(|NoMemory { retry_after }| EngineError::Overloaded { retry_after })?;
+        lease.grow(bytes).map_err(|NoMemory { retry_after }| EngineError::Overloaded { retry_after })?;
         Ok(lease)
     }
 
-    /// Takes a place in the queue.
+    /// Takes a queue slot.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the queue is full.
@@ -173,17 +171,16 @@ impl Admission {
 
     /// Waits for a thread and for the memory that is needed, until `deadline`.
     ///
-    /// A job that needs more than all jobs may have together runs alone, and takes the rest of the bodies' memory.
+    /// A job that needs more than all jobs may use together runs alone and borrows the rest from the memory of bodies.
     ///
     /// # Errors
-    /// [`EngineError::Overloaded`] when the deadline comes first, or where jobs that need so much could wait for each
-    /// other.
+    /// [`EngineError::Overloaded`] when the deadline comes first, or when oversized jobs could wait for each other for ever.
     pub async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
         self.queued(self.permit_in_turn(need), deadline).await?
     }
 
-    /// Waits for a turn to read a header, until `deadline`. As many are read at once as there are threads: more would only
-    /// slow each other down.
+    /// Waits for the right to read a header, until `deadline`. As many headers are read at once as there are threads: more
+    /// would only slow each other down.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the deadline comes first.
@@ -192,7 +189,7 @@ impl Admission {
         Ok(HeaderTurn { _permit: turn.expect("the semaphore is never closed") })
     }
 
-    /// What is waited for in `turn`, until `deadline`.
+    /// Awaits `turn` until `deadline`, and counts the job as queued meanwhile.
     async fn queued<T>(&self, turn: impl Future<Output = T>, deadline: Instant) -> Result<T, EngineError> {
         let _queued = self.metrics.job_queued();
         timeout_at(deadline.into(), turn).await.map_err(|_| {
@@ -202,11 +199,11 @@ impl Admission {
     }
 
     async fn permit_in_turn(&self, need: Need) -> Result<Permit, EngineError> {
-        // All semaphores serve in turn. MemoryLease among the bodies comes first: those go when their jobs are done, and these
-        // may need the thread or the memory that would be held meanwhile. Then the thread, so that memory counts as
-        // reserved only by jobs that are about to use it; whoever holds memory already works, so nobody waits for ever.
+        // All semaphores serve in turn. Memory of bodies comes first: it becomes free when other jobs are done, and those may
+        // need the thread or memory that this job would hold meanwhile. The thread comes before the memory of jobs, so that
+        // only jobs that are about to run hold memory. A job that holds memory is running, so nobody waits for ever.
         let open = "the semaphores are never closed";
-        let lent = self.room_for_work(need).await?;
+        let borrowed = self.borrow_body_memory(need).await?;
         let weight = u32::try_from(need.work.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.memory_mib);
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect(open);
         let memory = Arc::clone(&self.memory).acquire_many_owned(weight).await.expect(open);
@@ -215,12 +212,12 @@ impl Admission {
             _reserved: self.metrics.memory_reserved(u64::from(weight) * MIB),
             _worker: worker,
             _memory: memory,
-            _lent: lent,
+            _borrowed: borrowed,
         })
     }
 
-    /// What a job takes of the bodies' memory: what it needs beyond all that jobs may have.
-    async fn room_for_work(&self, need: Need) -> Result<Option<Lent>, EngineError> {
+    /// Waits for the memory of bodies that an oversized job needs. Returns `None` for all other jobs.
+    async fn borrow_body_memory(&self, need: Need) -> Result<Option<BorrowedMemory>, EngineError> {
         let beyond = need.work.saturating_sub(self.job_memory_bytes());
         let work = beyond.min(self.body_memory.bytes().saturating_sub(need.body));
         if work == 0 {
@@ -230,29 +227,29 @@ impl Admission {
             self.metrics.shed(Shed::Memory);
             return Err(EngineError::Overloaded { retry_after: self.retry_after() });
         };
-        Ok(Some(self.body_memory.lend(work).await))
+        Ok(Some(self.body_memory.borrow(work).await))
     }
 
-    /// Learns how long a job worked.
+    /// Adds the time that a job ran to the mean.
     pub fn job_took(&self, elapsed: Duration) {
-        let mut service = self.service.lock().unwrap_or_else(PoisonError::into_inner);
-        *service = Some(match *service {
+        let mut mean_job_time = self.mean_job_time.lock().unwrap_or_else(PoisonError::into_inner);
+        *mean_job_time = Some(match *mean_job_time {
             Some(mean) => mean.mul_f64(1.0 - LAST_JOB) + elapsed.mul_f64(LAST_JOB),
             None => elapsed,
         });
     }
 
-    /// When a client that is refused now may expect to get in: the time in which the threads, at their mean
-    /// pace, are done with everyone who holds a place. In whole seconds, 1 to 60.
+    /// When a refused client should try again: after the time that the threads need, at the mean job time, for all jobs
+    /// that hold a slot. In whole seconds, 1 to 60.
     fn retry_after(&self) -> Duration {
-        let mean = self.service.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(FIRST_GUESS);
+        let mean = self.mean_job_time.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or(INITIAL_JOB_TIME);
         let held = (self.threads + self.queue_slots).saturating_sub(self.slots.available_permits());
         let rounds = held.div_ceil(self.threads.max(1));
         let seconds = (mean.as_secs_f64() * rounds as f64).ceil() as u64;
         Duration::from_secs(seconds.clamp(1, MAX_RETRY_SECONDS))
     }
 
-    /// From now on admits nobody.
+    /// Stops admitting requests.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -262,32 +259,33 @@ impl Admission {
         self.draining.load(Ordering::Relaxed)
     }
 
-    /// Requests that may wait.
+    /// Jobs that may wait.
     pub fn queue_slots(&self) -> usize {
         self.queue_slots
     }
 
-    /// Whether a job's memory, kept by each thread after it is done, would be more than a tenth of what jobs may need.
+    /// Whether the freed memory of such jobs, which the allocator keeps for each thread, could be more than a tenth of the
+    /// memory of jobs.
     pub fn is_large(&self, bytes: u64) -> bool {
         bytes.saturating_mul(10 * self.threads as u64) > self.job_memory_bytes()
     }
 
-    /// Memory that jobs at work may need together, in bytes.
+    /// Memory that running jobs may use together, in bytes.
     pub fn job_memory_bytes(&self) -> u64 {
         u64::from(self.memory_mib) * MIB
     }
 
-    /// Memory that bodies, and answers on their way, may take together, in bytes.
+    /// Memory that bodies, and answers being sent, may use together, in bytes.
     pub fn body_memory_bytes(&self) -> u64 {
         self.body_memory.bytes()
     }
 
-    /// Memory that a job may need whose body holds `body_bytes`: all that there is.
+    /// The most memory that a job may need whose body holds `body_bytes`: all the rest.
     pub fn memory_beside(&self, body_bytes: u64) -> u64 {
         self.memory_limit_bytes.saturating_sub(body_bytes)
     }
 
-    /// Memory that bodies and jobs at work may need together, in bytes.
+    /// Memory that bodies and running jobs may use together, in bytes.
     pub fn memory_limit_bytes(&self) -> u64 {
         self.memory_limit_bytes
     }
@@ -310,27 +308,27 @@ mod tests {
     }
 
     #[test]
-    fn a_full_queue_refuses_at_once_and_a_place_given_back_makes_room() {
+    fn a_full_queue_refuses_at_once_and_admits_again_when_a_slot_is_free() {
         let admission = admission(1, 2, 1);
-        let late = admission.admit().unwrap();
+        let admitted = admission.admit().unwrap();
         let mut slots: Vec<_> = (0..3).map(|_| admission.take_queue_slot().unwrap()).collect();
         assert!(matches!(admission.admit(), Err(EngineError::Overloaded { .. })));
         assert!(matches!(admission.take_queue_slot(), Err(EngineError::Overloaded { .. })));
         assert!(admission.metrics.render().contains(r#"bytefit_shed_total{reason="queue_full"} 2"#));
         slots.pop();
         assert!(admission.admit().is_ok() && admission.take_queue_slot().is_ok());
-        assert_eq!(late.lease.take(1), Ok(()), "who was let in goes on sending");
+        assert_eq!(admitted.lease.grow(1), Ok(()), "an admitted request goes on sending");
     }
 
     #[test]
-    fn bodies_on_their_way_hold_no_place() {
+    fn uploads_hold_no_queue_slot() {
         let admission = admission(1, 1, 1);
-        let _rooms: Vec<_> = (0..100).map(|_| admission.admit().unwrap()).collect();
+        let _uploads: Vec<_> = (0..100).map(|_| admission.admit().unwrap()).collect();
         assert!(admission.take_queue_slot().is_ok());
     }
 
     #[test]
-    fn a_draining_engine_admits_nobody_and_has_places_for_who_was_admitted() {
+    fn a_draining_engine_admits_nobody_and_has_slots_for_admitted_requests() {
         let admission = admission(1, 8, 1);
         admission.drain();
         assert!(matches!(admission.admit(), Err(EngineError::ShuttingDown)));
@@ -339,7 +337,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn jobs_at_work_are_bounded_by_threads() {
+    async fn running_jobs_are_bounded_by_threads() {
         let admission = admission(2, 8, 100);
         let deadline = Instant::now() + FAR;
         let first = admission.permit(work(MIB), deadline).await.unwrap();
@@ -353,7 +351,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn jobs_at_work_are_bounded_by_memory() {
+    async fn running_jobs_are_bounded_by_memory() {
         let admission = admission(8, 8, 10);
         let deadline = Instant::now() + FAR;
         let first = admission.permit(work(6 * MIB - 1), deadline).await.unwrap();
@@ -379,49 +377,50 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_larger_than_the_memory_of_jobs_takes_the_rest_from_bodies() {
+    async fn an_oversized_job_borrows_the_rest_from_bodies() {
         let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
-        let (own, other) = (admission.admit().unwrap().lease, admission.admit().unwrap().lease);
-        own.take(MIB).unwrap();
-        other.take(2 * MIB).unwrap();
+        let own = admission.admit().unwrap().lease;
+        let other = admission.admit().unwrap().lease;
+        own.grow(MIB).unwrap();
+        other.grow(2 * MIB).unwrap();
         let giant = Need { work: 12 * MIB, body: own.bytes() };
         let mut giant = Box::pin(admission.permit(giant, Instant::now() + FAR));
-        assert!(poll!(&mut giant).is_pending(), "the other body is in its way, its own is not");
-        assert!(admission.permit(work(MIB), Instant::now() + FAR).await.is_ok(), "the job of that can be done");
+        assert!(poll!(&mut giant).is_pending(), "it waits for the other body, not for its own");
+        assert!(admission.permit(work(MIB), Instant::now() + FAR).await.is_ok(), "the job of the other body can run");
         drop(other);
         let giant = giant.await.unwrap();
         let body = admission.admit().unwrap().lease;
         assert_eq!(admission.metrics.memory_reserved_now(), 13 * MIB);
-        body.take(MIB).unwrap();
+        body.grow(MIB).unwrap();
         assert_eq!(admission.metrics.memory_reserved_now(), admission.memory_limit_bytes());
-        assert!(body.take(1).is_err());
+        assert!(body.grow(1).is_err());
         drop(giant);
-        assert!(body.take(2 * MIB).is_ok());
+        assert!(body.grow(2 * MIB).is_ok());
     }
 
     #[tokio::test]
-    async fn jobs_larger_than_the_memory_of_jobs_never_wait_for_each_others_bodies() {
+    async fn oversized_jobs_never_wait_for_each_others_bodies() {
         let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
-        let rooms: Vec<MemoryLease> = (0..2).map(|_| admission.admit().unwrap().lease).collect();
-        rooms.iter().for_each(|lease| lease.take(3 * MIB / 2).unwrap());
+        let leases: Vec<MemoryLease> = (0..2).map(|_| admission.admit().unwrap().lease).collect();
+        leases.iter().for_each(|lease| lease.grow(3 * MIB / 2).unwrap());
         let need = |work| Need { work, body: 3 * MIB / 2 };
         let mut first = Box::pin(admission.permit(need(12 * MIB), Instant::now() + FAR));
         assert!(poll!(&mut first).is_pending());
         let second = admission.permit(need(11 * MIB), Instant::now() + FAR).await;
         assert!(
             matches!(second, Err(EngineError::Overloaded { .. })),
-            "it would wait for the first, that for its body"
+            "it would wait for the first, and the first for its body"
         );
-        drop(rooms);
+        drop(leases);
         let first = first.await.unwrap();
         let mut third = Box::pin(admission.permit(need(12 * MIB), Instant::now() + FAR));
-        assert!(poll!(&mut third).is_pending(), "the first is at work, and ends");
+        assert!(poll!(&mut third).is_pending(), "the first is running, and will end");
         drop(first);
         assert!(third.await.is_ok());
     }
 
     #[test]
-    fn jobs_are_large_whose_leavings_would_be_missed() {
+    fn a_job_is_large_when_its_freed_memory_would_be_missed() {
         let admission = admission(4, 8, 400);
         assert!(!admission.is_large(10 * MIB) && admission.is_large(10 * MIB + 1) && admission.is_large(u64::MAX));
     }
@@ -440,7 +439,7 @@ mod tests {
     fn retry_after_follows_the_mean_service_time() {
         let admission = admission(2, 18, 1);
         let mut slots: Vec<_> = (0..20).map(|_| admission.take_queue_slot().unwrap()).collect();
-        assert_eq!(admission.retry_after().as_secs(), 5, "ten rounds of the first guess");
+        assert_eq!(admission.retry_after().as_secs(), 5, "ten rounds of the initial job time");
         slots.truncate(4);
         assert_eq!(admission.retry_after().as_secs(), 1, "two rounds");
         slots.extend((4..20).map(|_| admission.take_queue_slot().unwrap()));

@@ -1,5 +1,4 @@
-//! Memory for request bodies: taken as they stream in, given back when the last who holds the body lets go of it.
-//! Must not know what a body is.
+//! Memory for request bodies: reserved as they stream in, released when the last clone of their lease is dropped.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,38 +7,38 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
-/// Bytes that room is taken in: what a socket gives at once.
+/// Memory is reserved in steps of this many bytes: about what one read from a socket returns.
 const UNIT: u64 = 64 << 10;
 
-/// The room that all bodies share.
+/// The memory that all bodies share.
 pub struct BodyMemory {
     units: Arc<Semaphore>,
     bytes: u64,
     metrics: Arc<Metrics>,
 }
 
-/// The room of one body; clones share it.
+/// The memory of one body. Clones share it.
 #[derive(Clone, Debug)]
-pub struct MemoryLease(Arc<Mutex<Taken>>);
+pub struct MemoryLease(Arc<Mutex<Reserved>>);
 
 #[derive(Debug)]
-struct Taken {
-    body_memory: Arc<Semaphore>,
+struct Reserved {
+    units: Arc<Semaphore>,
     metrics: Arc<Metrics>,
     retry_after: Duration,
-    /// Bytes that were asked for.
+    /// Bytes requested, before rounding up to whole units.
     bytes: u64,
     held: Vec<(OwnedSemaphorePermit, GaugeGuard)>,
 }
 
-/// MemoryLease that work takes, until it is dropped.
+/// Memory of bodies that a job borrows; dropping it gives the memory back.
 #[derive(Debug)]
-pub struct Lent {
+pub struct BorrowedMemory {
     _units: OwnedSemaphorePermit,
     _reserved: GaugeGuard,
 }
 
-/// There is no room left.
+/// There is no memory left.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NoMemory {
     /// When to try again.
@@ -47,60 +46,65 @@ pub struct NoMemory {
 }
 
 impl BodyMemory {
-    /// Room for `bytes`, in whole units.
+    /// `bytes` of memory, rounded up to whole units.
     pub fn new(bytes: u64, metrics: Arc<Metrics>) -> BodyMemory {
         let units = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         BodyMemory { units: Arc::new(Semaphore::new(units)), bytes: units as u64 * UNIT, metrics }
     }
 
-    /// All the room that there is, taken or not.
+    /// All the memory that there is, in use or not.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Takes `bytes` for work, which is awaited in turn: whoever comes with a body meanwhile gets what is left.
-    pub async fn lend(&self, bytes: u64) -> Lent {
+    /// Waits in turn for `bytes` that a job needs. Bodies that arrive meanwhile get what is left.
+    pub async fn borrow(&self, bytes: u64) -> BorrowedMemory {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
-        let units_taken = Arc::clone(&self.units).acquire_many_owned(units).await;
-        Lent {
-            _units: units_taken.expect("the semaphore is never closed"),
+        let permit = Arc::clone(&self.units).acquire_many_owned(units).await;
+        BorrowedMemory {
+            _units: permit.expect("the semaphore is never closed"),
             _reserved: self.metrics.memory_reserved(u64::from(units) * UNIT),
         }
     }
 
-    /// A room of no size yet; whoever finds none may come back after `retry_after`.
+    /// An empty lease. When there is no memory, [`NoMemory`] says to try again after `retry_after`.
     pub fn lease(&self, retry_after: Duration) -> MemoryLease {
-        let (body_memory, metrics) = (Arc::clone(&self.units), Arc::clone(&self.metrics));
-        MemoryLease(Arc::new(Mutex::new(Taken { body_memory, metrics, retry_after, bytes: 0, held: Vec::new() })))
+        MemoryLease(Arc::new(Mutex::new(Reserved {
+            units: Arc::clone(&self.units),
+            metrics: Arc::clone(&self.metrics),
+            retry_after,
+            bytes: 0,
+            held: Vec::new(),
+        })))
     }
 }
 
 impl MemoryLease {
-    /// Bytes that it takes, in whole units.
+    /// Bytes that it holds, rounded up to whole units.
     pub fn bytes(&self) -> u64 {
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.bytes.div_ceil(UNIT).saturating_mul(UNIT)
+        let reserved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reserved.bytes.div_ceil(UNIT).saturating_mul(UNIT)
     }
 
-    /// Makes room for so many bytes more.
+    /// Reserves `bytes` more.
     ///
     /// # Errors
-    /// [`NoMemory`], and the room is as it was.
-    pub fn take(&self, bytes: u64) -> Result<(), NoMemory> {
-        // A poisoned lock still guards a whole count: nothing that can panic runs between two changes.
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = taken.bytes.saturating_add(bytes);
-        let more = wanted.div_ceil(UNIT) - taken.bytes.div_ceil(UNIT);
+    /// [`NoMemory`]; the lease stays as it was.
+    pub fn grow(&self, bytes: u64) -> Result<(), NoMemory> {
+        // The count is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
+        let mut reserved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let total = reserved.bytes.saturating_add(bytes);
+        let more = total.div_ceil(UNIT) - reserved.bytes.div_ceil(UNIT);
         if more > 0 {
             let units = u32::try_from(more).unwrap_or(u32::MAX);
-            let Ok(permit) = Arc::clone(&taken.body_memory).try_acquire_many_owned(units) else {
-                taken.metrics.shed(Shed::Memory);
-                return Err(NoMemory { retry_after: taken.retry_after });
+            let Ok(permit) = Arc::clone(&reserved.units).try_acquire_many_owned(units) else {
+                reserved.metrics.shed(Shed::Memory);
+                return Err(NoMemory { retry_after: reserved.retry_after });
             };
-            let reserved = taken.metrics.memory_reserved(more * UNIT);
-            taken.held.push((permit, reserved));
+            let gauge = reserved.metrics.memory_reserved(more * UNIT);
+            reserved.held.push((permit, gauge));
         }
-        taken.bytes = wanted;
+        reserved.bytes = total;
         Ok(())
     }
 }
@@ -120,19 +124,20 @@ mod tests {
     }
 
     #[test]
-    fn bodies_share_the_room_and_give_it_back() {
+    fn bodies_share_the_memory_and_give_it_back() {
         let (body_memory, metrics) = body_memory(4 * UNIT);
-        let (one, two) = (body_memory.lease(LATER), body_memory.lease(LATER));
-        assert_eq!(one.take(3 * UNIT), Ok(()));
-        assert_eq!(two.take(UNIT), Ok(()));
-        assert_eq!(two.take(1), Err(NO_MEMORY));
+        let one = body_memory.lease(LATER);
+        let two = body_memory.lease(LATER);
+        assert_eq!(one.grow(3 * UNIT), Ok(()));
+        assert_eq!(two.grow(UNIT), Ok(()));
+        assert_eq!(two.grow(1), Err(NO_MEMORY));
         assert_eq!(metrics.memory_reserved_now(), 4 * UNIT);
         assert!(metrics.render().contains(r#"bytefit_shed_total{reason="memory"} 1"#));
         let upload = one.clone();
         drop(one);
-        assert_eq!(two.take(1), Err(NO_MEMORY), "whoever holds the body holds its lease");
+        assert_eq!(two.grow(1), Err(NO_MEMORY), "a clone keeps the memory");
         drop(upload);
-        assert_eq!(two.take(UNIT), Ok(()));
+        assert_eq!(two.grow(UNIT), Ok(()));
     }
 
     #[test]
@@ -140,27 +145,28 @@ mod tests {
         let (body_memory, metrics) = body_memory(2 * UNIT);
         let lease = body_memory.lease(LATER);
         for _ in 0..1000 {
-            lease.take(100).unwrap();
+            lease.grow(100).unwrap();
         }
         assert_eq!(metrics.memory_reserved_now(), 2 * UNIT);
-        assert_eq!(lease.take(2 * UNIT), Err(NO_MEMORY));
-        assert_eq!(lease.take(UNIT / 4), Ok(()), "a refusal takes nothing");
+        assert_eq!(lease.grow(2 * UNIT), Err(NO_MEMORY));
+        assert_eq!(lease.grow(UNIT / 4), Ok(()), "a refusal takes nothing");
     }
 
     #[tokio::test]
-    async fn work_waits_for_room_in_turn_and_bodies_get_what_is_left() {
+    async fn a_job_waits_in_turn_and_bodies_get_what_is_left() {
         let (body_memory, metrics) = body_memory(4 * UNIT);
-        let (one, two) = (body_memory.lease(LATER), body_memory.lease(LATER));
-        assert_eq!((one.take(2 * UNIT), one.bytes()), (Ok(()), 2 * UNIT));
-        let mut waits = Box::pin(body_memory.lend(3 * UNIT));
-        assert!(poll!(&mut waits).is_pending());
-        assert_eq!(two.take(1), Err(NO_MEMORY), "what is free is cached for it");
+        let one = body_memory.lease(LATER);
+        let two = body_memory.lease(LATER);
+        assert_eq!((one.grow(2 * UNIT), one.bytes()), (Ok(()), 2 * UNIT));
+        let mut waiting = Box::pin(body_memory.borrow(3 * UNIT));
+        assert!(poll!(&mut waiting).is_pending());
+        assert_eq!(two.grow(1), Err(NO_MEMORY), "what is free is kept for the job");
         drop(one);
-        let lent = waits.await;
+        let borrowed = waiting.await;
         assert_eq!(metrics.memory_reserved_now(), 3 * UNIT);
-        assert_eq!(two.take(UNIT), Ok(()));
-        assert_eq!(two.take(1), Err(NO_MEMORY));
-        drop(lent);
-        assert_eq!(two.take(3 * UNIT), Ok(()));
+        assert_eq!(two.grow(UNIT), Ok(()));
+        assert_eq!(two.grow(1), Err(NO_MEMORY));
+        drop(borrowed);
+        assert_eq!(two.grow(3 * UNIT), Ok(()));
     }
 }

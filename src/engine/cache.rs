@@ -1,4 +1,4 @@
-//! Answers kept, weighed in bytes. Must not know when an answer may be kept.
+//! The cache of results, bounded in bytes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use moka::policy::EvictionPolicy;
 use super::key::Key;
 use crate::job::{Answer, Step};
 
-/// What an entry takes besides its bytes and its trace: key, report, reference counts and the cache's own
-/// nodes, about 700 bytes, rounded up.
+/// What an entry takes besides the answer's bytes and trace: key, report, reference counts and the cache's own nodes,
+/// about 700 bytes, rounded up.
 const ENTRY_BYTES: usize = 1024;
 
-/// The share of the cache, one in so many, that an answer may fill: one that filled it whole would push out all others.
-const LARGEST_SHARE: u64 = 8;
+/// An answer may fill one part in this many of the cache. One that filled all of it would push out all others.
+const PARTS: u64 = 8;
 
-/// moka refuses a lifetime of over 1000 years.
+/// moka refuses lifetimes over 1000 years.
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// An answer and its validator.
@@ -27,7 +27,7 @@ pub struct CachedAnswer {
 }
 
 impl CachedAnswer {
-    /// Wraps `answer`, hashing its bytes. Padding leaves up to as much capacity again, which nobody will fill.
+    /// Wraps `answer` and hashes its bytes. Padding leaves up to twice the capacity needed, which is released here.
     pub fn new(mut answer: Answer) -> CachedAnswer {
         answer.bytes.shrink_to_fit();
         let hash = blake3::hash(&answer.bytes).to_hex();
@@ -41,14 +41,14 @@ impl CachedAnswer {
     }
 }
 
-/// The result cache; the answer that nobody asked for longest goes first.
+/// The result cache. The answer that was requested least recently is evicted first.
 pub struct Cache {
     cached: moka::future::Cache<Key, CachedAnswer>,
     capacity_bytes: u64,
 }
 
 impl Cache {
-    /// A cache of at most `capacity_bytes`, each answer kept for `ttl`; a capacity of 0 keeps nothing.
+    /// A cache of at most `capacity_bytes` that keeps each answer for `ttl`. A capacity of 0 keeps nothing.
     pub fn new(capacity_bytes: u64, ttl: Duration) -> Cache {
         let cached = moka::future::Cache::builder()
             .max_capacity(capacity_bytes)
@@ -64,28 +64,28 @@ impl Cache {
         self.cached.get(key).await
     }
 
-    /// Keeps `kept` under `key`; false when it is larger than an eighth of the cache.
+    /// Keeps `cached` under `key`. Returns false when it is larger than an eighth of the cache, and is not kept.
     pub async fn insert(&self, key: Key, cached: CachedAnswer) -> bool {
-        let fits = u64::from(cached.weight()) <= self.capacity_bytes / LARGEST_SHARE;
+        let fits = u64::from(cached.weight()) <= self.capacity_bytes / PARTS;
         if fits {
             self.cached.insert(key, cached).await;
-            // Evicts now rather than some time: the bound holds, and the counts below are right.
+            // Evicts at once, so that the capacity holds and the counts below are right.
             self.cached.run_pending_tasks().await;
         }
         fits
     }
 
-    /// Answers kept.
+    /// Number of answers kept.
     pub fn entries(&self) -> u64 {
         self.cached.entry_count()
     }
 
-    /// Bytes they take.
+    /// Bytes that they take.
     pub fn bytes(&self) -> u64 {
         self.cached.weighted_size()
     }
 
-    /// Bytes they may take.
+    /// Bytes that they may take.
     pub fn capacity_bytes(&self) -> u64 {
         self.capacity_bytes
     }

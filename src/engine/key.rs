@@ -1,9 +1,9 @@
-//! What makes two requests identical. Must not know what is done with that.
+//! The key by which two requests are identical.
 
 use crate::job::{Formats, Job};
 
-/// Raise it when the same job on the same input would give other bytes than before: answers of an older
-/// version, in a cache that outlives the process, must not be served then.
+/// Raise it when the same job on the same input would give other bytes than before: a cache that outlives the process
+/// must not serve answers of an older version.
 const ENCODER_VERSION: u32 = 2;
 
 /// Identifies an answer: the hash of the input's hash, the canonical job and the encoder version.
@@ -25,22 +25,22 @@ impl Key {
         self.0.to_hex().to_string()
     }
 
-    /// The key of 64 hex digits; none for any other text.
+    /// Reads a key of 64 hex digits. Returns `None` for any other text.
     pub fn from_hex(hex: &str) -> Option<Key> {
         blake3::Hash::from_hex(hex).ok().map(Key)
     }
 }
 
-/// Every field of `job` in a fixed order: jobs that differ give texts that differ. JSON writes the shortest digits that
-/// name a number and no other.
+/// Every field of `job` in a fixed order, so that different jobs give different texts. JSON writes numbers with the
+/// shortest digits that read back as the same number.
 fn canonical(job: &Job) -> String {
     let mut job = job.clone();
-    // The order in which formats were given decides nothing.
+    // The order of the formats does not matter.
     if let Formats::Among(formats) = &mut job.formats {
         formats.sort_unstable();
         formats.dedup();
     }
-    serde_json::to_string(&job).expect("a job has nothing that JSON lacks")
+    serde_json::to_string(&job).expect("every field of a job can be written as JSON")
 }
 
 #[cfg(test)]
@@ -76,7 +76,7 @@ mod tests {
     }
 
     prop_compose! {
-        /// Few values a field, so that two jobs often agree in most of them.
+        /// Jobs with few different values per field, so that two of them often agree in most.
         fn jobs()(
             (target, mode, formats) in (1..4u64, modes(), formats()),
             (quality, resize) in (prop_oneof![Just(95.0), 1.0..=100.0f64], option::of(resizes())),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_formats_decides_nothing() {
+    fn the_order_of_formats_does_not_matter() {
         let among = |list: &[Format]| canonical(&Job::new(1, Formats::Among(list.to_vec())));
         assert_eq!(among(&[Format::Webp, Format::Jpeg]), among(&[Format::Jpeg, Format::Webp, Format::Jpeg]));
     }

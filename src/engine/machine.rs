@@ -1,13 +1,13 @@
-//! What the machine, or the container, has. Must not know who asks.
+//! Cores and memory of the machine, or of the container.
 
 use std::fs;
 use std::num::NonZero;
 use std::thread;
 
-/// What is assumed where the system does not tell.
+/// Assumed where the system does not say how much memory there is.
 const FALLBACK_MEMORY: u64 = 1 << 30;
 
-/// Cores that this process may use, at least 1; heeds the processor quota of a cgroup.
+/// Cores that this process may use, at least 1. The processor quota of a cgroup counts.
 pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
@@ -15,7 +15,7 @@ pub fn cores() -> usize {
 /// Memory that this process may use, in bytes: the machine's, or less where a cgroup says so.
 pub fn memory_bytes() -> u64 {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
-    // In a container its own cgroup is mounted as the root; version 2, then version 1.
+    // A container sees its own cgroup as the root. The first path is cgroup version 2, the second version 1.
     let cgroups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].map(read);
     let machine = total_memory(&read("/proc/meminfo"));
     let limits = cgroups.iter().filter_map(|text| cgroup_limit(text));
@@ -29,7 +29,7 @@ fn total_memory(meminfo: &str) -> Option<u64> {
     kib.checked_mul(1024)
 }
 
-/// The limit that a cgroup sets; none for `max`.
+/// The limit that a cgroup sets. Returns `None` for `max`.
 fn cgroup_limit(text: &str) -> Option<u64> {
     text.trim().parse().ok().filter(|limit| *limit > 0)
 }

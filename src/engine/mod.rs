@@ -1,8 +1,8 @@
-//! The only room with threads: cache, then permit, then pool. Must not know HTTP.
+//! Schedules jobs: admission, result cache, single flight, permits and a pool of threads.
 //!
-//! The way of a request: admission and [`MemoryLease`] before its body is read; then a lookup in the cache; if an identical
-//! request is at work, a wait for its result, else a computation of its own, as a task: place in the queue, header
-//! probe, permit, pool.
+//! A request first asks [`Engine::admit`] and gets a [`MemoryLease`] for its body. With the body it calls [`Engine::run`],
+//! which looks into the cache, then waits for an identical request that is being computed, or else computes the answer in
+//! a task of its own: queue slot, header, permit, pool.
 
 mod admission;
 mod allocator;
@@ -35,16 +35,16 @@ use pool::Pool;
 use single_flight::{Flights, Waiter};
 pub use work::{Codecs, Work};
 
-/// A deadline further away than this is none; it keeps the sum of now and a deadline within the clock.
+/// Longer deadlines are cut to this, so that adding one to the time of day can't overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// From the deadline to the moment that nobody waits any longer for a job to notice it: time to finish the best answer
-/// so far.
+/// How long after its deadline a request still waits for its answer: the job needs a moment to notice the deadline and to
+/// finish the best answer so far.
 const GRACE: Duration = Duration::from_millis(150);
 
-/// Who waited on an identical request and has less time left than this does not try again: encoding a megapixel takes
-/// about as much (`LossyCoding::cost`: 15 ms as JPEG, 50 ms as WebP at the least effort).
-const WORTH_A_TRY: Duration = Duration::from_millis(50);
+/// A request that waited for an identical one tries again only with at least this much time left: encoding a megapixel
+/// takes about as long (`LossyCoding::cost`: 15 ms as JPEG, 50 ms as WebP at the lowest effort).
+const MIN_TIME_TO_RETRY: Duration = Duration::from_millis(50);
 
 /// Sizes of the engine; see config/default.toml for what each buys.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub struct Config {
 pub struct Upload {
     pub bytes: Bytes,
     pub hash: blake3::Hash,
-    /// What the bytes take of the memory for bodies.
+    /// The memory that the bytes take.
     pub lease: MemoryLease,
 }
 
@@ -79,11 +79,11 @@ pub struct Upload {
 pub struct Served {
     pub answer: Arc<Answer>,
     pub served_from: ServedFrom,
-    /// Id of the answer for [`Engine::result`]: 64 hex digits.
+    /// The answer's id for [`Engine::result`]: 64 hex digits.
     pub id: String,
     /// Strong validator of the answer's bytes, quotes included.
     pub etag: String,
-    /// Wait for a permit.
+    /// How long the job waited for its permit.
     pub queued: Duration,
 }
 
@@ -92,36 +92,36 @@ pub struct Served {
 pub enum ServedFrom {
     /// The cache.
     Hit,
-    /// Computed now; `stored` tells whether the cache keeps it.
+    /// Computed for this request; `stored` says whether the cache keeps it.
     Miss { stored: bool },
-    /// Computed once for this and an identical request that came first; stored as above.
+    /// Computed for an identical request that came first; `stored` as above.
     Collapsed { stored: bool },
 }
 
-/// Why the engine has no answer. Cloneable: everyone who waits on one computation gets the same.
+/// Why the engine has no answer. It can be cloned, because every request that waits for a computation gets it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(transparent)]
     Job(Arc<JobError>),
-    /// The queue is full, or no thread or memory came free in time; try again after this long.
+    /// The queue is full, or no thread or memory became free in time; try again after this long.
     #[error("overloaded, try again in {} s", .retry_after.as_secs())]
     Overloaded { retry_after: Duration },
-    /// The service is going down.
+    /// The service is shutting down.
     #[error("shutting down")]
     ShuttingDown,
-    /// The codec panicked: a bug. `message` is for the log, not for the client.
+    /// The codec panicked, which is a bug. `message` is for the log, not for the client.
     #[error("the codec panicked: {message}")]
     Panicked { message: String },
 }
 
-/// Runs jobs on a pool of threads, behind a cache and permits. Clones share everything.
+/// Runs jobs on a pool of threads, behind a cache and permits. Clones share all state.
 #[derive(Clone)]
 pub struct Engine {
     shared: Arc<Shared>,
     flights: Arc<Flights<Key, Upload, Result<Computed, EngineError>>>,
 }
 
-/// What requests and computations share.
+/// The state that requests and computations share.
 struct Shared {
     admission: Admission,
     cache: Cache,
@@ -131,7 +131,7 @@ struct Shared {
     metrics: Arc<Metrics>,
 }
 
-/// What a computation hands to everyone who waits for it.
+/// The result of a computation, as every request that waits for it gets it.
 #[derive(Clone, Debug)]
 struct Computed {
     cached: CachedAnswer,
@@ -139,7 +139,7 @@ struct Computed {
     queued: Duration,
 }
 
-/// The engine's state at a moment, for /health and /status.
+/// The engine's state at one moment, for /health and /status.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     pub in_flight: usize,
@@ -162,7 +162,7 @@ pub struct CacheStats {
 }
 
 impl Computed {
-    /// The same for a request that waited on the one it was computed for.
+    /// The same result for a request that waited for the one it was computed for.
     fn collapsed(mut self) -> Computed {
         if let ServedFrom::Miss { stored } = self.served_from {
             self.served_from = ServedFrom::Collapsed { stored };
@@ -187,15 +187,15 @@ impl Engine {
     /// Builds the pool and the cache.
     ///
     /// # Errors
-    /// When the threads can't be started.
+    /// The system refuses the threads.
     pub fn new(config: Config, metrics: Arc<Metrics>) -> std::io::Result<Engine> {
         Engine::with_work(config, metrics, Arc::new(Codecs))
     }
 
-    /// Builds an engine that does `work` instead of coding pictures.
+    /// Builds an engine that does `work` in place of coding pictures.
     ///
     /// # Errors
-    /// When the threads can't be started.
+    /// The system refuses the threads.
     pub fn with_work(config: Config, metrics: Arc<Metrics>, work: Arc<dyn Work>) -> std::io::Result<Engine> {
         let threads = if config.threads == 0 { machine::cores() } else { config.threads };
         let pool = Pool::new(threads, Arc::clone(&metrics))?;
@@ -216,72 +216,78 @@ impl Engine {
         self.shared.admission.admit()
     }
 
-    /// Answers `job` on `upload`: from the cache, from an identical request at work, or by computing it.
-    /// The job's deadline counts from now. An identical request that came first has less time left: where that one is
-    /// refused for want of time or room, or its answer is cut short, whoever waited on it tries again, once.
+    /// Answers `job` on `upload`: from the cache, by waiting for an identical request, or by computing it. The job's
+    /// deadline counts from now.
+    ///
+    /// An identical request that came first has less time left. If it is refused for lack of time or memory, or its answer
+    /// is cut short, the requests that waited for it try once more.
     ///
     /// # Errors
     /// Every variant of [`EngineError`].
     ///
     /// # Cancel
-    /// Dropping the future leaves the computation to the others who wait for it; when the last one leaves,
-    /// it stops before its next step. So it does when the deadline passes in the middle of one.
+    /// Dropping the future leaves the computation to the others that wait for it. When the last of them leaves, or the
+    /// deadline passes, the computation stops before its next step.
     pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
-        let asked = Instant::now();
-        let stop_at = asked + job.deadline.min(LONGEST_DEADLINE);
-        let request = Asked { key: Key::new(&upload.hash, &job), job, asked, stop_at };
+        let received = Instant::now();
+        let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
+        let request = PendingRequest { key: Key::new(&upload.hash, &job), job, received, stop_at };
         if let Some(cached) = self.shared.cache.get(&request.key).await {
             self.shared.metrics.cache_request(CacheResult::Hit);
             let hit = Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO };
             return Ok(self.shared.serve(request.key, hit));
         }
-        let computed = self.computed(&request, upload).await?;
+        let computed = self.compute_with_retry(&request, upload).await?;
         Ok(self.shared.serve(request.key, computed))
     }
 
-    /// What comes of `request`; where another's lack of time decided that, what comes of a second attempt.
-    async fn computed(&self, request: &Asked, upload: Upload) -> Result<Computed, EngineError> {
+    /// The result of `request`. Tries a second time if the first result suffered from the deadline of another request.
+    async fn compute_with_retry(&self, request: &PendingRequest, upload: Upload) -> Result<Computed, EngineError> {
         let (first, input) = self.attempt(request, upload).await;
         let Some(input) = input.filter(|_| request.may_do_better(&first)) else { return first };
         let (second, _) = self.attempt(request, input).await;
         if second.is_err() && first.is_ok() { first } else { second }
     }
 
-    /// What comes of `request` by its deadline, and its input where it waited on an identical one.
-    async fn attempt(&self, request: &Asked, upload: Upload) -> (Result<Computed, EngineError>, Option<Upload>) {
+    /// The result of `request` by its deadline. If it waited for an identical request, its input comes back too.
+    async fn attempt(
+        &self,
+        request: &PendingRequest,
+        upload: Upload,
+    ) -> (Result<Computed, EngineError>, Option<Upload>) {
         let mut waiter = self.join(request, upload);
         let Some(input) = waiter.input_of_another() else { return (result(request, waiter).await, None) };
         self.shared.metrics.cache_request(CacheResult::Collapsed);
         (result(request, waiter).await.map(Computed::collapsed), Some(input))
     }
 
-    /// Joins the identical request at work, or sets out to compute what is asked for.
-    fn join(&self, request: &Asked, upload: Upload) -> Waiter<Key, Upload, Result<Computed, EngineError>> {
-        let Asked { key, asked, stop_at, .. } = *request;
+    /// Joins the computation of an identical request, or starts one.
+    fn join(&self, request: &PendingRequest, upload: Upload) -> Waiter<Key, Upload, Result<Computed, EngineError>> {
+        let PendingRequest { key, received, stop_at, .. } = *request;
         let stop = Stop::at(stop_at);
         let work_stop = stop.clone();
         self.flights.join(key, stop, upload, |input| {
-            let task = Task { key, input, job: request.job.clone(), asked, stop_at, stop: work_stop };
+            let task = Task { key, input, job: request.job.clone(), received, stop_at, stop: work_stop };
             Arc::clone(&self.shared).compute(task)
         })
     }
 
-    /// The answer of this id, while the cache holds it. Does not count as a hit or a miss.
+    /// The answer with this id, as long as the cache holds it. Counts as neither hit nor miss.
     pub async fn result(&self, id: &str) -> Option<Served> {
         let key = Key::from_hex(id)?;
         let cached = self.shared.cache.get(&key).await?;
         Some(served(key, Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }))
     }
 
-    /// Memory for an answer on its way to a client who may be slow to read it.
+    /// Reserves memory for an answer of `bytes`, which a slow client may take long to read.
     ///
     /// # Errors
-    /// [`EngineError::Overloaded`] while there is none.
+    /// [`EngineError::Overloaded`] while there is not enough memory.
     pub fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
         self.shared.admission.lease_for_answer(bytes)
     }
 
-    /// From now on admits nobody; work at hand goes on, and who was admitted is served.
+    /// Stops admitting requests. Those already admitted are served.
     pub fn drain(&self) {
         self.shared.admission.drain();
     }
@@ -312,34 +318,34 @@ impl Engine {
     }
 }
 
-/// What one request asks for.
-struct Asked {
+/// A request that waits for its answer.
+struct PendingRequest {
     key: Key,
     job: Job,
-    /// When it was there, body and all.
-    asked: Instant,
+    /// When its body was complete.
+    received: Instant,
     stop_at: Instant,
 }
 
-impl Asked {
-    /// Whether trying again may give more than `result`, which an identical request with less time came to.
+impl PendingRequest {
+    /// Whether trying again may give a better result than this one of an identical request with less time.
     fn may_do_better(&self, result: &Result<Computed, EngineError>) -> bool {
-        let lacked_time_or_room = match result {
+        let lacked_time_or_memory = match result {
             Ok(computed) => computed.cached.answer.report.cut_short,
             Err(EngineError::Overloaded { .. }) => true,
             Err(EngineError::Job(error)) => matches!(**error, JobError::DeadlineExceeded { .. }),
             Err(EngineError::ShuttingDown | EngineError::Panicked { .. }) => false,
         };
-        lacked_time_or_room && self.stop_at.saturating_duration_since(Instant::now()) >= WORTH_A_TRY
+        lacked_time_or_memory && self.stop_at.saturating_duration_since(Instant::now()) >= MIN_TIME_TO_RETRY
     }
 }
 
 /// The result that `waiter` waits for, by the deadline of `request`.
 async fn result(
-    request: &Asked,
+    request: &PendingRequest,
     waiter: Waiter<Key, Upload, Result<Computed, EngineError>>,
 ) -> Result<Computed, EngineError> {
-    // A step that can't be interrupted must not keep the client waiting.
+    // The client must not wait for a step that can't be interrupted.
     let result = timeout_at((request.stop_at + GRACE).into(), waiter.result()).await;
     let result = result.map_err(|_| JobError::DeadlineExceeded { deadline: request.job.deadline })?;
     result.unwrap_or_else(|| Err(EngineError::Panicked { message: "the computation's task died".to_owned() }))
@@ -350,48 +356,50 @@ struct Task {
     key: Key,
     input: Upload,
     job: Job,
-    /// When the request that leads was there, body and all.
-    asked: Instant,
+    /// When the body of the request that started it was complete.
+    received: Instant,
     stop_at: Instant,
     stop: Stop,
 }
 
 impl Shared {
     async fn compute(self: Arc<Shared>, task: Task) -> Result<Computed, EngineError> {
-        // An identical request may have finished between this one's lookup and its departure.
+        // An identical request may have finished since this one looked into the cache.
         if let Some(cached) = self.cache.get(&task.key).await {
             self.metrics.cache_request(CacheResult::Hit);
             return Ok(Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO });
         }
         self.metrics.cache_request(CacheResult::Miss);
-        let (key, asked) = (task.key, task.asked);
+        let key = task.key;
+        let received = task.received;
         let (cached, queued) = self.work_on(task).await.inspect_err(|error| {
             if matches!(error, EngineError::Panicked { .. }) {
                 self.metrics.panicked();
             }
         })?;
-        self.metrics.job_done(&cached.answer.report, asked.elapsed());
+        self.metrics.job_done(&cached.answer.report, received.elapsed());
         // The next request may have more time, or find the machine idle.
         let stored = !cached.answer.report.cut_short && self.cache.insert(key, cached.clone()).await;
         self.metrics.set_cache_bytes(self.cache.bytes());
         Ok(Computed { cached, served_from: ServedFrom::Miss { stored }, queued })
     }
 
-    /// Takes a place, probes, waits for a permit, works; the answer, and the time waited.
+    /// Takes a queue slot, reads the header, waits for a permit and works. Returns the answer and the time waited.
     async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(CachedAnswer, Duration), EngineError> {
         let Task { input, job, stop_at, stop, .. } = task;
         let _slot = self.admission.take_queue_slot()?;
         let (job, work) = self.read_header(job, &input, stop_at).await?;
         let body = input.lease.bytes();
-        let asked = Instant::now();
+        let queued_at = Instant::now();
         let permit = self.admission.permit(Need { work, body }, stop_at).await;
-        let queued = asked.elapsed();
+        let queued = queued_at.elapsed();
         self.metrics.job_waited(queued);
         let permit = permit?;
         let shared = Arc::clone(self);
         let cached = self.pool.run(move || {
-            // Given back when the work is over, whoever still waits for it then; the room of the body too.
-            let (_permit, input) = (permit, input);
+            // Permit and input are released when the work is over, even if nobody waits for it any more.
+            let _permit = permit;
+            let input = input;
             let cached = shared.work_now(&job, &input.bytes, &stop).map(CachedAnswer::new);
             if shared.admission.is_large(work) {
                 allocator::release_free_memory();
@@ -401,8 +409,9 @@ impl Shared {
         Ok((cached.await??, queued))
     }
 
-    /// `job` as it fits into the memory, and what it needs of that. A header may be spread over all of its file, as a
-    /// JPEG's scans are: it is not read on an async thread.
+    /// Reads the input's header. Returns the job, with less effort if it would not fit into memory otherwise, and the bytes
+    /// of memory that it needs. This runs off the async threads: a header may be spread over the whole file, as a JPEG's
+    /// scans are.
     async fn read_header(
         self: &Arc<Shared>,
         mut job: Job,
@@ -410,18 +419,20 @@ impl Shared {
         stop_at: Instant,
     ) -> Result<(Job, u64), EngineError> {
         let turn = self.admission.header_turn(stop_at).await?;
-        let (shared, input) = (Arc::clone(self), input.clone());
-        let read = pool::run_aside(move || {
-            // Given back when the header is read, whoever still waits for it then.
-            let (_turn, input) = (turn, input);
+        let shared = Arc::clone(self);
+        let input = input.clone();
+        let read = pool::run_blocking(move || {
+            // The turn is released when the header is read, even if nobody waits for it any more.
+            let _turn = turn;
+            let input = input;
             let work = shared.fit_into_memory(&mut job, &input.bytes, input.lease.bytes())?;
             Ok::<_, JobError>((job, work))
         });
         Ok(read.await??)
     }
 
-    /// The memory that `job` needs beside the `body_bytes` of its body; its effort is lowered where it would need more than
-    /// all jobs may have together.
+    /// Bytes of memory that `job` needs besides the `body_bytes` of its body. Lowers its effort if it would need more than
+    /// all jobs may use together.
     fn fit_into_memory(&self, job: &mut Job, input: &[u8], body_bytes: u64) -> Result<u64, JobError> {
         if job.effort == Effort::Best {
             match self.memory_needed(job, input, self.admission.job_memory_bytes()) {
@@ -429,11 +440,11 @@ impl Shared {
                 needed => return needed,
             }
         }
-        // Whoever needs more than jobs may have together works alone, in the memory of other bodies too.
+        // A job that needs more than all jobs may use together runs alone, and borrows from the memory of bodies.
         self.memory_needed(job, input, self.admission.memory_beside(body_bytes))
     }
 
-    /// The memory that `job` needs of what is `available`; its answer must find room on its way out, too.
+    /// Bytes of memory that `job` needs, at most `available`. Its answer must fit into the memory of bodies while it is sent.
     fn memory_needed(&self, job: &Job, input: &[u8], available: u64) -> Result<u64, JobError> {
         let largest_answer = self.admission.body_memory_bytes();
         let needed = self.work.memory_needed(job, input, &self.limits, available);
@@ -448,7 +459,7 @@ impl Shared {
         }
     }
 
-    /// Works on this thread, unless there is no reason left to.
+    /// Runs the job on this thread, unless it was stopped meanwhile.
     fn work_now(&self, job: &Job, input: &[u8], stop: &Stop) -> Result<Answer, JobError> {
         job.check(stop)?;
         let started = Instant::now();

@@ -1,21 +1,22 @@
-//! Jobs that need more memory than all jobs may have together: they take the rest from the memory of bodies, in turn.
+//! Oversized jobs: those that need more memory than all jobs may use together. They borrow the rest from the memory of
+//! bodies, one after the other.
 //!
-//! Such a job waits while bodies hold that memory, and its own is among them. Other bodies go when their jobs are done.
-//! But two such jobs could wait for each other's bodies for ever: one is refused unless each can be served while the
-//! bodies of all who wait stay where they are.
+//! Such a job waits until enough of that memory is free. Other bodies are dropped when their jobs are done, but two
+//! oversized jobs could wait for each other's bodies for ever. So a job is refused unless every waiting job could be
+//! served while the bodies of all waiting jobs stay in memory.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What one of them needs of the memory of bodies, in bytes.
+/// What an oversized job needs of the memory of bodies, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
-    /// What its own body holds there.
+    /// Taken by its own body.
     pub body: u64,
-    /// What it works in, beside all that jobs may have.
+    /// Borrowed for its work, on top of all the memory of jobs.
     pub work: u64,
 }
 
-/// Those who wait for their share.
+/// The oversized jobs that wait for memory.
 #[derive(Debug)]
 pub struct Waiting {
     /// The memory of bodies, in bytes.
@@ -23,7 +24,7 @@ pub struct Waiting {
     shares: Arc<Mutex<Vec<Share>>>,
 }
 
-/// A wait, until it is dropped.
+/// One waiting job; dropping it ends the wait.
 #[derive(Debug)]
 pub struct Wait {
     share: Share,
@@ -31,14 +32,14 @@ pub struct Wait {
 }
 
 impl Waiting {
-    /// Nobody, for shares of `total` bytes.
+    /// No waiting jobs, with `total` bytes to share.
     pub fn new(total: u64) -> Waiting {
         Waiting { total, shares: Arc::default() }
     }
 
-    /// One more; none where it and the others could wait for each other's bodies.
+    /// Adds a waiting job. Returns `None` when it and the others could wait for each other's bodies for ever.
     pub fn enter(&self, share: Share) -> Option<Wait> {
-        // A poisoned lock still guards a whole list: nothing that can panic runs between two changes.
+        // The list is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let all = || shares.iter().chain([&share]);
         let bodies: u64 = all().map(|share| share.body).fold(0, u64::saturating_add);
@@ -55,8 +56,8 @@ impl Drop for Wait {
     fn drop(&mut self) {
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         // Equal shares are interchangeable.
-        if let Some(at) = shares.iter().position(|share| *share == self.share) {
-            shares.swap_remove(at);
+        if let Some(index) = shares.iter().position(|share| *share == self.share) {
+            shares.swap_remove(index);
         }
     }
 }
@@ -66,14 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn those_wait_together_who_leave_each_other_room() {
+    fn jobs_wait_together_only_if_each_could_be_served() {
         let waiting = Waiting::new(100);
         let first = waiting.enter(Share { body: 10, work: 70 }).unwrap();
         let second = waiting.enter(Share { body: 20, work: 5 }).unwrap();
-        assert!(waiting.enter(Share { body: 1, work: 1 }).is_none(), "the first would not find its share");
+        assert!(waiting.enter(Share { body: 1, work: 1 }).is_none(), "the first could not be served");
         assert!(waiting.enter(Share { body: 0, work: 70 }).is_some());
         drop(first);
-        assert!(waiting.enter(Share { body: 1, work: 80 }).is_none(), "nor would this one");
+        assert!(waiting.enter(Share { body: 1, work: 80 }).is_none(), "nor could this one");
         drop(second);
         assert!(waiting.enter(Share { body: 20, work: 80 }).is_some());
         assert!(waiting.enter(Share { body: 20, work: 81 }).is_none());

@@ -1,4 +1,4 @@
-//! Processor work behind an async function. Must not know what the work is.
+//! Runs processor work on threads of its own, behind an async function.
 
 use std::io;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use tokio::sync::oneshot;
 use crate::metrics::Metrics;
 use crate::panics::{Panicked, caught};
 
-/// AV1 coders keep block trees on the stack; the 2 MiB that threads get by default are near the edge.
+/// AV1 encoders and decoders keep block trees on the stack, which come close to the default of 2 MiB.
 const STACK_BYTES: usize = 8 << 20;
 
-/// A pool of threads of its own.
+/// A pool of threads.
 pub struct Pool {
     threads: rayon::ThreadPool,
 }
@@ -20,13 +20,13 @@ impl Pool {
     /// Starts `threads` threads, at least one.
     ///
     /// # Errors
-    /// When the system refuses them.
+    /// The system refuses the threads.
     pub fn new(threads: usize, metrics: Arc<Metrics>) -> io::Result<Pool> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
             .thread_name(|index| format!("bytefit-pool-{index}"))
             .stack_size(STACK_BYTES)
-            // Only a panic while a panic is being caught gets here; without a handler it aborts the process.
+            // Reached only by a panic while another is being caught. Without a handler it would abort the process.
             .panic_handler(move |_| metrics.panicked())
             .build()
             .map_err(io::Error::other)?;
@@ -41,31 +41,31 @@ impl Pool {
     /// Runs `work` on the pool.
     ///
     /// # Errors
-    /// [`Panicked`] when it panics; the pool lives on.
+    /// [`Panicked`] when the work panics; the pool goes on.
     ///
     /// # Cancel
-    /// Work that has not started when the future is dropped never does; work that has runs to its end.
+    /// If the future is dropped before the work starts, the work never starts. Once started it runs to its end.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
         let (reply, answer) = oneshot::channel();
         self.threads.spawn(move || {
             if reply.is_closed() {
                 return;
             }
-            // Whoever asked may have left meanwhile; then there is nobody to tell.
+            // Sending fails when the receiver was dropped meanwhile, which is fine.
             let _ = reply.send(caught(work));
         });
         answer.await.unwrap_or_else(|_| Err(Panicked("the pool dropped the work".to_owned())))
     }
 }
 
-/// Runs `work` beside the pool, on a thread that may be blocked: what is short and must not wait behind whole jobs.
+/// Runs `work` on one of tokio's blocking threads, not on the pool: for short work that must not wait behind whole jobs.
 ///
 /// # Errors
-/// [`Panicked`] when it panics.
+/// [`Panicked`] when the work panics.
 ///
 /// # Cancel
 /// Work that has started runs to its end.
-pub async fn run_aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
     let done = tokio::task::spawn_blocking(move || caught(work)).await;
     done.unwrap_or_else(|_| Err(Panicked("the runtime dropped the work".to_owned())))
 }
@@ -94,29 +94,28 @@ mod tests {
             let result: Result<(), Panicked> = pool.run(move || panic!("round {round}")).await;
             assert_eq!(result, Err(Panicked(format!("round {round}"))));
         }
-        let (gate, opened) = mpsc::sync_channel(0);
+        let (meet, met) = mpsc::sync_channel(0);
         // Both threads are alive: each waits for the other.
         let ((), ()) =
-            tokio::try_join!(pool.run(move || gate.send(()).unwrap()), pool.run(move || opened.recv().unwrap()))
-                .unwrap();
+            tokio::try_join!(pool.run(move || meet.send(()).unwrap()), pool.run(move || met.recv().unwrap())).unwrap();
     }
 
     #[tokio::test]
     async fn work_that_nobody_waits_for_never_starts() {
         let pool = pool(1);
-        let (open, gate) = mpsc::channel::<()>();
-        let blocked = pool.run(move || gate.recv().unwrap());
+        let (release, released) = mpsc::channel::<()>();
+        let blocked = pool.run(move || released.recv().unwrap());
         tokio::pin!(blocked);
         assert!(futures_util::poll!(&mut blocked).is_pending());
 
-        let (started, starts) = mpsc::channel();
+        let (started, was_started) = mpsc::channel();
         let mut abandoned = Box::pin(pool.run(move || started.send(()).unwrap()));
         assert!(futures_util::poll!(&mut abandoned).is_pending());
         drop(abandoned);
 
-        open.send(()).unwrap();
+        release.send(()).unwrap();
         blocked.await.unwrap();
         pool.run(|| ()).await.unwrap();
-        assert_eq!(starts.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+        assert_eq!(was_started.try_recv(), Err(mpsc::TryRecvError::Disconnected));
     }
 }

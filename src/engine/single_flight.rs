@@ -1,7 +1,7 @@
-//! Single flight: identical requests wait for one computation. Must not know what is computed.
+//! Single flight: identical requests share one computation.
 //!
-//! The computation is a task of its own, never the future of a request: a leader that leaves neither stops
-//! nor restarts it while others wait, and it ends when the last of them leaves.
+//! The computation is a task of its own, not the future of a request. If the request that started it is dropped, the
+//! others keep the computation; when the last of them is dropped, it stops.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,7 +13,7 @@ use tokio::task::AbortHandle;
 
 use crate::job::Stop;
 
-/// The computations at work, by key.
+/// The computations that are running, by key.
 pub struct Flights<K, I, T> {
     shared: Arc<Shared<K, I, T>>,
 }
@@ -24,8 +24,8 @@ struct Shared<K, I, T> {
 
 struct InFlight<K, I, T> {
     by_key: HashMap<K, Flight<I, T>>,
-    /// Number of the next flight: tells one apart from its successor under the same key.
-    next: u64,
+    /// Number of the next flight, which tells it from earlier ones under the same key.
+    next_number: u64,
 }
 
 struct Flight<I, T> {
@@ -37,15 +37,15 @@ struct Flight<I, T> {
     result: watch::Receiver<Option<T>>,
 }
 
-/// A wait for a computation.
+/// A request that waits for a computation.
 ///
 /// # Cancel
-/// Dropping the last one of a computation stops it.
+/// Dropping the last waiter of a computation stops it.
 pub struct Waiter<K: Eq + Hash + Copy, I, T> {
     shared: Arc<Shared<K, I, T>>,
     key: K,
     number: u64,
-    /// What the computation works on; none for the one who brought it.
+    /// The input of the computation; `None` for the waiter that started it.
     input: Option<I>,
     result: watch::Receiver<Option<T>>,
 }
@@ -56,34 +56,34 @@ where
     I: Clone + Send + 'static,
     T: Clone + Send + Sync + 'static,
 {
-    /// No computations.
+    /// Starts without computations.
     pub fn new() -> Flights<K, I, T> {
-        let flights = Mutex::new(InFlight { by_key: HashMap::new(), next: 0 });
+        let flights = Mutex::new(InFlight { by_key: HashMap::new(), next_number: 0 });
         Flights { shared: Arc::new(Shared { flights }) }
     }
 
-    /// Joins the computation under `key`, or starts `work` on `input` as one; `stop` is what `work` asks.
+    /// Joins the computation under `key`, or starts one with `work` on `input`, which `stop` stops.
     ///
-    /// Equal keys have equal inputs: who joins lets go of its own and shares the one at work.
+    /// Equal keys mean equal inputs: a request that joins drops its own input and shares the first one.
     ///
-    /// Call it inside a tokio runtime: the computation is a task there.
+    /// Must be called inside a tokio runtime, where the computation becomes a task.
     pub fn join<F>(&self, key: K, stop: Stop, input: I, work: impl FnOnce(I) -> F) -> Waiter<K, I, T>
     where
         F: Future<Output = T> + Send + 'static,
     {
         let mut in_flight = self.shared.lock();
-        let number = in_flight.next;
+        let number = in_flight.next_number;
         match in_flight.by_key.entry(key) {
             Entry::Occupied(mut flight) => {
                 let flight = flight.get_mut();
                 flight.waiters += 1;
                 self.waiter(key, flight, Some(flight.input.clone()))
             }
-            Entry::Vacant(place) => {
+            Entry::Vacant(entry) => {
                 let task = work(input.clone());
-                let flight = place.insert(self.start(key, number, stop, input, task));
+                let flight = entry.insert(self.start(key, number, stop, input, task));
                 let waiter = self.waiter(key, flight, None);
-                in_flight.next += 1;
+                in_flight.next_number += 1;
                 waiter
             }
         }
@@ -106,9 +106,9 @@ where
         let remove_on_drop = RemoveOnDrop { shared: Arc::clone(&self.shared), key, number };
         let task = async move {
             let result = work.await;
-            // Off the shared first: whoever comes after the result was sent must not find a flight that has landed.
+            // Removed before the result is sent: a later request must not find a flight that is over.
             drop(remove_on_drop);
-            // Every waiter may have left; then there is nobody to tell.
+            // Sending fails when every waiter was dropped, which is fine.
             let _ = sender.send(Some(result));
         };
         let task = tokio::spawn(task).abort_handle();
@@ -117,19 +117,19 @@ where
 }
 
 impl<K, I, T> Shared<K, I, T> {
-    /// A poisoned lock still guards a whole shared: nothing that can panic runs between two changes.
+    /// The map is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
     fn lock(&self) -> MutexGuard<'_, InFlight<K, I, T>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<K: Eq + Hash + Copy, I, T: Clone> Waiter<K, I, T> {
-    /// What the computation works on, where another one started it.
+    /// The input of the computation. Returns `None` when this waiter started it, or the second time.
     pub fn input_of_another(&mut self) -> Option<I> {
         self.input.take()
     }
 
-    /// The result; none when the computation's task died.
+    /// The result. Returns `None` when the computation's task panicked.
     pub async fn result(mut self) -> Option<T> {
         let result = self.result.wait_for(Option::is_some).await.ok()?;
         (*result).clone()
@@ -147,7 +147,7 @@ impl<K: Eq + Hash + Copy, I, T> Drop for Waiter<K, I, T> {
         if flight.get().waiters > 0 {
             return;
         }
-        // Off the shared before it is stopped, and under the lock: the next request starts anew.
+        // Removed under the lock and before it is stopped, so that the next request starts a new one.
         let flight = flight.remove();
         drop(in_flight);
         flight.stop.cancel();
@@ -155,7 +155,7 @@ impl<K: Eq + Hash + Copy, I, T> Drop for Waiter<K, I, T> {
     }
 }
 
-/// Takes a flight off the shared when its task ends, however it ends.
+/// Removes a flight when its task ends, by a panic too.
 struct RemoveOnDrop<K: Eq + Hash + Copy, I, T> {
     shared: Arc<Shared<K, I, T>>,
     key: K,
@@ -189,21 +189,23 @@ mod tests {
     #[tokio::test]
     async fn everyone_who_joins_gets_the_one_result() {
         let flights = Flights::<u8, (), usize>::new();
-        let (count, (open, gate)) = (Arc::new(AtomicUsize::new(0)), oneshot::channel::<()>());
-        let mut gate = Some(gate);
+        let count = Arc::new(AtomicUsize::new(0));
+        let (release, released) = oneshot::channel::<()>();
+        let mut released = Some(released);
         let waiters: Vec<_> = (0..30)
             .map(|_| {
                 flights.join(1, stop(), (), |()| {
-                    let (count, gate) = (Arc::clone(&count), gate.take());
+                    let count = Arc::clone(&count);
+                    let released = released.take();
                     async move {
-                        gate.expect("one flight departs").await.unwrap();
+                        released.expect("only one computation starts").await.unwrap();
                         count.fetch_add(1, Ordering::SeqCst)
                     }
                 })
             })
             .collect();
         assert_eq!(waiters.iter().filter(|waiter| waiter.input.is_none()).count(), 1);
-        open.send(()).unwrap();
+        release.send(()).unwrap();
         for waiter in waiters {
             assert_eq!(waiter.result().await, Some(0));
         }
@@ -211,23 +213,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_leader_that_leaves_stops_nothing_while_others_wait() {
+    async fn a_leader_that_is_dropped_stops_nothing_while_others_wait() {
         let flights = Flights::<u8, (), &str>::new();
-        let (open, gate) = oneshot::channel::<()>();
+        let (release, released) = oneshot::channel::<()>();
         let stop = stop();
         let leader = flights.join(1, stop.clone(), (), |()| async {
-            gate.await.unwrap();
+            released.await.unwrap();
             "done"
         });
         let other = flights.join(1, stop.clone(), (), |()| async { "restarted" });
         drop(leader);
-        open.send(()).unwrap();
+        release.send(()).unwrap();
         assert_eq!(other.result().await, Some("done"));
         assert_eq!(stop.reason(), None);
     }
 
     #[tokio::test]
-    async fn the_last_to_leave_stops_the_computation_and_the_next_starts_anew() {
+    async fn dropping_the_last_waiter_stops_the_computation_and_the_next_starts_a_new_one() {
         let flights = Flights::<u8, (), &str>::new();
         let (mut dropped, held) = oneshot::channel::<()>();
         let stop = stop();
@@ -241,13 +243,13 @@ mod tests {
         drop(second);
         assert_eq!(stop.reason(), Some(StopReason::Cancelled));
         let next = flights.join(1, self::stop(), (), |()| async { "next" });
-        assert!(next.input.is_none(), "it is_leader");
+        assert!(next.input.is_none(), "it started the computation");
         assert_eq!(next.result().await, Some("next"));
         dropped.closed().await;
     }
 
     #[tokio::test]
-    async fn a_computation_that_panics_fails_its_passengers_only() {
+    async fn a_computation_that_panics_fails_only_those_that_wait_for_it() {
         let flights = Flights::<u8, (), &str>::new();
         let first = flights.join(1, stop(), (), |()| async { panic!("a bug") });
         let second = flights.join(1, stop(), (), |()| async { "second" });
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_keys_fly_on_their_own() {
+    async fn other_keys_are_computed_on_their_own() {
         let flights = Flights::<u8, (), &str>::new();
         let one = flights.join(1, stop(), (), |()| async { "one" });
         let two = flights.join(2, stop(), (), |()| async { "two" });
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_flight_that_landed_is_off_the_board() {
+    async fn a_flight_that_is_over_is_removed() {
         let flights = Flights::<u8, (), &str>::new();
         let first = flights.join(1, stop(), (), |()| async { "first" });
         assert_eq!(first.result().await, Some("first"));
@@ -272,9 +274,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_joins_shares_the_input_at_work_and_lets_go_of_its_own() {
+    async fn a_request_that_joins_shares_the_input_and_drops_its_own() {
         let flights = Flights::<u8, Arc<str>, usize>::new();
-        let (first, second): (Arc<str>, Arc<str>) = ("picture".into(), "picture".into());
+        let first: Arc<str> = "picture".into();
+        let second: Arc<str> = "picture".into();
         let mut leader = flights.join(1, stop(), first.clone(), |input| async move { input.len() });
         let mut other = flights.join(1, stop(), second.clone(), |_| async { 0 });
         assert_eq!(Arc::strong_count(&second), 1);

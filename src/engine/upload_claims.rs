@@ -1,18 +1,18 @@
-//! Bodies on their way to the last free places: as long as they are young, nobody else is let in for those.
-//! Must not know what a place is.
+//! Uploads that are likely to need one of the last free queue slots. While an upload is recent, no other request is
+//! admitted for the slot that it claims.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time for which a body on its way counts: most are there by then, and who trickles keeps nobody out for longer.
+/// How long an upload keeps its claim: most are complete by then, and a slow one must not keep others out for longer.
 const RECENT: Duration = Duration::from_millis(250);
 
-/// The young bodies, oldest first.
+/// When the uploads that hold a claim began, the oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct UploadClaims(Arc<Mutex<VecDeque<Instant>>>);
 
-/// One of them, until it is dropped.
+/// The claim of one upload; dropping it ends the claim.
 #[derive(Debug)]
 pub struct UploadClaim {
     claims: UploadClaims,
@@ -20,13 +20,13 @@ pub struct UploadClaim {
 }
 
 impl UploadClaims {
-    /// One more, from `now` on.
+    /// Adds a claim that begins `now`.
     pub fn add(&self, now: Instant) -> UploadClaim {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(now);
         UploadClaim { claims: self.clone(), since: now }
     }
 
-    /// How many are young at `now`.
+    /// The number of recent claims at `now`.
     pub fn recent(&self, now: Instant) -> usize {
         let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while claims.front().is_some_and(|since| now.duration_since(*since) > RECENT) {
@@ -40,8 +40,8 @@ impl Drop for UploadClaim {
     fn drop(&mut self) {
         let mut claims = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
         // Equal instants are interchangeable.
-        if let Some(place) = claims.iter().position(|since| *since == self.since) {
-            claims.remove(place);
+        if let Some(index) = claims.iter().position(|since| *since == self.since) {
+            claims.remove(index);
         }
     }
 }
@@ -52,9 +52,10 @@ mod tests {
 
     #[test]
     fn a_claim_lasts_until_it_is_dropped_or_old() {
-        let (claims, start) = (UploadClaims::default(), Instant::now());
+        let claims = UploadClaims::default();
+        let start = Instant::now();
         let dropped = claims.add(start);
-        let _trickles = claims.add(start);
+        let _slow = claims.add(start);
         assert_eq!(claims.recent(start), 2);
         drop(dropped);
         assert_eq!(claims.recent(start + RECENT), 1);

@@ -1,8 +1,8 @@
-//! The edge: requests in, answers and problems out. The only room that knows HTTP.
+//! The HTTP service.
 //!
-//! A request comes in through [`transport`] (its connection), passes [`middleware`] (its id, its line in the log), finds its
-//! endpoint in [`routes`], which reads it by [`request`] and answers it by [`response`]. [`contract`] says all of that in
-//! OpenAPI. Imports between these go one way: transport and router, middleware, routes, request, contract, response.
+//! [`transport`] accepts the connection, [`middleware`] gives the request an id and a line in the log, and the router calls
+//! its endpoint in [`routes`]. The endpoint reads the request with [`request`] and answers with [`response`]; [`contract`]
+//! describes it in OpenAPI. Imports go one way: transport and router, middleware, routes, request, contract, response.
 
 mod contract;
 mod middleware;
@@ -25,8 +25,8 @@ use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::params::Defaults;
 
-/// Bytes of answers that the system takes for a client before it reads, as the listener is to be set (Linux doubles it):
-/// most answers whole. Left to itself it grows to 4 MB each, for clients that read nothing too.
+/// Send buffer of a connection in bytes, to be set on the listener (Linux doubles it): most answers fit whole. By default
+/// Linux lets it grow to 4 MB, even for clients that read nothing.
 pub const SEND_BUFFER: usize = 256 << 10;
 
 /// Bounds on clients; see config/default.toml for what each buys.
@@ -48,21 +48,23 @@ pub struct Config {
     pub max_body_bytes: u64,
 }
 
-/// What the routes share.
+/// The state that the routes share.
 #[derive(Clone)]
 pub struct AppState {
     pub engine: Engine,
     pub metrics: Arc<Metrics>,
     pub defaults: Defaults,
     pub config: Config,
-    /// When the service began.
+    /// When the service started.
     pub started: Instant,
 }
 
-/// Serves requests on `listener` until `shutdown` resolves, then drains: new work is refused and /health
-/// says so at once, work at hand is finished, all within the configured drain timeout.
+/// Serves requests on `listener` until `shutdown` resolves, then drains: new work is refused at once, /health says so, and
+/// running work is finished within the drain timeout.
 pub async fn serve(state: AppState, listener: TcpListener, shutdown: impl Future<Output = ()>) {
-    let (engine, metrics, config) = (state.engine.clone(), state.metrics.clone(), state.config.clone());
+    let engine = state.engine.clone();
+    let metrics = state.metrics.clone();
+    let config = state.config.clone();
     let router = router::router(Arc::new(state));
     let drain = async {
         shutdown.await;

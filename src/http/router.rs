@@ -1,4 +1,4 @@
-//! The table of routes as a router, inside the layers that all of them share.
+//! Builds the router from the table of routes, with the layers that all routes share.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::response::problem::{Kind, Problem};
 use super::routes::{self, Route};
 use super::{AppState, middleware, redirect};
 
-/// Every route of [`routes::ALL`].
+/// A router of every route in [`routes::ALL`].
 pub fn router(state: Arc<AppState>) -> Router {
     let router = routes::ALL.iter().fold(Router::new(), |router, route| router.route(route.path, handler(route)));
     router

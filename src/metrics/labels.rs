@@ -1,22 +1,22 @@
-//! The closed sets that label values come from.
+//! The values that labels may have.
 
 use crate::named::named;
 
-/// An endpoint, as the metrics name it.
+/// An endpoint in the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteLabel {
     pub name: &'static str,
-    /// Whether it computes answers: such a one answers with every status, and its time makes up the latency.
+    /// Whether it computes answers: if so, it answers with every status, and its times count for the latency.
     pub computes: bool,
 }
 
 impl RouteLabel {
-    /// A path that is no endpoint.
+    /// Any unknown path.
     pub const OTHER: RouteLabel = RouteLabel { name: "other", computes: false };
 }
 
 named! {
-    /// A method that some endpoint answers, or none does.
+    /// A method of a request.
     pub enum Method {
         Get = "GET",
         Head = "HEAD",
@@ -42,7 +42,7 @@ named! {
         S500 = "500",
         S503 = "503",
         S504 = "504",
-        /// Any other, on this route.
+        /// Any other status on this route.
         Other = "other",
     }
 }
@@ -54,31 +54,31 @@ named! {
         Decode = "decode",
         Transform = "transform",
         Search = "search",
-        /// From admission to answer.
+        /// From the complete body to the answer.
         Total = "total",
     }
 }
 
 named! {
-    /// What a lookup in the cache found.
+    /// The result of a lookup in the cache.
     pub enum CacheResult {
         Hit = "hit",
         Miss = "miss",
-        /// Waited on an identical request.
+        /// Waited for an identical request.
         Collapsed = "collapsed",
     }
 }
 
 named! {
-    /// Why a request or connection was turned away.
+    /// Why a request or connection was refused.
     pub enum Shed {
         QueueFull = "queue_full",
-        /// Neither a thread nor memory came free before the request's deadline.
+        /// No thread or memory became free before the request's deadline.
         QueueTimeout = "queue_timeout",
-        /// No memory for the request's body.
+        /// There was no memory for the request's body.
         Memory = "memory",
         Draining = "draining",
-        /// Too many connections.
+        /// Too many connections were open.
         Connections = "connections",
     }
 }
@@ -90,7 +90,7 @@ impl Status {
         Status::of(route).find(|status| status.name() == code).unwrap_or(Status::Other)
     }
 
-    /// What `route` answers with: only one that computes answers knows them all, which keeps the table short.
+    /// The statuses of `route`. Only a route that computes answers has all of them, which keeps the table short.
     fn of(route: RouteLabel) -> impl Iterator<Item = Status> {
         // A path with a slash too many is none of the routes.
         let redirects = route == RouteLabel::OTHER;

@@ -1,28 +1,28 @@
-//! Quantiles over the last requests, for people; histograms serve Prometheus. Must not know what is timed.
+//! Quantiles over the last requests, for people. Prometheus has histograms.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Enough that the 99th percentile rests on ten requests, few enough to sort for every reader.
+/// Requests kept: enough that ten lie above the 99th percentile, and few enough to sort on every call.
 const KEPT: usize = 1000;
 
 /// How long the last requests took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Latency {
-    /// Requests that the quantiles are taken over, at most 1000.
+    /// The number of requests counted, at most 1000.
     pub requests: usize,
     pub p50: Duration,
     pub p95: Duration,
     pub p99: Duration,
 }
 
-/// The last durations seen, the oldest first.
+/// The last durations, the oldest first.
 #[derive(Debug, Default)]
 pub struct Recent(Mutex<VecDeque<Duration>>);
 
 impl Recent {
-    /// Adds a duration; the oldest leaves when there are 1000.
+    /// Adds a duration, and drops the oldest of 1000.
     pub fn add(&self, elapsed: Duration) {
         let mut kept = self.lock();
         if kept.len() == KEPT {
@@ -31,7 +31,7 @@ impl Recent {
         kept.push_back(elapsed);
     }
 
-    /// The quantiles now; all zero when nothing was seen.
+    /// The quantiles now. All are zero when there are no durations.
     pub fn latency(&self) -> Latency {
         let mut sorted: Vec<Duration> = self.lock().iter().copied().collect();
         sorted.sort_unstable();
@@ -43,7 +43,7 @@ impl Recent {
         }
     }
 
-    /// A poisoned lock still guards whole durations.
+    /// The durations are whole even if the lock is poisoned.
     fn lock(&self) -> MutexGuard<'_, VecDeque<Duration>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_seen_is_zero() {
+    fn quantiles_of_nothing_are_zero() {
         assert_eq!(Recent::default().latency(), Latency::default());
     }
 

@@ -1,8 +1,8 @@
-//! How the table of metrics becomes a struct and a registry. Must not know any metric.
+//! Makes a struct and a registry from the table of metrics.
 
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
-/// A line of the table.
+/// One line of the table.
 pub struct Spec<'a> {
     pub namespace: &'a str,
     pub name: &'a str,
@@ -21,7 +21,7 @@ impl Spec<'_> {
     }
 }
 
-/// A kind of metric that a line of the table may have.
+/// A kind of metric.
 pub trait Build: Sized {
     /// Builds the metric of this line.
     fn build(spec: &Spec<'_>) -> prometheus::Result<Self>;
@@ -46,8 +46,8 @@ build! {
     HistogramVec: |spec| HistogramVec::new(spec.histogram_opts(), spec.labels);
 }
 
-/// Declares a struct of metrics: a field a metric, its doc comment the help text, its labels in brackets,
-/// its buckets after `in`. `build(namespace)` makes the metrics and registers them.
+/// Declares a struct of metrics. Each field is a metric: its doc comment is the help text, its labels are in brackets, and
+/// its buckets follow `in`. `build(namespace)` makes the metrics and registers them.
 macro_rules! metrics {
     (
         $(#[$attr:meta])*

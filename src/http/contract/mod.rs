@@ -1,4 +1,4 @@
-//! What the entries of the OpenAPI document are made of, from the same tables that the service runs on.
+//! Parts of the OpenAPI document, made from the tables that the service itself uses.
 
 mod parameters;
 mod schemas;
@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use crate::codec::Format;
 use crate::http::response::problem::{Kind, PROBLEM_JSON};
 
-/// What the entries of the document refer to: shapes, headers and problems.
+/// Everything that entries refer to: schemas, headers and problems.
 pub fn components() -> Value {
     json!({ "schemas": schemas::schemas(), "headers": headers(), "responses": problems() })
 }
 
-/// An entry without parameters that answers with JSON of this shape.
+/// The entry of an endpoint without parameters that answers with JSON of this schema.
 pub fn plain(operation: &str, summary: &str, schema: Value) -> Value {
     let mut responses = json!({
         "200": {
@@ -46,8 +46,7 @@ pub fn image_responses() -> Value {
     })
 }
 
-/// Adds a response for every status that the kinds have; kinds of one status share it.
-/// Adds the problems that an endpoint answers with.
+/// Adds the problems that an endpoint answers with. Kinds with the same status share a response.
 pub fn add_problems(responses: &mut Value, wanted: impl Fn(Kind) -> bool) {
     for kind in Kind::ALL.iter().copied().filter(|kind| wanted(*kind)) {
         let status = kind.status().as_u16();
@@ -77,12 +76,12 @@ fn problems() -> Map<String, Value> {
     responses
 }
 
-/// The header as a parameter.
+/// The header If-None-Match as a parameter.
 pub fn if_none_match() -> Value {
     json!({ "name": "If-None-Match", "in": "header", "required": false, "schema": { "type": "string" } })
 }
 
-/// The header as a parameter.
+/// The header X-Request-Id as a parameter.
 pub fn request_id() -> Value {
     json!({
         "name": "X-Request-Id",
@@ -93,7 +92,7 @@ pub fn request_id() -> Value {
     })
 }
 
-/// Headers of an image: name, meaning, whether each has it.
+/// Headers of an image answer: name, meaning, and whether every such answer has it.
 const HEADERS: &[(&str, &str, bool)] = &[
     ("ETag", "Strong validator of the bytes", true),
     ("Vary", "Accept, when the format was negotiated", false),
@@ -119,13 +118,13 @@ fn headers() -> Map<String, Value> {
     HEADERS.iter().map(header).collect()
 }
 
-/// References to the headers of these names.
+/// References to the headers with these names.
 pub fn header_refs(names: &[&str]) -> Value {
     let reference = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
     Value::Object(names.iter().map(reference).collect())
 }
 
-/// A reference to the shape of this name.
+/// A reference to the schema with this name.
 pub fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }

@@ -1,10 +1,10 @@
-//! The parameters of a request, as OpenAPI says them.
+//! The parameters of a request in OpenAPI.
 
 use serde_json::{Map, Value, json};
 
 use crate::params::{PARAMETERS, Parameter};
 
-/// The parameters of an answer, as they stand in the query.
+/// The parameters as part of the query.
 pub fn query_parameters() -> impl Iterator<Item = Value> {
     PARAMETERS.iter().map(query_parameter)
 }
@@ -19,7 +19,7 @@ fn query_parameter(parameter: &Parameter) -> Value {
     })
 }
 
-/// The same as parts of a form, beside the file.
+/// The parameters as parts of a form, together with the file.
 pub fn form() -> Value {
     let mut properties: Map<String, Value> = PARAMETERS
         .iter()
@@ -37,7 +37,7 @@ fn describe(parameter: &Parameter) -> String {
     format!("{}. Allowed: {}. Default: {}.", parameter.meaning, parameter.allowed, parameter.default)
 }
 
-/// What JSON Schema can say about a value; the table's words say the rest.
+/// What JSON Schema can express about a value. The description has the rest.
 fn value_schema(parameter: &Parameter) -> Value {
     const SIZE: &str = r"^[0-9]+(\.[0-9]+)? ?([KkMmGg]([Ii])?[Bb]|[Bb])?$";
     match parameter.name {

@@ -1,11 +1,11 @@
-//! The shapes of what is answered besides images, as JSON Schema.
+//! JSON Schemas of the answers that are not images.
 
 use serde_json::{Map, Value, json};
 
 use crate::http::response::problem::Kind;
 use crate::job::{Outcome, StepKind};
 
-/// Every shape that has a name.
+/// Every named schema.
 pub fn schemas() -> Value {
     json!({
         "Problem": problem_schema(),
@@ -93,7 +93,7 @@ fn status_schema() -> Value {
     }))
 }
 
-/// An object that has every one of `properties`.
+/// An object that requires all of `properties`.
 fn object(properties: Value) -> Value {
     let names: Vec<String> = properties.as_object().into_iter().flat_map(Map::keys).cloned().collect();
     json!({ "type": "object", "required": names, "properties": properties })

@@ -1,5 +1,4 @@
-//! Around every request: its id, its line in the log, its count in the metrics, and the problem's answer
-//! when it failed. Must not know what any route does.
+//! Gives every request an id, a line in the log and a count in the metrics, and answers with a problem when it failed.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -20,7 +19,7 @@ use crate::http::routes::{self, Route};
 use crate::metrics::{Metrics, RouteLabel};
 use crate::panics;
 
-/// What the log calls the end of a request whose client left before the answer (nginx's number for it).
+/// The status in the log when the client disconnected before the answer (nginx uses the same number).
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// The outermost layer.
@@ -39,16 +38,16 @@ pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next:
     response
 }
 
-/// One request on its way through; counts and logs it when dropped, however that comes about.
+/// A request until it ends. Dropping it counts and logs the request, so a client that disconnects is logged too.
 struct RequestRecord {
     metrics: Arc<Metrics>,
     started: Instant,
     id: RequestId,
     method: http::Method,
-    /// `None` for a path that is no endpoint.
+    /// `None` for an unknown path.
     route: Option<&'static Route>,
-    /// What the body is declared to have; none for one in chunks.
-    in_bytes: Option<u64>,
+    /// Declared length of the body; `None` for a chunked one.
+    declared_bytes: Option<u64>,
     end: End,
 }
 
@@ -71,7 +70,7 @@ impl RequestRecord {
             id: RequestId::of(request.headers()),
             method: request.method().clone(),
             route: template.and_then(routes::find),
-            in_bytes: declared.and_then(|value| value.to_str().ok()?.parse().ok()),
+            declared_bytes: declared.and_then(|value| value.to_str().ok()?.parse().ok()),
             end: End {
                 status: CLIENT_CLOSED_REQUEST,
                 out_bytes: 0,
@@ -82,7 +81,7 @@ impl RequestRecord {
         }
     }
 
-    /// The path as the table of routes has it; never the path itself, which clients make up.
+    /// The path as the table of routes has it. The request's own path could be anything.
     fn template(&self) -> &'static str {
         self.route.map_or("unmatched", |route| route.path)
     }
@@ -98,18 +97,18 @@ impl RequestRecord {
     }
 }
 
-/// The one line of a request, at a level that the macros want to know when they are compiled.
+/// Writes the line of a request. A macro, because tracing needs to know the level at compile time.
 macro_rules! line {
     ($level:ident, $record:expr, $duration_ms:expr) => {{
         let template = $record.template();
-        let RequestRecord { id, method, in_bytes, end, .. } = $record;
+        let RequestRecord { id, method, declared_bytes, end, .. } = $record;
         let outcome = end.code.or(end.facts.map(|facts| facts.outcome.name())).unwrap_or("ok");
         tracing::$level!(
             %method,
             route = %template,
             status = end.status,
             duration_ms = $duration_ms,
-            in_bytes,
+            in_bytes = declared_bytes,
             out_bytes = end.out_bytes,
             format = end.facts.map(|facts| facts.format.name()),
             outcome,
@@ -129,7 +128,7 @@ impl Drop for RequestRecord {
             tracing::error!(request_id = %self.id, route = self.template(), cause, "internal error: {cause}");
         }
         let duration_ms = rounded(elapsed.as_secs_f64() * 1e3);
-        // Probes would drown the rest.
+        // Probes are so frequent that other requests would be hard to find.
         if self.route.is_some_and(|route| route.is_probe) {
             line!(debug, self, duration_ms);
         } else {
@@ -138,7 +137,7 @@ impl Drop for RequestRecord {
     }
 }
 
-/// The answer to a panic in a handler: a bug of ours.
+/// The answer to a panic in a handler, which is a bug.
 pub fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     Problem::internal(format!("handler panicked: {}", panics::message(&*payload))).into_response()
 }

@@ -1,4 +1,4 @@
-//! The Host header, which a request has once (RFC 9112 s3.2): what two servers read differently is not answered.
+//! Checks that a request has one Host header (RFC 9112 s3.2). A proxy and this server could read several differently.
 
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -7,12 +7,12 @@ use http::{HeaderValue, Version};
 
 use crate::http::response::problem::{Kind, Problem};
 
-/// The refusal of a request of HTTP/1.1 without a Host header, or of any version with several; the connection closes
-/// after it.
+/// The refusal of a request without a Host header (HTTP/1.1 needs one) or with several, which closes the connection. Returns
+/// `None` when the request is fine.
 pub fn refusal(request: &Request) -> Option<Response> {
     let hosts = request.headers().get_all(HOST).iter().count();
-    let least = usize::from(request.version() == Version::HTTP_11);
-    if (least..=1).contains(&hosts) {
+    let min_hosts = usize::from(request.version() == Version::HTTP_11);
+    if (min_hosts..=1).contains(&hosts) {
         return None;
     }
     let detail = format!("the request has {hosts} Host headers, it takes one");

@@ -1,4 +1,4 @@
-//! What happens around every request, whatever its route.
+//! What is done for every request, whatever its route.
 
 mod access_log;
 mod host;

@@ -1,4 +1,4 @@
-//! What the client's Accept header asks for (RFC 9110 s12.5.1). Must not know where the formats are used.
+//! The Accept header of a request (RFC 9110 s12.5.1).
 
 use http::HeaderMap;
 use http::header::ACCEPT;
@@ -8,29 +8,29 @@ use crate::codec::Format;
 /// A parsed Accept header.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accept {
-    /// Media ranges and their weights, in order; empty when the client accepts anything.
+    /// Media ranges and their weights, in order. Empty when the client accepts anything.
     ranges: Vec<(String, f32)>,
 }
 
 impl Accept {
-    /// Reads every Accept header. A weight that is no number counts as 1, as leaving it away would.
+    /// Reads every Accept header. A weight that is not a number counts as 1, as if it were missing.
     pub fn of(headers: &HeaderMap) -> Accept {
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges = values.flat_map(|value| value.split(',')).filter_map(range).collect();
         Accept { ranges }
     }
 
-    /// The formats that an answer may have: those named, and those in `otherwise` that a wildcard or the
-    /// absence of Accept lets in. Empty when nothing is acceptable.
-    pub fn formats(&self, otherwise: &[Format]) -> Vec<Format> {
-        if self.wants_nothing_but_the_report() {
-            return otherwise.to_vec();
+    /// The formats that an answer may have: those that Accept names, and those of `defaults` that a wildcard or a missing
+    /// Accept allows. Empty when nothing is acceptable.
+    pub fn formats(&self, defaults: &[Format]) -> Vec<Format> {
+        if self.wants_only_the_report() {
+            return defaults.to_vec();
         }
         let named = |format: Format| self.weight(format.media_type());
-        let wild =
+        let wildcard =
             self.weight("image/*").or(self.weight("*/*")).unwrap_or(if self.ranges.is_empty() { 1.0 } else { 0.0 });
-        let by_wildcard = otherwise.iter().copied().filter(|format| named(*format).unwrap_or(wild) > 0.0);
-        let mut formats: Vec<Format> = by_wildcard.collect();
+        let allowed = defaults.iter().copied().filter(|format| named(*format).unwrap_or(wildcard) > 0.0);
+        let mut formats: Vec<Format> = allowed.collect();
         for format in Format::OUTPUT {
             if named(format).is_some_and(|weight| weight > 0.0) && !formats.contains(&format) {
                 formats.push(format);
@@ -39,8 +39,8 @@ impl Accept {
         formats
     }
 
-    /// Whether the report is asked for instead of the image: application/json, or application/* for it, weighs more
-    /// than every image type that is named, or as much and stands before them.
+    /// Whether the client prefers the report to the image: Accept names application/json, or application/* for it, with more
+    /// weight than every image type, or with the same weight and before them.
     pub fn wants_report(&self) -> bool {
         let Some((json_at, json)) = self.json().filter(|(_, weight)| *weight > 0.0) else { return false };
         let mut images = self.ranges.iter().enumerate().filter(|(_, (range, _))| range.starts_with("image/"));
@@ -55,7 +55,7 @@ impl Accept {
         })
     }
 
-    fn wants_nothing_but_the_report(&self) -> bool {
+    fn wants_only_the_report(&self) -> bool {
         self.wants_report() && !self.ranges.iter().any(|(range, _)| range.starts_with("image/") || range == "*/*")
     }
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_follow_what_is_named_and_let_in() {
+    fn formats_follow_names_and_wildcards() {
         for (text, expected) in [
             ("*/*", &CONFIGURED[..]),
             ("image/*", &CONFIGURED),
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn several_headers_are_one_list() {
+    fn several_headers_count_as_one_list() {
         let headers = HeaderMap::from_iter([(ACCEPT, "image/png".parse().unwrap())]);
         let mut two = headers.clone();
         two.append(ACCEPT, "image/jpeg".parse().unwrap());
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn the_report_is_for_those_who_name_it_first() {
+    fn the_report_is_wanted_when_it_is_preferred_to_images() {
         for (text, expected) in [
             ("application/json", true),
             ("application/json;q=0.1", true),

@@ -1,5 +1,5 @@
-//! Admission as an extractor: named first in a handler's arguments, it asks before the body is read, and a
-//! service without room says so before the client sends anything.
+//! Admission as an extractor. As a handler's first argument it runs before the body is read, so that a full service refuses
+//! before the client sends anything.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::engine::AdmittedUpload;
 use crate::http::AppState;
 use crate::http::response::problem::Problem;
 
-/// What the request holds while its body is on its way.
+/// What an admitted request holds while its body arrives.
 #[derive(Debug)]
 pub struct Admitted(pub AdmittedUpload);
 

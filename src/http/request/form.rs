@@ -1,5 +1,4 @@
-//! A multipart/form-data body (RFC 7578): exactly one file, and parameters as text parts.
-//! Must not know which parameters there are.
+//! Reads a multipart/form-data body (RFC 7578): one file, and parameters as text parts.
 
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
@@ -9,23 +8,25 @@ use super::pieces::{Allowance, Pieces};
 use super::upload::{HashedBody, LimitedBody, Received, UploadError};
 use crate::engine::Upload;
 
-/// Parts that a form may have: every parameter and the file, with room to spare.
+/// Parts that a form may have: more than every parameter and the file.
 const MAX_PARTS: usize = 64;
 
-/// Bytes of a text part, its name included: four times the longest value that any parameter takes.
+/// Bytes of a text part, including its name: four times the longest value of any parameter.
 const MAX_TEXT_BYTES: usize = 4 << 10;
 
-/// Bytes of all text parts together. No memory is reserved for them: a thousand forms hold 16 MiB at most.
+/// Bytes of all text parts together. They are not counted as reserved memory: a thousand forms hold at most 16 MiB.
 const MAX_FORM_TEXT_BYTES: usize = 16 << 10;
 
-/// Reads the form to its end, its file into `empty`.
+/// Reads the form to its end, and its file into `empty`.
 ///
 /// # Errors
-/// Every variant of [`UploadError`] but the deadline.
+/// Every variant of [`UploadError`] except `TooSlow`.
 pub async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) -> Result<Received, UploadError> {
     let allowance = Allowance::new();
     let mut form = Multipart::new(Pieces::new(stream, allowance.clone()), boundary(parts)?);
-    let (mut empty, mut file, mut pairs) = (Some(empty), None, Vec::new());
+    let mut empty = Some(empty);
+    let mut file = None;
+    let mut pairs = Vec::new();
     let mut text_left = MAX_FORM_TEXT_BYTES;
     for _ in 0..MAX_PARTS {
         allowance.framing_follows();
@@ -52,7 +53,7 @@ fn boundary(parts: &Parts) -> Result<String, UploadError> {
     multer::parse_boundary(content_type).map_err(malformed)
 }
 
-/// A part is the file when it has a file name, as RFC 7578 s4.2 wants it, or the conventional name.
+/// A part is the file when it has a file name (RFC 7578 s4.2) or is named `file`.
 fn is_file(part: &Field<'_>) -> bool {
     part.file_name().is_some() || part.name() == Some("file")
 }
@@ -84,7 +85,7 @@ fn too_much_text() -> UploadError {
     ))
 }
 
-/// What multer says; what the body's own limits said passes through it unchanged.
+/// Turns an error of multer's into ours. An error of the body itself comes through multer unchanged.
 fn malformed(error: multer::Error) -> UploadError {
     match error {
         multer::Error::StreamReadFailed(source) => match source.downcast::<UploadError>() {

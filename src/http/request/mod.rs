@@ -1,4 +1,4 @@
-//! From a request's head and body to parameters and an upload.
+//! Reads a request: its head to parameters, its body to an upload.
 
 pub mod accept;
 pub mod admitted;

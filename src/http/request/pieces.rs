@@ -1,5 +1,5 @@
-//! A form's body on its way to the parser, which keeps whatever it can get until it has found a boundary or the end of
-//! a part's head: handed over piece by piece, and only so much between one part's data and the next.
+//! Hands a form's body to the parser piece by piece, and limits the bytes between one part's data and the next. The parser
+//! would otherwise buffer whatever it can get until it finds a boundary or the end of a part's head.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,34 +11,34 @@ use futures_util::{Stream, StreamExt};
 
 use super::upload::UploadError;
 
-/// Bytes that may come before a part's data: a preamble, a boundary and the part's head. The parser may hold a piece of
-/// what came before on top of it.
+/// Bytes that may come before a part's data: a preamble, a boundary and the part's head. The parser may hold one piece more.
 pub const MAX_FRAMING_BYTES: usize = 16 << 10;
 
-/// Bytes handed over at once. Small against the limit; for 60 MB the parser is woken 15,000 times, 40 ms of CPU in all.
+/// Bytes handed over at once. Small compared with the limit. A form of 60 MB wakes the parser 15,000 times, which takes
+/// 40 ms of CPU in all.
 const PIECE_BYTES: usize = 4 << 10;
 
-/// What the parser may still take in; clones share it.
+/// How many bytes the parser may still get. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Allowance(Arc<AtomicUsize>);
 
 impl Allowance {
-    /// Nothing of the form has come yet.
+    /// The allowance at the start of a form.
     pub fn new() -> Allowance {
         Allowance(Arc::new(AtomicUsize::new(MAX_FRAMING_BYTES)))
     }
 
-    /// A part's data follows, which does not stay with the parser.
+    /// A part's data follows, which the parser does not buffer.
     pub fn data_follows(&self) {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
 
-    /// A part has ended, and another, or the end of the form, is looked for.
+    /// A part has ended, and another one or the end of the form follows.
     pub fn framing_follows(&self) {
         self.0.store(MAX_FRAMING_BYTES, Ordering::Relaxed);
     }
 
-    /// How many of `wanted` bytes are allowed; they are taken.
+    /// Takes up to `wanted` bytes from the allowance, and returns how many.
     fn take(&self, wanted: usize) -> usize {
         let left = self.0.load(Ordering::Relaxed);
         let taken = wanted.min(left);
@@ -47,20 +47,21 @@ impl Allowance {
     }
 }
 
-/// A stream of bytes in pieces, as the allowance has it.
+/// A stream of bytes in pieces, within the allowance.
 pub struct Pieces<S> {
     stream: S,
     allowance: Allowance,
-    /// What came and is not handed over.
+    /// What arrived and is not handed over yet.
     rest: Bytes,
-    /// The parser polls until nothing is ready before it looks at what it has: after each piece nothing is.
-    pauses: bool,
+    /// Whether to return `Pending` next. The parser polls until nothing is ready before it looks at what it has, so this is
+    /// set after each piece.
+    pause: bool,
 }
 
 impl<S> Pieces<S> {
     /// The pieces of `stream`.
     pub fn new(stream: S, allowance: Allowance) -> Pieces<S> {
-        Pieces { stream, allowance, rest: Bytes::new(), pauses: false }
+        Pieces { stream, allowance, rest: Bytes::new(), pause: false }
     }
 
     fn next_piece(&mut self) -> Result<Bytes, UploadError> {
@@ -70,7 +71,7 @@ impl<S> Pieces<S> {
             let detail = format!("the form has more than {limit} bytes before a part's data");
             return Err(UploadError::Malformed(detail));
         }
-        self.pauses = true;
+        self.pause = true;
         Ok(self.rest.split_to(length))
     }
 }
@@ -79,7 +80,7 @@ impl<S: Stream<Item = Result<Bytes, UploadError>> + Unpin> Stream for Pieces<S> 
     type Item = Result<Bytes, UploadError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if std::mem::take(&mut self.pauses) {
+        if std::mem::take(&mut self.pause) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_parser_looks_at_every_piece_and_gets_all_of_them() {
+    async fn the_stream_pauses_after_every_piece_and_hands_over_all_of_them() {
         let (mut pieces, allowance) = pieces(10_000);
         allowance.data_follows();
         assert!(matches!(poll!(pieces.next()), Poll::Ready(Some(Ok(piece))) if piece.len() == PIECE_BYTES));

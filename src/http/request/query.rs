@@ -1,11 +1,11 @@
-//! A query string to pairs of name and value. Must not know which names there are.
+//! Reads a query string to pairs of name and value.
 
 use percent_encoding::percent_decode_str;
 
 use crate::params::ParamError;
 use crate::params::excerpt::excerpt;
 
-/// Decodes `query`: `+` is a space, `%XX` a byte, the whole UTF-8; a name without `=` has an empty value.
+/// Decodes `query`: `+` is a space, `%XX` is a byte, and the result is UTF-8. A name without `=` has an empty value.
 ///
 /// # Errors
 /// [`ParamError`] for a name or value that is not UTF-8.
@@ -48,14 +48,14 @@ mod tests {
     }
 
     #[test]
-    fn pieces_without_content_vanish_and_names_stand_alone() {
+    fn empty_pieces_are_skipped_and_a_name_needs_no_value() {
         assert_eq!(of("&&target&"), [("target".to_owned(), String::new())]);
         assert_eq!(of("a=b=c"), [("a".to_owned(), "b=c".to_owned())]);
         assert!(of("").is_empty());
     }
 
     #[test]
-    fn what_is_not_utf8_is_refused_by_name() {
+    fn text_that_is_not_utf8_is_refused_by_name() {
         assert_eq!(pairs("filename=%ff").unwrap_err().name, "filename");
         assert!(pairs("%ff=1").is_err());
     }

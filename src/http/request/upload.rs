@@ -1,5 +1,4 @@
-//! A request's body to an upload: under a byte limit and a deadline, hashed as it streams in.
-//! Must not know what the bytes are.
+//! Reads a request's body to an upload, under a byte limit and a deadline, and hashes it as it streams in.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,10 +17,10 @@ use crate::engine::{MemoryLease, NoMemory, Upload};
 use crate::http::Config;
 use crate::http::response::problem::{Kind, Problem};
 
-/// Capacity that a body begins with: it may declare much and send nothing.
-const HEAD_START: usize = 64 << 10;
+/// The first capacity of a body: a client may declare much and send nothing.
+const INITIAL_CAPACITY: usize = 64 << 10;
 
-/// What came in.
+/// A body that was received.
 #[derive(Debug)]
 pub struct Received {
     pub upload: Upload,
@@ -29,22 +28,22 @@ pub struct Received {
     pub pairs: Vec<(String, String)>,
 }
 
-/// Why a body could not be taken in.
+/// Why a body could not be received.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    /// More bytes, declared or sent, than the limit.
+    /// More bytes than the limit, declared or sent.
     #[error("the body has more than {limit} bytes")]
     TooLarge { limit: u64 },
     /// The upload deadline passed.
     #[error("the body did not arrive within {} s", .limit.as_secs_f64())]
     TooSlow { limit: Duration },
-    /// Bodies have taken all the memory that there is for them.
-    #[error("no room for another body now")]
+    /// Other bodies have taken all the memory of bodies.
+    #[error("no memory for another body now")]
     NoMemory { retry_after: Duration },
-    /// No bytes, or a form whose file has none.
+    /// No bytes, or a form with an empty file.
     #[error("the body is empty: send the image's bytes")]
     Empty,
-    /// Not the framing that it claims to be.
+    /// Not framed as its headers say.
     #[error("{0}")]
     Malformed(String),
 }
@@ -75,7 +74,7 @@ pub fn is_form(parts: &Parts) -> bool {
     essence.flatten().is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"multipart/form-data"))
 }
 
-/// Refuses a body that declares more bytes than the limit, before any of it is read.
+/// Refuses a body that declares more bytes than the limit before any of it is read.
 ///
 /// # Errors
 /// [`UploadError::TooLarge`].
@@ -84,15 +83,15 @@ pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
     if body.size_hint().lower() > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
 }
 
-/// Reads the whole body into `room`.
+/// Reads the whole body, into the memory of `lease`.
 ///
 /// # Errors
 /// Every variant of [`UploadError`].
 pub async fn receive(parts: &Parts, body: Body, config: &Config, lease: MemoryLease) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
-    // A body that declares no length may have as much as any.
-    let end = body.size_hint().exact().unwrap_or(config.max_body_bytes);
-    let file = HashedBody::new(end, lease);
+    // Without a declared length, a body may have as many bytes as the limit.
+    let max_bytes = body.size_hint().exact().unwrap_or(config.max_body_bytes);
+    let file = HashedBody::new(max_bytes, lease);
     let stream = LimitedBody { stream: body.into_data_stream(), taken: 0, limit: config.max_body_bytes };
     let reading = async {
         if is_form(parts) {
@@ -113,19 +112,19 @@ async fn collect(mut stream: LimitedBody, mut file: HashedBody) -> Result<Upload
     file.finish()
 }
 
-/// A file as it grows, with the hash of what is there.
+/// A file while it is received, with the hash of the bytes so far.
 pub struct HashedBody {
     bytes: Vec<u8>,
-    /// Bytes that the body around it has at most.
-    end: u64,
+    /// The most bytes that the body around it may have.
+    max_bytes: u64,
     hasher: blake3::Hasher,
     lease: MemoryLease,
 }
 
 impl HashedBody {
-    /// An empty file, which grows in `room` to `end` bytes at most.
-    pub fn new(end: u64, lease: MemoryLease) -> HashedBody {
-        HashedBody { bytes: Vec::new(), end, hasher: blake3::Hasher::new(), lease }
+    /// An empty file that grows to at most `max_bytes`, in the memory of `lease`.
+    pub fn new(max_bytes: u64, lease: MemoryLease) -> HashedBody {
+        HashedBody { bytes: Vec::new(), max_bytes, hasher: blake3::Hasher::new(), lease }
     }
 
     /// Appends `chunk`.
@@ -133,13 +132,14 @@ impl HashedBody {
     /// # Errors
     /// [`UploadError::NoMemory`].
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
-        let (length, capacity) = (self.bytes.len() + chunk.len(), self.bytes.capacity());
+        let length = self.bytes.len() + chunk.len();
+        let capacity = self.bytes.capacity();
         if length > capacity {
-            // Twice what is there, but not beyond what is to come.
-            let end = usize::try_from(self.end).unwrap_or(usize::MAX);
-            let wanted = (2 * capacity).max(HEAD_START).min(end).max(length);
-            self.lease.take((wanted - capacity) as u64)?;
-            self.bytes.reserve_exact(wanted - self.bytes.len());
+            // Twice the capacity, but not more than the body can fill.
+            let max_bytes = usize::try_from(self.max_bytes).unwrap_or(usize::MAX);
+            let new_capacity = (2 * capacity).max(INITIAL_CAPACITY).min(max_bytes).max(length);
+            self.lease.grow((new_capacity - capacity) as u64)?;
+            self.bytes.reserve_exact(new_capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(chunk);
         self.hasher.update(chunk);

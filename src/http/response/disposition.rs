@@ -1,11 +1,11 @@
-//! The Content-Disposition of an answer (RFC 6266). Must not know where the name comes from.
+//! The Content-Disposition header of an answer (RFC 6266).
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::codec::Format;
 
-/// What RFC 5987 s3.2.1 does not list as `attr-char`.
+/// Every character that is not an `attr-char` of RFC 5987 s3.2.1.
 const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -20,7 +20,7 @@ const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Names the answer `filename`, under the extension of the format that it turned out to have.
+/// Names the answer `filename`, with the extension of its format.
 pub fn content_disposition(filename: &str, format: Format) -> HeaderValue {
     let name = with_extension(&base_name(filename), format);
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
@@ -33,23 +33,23 @@ pub fn content_disposition(filename: &str, format: Format) -> HeaderValue {
     HeaderValue::try_from(value).expect("both forms are visible ASCII and spaces")
 }
 
-/// The last piece of a path, without characters that nobody sees.
+/// The last piece of a path, without invisible characters.
 fn base_name(filename: &str) -> String {
     let last = filename.rsplit(['/', '\\']).next().unwrap_or_default();
-    last.chars().filter(|c| !is_unseen(*c)).collect::<String>().trim().to_owned()
+    last.chars().filter(|c| !is_invisible(*c)).collect::<String>().trim().to_owned()
 }
 
-/// Control characters, line separators, and what formats text without being seen (Unicode's Cf): a name must not turn
-/// around, as `exe.\u{202e}gpj` does, or hide a part of itself. The joiners U+200C and U+200D stay: words of Persian and
-/// Indic scripts, and emoji, are spelt with them.
-fn is_unseen(c: char) -> bool {
+/// Whether `c` is a control character, a line separator or a formatting character (Unicode's Cf). They could reverse a name,
+/// as in `exe.\u{202e}gpj`, or hide a part of it. The joiners U+200C and U+200D are allowed: Persian, Indic scripts and
+/// emoji need them.
+fn is_invisible(c: char) -> bool {
     let formats = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
     c.is_control() || formats
 }
 
-/// Replaces the extension of another picture format, appends where there is none that names one.
+/// Replaces the extension of another picture format, or appends one when the name has none.
 fn with_extension(name: &str, format: Format) -> String {
     let (stem, found) = match name.rsplit_once('.') {
         Some((stem, extension)) => (stem, Format::of_name(extension)),
@@ -96,11 +96,16 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_what_it_looks_like() {
-        for unseen in
+    fn a_name_has_no_invisible_characters() {
+        for invisible in
             ["\u{202e}", "\u{200e}", "\u{200f}", "\u{202a}", "\u{2066}", "\u{2069}", "\u{61c}", "\u{feff}", "\u{85}"]
         {
-            assert_eq!(of(&format!("a{unseen}b")), r#"inline; filename="ab.webp""#, "{}", unseen.escape_unicode());
+            assert_eq!(
+                of(&format!("a{invisible}b")),
+                r#"inline; filename="ab.webp""#,
+                "{}",
+                invisible.escape_unicode()
+            );
         }
         assert!(of("\u{646}\u{200c}\u{627}").ends_with("''%D9%86%E2%80%8C%D8%A7.webp"), "joiners spell words");
     }

@@ -1,4 +1,4 @@
-//! Answers and problems as HTTP responses.
+//! HTTP responses: answers and problems.
 
 mod disposition;
 pub mod problem;

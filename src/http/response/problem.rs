@@ -1,5 +1,4 @@
-//! The one table of errors: what can go wrong, as RFC 9457 problems. The only place that knows which
-//! failure has which status; nothing here decides whether something failed.
+//! Errors as RFC 9457 problems. This is the only place that maps failures to HTTP statuses.
 
 mod kind;
 
@@ -23,38 +22,38 @@ pub use kind::Kind;
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// A refusal with its facts.
+/// A refused or failed request, with its facts.
 #[derive(Clone, Debug)]
 pub struct Problem {
     kind: Kind,
     detail: String,
     members: Map<String, Value>,
     retry_after: Option<Duration>,
-    /// For the log alone: what the client has no use for, or must not see.
+    /// For the log only: details that the client can't use or must not see.
     cause: Option<String>,
 }
 
 impl Problem {
-    /// A problem of this kind; `detail` is one sentence about this very request.
+    /// A problem of this kind. `detail` is one sentence about this request.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
         Problem { kind, detail: detail.into(), members: Map::new(), retry_after: None, cause: None }
     }
 
-    /// Adds a fact.
+    /// Adds a member with a fact.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
         self.members.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Says when to try again; whole seconds, rounded up, at least one.
+    /// Says when to try again: in whole seconds, rounded up, at least one.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Problem {
         self.retry_after = Some(wait);
         self
     }
 
-    /// A mistake of ours; `cause` goes to the log only.
+    /// An error of the service. `cause` goes to the log only.
     pub fn internal(cause: impl Into<String>) -> Problem {
         let detail = "an error on our side, logged under this request id";
         Problem { cause: Some(cause.into()), ..Problem::new(Kind::Internal, detail) }
@@ -71,12 +70,12 @@ impl Problem {
         self.kind
     }
 
-    /// What the log says about it.
+    /// The cause for the log.
     pub fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
-    /// The members of its body, but for the id of a request.
+    /// The members of the body, without the id of a request.
     pub fn members(&self) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("type".to_owned(), self.kind.type_uri().into());
@@ -88,7 +87,7 @@ impl Problem {
         members
     }
 
-    /// The answer, whole.
+    /// The whole answer.
     pub fn render(&self, id: &RequestId) -> http::Response<Bytes> {
         let mut body = self.members();
         body.insert("request_id".to_owned(), id.as_str().into());
@@ -109,7 +108,7 @@ fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// The facts of a failed answer, on their way out to [`finish`], which knows the request's id.
+/// Carries the problem in the response's extensions to [`finish`], which knows the request's id.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.kind.status().into_response();
@@ -118,11 +117,12 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Marks a response whose error status is its message, and whose body is as it should be.
+/// Marks a response with an error status whose body must stay as it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Deliberate;
 
-/// The problem that `response` carries; an error that a framework made up gets one by its status.
+/// The problem that `response` carries, or one by its status for an error of the framework. Returns `None` for a response
+/// that is not an error.
 pub fn of(response: &Response) -> Option<Arc<Problem>> {
     if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
         return Some(problem.clone());
@@ -144,7 +144,7 @@ fn by_status(status: StatusCode) -> Problem {
     }
 }
 
-/// Puts the problem's answer in the place of `response`; headers that are set already (Allow, Vary) stay.
+/// Replaces `response` by the problem's answer. Headers that are already set (Allow, Vary) stay.
 pub fn finish(response: Response, problem: &Problem, id: &RequestId) -> Response {
     let (mut parts, body) = problem.render(id).into_parts();
     let kept = response.into_parts().0;
@@ -225,7 +225,7 @@ impl From<&JobError> for Problem {
             JobError::DeadlineExceeded { deadline } => Problem::new(Kind::DeadlineExceeded, detail)
                 .with("deadline_ms", u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX)),
             JobError::OverTarget { .. } => Problem::internal(detail),
-            // A job is only cancelled when nobody waits for it, or when the service stops under it.
+            // A job is cancelled only when nobody waits for it or the service stops.
             JobError::Cancelled => Problem::new(Kind::ShuttingDown, "the work was stopped"),
         }
     }
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn facts_stand_beside_the_standard_members() {
+    fn facts_are_members_beside_the_standard_ones() {
         let (format, quality, metadata_bytes) = (Format::Webp, Some(1.0), 3050);
         let smallest = Smallest { bytes: 3120, format, width: 64, height: 48, quality, metadata_bytes };
         let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest, nearest: None });
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_codec_said_in_its_panic_stays_inside() {
+    fn the_message_of_a_panic_is_not_sent_to_the_client() {
         let problem = Problem::from(EngineError::Panicked { message: "index 9 out of 3".to_owned() });
         let response = problem.render(&RequestId::generate());
         assert!(!String::from_utf8_lossy(response.body()).contains("index 9"));

@@ -1,5 +1,4 @@
-//! An answer of the engine as an HTTP response: the image, its report, or "you have it already".
-//! Must not know how the answer came to be.
+//! An answer of the engine as an HTTP response: the image, its report, or 304.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,29 +22,29 @@ use crate::job::{Answer, Outcome, Report};
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// What an answer leaves on its response for the access log.
+/// Facts of an answer, kept in the response's extensions for the access log.
 #[derive(Clone, Copy, Debug)]
 pub struct LogFacts {
     pub format: Format,
     pub outcome: Outcome,
 }
 
-/// An answer and what the request wants of it.
+/// An answer and how the request wants it.
 #[derive(Debug)]
 pub struct Reply<'a> {
     pub served: &'a Served,
-    /// Whether Accept had a say in the format.
+    /// Whether the format depended on Accept.
     pub negotiated: bool,
     pub filename: Option<&'a str>,
-    /// From the last byte of the request to the answer.
+    /// Time from the last byte of the request to the answer.
     pub total: Duration,
 }
 
 impl Reply<'_> {
-    /// The image, or 304 when `If-None-Match` names it: for GET and HEAD alone (RFC 9110 s13.1.2).
+    /// The image, or 304 when `If-None-Match` names it. For GET and HEAD only (RFC 9110 s13.1.2).
     ///
     /// # Errors
-    /// Overloaded, while there is no memory for a large answer on its way.
+    /// `Overloaded`, while there is no memory to send a large answer.
     pub fn image_unless_known(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
         if is_known(request, &self.served.etag) {
             return Ok(self.with_log_facts((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
@@ -56,7 +55,7 @@ impl Reply<'_> {
     /// The image.
     ///
     /// # Errors
-    /// Overloaded, while there is no memory for a large answer on its way.
+    /// `Overloaded`, while there is no memory to send a large answer.
     pub fn image(&self, engine: &Engine) -> Result<Response, Problem> {
         let mut headers = self.image_headers();
         let output = self.report().output;
@@ -105,7 +104,7 @@ impl Reply<'_> {
     }
 }
 
-/// The bytes of an answer that the cache may share, and the memory that is reserved for them until they are sent.
+/// The bytes of an answer, which the cache may share, and the memory reserved for them until they are sent.
 struct AnswerInTransit {
     answer: Arc<Answer>,
     _lease: Option<MemoryLease>,
@@ -140,7 +139,7 @@ fn outcome(report: &Report) -> String {
     format!("{}{padded}", report.outcome.name())
 }
 
-/// RFC 9211.
+/// The value of Cache-Status (RFC 9211).
 fn cache_status(served_from: ServedFrom) -> &'static str {
     match served_from {
         ServedFrom::Hit => "bytefit; hit",

@@ -1,4 +1,4 @@
-//! The report of an answer, as JSON and as Server-Timing. Must not know headers or statuses.
+//! The report of an answer, as JSON and as Server-Timing.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::engine::{Served, ServedFrom};
 use crate::job::{Facts, Report, Step, Timings};
 
-/// The report that `Accept: application/json` gets; `total` is the time that this request took.
+/// The report for `Accept: application/json`. `total` is the time that this request took.
 pub fn json(served: &Served, total: Duration) -> Value {
     let timings = timings(served);
     let mut report = of(&served.answer.report);
@@ -23,7 +23,7 @@ pub fn json(served: &Served, total: Duration) -> Value {
     report
 }
 
-/// The facts of a report that do not depend on how it is served.
+/// The part of a report that does not depend on the request.
 pub fn of(report: &Report) -> Value {
     let mut output = facts(&report.output);
     output["quality"] = report.quality.map(rounded).into();
@@ -39,7 +39,7 @@ pub fn of(report: &Report) -> Value {
     })
 }
 
-/// The same times as a Server-Timing header.
+/// The times of a report as a Server-Timing header.
 pub fn server_timing(served: &Served, total: Duration) -> String {
     let timings = timings(served);
     let stages = [
@@ -52,12 +52,12 @@ pub fn server_timing(served: &Served, total: Duration) -> String {
     stages.map(|(name, elapsed)| format!("{name};dur={}", millis(elapsed))).join(", ")
 }
 
-/// Rounds to two decimals: what differs further on looks the same.
+/// Rounds to two decimals: smaller differences do not matter to a reader.
 pub fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 
-/// Where the image is to be had; none when the cache did not keep it.
+/// The path of the image. Returns `None` when the cache did not keep it.
 fn url(served: &Served) -> Option<String> {
     let is_kept = match served.served_from {
         ServedFrom::Hit => true,
@@ -94,7 +94,7 @@ fn cache(served_from: ServedFrom) -> &'static str {
     }
 }
 
-/// The stages that ran for this request: none of them for an answer from the cache.
+/// The times of the stages that ran for this request: zero for an answer from the cache.
 fn timings(served: &Served) -> Timings {
     match served.served_from {
         ServedFrom::Hit => Timings::default(),

@@ -1,31 +1,30 @@
-//! The name of a request in headers, problems and logs. Must not know what the request is.
+//! The id of a request in headers, problems and logs.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Carries the id in requests and answers.
+/// The header with the id, in requests and answers.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Longest id that is taken from a client, in bytes.
+/// Longest id that is accepted from a client, in bytes.
 const MAX_LENGTH: usize = 128;
 
-/// The client's own id where it is sane, or 32 hex digits.
+/// The client's own id if it is valid, or 32 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(HeaderValue);
 
 impl RequestId {
-    /// The id that `headers` name, if it is 1 to 128 visible ASCII characters, or a new one.
+    /// The id in `headers` if it is 1 to 128 visible ASCII characters, or a new one.
     pub fn of(headers: &HeaderMap) -> RequestId {
         match headers.get(X_REQUEST_ID) {
-            Some(value) if is_sane(value.as_bytes()) => RequestId(value.clone()),
+            Some(value) if is_valid(value.as_bytes()) => RequestId(value.clone()),
             _ => RequestId::generate(),
         }
     }
 
-    /// A new id, unlike any other; names, not secrets: each half is a hash under a key of its own that the
-    /// standard library draws at random.
+    /// A new, unique id. It is not a secret: each half is a hash under a random key of the standard library.
     pub fn generate() -> RequestId {
         let half = || RandomState::new().build_hasher().finish();
         let text = format!("{:016x}{:016x}", half(), half());
@@ -39,7 +38,7 @@ impl RequestId {
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().expect("only visible ASCII gets in")
+        self.0.to_str().expect("an id is visible ASCII")
     }
 }
 
@@ -49,7 +48,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-fn is_sane(id: &[u8]) -> bool {
+fn is_valid(id: &[u8]) -> bool {
     (1..=MAX_LENGTH).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
 }
 
@@ -63,13 +62,13 @@ mod tests {
     }
 
     #[test]
-    fn a_sane_id_is_kept() {
+    fn a_valid_id_is_kept() {
         assert_eq!(of(b"trace-42/a").as_str(), "trace-42/a");
         assert_eq!(of(&[b'x'; 128]).as_str().len(), 128);
     }
 
     #[test]
-    fn an_id_that_would_spoil_the_log_is_replaced() {
+    fn an_id_that_is_unfit_for_the_log_is_replaced() {
         for id in [&b""[..], b"two words", b"tab\there", "h\u{e9}".as_bytes(), &[b'x'; 129]] {
             assert_eq!(of(id).as_str().len(), 32, "{id:?}");
         }

@@ -1,4 +1,4 @@
-//! `POST /compress`: an image in, an image of at most so many bytes out.
+//! `POST /compress`: fits an image into a byte target.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -35,7 +35,7 @@ pub const COMPRESS: Route = Route {
     is_probe: false,
 };
 
-/// Admission, parameters, body, engine, reply: each may refuse, the cheap ones first.
+/// Admission, parameters, body, engine, reply. Each of them may refuse the request; the cheap ones come first.
 pub async fn compress(
     Admitted(AdmittedUpload { lease, claim }): Admitted,
     State(state): State<Arc<AppState>>,
@@ -44,10 +44,10 @@ pub async fn compress(
     let (parts, body) = request.into_parts();
     upload::check_declared(&body, &state.config)?;
     let query = pairs(&parts.uri)?;
-    let wanted = if upload::is_form(&parts) { None } else { Some(read(&query, &state.defaults, &parts.headers)?) };
+    let early = if upload::is_form(&parts) { None } else { Some(read(&query, &state.defaults, &parts.headers)?) };
     let Received { upload, pairs: form } = upload::receive(&parts, body, &state.config, lease).await?;
     drop(claim);
-    let wanted = match wanted {
+    let wanted = match early {
         Some(wanted) => wanted,
         None => read(&[query, form].concat(), &state.defaults, &parts.headers)?,
     };
@@ -56,11 +56,11 @@ pub async fn compress(
     let served = state.engine.run(upload, job).await?;
     let reply =
         Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), total: received.elapsed() };
-    // No If-None-Match here: it asks whether /compress itself has a representation (RFC 9110 s13.1.2), and it has none.
+    // If-None-Match is not read here: it is about a representation of /compress itself (RFC 9110 s13.1.2), which has none.
     if wanted.report { Ok(reply.json()) } else { reply.image(&state.engine) }
 }
 
-/// A valid request, and whether the report is wanted instead of the image.
+/// A valid request, and whether the client wants the report instead of the image.
 struct Wanted {
     request: params::Request,
     report: bool,

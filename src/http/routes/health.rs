@@ -1,4 +1,4 @@
-//! `GET /health`, `/readyz` and `/livez`: for those who decide where requests go. Never behind the queue.
+//! `GET /health`, `/readyz` and `/livez`: for load balancers and orchestrators. They never wait in the queue.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 use axum::routing::get;
 
-/// Whether new work is taken.
+/// `/health`: whether new work is accepted.
 pub const HEALTH: Route = Route {
     path: "/health",
     method: "get",
@@ -28,7 +28,7 @@ pub const HEALTH: Route = Route {
     is_probe: true,
 };
 
-/// Its other name.
+/// `/readyz`: the same under Kubernetes' name.
 pub const READYZ: Route = Route {
     path: "/readyz",
     method: "get",
@@ -39,7 +39,7 @@ pub const READYZ: Route = Route {
     is_probe: true,
 };
 
-/// Whether the process answers.
+/// `/livez`: whether the process answers.
 pub const LIVEZ: Route = Route {
     path: "/livez",
     method: "get",
@@ -52,7 +52,7 @@ pub const LIVEZ: Route = Route {
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// 200 while new work is taken; 503 from the moment the service goes down.
+/// 200 while new work is accepted, 503 as soon as the service drains.
 pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
     if state.engine.is_draining() {
         let body = json!({ "status": "draining" });
@@ -62,7 +62,7 @@ pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
     ([(CACHE_CONTROL, NO_STORE)], Json(health(&state, "ok"))).into_response()
 }
 
-/// 200 as long as the process answers at all, draining included: nobody should kill it for that.
+/// 200 as long as the process answers at all. While it drains too, or an orchestrator would kill it.
 pub async fn live(State(state): State<Arc<AppState>>) -> Response {
     let status = if state.engine.is_draining() { "draining" } else { "ok" };
     ([(CACHE_CONTROL, NO_STORE)], Json(health(&state, status))).into_response()

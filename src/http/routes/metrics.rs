@@ -24,7 +24,7 @@ pub const METRICS: Route = Route {
     is_probe: true,
 };
 
-/// The whole table in text format 0.0.4.
+/// Every metric, in Prometheus' text format 0.0.4.
 pub async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render()).into_response()
 }

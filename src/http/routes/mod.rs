@@ -1,5 +1,5 @@
-//! The endpoints: a file each, and a row each in [`ALL`]. The row makes the route, its label in the metrics and its entry
-//! in the OpenAPI document.
+//! The endpoints: one file and one row in [`ALL`] each. The row gives the route, its label in the metrics and its entry in
+//! the OpenAPI document.
 
 mod compress;
 mod health;
@@ -20,18 +20,18 @@ use crate::metrics::RouteLabel;
 /// An endpoint.
 #[derive(Debug)]
 pub struct Route {
-    /// The path, its variables in braces.
+    /// The path, with its variables in braces.
     pub path: &'static str,
     /// The method, as OpenAPI spells it.
     pub method: &'static str,
     pub handler: fn() -> MethodRouter<Arc<AppState>>,
-    /// What the metrics call it.
+    /// Its name in the metrics.
     pub label: RouteLabel,
-    /// The entry in the OpenAPI document.
+    /// Its entry in the OpenAPI document.
     pub operation: fn() -> Value,
-    /// Whether the answer is text, which compression makes smaller.
+    /// Whether the answer is text, which is worth compressing.
     pub is_text: bool,
-    /// Whether it is asked so often and so regularly that the log has its requests at level debug only.
+    /// Whether it is polled by machines. Its requests are logged at level debug.
     pub is_probe: bool,
 }
 
@@ -49,7 +49,7 @@ pub const ALL: &[Route] = &[
 ];
 
 impl Route {
-    /// Whether `path` leads here: segment by segment, a variable stands for any that is not empty.
+    /// Whether `path` is one of this route: equal segment by segment, where a variable takes any segment that is not empty.
     pub fn matches(&self, path: &str) -> bool {
         let is_variable = |segment: &str| segment.starts_with('{');
         let agree = |(own, given): (&str, &str)| own == given || (is_variable(own) && !given.is_empty());
@@ -59,12 +59,12 @@ impl Route {
     }
 }
 
-/// The endpoint at `path`, its variables in braces.
+/// The endpoint at `path`, with its variables in braces.
 pub fn find(path: &str) -> Option<&'static Route> {
     ALL.iter().find(|route| route.path == path)
 }
 
-/// What the metrics call the endpoints.
+/// The names of the endpoints in the metrics.
 pub fn labels() -> impl Iterator<Item = RouteLabel> {
     ALL.iter().map(|route| route.label)
 }

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: the contract, for machines.
+//! `GET /openapi.json`: the OpenAPI document.
 
 use std::sync::LazyLock;
 
@@ -26,12 +26,12 @@ pub const OPENAPI: Route = Route {
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string()));
 
-/// The document, the same for everyone.
+/// The document as bytes.
 pub async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
 }
 
-/// The contract of every endpoint.
+/// The document, with an entry for every endpoint.
 fn document() -> Value {
     let paths: Map<String, Value> =
         routes::ALL.iter().map(|route| (route.path.to_owned(), json!({ route.method: (route.operation)() }))).collect();
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reference_leads_somewhere() {
+    fn every_reference_has_a_target() {
         let document = document();
         let mut open = vec![&document];
         let mut references = 0;

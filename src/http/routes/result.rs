@@ -1,4 +1,4 @@
-//! `GET /results/{id}`: an answer that was given before, while the cache holds it.
+//! `GET /results/{id}`: an earlier answer, as long as the cache holds it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -28,23 +28,23 @@ pub const RESULT: Route = Route {
     is_probe: false,
 };
 
-/// The id names content, job and encoder, so the bytes behind it never change; a day spares most fetches.
-/// Private: what is in a picture is the business of those who were given its id.
-const KEEP: HeaderValue = HeaderValue::from_static("private, max-age=86400, immutable");
+/// The id is a hash of content, job and encoder, so its bytes never change; a day avoids most repeated requests. Private,
+/// because only those who know the id may see the picture.
+const CACHE_FOR_A_DAY: HeaderValue = HeaderValue::from_static("private, max-age=86400, immutable");
 
-/// The image, or 404 once the cache has let go of it.
+/// The image, or 404 when the cache no longer holds it.
 pub async fn result(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let asked = Instant::now();
+    let received = Instant::now();
     let served = state.engine.result(&id).await;
     let gone = || Problem::new(Kind::NotFound, "no such result, or the cache no longer holds it");
     let served = served.ok_or_else(gone)?;
-    let reply = Reply { served: &served, negotiated: false, filename: None, total: asked.elapsed() };
+    let reply = Reply { served: &served, negotiated: false, filename: None, total: received.elapsed() };
     let mut response = reply.image_unless_known(&headers, &state.engine)?;
-    response.headers_mut().insert(CACHE_CONTROL, KEEP);
+    response.headers_mut().insert(CACHE_CONTROL, CACHE_FOR_A_DAY);
     Ok(response)
 }
 

@@ -1,4 +1,4 @@
-//! `GET /`: what this is and where to read on, for whoever comes by with a browser or curl.
+//! `GET /`: what this service is and where its documentation is.
 
 use crate::http::contract;
 use crate::http::routes::Route;
@@ -18,7 +18,7 @@ pub const ROOT: Route = Route {
     is_probe: false,
 };
 
-/// A signpost.
+/// Name, version, an example and links.
 pub async fn root() -> Json<Value> {
     Json(json!({
         "name": "bytefit",

@@ -1,4 +1,4 @@
-//! `GET /status`: the state of the service, for people and pages.
+//! `GET /status`: the state of the service, for people and dashboards.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub const STATUS: Route = Route {
     is_probe: false,
 };
 
-/// Everything worth a look, now.
+/// The state now.
 pub async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
     let snapshot = state.engine.snapshot();
     let latency = state.metrics.latency();

@@ -1,5 +1,4 @@
-//! One connection: HTTP/1.1 on a socket, watched so that no client holds it without progress.
-//! Must not know routes or what a request asks for.
+//! Serves HTTP/1.1 on one connection, and closes it when the client makes no progress.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -25,45 +24,45 @@ use crate::http::Config;
 use crate::http::response::problem::Problem;
 use crate::http::response::request_id::RequestId;
 
-/// Bytes that a connection reads ahead, and so the longest head. Nobody counts them, and an idle connection keeps them:
-/// with hyper's own 400 KiB a thousand uploads would take 400 MB. An idle one holds some 18 KiB besides.
-const READ_AHEAD: usize = 32 << 10;
+/// Size of a connection's read buffer, and so the longest head. It is not counted as reserved memory, and idle connections
+/// keep it: with hyper's default of 400 KiB, a thousand uploads would take 400 MB.
+const READ_BUFFER_BYTES: usize = 32 << 10;
 
-/// From the call to drain to the moment that a connection is closed once it is idle: a request that was sent before that
-/// call may still be on its way, and closing at once would lose it.
-const PARTING: Duration = Duration::from_millis(500);
+/// How long a connection stays open after draining began, even if idle: a request that was sent before may still be on its
+/// way, and closing at once would lose it.
+const DRAIN_DELAY: Duration = Duration::from_millis(500);
 
-/// Serves requests on `stream` until the client leaves, stands still for too long, or `draining` turns
-/// true and the request at hand is answered.
+/// Serves requests on `stream` until the client disconnects or makes no progress for too long, or until `draining` turns
+/// true and the current request is answered.
 pub async fn serve<S>(stream: S, router: Router, config: &Config, mut draining: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let phase_clock = Arc::new(ConnectionPhase::new(config));
-    let io = TokioIo::new(WatchedStream::new(stream, phase_clock.clone()));
-    let service = service_fn(|request| answer(router.clone(), phase_clock.clone(), request));
-    let newcomer = *draining.borrow_and_update();
+    let phase = Arc::new(ConnectionPhase::new(config));
+    let io = TokioIo::new(WatchedStream::new(stream, phase.clone()));
+    let service = service_fn(|request| answer(router.clone(), phase.clone(), request));
+    let already_draining = *draining.borrow_and_update();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // The watchdog below is stricter; this bound holds should it ever miss a phase.
+        // `expired` below is stricter. This bound is a second guard.
         .header_read_timeout(config.keep_alive_timeout + config.header_timeout)
-        .max_buf_size(READ_AHEAD)
-        .keep_alive(!newcomer)
+        .max_buf_size(READ_BUFFER_BYTES)
+        .keep_alive(!already_draining)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
-    let mut expired = pin!(phase_clock.expired(config));
-    let mut told = newcomer;
-    let mut parting = pin!(async {
-        // An error means that the server is gone: that ends the connection in the same way.
+    let mut expired = pin!(phase.expired(config));
+    let mut closing = already_draining;
+    let mut drain_delay = pin!(async {
+        // An error means that the server is gone, which ends the connection in the same way.
         let _ = draining.changed().await;
-        sleep(PARTING).await;
+        sleep(DRAIN_DELAY).await;
     });
     loop {
         tokio::select! {
             result = connection.as_mut() => return note_end(result),
-            phase = expired.as_mut() => return tracing::debug!(?phase, "connection dropped: the client stands still"),
-            () = parting.as_mut(), if !told => {
-                told = true;
+            phase = expired.as_mut() => return tracing::debug!(?phase, "connection dropped: the client makes no progress"),
+            () = drain_delay.as_mut(), if !closing => {
+                closing = true;
                 connection.as_mut().graceful_shutdown();
             }
         }
@@ -78,17 +77,17 @@ fn note_end(result: hyper::Result<()>) {
 
 async fn answer(
     router: Router,
-    phase_clock: Arc<ConnectionPhase>,
+    phase: Arc<ConnectionPhase>,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    phase_clock.begin(!request.body().is_end_stream());
+    phase.begin(!request.body().is_end_stream());
     let response = router.oneshot(request.map(Body::new)).await;
-    phase_clock.enter(Phase::Idle);
+    phase.enter(Phase::Idle);
     response
 }
 
-/// A problem as a whole HTTP/1.1 answer after which the connection closes, for clients that no router sees.
-pub fn wire(problem: Problem) -> Vec<u8> {
+/// Writes a problem as a whole HTTP/1.1 answer that closes the connection, for requests that never reach the router.
+pub fn to_http1(problem: Problem) -> Vec<u8> {
     let response = problem.render(&RequestId::generate());
     let status = response.status();
     let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default());

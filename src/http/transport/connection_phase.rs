@@ -1,5 +1,4 @@
-//! What a connection is waiting for and since when, so that none waits for ever.
-//! Must not know sockets or HTTP.
+//! The phase of a connection: what it waits for and since when, so that none waits for ever.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -9,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::http::Config;
 
-/// How long a connection stays open after its last answer so that a client that is still sending reads
-/// it: closing at once would reset the connection and take the answer with it (RFC 9112 s9.6).
+/// How long a connection stays open after its last answer while the client is still sending. Closing at once would reset
+/// the connection, and the client would lose the answer (RFC 9112 s9.6).
 const LINGER: Duration = Duration::from_secs(5);
 
 /// What a connection is waiting for.

@@ -1,4 +1,4 @@
-//! Connections: accepted, bounded in number and time, closed without losing an answer.
+//! Accepts connections, bounds their number and time, and closes them without losing an answer.
 
 mod connection;
 mod connection_phase;

@@ -1,5 +1,4 @@
-//! The accept loop: a bounded number of connections, each with deadlines, and a bounded farewell.
-//! Must not know routes or what a request asks for.
+//! The accept loop: a bounded number of connections, and a drain of bounded length at the end.
 
 use std::future::Future;
 use std::io;
@@ -18,22 +17,22 @@ use crate::http::Config;
 use crate::http::response::problem::{Kind, Problem};
 use crate::metrics::{Metrics, Shed};
 
-/// Pause after an accept that failed for want of file descriptors or memory: long enough that the loop
-/// does not spin, short enough that nobody notices once there are some again.
+/// Pause after an accept that failed for lack of file descriptors or memory: long enough that the loop does not spin, short
+/// enough that nobody notices when there are some again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Connections over the cap that are being told so; above this many they are closed without a word.
+/// Connections over the limit that may be answered with 503 at once. Any more are closed without an answer.
 const MAX_REFUSALS: usize = 64;
 
-/// How long a refused client may take to read why.
+/// How long a refused client may take to read its answer.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a refused connection is told to wait, in the absence of anything better to go by.
+/// The Retry-After of a refused connection: nothing says when one becomes free.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Serves `router` on `listener` until `shutdown` resolves. From then on idle connections close, requests
-/// at hand are answered and new ones still get their (refusing) answer, until no connection is left or
-/// `config.drain_timeout` is over; what is still open then is dropped.
+/// Serves `router` on `listener` until `shutdown` resolves. Then idle connections are closed, running requests are answered
+/// and new ones are still refused with an answer, until no connection is left or `config.drain_timeout` is over. What is
+/// open then is dropped.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -72,7 +71,7 @@ struct Server {
 impl Server {
     async fn accept_forever(&mut self) {
         loop {
-            self.turn().await;
+            self.accept_or_join().await;
         }
     }
 
@@ -87,12 +86,12 @@ impl Server {
 
     async fn finish(&mut self) {
         while !self.connections.is_empty() {
-            self.turn().await;
+            self.accept_or_join().await;
         }
     }
 
-    /// Lets one connection in or out.
-    async fn turn(&mut self) {
+    /// Waits until one connection is accepted or has ended.
+    async fn accept_or_join(&mut self) {
         tokio::select! {
             stream = accept(&self.listener) => self.admit(stream),
             Some(_) = self.connections.join_next() => {}
@@ -100,13 +99,15 @@ impl Server {
     }
 
     fn admit(&mut self, stream: TcpStream) {
-        // Answers are written whole: waiting for more to send only delays their last segment.
+        // Answers are written whole, so waiting for more data would only delay their last segment.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY not set");
         }
         match self.permits.clone().try_acquire_owned() {
             Ok(permit) => {
-                let (router, config, draining) = (self.router.clone(), self.config.clone(), self.draining.subscribe());
+                let router = self.router.clone();
+                let config = self.config.clone();
+                let draining = self.draining.subscribe();
                 self.connections.spawn(async move {
                     connection::serve(stream, router, &config, draining).await;
                     drop(permit);
@@ -120,20 +121,20 @@ impl Server {
         self.metrics.shed(Shed::Connections);
         if let Ok(permit) = self.refusals.clone().try_acquire_owned() {
             self.connections.spawn(async move {
-                let _ = timeout(REFUSAL_TIMEOUT, tell_overloaded(stream)).await;
+                let _ = timeout(REFUSAL_TIMEOUT, answer_overloaded(stream)).await;
                 drop(permit);
             });
         }
     }
 }
 
-/// Waits for a connection. Errors never end the loop: those of one connection are that client's, the rest
-/// (no file descriptors, no memory) pass.
+/// Waits for a connection. Errors never end the loop: some are the fault of one client, and the others (no file descriptors,
+/// no memory) pass.
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            Err(error) if is_the_clients(&error) => {}
+            Err(error) if is_client_error(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "can't accept connections");
                 sleep(ACCEPT_PAUSE).await;
@@ -142,15 +143,16 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-fn is_the_clients(error: &io::Error) -> bool {
+fn is_client_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Answers without reading, then reads without answering, so that the answer is not lost to a reset.
-async fn tell_overloaded(mut stream: TcpStream) -> io::Result<()> {
+/// Answers at once, then reads until the client closes: closing with data unread would reset the connection, and the client
+/// would lose the answer.
+async fn answer_overloaded(mut stream: TcpStream) -> io::Result<()> {
     let problem = Problem::new(Kind::Overloaded, "too many connections are open").retry_after(RETRY_AFTER);
-    stream.write_all(&connection::wire(problem)).await?;
+    stream.write_all(&connection::to_http1(problem)).await?;
     stream.shutdown().await?;
     let mut scratch = [0; 8 << 10];
     while stream.read(&mut scratch).await? > 0 {}

@@ -1,5 +1,5 @@
-//! A socket that tells the pulse what passes through it, and that takes its time to close.
-//! Must not know what the bytes say, but for one exception: hyper's own bare refusals.
+//! A socket that updates the connection's phase by what is read and written, and that closes only when the client has had
+//! time to read the last answer.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -8,24 +8,24 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::wire;
+use super::connection::to_http1;
 use super::connection_phase::{ConnectionPhase, Phase};
 use crate::http::response::problem::{Kind, Problem};
 
-/// A stream that tells the pulse what passes through it, lingers when it is closed, and puts a problem in
-/// the place of hyper's own bare answers.
+/// A stream that updates the connection's phase, lingers before it closes, and replaces hyper's own refusals, which have no
+/// body, by problems.
 pub struct WatchedStream<S> {
     stream: S,
-    phase_clock: Arc<ConnectionPhase>,
-    /// What stands in for an answer of hyper's, not written yet.
+    phase: Arc<ConnectionPhase>,
+    /// Bytes of our replacement for a refusal of hyper's that are not written yet.
     unsent: Vec<u8>,
     write_closed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
-    /// Watches `stream` on behalf of `pulse`.
-    pub fn new(stream: S, phase_clock: Arc<ConnectionPhase>) -> WatchedStream<S> {
-        WatchedStream { stream, phase_clock, unsent: Vec::new(), write_closed: false }
+    /// Watches `stream` and updates `phase`.
+    pub fn new(stream: S, phase: Arc<ConnectionPhase>) -> WatchedStream<S> {
+        WatchedStream { stream, phase, unsent: Vec::new(), write_closed: false }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -39,9 +39,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Whether `bytes` are an answer of hyper's own; if so, ours goes out in its place.
-    fn replaces(&mut self, bytes: &[u8]) -> bool {
-        let bare = self.phase_clock.phase() != Phase::Handling && is_bare_refusal(bytes);
+    /// Whether `bytes` are a refusal of hyper's own; if so, ours is sent in its place.
+    fn replace_refusal(&mut self, bytes: &[u8]) -> bool {
+        let bare = self.phase.phase() != Phase::Handling && is_bare_refusal(bytes);
         if bare {
             self.unsent = malformed_head();
         }
@@ -50,8 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
 
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Pending => self.phase_clock.pass(Phase::Idle, Phase::Unread),
-            Poll::Ready(Ok(bytes)) => self.phase_clock.read_on(*bytes),
+            Poll::Pending => self.phase.pass(Phase::Idle, Phase::Unread),
+            Poll::Ready(Ok(bytes)) => self.phase.read_on(*bytes),
             Poll::Ready(Err(_)) => {}
         }
     }
@@ -73,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<S> {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         if buffer.filled().len() > before {
-            self.phase_clock.pass(Phase::Idle, Phase::Head);
+            self.phase.pass(Phase::Idle, Phase::Head);
         }
         Poll::Ready(Ok(()))
     }
@@ -82,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx))?;
-        if self.replaces(bytes) {
+        if self.replace_refusal(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
@@ -96,9 +96,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx))?;
-        // A bare answer is a head, and heads come first.
+        // A bare refusal is a head, so it is in the first buffer.
         let head = buffers.first().map_or(&[][..], |buffer| buffer);
-        if self.replaces(head) {
+        if self.replace_refusal(head) {
             return Poll::Ready(Ok(head.len()));
         }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, buffers);
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         written
     }
 
-    /// hyper copies a body whole into a buffer of its own, and keeps that, unless this says yes.
+    /// Unless this is true, hyper copies every body into a buffer of its own and keeps that.
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
     }
@@ -114,8 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_send(cx))?;
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        // hyper flushes when it has written all that there is.
-        self.phase_clock.pass(Phase::Unread, Phase::Idle);
+        // hyper flushes when it has written everything.
+        self.phase.pass(Phase::Unread, Phase::Idle);
         Poll::Ready(Ok(()))
     }
 
@@ -124,24 +124,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
             ready!(self.poll_send(cx))?;
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             self.write_closed = true;
-            self.phase_clock.enter(Phase::Closing);
+            self.phase.enter(Phase::Closing);
         }
-        if self.phase_clock.may_be_sending() {
+        if self.phase.may_be_sending() {
             ready!(self.poll_discard(cx));
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// Whether hyper answers on its own: it can't parse the head, no request came of it, and the answer has
-/// neither type nor body. No answer of ours is a 4xx without a body.
+/// Whether this is hyper's own answer to a head that it can't parse: a 4xx without a body. Every 4xx of ours has a body.
 fn is_bare_refusal(bytes: &[u8]) -> bool {
     let empty = b"content-length: 0\r\n";
     bytes.starts_with(b"HTTP/1.1 4") && bytes.windows(empty.len()).any(|window| window == empty)
 }
 
-/// The answer to a head that is no HTTP/1.1, ready for the wire.
+/// The answer to a head that is not HTTP/1.1, as bytes.
 fn malformed_head() -> Vec<u8> {
     let detail = "the request line or a header is malformed, or the head is too long";
-    wire(Problem::new(Kind::MalformedRequest, detail))
+    to_http1(Problem::new(Kind::MalformedRequest, detail))
 }

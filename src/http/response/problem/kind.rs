@@ -1,8 +1,8 @@
-//! The table: a line a kind of problem. Must not know how a failure became one.
+//! The table of problems: one line per kind.
 
 use http::StatusCode;
 
-/// Declares [`Kind`]: a line is a row of the table.
+/// Declares [`Kind`] from the rows of the table.
 macro_rules! kinds {
     ($($variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
         /// A kind of problem.
@@ -12,7 +12,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// Every kind, by status.
+            /// Every kind, ordered by status.
             pub const ALL: &'static [Kind] = &[$(Kind::$variant),*];
 
             /// The status of the answer.
@@ -22,14 +22,14 @@ macro_rules! kinds {
                 }
             }
 
-            /// The name that programs go by.
+            /// The name for programs.
             pub const fn code(self) -> &'static str {
                 match self {
                     $(Kind::$variant => $code,)*
                 }
             }
 
-            /// The name that people read.
+            /// The name for people.
             pub const fn title(self) -> &'static str {
                 match self {
                     $(Kind::$variant => $title,)*
