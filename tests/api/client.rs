@@ -1,4 +1,4 @@
-//! A client that says exactly what it is told to, and notices everything that comes back.
+//! A client that sends exactly the bytes of a test, and keeps everything that comes back.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// No answer of a test takes this long unless something hangs.
+/// No answer takes this long unless something hangs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A whole response.
@@ -21,7 +21,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The value of a header that must be there.
+    /// The value of a header, which must be there.
     #[track_caller]
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"));
@@ -49,7 +49,7 @@ impl Answer {
     }
 }
 
-/// A request to be written as it stands.
+/// A request that is sent as it is.
 #[derive(Clone, Debug)]
 pub struct Request {
     method: &'static str,
@@ -67,7 +67,7 @@ impl Request {
         Request::new("GET", path)
     }
 
-    /// A body for /compress, under parameters.
+    /// A body for /compress, with these parameters.
     pub fn compress(query: &str, body: &[u8]) -> Request {
         Request::new("POST", &format!("/compress?{query}")).body(body)
     }
@@ -82,7 +82,7 @@ impl Request {
         self
     }
 
-    /// The request line and headers, the declared length included.
+    /// The request line and headers, with the declared length.
     pub fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: bytefit\r\n", self.method, self.path);
         for (name, value) in &self.headers {
@@ -114,14 +114,13 @@ impl Connection {
         self.answer(request.method == "HEAD").await
     }
 
-    /// Writes, and tells whether all of it was taken: a server may have closed already, and what it says is
-    /// in its answer.
+    /// Writes, and returns whether all bytes were sent: the server may have answered and closed already.
     pub async fn write(&mut self, bytes: &[u8]) -> bool {
         let written = timeout(PATIENCE, self.stream.write_all(bytes));
         written.await.expect("the server reads or closes").is_ok()
     }
 
-    /// Reads the final answer to a request; interim ones are skipped.
+    /// Reads the final answer to a request, and skips interim ones.
     pub async fn answer(&mut self, to_head: bool) -> Answer {
         loop {
             let (status, headers) = self.read_head().await;
@@ -138,21 +137,21 @@ impl Connection {
         }
     }
 
-    /// The status of the next answer, interim ones included; its head is consumed.
+    /// Reads the head of the next answer, interim ones included, and returns its status.
     pub async fn next_status(&mut self) -> u16 {
         self.read_head().await.0
     }
 
-    /// Reads until the server closes, and returns what it had still to say.
-    pub async fn ended(&mut self) -> Vec<u8> {
+    /// Reads until the server closes, and returns the bytes.
+    pub async fn read_to_end(&mut self) -> Vec<u8> {
         while self.read_some().await > 0 {}
         std::mem::take(&mut self.unread)
     }
 
     async fn read_head(&mut self) -> (u16, HeaderMap) {
         let end = loop {
-            if let Some(at) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at + 4;
+            if let Some(index) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
+                break index + 4;
             }
             let found = String::from_utf8_lossy(&self.unread).into_owned();
             assert!(self.read_some().await > 0, "closed in the head of an answer: {found:?}");
@@ -172,7 +171,7 @@ impl Connection {
         (status, headers)
     }
 
-    /// A connection that is reset has ended too.
+    /// Reads what is there. A reset connection counts as closed.
     async fn read_some(&mut self) -> usize {
         let read = timeout(PATIENCE, self.stream.read_buf(&mut self.unread));
         read.await.expect("the server answers or closes").unwrap_or(0)

@@ -1,8 +1,8 @@
-//! `POST /compress` and `GET /results/{id}`: what a client gets when all is well.
+//! `POST /compress` and `GET /results/{id}`: successful answers.
 
 use crate::client::Request;
-use crate::house::House;
 use crate::picture::{form, large, small};
+use crate::server::TestServer;
 
 const HEADERS: &[&str] = &[
     "content-type",
@@ -20,11 +20,11 @@ const HEADERS: &[&str] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn never_exceeds_the_target_and_tells_how() {
-    let house = House::open().await;
+async fn never_exceeds_the_target_and_reports_how() {
+    let server = TestServer::start().await;
     let picture = small();
     for format in ["jpeg", "webp", "avif"] {
-        let answer = house.compress(&format!("target=12KB&format={format}"), &picture).await;
+        let answer = server.compress(&format!("target=12KB&format={format}"), &picture).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.body.len() <= 12_000, "{format}: {}", answer.body.len());
         for name in HEADERS {
@@ -46,89 +46,89 @@ async fn never_exceeds_the_target_and_tells_how() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_picture_meets_its_target_too() {
-    let house = House::open().await;
-    let answer = house.compress("target=60KB&format=webp", &large()).await;
+    let server = TestServer::start().await;
+    let answer = server.compress("target=60KB&format=webp", &large()).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert!(answer.body.len() <= 60_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_already_fits_passes_through() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let picture = small();
-    let answer = house.compress("target=10MB&format=png", &picture).await;
+    let answer = server.compress("target=10MB&format=png", &picture).await;
     assert_eq!(answer.header("bytefit-outcome"), "passthrough");
     assert!(answer.headers.get("bytefit-quality").is_none());
     assert!(answer.body.len() <= picture.len());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn padding_is_told() {
-    let house = House::open().await;
-    let answer = house.compress("target=20000&mode=exact&format=jpeg", &small()).await;
+async fn padding_is_reported() {
+    let server = TestServer::start().await;
+    let answer = server.compress("target=20000&mode=exact&format=jpeg", &small()).await;
     assert_eq!(answer.body.len(), 20_000);
     assert!(answer.header("bytefit-outcome").ends_with(", padded"), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_asks_for_the_same_as_a_query() {
-    let house = House::open().await;
+async fn a_form_means_the_same_as_a_query() {
+    let server = TestServer::start().await;
     let picture = small();
-    let raw = house.compress("target=12KB&format=jpeg", &picture).await;
+    let raw = server.compress("target=12KB&format=jpeg", &picture).await;
     let (content_type, body) =
         form(&[("format", None, b"jpeg"), ("picture", Some("cat.png"), &picture), ("target", None, b"12 KB")]);
     let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body);
-    let from_form = house.ask(request).await;
+    let from_form = server.ask(request).await;
     assert_eq!(from_form.status, 200, "{from_form:?}");
     assert_eq!(from_form.body, raw.body);
     assert_eq!(from_form.header("cache-status"), "bytefit; hit");
     let request = Request::new("POST", "/compress?format=jpeg").header("content-type", &content_type);
     let (_, body) = form(&[("file", None, &picture), ("max_bytes", None, b"12000")]);
-    assert_eq!(house.ask(request.body(&body)).await.body, raw.body, "query and form together");
+    assert_eq!(server.ask(request.body(&body)).await.body, raw.body, "query and form together");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_content_type_of_a_raw_body_plays_no_part() {
-    let house = House::open().await;
+async fn the_content_type_of_a_raw_body_does_not_matter() {
+    let server = TestServer::start().await;
     for content_type in ["application/json", "text/plain", "image/jpeg", "application/x-www-form-urlencoded"] {
         let request = Request::compress("target=12KB&format=jpeg", &small()).header("content-type", content_type);
-        assert_eq!(house.ask(request).await.status, 200, "{content_type}");
+        assert_eq!(server.ask(request).await.status, 200, "{content_type}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identical_request_is_answered_from_the_cache() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let picture = small();
-    let first = house.compress("target=12KB&format=webp", &picture).await;
-    let second = house.compress("format=webp&max_bytes=12000", &picture).await;
+    let first = server.compress("target=12KB&format=webp", &picture).await;
+    let second = server.compress("format=webp&max_bytes=12000", &picture).await;
     assert_eq!(second.header("cache-status"), "bytefit; hit");
     assert_eq!(second.header("etag"), first.header("etag"));
     assert_eq!(second.body, first.body);
     assert_eq!(second.header("bytefit-quality"), first.header("bytefit-quality"));
-    let other = house.compress("target=11KB&format=webp", &picture).await;
+    let other = server.compress("target=11KB&format=webp", &picture).await;
     assert_eq!(other.header("cache-status"), "bytefit; fwd=miss; stored");
     assert_ne!(other.header("etag"), first.header("etag"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_post_is_answered_whatever_etag_the_client_knows() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let request = Request::compress("target=12KB&format=webp", &small());
-    let first = house.ask(request.clone()).await;
+    let first = server.ask(request.clone()).await;
     for known in [first.header("etag"), "\"other\"", "*"] {
-        let again = house.ask(request.clone().header("if-none-match", known)).await;
+        let again = server.ask(request.clone().header("if-none-match", known)).await;
         assert_eq!((again.status, &again.body), (200, &first.body), "{known}");
         assert_eq!(again.header("etag"), first.header("etag"));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_report_has_every_fact_and_leads_to_the_image() {
-    let house = House::open().await;
+async fn the_report_has_every_fact_and_the_url_of_the_image() {
+    let server = TestServer::start().await;
     let picture = small();
     let request = Request::compress("target=12KB", &picture).header("accept", "application/json");
-    let answer = house.ask(request.clone()).await;
+    let answer = server.ask(request.clone()).await;
     assert_eq!(answer.header("content-type"), "application/json");
     let report = answer.json();
     assert_eq!(report["input"]["bytes"], picture.len());
@@ -147,33 +147,33 @@ async fn the_report_has_every_fact_and_leads_to_the_image() {
         assert!(report["timings_ms"][name].is_number(), "{name}");
     }
     let url = report["output"]["url"].as_str().unwrap();
-    let image = house.get(url).await;
+    let image = server.get(url).await;
     assert_eq!(image.header("content-type"), report["output"]["type"]);
     assert_eq!(image.body.len() as u64, report["output"]["bytes"]);
     assert!(image.header("cache-control").contains("private"));
-    let known = house.ask(Request::get(url).header("if-none-match", image.header("etag"))).await;
+    let known = server.ask(Request::get(url).header("if-none-match", image.header("etag"))).await;
     assert_eq!(known.status, 304);
-    let head = house.ask(Request::new("HEAD", url)).await;
+    let head = server.ask(Request::new("HEAD", url)).await;
     assert_eq!(head.header("content-length"), image.body.len().to_string());
-    assert_eq!(house.ask(request).await.json()["cache"], "hit");
+    assert_eq!(server.ask(request).await.json()["cache"], "hit");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_not_kept_has_no_url() {
-    // An eighth of it is less than the answer.
-    let house = House::with(|plan| plan.engine.cache_bytes = 64 << 10).await;
+    // The answer is larger than an eighth of the cache.
+    let server = TestServer::start_with(|config| config.engine.cache_bytes = 64 << 10).await;
     let request = Request::compress("target=12KB&format=jpeg", &small());
-    let report = house.ask(request.clone().header("accept", "application/json")).await;
+    let report = server.ask(request.clone().header("accept", "application/json")).await;
     assert!(report.json()["output"]["url"].is_null(), "{report:?}");
-    let image = house.ask(request).await;
+    let image = server.ask(request).await;
     assert_eq!(image.header("cache-status"), "bytefit; fwd=miss");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_file_name_is_that_of_the_answer() {
-    let house = House::open().await;
-    let answer = house.compress("target=12KB&format=jpeg&filename=holiday+1.png", &small()).await;
+async fn the_file_name_has_the_extension_of_the_answer() {
+    let server = TestServer::start().await;
+    let answer = server.compress("target=12KB&format=jpeg&filename=holiday+1.png", &small()).await;
     assert_eq!(answer.header("content-disposition"), "inline; filename=\"holiday 1.jpg\"");
-    let nameless = house.compress("target=12KB&format=jpeg", &small()).await;
+    let nameless = server.compress("target=12KB&format=jpeg", &small()).await;
     assert!(nameless.headers.get("content-disposition").is_none());
 }

@@ -1,59 +1,59 @@
-//! Clients that hold a connection without using it, and more of them than there is room for.
+//! Clients that hold a connection without using it, and more connections than the limit.
 
 use std::time::Duration;
 
 use tokio::time::timeout;
 
 use crate::client::Request;
-use crate::house::House;
+use crate::server::TestServer;
 
 const SOON: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_client_is_closed() {
-    let house = House::with(|plan| plan.http.header_timeout = SOON).await;
-    assert!(house.connect().await.ended().await.is_empty());
+    let server = TestServer::start_with(|config| config.http.header_timeout = SOON).await;
+    assert!(server.connect().await.read_to_end().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn half_a_head_is_not_waited_for() {
-    let house = House::with(|plan| plan.http.header_timeout = SOON).await;
-    let mut connection = house.connect().await;
+async fn an_incomplete_head_has_a_deadline() {
+    let server = TestServer::start_with(|config| config.http.header_timeout = SOON).await;
+    let mut connection = server.connect().await;
     connection.write(b"GET /health HTTP/1.1\r\nhost: b\r\n").await;
-    connection.ended().await;
+    connection.read_to_end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trickling_head_has_one_deadline() {
-    let house = House::with(|plan| plan.http.header_timeout = 3 * SOON).await;
-    let mut connection = house.connect().await;
+async fn a_head_that_arrives_slowly_has_one_deadline() {
+    let server = TestServer::start_with(|config| config.http.header_timeout = 3 * SOON).await;
+    let mut connection = server.connect().await;
     connection.write(b"GET /health HTTP/1.1\r\nx: ").await;
-    let mut trickled = 0;
-    while timeout(SOON / 5, connection.ended()).await.is_err() {
+    let mut written = 0;
+    while timeout(SOON / 5, connection.read_to_end()).await.is_err() {
         connection.write(b"x").await;
-        trickled += 1;
-        assert!(trickled < 500, "every byte buys more time");
+        written += 1;
+        assert!(written < 500, "every byte buys more time");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_connection_outlives_the_header_timeout_but_not_its_own() {
-    let house = House::with(|plan| {
-        plan.http.header_timeout = SOON;
-        plan.http.keep_alive_timeout = 4 * SOON;
+    let server = TestServer::start_with(|config| {
+        config.http.header_timeout = SOON;
+        config.http.keep_alive_timeout = 4 * SOON;
     })
     .await;
-    let mut connection = house.connect().await;
+    let mut connection = server.connect().await;
     assert_eq!(connection.ask(&Request::get("/health")).await.status, 200);
     tokio::time::sleep(2 * SOON).await;
     assert_eq!(connection.ask(&Request::get("/health")).await.status, 200);
-    assert!(connection.ended().await.is_empty());
+    assert!(connection.read_to_end().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_connection_carries_many_requests() {
-    let house = House::open().await;
-    let mut connection = house.connect().await;
+    let server = TestServer::start().await;
+    let mut connection = server.connect().await;
     for _ in 0..5 {
         assert_eq!(connection.ask(&Request::get("/health")).await.status, 200);
         connection.ask(&Request::compress("target=1KB", b"no image")).await.problem(415, "unsupported_format");
@@ -61,13 +61,13 @@ async fn one_connection_carries_many_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_over_the_cap_are_told_so() {
-    let house = House::with(|plan| plan.http.max_connections = 2).await;
-    let mut first = house.connect().await;
+async fn connections_over_the_limit_are_refused_with_an_answer() {
+    let server = TestServer::start_with(|config| config.http.max_connections = 2).await;
+    let mut first = server.connect().await;
     assert_eq!(first.ask(&Request::get("/health")).await.status, 200);
-    let mut second = house.connect().await;
+    let mut second = server.connect().await;
     assert_eq!(second.ask(&Request::get("/health")).await.status, 200);
-    let refused = house.get("/health").await;
+    let refused = server.get("/health").await;
     refused.problem(503, "overloaded");
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(refused.header("connection"), "close");
@@ -75,45 +75,45 @@ async fn connections_over_the_cap_are_told_so() {
     let metrics = first.ask(&Request::get("/metrics")).await;
     let shed = "bytefit_shed_total{reason=\"connections\"} 1";
     assert!(String::from_utf8(metrics.body).unwrap().contains(shed));
-    house.until_admitted().await;
+    server.wait_until_admitted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_is_closed_without_an_answer_in_http1() {
-    let house = House::open().await;
-    let mut connection = house.connect().await;
+    let server = TestServer::start().await;
+    let mut connection = server.connect().await;
     connection.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
-    assert!(connection.ended().await.is_empty());
+    assert!(connection.read_to_end().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_reads_is_not_kept_for_ever() {
-    let house = House::with(|plan| {
-        plan.http.max_connections = 2;
-        plan.http.keep_alive_timeout = 2 * SOON;
+    let server = TestServer::start_with(|config| {
+        config.http.max_connections = 2;
+        config.http.keep_alive_timeout = 2 * SOON;
     })
     .await;
-    let mut deaf = house.connect().await;
+    let mut first = server.connect().await;
     // Far more than socket buffers hold: /openapi.json is some 20 kB.
-    deaf.write(&Request::get("/openapi.json").head().repeat(1000)).await;
-    let mut also_deaf = house.connect().await;
-    also_deaf.write(&Request::get("/openapi.json").head().repeat(1000)).await;
-    // Both places come free although neither client reads or closes.
-    house.until_admitted().await;
+    first.write(&Request::get("/openapi.json").head().repeat(1000)).await;
+    let mut second = server.connect().await;
+    second.write(&Request::get("/openapi.json").head().repeat(1000)).await;
+    // Both connections are closed although neither client reads or closes.
+    server.wait_until_admitted().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_names_its_host_once() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     for hosts in ["", "host: a\r\nhost: b\r\n"] {
-        let mut connection = house.connect().await;
+        let mut connection = server.connect().await;
         connection.write(format!("GET /health HTTP/1.1\r\n{hosts}\r\n").as_bytes()).await;
         let answer = connection.answer(false).await;
         answer.problem(400, "malformed_request");
         assert_eq!(answer.header("connection"), "close");
-        assert!(connection.ended().await.is_empty());
+        assert!(connection.read_to_end().await.is_empty());
     }
-    let mut old = house.connect().await;
+    let mut old = server.connect().await;
     old.write(b"GET /health HTTP/1.0\r\n\r\n").await;
     assert_eq!(old.answer(false).await.status, 200);
 }

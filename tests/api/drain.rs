@@ -1,64 +1,64 @@
-//! The farewell: who is still served, who is not, and for how long.
+//! Draining: which requests are still served, and for how long.
 
 use std::time::Duration;
 
 use crate::client::Request;
-use crate::house::House;
-use crate::load::Gate;
+use crate::load::Latch;
 use crate::picture::png;
+use crate::server::TestServer;
 
 const QUERY: &str = "target=9KB&format=jpeg";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_at_hand_is_finished_while_new_work_is_refused() {
-    let gate = Gate::new();
-    let mut house = gate.house(|_| {}).await;
-    let mut idle = house.connect().await;
+async fn running_work_is_finished_while_new_work_is_refused() {
+    let latch = Latch::new();
+    let mut server = latch.server(|_| {}).await;
+    let mut idle = server.connect().await;
     assert_eq!(idle.ask(&Request::get("/health")).await.status, 200);
-    let mut busy = house.connect().await;
+    let mut busy = server.connect().await;
     let request = Request::compress(QUERY, &png(8, 8));
     let asked = tokio::spawn(async move { (busy.ask(&request).await, busy) });
-    house.until(|health| health["in_flight"] == 1).await;
-    house.stop();
-    assert!(idle.ended().await.is_empty(), "idle connections close at once");
-    house.until(|health| health["status"] == "draining").await;
+    server.wait_until(|health| health["in_flight"] == 1).await;
+    server.stop();
+    assert!(idle.read_to_end().await.is_empty(), "idle connections close at once");
+    server.wait_until(|health| health["status"] == "draining").await;
     for path in ["/health", "/readyz"] {
-        let health = house.get(path).await;
+        let health = server.get(path).await;
         assert_eq!(health.status, 503);
         assert_eq!(health.json(), serde_json::json!({ "status": "draining" }));
     }
-    assert_eq!(house.get("/livez").await.status, 200);
-    house.compress(QUERY, &png(9, 8)).await.problem(503, "shutting_down");
-    gate.open();
+    assert_eq!(server.get("/livez").await.status, 200);
+    server.compress(QUERY, &png(9, 8)).await.problem(503, "shutting_down");
+    latch.release();
     let (answer, mut busy) = asked.await.unwrap();
     assert_eq!(answer.status, 200);
-    assert!(busy.ended().await.is_empty(), "no request follows on a connection that drains");
-    house.closed().await;
+    assert!(busy.read_to_end().await.is_empty(), "no request follows on a connection that drains");
+    server.stopped().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_outlasts_the_drain_timeout_is_dropped() {
-    let gate = Gate::new();
-    let mut house = gate.house(|plan| plan.http.drain_timeout = Duration::from_millis(100)).await;
-    let mut busy = house.connect().await;
+    let latch = Latch::new();
+    let mut server = latch.server(|config| config.http.drain_timeout = Duration::from_millis(100)).await;
+    let mut busy = server.connect().await;
     busy.write(&Request::compress(QUERY, &png(8, 8)).head()).await;
     busy.write(&png(8, 8)).await;
-    house.until(|health| health["in_flight"] == 1).await;
-    house.stop();
-    house.closed().await;
-    assert!(busy.ended().await.is_empty());
-    gate.open();
+    server.wait_until(|health| health["in_flight"] == 1).await;
+    server.stop();
+    server.stopped().await;
+    assert!(busy.read_to_end().await.is_empty());
+    latch.release();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn clients_that_say_nothing_do_not_hold_the_door() {
-    let mut house = House::open().await;
-    let mut silent = house.connect().await;
-    let mut half = house.connect().await;
+async fn silent_clients_do_not_delay_the_end() {
+    let mut server = TestServer::start().await;
+    let mut silent = server.connect().await;
+    let mut half = server.connect().await;
     half.write(b"GET /health HT").await;
-    assert_eq!(house.get("/health").await.status, 200);
-    house.stop();
-    assert!(silent.ended().await.is_empty());
+    assert_eq!(server.get("/health").await.status, 200);
+    server.stop();
+    assert!(silent.read_to_end().await.is_empty());
     drop(half);
-    house.closed().await;
+    server.stopped().await;
 }

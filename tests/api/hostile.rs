@@ -1,5 +1,5 @@
-//! Hostile files over HTTP, good ones between them: each gets a picture within its target or a problem that is the
-//! client's, in time, and whoever sends a good one notices nothing.
+//! Sends hostile files over HTTP with good ones between them. Every hostile file must get a picture within its target or a
+//! client error, in time, and the answers to good files must not change.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,37 +10,37 @@ use bytefit::codec::{self, Limits};
 
 use crate::client::{Answer, Request};
 use crate::fixtures;
-use crate::house::House;
 use crate::picture::png;
+use crate::server::TestServer;
 
 const QUERY: &str = "target=20KB&format=jpeg&effort=fast&deadline=60s";
 const TARGET: usize = 20_000;
 
-/// No answer comes later: the deadline, and what it takes to notice on a machine that does other things.
+/// No answer takes longer: the deadline, and time to notice it on a busy machine.
 const LATEST: Duration = Duration::from_millis(60_250);
 
-/// Clients at once.
+/// Number of clients.
 const CLIENTS: usize = 4;
 
-/// Every so many files a good one is sent.
+/// A good file is sent after this many hostile ones.
 const GOOD_EVERY: usize = 10;
 
-/// For each format that is read.
+/// Mutated files for each format that is read.
 const MUTATIONS: usize = 500;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mutated_files_are_answered_and_good_ones_as_ever() {
+async fn mutated_files_are_answered_and_good_ones_as_before() {
     let fixtures = fixtures::all();
     let files = fixtures.iter().flat_map(|fixture| {
         let siblings = fixtures.iter().filter(|other| other.format == fixture.format).count();
         let seeds = 0..MUTATIONS.div_ceil(siblings) as u64;
         seeds.map(|seed| (format!("{} {seed}", fixture.name), mutated(&fixture.file, seed)))
     });
-    besiege(files.collect()).await;
+    send_and_check(files.collect()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn corpus_hostile_files_are_answered_and_good_ones_as_ever() {
+async fn corpus_hostile_files_are_answered_and_good_ones_as_before() {
     let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else {
         println!("BYTEFIT_CORPUS is not set: no files");
         return;
@@ -49,7 +49,7 @@ async fn corpus_hostile_files_are_answered_and_good_ones_as_ever() {
     collect(&corpus.join("hostile"), &mut paths);
     println!("corpus: {} files over HTTP", paths.len());
     let file = |path: PathBuf| (path.display().to_string(), std::fs::read(path).unwrap());
-    besiege(paths.into_iter().map(file).collect()).await;
+    send_and_check(paths.into_iter().map(file).collect()).await;
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
@@ -59,35 +59,39 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     }
 }
 
-/// Sends all `files`, and good ones between them, and checks every answer.
-async fn besiege(files: Vec<(String, Vec<u8>)>) {
-    let house = Arc::new(
-        House::with(|plan| {
-            // Every answer is computed.
-            plan.engine.cache_bytes = 0;
-            plan.http.max_body_bytes = 64 << 20;
+/// Sends all `files` with good ones between them, and checks every answer.
+async fn send_and_check(files: Vec<(String, Vec<u8>)>) {
+    let server = Arc::new(
+        TestServer::start_with(|config| {
+            // Without a cache every answer is computed.
+            config.engine.cache_bytes = 0;
+            config.http.max_body_bytes = 64 << 20;
         })
         .await,
     );
     let good = Arc::new(png(200, 150));
-    let quiet = Arc::new(house.compress(QUERY, &good).await.body);
-    let (files, next) = (Arc::new(files), Arc::new(AtomicUsize::new(0)));
+    let expected = Arc::new(server.compress(QUERY, &good).await.body);
+    let files = Arc::new(files);
+    let next = Arc::new(AtomicUsize::new(0));
     let clients = (0..CLIENTS).map(|_| {
-        let (house, good, quiet) = (Arc::clone(&house), Arc::clone(&good), Arc::clone(&quiet));
-        let (files, next) = (Arc::clone(&files), Arc::clone(&next));
+        let server = Arc::clone(&server);
+        let good = Arc::clone(&good);
+        let expected = Arc::clone(&expected);
+        let files = Arc::clone(&files);
+        let next = Arc::clone(&next);
         tokio::spawn(async move {
-            let mut connection = house.connect().await;
+            let mut connection = server.connect().await;
             while let Some((name, file)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let started = Instant::now();
                 let answer = connection.ask(&Request::compress(QUERY, file)).await;
                 assert!(started.elapsed() <= LATEST, "{name} took {:?}", started.elapsed());
                 check(name, &answer);
                 if answer.headers.get("connection").is_some_and(|value| value == "close") {
-                    connection = house.connect().await;
+                    connection = server.connect().await;
                 }
                 if next.load(Ordering::Relaxed).is_multiple_of(GOOD_EVERY) {
                     let answer = connection.ask(&Request::compress(QUERY, &good)).await;
-                    assert!(answer.body == *quiet, "beside {name} a good picture came out differently");
+                    assert!(answer.body == *expected, "beside {name} a good picture came out differently");
                 }
             }
         })
@@ -95,12 +99,12 @@ async fn besiege(files: Vec<(String, Vec<u8>)>) {
     for client in clients.collect::<Vec<_>>() {
         client.await.unwrap();
     }
-    assert_eq!(house.series("bytefit_panics_total").await, 0.0);
-    assert_eq!(house.series("bytefit_jobs_in_flight").await, 0.0);
-    assert_eq!(house.series("bytefit_memory_reserved_bytes").await, 0.0);
+    assert_eq!(server.series("bytefit_panics_total").await, 0.0);
+    assert_eq!(server.series("bytefit_jobs_in_flight").await, 0.0);
+    assert_eq!(server.series("bytefit_memory_reserved_bytes").await, 0.0);
 }
 
-/// A picture within the target, or a problem that is the client's.
+/// Checks that `answer` is a picture within the target or a client error.
 fn check(name: &str, answer: &Answer) {
     if answer.status == 200 {
         assert!(answer.body.len() <= TARGET, "{name}: {} bytes", answer.body.len());
@@ -135,8 +139,8 @@ fn mutated(file: &[u8], seed: u64) -> Vec<u8> {
         2 => file.truncate(from),
         _ => {
             for _ in 0..=random(8) {
-                let at = random(file.len());
-                file[at] = if random(2) == 0 { random(256) as u8 } else { [0, 1, 0x7F, 0x80, 0xFF][random(5)] };
+                let index = random(file.len());
+                file[index] = if random(2) == 0 { random(256) as u8 } else { [0, 1, 0x7F, 0x80, 0xFF][random(5)] };
             }
         }
     }

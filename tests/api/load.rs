@@ -1,4 +1,4 @@
-//! More work than there is room for, and work that goes wrong: an engine whose jobs wait for the test.
+//! Overload and panics, on an engine whose jobs wait until the test releases them.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -7,39 +7,39 @@ use bytefit::engine::{Engine, Work};
 use bytefit::job::{Answer, Facts, Job, JobError, Outcome, Report, Stop, Timings};
 
 use crate::client::Request;
-use crate::house::{House, Plan};
 use crate::picture::png;
+use crate::server::{TestConfig, TestServer};
 
 const QUERY: &str = "target=9KB&format=jpeg";
 
-/// Jobs wait behind it until the test opens it; then each is answered with its input.
+/// Jobs wait for this latch until the test releases it. Then every job answers with its input.
 #[derive(Clone)]
-pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+pub struct Latch(Arc<(Mutex<bool>, Condvar)>);
 
-impl Gate {
-    pub fn new() -> Gate {
-        Gate(Arc::default())
+impl Latch {
+    pub fn new() -> Latch {
+        Latch(Arc::default())
     }
 
-    pub fn open(&self) {
+    pub fn release(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
 
     fn wait(&self) {
-        let (opened, opens) = &*self.0;
-        drop(opens.wait_while(opened.lock().unwrap(), |opened| !*opened).unwrap());
+        let (released, condition) = &*self.0;
+        drop(condition.wait_while(released.lock().unwrap(), |released| !*released).unwrap());
     }
 
-    /// A house whose jobs wait here; a picture 13 pixels wide panics.
-    pub async fn house(&self, change: impl FnOnce(&mut Plan)) -> House {
+    /// Starts a server whose jobs wait for this latch. A picture 13 pixels wide panics.
+    pub async fn server(&self, change: impl FnOnce(&mut TestConfig)) -> TestServer {
         let work = Arc::new(self.clone());
-        House::build(change, |config, metrics| Engine::with_work(config, metrics, work)).await
+        TestServer::start_engine(change, |config, metrics| Engine::with_work(config, metrics, work)).await
     }
 }
 
-/// Headers wait behind the gate, and jobs do not.
-struct LongHeaders(Gate);
+/// Reading a header waits for the latch; jobs do not.
+struct LongHeaders(Latch);
 
 impl Work for LongHeaders {
     fn memory_needed(&self, _: &Job, _: &[u8], _: &Limits, _: u64) -> Result<u64, JobError> {
@@ -52,14 +52,14 @@ impl Work for LongHeaders {
     }
 }
 
-impl Work for Gate {
+impl Work for Latch {
     fn memory_needed(&self, _: &Job, input: &[u8], _: &Limits, _: u64) -> Result<u64, JobError> {
         Ok(input.len() as u64)
     }
 
     fn run(&self, job: &Job, input: &[u8], _: &Limits, _: &Stop) -> Result<Answer, JobError> {
         self.wait();
-        assert_ne!(input, png(13, 8), "the codec trips");
+        assert_ne!(input, png(13, 8), "the codec panics");
         Ok(echo(job, input))
     }
 }
@@ -84,85 +84,86 @@ fn echo(job: &Job, input: &[u8]) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_too_many_is_refused_before_its_body() {
-    let gate = Gate::new();
-    let house = gate
-        .house(|plan| {
-            plan.engine.threads = 1;
-            plan.engine.queue_slots = 1;
+async fn a_request_over_the_limit_is_refused_before_its_body() {
+    let latch = Latch::new();
+    let server = latch
+        .server(|config| {
+            config.engine.threads = 1;
+            config.engine.queue_slots = 1;
         })
         .await;
-    let (mut first, mut second) = (house.connect().await, house.connect().await);
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
     for (connection, body) in [(&mut first, png(8, 8)), (&mut second, png(9, 8))] {
         connection.write(&Request::compress(QUERY, &body).head()).await;
         connection.write(&body).await;
     }
-    house.until(|health| health["in_flight"] == 1 && health["queued"] == 1).await;
-    let mut third = house.connect().await;
+    server.wait_until(|health| health["in_flight"] == 1 && health["queued"] == 1).await;
+    let mut third = server.connect().await;
     third.write(&Request::compress(QUERY, &[0; 1000]).head()).await;
     let answer = third.answer(false).await;
     answer.problem(503, "overloaded");
     assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
-    assert_eq!(house.get("/health").await.status, 200, "health is never behind the queue");
-    assert_eq!(house.series(r#"bytefit_shed_total{reason="queue_full"}"#).await, 1.0);
-    gate.open();
+    assert_eq!(server.get("/health").await.status, 200, "health never waits in the queue");
+    assert_eq!(server.series(r#"bytefit_shed_total{reason="queue_full"}"#).await, 1.0);
+    latch.release();
     assert_eq!(first.answer(false).await.status, 200);
     assert_eq!(second.answer(false).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_is_told_while_twenty_headers_take_long() {
-    let gate = Gate::new();
-    let work = Arc::new(LongHeaders(gate.clone()));
-    let house = House::build(|_| {}, |config, metrics| Engine::with_work(config, metrics, work)).await;
+async fn health_answers_while_twenty_headers_take_long() {
+    let latch = Latch::new();
+    let work = Arc::new(LongHeaders(latch.clone()));
+    let server = TestServer::start_engine(|_| {}, |config, metrics| Engine::with_work(config, metrics, work)).await;
     let mut connections = Vec::new();
     for width in 0..20 {
-        let (mut connection, body) = (house.connect().await, png(20 + width, 8));
+        let mut connection = server.connect().await;
+        let body = png(20 + width, 8);
         connection.write(&Request::compress(QUERY, &body).head()).await;
         connection.write(&body).await;
         connections.push(connection);
     }
-    // Two are read at once, the others wait for their turn.
-    house.until(|health| health["queued"] == 18).await;
-    gate.open();
+    // Two are read at once, and the others wait.
+    server.wait_until(|health| health["queued"] == 18).await;
+    latch.release();
     for connection in &mut connections {
         assert_eq!(connection.answer(false).await.status, 200);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_trickle_in_keep_nobody_out() {
-    let house = House::with(|plan| {
-        plan.engine.threads = 1;
-        plan.engine.queue_slots = 1;
+async fn slow_uploads_keep_nobody_out() {
+    let server = TestServer::start_with(|config| {
+        config.engine.threads = 1;
+        config.engine.queue_slots = 1;
     })
     .await;
     let mut slow = Vec::new();
     for _ in 0..50 {
-        let mut connection = house.connect().await;
+        let mut connection = server.connect().await;
         connection.write(&Request::compress(QUERY, &[0; 1000]).head()).await;
         connection.write(b"a byte or two").await;
         slow.push(connection);
     }
-    while house.series("bytefit_memory_reserved_bytes").await < 50.0 * 65536.0 {}
+    while server.series("bytefit_memory_reserved_bytes").await < 50.0 * 65536.0 {}
     for _ in 0..3 {
-        assert_eq!(house.compress(QUERY, &png(8, 8)).await.status, 200);
+        assert_eq!(server.compress(QUERY, &png(8, 8)).await.status, 200);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn identical_requests_wait_for_one_computation() {
-    let gate = Gate::new();
-    let house = gate.house(|_| {}).await;
-    let mut connections = [house.connect().await, house.connect().await, house.connect().await];
+    let latch = Latch::new();
+    let server = latch.server(|_| {}).await;
+    let mut connections = [server.connect().await, server.connect().await, server.connect().await];
     let body = png(8, 8);
     for connection in &mut connections {
         connection.write(&Request::compress(QUERY, &body).head()).await;
         connection.write(&body).await;
     }
-    house.until(|health| health["in_flight"] == 1).await;
-    house.until_counted("bytefit_coalesced_total", 2.0).await;
-    gate.open();
+    server.wait_until(|health| health["in_flight"] == 1).await;
+    server.wait_until_counted("bytefit_coalesced_total", 2.0).await;
+    latch.release();
     let mut statuses = Vec::new();
     for connection in &mut connections {
         let answer = connection.answer(false).await;
@@ -176,31 +177,31 @@ async fn identical_requests_wait_for_one_computation() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_codec_that_panics_costs_one_request() {
-    let gate = Gate::new();
-    gate.open();
-    let house = gate.house(|_| {}).await;
-    let problem = house.compress(QUERY, &png(13, 8)).await.problem(500, "internal");
-    assert!(!problem["detail"].as_str().unwrap().contains("trips"), "what the panic said stays inside");
+    let latch = Latch::new();
+    latch.release();
+    let server = latch.server(|_| {}).await;
+    let problem = server.compress(QUERY, &png(13, 8)).await.problem(500, "internal");
+    assert!(!problem["detail"].as_str().unwrap().contains("panics"), "the panic's message is not sent");
     for _ in 1..100 {
-        house.compress(QUERY, &png(13, 8)).await.problem(500, "internal");
+        server.compress(QUERY, &png(13, 8)).await.problem(500, "internal");
     }
-    assert_eq!(house.compress(QUERY, &png(8, 8)).await.body, png(8, 8));
-    assert_eq!(house.series("bytefit_panics_total").await, 100.0);
-    assert_eq!(house.series("bytefit_memory_reserved_bytes").await, 0.0);
+    assert_eq!(server.compress(QUERY, &png(8, 8)).await.body, png(8, 8));
+    assert_eq!(server.series("bytefit_panics_total").await, 100.0);
+    assert_eq!(server.series("bytefit_memory_reserved_bytes").await, 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_leaves_is_counted_and_leaks_nothing() {
-    let gate = Gate::new();
-    let house = gate.house(|_| {}).await;
-    let mut connection = house.connect().await;
+async fn a_client_that_disconnects_is_counted_and_leaks_nothing() {
+    let latch = Latch::new();
+    let server = latch.server(|_| {}).await;
+    let mut connection = server.connect().await;
     connection.write(&Request::compress(QUERY, &png(8, 8)).head()).await;
     connection.write(&png(8, 8)).await;
-    house.until(|health| health["in_flight"] == 1).await;
+    server.wait_until(|health| health["in_flight"] == 1).await;
     drop(connection);
     let other = r#"bytefit_http_requests_total{method="POST",route="compress",status="other"}"#;
-    house.until_counted(other, 1.0).await;
-    gate.open();
-    house.until(|health| health["in_flight"] == 0).await;
-    assert_eq!(house.series("bytefit_jobs_in_flight").await, 0.0);
+    server.wait_until_counted(other, 1.0).await;
+    latch.release();
+    server.wait_until(|health| health["in_flight"] == 0).await;
+    assert_eq!(server.series("bytefit_jobs_in_flight").await, 0.0);
 }

@@ -1,4 +1,4 @@
-//! The API through a real port: what docs and contract promise, asked for as a client would.
+//! Tests of the HTTP API through a real port, as a client uses it.
 
 mod client;
 mod compress;
@@ -8,10 +8,10 @@ mod errors;
 #[path = "../fixtures/mod.rs"]
 mod fixtures;
 mod hostile;
-mod house;
 mod load;
 mod negotiation;
 mod operations;
 mod picture;
+mod server;
 mod unread;
 mod upload;

@@ -1,12 +1,12 @@
-//! Accept, Vary and format.
+//! The Accept and Vary headers and the parameter `format`.
 
 use crate::client::Request;
-use crate::house::House;
 use crate::picture::small;
+use crate::server::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn auto_follows_accept() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     for (accept, expected) in [
         ("image/webp", "image/webp"),
         ("image/jpeg", "image/jpeg"),
@@ -14,7 +14,7 @@ async fn auto_follows_accept() {
         ("*/*, image/webp;q=0, image/png;q=0", "image/jpeg"),
     ] {
         let request = Request::compress("target=12KB", &small()).header("accept", accept);
-        let answer = house.ask(request).await;
+        let answer = server.ask(request).await;
         assert_eq!(answer.header("content-type"), expected, "{accept}");
         assert_eq!(answer.header("vary"), "Accept");
     }
@@ -22,19 +22,19 @@ async fn auto_follows_accept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_explicit_format_is_not_negotiated() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let request = Request::compress("target=12KB&format=jpeg", &small()).header("accept", "image/webp");
-    let answer = house.ask(request).await;
+    let answer = server.ask(request).await;
     assert_eq!(answer.header("content-type"), "image/jpeg");
     assert!(answer.headers.get("vary").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_written_is_not_acceptable() {
-    let house = House::open().await;
+async fn a_type_that_cannot_be_written_is_not_acceptable() {
+    let server = TestServer::start().await;
     for accept in ["text/html", "image/gif", "image/*;q=0"] {
         let request = Request::compress("target=12KB", &small()).header("accept", accept);
-        let problem = house.ask(request).await.problem(406, "not_acceptable");
+        let problem = server.ask(request).await.problem(406, "not_acceptable");
         assert!(problem["types"].to_string().contains("image/webp"));
     }
 }
@@ -49,10 +49,10 @@ async fn any_application_type_is_the_report() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_accept_and_any_accept_are_the_same_request() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let picture = small();
-    let silent = house.compress("target=12KB", &picture).await;
-    let any = house.ask(Request::compress("target=12KB&format=auto", &picture).header("accept", "*/*")).await;
+    let silent = server.compress("target=12KB", &picture).await;
+    let any = server.ask(Request::compress("target=12KB&format=auto", &picture).header("accept", "*/*")).await;
     assert_eq!(any.header("cache-status"), "bytefit; hit");
     assert_eq!(any.body, silent.body);
 }

@@ -1,14 +1,14 @@
 //! Health, metrics, status and the OpenAPI document.
 
 use crate::client::Request;
-use crate::house::House;
 use crate::picture::small;
+use crate::server::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn health_tells_the_state() {
-    let house = House::open().await;
+async fn health_reports_the_state() {
+    let server = TestServer::start().await;
     for path in ["/health", "/readyz", "/livez"] {
-        let answer = house.get(path).await;
+        let answer = server.get(path).await;
         assert_eq!(answer.status, 200);
         let health = answer.json();
         assert_eq!(health["status"], "ok");
@@ -20,10 +20,10 @@ async fn health_tells_the_state() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn head_is_get_without_the_body() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     for path in ["/health", "/livez", "/readyz", "/openapi.json", "/"] {
-        let get = house.get(path).await;
-        let head = house.ask(Request::new("HEAD", path)).await;
+        let get = server.get(path).await;
+        let head = server.ask(Request::new("HEAD", path)).await;
         assert_eq!((head.status, head.body.len()), (get.status, 0), "{path}");
         assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
         assert_eq!(head.header("content-length"), get.body.len().to_string(), "{path}");
@@ -43,33 +43,33 @@ async fn a_slash_too_many_is_redirected_with_its_query() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_there_at_zero_and_move() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let ok = r#"bytefit_http_requests_total{method="POST",route="compress",status="200"}"#;
     let refused = r#"bytefit_http_requests_total{method="POST",route="compress",status="400"}"#;
     let unknown = r#"bytefit_http_requests_total{method="GET",route="other",status="404"}"#;
     let hits = r#"bytefit_cache_requests_total{result="hit",tier="memory"}"#;
     for series in [ok, refused, unknown, hits, "bytefit_input_bytes_count", "bytefit_panics_total"] {
-        assert_eq!(house.series(series).await, 0.0, "{series}");
+        assert_eq!(server.series(series).await, 0.0, "{series}");
     }
-    house.compress("target=12KB&format=jpeg", &small()).await;
-    house.compress("target=12KB&format=jpeg", &small()).await;
-    house.compress("target=", &small()).await;
-    house.get("/nothing").await;
+    server.compress("target=12KB&format=jpeg", &small()).await;
+    server.compress("target=12KB&format=jpeg", &small()).await;
+    server.compress("target=", &small()).await;
+    server.get("/nothing").await;
     for (series, expected) in
         [(ok, 2.0), (refused, 1.0), (unknown, 1.0), (hits, 1.0), ("bytefit_input_bytes_count", 2.0)]
     {
-        assert_eq!(house.series(series).await, expected, "{series}");
+        assert_eq!(server.series(series).await, expected, "{series}");
     }
-    assert_eq!(house.series("bytefit_jobs_in_flight").await, 0.0);
-    let metrics = house.get("/metrics").await;
+    assert_eq!(server.series("bytefit_jobs_in_flight").await, 0.0);
+    let metrics = server.get("/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain; version=0.0.4"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_has_its_shape() {
-    let house = House::open().await;
-    house.compress("target=12KB&format=jpeg", &small()).await;
-    let status = house.get("/status").await.json();
+async fn status_has_every_member() {
+    let server = TestServer::start().await;
+    server.compress("target=12KB&format=jpeg", &small()).await;
+    let status = server.get("/status").await.json();
     assert_eq!(status["status"], "ok");
     assert_eq!(status["pool"]["threads"], 2);
     assert_eq!(status["queue"]["slots"], 64);
@@ -85,23 +85,23 @@ async fn status_has_its_shape() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn text_is_compressed_for_those_who_ask_and_images_are_not() {
-    let house = House::open().await;
+async fn text_is_compressed_when_the_client_asks_and_images_never_are() {
+    let server = TestServer::start().await;
     let text = |path: &str| Request::new("HEAD", path).header("accept-encoding", "gzip");
-    assert_eq!(house.ask(text("/openapi.json")).await.header("content-encoding"), "gzip");
+    assert_eq!(server.ask(text("/openapi.json")).await.header("content-encoding"), "gzip");
     let image = Request::compress("target=12KB&format=jpeg", &small()).header("accept-encoding", "gzip");
-    assert!(house.ask(image).await.headers.get("content-encoding").is_none());
+    assert!(server.ask(image).await.headers.get("content-encoding").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_path_of_the_document_is_served_as_it_says() {
-    let house = House::open().await;
-    let document = house.get("/openapi.json").await.json();
+async fn every_path_of_the_document_answers_as_documented() {
+    let server = TestServer::start().await;
+    let document = server.get("/openapi.json").await.json();
     assert_eq!(document["openapi"], "3.1.0");
     for (path, operations) in document["paths"].as_object().unwrap() {
         for method in operations.as_object().unwrap().keys() {
             let method = if method == "post" { "POST" } else { "GET" };
-            let answer = house.ask(Request::new(method, &path.replace("{id}", "0"))).await;
+            let answer = server.ask(Request::new(method, &path.replace("{id}", "0"))).await;
             assert!(answer.status != 405, "{method} {path}");
             let documented = &operations[method.to_lowercase()]["responses"][answer.status.to_string()];
             assert!(documented.is_object(), "{method} {path}: {} is not documented", answer.status);

@@ -1,4 +1,4 @@
-//! Pictures that the tests draw: smooth ground with noise on it, so that bytes buy something.
+//! Draws pictures: smooth with some noise, so that more bytes give a better picture.
 
 /// An RGB PNG.
 pub fn png(width: u32, height: u32) -> Vec<u8> {
@@ -12,19 +12,19 @@ pub fn png(width: u32, height: u32) -> Vec<u8> {
     let mut pixels = Vec::with_capacity((width * height * 3) as usize);
     for y in 0..height {
         for x in 0..width {
-            let ground = [x * 220 / width, y * 220 / height, (x + y) * 220 / (width + height)];
-            pixels.extend(ground.map(|value| (value + noise()) as u8));
+            let smooth = [x * 220 / width, y * 220 / height, (x + y) * 220 / (width + height)];
+            pixels.extend(smooth.map(|value| (value + noise()) as u8));
         }
     }
     encode(width, height, &pixels)
 }
 
-/// 256x256, some 150 KB.
+/// A PNG of 256x256 pixels, about 150 KB.
 pub fn small() -> Vec<u8> {
     png(256, 256)
 }
 
-/// 1024x768, some 1.8 MB.
+/// A PNG of 1024x768 pixels, about 1.8 MB.
 pub fn large() -> Vec<u8> {
     png(1024, 768)
 }
@@ -38,7 +38,7 @@ fn encode(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
     file
 }
 
-/// A multipart form of these parts: name, file name, content. Returns the content type and the body.
+/// A multipart form of parts (name, file name, content). Returns the content type and the body.
 pub fn form(parts: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     for (name, filename, content) in parts {

@@ -1,44 +1,44 @@
-//! The body on its way in: limits, Expect, chunks, and clients that do not listen while they talk.
+//! Request bodies: limits, Expect, chunks, and clients that do not read while they send.
 
 use crate::client::Request;
-use crate::house::House;
 use crate::picture::{form, large, small};
+use crate::server::TestServer;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declared_length_over_the_limit_is_refused_before_the_body() {
-    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
-    let mut connection = house.connect().await;
+    let server = TestServer::start_with(|config| config.http.max_body_bytes = 1000).await;
+    let mut connection = server.connect().await;
     connection.write(&Request::compress("target=9KB", &[0; 1001]).head()).await;
     let problem = connection.answer(false).await.problem(413, "body_too_large");
     assert_eq!(problem["limit_bytes"], 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chunked_body_is_counted_as_it_comes() {
-    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
-    let mut connection = house.connect().await;
+async fn a_chunked_body_is_counted_as_it_arrives() {
+    let server = TestServer::start_with(|config| config.http.max_body_bytes = 1000).await;
+    let mut connection = server.connect().await;
     connection.write(b"POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n").await;
     connection.write(&[b"400\r\n", &[b'x'; 0x400][..], b"\r\n"].concat()).await;
     connection.answer(false).await.problem(413, "body_too_large");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_counts_with_its_framing() {
-    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
+async fn the_framing_of_a_form_counts() {
+    let server = TestServer::start_with(|config| config.http.max_body_bytes = 1000).await;
     let (content_type, body) = form(&[("file", Some("a"), &[b'x'; 990])]);
     let head = format!(
         "POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n{:x}\r\n",
         body.len()
     );
-    let mut connection = house.connect().await;
+    let mut connection = server.connect().await;
     connection.write(&[head.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await;
     connection.answer(false).await.problem(413, "body_too_large");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chunked_body_is_as_good_as_any() {
-    let house = House::open().await;
-    let mut connection = house.connect().await;
+async fn a_chunked_body_is_answered_like_any_other() {
+    let server = TestServer::start().await;
+    let mut connection = server.connect().await;
     connection
         .write(b"POST /compress?target=12KB&format=jpeg HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n")
         .await;
@@ -50,26 +50,26 @@ async fn a_chunked_body_is_as_good_as_any() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_talks_on_still_reads_why_it_was_refused() {
-    let house = House::with(|plan| plan.http.max_body_bytes = 1000).await;
+async fn a_client_that_goes_on_sending_still_gets_its_refusal() {
+    let server = TestServer::start_with(|config| config.http.max_body_bytes = 1000).await;
     let body = vec![0; 16 << 20];
     for (path, status) in [("/compress?target=9KB", 413), ("/nothing", 404), ("/health", 405)] {
-        let mut connection = house.connect().await;
+        let mut connection = server.connect().await;
         connection.write(&Request::new("POST", path).body(&body).head()).await;
-        assert!(connection.write(&body).await, "most clients give up when they can't write");
+        assert!(connection.write(&body).await, "most clients give up when they can't send");
         assert_eq!(connection.answer(false).await.status, status);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_come_before_a_client_that_waits_sends_its_body() {
-    let house = House::open().await;
+async fn a_client_that_expects_100_is_refused_before_it_sends_its_body() {
+    let server = TestServer::start().await;
     let bad = Request::compress("target=nonsense", &small()).header("expect", "100-continue");
-    let mut connection = house.connect().await;
+    let mut connection = server.connect().await;
     connection.write(&bad.head()).await;
     assert_eq!(connection.next_status().await, 400);
     let good = Request::compress("target=12KB&format=jpeg", &small()).header("expect", "100-continue");
-    let mut connection = house.connect().await;
+    let mut connection = server.connect().await;
     connection.write(&good.head()).await;
     assert_eq!(connection.next_status().await, 100);
     connection.write(&small()).await;
@@ -77,54 +77,55 @@ async fn refusals_come_before_a_client_that_waits_sends_its_body() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn bodies_that_there_is_no_memory_for_are_refused_while_they_come() {
-    let house = House::with(|plan| {
-        plan.engine.memory_mib = 4;
-        plan.engine.max_body_bytes = 1 << 20;
+async fn a_body_is_refused_while_it_arrives_when_there_is_no_memory_for_it() {
+    let server = TestServer::start_with(|config| {
+        config.engine.memory_mib = 4;
+        config.engine.max_body_bytes = 1 << 20;
     })
     .await;
-    let (request, part) = (Request::compress("target=9KB", &[0; 1 << 20]), [0; 900 << 10]);
-    let mut first = house.connect().await;
+    let request = Request::compress("target=9KB", &[0; 1 << 20]);
+    let part = [0; 900 << 10];
+    let mut first = server.connect().await;
     first.write(&request.head()).await;
     first.write(&part).await;
-    // All of it has been taken in.
-    while house.series("bytefit_memory_reserved_bytes").await < part.len() as f64 {}
-    let mut second = house.connect().await;
+    // Wait until all of it was received.
+    while server.series("bytefit_memory_reserved_bytes").await < part.len() as f64 {}
+    let mut second = server.connect().await;
     second.write(&request.head()).await;
     second.write(&part).await;
     let refused = second.answer(false).await;
     refused.problem(503, "overloaded");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
-    assert_eq!(house.series(r#"bytefit_shed_total{reason="memory"}"#).await, 1.0);
+    assert_eq!(server.series(r#"bytefit_shed_total{reason="memory"}"#).await, 1.0);
     first.write(&[0; 124 << 10]).await;
     first.answer(false).await.problem(415, "unsupported_format");
-    while house.series("bytefit_memory_reserved_bytes").await > 0.0 {}
+    while server.series("bytefit_memory_reserved_bytes").await > 0.0 {}
 }
 
-/// The head of a form that declares far more than is sent.
+/// The head of a form request that declares far more bytes than are sent.
 fn form_head() -> Vec<u8> {
     let head = "POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ncontent-type: multipart/form-data; boundary=seam\r\n";
     format!("{head}content-length: 8000000\r\n\r\n").into_bytes()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_form_that_is_no_part_is_refused_after_16_kib() {
-    let house = House::open().await;
+async fn a_form_without_a_part_is_refused_after_16_kib() {
+    let server = TestServer::start().await;
     let part = "--seam\r\nContent-Disposition: form-data; name=\"mode\"";
     let endless = vec![b'x'; 40 << 10];
     for start in ["", &format!("{part}\r\nX: "), &format!("{part}\r\n\r\nfit\r\n{part}\r\nX: "), "--seam"] {
-        let mut connection = house.connect().await;
+        let mut connection = server.connect().await;
         connection.write(&[&form_head(), start.as_bytes(), &endless].concat()).await;
         connection.answer(false).await.problem(400, "malformed_request");
     }
-    let mut connection = house.connect().await;
+    let mut connection = server.connect().await;
     connection.write(&[&form_head()[..], &b"\r\n".repeat(20 << 10)].concat()).await;
     connection.answer(false).await.problem(400, "malformed_request");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_may_have_a_long_head_and_a_large_file() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let long = format!("name=\"file\"; filename=\"{}.png\"", "x".repeat(12_000));
     let (content_type, body) =
         form(&[("target", None, b"60KB"), ("file", Some("a"), &large()), ("format", None, b"jpeg")]);
@@ -133,21 +134,21 @@ async fn a_part_may_have_a_long_head_and_a_large_file() {
         [&body[..at], long.as_bytes(), rest].concat()
     });
     let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body.unwrap());
-    let answer = house.ask(request).await;
+    let answer = server.ask(request).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "image/jpeg"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_chunked_body_finds_the_room_of_a_declared_one() {
-    let house = House::with(|plan| {
-        plan.engine.memory_mib = 4;
-        plan.engine.max_body_bytes = 1_200_000;
-        plan.http.max_body_bytes = 1_200_000;
+async fn a_chunked_body_may_be_as_large_as_a_declared_one() {
+    let server = TestServer::start_with(|config| {
+        config.engine.memory_mib = 4;
+        config.engine.max_body_bytes = 1_200_000;
+        config.http.max_body_bytes = 1_200_000;
     })
     .await;
     let body = vec![0; 1_100_000];
-    house.compress("target=9KB", &body).await.problem(415, "unsupported_format");
-    let mut connection = house.connect().await;
+    server.compress("target=9KB", &body).await.problem(415, "unsupported_format");
+    let mut connection = server.connect().await;
     connection.write(b"POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n").await;
     connection.write(&[format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await;
     connection.answer(false).await.problem(415, "unsupported_format");

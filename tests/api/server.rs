@@ -1,4 +1,4 @@
-//! A whole service on a port of its own.
+//! Starts a whole service on a free port.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ use tokio::time::timeout;
 
 use crate::client::{Answer, Connection, PATIENCE, Request};
 
-/// What a house is built from.
-pub struct Plan {
+/// The configuration of a test server.
+pub struct TestConfig {
     pub engine: engine::Config,
     pub http: http::Config,
     pub defaults: Defaults,
 }
 
-impl Default for Plan {
-    fn default() -> Plan {
-        Plan {
+impl Default for TestConfig {
+    fn default() -> TestConfig {
+        TestConfig {
             engine: engine::Config {
                 threads: 2,
                 queue_slots: 64,
@@ -55,57 +55,57 @@ impl Default for Plan {
     }
 }
 
-/// A running service; dropping it leaves it to the end of the test's runtime.
-pub struct House {
+/// A running service. It ends with the test's runtime, or by [`TestServer::stop`].
+pub struct TestServer {
     pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
 }
 
-impl House {
-    /// The real thing.
-    pub async fn open() -> House {
-        House::with(|_| {}).await
+impl TestServer {
+    /// Starts the service with the default configuration.
+    pub async fn start() -> TestServer {
+        TestServer::start_with(|_| {}).await
     }
 
-    /// The real thing under other settings.
-    pub async fn with(change: impl FnOnce(&mut Plan)) -> House {
-        House::build(change, Engine::new).await
+    /// Starts the service with a changed configuration.
+    pub async fn start_with(change: impl FnOnce(&mut TestConfig)) -> TestServer {
+        TestServer::start_engine(change, Engine::new).await
     }
 
-    /// A house whose engine is made by `engine`.
-    pub async fn build(
-        change: impl FnOnce(&mut Plan),
+    /// Starts the service on the engine that `engine` makes.
+    pub async fn start_engine(
+        change: impl FnOnce(&mut TestConfig),
         engine: impl FnOnce(engine::Config, Arc<Metrics>) -> std::io::Result<Engine>,
-    ) -> House {
-        let mut plan = Plan::default();
-        change(&mut plan);
+    ) -> TestServer {
+        let mut config = TestConfig::default();
+        change(&mut config);
         let metrics = Arc::new(Metrics::new());
-        let edge = AppState {
-            engine: engine(plan.engine, metrics.clone()).unwrap(),
+        let state = AppState {
+            engine: engine(config.engine, metrics.clone()).unwrap(),
             metrics,
-            defaults: plan.defaults,
-            config: plan.http,
+            defaults: config.defaults,
+            config: config.http,
             started: Instant::now(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
-            // A dropped sender is no call to stop.
+            // Dropping the sender does not stop the service.
             if stopped.await.is_err() {
                 std::future::pending().await
             }
         };
-        let served = tokio::spawn(http::serve(edge, listener, shutdown));
-        House { address, stop: Some(stop), served }
+        let served = tokio::spawn(http::serve(state, listener, shutdown));
+        TestServer { address, stop: Some(stop), served }
     }
 
     pub async fn connect(&self) -> Connection {
         Connection::open(self.address).await
     }
 
-    /// Asks on a connection of its own.
+    /// Sends a request on a new connection, and returns the answer.
     pub async fn ask(&self, request: Request) -> Answer {
         self.connect().await.ask(&request).await
     }
@@ -121,7 +121,8 @@ impl House {
     /// The value of a series in /metrics.
     #[track_caller]
     pub fn series(&self, name: &str) -> impl Future<Output = f64> {
-        let (name, text) = (name.to_owned(), self.get("/metrics"));
+        let name = name.to_owned();
+        let text = self.get("/metrics");
         async move {
             let text = String::from_utf8(text.await.body).unwrap();
             let line = text.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(' '));
@@ -129,8 +130,8 @@ impl House {
         }
     }
 
-    /// Waits until /livez shows what `condition` wants.
-    pub async fn until(&self, condition: impl Fn(&Value) -> bool) {
+    /// Waits until `condition` holds for the body of /livez.
+    pub async fn wait_until(&self, condition: impl Fn(&Value) -> bool) {
         let reached = async {
             while !condition(&self.get("/livez").await.json()) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -139,24 +140,24 @@ impl House {
         timeout(PATIENCE, reached).await.expect("the condition comes true");
     }
 
-    /// Waits until there is room for one more connection.
-    pub async fn until_admitted(&self) {
+    /// Waits until one more connection is accepted.
+    pub async fn wait_until_admitted(&self) {
         let admitted = async { while self.get("/health").await.status != 200 {} };
         timeout(PATIENCE, admitted).await.expect("a connection comes free");
     }
 
     /// Waits until a series in /metrics has reached `count`.
-    pub async fn until_counted(&self, series: &str, count: f64) {
+    pub async fn wait_until_counted(&self, series: &str, count: f64) {
         let counted = async { while self.series(series).await < count {} };
         timeout(PATIENCE, counted).await.expect("the count is reached");
     }
 
-    /// Calls for an end; [`House::closed`] waits for it.
+    /// Starts to drain; [`TestServer::stopped`] waits for the end.
     pub fn stop(&mut self) {
         self.stop.take().expect("stopped once").send(()).expect("the service listens");
     }
 
-    pub async fn closed(self) {
+    pub async fn stopped(self) {
         timeout(PATIENCE, self.served).await.expect("the service ends").unwrap();
     }
 }
