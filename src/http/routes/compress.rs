@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::routing::post;
 use http::{HeaderMap, Uri};
+use serde_json::{Value, json};
 
 use crate::codec::Format;
 use crate::engine::AdmittedUpload;
@@ -21,8 +23,6 @@ use crate::http::routes::Route;
 use crate::job::Formats;
 use crate::metrics::RouteLabel;
 use crate::params::{self, Defaults};
-use axum::routing::post;
-use serde_json::{Value, json};
 
 /// The row of this endpoint.
 pub const COMPRESS: Route = Route {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use axum::{Extension, Json};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, StatusCode};
@@ -11,11 +12,9 @@ use serde_json::{Value, json};
 
 use crate::http::AppState;
 use crate::http::contract;
-use crate::http::response::problem::Deliberate;
-use crate::http::response::problem::PROBLEM_JSON;
+use crate::http::response::problem::{Deliberate, PROBLEM_JSON};
 use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
-use axum::routing::get;
 
 /// `/health`: whether new work is accepted.
 pub const HEALTH: Route = Route {

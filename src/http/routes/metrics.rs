@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use http::header::CONTENT_TYPE;
+use serde_json::{Value, json};
 
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
-use axum::routing::get;
-use serde_json::{Value, json};
 
 /// The row of this endpoint.
 pub const METRICS: Route = Route {

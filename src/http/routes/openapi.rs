@@ -3,15 +3,14 @@
 use std::sync::LazyLock;
 
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
+use serde_json::{Map, Value, json};
 
 use crate::http::contract;
-use crate::http::routes;
-use crate::http::routes::Route;
+use crate::http::routes::{self, Route};
 use crate::metrics::RouteLabel;
-use axum::routing::get;
-use serde_json::{Map, Value, json};
 
 /// The row of this endpoint.
 pub const OPENAPI: Route = Route {

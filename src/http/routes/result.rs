@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use axum::extract::{Path, State};
 use axum::response::Response;
+use axum::routing::get;
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderValue};
+use serde_json::{Value, json};
 
 use crate::http::AppState;
 use crate::http::contract;
@@ -14,8 +16,6 @@ use crate::http::response::problem::{Kind, Problem};
 use crate::http::response::reply::Reply;
 use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
-use axum::routing::get;
-use serde_json::{Value, json};
 
 /// The row of this endpoint.
 pub const RESULT: Route = Route {

@@ -1,11 +1,12 @@
 //! `GET /`: what this service is and where its documentation is.
 
-use crate::http::contract;
-use crate::http::routes::Route;
-use crate::metrics::RouteLabel;
 use axum::Json;
 use axum::routing::get;
 use serde_json::{Value, json};
+
+use crate::http::contract;
+use crate::http::routes::Route;
+use crate::metrics::RouteLabel;
 
 /// The row of this endpoint.
 pub const ROOT: Route = Route {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::routing::get;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{CacheStats, Snapshot};
@@ -13,7 +14,6 @@ use crate::http::contract;
 use crate::http::response::report::rounded;
 use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
-use axum::routing::get;
 
 /// The row of this endpoint.
 pub const STATUS: Route = Route {
