@@ -1,6 +1,6 @@
-//! Enums whose values have names: the same in parameters, reports, metrics, the API's document and on the wire.
+//! Enums whose values have names. Parameters, reports, metrics, the OpenAPI document and serialised jobs use the same names.
 
-/// Declares an enum with a name for each value; adds `ALL`, `name` and `from_name`, and serde by the names.
+/// Declares an enum with a name for each value. Adds `ALL`, `NAMES`, `CHOICES`, `name` and `from_name`, and serde by name.
 macro_rules! named {
     ($(#[$attr:meta])* $vis:vis enum $enum:ident { $($(#[$value_attr:meta])* $value:ident = $name:literal,)+ }) => {
         $(#[$attr])*
@@ -12,6 +12,12 @@ macro_rules! named {
         impl $enum {
             /// Every value.
             $vis const ALL: &'static [$enum] = &[$($enum::$value),+];
+
+            /// The name of every value, in the same order.
+            $vis const NAMES: &'static [&'static str] = &[$($name),+];
+
+            /// Every value with its name.
+            $vis const CHOICES: &'static [(&'static str, $enum)] = &[$(($name, $enum::$value)),+];
 
             /// The value's name.
             $vis const fn name(self) -> &'static str {
@@ -46,6 +52,8 @@ mod tests {
             assert_eq!(Fruit::from_name(fruit.name()), Some(*fruit));
             assert_eq!(serde_json::to_value(fruit).unwrap(), fruit.name());
         }
+        assert_eq!(Fruit::NAMES, ["apple", "sour_cherry"]);
+        assert_eq!(Fruit::CHOICES[1], ("sour_cherry", Fruit::SourCherry));
         assert_eq!(Fruit::from_name("Apple"), None);
     }
 }

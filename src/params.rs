@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::byte_size::{SIZE_GRAMMAR, SizeError, parse_size};
 use crate::codec::{Format, MetadataPolicy};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
+use crate::named::named;
 use crate::picture::transform::{Resize, ResizeFit};
 use duration::{parse_duration, show_duration};
 use excerpt::{excerpt, quoted};
@@ -58,11 +59,36 @@ pub struct Parameter {
     /// The value when the parameter is absent.
     pub default: &'static str,
     pub meaning: &'static str,
+    /// Every value of a parameter that has a fixed set of them; empty for any other.
+    pub values: &'static [&'static str],
+}
+
+named! {
+    /// The value of `mode`.
+    pub enum ModeName {
+        Fit = "fit",
+        Exact = "exact",
+        Close = "close",
+    }
+}
+
+named! {
+    /// The value of `downscale`.
+    pub enum Downscale {
+        Auto = "auto",
+        Never = "never",
+    }
 }
 
 macro_rules! parameters {
-    ($($name:literal, $default:literal, $allowed:expr, $meaning:literal;)*) => {
-        &[$(Parameter { name: $name, default: $default, allowed: $allowed, meaning: $meaning },)*]
+    ($($name:literal, $default:literal, $allowed:expr, $meaning:literal $(, one of $values:expr)?;)*) => {
+        &[$(Parameter {
+            name: $name,
+            default: $default,
+            allowed: $allowed,
+            meaning: $meaning,
+            values: [$($values,)? &[]][0],
+        },)*]
     };
 }
 
@@ -71,7 +97,8 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "target", "required", SIZE_GRAMMAR, "the byte target";
     "max_bytes", "none", SIZE_GRAMMAR, "another name for target";
     "mode", "fit", "fit, exact or close",
-        "fit: at most the target; exact: the target to the byte, by padding; close: within tolerance, either side";
+        "fit: at most the target; exact: the target to the byte, by padding; close: within tolerance, either side",
+        one of ModeName::NAMES;
     "tolerance", "5KB", "a size, or a percentage of the target (5%)", "how far from the target mode=close may land";
     "min_bytes", "none", "a size up to the target", "mode=fit only: pads the answer up to this many bytes";
     "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png",
@@ -79,15 +106,16 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "quality", "95", "a number from 1 to 100", "ceiling: no bytes are spent beyond this quality, the same look in every format";
     "width", "none", "a whole number from 1 to 65535", "bound on the width, in pixels";
     "height", "none", "a whole number from 1 to 65535", "bound on the height, in pixels";
-    "resize", "inside", "inside, cover or fill", "how the picture meets width and height: fit in, fill and crop, stretch";
+    "resize", "inside", "inside, cover or fill", "how the picture meets width and height: fit in, fill and crop, stretch", one of ResizeFit::NAMES;
     "enlarge", "false", "true or false", "whether the picture may grow to meet width and height";
-    "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for a decent look";
+    "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for a decent look",
+        one of Downscale::NAMES;
     "min_score", "none", "a number from 0 to 100", "SSIMULACRA2 that the answer must reach";
-    "effort", "balanced", "fast, balanced or best", "CPU spent";
-    "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP";
+    "effort", "balanced", "fast, balanced or best", "CPU spent", one of Effort::NAMES;
+    "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP", one of MetadataPolicy::NAMES;
     "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "what lies under transparency when the format has none";
     "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time for the whole job; then the best answer so far";
-    "on_miss", "error", "error or smallest", "what to do when the target can't be met";
+    "on_miss", "error", "error or smallest", "what to do when the target can't be met", one of OnMiss::NAMES;
     "filename", "none", "up to 255 characters, no control characters", "name for Content-Disposition";
 };
 
@@ -113,29 +141,19 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
         mode: mode(&given, target)?,
         quality: given.parse("quality", |text| number(text, 1.0, 100.0))?.unwrap_or(usual.quality),
         resize: resize(&given)?,
-        downscale: given.one_of("downscale", &[("auto", true), ("never", false)])?.unwrap_or(usual.downscale),
+        downscale: given
+            .one_of("downscale", Downscale::CHOICES)?
+            .map_or(usual.downscale, |downscale| downscale == Downscale::Auto),
         min_score: given.parse("min_score", |text| number(text, 0.0, 100.0))?,
-        effort: given.one_of("effort", EFFORTS)?.unwrap_or(usual.effort),
-        metadata: given.one_of("metadata", POLICIES)?.unwrap_or(usual.metadata),
+        effort: given.one_of("effort", Effort::CHOICES)?.unwrap_or(usual.effort),
+        metadata: given.one_of("metadata", MetadataPolicy::CHOICES)?.unwrap_or(usual.metadata),
         background: given.parse("background", colour)?.unwrap_or(usual.background),
-        on_miss: given
-            .one_of("on_miss", &[("error", OnMiss::Error), ("smallest", OnMiss::Smallest)])?
-            .unwrap_or(usual.on_miss),
+        on_miss: given.one_of("on_miss", OnMiss::CHOICES)?.unwrap_or(usual.on_miss),
         deadline: given.parse("deadline", |text| deadline(text, defaults.max_deadline))?.unwrap_or(defaults.deadline),
         ..usual
     };
     Ok(Request { job, auto_format, filename: given.parse("filename", filename)? })
 }
-
-/// A [`Mode`] without its bounds.
-#[derive(Clone, Copy, PartialEq)]
-enum ModeKind {
-    Fit,
-    Exact,
-    Close,
-}
-
-const MODES: &[(&str, ModeKind)] = &[("fit", ModeKind::Fit), ("exact", ModeKind::Exact), ("close", ModeKind::Close)];
 
 /// How people, forms and scripts say yes and no.
 const SWITCH: &[(&str, bool)] = &[
@@ -148,11 +166,6 @@ const SWITCH: &[(&str, bool)] = &[
     ("off", false),
     ("0", false),
 ];
-
-const EFFORTS: &[(&str, Effort)] = &[("fast", Effort::Fast), ("balanced", Effort::Balanced), ("best", Effort::Best)];
-
-const POLICIES: &[(&str, MetadataPolicy)] =
-    &[("strip", MetadataPolicy::Strip), ("copyright", MetadataPolicy::Copyright), ("keep", MetadataPolicy::Keep)];
 
 /// Why a value was refused. The table adds the name and what is allowed.
 type Refusal = String;
@@ -221,32 +234,30 @@ fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
 }
 
 fn mode(given: &Given, target: u64) -> Result<Mode, ParamError> {
-    let name = given.get("mode").unwrap_or("fit");
-    let kind = given.one_of("mode", MODES)?.unwrap_or(ModeKind::Fit);
-    let belongs = |parameter: &str, only: &str| {
-        let reason = format!("only mode={only} has {parameter}, the mode is {name}");
+    let kind = given.one_of("mode", ModeName::CHOICES)?.unwrap_or(ModeName::Fit);
+    let belongs = |parameter: &str, only: ModeName| {
+        let reason = format!("only mode={} has {parameter}, the mode is {}", only.name(), kind.name());
         refuse(parameter, given.get(parameter), reason)
     };
-    if kind != ModeKind::Close && given.get("tolerance").is_some() {
-        return Err(belongs("tolerance", "close"));
+    if kind != ModeName::Close && given.get("tolerance").is_some() {
+        return Err(belongs("tolerance", ModeName::Close));
     }
-    if kind != ModeKind::Fit && given.get("min_bytes").is_some() {
-        return Err(belongs("min_bytes", "fit"));
+    if kind != ModeName::Fit && given.get("min_bytes").is_some() {
+        return Err(belongs("min_bytes", ModeName::Fit));
     }
     Ok(match kind {
-        ModeKind::Fit => Mode::Fit { min_bytes: given.parse("min_bytes", |text| min_bytes(text, target))? },
-        ModeKind::Exact => Mode::Exact,
-        ModeKind::Close => Mode::Close {
+        ModeName::Fit => Mode::Fit { min_bytes: given.parse("min_bytes", |text| min_bytes(text, target))? },
+        ModeName::Exact => Mode::Exact,
+        ModeName::Close => Mode::Close {
             tolerance: given.parse("tolerance", |text| tolerance(text, target))?.unwrap_or(DEFAULT_TOLERANCE),
         },
     })
 }
 
 fn resize(given: &Given) -> Result<Option<Resize>, ParamError> {
-    let fits = [("inside", ResizeFit::Inside), ("cover", ResizeFit::Cover), ("fill", ResizeFit::Fill)];
     let width = given.parse("width", side)?;
     let height = given.parse("height", side)?;
-    let fit = given.one_of("resize", &fits)?.unwrap_or_default();
+    let fit = given.one_of("resize", ResizeFit::CHOICES)?.unwrap_or_default();
     let enlarge = given.one_of("enlarge", SWITCH)?.unwrap_or(false);
     Ok((width.is_some() || height.is_some()).then_some(Resize { width, height, fit, enlarge }))
 }
@@ -491,6 +502,17 @@ mod tests {
             assert_eq!(error.name, name, "{query}");
             assert!(!error.allowed.is_empty() && !error.reason.is_empty(), "{query}: {error}");
         }
+    }
+
+    #[test]
+    fn the_allowed_text_of_a_fixed_set_names_its_values() {
+        for Parameter { name, allowed, default, values, .. } in PARAMETERS {
+            let Some((last, others)) = values.split_last() else { continue };
+            assert_eq!(*allowed, format!("{} or {last}", others.join(", ")), "{name}");
+            assert!(values.contains(default), "{name}");
+        }
+        let format = PARAMETERS.iter().find(|parameter| parameter.name == "format").unwrap();
+        assert!(format.allowed.ends_with(&Format::OUTPUT.map(Format::name).join(", ")), "{}", format.allowed);
     }
 
     proptest! {

@@ -40,15 +40,12 @@ fn describe(parameter: &Parameter) -> String {
 /// What JSON Schema can express about a value. The description has the rest.
 fn value_schema(parameter: &Parameter) -> Value {
     const SIZE: &str = r"^[0-9]+(\.[0-9]+)? ?([KkMmGg]([Ii])?[Bb]|[Bb])?$";
+    if !parameter.values.is_empty() {
+        return json!({ "type": "string", "enum": parameter.values });
+    }
     match parameter.name {
         "target" | "max_bytes" | "min_bytes" => json!({ "type": "string", "pattern": SIZE, "examples": ["80KB"] }),
-        "mode" => json!({ "type": "string", "enum": ["fit", "exact", "close"] }),
-        "resize" => json!({ "type": "string", "enum": ["inside", "cover", "fill"] }),
         "enlarge" => json!({ "type": "boolean" }),
-        "downscale" => json!({ "type": "string", "enum": ["auto", "never"] }),
-        "effort" => json!({ "type": "string", "enum": ["fast", "balanced", "best"] }),
-        "metadata" => json!({ "type": "string", "enum": ["strip", "copyright", "keep"] }),
-        "on_miss" => json!({ "type": "string", "enum": ["error", "smallest"] }),
         "quality" => json!({ "type": "number", "minimum": 1, "maximum": 100 }),
         "min_score" => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
         "width" | "height" => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::response::problem::Kind;
 use crate::job::{Outcome, StepKind};
+use crate::metrics::CacheResult;
 
 /// Every named schema.
 pub fn schemas() -> Value {
@@ -36,8 +37,6 @@ fn problem_schema() -> Value {
 }
 
 fn report_schema() -> Value {
-    let outcomes: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.name()).collect();
-    let kinds: Vec<&str> = StepKind::ALL.iter().map(|kind| kind.name()).collect();
     let facts = |more: Value| {
         let mut properties = json!({
             "bytes": count(),
@@ -53,7 +52,7 @@ fn report_schema() -> Value {
     let step = object(json!({
         "quality": nullable("number"),
         "bytes": count(),
-        "kind": { "enum": kinds },
+        "kind": { "enum": StepKind::NAMES },
         "format": { "type": "string" },
         "width": count(),
         "height": count(),
@@ -63,10 +62,10 @@ fn report_schema() -> Value {
         "input": facts(json!({})),
         "output": facts(json!({ "quality": nullable("number"), "score": nullable("number"), "url": nullable("string") })),
         "target": count(),
-        "outcome": { "enum": outcomes },
+        "outcome": { "enum": Outcome::NAMES },
         "padded": { "type": "boolean" },
         "encodes": count(),
-        "cache": { "enum": ["hit", "miss", "collapsed"] },
+        "cache": { "enum": CacheResult::NAMES },
         "trace": { "type": "array", "items": step },
         "timings_ms": object(json!({
             "queue": milliseconds,

@@ -6,13 +6,14 @@ use serde_json::{Value, json};
 
 use crate::engine::{Served, ServedFrom};
 use crate::job::{Facts, Report, Step, Timings};
+use crate::metrics::CacheResult;
 
 /// The report for `Accept: application/json`. `total` is the time that this request took.
 pub fn json(served: &Served, total: Duration) -> Value {
     let timings = timings(served);
     let mut report = of(&served.answer.report);
     report["output"]["url"] = url(served).into();
-    report["cache"] = cache(served.served_from).into();
+    report["cache"] = cache_result(served.served_from).name().into();
     report["timings_ms"] = json!({
         "queue": millis(served.queued),
         "decode": millis(timings.decode),
@@ -86,11 +87,11 @@ fn step(step: &Step) -> Value {
     })
 }
 
-fn cache(served_from: ServedFrom) -> &'static str {
+fn cache_result(served_from: ServedFrom) -> CacheResult {
     match served_from {
-        ServedFrom::Hit => "hit",
-        ServedFrom::Miss { .. } => "miss",
-        ServedFrom::Collapsed { .. } => "collapsed",
+        ServedFrom::Hit => CacheResult::Hit,
+        ServedFrom::Miss { .. } => CacheResult::Miss,
+        ServedFrom::Collapsed { .. } => CacheResult::Collapsed,
     }
 }
 
