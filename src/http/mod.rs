@@ -13,7 +13,7 @@ mod router;
 mod routes;
 mod transport;
 
-pub use routes::labels;
+pub use routes::{ALL as ROUTES, Route, labels};
 
 use std::future::Future;
 use std::sync::Arc;

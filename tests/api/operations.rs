@@ -1,5 +1,9 @@
 //! Health, metrics, status and the OpenAPI document.
 
+use std::collections::BTreeSet;
+
+use bytefit::http::{ROUTES, Route};
+
 use crate::client::Request;
 use crate::picture::small;
 use crate::server::TestServer;
@@ -106,5 +110,35 @@ async fn every_path_of_the_document_answers_as_documented() {
             let documented = &operations[method.to_lowercase()]["responses"][answer.status.to_string()];
             assert!(documented.is_object(), "{method} {path}: {} is not documented", answer.status);
         }
+    }
+}
+
+/// The requests counted on `route`, whatever their method and status. Returns `None` when it has no series.
+fn requests(metrics: &str, route: &Route) -> Option<f64> {
+    let label = format!("route=\"{}\"", route.label.name);
+    let series =
+        metrics.lines().filter(|line| line.starts_with("bytefit_http_requests_total{") && line.contains(&label));
+    let counts = series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap());
+    counts.reduce(|sum, count| sum + count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_row_of_the_table_of_routes_is_served_documented_and_counted() {
+    let server = TestServer::start().await;
+    let metrics = server.metrics().await;
+    let document = server.get("/openapi.json").await.json();
+    let mut documented = BTreeSet::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        documented.extend(operations.as_object().unwrap().keys().map(|method| (path.as_str(), method.as_str())));
+    }
+    assert_eq!(documented, ROUTES.iter().map(|route| (route.path, route.method)).collect());
+    for route in ROUTES {
+        assert_eq!(requests(&metrics, route), Some(0.0), "{}", route.path);
+        let method = if route.method == "post" { "POST" } else { "GET" };
+        server.ask(Request::new(method, &route.path.replace("{id}", "0"))).await;
+    }
+    let metrics = server.metrics().await;
+    for route in ROUTES {
+        assert!(requests(&metrics, route) > Some(0.0), "no handler under the label of {}", route.path);
     }
 }

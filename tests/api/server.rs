@@ -80,7 +80,7 @@ impl TestServer {
     ) -> TestServer {
         let mut config = TestConfig::default();
         change(&mut config);
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::with_routes(http::labels()));
         let state = AppState {
             engine: engine(config.engine, metrics.clone()).unwrap(),
             metrics,
@@ -119,15 +119,15 @@ impl TestServer {
     }
 
     /// The value of a series in /metrics.
-    #[track_caller]
-    pub fn series(&self, name: &str) -> impl Future<Output = f64> {
-        let name = name.to_owned();
-        let text = self.get("/metrics");
-        async move {
-            let text = String::from_utf8(text.await.body).unwrap();
-            let line = text.lines().find_map(|line| line.strip_prefix(&name)?.strip_prefix(' '));
-            line.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
-        }
+    pub async fn series(&self, name: &str) -> f64 {
+        let text = self.metrics().await;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    }
+
+    /// The text of /metrics.
+    pub async fn metrics(&self) -> String {
+        String::from_utf8(self.get("/metrics").await.body).unwrap()
     }
 
     /// Waits until `condition` holds for the body of /livez.
