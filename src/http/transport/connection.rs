@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::Response;
-use http::Request;
+use http::{Request, Response};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,7 +17,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tower::ServiceExt;
 
-use super::connection_phase::{ConnectionPhase, Phase};
+use super::answer_body::AnswerBody;
+use super::connection_phase::ConnectionPhase;
 use super::watched_stream::WatchedStream;
 use crate::http::Config;
 use crate::http::response::problem::Problem;
@@ -79,11 +79,10 @@ async fn answer(
     router: Router,
     phase: Arc<ConnectionPhase>,
     request: Request<Incoming>,
-) -> Result<Response, Infallible> {
-    phase.begin(!request.body().is_end_stream());
-    let response = router.oneshot(request.map(Body::new)).await;
-    phase.enter(Phase::Idle);
-    response
+) -> Result<Response<AnswerBody>, Infallible> {
+    phase.begin_request(!request.body().is_end_stream());
+    let response = router.oneshot(request.map(Body::new)).await?;
+    Ok(response.map(|body| AnswerBody::new(body, phase)))
 }
 
 /// Writes a problem as a whole HTTP/1.1 answer that closes the connection, for requests that never reach the router.
@@ -96,4 +95,81 @@ pub fn to_http1(problem: Problem) -> Vec<u8> {
     }
     head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", response.body().len()));
     [head.as_bytes(), response.body()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use bytes::Bytes;
+    use futures_util::{Stream, stream};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::task::JoinHandle;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const KEEP_ALIVE: Duration = Duration::from_millis(100);
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn config() -> Config {
+        Config {
+            max_connections: 1,
+            header_timeout: KEEP_ALIVE,
+            upload_timeout: KEEP_ALIVE,
+            keep_alive_timeout: KEEP_ALIVE,
+            min_answer_rate: 1000,
+            drain_timeout: KEEP_ALIVE,
+            max_body_bytes: 1,
+        }
+    }
+
+    /// Serves a body of `chunks` on a connection, and requests it. The client's system buffers `buffer` bytes.
+    async fn requested<S>(chunks: impl Fn() -> S + Clone + Send + Sync + 'static, buffer: usize) -> Requested
+    where
+        S: Stream<Item = Result<Bytes, Infallible>> + Send + 'static,
+    {
+        let router = Router::new().route("/", get(async move || Body::from_stream(chunks())));
+        let (mut client, server) = duplex(buffer);
+        let (draining, drains) = watch::channel(false);
+        let served = tokio::spawn(async move { serve(server, router, &config(), drains).await });
+        client.write_all(b"GET / HTTP/1.1\r\nhost: b\r\n\r\n").await.unwrap();
+        Requested { client, served, _draining: draining }
+    }
+
+    struct Requested {
+        client: DuplexStream,
+        served: JoinHandle<()>,
+        _draining: watch::Sender<bool>,
+    }
+
+    /// Three chunks, each of which takes longer than an idle connection may last.
+    fn slow_chunks() -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
+        stream::unfold(0, async |sent| {
+            if sent == 3 {
+                return None;
+            }
+            sleep(2 * KEEP_ALIVE).await;
+            Some((Ok(Bytes::from_static(b"tick")), sent + 1))
+        })
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_slow_by_our_fault_is_sent_whole_and_then_the_connection_is_idle() {
+        let Requested { mut client, served, .. } = requested(slow_chunks, 64 << 10).await;
+        let mut answer = Vec::new();
+        // Reads until the connection is closed as idle.
+        timeout(PATIENCE, client.read_to_end(&mut answer)).await.unwrap().unwrap();
+        let text = String::from_utf8(answer).unwrap();
+        assert_eq!(text.matches("tick").count(), 3, "{text}");
+        assert!(text.ends_with("0\r\n\r\n"), "{text}");
+        served.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_an_endless_answer_is_dropped() {
+        let endless = || stream::repeat_with(|| Ok(Bytes::from_static(&[b'x'; 1000])));
+        let Requested { client, served, .. } = requested(endless, 4000).await;
+        timeout(PATIENCE, served).await.expect("the connection is dropped").unwrap();
+        drop(client);
+    }
 }

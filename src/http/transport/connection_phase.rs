@@ -15,15 +15,17 @@ const LINGER: Duration = Duration::from_secs(5);
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// The next request, or the kernel, which takes an answer as fast as we write it.
+    /// The next request. The rest of an answer whose body has ended may still be written.
     Idle,
     /// The rest of a request's head.
     Head,
-    /// Us, or a body that has a deadline of its own.
+    /// The service, or a request's body, which has a deadline of its own.
     Handling,
-    /// The client, to read its answer; began when it last was up to the least rate.
+    /// The service, which has not yet produced all of the answer's body.
+    Answering,
+    /// The client, which has to read more of its answer. It began when the client last kept up with the least rate.
     Unread,
-    /// The client, to close after its last answer.
+    /// The client, which has to close after its last answer.
     Closing,
 }
 
@@ -32,36 +34,63 @@ impl Phase {
         match self {
             Phase::Idle | Phase::Unread => Some(config.keep_alive_timeout),
             Phase::Head => Some(config.header_timeout),
-            Phase::Handling => None,
+            Phase::Handling | Phase::Answering => None,
             Phase::Closing => Some(LINGER),
         }
     }
 }
 
-/// The phase of a connection and when it began.
+/// The phase of a connection, and when it began.
 #[derive(Debug)]
 pub struct ConnectionPhase {
     phase: watch::Sender<(Phase, Instant)>,
-    /// Bytes a second that a client has to read; 0 is none.
+    /// Bytes a second that a client has to read; 0 is any.
     min_answer_rate: u64,
-    /// Whether the last request came with a body.
+    /// Whether the last request has a body.
     sends_body: AtomicBool,
+    /// Whether the last answer's body has not ended.
+    answer_is_open: AtomicBool,
 }
 
 impl ConnectionPhase {
-    /// A new connection owes us a head at once.
+    /// A new connection, whose first request must come at once.
     pub fn new(config: &Config) -> ConnectionPhase {
         ConnectionPhase {
             phase: watch::Sender::new((Phase::Head, Instant::now())),
             min_answer_rate: config.min_answer_rate,
             sends_body: AtomicBool::new(false),
+            answer_is_open: AtomicBool::new(false),
         }
     }
 
-    /// A request has come, with a body or without.
-    pub fn begin(&self, has_body: bool) {
+    /// A request's head has arrived.
+    pub fn begin_request(&self, has_body: bool) {
         self.sends_body.store(has_body, Ordering::Relaxed);
         self.enter(Phase::Handling);
+    }
+
+    /// An answer begins.
+    pub fn begin_answer(&self) {
+        self.answer_is_open.store(true, Ordering::Relaxed);
+        self.enter(Phase::Answering);
+    }
+
+    /// The answer's body has ended. If the client has still to read some of it, the phase stays.
+    pub fn end_answer(&self) {
+        self.answer_is_open.store(false, Ordering::Relaxed);
+        self.pass(Phase::Answering, Phase::Idle);
+    }
+
+    /// The client does not take what is written.
+    pub fn write_blocked(&self) {
+        self.pass(Phase::Idle, Phase::Unread);
+        self.pass(Phase::Answering, Phase::Unread);
+    }
+
+    /// The client has taken everything that was written.
+    pub fn write_flushed(&self) {
+        let next = if self.answer_is_open.load(Ordering::Relaxed) { Phase::Answering } else { Phase::Idle };
+        self.pass(Phase::Unread, next);
     }
 
     /// Whether the client may still be sending the last request's body.
@@ -70,31 +99,31 @@ impl ConnectionPhase {
     }
 
     /// The phase now.
-    pub fn phase(&self) -> Phase {
+    pub fn current(&self) -> Phase {
         self.phase.borrow().0
     }
 
-    /// A phase begins.
+    /// Begins `phase`.
     pub fn enter(&self, phase: Phase) {
         self.phase.send_replace((phase, Instant::now()));
     }
 
-    /// The phase `to` begins if `from` lasts.
+    /// Begins the phase `to` if the phase is `from`.
     pub fn pass(&self, from: Phase, to: Phase) {
-        if self.phase() == from {
+        if self.current() == from {
             self.enter(to);
         }
     }
 
-    /// The client has read so many bytes more of the answer that it had left unread.
-    pub fn read_on(&self, bytes: usize) {
+    /// The client has read `bytes` more of an answer that was blocked.
+    pub fn write_continued(&self, bytes: usize) {
         let (phase, since) = *self.phase.borrow();
         if phase == Phase::Unread {
             self.phase.send_replace((phase, credited(since, bytes, self.min_answer_rate, Instant::now())));
         }
     }
 
-    /// Resolves to the phase that lasted too long.
+    /// Resolves when a phase has lasted too long, to that phase.
     pub async fn expired(&self, config: &Config) -> Phase {
         let mut changes = self.phase.subscribe();
         loop {
@@ -114,8 +143,8 @@ impl ConnectionPhase {
     }
 }
 
-/// `since`, put off by the time that `bytes` take at `rate`: whoever reads at that rate never runs out of time, whoever
-/// reads faster saves up none.
+/// `since` plus the time that `bytes` take at `rate`, but not after `now`: a client that reads at that rate never runs out
+/// of time, and one that reads faster saves none up.
 fn credited(since: Instant, bytes: usize, rate: u64, now: Instant) -> Instant {
     if rate == 0 {
         return now;
@@ -131,7 +160,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_client_earns_time_by_what_it_reads_and_saves_up_none() {
+    fn a_client_gains_time_by_reading_and_saves_none_up() {
         let since = Instant::now();
         let now = since + 10 * SECOND;
         assert_eq!(credited(since, 0, 1000, now), since);

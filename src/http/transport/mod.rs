@@ -1,5 +1,6 @@
 //! Accepts connections, bounds their number and time, and closes them without losing an answer.
 
+mod answer_body;
 mod connection;
 mod connection_phase;
 mod server;

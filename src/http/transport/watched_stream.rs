@@ -41,7 +41,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
 
     /// Whether `bytes` are a refusal of hyper's own; if so, ours is sent in its place.
     fn replace_refusal(&mut self, bytes: &[u8]) -> bool {
-        let bare = self.phase.phase() != Phase::Handling && is_bare_refusal(bytes);
+        let bare = !matches!(self.phase.current(), Phase::Handling | Phase::Answering) && is_bare_refusal(bytes);
         if bare {
             self.unsent = malformed_head();
         }
@@ -50,8 +50,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
 
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
         match written {
-            Poll::Pending => self.phase.pass(Phase::Idle, Phase::Unread),
-            Poll::Ready(Ok(bytes)) => self.phase.read_on(*bytes),
+            Poll::Pending => self.phase.write_blocked(),
+            Poll::Ready(Ok(bytes)) => self.phase.write_continued(*bytes),
             Poll::Ready(Err(_)) => {}
         }
     }
@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         ready!(self.poll_send(cx))?;
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         // hyper flushes when it has written everything.
-        self.phase.pass(Phase::Unread, Phase::Idle);
+        self.phase.write_flushed();
         Poll::Ready(Ok(()))
     }
 
