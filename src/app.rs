@@ -48,3 +48,21 @@ fn http_config(server: &Server) -> http::Config {
         max_body_bytes: server.max_body,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine;
+
+    #[test]
+    fn the_defaults_of_modules_are_those_of_the_default_file() {
+        let settings = Settings::default();
+        assert_eq!(settings.engine_config(), engine::Config::default());
+        assert_eq!(http_config(&settings.server), http::Config::default());
+        assert_eq!(toml::from_str(""), Ok(engine::Config::default()));
+        let engine: engine::Config = toml::from_str("memory = \"1GiB\"").unwrap();
+        assert_eq!(engine, engine::Config { memory_bytes: 1 << 30, ..engine::Config::default() });
+        let http: http::Config = toml::from_str("max_body = 5\ndrain_timeout = \"3s\"").unwrap();
+        assert_eq!((http.max_body_bytes, http.drain_timeout.as_secs()), (5, 3));
+    }
+}

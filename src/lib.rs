@@ -49,6 +49,8 @@ pub mod byte_size;
 pub mod cli;
 pub mod codec;
 #[cfg(feature = "server")]
+pub mod config_value;
+#[cfg(feature = "server")]
 pub mod engine;
 #[cfg(feature = "server")]
 pub mod http;

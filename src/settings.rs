@@ -188,11 +188,9 @@ impl Settings {
         engine::Config {
             threads: self.engine.threads,
             queue_slots: self.engine.queue_slots,
-            // Rounded up: a limit below one MiB must not turn into 0, which means something else.
-            memory_mib: self.engine.memory.div_ceil(1 << 20),
+            memory_bytes: self.engine.memory,
             max_body_bytes: self.server.max_body,
-            cache_bytes: self.cache.capacity,
-            cache_ttl: self.cache.ttl,
+            cache: engine::CacheConfig { capacity_bytes: self.cache.capacity, ttl: self.cache.ttl },
             limits: self.codec_limits(),
         }
     }

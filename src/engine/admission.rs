@@ -95,16 +95,17 @@ pub struct Need {
 }
 
 impl Admission {
-    /// Lets `threads` jobs run and `queue_slots` wait, in `memory_mib` MiB of memory, with `body_bytes` more for bodies.
+    /// Lets `threads` jobs run and `queue_slots` wait, with `job_bytes` of memory for jobs (rounded up to
+    /// whole MiB) and `body_bytes` for bodies.
     pub fn new(
         threads: usize,
         queue_slots: usize,
-        memory_mib: u64,
+        job_bytes: u64,
         body_bytes: u64,
         metrics: Arc<Metrics>,
     ) -> Admission {
         let slots = threads.saturating_add(queue_slots).min(Semaphore::MAX_PERMITS);
-        let memory_mib = u32::try_from(memory_mib.max(1)).unwrap_or(u32::MAX);
+        let memory_mib = u32::try_from(job_bytes.div_ceil(MIB).max(1)).unwrap_or(u32::MAX);
         let body_memory = BodyMemory::new(body_bytes, Arc::clone(&metrics));
         let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(body_memory.bytes());
         metrics.set_memory_limit(memory_limit_bytes);
@@ -300,7 +301,7 @@ mod tests {
     const FAR: Duration = Duration::from_secs(3600);
 
     fn admission(threads: usize, queue_slots: usize, memory_mib: u64) -> Admission {
-        Admission::new(threads, queue_slots, memory_mib, MIB, Arc::new(Metrics::new()))
+        Admission::new(threads, queue_slots, memory_mib * MIB, MIB, Arc::new(Metrics::new()))
     }
 
     fn work(bytes: u64) -> Need {
@@ -378,7 +379,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_oversized_job_borrows_the_rest_from_bodies() {
-        let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
+        let admission = Admission::new(8, 8, 10 * MIB, 4 * MIB, Arc::new(Metrics::new()));
         let own = admission.admit().unwrap().lease;
         let other = admission.admit().unwrap().lease;
         own.grow(MIB).unwrap();
@@ -400,7 +401,7 @@ mod tests {
 
     #[tokio::test]
     async fn oversized_jobs_never_wait_for_each_others_bodies() {
-        let admission = Admission::new(8, 8, 10, 4 * MIB, Arc::new(Metrics::new()));
+        let admission = Admission::new(8, 8, 10 * MIB, 4 * MIB, Arc::new(Metrics::new()));
         let leases: Vec<MemoryLease> = (0..2).map(|_| admission.admit().unwrap().lease).collect();
         leases.iter().for_each(|lease| lease.grow(3 * MIB / 2).unwrap());
         let need = |work| Need { work, body: 3 * MIB / 2 };

@@ -8,6 +8,7 @@ mod admission;
 mod allocator;
 mod body_memory;
 mod cache;
+mod config;
 mod key;
 mod machine;
 mod oversized;
@@ -30,6 +31,7 @@ pub use admission::AdmittedUpload;
 use admission::{Admission, Need};
 pub use body_memory::{MemoryLease, NoMemory};
 use cache::{Cache, CachedAnswer};
+pub use config::{CacheConfig, Config};
 use key::Key;
 use pool::Pool;
 use single_flight::{Flights, Waiter};
@@ -45,25 +47,6 @@ const GRACE: Duration = Duration::from_millis(150);
 /// A request that waited for an identical one tries again only with at least this much time left: encoding a megapixel
 /// takes about as long (`LossyCoding::cost`: 15 ms as JPEG, 50 ms as WebP at the lowest effort).
 const MIN_TIME_TO_RETRY: Duration = Duration::from_millis(50);
-
-/// Sizes of the engine; see config/default.toml for what each buys.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Threads of the pool, and so jobs at work at once; 0 is one a core.
-    pub threads: usize,
-    /// Jobs that may wait for a permit; one more is refused at once.
-    pub queue_slots: usize,
-    /// Memory that jobs at work and bodies may need together, in MiB; 0 is half of what the machine (or its cgroup) has.
-    /// A quarter of it is for bodies.
-    pub memory_mib: u64,
-    /// The largest body, in bytes: there is room for one, however little memory there is.
-    pub max_body_bytes: u64,
-    /// Memory of the result cache, in bytes.
-    pub cache_bytes: u64,
-    /// Lifetime of a cached result.
-    pub cache_ttl: Duration,
-    pub limits: Limits,
-}
 
 /// An uploaded file and its content hash, computed while it streamed in.
 #[derive(Clone, Debug)]
@@ -199,11 +182,11 @@ impl Engine {
     pub fn with_work(config: Config, metrics: Arc<Metrics>, work: Arc<dyn Work>) -> std::io::Result<Engine> {
         let threads = if config.threads == 0 { machine::cores() } else { config.threads };
         let pool = Pool::new(threads, Arc::clone(&metrics))?;
-        let memory_mib = if config.memory_mib == 0 { (machine::memory_bytes() / 2) >> 20 } else { config.memory_mib };
-        let body_bytes = ((memory_mib << 20) / 4).max(config.max_body_bytes);
-        let job_mib = memory_mib.saturating_sub(body_bytes >> 20);
-        let admission = Admission::new(pool.threads(), config.queue_slots, job_mib, body_bytes, Arc::clone(&metrics));
-        let cache = Cache::new(config.cache_bytes, config.cache_ttl);
+        let memory_bytes = if config.memory_bytes == 0 { machine::memory_bytes() / 2 } else { config.memory_bytes };
+        let body_bytes = (memory_bytes / 4).max(config.max_body_bytes);
+        let job_bytes = memory_bytes.saturating_sub(body_bytes);
+        let admission = Admission::new(pool.threads(), config.queue_slots, job_bytes, body_bytes, Arc::clone(&metrics));
+        let cache = Cache::new(config.cache.capacity_bytes, config.cache.ttl);
         let shared = Shared { admission, cache, pool, work, limits: config.limits, metrics };
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
     }

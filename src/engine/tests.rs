@@ -156,10 +156,9 @@ impl TestEngine {
         let config = Config {
             threads,
             queue_slots,
-            memory_mib: 100,
+            memory_bytes: 100 * MIB,
             max_body_bytes: 1 << 20,
-            cache_bytes: 1 << 20,
-            cache_ttl: Duration::from_secs(3600),
+            cache: CacheConfig { capacity_bytes: 1 << 20, ttl: Duration::from_secs(3600) },
             limits: Limits::default(),
         };
         let engine = Engine::with_work(config, Arc::clone(&metrics), script.clone()).unwrap();

@@ -4,6 +4,7 @@
 //! its endpoint in [`routes`]. The endpoint reads the request with [`request`] and answers with [`response`]; [`contract`]
 //! describes it in OpenAPI. Imports go one way: transport and router, middleware, routes, request, contract, response.
 
+mod config;
 mod contract;
 mod middleware;
 mod redirect;
@@ -13,11 +14,12 @@ mod router;
 mod routes;
 mod transport;
 
+pub use config::Config;
 pub use routes::{ALL as ROUTES, Route, labels};
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 
@@ -28,25 +30,6 @@ use crate::params::Defaults;
 /// Send buffer of a connection in bytes, to be set on the listener (Linux doubles it): most answers fit whole. By default
 /// Linux lets it grow to 4 MB, even for clients that read nothing.
 pub const SEND_BUFFER: usize = 256 << 10;
-
-/// Bounds on clients; see config/default.toml for what each buys.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Connections open at once; one more is told 503 and closed.
-    pub max_connections: usize,
-    /// From the first moment a request may come to its last header line.
-    pub header_timeout: Duration,
-    /// From the first byte of a body to its last: a deadline, not a pause.
-    pub upload_timeout: Duration,
-    /// How long a connection may idle between requests, and how far a client may fall behind `min_answer_rate`.
-    pub keep_alive_timeout: Duration,
-    /// Bytes a second that a client has to read of an answer, once the system takes no more of it; 0 is none.
-    pub min_answer_rate: u64,
-    /// From the call to stop to the moment that what is still open is dropped.
-    pub drain_timeout: Duration,
-    /// Bytes a request's body may have, multipart framing included.
-    pub max_body_bytes: u64,
-}
 
 /// The state that the routes share.
 #[derive(Clone)]

@@ -308,7 +308,7 @@ fn what_is_printed_is_what_is_read() {
 }
 
 #[test]
-fn rooms_get_what_was_set() {
+fn modules_get_what_was_set() {
     let settings = from_environment(&[
         ("BYTEFIT_ENGINE__THREADS", "3"),
         ("BYTEFIT_ENGINE__MEMORY", "1500MB"),
@@ -318,7 +318,7 @@ fn rooms_get_what_was_set() {
     ])
     .unwrap();
     let engine = settings.engine_config();
-    assert_eq!((engine.threads, engine.memory_mib, engine.limits.max_pixels), (3, 1431, 5));
+    assert_eq!((engine.threads, engine.memory_bytes, engine.limits.max_pixels), (3, 1_500_000_000, 5));
     let defaults = settings.defaults();
     assert_eq!((defaults.max_target, defaults.deadline), (1000, Duration::from_secs(1)));
 }

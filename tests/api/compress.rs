@@ -161,7 +161,7 @@ async fn the_report_has_every_fact_and_the_url_of_the_image() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_not_kept_has_no_url() {
     // The answer is larger than an eighth of the cache.
-    let server = TestServer::start_with(|config| config.engine.cache_bytes = 64 << 10).await;
+    let server = TestServer::start_with(|config| config.engine.cache.capacity_bytes = 64 << 10).await;
     let request = Request::compress("target=12KB&format=jpeg", &small());
     let report = server.ask(request.clone().header("accept", "application/json")).await;
     assert!(report.json()["output"]["url"].is_null(), "{report:?}");

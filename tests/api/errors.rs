@@ -96,7 +96,7 @@ async fn too_many_pixels_are_refused_with_their_number() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn padding_that_does_not_fit_into_memory_is_refused_with_the_largest_size_that_does() {
-    let server = TestServer::start_with(|config| config.engine.memory_mib = 64).await;
+    let server = TestServer::start_with(|config| config.engine.memory_bytes = 64 << 20).await;
     for (query, parameter) in [
         ("target=300MB&mode=exact&format=webp", "target"),
         ("target=400MB&min_bytes=300000000&format=jpeg", "min_bytes"),

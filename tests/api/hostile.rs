@@ -64,7 +64,7 @@ async fn send_and_check(files: Vec<(String, Vec<u8>)>) {
     let server = Arc::new(
         TestServer::start_with(|config| {
             // Without a cache every answer is computed.
-            config.engine.cache_bytes = 0;
+            config.engine.cache.capacity_bytes = 0;
             config.http.max_body_bytes = 64 << 20;
         })
         .await,

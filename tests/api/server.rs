@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{Format, Limits};
-use bytefit::engine::{self, Engine};
+use bytefit::engine::{self, CacheConfig, Engine};
 use bytefit::http::{self, AppState};
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
@@ -30,10 +30,9 @@ impl Default for TestConfig {
             engine: engine::Config {
                 threads: 2,
                 queue_slots: 64,
-                memory_mib: 1024,
+                memory_bytes: 1 << 30,
                 max_body_bytes: 8 << 20,
-                cache_bytes: 64 << 20,
-                cache_ttl: Duration::from_secs(600),
+                cache: CacheConfig { capacity_bytes: 64 << 20, ttl: Duration::from_secs(600) },
                 limits: Limits::default(),
             },
             http: http::Config {

@@ -71,7 +71,7 @@ async fn an_answer_counts_as_reserved_memory_until_it_is_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unread_answers_keep_others_out_only_until_they_are_dropped() {
     let server = echo(|config| {
-        config.engine.memory_mib = 64;
+        config.engine.memory_bytes = 64 << 20;
         config.http.keep_alive_timeout = GRACE;
     })
     .await;

@@ -79,7 +79,7 @@ async fn a_client_that_expects_100_is_refused_before_it_sends_its_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_refused_while_it_arrives_when_there_is_no_memory_for_it() {
     let server = TestServer::start_with(|config| {
-        config.engine.memory_mib = 4;
+        config.engine.memory_bytes = 4 << 20;
         config.engine.max_body_bytes = 1 << 20;
     })
     .await;
@@ -141,7 +141,7 @@ async fn a_part_may_have_a_long_head_and_a_large_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunked_body_may_be_as_large_as_a_declared_one() {
     let server = TestServer::start_with(|config| {
-        config.engine.memory_mib = 4;
+        config.engine.memory_bytes = 4 << 20;
         config.engine.max_body_bytes = 1_200_000;
         config.http.max_body_bytes = 1_200_000;
     })

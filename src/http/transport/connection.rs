@@ -112,15 +112,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn config() -> Config {
-        Config {
-            max_connections: 1,
-            header_timeout: KEEP_ALIVE,
-            upload_timeout: KEEP_ALIVE,
-            keep_alive_timeout: KEEP_ALIVE,
-            min_answer_rate: 1000,
-            drain_timeout: KEEP_ALIVE,
-            max_body_bytes: 1,
-        }
+        Config { keep_alive_timeout: KEEP_ALIVE, ..Config::default() }
     }
 
     /// Serves a body of `chunks` on a connection, and requests it. The client's system buffers `buffer` bytes.

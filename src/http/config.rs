@@ -1,0 +1,76 @@
+//! The configuration of the HTTP service.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::config_value::{duration, size};
+
+/// Limits on clients: keys of the section `[server]`. config/default.toml says what each is for.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Connections open at once. Any more are answered with 503 and closed.
+    pub max_connections: usize,
+    /// Time for a request's head, from its first possible moment to its last line.
+    #[serde(with = "duration")]
+    pub header_timeout: Duration,
+    /// Time for a body, from its first byte to its last.
+    #[serde(with = "duration")]
+    pub upload_timeout: Duration,
+    /// How long a connection may be idle between requests, and how far a client may fall behind `min_answer_rate`.
+    #[serde(with = "duration")]
+    pub keep_alive_timeout: Duration,
+    /// Bytes a second that a client has to read of an answer once the system buffers no more of it. 0 means any rate.
+    #[serde(with = "size")]
+    pub min_answer_rate: u64,
+    /// Time from the start of draining until open connections are dropped.
+    #[serde(with = "duration")]
+    pub drain_timeout: Duration,
+    /// Bytes that a request's body may have, multipart framing included.
+    #[serde(rename = "max_body", with = "size")]
+    pub max_body_bytes: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            max_connections: 1024,
+            header_timeout: Duration::from_secs(10),
+            upload_timeout: Duration::from_secs(60),
+            keep_alive_timeout: Duration::from_secs(75),
+            min_answer_rate: 32_000,
+            drain_timeout: Duration::from_secs(25),
+            max_body_bytes: 64_000_000,
+        }
+    }
+}
+
+impl Config {
+    /// Checks what the types don't.
+    ///
+    /// # Errors
+    /// The first key whose value can't be used, and why.
+    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
+        let at_least_one = [("max_connections", self.max_connections == 0), ("max_body", self.max_body_bytes == 0)];
+        match at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
+            Some((key, _)) => Err((key, "must be at least 1")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_valid_and_a_service_that_accepts_nothing_is_not() {
+        let defaults = Config::default();
+        assert_eq!(defaults.validate(), Ok(()));
+        let no_connections = Config { max_connections: 0, ..defaults.clone() };
+        assert_eq!(no_connections.validate(), Err(("max_connections", "must be at least 1")));
+        let no_body = Config { max_body_bytes: 0, ..defaults };
+        assert_eq!(no_body.validate(), Err(("max_body", "must be at least 1")));
+    }
+}
