@@ -21,6 +21,10 @@ const LEVELS: &[&[&str]] = &[
     &["main", "lib"],
 ];
 
+/// The layers of http, the lowest first; the same rule holds between them.
+const HTTP_LEVELS: &[&[&str]] =
+    &[&["config"], &["response"], &["contract"], &["request"], &["routes"], &["middleware"], &["router", "transport"]];
+
 /// Modules that know nothing of the world outside.
 const PURE: &[&str] = &["named", "stop", "byte_size", "picture", "codec", "search", "job", "params"];
 
@@ -45,10 +49,15 @@ fn imports_go_down_and_the_core_is_pure() {
 #[test]
 fn every_room_has_a_level() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for entry in fs::read_dir(root).unwrap() {
+    for entry in fs::read_dir(&root).unwrap() {
         let name = entry.unwrap().path().with_extension("");
         let room = name.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(level(&room).is_some(), "{room} is in no level");
+        assert!(level(LEVELS, &room).is_some(), "{room} is in no level");
+    }
+    for entry in fs::read_dir(root.join("http")).unwrap() {
+        let path = entry.unwrap().path().with_extension("");
+        let layer = path.file_name().unwrap().to_string_lossy();
+        assert!(layer == "mod" || level(HTTP_LEVELS, &layer).is_some(), "http/{layer} is in no level");
     }
 }
 
@@ -65,6 +74,10 @@ fn a_breach_is_noticed() {
         ("params", "use http::Uri;"),
         ("job", "let threads = std::env::var(\"THREADS\");"),
         ("codec/png/encode", "tracing::debug!(bytes);"),
+        ("http/response/reply", "use crate::http::routes::Route;"),
+        ("http/request/upload", "use super::super::routes;"),
+        ("http/contract/mod", "use super::request::form;"),
+        ("http/transport/server", "use crate::http::router::router;"),
     ] {
         assert_eq!(check(module, text).len(), 1, "{module}: {text}");
     }
@@ -75,6 +88,7 @@ fn a_breach_is_noticed() {
         ("job/mod", "use super::job;"),
         ("engine/pool", "use crate::{codec::{Format, Limits}, job::Job};"),
         ("http/routes/metrics", "use axum::extract::State;"),
+        ("http/routes/compress", "use crate::http::request::query; use super::Route; use super::super::response;"),
         ("search/secant", "let my_tokio = 1;"),
     ] {
         assert!(check(module, text).is_empty(), "{module}: {text}");
@@ -99,9 +113,16 @@ fn check(module: &str, text: &str) -> Vec<String> {
     let room = module.split('/').next().unwrap();
     let code: String = text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<&str>>().join("\n");
     let mut found = Vec::new();
-    for named in rooms_named(module, &code) {
-        if named != room && level(&named) >= level(room) {
-            found.push(format!("{module} imports {named}, which is not below it"));
+    let mut levels = vec![(LEVELS, "crate::", module)];
+    if let Some(inside) = module.strip_prefix("http/") {
+        levels.push((HTTP_LEVELS, "crate::http::", inside));
+    }
+    for (levels, root, inside) in levels {
+        let own = inside.split('/').next().unwrap();
+        for named in modules_named(levels, root, inside, &code) {
+            if named != own && level(levels, &named) >= level(levels, own) {
+                found.push(format!("{module} imports {named}, which is not below it"));
+            }
         }
     }
     if PURE.contains(&room) {
@@ -117,24 +138,24 @@ fn check(module: &str, text: &str) -> Vec<String> {
     found
 }
 
-fn level(room: &str) -> Option<usize> {
-    LEVELS.iter().position(|rooms| rooms.contains(&room))
+fn level(levels: &[&[&str]], module: &str) -> Option<usize> {
+    levels.iter().position(|modules| modules.contains(&module))
 }
 
-/// The rooms that `code` reaches through `crate::`, or through as many `super::` as lead to the root.
-fn rooms_named(module: &str, code: &str) -> Vec<String> {
-    let depth = module.trim_end_matches("/mod").split('/').count();
-    let mut rooms = Vec::new();
-    for start in [String::from("crate::"), "super::".repeat(depth)] {
+/// The modules of `levels` that `code` reaches through `root`, or through as many `super::` as lead from `inside` to it.
+fn modules_named(levels: &[&[&str]], root: &str, inside: &str, code: &str) -> Vec<String> {
+    let depth = inside.trim_end_matches("/mod").split('/').count();
+    let mut modules = Vec::new();
+    for start in [root.to_owned(), "super::".repeat(depth)] {
         for (at, _) in code.match_indices(&start) {
             let preceding = code[..at].chars().next_back();
             if preceding.is_none_or(|c| !is_word(c) && c != '$') {
-                rooms.extend(heads(&code[at + start.len()..]));
+                modules.extend(heads(&code[at + start.len()..]));
             }
         }
     }
-    rooms.retain(|name| level(name).is_some());
-    rooms
+    modules.retain(|name| level(levels, name).is_some());
+    modules
 }
 
 /// The first names of a path or of each path in a braced list.
