@@ -40,7 +40,7 @@ table::metrics! {
         http_requests_total: IntCounterVec["route", "method", "status"];
         /// Time from a request's head to the end of its answer's head, in seconds.
         http_request_duration_seconds: Histogram[] in SECONDS;
-        /// Jobs at work on the pool now.
+        /// Jobs that run on the pool now.
         jobs_in_flight: IntGauge[];
         /// Jobs that wait for a permit now.
         queue_depth: IntGauge[];
@@ -62,17 +62,17 @@ table::metrics! {
         output_bytes: Histogram[] in BYTES;
         /// Bytes that answers were smaller than their inputs.
         bytes_saved_total: IntCounter[];
-        /// Lookups in the result cache; collapsed ones waited on an identical request.
+        /// Lookups in the result cache; collapsed ones waited for an identical request.
         cache_requests_total: IntCounterVec["tier", "result"];
         /// Bytes that the result cache holds.
         cache_bytes: IntGaugeVec["tier"];
-        /// Requests that waited on an identical request instead of computing.
+        /// Requests that waited for an identical request instead of computing.
         coalesced_total: IntCounter[];
-        /// Requests and connections turned away.
+        /// Requests and connections refused.
         shed_total: IntCounterVec["reason"];
-        /// Memory that bodies and jobs at work have reserved, in bytes.
+        /// Memory that bodies and running jobs have reserved, in bytes.
         memory_reserved_bytes: IntGauge[];
-        /// Memory that bodies and jobs at work may reserve together, in bytes.
+        /// Memory that bodies and running jobs may reserve together, in bytes.
         memory_limit_bytes: IntGauge[];
         /// Jobs that ended in a panic.
         panics_total: IntCounter[];
@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn help_text_is_the_doc_comment() {
-        assert_line(&Metrics::new(), "# HELP bytefit_jobs_in_flight Jobs at work on the pool now.");
+        assert_line(&Metrics::new(), "# HELP bytefit_jobs_in_flight Jobs that run on the pool now.");
     }
 
     #[test]

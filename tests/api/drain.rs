@@ -17,7 +17,7 @@ async fn running_work_is_finished_while_new_work_is_refused() {
     assert_eq!(idle.ask(&Request::get("/health")).await.status, 200);
     let mut busy = server.connect().await;
     let request = Request::compress(QUERY, &png(8, 8));
-    let asked = tokio::spawn(async move { (busy.ask(&request).await, busy) });
+    let answered = tokio::spawn(async move { (busy.ask(&request).await, busy) });
     server.wait_until(|health| health["in_flight"] == 1).await;
     server.stop();
     assert!(idle.read_to_end().await.is_empty(), "idle connections close at once");
@@ -30,7 +30,7 @@ async fn running_work_is_finished_while_new_work_is_refused() {
     assert_eq!(server.get("/livez").await.status, 200);
     server.compress(QUERY, &png(9, 8)).await.problem(503, "shutting_down");
     latch.release();
-    let (answer, mut busy) = asked.await.unwrap();
+    let (answer, mut busy) = answered.await.unwrap();
     assert_eq!(answer.status, 200);
     assert!(busy.read_to_end().await.is_empty(), "no request follows on a connection that drains");
     server.stopped().await;

@@ -91,7 +91,7 @@ async fn send_and_check(files: Vec<(String, Vec<u8>)>) {
                 }
                 if next.load(Ordering::Relaxed).is_multiple_of(GOOD_EVERY) {
                     let answer = connection.ask(&Request::compress(QUERY, &good)).await;
-                    assert!(answer.body == *expected, "beside {name} a good picture came out differently");
+                    assert!(answer.body == *expected, "the answer to a good picture changed after {name}");
                 }
             }
         })

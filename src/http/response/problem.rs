@@ -171,7 +171,7 @@ impl From<EngineError> for Problem {
         match error {
             EngineError::Job(error) => Problem::from(&*error),
             EngineError::Overloaded { retry_after } => {
-                Problem::new(Kind::Overloaded, "no room for another request now").retry_after(retry_after)
+                Problem::new(Kind::Overloaded, "too busy for another request now").retry_after(retry_after)
             }
             EngineError::ShuttingDown => Problem::new(Kind::ShuttingDown, "no new work is taken"),
             EngineError::Panicked { message } => Problem::internal(format!("codec panicked: {message}")),

@@ -1,4 +1,4 @@
-//! The body of an answer, which tells the connection's phase when it has ended.
+//! The body of an answer, which updates the connection's phase when it ends.
 
 use std::pin::Pin;
 use std::sync::Arc;
