@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 /// The modules, those at the bottom first; a module imports modules below it, never one beside or above.
 const LEVELS: &[&[&str]] = &[
     &["named", "stop", "byte_size", "panics"],
-    &["config_value"],
     &["picture"],
     &["codec", "search"],
     &["job"],
     &["params", "metrics"],
+    &["config_value"],
     &["engine"],
     &["http"],
     &["settings"],

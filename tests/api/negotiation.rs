@@ -41,8 +41,8 @@ async fn a_type_that_cannot_be_written_is_not_acceptable() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn any_application_type_is_the_report() {
-    let house = House::open().await;
-    let answer = house.ask(Request::compress("target=12KB", &small()).header("accept", "application/*")).await;
+    let server = TestServer::start().await;
+    let answer = server.ask(Request::compress("target=12KB", &small()).header("accept", "application/*")).await;
     assert_eq!((answer.status, answer.header("content-type")), (200, "application/json"));
     assert!(answer.json()["output"]["bytes"].as_u64().unwrap() <= 12_000);
 }

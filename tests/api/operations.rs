@@ -36,13 +36,13 @@ async fn head_is_get_without_the_body() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slash_too_many_is_redirected_with_its_query() {
-    let house = House::open().await;
+    let server = TestServer::start().await;
     let request = Request::new("POST", "/compress/?target=12KB&format=jpeg").body(&small());
-    let answer = house.ask(request).await;
+    let answer = server.ask(request).await;
     assert_eq!((answer.status, answer.header("location")), (308, "/compress?target=12KB&format=jpeg"));
-    assert_eq!(house.get("/health/").await.status, 308);
+    assert_eq!(server.get("/health/").await.status, 308);
     let counted = r#"bytefit_http_requests_total{method="POST",route="other",status="308"}"#;
-    assert_eq!(house.series(counted).await, 1.0);
+    assert_eq!(server.series(counted).await, 1.0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
