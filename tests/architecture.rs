@@ -22,8 +22,15 @@ const LEVELS: &[&[&str]] = &[
 ];
 
 /// The layers of http, the lowest first; the same rule holds between them.
-const HTTP_LEVELS: &[&[&str]] =
-    &[&["config"], &["response"], &["contract"], &["request"], &["routes"], &["middleware"], &["router", "transport"]];
+const HTTP_LEVELS: &[&[&str]] = &[
+    &["config"],
+    &["response"],
+    &["contract"],
+    &["request"],
+    &["routes"],
+    &["middleware", "redirect"],
+    &["router", "transport"],
+];
 
 /// Modules that know nothing of the world outside.
 const PURE: &[&str] = &["named", "stop", "byte_size", "picture", "codec", "search", "job", "params"];
