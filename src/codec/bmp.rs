@@ -6,6 +6,7 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::bytes::{slice, u16_le, u32_le};
+use super::rights::Rights;
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
 use crate::picture::{Layout, Orientation, Picture};
 
@@ -53,6 +54,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         picture: Picture::new(probe.width, probe.height, layout, pixels),
         orientation: Orientation::Upright,
         metadata: Metadata::default(),
+        rights: Rights::default(),
+        as_stored: true,
     })
 }
 

@@ -173,6 +173,11 @@ impl Converter {
         matches!(self.method, Method::Plain) && matches!(self.channels, Channels::Rgb | Channels::Rgba)
     }
 
+    /// Whether the samples are sRGB as they are: nothing but their layout and depth changes.
+    pub fn keeps_colours(&self) -> bool {
+        matches!(self.method, Method::Plain) && self.channels != Channels::Cmyk
+    }
+
     /// Converts `source` into `target`, which has [`Channels::layout`].
     ///
     /// # Panics

@@ -6,13 +6,23 @@ use super::{Format, Metadata, MetadataPolicy, avif, jpeg, png, webp};
 /// Bytes that a padded file may have: RIFF and most boxes count in 32 bits, and nobody asks for more.
 const MAX_PADDED_BYTES: u64 = u32::MAX as u64;
 
-/// `file` without the metadata that `policy` drops (EXIF, GPS, XMP, comments, thumbnails, embedded gain maps),
-/// pixel for pixel the same: the colour profile and the orientation stay. None when the structure of the file
-/// is not understood well enough to rewrite it, or the format is not one that bytefit writes.
-pub fn strip(file: &[u8], format: Format, policy: MetadataPolicy) -> Option<Vec<u8>> {
-    if format.is_output() && policy == MetadataPolicy::Keep {
-        return Some(file.to_vec());
+/// Whether `file` is whole and undamaged, as far as its structure, its checksums and a JPEG's coded data tell. Decoders
+/// accept more: where they have to guess, another decoder may guess differently.
+pub fn is_sound(file: &[u8], format: Format) -> bool {
+    match format {
+        Format::Jpeg => jpeg::entropy::is_sound(file),
+        Format::Webp => webp::container::is_sound(file),
+        Format::Avif => avif::container::is_sound(file),
+        Format::Png => png::container::is_sound(file),
+        Format::Gif | Format::Bmp | Format::Tiff => false,
     }
+}
+
+/// `file` without the metadata that `policy` drops (EXIF, GPS, XMP, comments, thumbnails), pixel for pixel the same:
+/// the colour profile and the orientation stay. What is no part of the picture goes under every policy: videos, gain
+/// maps and other pictures, and whatever lies behind the end. None when the structure of the file is not understood
+/// well enough to rewrite it, or the format is not one that bytefit writes.
+pub fn strip(file: &[u8], format: Format, policy: MetadataPolicy) -> Option<Vec<u8>> {
     match format {
         Format::Jpeg => jpeg::container::strip(file, policy),
         Format::Webp => webp::container::strip(file, policy),

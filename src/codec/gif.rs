@@ -5,6 +5,7 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, DecodingError, Frame, MemoryLimit};
 
 use super::bytes::{slice, u16_le};
+use super::rights::Rights;
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
 use crate::picture::{Layout, Orientation, Picture};
 
@@ -47,6 +48,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         picture: Picture::new(header.width, header.height, Layout::Rgba, compose(&header, frame)),
         orientation: Orientation::Upright,
         metadata: Metadata::default(),
+        rights: Rights::default(),
+        as_stored: true,
     })
 }
 

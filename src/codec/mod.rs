@@ -34,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::named::named;
 use crate::picture::{Orientation, Picture};
+use rights::Rights;
 
 named! {
     /// A picture format that bytefit reads; [`Format::OUTPUT`] lists those that it also writes.
@@ -154,6 +155,11 @@ pub struct Decoded {
     pub picture: Picture,
     pub orientation: Orientation,
     pub metadata: Metadata,
+    /// What the file says about rights outside of EXIF and XMP.
+    pub rights: Rights,
+    /// Whether these are the colours that the file stores: none was converted to sRGB, none made up for one that is
+    /// missing. Only then does the file itself show the picture as our answers do.
+    pub as_stored: bool,
 }
 
 /// Why bytes could not become a picture: always the file's fault or a limit's, never ours.

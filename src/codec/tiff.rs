@@ -1,6 +1,6 @@
 //! TIFF decode: the first page, by tiff. Grey, palette, RGB and CMYK of up to 16 bits, with alpha; uncompressed,
 //! PackBits, LZW, Deflate and fax. JPEG inside TIFF, floating point and Lab are refused. Its EXIF lies scattered
-//! in the file's own directories and is not taken over; XMP is.
+//! in the file's own directories: of it author and rights are taken over, and XMP.
 
 mod directory;
 
@@ -12,7 +12,8 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::colour::{Channels, Converter, Sample, Space};
-use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable};
+use super::rights::{Rights, iptc};
+use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, exif, keep_metadata, undecodable};
 use crate::picture::{Orientation, Picture};
 use directory::{Directory, Entry};
 
@@ -21,6 +22,9 @@ const PALETTE: u16 = 3;
 const BLACK_IS_ZERO: u16 = 1;
 const XMP: u16 = 700;
 const ICC: u16 = 34_675;
+/// IPTC's data sets, and Photoshop's image resources, which may hold them too (TIFF 6.0, private tags).
+const IPTC: u16 = 33_723;
+const RESOURCES: u16 = 34_377;
 /// Values that an entry may claim beside metadata, which the decoder is not asked for: 32 bytes are made room for each,
 /// whether they are there or not. A picture of 100 megapixels in tiles of 32x32 pixels has 97,000.
 const MAX_VALUES: u64 = 1 << 18;
@@ -83,8 +87,21 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     Ok(Decoded {
         picture: Picture::new(page.width, page.height, channels.layout(), pixels),
         orientation: page.orientation,
-        metadata: Metadata { exif: None, xmp },
+        metadata: Metadata { exif: exif::copyright(bytes), xmp },
+        rights: rights(&directory, limits),
+        as_stored: converter.keeps_colours(),
     })
+}
+
+/// What IPTC says about rights. Some writers declare its bytes as numbers of four.
+fn rights(directory: &Directory<'_>, limits: &Limits) -> Rights {
+    let value = |tag| {
+        let entry = directory.entries().iter().find(|entry| entry.tag == tag)?;
+        directory.values_of(entry).filter(|value| value.len() <= limits.max_metadata_bytes)
+    };
+    let mut rights = value(IPTC).map(iptc::rights).unwrap_or_default();
+    rights.add_missing(&value(RESOURCES).map(iptc::of_resources).unwrap_or_default());
+    rights
 }
 
 fn refused(reason: impl Into<String>) -> DecodeError {
@@ -130,7 +147,7 @@ fn read_directory(bytes: &[u8]) -> Result<Directory<'_>, DecodeError> {
     let directory = Directory::read(bytes).ok_or_else(|| refused("its directory is cut short"))?;
     let is_excessive = |entry: &&Entry| {
         let is_bare = entry.count > MANY_VALUES && directory.values_of(entry).is_none();
-        (is_bare || entry.count > MAX_VALUES) && !matches!(entry.tag, XMP | ICC)
+        (is_bare || entry.count > MAX_VALUES) && !matches!(entry.tag, XMP | ICC | IPTC | RESOURCES)
     };
     match directory.entries().iter().find(is_excessive) {
         Some(entry) => Err(refused(format!("its tag {} claims {} values", entry.tag, entry.count))),
@@ -316,7 +333,10 @@ fn as_indices<'a>(bytes: &'a [u8], directory: &Directory<'_>) -> (Cow<'a, [u8]>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::rights::Right;
     use crate::picture::Layout;
+
+    const COPYRIGHT: u16 = 33_432;
 
     /// A little-endian TIFF of one strip, with these tags besides those that every file has: tag, type, values.
     fn file(
@@ -346,6 +366,7 @@ mod tests {
         let mut entries = (tags.len() as u16).to_le_bytes().to_vec();
         for (tag, kind, values) in tags {
             let value: Vec<u8> = match kind {
+                2 | 7 => values.iter().map(|&value| value as u8).collect(),
                 3 => values.iter().flat_map(|&value| (value as u16).to_le_bytes()).collect(),
                 _ => values.iter().flat_map(|value| value.to_le_bytes()).collect(),
             };
@@ -423,6 +444,17 @@ mod tests {
     fn the_orientation_is_found() {
         let file = file(1, 1, 1, &[8], &[9], &[(274, 3, &[6])]);
         assert_eq!(probe(&file, &Limits::default()).unwrap().orientation, Orientation::Rotate90);
+    }
+
+    #[test]
+    fn author_and_rights_are_found_in_tags_and_iptc() {
+        let iptc: Vec<u32> = super::super::rights::iptc::tests::data_sets().iter().map(|byte| (*byte).into()).collect();
+        let notice: Vec<u32> = b"all rights reserved\0".iter().map(|byte| (*byte).into()).collect();
+        let tags: [(u16, u16, &[u32]); 2] = [(COPYRIGHT, 2, &notice), (IPTC, 7, &iptc)];
+        let decoded = decode(&file(1, 1, 1, &[8], &[9], &tags), &Limits::default()).unwrap();
+        let exif = exif::rights(&decoded.metadata.exif.unwrap());
+        assert_eq!(exif.values(Right::Notice), ["all rights reserved"]);
+        assert_eq!(decoded.rights.values(Right::Creator), ["Ada", "Grace"]);
     }
 
     #[test]

@@ -17,6 +17,8 @@ const XML_LANG: &str = "xml:lang";
 const MAX_SEGMENT: usize = 65_502;
 /// Elements in each other that are looked at; real packets have fewer than ten.
 const MAX_DEPTH: usize = 64;
+/// Items of a list from which on a packet is not read further: nobody lists so many authors.
+const MAX_ITEMS: usize = 1024;
 
 /// How XMP writes a property's values (XMP part 1, s6.3, s7.5 to 7.8).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,7 +74,9 @@ pub fn rights(packet: &[u8]) -> Rights {
             Piece::Close { .. } => reader.close(),
             Piece::Text { text, is_escaped, .. } => reader.text(text, is_escaped),
         }
-        if reader.open.len() > MAX_DEPTH {
+        if reader.open.len() > MAX_DEPTH
+            || reader.current.as_ref().is_some_and(|current| current.items.len() > MAX_ITEMS)
+        {
             break;
         }
     }

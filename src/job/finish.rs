@@ -1,19 +1,19 @@
 //! From the chosen candidate to the answer: padding, the last check, the report. Must not know the search.
 
-use crate::codec::{self, EncodeError, Format, Limits, Metadata, MetadataPolicy, container, exif};
+use crate::codec::{self, Decoded, EncodeError, Format, Limits, Metadata, MetadataPolicy, container, rights};
 use crate::picture::score::Reference;
-use crate::picture::{Picture, transform};
+use crate::picture::{Orientation, Picture, transform};
 
 use super::candidate::{Candidate, Kind};
 use super::context::Record;
 use super::{Answer, Facts, Job, JobError, Mode, Outcome, Report, Timings};
 
-/// What of the input's metadata goes into the answer.
-pub fn kept_metadata(found: &Metadata, policy: MetadataPolicy) -> Metadata {
+/// What of the input's metadata goes into an answer whose pixels were turned upright.
+pub fn kept_metadata(decoded: &Decoded, policy: MetadataPolicy) -> Metadata {
     match policy {
         MetadataPolicy::Strip => Metadata::default(),
-        MetadataPolicy::Copyright => Metadata { exif: found.exif.as_deref().and_then(exif::copyright), xmp: None },
-        MetadataPolicy::Keep => Metadata { exif: found.exif.as_deref().map(exif::upright), xmp: found.xmp.clone() },
+        MetadataPolicy::Copyright => rights::copyright(&decoded.metadata, &decoded.rights, Orientation::Upright),
+        MetadataPolicy::Keep => rights::kept_upright(&decoded.metadata, &decoded.rights),
     }
 }
 

@@ -48,12 +48,15 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     job.check(stop)?;
 
     let transforming = Instant::now();
-    let metadata = finish::kept_metadata(&decoded.metadata, job.metadata);
+    let metadata = finish::kept_metadata(&decoded, job.metadata);
     let upright = transform::orient(decoded.picture, decoded.orientation);
     let input_facts =
         Facts { bytes: input.len() as u64, format: probe.format, width: upright.width(), height: upright.height() };
     let proper = formats::proper(job, &allowed, upright.has_alpha());
-    let as_it_is = passthrough::candidate(job, input, &input_facts, &proper);
+    let as_it_is = match decoded.as_stored {
+        true => passthrough::candidate(job, input, &input_facts, &proper),
+        false => None,
+    };
     let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;
     if let Some(candidate) = as_it_is.as_ref().filter(|_| !may_be_finer_than_asked) {
         return finish::finish(job, candidate.clone(), input_facts, SearchContext::idle(), timings);

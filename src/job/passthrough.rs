@@ -7,7 +7,7 @@ use super::candidate::{Candidate, Kind};
 use super::{Facts, Job, finish};
 
 /// The input itself, pixel for pixel and stripped as the job asks, when it meets the target in an allowed
-/// format and no transform is asked for.
+/// format, is undamaged and no transform is asked for.
 pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
     let changes_size = |resize: &Resize| resized_size(facts.width, facts.height, resize) != (facts.width, facts.height);
     if job.resize.as_ref().is_some_and(changes_size) || !allowed.contains(&facts.format) {
@@ -20,7 +20,8 @@ pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> 
         let wanted = finish::wanted_size(&job.mode, job.target, len);
         wanted == len || container::pad(bytes.clone(), facts.format, wanted).is_some()
     };
-    if !job.mode.can_be_met(job.target, len) || !can_be_padded() {
+    let is_met = job.mode.can_be_met(job.target, len) && can_be_padded();
+    if !is_met || !container::is_sound(input, facts.format) {
         return None;
     }
     Some(Candidate {

@@ -1,6 +1,7 @@
 //! What the parameters mean for the picture.
 
-use bytefit::codec::{Format, Metadata, MetadataPolicy, container, exif, png};
+use bytefit::codec::rights::Right;
+use bytefit::codec::{self, Format, Metadata, MetadataPolicy, container, exif, png, xmp};
 use bytefit::job::{Effort, Formats, Job, JobError, OnMiss, Outcome};
 use bytefit::picture::transform::{Resize, ResizeFit};
 use bytefit::picture::{Layout, Orientation, Picture};
@@ -77,7 +78,7 @@ fn the_ceiling_holds_for_an_input_that_fits_but_never_grows_it() {
 fn a_gradient_is_lossless_where_that_fits() {
     let pixels = (0..256 * 256).flat_map(|index| [(index % 256) as u8, (index / 256) as u8, 128]).collect();
     let gradient = Picture::new(256, 256, Layout::Rgb, pixels);
-    let input = png::encode::encode_lossless(&gradient, Effort::Fast).unwrap();
+    let input = codec::png::encode::encode_lossless(&gradient, Effort::Fast).unwrap();
     let mut job = job(Format::Webp, 10_000);
     job.effort = Effort::Best;
     let answer = run(&job, &input).unwrap();
@@ -184,6 +185,105 @@ fn metadata_goes_as_the_policy_says() {
         let kept = read(&answer.bytes);
         assert_eq!(kept.exif.as_deref().map(exif::orientation), Some(Orientation::Upright), "{format:?}");
         assert_eq!(kept.xmp.as_deref(), Some(b"<x/>".as_slice()), "{format:?}");
+    }
+}
+
+#[test]
+fn rights_reach_an_answer_in_every_format() {
+    let png = file(Content::Photo, 120, 80);
+    let header_end = 33;
+    let text = |keyword: &str, value: &str| {
+        let body = [b"tEXt", keyword.as_bytes(), &[0], value.as_bytes()].concat();
+        let length = (body.len() as u32 - 4).to_be_bytes();
+        [&length[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat()
+    };
+    let texts = [text("Author", "Ada"), text("Copyright", "Ada <all rights reserved>"), text("Comment", "SECRET")];
+    let described = [&png[..header_end], &texts.concat(), &png[header_end..]].concat();
+    for format in Format::OUTPUT {
+        let mut job = job(format, 20_000);
+        for (policy, is_kept) in
+            [(MetadataPolicy::Strip, false), (MetadataPolicy::Copyright, true), (MetadataPolicy::Keep, true)]
+        {
+            job.metadata = policy;
+            let answer = run(&job, &described).unwrap();
+            let decoded = bytefit::codec::decode(&answer.bytes, &Default::default()).unwrap();
+            let mut rights = decoded.rights;
+            rights.add_missing(&decoded.metadata.xmp.as_deref().map(xmp::rights).unwrap_or_default());
+            let expected: &[&str] = if is_kept { &["Ada <all rights reserved>"] } else { &[] };
+            assert_eq!(rights.values(Right::Notice), expected, "{format:?} {policy:?}");
+            assert_eq!(rights.values(Right::Creator).first().map(String::as_str), is_kept.then_some("Ada"));
+        }
+    }
+}
+
+#[test]
+fn a_damaged_input_is_coded_anew_even_where_it_fits() {
+    let jpeg = run(&job(Format::Jpeg, 20_000), &file(Content::Photo, 120, 80)).unwrap().bytes;
+    let mut damaged = jpeg.clone();
+    // Several blocks' worth, so that the scan ends before the picture does.
+    damaged.drain(jpeg.len() / 2..jpeg.len() - 100);
+    for (input, expected) in [(&jpeg, Outcome::Passthrough), (&damaged, Outcome::Quality)] {
+        for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep] {
+            let job = Job { metadata: policy, ..job(Format::Jpeg, 20_000) };
+            assert_eq!(run(&job, input).unwrap().report.outcome, expected, "{policy:?}");
+        }
+    }
+}
+
+#[test]
+fn a_png_with_a_wrong_checksum_is_coded_anew() {
+    let mut damaged = file(Content::Flat, 120, 80);
+    let gamma = b"\0\0\0\x04gAMA\0\0\xB1\x8Fnope";
+    damaged.splice(33..33, gamma.iter().copied());
+    for policy in [MetadataPolicy::Strip, MetadataPolicy::Keep] {
+        let job = Job { metadata: policy, ..job(Format::Png, 200_000) };
+        assert_eq!(run(&job, &damaged).unwrap().report.outcome, Outcome::Lossless, "{policy:?}");
+    }
+}
+
+#[test]
+fn wide_colours_become_srgb_even_where_the_input_fits() {
+    let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+    let mut header = png::Info::with_size(60, 40);
+    (header.color_type, header.bit_depth) = (png::ColorType::Rgb, png::BitDepth::Eight);
+    header.icc_profile = Some(profile.into());
+    let mut input = Vec::new();
+    let writer = png::Encoder::with_info(&mut input, header).unwrap();
+    writer.write_header().unwrap().write_image_data(&[200, 100, 50].repeat(60 * 40)).unwrap();
+    for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep] {
+        let job = Job { metadata: policy, ..job(Format::Png, 200_000) };
+        let answer = run(&job, &input).unwrap();
+        assert_eq!(answer.report.outcome, Outcome::Lossless, "{policy:?}");
+        assert!(!answer.bytes.windows(4).any(|name| name == b"iCCP"), "{policy:?}");
+        let shown = &decode(&answer.bytes).into_pixels()[..3];
+        // As the test of colours works it out: 214.9, 92.6, 31.0.
+        assert!(shown.iter().zip([215, 93, 31]).all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 1), "{shown:?}");
+    }
+}
+
+#[test]
+fn nothing_behind_the_end_of_an_input_is_handed_on() {
+    let jpeg = run(&job(Format::Jpeg, 20_000), &file(Content::Photo, 120, 80)).unwrap().bytes;
+    let moving = [&jpeg[..], b"\0\0\0\x18ftypmp42 a video"].concat();
+    let job = Job { metadata: MetadataPolicy::Keep, ..job(Format::Jpeg, 20_000) };
+    let answer = run(&job, &moving).unwrap();
+    assert_eq!((answer.report.outcome, answer.bytes), (Outcome::Passthrough, jpeg));
+}
+
+#[test]
+fn a_picture_that_was_turned_says_so_nowhere() {
+    let jpeg = run(&job(Format::Jpeg, 20_000), &file(Content::Photo, 120, 80)).unwrap().bytes;
+    let packet = "<rdf:RDF><rdf:Description tiff:Orientation='6'/><rdf:Description>\
+        <tiff:Orientation>6</tiff:Orientation></rdf:Description></rdf:RDF>";
+    let exif = exif::only_orientation(Orientation::Rotate90);
+    let turned = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: Some(packet.into()) });
+    for format in Format::OUTPUT {
+        let mut job = Job { metadata: MetadataPolicy::Keep, ..job(format, 30_000) };
+        job.resize = Some(Resize { width: Some(70), height: None, fit: ResizeFit::Inside, enlarge: false });
+        let kept = bytefit::codec::decode(&run(&job, &turned).unwrap().bytes, &Default::default()).unwrap();
+        assert_eq!(kept.orientation, Orientation::Upright, "{format:?}");
+        let expected = packet.replace("'6'", "'1'").replace(">6<", ">1<");
+        assert_eq!(kept.metadata.xmp.as_deref(), Some(expected.as_bytes()), "{format:?}");
     }
 }
 

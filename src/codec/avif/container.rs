@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::boxes::{Bounds, Item, Layout, boxes};
+use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif};
 use crate::picture::Orientation;
 
@@ -13,8 +14,13 @@ const BOX_HEAD: usize = 8;
 /// The content type of XMP (XMP part 3, s1.1.4).
 const XMP_TYPE: &[u8] = b"application/rdf+xml\0";
 
-/// The file with its EXIF, XMP and other items that hold no pixels written over in place, so that it keeps its
-/// size and every offset. Orientation and colour are properties of the picture, not EXIF. None when the file
+/// Whether boxes fill the file, and everything lies where they say.
+pub fn is_sound(file: &[u8]) -> bool {
+    Layout::open(file).is_some()
+}
+
+/// The file with its EXIF, XMP and other items that hold no pixels written over in place, unless `policy` keeps them,
+/// so that it keeps its size and every offset. Orientation and colour are properties of the picture, not EXIF. None when the file
 /// has a gain map or a thumbnail, which are pictures of their own, or is a sequence, whose tracks may hold more.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let layout = Layout::open(file)?;
@@ -23,18 +29,30 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     if is_sequence || has_gain_map || layout.refers(file, b"thmb") {
         return None;
     }
+    if policy == MetadataPolicy::Keep {
+        return Some(file.to_vec());
+    }
     let (metadata, pictures): (Vec<_>, Vec<_>) = layout.items.iter().partition(|item| is_metadata(item));
     let total = metadata.iter().try_fold(0_usize, |total, item| total.checked_add(item.size()))?;
     if total > file.len() || !metadata.iter().all(|item| layout.is_apart(item, &pictures)) {
         return None;
     }
+    let mut left = left(file, &metadata, policy)?;
     let mut stripped = file.to_vec();
     for item in metadata {
         let blank = match &item.kind {
-            b"Exif" => blank_exif(&item.read(file)?, policy),
+            b"Exif" => blank_exif(item.size(), left.exif.take()),
+            b"mime" => match left.xmp.take_if(|packet| packet.len() <= item.size()) {
+                Some(packet) => padded(packet, item.size(), b' '),
+                None => blank_text(item.size()),
+            },
             _ => blank_text(item.size()),
         };
         item.write(&mut stripped, &blank);
+    }
+    // Rights that there is no room for in place would be lost.
+    if left.xmp.is_some() {
+        return None;
     }
     for bounds in layout.top.iter().filter(|bounds| bounds.kind == *b"uuid") {
         stripped[bounds.start + 4..bounds.start + BOX_HEAD].copy_from_slice(b"free");
@@ -70,29 +88,46 @@ fn is_metadata(item: &Item) -> bool {
     matches!(&item.kind, b"Exif" | b"mime" | b"uri ")
 }
 
-/// An Exif item as long as `item` that says nothing, or no more than `policy` keeps.
-///
-/// An item is the offset of the TIFF header from behind this offset, then the block (23008-12, A.2.1).
-fn blank_exif(item: &[u8], policy: MetadataPolicy) -> Vec<u8> {
-    let block = item.split_first_chunk().and_then(|(offset, rest)| rest.get(u32::from_be_bytes(*offset) as usize..));
-    let kept = block.filter(|_| policy == MetadataPolicy::Copyright).and_then(exif::copyright);
+/// What `policy` leaves of the items of `metadata`. Orientation is a property of the picture, not EXIF.
+fn left(file: &[u8], metadata: &[&Item], policy: MetadataPolicy) -> Option<Metadata> {
+    if policy != MetadataPolicy::Copyright {
+        return Some(Metadata::default());
+    }
+    let mut found = Metadata::default();
+    for item in metadata {
+        match &item.kind {
+            b"Exif" if found.exif.is_none() => found.exif = exif_of(&item.read(file)?).map(<[u8]>::to_vec),
+            b"mime" if found.xmp.is_none() => found.xmp = Some(item.read(file)?),
+            _ => {}
+        }
+    }
+    Some(rights::copyright(&found, &Rights::default(), Orientation::Upright))
+}
+
+/// The block in an Exif item, which is the offset of the TIFF header from behind this offset, then the block
+/// (23008-12, A.2.1).
+fn exif_of(item: &[u8]) -> Option<&[u8]> {
+    let (offset, rest) = item.split_first_chunk()?;
+    rest.get(u32::from_be_bytes(*offset) as usize..)
+}
+
+/// An Exif item of `size` bytes that holds no more than `kept`, or says nothing.
+fn blank_exif(size: usize, kept: Option<Vec<u8>>) -> Vec<u8> {
     let nothing = exif::only_orientation(Orientation::Upright);
-    let mut blank = [kept, Some(nothing), Some(Vec::new())]
-        .into_iter()
-        .flatten()
-        .map(|block| [&[0; 4][..], &block].concat())
-        .find(|blank| blank.len() <= item.len())
-        .unwrap_or_default();
-    blank.resize(item.len(), 0);
-    blank
+    let blocks = [kept, Some(nothing), Some(Vec::new())].into_iter().flatten();
+    let mut items = blocks.map(|block| [&[0; 4][..], &block].concat()).filter(|item| item.len() <= size);
+    padded(items.next().unwrap_or_default(), size, 0)
 }
 
 /// An XMP packet of `size` bytes that says nothing; other texts are told the same.
 fn blank_text(size: usize) -> Vec<u8> {
     const EMPTY: &[u8] = b"<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"/>";
-    let mut blank = if size < EMPTY.len() { Vec::new() } else { EMPTY.to_vec() };
-    blank.resize(size, b' ');
-    blank
+    padded(if size < EMPTY.len() { Vec::new() } else { EMPTY.to_vec() }, size, b' ')
+}
+
+fn padded(mut bytes: Vec<u8>, size: usize, filler: u8) -> Vec<u8> {
+    bytes.resize(size, filler);
+    bytes
 }
 
 /// An item to be added.

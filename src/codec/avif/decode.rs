@@ -9,6 +9,7 @@ use super::parse::{self, Nclx, Still, Tile};
 use super::sequence::Sequence;
 use super::yuv::{Plane, Planes, Scratch, Signal};
 use crate::codec::colour::{Channels, Converter, Space};
+use crate::codec::rights::Rights;
 use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable};
 use crate::picture;
 
@@ -33,7 +34,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let probe = probe_still(&still)?;
     let alpha = still.alpha.as_ref().map(decode_alpha).transpose()?;
     let channels = if alpha.is_some() { Channels::Rgba } else { Channels::Rgb };
-    let pixels = decode_colour(&still, alpha.as_deref(), channels, limits)?;
+    let (pixels, as_stored) = decode_colour(&still, alpha.as_deref(), channels, limits)?;
     Ok(Decoded {
         picture: picture::Picture::new(probe.width, probe.height, channels.layout(), pixels),
         orientation: still.orientation,
@@ -41,6 +42,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
             exif: keep_metadata(still.exif.as_deref(), limits),
             xmp: keep_metadata(still.xmp.as_deref(), limits),
         },
+        rights: Rights::default(),
+        as_stored,
     })
 }
 
@@ -231,12 +234,13 @@ fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
     Ok(alpha)
 }
 
+/// The pixels in sRGB, and whether they were stored so.
 fn decode_colour(
     still: &Still<'_>,
     alpha: Option<&[u8]>,
     channels: Channels,
     limits: &Limits,
-) -> Result<Vec<u8>, DecodeError> {
+) -> Result<(Vec<u8>, bool), DecodeError> {
     let picture = &still.colour;
     let (full_width, size) = (picture.width as usize, channels.count());
     let mut pixels = vec![0; full_width * picture.height as usize * size];
@@ -263,7 +267,8 @@ fn decode_colour(
             }
         })?;
     }
-    Ok(pixels)
+    let as_stored = converter.is_some_and(|converter| converter.keeps_colours());
+    Ok((pixels, as_stored))
 }
 
 /// An ICC profile goes before code points (HEIF s6.5.5).

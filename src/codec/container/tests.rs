@@ -6,9 +6,10 @@ use std::sync::LazyLock;
 use exif::{Reader, Tag};
 use proptest::prelude::*;
 
-use super::{embed, pad, strip};
+use super::{embed, is_sound, pad, strip};
 use crate::codec::exif::tests::camera_block;
 use crate::codec::lossy_coding::LossyCoding;
+use crate::codec::rights::Right;
 use crate::codec::{self, Effort, Format, Limits, Metadata, MetadataPolicy};
 use crate::picture::{Layout, Picture};
 
@@ -328,9 +329,43 @@ fn a_file_without_metadata_strips_to_itself() {
 }
 
 #[test]
-fn the_keep_policy_changes_nothing() {
+fn the_keep_policy_keeps_what_belongs_to_the_picture_and_nothing_behind_its_end() {
     for Fixture { format, file, .. } in dirty_files() {
-        assert_eq!(strip(&file, format, MetadataPolicy::Keep), Some(file), "{format:?}");
+        let kept = strip(&file, format, MetadataPolicy::Keep).unwrap();
+        assert_eq!(tags(&kept), tags(&file), "{format:?}");
+        assert!(holds(&kept, b"SECRET packet") && holds(&kept, b"SECRET camera"), "{format:?}");
+        assert!(!holds(&kept, b"behind the end") && !holds(&kept, b"SECRET list of pictures"), "{format:?}");
+        assert_eq!(pixels(format, &kept), pixels(format, &file), "{format:?}");
+        assert_eq!(icc(format, &kept), icc(format, &file), "{format:?}");
+        assert_eq!(strip(&kept, format, MetadataPolicy::Keep), Some(kept), "{format:?}");
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_a_file_is_dropped_under_every_policy() {
+    for Fixture { name, format, file } in FIXTURES.iter().filter(|fixture| fixture.format != Format::Avif) {
+        let video = [&file[..], b"\0\0\0\x18ftypmp42 a video"].concat();
+        for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep] {
+            assert_eq!(strip(&video, *format, policy).as_ref(), Some(file), "{name} {format:?} {policy:?}");
+        }
+    }
+}
+
+#[test]
+fn an_avif_with_bytes_behind_its_boxes_is_not_sound() {
+    let fixture = FIXTURES.iter().find(|fixture| fixture.format == Format::Avif).unwrap();
+    assert!(is_sound(&fixture.file, Format::Avif));
+    assert!(!is_sound(&[&fixture.file[..], b"behind"].concat(), Format::Avif));
+}
+
+#[test]
+fn what_encoders_write_is_sound_and_a_part_of_it_is_not() {
+    let ours =
+        Format::OUTPUT.into_iter().flat_map(|format| our_own_files(format).into_iter().map(move |file| (format, file)));
+    let others = FIXTURES.iter().map(|fixture| (fixture.format, fixture.file.clone()));
+    for (format, file) in ours.chain(others) {
+        assert!(is_sound(&file, format), "{format:?}");
+        assert!((0..file.len()).step_by(7).all(|length| !is_sound(&file[..length], format)), "{format:?}");
     }
 }
 
@@ -386,5 +421,73 @@ proptest! {
         strip(&hostile, *format, MetadataPolicy::Copyright);
         embed(hostile.clone(), *format, &full_metadata());
         pad(hostile, *format, file.len() as u64 + 3);
+    }
+}
+
+/// Files that tell of rights in every place that the format has for them, EXIF aside.
+fn files_with_rights() -> Vec<Fixture> {
+    let xmp = Metadata { exif: None, xmp: Some(codec::xmp::tests::PACKET.into()) };
+    let mut captioned = jpeg(false);
+    let resources = [b"Photoshop 3.0\0".to_vec(), codec::rights::iptc::tests::resources()].concat();
+    let segment = [&[0xFF, 0xED][..], &(resources.len() as u16 + 2).to_be_bytes(), &resources].concat();
+    captioned.splice(20..20, segment);
+    let mut described = png::Info::with_size(WIDTH, HEIGHT);
+    described.color_type = png::ColorType::Rgb;
+    described.bit_depth = png::BitDepth::Eight;
+    let mut text = Vec::new();
+    let mut encoder = png::Encoder::with_info(&mut text, described).unwrap();
+    encoder.add_text_chunk("Author".to_owned(), "Ada".to_owned()).unwrap();
+    encoder.add_ztxt_chunk("Copyright".to_owned(), "© Ada".to_owned()).unwrap();
+    encoder.add_text_chunk("Comment".to_owned(), "SECRET comment".to_owned()).unwrap();
+    encoder.write_header().unwrap().write_image_data(&drawn(3)).unwrap();
+    let mut files = vec![
+        Fixture { name: "IPTC", format: Format::Jpeg, file: captioned },
+        Fixture { name: "texts", format: Format::Png, file: text },
+    ];
+    let plain = [
+        (Format::Jpeg, jpeg(true)),
+        (Format::Png, png(png::ColorType::Rgb, None)),
+        (Format::Webp, lossy_webp(false)),
+        (Format::Avif, avif(false)),
+    ];
+    let tagged = plain.map(|(format, file)| Fixture { name: "XMP", format, file: embed(file, format, &xmp) });
+    files.extend(tagged);
+    files
+}
+
+#[test]
+fn the_copyright_policy_keeps_rights_from_xmp_iptc_and_texts() {
+    for Fixture { name, format, file } in files_with_rights() {
+        let stripped = strip(&file, format, MetadataPolicy::Copyright).unwrap();
+        assert!(!holds(&stripped, b"SECRET") && holds(&file, b"SECRET"), "{name} {format:?}");
+        let found = codec::decode(&stripped, &Limits::default()).unwrap().metadata;
+        let rights = codec::xmp::rights(found.xmp.as_deref().unwrap());
+        assert_eq!(rights.values(Right::Creator)[0], "Ada", "{name} {format:?}");
+        assert!(!rights.values(Right::Notice).is_empty(), "{name} {format:?}");
+        if format != Format::Avif {
+            assert_eq!(tags(&stripped), [Tag::Artist, Tag::Copyright], "{name} {format:?}");
+        }
+        assert_eq!(strip(&stripped, format, MetadataPolicy::Copyright), Some(stripped), "{name} {format:?}");
+        let bare = strip(&file, format, MetadataPolicy::Strip).unwrap();
+        assert!(!holds(&bare, b"Ada"), "{name} {format:?}");
+    }
+}
+
+#[test]
+fn an_avif_without_room_for_the_rights_is_not_stripped() {
+    let short = "<rdf:RDF><rdf:Description dc:creator='Ada'/></rdf:RDF>";
+    let file = embed(avif(false), Format::Avif, &Metadata { exif: None, xmp: Some(short.into()) });
+    assert_eq!(strip(&file, Format::Avif, MetadataPolicy::Copyright), None);
+    assert!(strip(&file, Format::Avif, MetadataPolicy::Strip).is_some());
+}
+
+#[test]
+fn a_kept_orientation_is_the_same_in_exif_and_xmp() {
+    for Fixture { format, file, .. } in FIXTURES.iter().filter(|fixture| fixture.format != Format::Avif) {
+        let contradictory = Metadata { exif: Some(camera_block(3, true)), xmp: Some(codec::xmp::tests::PACKET.into()) };
+        let kept = strip(&embed(file.clone(), *format, &contradictory), *format, MetadataPolicy::Keep).unwrap();
+        let found = codec::decode(&kept, &Limits::default()).unwrap();
+        assert_eq!(found.metadata.exif, contradictory.exif, "{format:?}");
+        assert!(holds(&kept, b"tiff:Orientation=\"3\""), "{format:?}");
     }
 }

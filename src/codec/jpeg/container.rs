@@ -1,6 +1,8 @@
 //! The segments of a JPEG (ITU-T T.81, annex B): metadata out, metadata in, padding. Must not know pixels.
 
-use crate::codec::{Metadata, MetadataPolicy, exif};
+use crate::codec::rights::{self, iptc};
+use crate::codec::{Metadata, MetadataPolicy, exif, xmp};
+use crate::picture::Orientation;
 
 /// Second bytes of markers (T.81, table B.1).
 const SOI: u8 = 0xD8;
@@ -17,6 +19,7 @@ pub(super) const SOS: u8 = 0xDA;
 const APP0: u8 = 0xE0;
 const APP1: u8 = 0xE1;
 const APP2: u8 = 0xE2;
+const APP13: u8 = 0xED;
 const APP14: u8 = 0xEE;
 const APP15: u8 = 0xEF;
 const COM: u8 = 0xFE;
@@ -29,6 +32,10 @@ const ADOBE: &[u8] = b"Adobe";
 const EXIF: &[u8] = b"Exif\0\0";
 const MPF: &[u8] = b"MPF\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+/// Photoshop File Formats Specification, s "Embedding image resources in JPEG".
+const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
+/// ISO 21496-1 annex C: what a gain map behind the picture needs.
+const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 
 /// Bytes of a JFIF segment up to its thumbnail, the last two of which are the thumbnail's sides.
 const JFIF_BYTES: usize = 14;
@@ -37,22 +44,30 @@ const MAX_PAYLOAD: usize = 65_533;
 /// Bytes of a marker and a length.
 const SEGMENT_HEAD: usize = 4;
 
-/// The file without metadata, thumbnails and what follows its end (previews, gain maps).
+/// The file without metadata and thumbnails, unless `policy` keeps them, and without what follows its end (videos,
+/// previews, gain maps) and the lists of that.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
-    let mut kept = vec![0xFF, SOI];
-    let mut block = None;
+    let found = found(file)?;
+    let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
+    let (mut kept, mut resources) = (vec![0xFF, SOI], Vec::new());
     let mut segments = Segments::open(file)?;
     loop {
         let segment = segments.next()?;
         match segment.marker {
             EOI => break,
-            APP1 if segment.payload.starts_with(EXIF) => {
-                block = block.or(Some(&segment.payload[EXIF.len()..]));
+            APP2 if [MPF, GAIN_MAP].iter().any(|name| segment.payload.starts_with(name)) => {}
+            APP1 if policy == MetadataPolicy::Keep && segment.payload.starts_with(XMP) => {
+                let packet = xmp::with_orientation(&segment.payload[XMP.len()..], orientation);
+                push_segment(&mut kept, APP1, &[XMP, &packet]);
+            }
+            APP0..=APP15 | COM if policy == MetadataPolicy::Keep => {
+                push_segment(&mut kept, segment.marker, &[segment.payload]);
             }
             APP0 if segment.payload.starts_with(JFIF) => {
                 push_segment(&mut kept, APP0, &[&without_thumbnail(segment.payload)?]);
             }
             APP2 if segment.payload.starts_with(ICC) => push_segment(&mut kept, APP2, &[segment.payload]),
+            APP13 => resources.extend(segment.payload.strip_prefix(PHOTOSHOP).unwrap_or_default()),
             APP14 if segment.payload.starts_with(ADOBE) => push_segment(&mut kept, APP14, &[segment.payload]),
             APP0..=APP15 | COM => {}
             // Four components are inks, which few viewers show as they were meant.
@@ -64,8 +79,29 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
         }
     }
     kept.extend([0xFF, EOI]);
-    let exif = block.and_then(|block| exif::kept(block, policy));
-    Some(embed(kept, &Metadata { exif, xmp: None }))
+    if policy == MetadataPolicy::Keep {
+        return Some(kept);
+    }
+    Some(embed(kept, &rights::left(&found, &iptc::of_resources(&resources), policy)))
+}
+
+/// The first EXIF and the first XMP of the file.
+fn found(file: &[u8]) -> Option<Metadata> {
+    let mut found = Metadata::default();
+    let mut segments = Segments::open(file)?;
+    loop {
+        let segment = segments.next()?;
+        match segment.marker {
+            EOI => return Some(found),
+            APP1 if segment.payload.starts_with(EXIF) => {
+                found.exif.get_or_insert_with(|| segment.payload[EXIF.len()..].to_vec());
+            }
+            APP1 if segment.payload.starts_with(XMP) => {
+                found.xmp.get_or_insert_with(|| segment.payload[XMP.len()..].to_vec());
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The file with EXIF and XMP, each in one APP1 segment; what is too large for a segment is left out.

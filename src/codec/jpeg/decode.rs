@@ -50,11 +50,14 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let icc = header.icc(limits.max_metadata_bytes);
     let space = icc.as_deref().map_or(Space::Srgb, Space::Icc);
     let (samples, channels) = decode_samples(bytes, &header)?;
-    let pixels = to_srgb(samples, channels, &space, header.adobe);
+    let converter = Converter::new(&space, channels);
+    let pixels = to_srgb(samples, channels, &converter, header.adobe);
     Ok(Decoded {
         picture: Picture::new(probe.width, probe.height, channels.layout(), pixels),
         orientation: probe.orientation,
         metadata: Metadata { exif: keep_metadata(header.exif, limits), xmp: keep_metadata(header.xmp, limits) },
+        rights: header.rights(limits.max_metadata_bytes),
+        as_stored: header.complete && converter.keeps_colours(),
     })
 }
 
@@ -195,8 +198,7 @@ fn reason(error: &DecodeErrors) -> String {
 }
 
 /// Adobe's marker means that inks are stored inverted; without it they are as T.81 readers find them.
-fn to_srgb(mut samples: Vec<u8>, channels: Channels, space: &Space<'_>, inverted_inks: bool) -> Vec<u8> {
-    let converter = Converter::new(space, channels);
+fn to_srgb(mut samples: Vec<u8>, channels: Channels, converter: &Converter, inverted_inks: bool) -> Vec<u8> {
     if channels == Channels::Rgb {
         converter.convert_in_place(&mut samples);
         return samples;

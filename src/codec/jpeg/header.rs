@@ -1,11 +1,15 @@
 //! What a JPEG's markers say (ITU-T T.81 annex B), read without decoding.
 
 use crate::codec::bytes::{slice, u16_be};
+use crate::codec::rights::{Rights, iptc};
 
 const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const ADOBE: &[u8] = b"Adobe";
+const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
+/// Bytes of Photoshop's resources that are looked at; more than a few segments hold pictures, not texts.
+const MAX_RESOURCES: usize = 256 << 10;
 
 /// A JPEG up to its end marker; what follows (other pictures, gain maps) is not looked at.
 #[derive(Debug, Default)]
@@ -18,6 +22,8 @@ pub(super) struct Header<'a> {
     pub xmp: Option<&'a [u8]>,
     /// Chunks of the ICC profile: number, count, bytes.
     icc: Vec<(u8, u8, &'a [u8])>,
+    /// Parts of Photoshop's image resources.
+    resources: Vec<&'a [u8]>,
     /// Whether Adobe's marker is there: it means that CMYK is stored inverted.
     pub adobe: bool,
     /// Scans that begin.
@@ -77,6 +83,7 @@ impl<'a> Header<'a> {
             }
             0xE1 => self.read_app1(segment),
             0xE2 => self.read_icc(segment),
+            0xED => self.resources.extend(segment.strip_prefix(PHOTOSHOP)),
             0xEE => self.adobe |= segment.starts_with(ADOBE),
             0xDA => {
                 self.read_scan(segment);
@@ -142,6 +149,16 @@ impl<'a> Header<'a> {
         let down = self.components.iter().map(|component| component.vertical).max().unwrap_or(1);
         let units = u64::from(self.width.div_ceil(8 * across)) * u64::from(self.height.div_ceil(8 * down));
         units * u64::from(component.horizontal * component.vertical)
+    }
+
+    /// What IPTC says about rights, in at most `max_bytes` of resources.
+    pub fn rights(&self, max_bytes: usize) -> Rights {
+        let mut left = max_bytes.min(MAX_RESOURCES);
+        let parts = self.resources.iter().map_while(|part| {
+            left = left.checked_sub(part.len())?;
+            Some(*part)
+        });
+        iptc::of_resources(&parts.collect::<Vec<_>>().concat())
     }
 
     /// Bytes of all chunks of an ICC profile.

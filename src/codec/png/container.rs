@@ -1,7 +1,10 @@
 //! The chunks of a PNG (W3C, third edition, section 5): metadata out, metadata in, padding. Must not know
 //! pixels.
 
-use crate::codec::{Metadata, MetadataPolicy, exif};
+use super::text::{self, Texts};
+use crate::codec::rights::{self, Rights};
+use crate::codec::{Metadata, MetadataPolicy, exif, exif_block, xmp};
+use crate::picture::Orientation;
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
@@ -23,27 +26,52 @@ const MAX_PAYLOAD: usize = (1 << 31) - 1;
 /// (XMP part 3, s1.1.5).
 const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
-/// The file without texts, times, EXIF and unknown chunks.
+/// Whether every chunk is whole and has its checksum, the pixels' chunks stand together, and IEND follows.
+pub fn is_sound(file: &[u8]) -> bool {
+    let Some(chunks) = Chunks::open(file).and_then(|chunks| chunks.collect::<Option<Vec<_>>>()) else { return false };
+    let pixels: Vec<usize> = (0..chunks.len()).filter(|index| chunks[*index].name == *b"IDAT").collect();
+    let (Some(first), Some(last)) = (pixels.first(), pixels.last()) else { return false };
+    chunks.iter().all(Chunk::is_sound) && last - first + 1 == pixels.len()
+}
+
+/// The file without texts, times, EXIF and unknown chunks, unless `policy` keeps them, up to IEND.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
+    let chunks = Chunks::open(file)?.collect::<Option<Vec<_>>>()?;
+    let (found, texts) = found(&chunks);
+    let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
     let mut kept = SIGNATURE.to_vec();
-    let mut exif_seen = false;
-    for chunk in Chunks::open(file)? {
-        let chunk = chunk?;
+    for chunk in &chunks {
         match &chunk.name {
             b"IHDR" | b"PLTE" | b"IDAT" | b"IEND" => kept.extend(chunk.bytes),
-            b"eXIf" if !exif_seen => {
-                exif_seen = true;
-                if let Some(block) = exif::kept(chunk.payload(), policy) {
-                    push_chunk(&mut kept, b"eXIf", &[&block]);
-                }
-            }
-            name if KEPT.contains(&name) => kept.extend(chunk.bytes),
             // A decoder must not skip an unknown critical chunk, so neither may we.
             [b'A'..=b'Z', ..] => return None,
+            b"iTXt" if policy == MetadataPolicy::Keep => match chunk.payload().strip_prefix(XMP) {
+                Some(packet) => push_chunk(&mut kept, b"iTXt", &[XMP, &xmp::with_orientation(packet, orientation)]),
+                None => kept.extend(chunk.bytes),
+            },
+            name if policy == MetadataPolicy::Keep || KEPT.contains(&name) => kept.extend(chunk.bytes),
             _ => {}
         }
     }
-    Some(kept)
+    if policy == MetadataPolicy::Keep {
+        return Some(kept);
+    }
+    Some(embed(kept, &rights::left(&found, &texts, policy)))
+}
+
+/// The first EXIF and the first XMP that is not compressed, and what texts say about rights.
+fn found(chunks: &[Chunk]) -> (Metadata, Rights) {
+    let mut found = Metadata::default();
+    let mut texts = Texts::default();
+    for chunk in chunks {
+        texts.read(&chunk.name, chunk.payload());
+        match &chunk.name {
+            b"eXIf" => found.exif = found.exif.or_else(|| Some(exif_block(chunk.payload()).to_vec())),
+            b"iTXt" => found.xmp = found.xmp.or_else(|| text::xmp(chunk.payload()).map(<[u8]>::to_vec)),
+            _ => {}
+        }
+    }
+    (found, texts.rights)
 }
 
 /// The file with EXIF in an eXIf chunk and XMP in an iTXt chunk, before the pixels.
@@ -130,6 +158,11 @@ struct Chunk<'a> {
 impl<'a> Chunk<'a> {
     fn payload(&self) -> &'a [u8] {
         &self.bytes[8..self.bytes.len() - 4]
+    }
+
+    fn is_sound(&self) -> bool {
+        let (checked, checksum) = self.bytes[4..].split_at(self.bytes.len() - 8);
+        crc32fast::hash(checked).to_be_bytes() == checksum
     }
 }
 

@@ -44,6 +44,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
             exif: keep_metadata(header.exif.map(exif_block), limits),
             xmp: keep_metadata(header.xmp, limits),
         },
+        rights: header.texts.rights,
+        as_stored: converter.keeps_colours(),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What a PNG's chunks say (W3C PNG, third edition), read without decoding.
 
+use super::text::{self, Texts};
 use crate::codec::bytes::{slice, u32_be};
 use crate::codec::colour::{Chromaticities, Space};
 
@@ -18,6 +19,7 @@ pub(super) struct Header<'a> {
     pub exif: Option<&'a [u8]>,
     /// The XMP packet, when it is not compressed.
     pub xmp: Option<&'a [u8]>,
+    pub texts: Texts,
     /// The deflated ICC profile.
     iccp: Option<&'a [u8]>,
     cicp: Option<(u8, u8)>,
@@ -34,11 +36,12 @@ impl<'a> Header<'a> {
         let mut at = 8;
         let mut pixels_seen = false;
         while let Some((kind, body)) = chunk(bytes, at) {
+            header.texts.read(kind, body);
             match kind {
                 b"IDAT" => pixels_seen = true,
                 b"IEND" => break,
                 b"eXIf" => header.exif = header.exif.or(Some(body)),
-                b"iTXt" => header.xmp = header.xmp.or_else(|| xmp(body)),
+                b"iTXt" => header.xmp = header.xmp.or_else(|| text::xmp(body)),
                 _ if !pixels_seen => header.read_chunk(kind, body),
                 _ => {}
             }
@@ -124,18 +127,9 @@ impl<'a> Header<'a> {
 }
 
 /// The kind and body of the chunk at `at`.
-fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
+fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8; 4], &[u8])> {
     let length = u32_be(bytes, at)? as usize;
-    Some((slice(bytes, at + 4, 4)?, slice(bytes, at + 8, length)?))
-}
-
-/// The text of an uncompressed XMP chunk: keyword, compression flag and method, language, translated keyword.
-fn xmp(body: &[u8]) -> Option<&[u8]> {
-    let rest = body.strip_prefix(b"XML:com.adobe.xmp\0\0\0")?;
-    let mut fields = rest.splitn(3, |&byte| byte == 0);
-    fields.next()?;
-    fields.next()?;
-    fields.next()
+    Some((slice(bytes, at + 4, 4)?.first_chunk()?, slice(bytes, at + 8, length)?))
 }
 
 fn chromaticities(body: &[u8]) -> Option<Chromaticities> {

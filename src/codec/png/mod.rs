@@ -4,3 +4,4 @@ pub mod container;
 pub mod decode;
 pub mod encode;
 mod header;
+mod text;

@@ -1,6 +1,6 @@
 //! IPTC's data sets (IIM 4.2), and Photoshop's image resources that they come in.
 
-use super::{Right, Rights, text};
+use super::{MAX_VALUES, Right, Rights, text};
 use crate::codec::bytes::{slice, u16_be, u32_be};
 
 /// The resource that holds IPTC's data sets (Photoshop File Formats Specification, image resource IDs).
@@ -32,7 +32,7 @@ pub fn rights(data: &[u8]) -> Rights {
     let mut at = 0;
     while let Some((record, number, value, next)) = data_set(data, at) {
         let kind = DATA_SETS.iter().position(|(other, _)| *other == number);
-        if let Some(kind) = kind.filter(|_| record == APPLICATION) {
+        if let Some(kind) = kind.filter(|kind| record == APPLICATION && found[*kind].len() < MAX_VALUES) {
             found[kind].push(text(value));
         }
         at = next;

@@ -1,6 +1,8 @@
 //! The chunks of a WebP (RFC 9649, section 2): metadata out, metadata in, padding. Must not know pixels.
 
-use crate::codec::{Metadata, MetadataPolicy, exif};
+use crate::codec::rights::{self, Rights};
+use crate::codec::{Metadata, MetadataPolicy, exif, exif_block, xmp};
+use crate::picture::Orientation;
 
 /// Bytes before the first chunk: "RIFF", the size of what follows it, "WEBP".
 const FILE_HEAD: usize = 12;
@@ -17,34 +19,68 @@ const XMP: u8 = 0x04;
 /// The name of the chunk that pads: unknown to everyone, and "readers SHOULD ignore" such (s2.7.1.6).
 const PADDING: &[u8; 4] = b"bfPd";
 
-/// The file without EXIF, XMP and unknown chunks.
+/// Whether the chunks fill what RIFF declares, and that is there.
+pub fn is_sound(file: &[u8]) -> bool {
+    chunks(file).is_some()
+}
+
+/// The file without EXIF, XMP and unknown chunks, unless `policy` keeps them, up to the end that RIFF declares.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let chunks = chunks(file)?;
     if !chunks.iter().any(|chunk| matches!(&chunk.name, b"VP8 " | b"VP8L" | b"ANMF")) {
         return None;
     }
-    // Only an extended file has EXIF that readers look for.
-    let is_extended = chunks.first()?.name == *b"VP8X";
-    let block = chunks.iter().find(|chunk| is_extended && chunk.name == *b"EXIF");
-    // Some writers put JPEG's prefix before the block.
-    let block = block.map(|chunk| chunk.payload.strip_prefix(b"Exif\0\0").unwrap_or(chunk.payload));
+    let found = found(&chunks);
+    let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
+    let keeps_all = policy == MetadataPolicy::Keep;
     let mut kept = file_head();
     for chunk in &chunks {
         match &chunk.name {
             b"VP8X" => {
                 let mut features = chunk.payload.to_vec();
                 *features.first_mut()? &= !(EXIF | XMP);
+                if keeps_all {
+                    *features.first_mut()? |= metadata_flags(&chunks);
+                }
                 push_chunk(&mut kept, b"VP8X", &features);
             }
+            b"XMP " if keeps_all => {
+                push_chunk(&mut kept, b"XMP ", &xmp::with_orientation(chunk.payload, orientation));
+            }
+            name if keeps_all => push_chunk(&mut kept, name, chunk.payload),
             b"ICCP" | b"ALPH" | b"VP8 " | b"VP8L" | b"ANIM" | b"ANMF" => {
                 push_chunk(&mut kept, &chunk.name, chunk.payload);
             }
             _ => {}
         }
     }
-    let exif = block.and_then(|block| exif::kept(block, policy));
     let kept = close(kept)?;
-    if exif.is_none() { Some(kept) } else { Some(embed(kept, &Metadata { exif, xmp: None })) }
+    if keeps_all {
+        return Some(kept);
+    }
+    let left = rights::left(&found, &Rights::default(), policy);
+    if left.is_empty() { Some(kept) } else { Some(embed(kept, &left)) }
+}
+
+/// The first EXIF and the first XMP of an extended file, which alone has some that readers look for.
+fn found(chunks: &[Chunk]) -> Metadata {
+    let is_extended = chunks.first().is_some_and(|chunk| chunk.name == *b"VP8X");
+    let first = |name: &[u8; 4]| chunks.iter().find(|chunk| is_extended && chunk.name == *name);
+    Metadata {
+        // Some writers put JPEG's prefix before the block.
+        exif: first(b"EXIF").map(|chunk| exif_block(chunk.payload).to_vec()),
+        xmp: first(b"XMP ").map(|chunk| chunk.payload.to_vec()),
+    }
+}
+
+/// The flags of the metadata that there is: some writers promise what they don't write.
+fn metadata_flags(chunks: &[Chunk]) -> u8 {
+    let flags = chunks.iter().map(|chunk| match &chunk.name {
+        b"EXIF" => EXIF,
+        b"XMP " => XMP,
+        _ => 0,
+    });
+    flags.fold(0, |all, flag| all | flag)
 }
 
 /// The file with EXIF and XMP chunks at its end, made an extended one (VP8X) when it is a simple one.

@@ -6,6 +6,7 @@ use image_webp::{DecodingError, WebPDecoder};
 
 use super::header::Header;
 use crate::codec::colour::{Channels, Converter, Space};
+use crate::codec::rights::Rights;
 use crate::codec::{
     DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_block, exif_orientation, keep_metadata, undecodable,
 };
@@ -29,7 +30,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let probe = probe_header(&header, limits);
     let (mut pixels, channels) = read_pixels(&header.with_honest_flags(bytes), &header, &probe)?;
     let icc = header.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes);
-    Converter::new(&icc.map_or(Space::Srgb, Space::Icc), channels).convert_in_place(&mut pixels);
+    let converter = Converter::new(&icc.map_or(Space::Srgb, Space::Icc), channels);
+    converter.convert_in_place(&mut pixels);
     Ok(Decoded {
         picture: Picture::new(header.width, header.height, channels.layout(), pixels),
         orientation: probe.orientation,
@@ -37,6 +39,8 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
             exif: keep_metadata(header.exif.map(exif_block), limits),
             xmp: keep_metadata(header.xmp, limits),
         },
+        rights: Rights::default(),
+        as_stored: converter.keeps_colours(),
     })
 }
 
