@@ -244,11 +244,11 @@ fn a_png_with_a_wrong_checksum_is_coded_anew() {
 #[test]
 fn wide_colours_become_srgb_even_where_the_input_fits() {
     let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
-    let mut header = png::Info::with_size(60, 40);
-    (header.color_type, header.bit_depth) = (png::ColorType::Rgb, png::BitDepth::Eight);
+    let mut header = ::png::Info::with_size(60, 40);
+    (header.color_type, header.bit_depth) = (::png::ColorType::Rgb, ::png::BitDepth::Eight);
     header.icc_profile = Some(profile.into());
     let mut input = Vec::new();
-    let writer = png::Encoder::with_info(&mut input, header).unwrap();
+    let writer = ::png::Encoder::with_info(&mut input, header).unwrap();
     writer.write_header().unwrap().write_image_data(&[200, 100, 50].repeat(60 * 40)).unwrap();
     for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep] {
         let job = Job { metadata: policy, ..job(Format::Png, 200_000) };
