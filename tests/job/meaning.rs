@@ -1,7 +1,7 @@
 //! What the parameters mean for the picture.
 
 use bytefit::codec::rights::Right;
-use bytefit::codec::{self, Format, Metadata, MetadataPolicy, container, exif, png, xmp};
+use bytefit::codec::{self, Format, Metadata, MetadataPolicy, container, exif, xmp};
 use bytefit::job::{Effort, Formats, Job, JobError, OnMiss, Outcome};
 use bytefit::picture::transform::{Resize, ResizeFit};
 use bytefit::picture::{Layout, Orientation, Picture};
