@@ -1,5 +1,5 @@
 # The two that a newcomer needs: `make run` and `make test`.
-.PHONY: run test check bench fuzz supply tools
+.PHONY: run test check bench siege fuzz supply tools
 
 LISTEN ?= 127.0.0.1:8080
 
@@ -16,15 +16,22 @@ test: tools
 
 # What must be clean at every commit, besides the tests.
 check: tools
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --lib --no-default-features --features libaom -- -D warnings
 	cargo clippy --locked --all-targets --no-default-features --features server,ravif -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 
 # Prints the tables of the README. BYTEFIT_CORPUS=DIRECTORY measures on real pictures.
 bench: tools
 	cargo bench --locked
+
+# Load and faults against the binary, half an hour in all: `make siege PARTS="clients stops --quick"` takes two parts, and
+# a tenth of each.
+PARTS ?= all
+siege: tools
+	cargo build --release --locked --package bytefit --package bytefit-tools
+	./target/release/siege $(PARTS)
 
 # Licences, sources and versions of what is built in; dependencies that nothing uses. Takes cargo-deny and cargo-machete.
 supply:

@@ -89,7 +89,7 @@ impl LossyCoding {
     /// The best quality that this coding is used for.
     pub fn best_quality(self) -> f64 {
         match self {
-            // Up to here 4:2:0 looks better at equal bytes (examples/quality_scale.rs: 87.7 against 87.3 at 2.6 bits
+            // Up to here 4:2:0 looks better at equal bytes (tools/calibrate/quality_scale.rs: 87.7 against 87.3 at 2.6 bits
             // per pixel, 88.9 for both at 3.1).
             LossyCoding::JpegHalved => 89.0,
             // As above: 84.3 against 84.0 at 1.6 bits per pixel, 87.6 against 88.0 at 2.2.

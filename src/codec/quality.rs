@@ -1,7 +1,7 @@
 //! One quality scale for every format: the same number means the same look.
 //!
 //! Quality `q`, 1 to 100, is the setting whose median SSIMULACRA2 over the training set is `q`. The tables are
-//! printed by `cargo run --release --example quality_scale`, over 46 photographs of at most 1,024 pixels a side
+//! printed by `cargo run --release -p bytefit-tools --bin quality_scale`, over 46 photographs of at most 1,024 pixels a side
 //! (24 Kodak pictures, 12 of CLIC 2025, 10 camera files) at balanced effort. Must not know targets.
 
 /// A point of an encoder's curve.

@@ -1,5 +1,5 @@
 //! Which format looks best at a target, told from what the model expects of each before anything is encoded.
-//! Must not know how that is found. The coefficients are printed by `cargo run --release --example format_choice`, from
+//! Must not know how that is found. The coefficients are printed by `cargo run --release -p bytefit-tools --bin format_choice`, from
 //! 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.07 to 3 bits a pixel.
 
 use crate::codec::Format;

@@ -1,6 +1,6 @@
 //! What going smaller gains in looks, told from the quality that the model expects before anything is encoded.
 //! Must not know how pictures are scaled or searched. The coefficients are printed by `cargo run --release
-//! --example scale`, from 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.03 to 0.8 bits a pixel (PNG: 0.4 to 3).
+//! -p bytefit-tools --bin scale`, from 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.03 to 0.8 bits a pixel (PNG: 0.4 to 3).
 
 use crate::codec::Format;
 use crate::codec::rate::{Spectrum, dot, rows_for};

@@ -10,7 +10,7 @@ pub struct Tables {
 }
 
 /// The tables in use, found by coordinate descent from mozjpeg's default (jcparam.c, table 3, by N. Robidoux), on 46
-/// photographs of at most 768 pixels a side at 4:2:0. `cargo run --release --example jpeg_tables` goes on from here.
+/// photographs of at most 768 pixels a side at 4:2:0. `cargo run --release -p bytefit-tools --bin jpeg_tables` goes on from here.
 ///
 /// Errors in the lowest frequencies spread over whole blocks and are seen from afar, those in the middle are hidden best.
 /// Over the best steps by the sum of two frequencies alone, at the same bytes, these gain 2.4 points of SSIMULACRA2 in the

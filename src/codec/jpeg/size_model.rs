@@ -1,12 +1,12 @@
 //! What a JPEG will take, before it is encoded: every n-th row of its blocks is counted, and once encoded.
-//! The coefficients are printed by `cargo run --release --example rate_model`.
+//! The coefficients are printed by `cargo run --release -p bytefit-tools --bin rate_model`.
 
 use super::{quantiser, scans};
 use crate::codec::rate::{Count, Spectrum, Steps, dot, rows_for, strips};
 use crate::picture::{Chroma, Picture};
 
 /// Bytes of a file of `pixels` besides its coefficients: headers, and a Huffman table for each kind of symbol of each
-/// scan. The strips predict best with these (examples/rate_model.rs).
+/// scan. The strips predict best with these (tools/calibrate/rate_model.rs).
 pub fn overhead(pixels: u64) -> f64 {
     if scans::is_progressive(pixels) { 430.0 } else { 320.0 }
 }

@@ -15,7 +15,7 @@ const AC_STEP: [u16; INDICES] = [
 ];
 
 /// ln of the step that each index amounts to in bytes: libwebp's thresholds and the weights of its decisions are whole
-/// numbers, so that an index may save three times what the next does (examples/webp_steps.rs, 46 photographs). On those
+/// numbers, so that an index may save three times what the next does (tools/calibrate/webp_steps.rs, 46 photographs). On those
 /// left out of the fit, sizes of two states beside each other at 2.8 to 3.3 are then told to 0.3 % in the median; by
 /// their AC steps to 0.8 %.
 const LN_STEP_IN_BYTES: [f64; INDICES] = [

@@ -1,5 +1,5 @@
 //! What a lossy WebP will take, before it is encoded: by counting, and by a cheaper encode. The coefficients are
-//! printed by `cargo run --release --example rate_model`.
+//! printed by `cargo run --release -p bytefit-tools --bin rate_model`.
 
 use crate::codec::rate::{FineStepBend, SizeModel, dot};
 

@@ -1,5 +1,5 @@
 //! What an AVIF will take, before it is encoded. The coefficients are printed by
-//! `cargo run --release --example rate_model`.
+//! `cargo run --release -p bytefit-tools --bin rate_model`.
 
 use crate::codec::rate::{FineStepBend, SizeModel};
 

@@ -6,7 +6,7 @@
 //! at each of [`BITS_PER_PIXEL`].
 //!
 //! ```text
-//! cargo run --release --example jpeg_tables -- DIRECTORY...
+//! cargo run --release -p bytefit-tools --bin jpeg_tables -- DIRECTORY...
 //! ```
 
 use std::collections::BTreeMap;
@@ -16,9 +16,8 @@ use bytefit::codec::jpeg::quantiser::{TABLES, Tables};
 use bytefit::codec::{self, Effort, Encoder, Limits};
 use bytefit::picture::score::Reference;
 use bytefit::picture::{Chroma, Picture};
+use calibrate::pictures;
 use rayon::prelude::*;
-
-mod pictures;
 
 /// Pixels a side that pictures are brought to, at the most.
 const SIDE: u32 = 768;

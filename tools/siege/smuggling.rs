@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::client::{Connection, crowd};
-use crate::house::House;
+use crate::server::Server;
 use crate::table::Row;
 
 /// Long enough for the upload timeout below, far too short for the keep-alive's.
@@ -56,8 +56,8 @@ impl Expected {
 }
 
 pub async fn rows() -> Vec<Row> {
-    let house = House::open(SETTINGS).await;
-    let (address, cases): (_, &[Case]) = (house.address, cases().leak());
+    let server = Server::open(SETTINGS).await;
+    let (address, cases): (_, &[Case]) = (server.address, cases().leak());
     let client = |number: usize| async move {
         let (name, request, expected) = &cases[number];
         let (statuses, closed) = sent(address, &format!("{request}{GLUED}")).await;

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
@@ -15,34 +16,34 @@ use crate::client::{ask, get};
 const BLINK: Duration = Duration::from_millis(5);
 
 /// A running service; dropping it kills it.
-pub struct House {
+pub struct Server {
     child: Child,
     pub address: SocketAddr,
 }
 
-impl House {
+impl Server {
     /// Starts it under settings such as `("ENGINE__MEMORY", "256MiB")`.
-    pub async fn open(settings: &[(&str, &str)]) -> House {
-        House::with_files(file_limit(), settings).await
+    pub async fn open(settings: &[(&str, &str)]) -> Server {
+        Server::with_files(file_limit(), settings).await
     }
 
     /// Starts it with room for so many open files.
-    pub async fn with_files(files: u64, settings: &[(&str, &str)]) -> House {
+    pub async fn with_files(files: u64, settings: &[(&str, &str)]) -> Server {
         let log = tempfile::tempfile().expect("a file for the log");
         let mut command = binary((libc::RLIMIT_NOFILE, files));
         command.args(["serve", "--listen", "127.0.0.1:0"]);
         command.envs(settings.iter().map(|(key, value)| (format!("BYTEFIT_{key}"), value)));
         command.stderr(log.try_clone().expect("a second handle"));
         let child = command.spawn().expect("the binary starts");
-        let mut house = House { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
-        house.address = loop {
-            assert!(house.is_alive(), "it doesn't serve: {}", start_of(&log));
+        let mut server = Server { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        server.address = loop {
+            assert!(server.is_alive(), "it doesn't serve: {}", start_of(&log));
             match bound(&start_of(&log)) {
                 Some(address) => break address,
                 None => sleep(BLINK).await,
             }
         };
-        house
+        server
     }
 
     /// A number in /proc/PID/status: kibibytes, or a count.
@@ -106,7 +107,7 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -125,10 +126,15 @@ fn bound(log: &str) -> Option<SocketAddr> {
     rest.split_once('"')?.0.parse().ok()
 }
 
+/// The path of the binary, which is built into the same folder as this program.
+fn bytefit() -> PathBuf {
+    std::env::current_exe().expect("this program has a path").with_file_name("bytefit")
+}
+
 /// The binary in an empty environment, under a limit of the system; what goes over it is an error, not a
 /// signal. The system kills it should this process be killed.
 pub fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_bytefit"));
+    let mut command = Command::new(bytefit());
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
     // SAFETY: plain system calls, fit for the moment between fork and exec.
     unsafe {

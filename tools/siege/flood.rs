@@ -7,23 +7,23 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::{Connection, crowd, post, request};
-use crate::house::{House, file_limit};
 use crate::picture;
-use crate::table::{QualityScale, Row};
+use crate::server::{Server, file_limit};
+use crate::table::{Row, Scale};
 use crate::times::Times;
 use crate::watch::Watch;
 
 const CONNECTIONS: usize = 100;
 const REQUESTS_A_SECOND: f64 = 200.0;
 
-pub async fn rows(scale: QualityScale) -> Vec<Row> {
+pub async fn rows(scale: Scale) -> Vec<Row> {
     vec![steady(scale).await, idle(scale).await]
 }
 
-async fn steady(scale: QualityScale) -> Row {
-    let house = House::open(&[]).await;
+async fn steady(scale: Scale) -> Row {
+    let server = Server::open(&[]).await;
     let pictures = [picture::jpeg(128, 1), picture::jpeg(32, 2)];
-    let (address, start, length) = (house.address, Instant::now(), scale.seconds(60));
+    let (address, start, length) = (server.address, Instant::now(), scale.seconds(60));
     let requests = (length.as_secs_f64() * REQUESTS_A_SECOND) as usize / CONNECTIONS;
     let seen = crowd(CONNECTIONS, |client| stream(address, pictures, client, start, requests)).await;
     let times: Times = seen.into_iter().flatten().collect();
@@ -62,22 +62,22 @@ async fn stream(
     times
 }
 
-async fn idle(scale: QualityScale) -> Row {
-    let house = House::open(&[("SERVER__MAX_CONNECTIONS", "12000")]).await;
+async fn idle(scale: Scale) -> Row {
+    let server = Server::open(&[("SERVER__MAX_CONNECTIONS", "12000")]).await;
     // Both sides need a file for each, and some for themselves.
     let wanted = scale.count(10_000).min(file_limit().saturating_sub(200) as usize);
-    let base = house.resident_mib();
+    let base = server.resident_mib();
     let mut connections = Vec::new();
     for _ in 0..wanted {
-        let Ok(mut connection) = Connection::open(house.address).await else { continue };
+        let Ok(mut connection) = Connection::open(server.address).await else { continue };
         if connection.ask(&request("GET /health", "", b"")).await.is_ok_and(|answer| answer.status == 200) {
             connections.push(connection);
         }
     }
-    let health = Watch::health(house.address);
+    let health = Watch::health(server.address);
     sleep(scale.seconds(20)).await;
-    let (health, files, held) = (health.end(), house.files(), connections.len());
-    let each = (house.resident_mib() - base) * 1024.0 / held as f64;
+    let (health, files, held) = (health.end(), server.files(), connections.len());
+    let each = (server.resident_mib() - base) * 1024.0 / held as f64;
     Row::new(
         "10,000 idle connections",
         "all held; /health within 100 ms",

@@ -13,7 +13,6 @@ pub fn files() -> Vec<PathBuf> {
 }
 
 /// Whether `format` is to be measured: it is named on the command line, or none is.
-#[allow(dead_code, reason = "not every program measures several formats")]
 pub fn is_wanted(format: Format) -> bool {
     let named: Vec<Format> = std::env::args().skip(1).filter_map(|argument| format_named(&argument)).collect();
     named.is_empty() || named.contains(&format)
@@ -32,12 +31,10 @@ fn files_in(directory: String) -> Vec<PathBuf> {
 
 /// Long sides that [`at_sizes`] brings each picture to, in pixels, unless it is smaller than the one before. Large pictures
 /// are smoother, and get fewer bits a pixel.
-#[allow(dead_code, reason = "not every program looks at two sizes")]
 pub const SIDES: [u32; 2] = [1024, 2048];
 
 /// What `measure` finds of every picture of [`files`] at each of [`SIDES`]; it is told the file's number and name, the
 /// picture and the side.
-#[allow(dead_code, reason = "not every program looks at two sizes")]
 pub fn at_sizes<T: Send>(measure: impl Fn(usize, &str, &Picture, u32) -> Vec<T> + Sync) -> Vec<T> {
     let of_file = |(index, file): (usize, &PathBuf)| {
         let picture = load(file, u32::MAX);
@@ -50,7 +47,6 @@ pub fn at_sizes<T: Send>(measure: impl Fn(usize, &str, &Picture, u32) -> Vec<T> 
 }
 
 /// Whether a file says something of its picture's content, and is one that somebody asks for.
-#[allow(dead_code, reason = "not every program explains sizes")]
 pub fn is_telling(bytes: f64, pixels: f64) -> bool {
     bytes >= 4_000.0 && (0.03..4.0).contains(&(bytes * 8.0 / pixels))
 }
@@ -63,7 +59,6 @@ pub fn load(file: &Path, side: u32) -> Picture {
 
 /// Squares of `picture`, `side` pixels a side, along its diagonal and on the grid of its blocks; none where it is hardly
 /// larger.
-#[allow(dead_code, reason = "not every program looks at large pictures as they are")]
 pub fn squares(picture: &Picture, side: u32, count: u32) -> Vec<Picture> {
     if picture.width().min(picture.height()) < 2 * side {
         return Vec::new();

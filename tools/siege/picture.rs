@@ -1,15 +1,15 @@
 //! Pictures drawn here: smooth ground with noise on it, so that bytes buy something. They live as long as the
 //! siege does.
 
-use crate::dice::Dice;
+use crate::random::Random;
 
 /// RGB pixels; another seed, another picture.
 pub fn pixels(side: u16, seed: u64) -> Vec<u8> {
-    let mut dice = Dice::new(seed);
-    let (end, tilt) = (usize::from(side), dice.below(200));
+    let mut random = Random::new(seed);
+    let (end, tilt) = (usize::from(side), random.below(200));
     let places = (0..end * end).map(|index| (index % end, index / end));
     let mut pixel = |(x, y)| {
-        let noise = dice.below(24);
+        let noise = random.below(24);
         [x * 220 / end, y * 220 / end, tilt].map(|ground: usize| (ground + noise) as u8)
     };
     places.flat_map(&mut pixel).collect()

@@ -7,7 +7,7 @@
 //! teach.
 //!
 //! ```text
-//! cargo run --release --example rate_model -- DIRECTORY... [FORMAT...]
+//! cargo run --release -p bytefit-tools --bin rate_model -- DIRECTORY... [FORMAT...]
 //! ```
 
 use bytefit::codec::avif::encode::AvifEncoder;
@@ -18,10 +18,8 @@ use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::size_model as webp;
 use bytefit::codec::{Effort, Encoder, Format};
 use bytefit::picture::{Chroma, Picture};
+use calibrate::{least_squares, pictures};
 use rayon::prelude::*;
-
-mod least_squares;
-mod pictures;
 
 /// Long sides that each picture is brought to, in pixels.
 const SIDES: [u32; 3] = [2048, 1024, 512];

@@ -10,10 +10,10 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::client::{Connection, ask, crowd, post, request};
-use crate::dice::Dice;
-use crate::house::House;
 use crate::picture;
-use crate::table::{QualityScale, Row};
+use crate::random::Random;
+use crate::server::Server;
+use crate::table::{Row, Scale};
 use crate::times::Times;
 use crate::watch::Watch;
 
@@ -26,11 +26,11 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 const QUERY: &str = "target=4KB&format=webp&effort=fast";
 
-pub async fn rows(scale: QualityScale) -> Vec<Row> {
-    let house = House::open(SETTINGS).await;
-    let mut rows = Vec::from(slow(&house, scale).await);
-    rows.push(deaf(&house, scale).await);
-    rows.push(leaving(&house, scale).await);
+pub async fn rows(scale: Scale) -> Vec<Row> {
+    let server = Server::open(SETTINGS).await;
+    let mut rows = Vec::from(slow(&server, scale).await);
+    rows.push(deaf(&server, scale).await);
+    rows.push(leaving(&server, scale).await);
     rows
 }
 
@@ -71,8 +71,8 @@ impl Shape {
 }
 
 /// The slowest of each shape, and what good clients notice.
-async fn slow(house: &House, scale: QualityScale) -> [Row; 3] {
-    let address = house.address;
+async fn slow(server: &Server, scale: Scale) -> [Row; 3] {
+    let address = server.address;
     let watches = || [Watch::health(address), Watch::picture(address, QUERY, picture::png(64, 1))];
     let before = watches();
     sleep(scale.seconds(10)).await;
@@ -106,23 +106,23 @@ fn beside(name: &'static str, alone: &Times, besieged: &Times) -> Row {
 }
 
 /// Clients that ask for megabytes and read none.
-async fn deaf(house: &House, scale: QualityScale) -> Row {
+async fn deaf(server: &Server, scale: Scale) -> Row {
     const ANSWERS: &str = r#"bytefit_http_requests_total{method="GET",route="openapi",status="200"}"#;
-    let (readers, address) = (scale.count(500), house.address);
-    let (memory, kernel, files) = (house.resident_mib(), kernel_mib(), house.files());
+    let (readers, address) = (scale.count(500), server.address);
+    let (memory, kernel, files) = (server.resident_mib(), kernel_mib(), server.files());
     let sockets = crowd(readers, |_| deaf_one(address)).await;
     let (mut peak, mut peak_kernel, mut answers, mut full) = (0.0_f64, 0.0_f64, 0.0, Instant::now());
     let since = Instant::now();
-    while house.files() > files && since.elapsed() < 60 * SECOND {
-        (peak, peak_kernel) = (peak.max(house.resident_mib()), peak_kernel.max(kernel_mib()));
+    while server.files() > files && since.elapsed() < 60 * SECOND {
+        (peak, peak_kernel) = (peak.max(server.resident_mib()), peak_kernel.max(kernel_mib()));
         // The service can't know that nobody reads while the system still takes its answers.
-        let more = house.series(&[ANSWERS]).await;
+        let more = server.series(&[ANSWERS]).await;
         if more > answers {
             (answers, full) = (more, Instant::now());
         }
         sleep(SECOND / 20).await;
     }
-    let (closed, left) = (full.elapsed(), house.files().saturating_sub(files));
+    let (closed, left) = (full.elapsed(), server.files().saturating_sub(files));
     drop(sockets);
     let each = |mib: f64| mib * 1024.0 / readers as f64;
     let (own, system) = (each(peak - memory), each(peak_kernel - kernel));
@@ -151,26 +151,26 @@ fn kernel_mib() -> f64 {
 }
 
 /// Clients that leave in the head, in the body or before the answer.
-async fn leaving(house: &House, scale: QualityScale) -> Row {
-    let (address, files, body) = (house.address, house.files(), picture::jpeg(512, 3));
+async fn leaving(server: &Server, scale: Scale) -> Row {
+    let (address, files, body) = (server.address, server.files(), picture::jpeg(512, 3));
     let asked = Instant::now();
     ask(address, &post(QUERY, body)).await.expect("an answer");
     let step = asked.elapsed();
     let each = scale.count(20);
     crowd(50, |client| async move {
-        let mut dice = Dice::new(client as u64);
+        let mut random = Random::new(client as u64);
         for round in 0..each {
-            let _ = leave(address, &post(QUERY, &picture::marked(body, client * 1000 + round)), &mut dice).await;
+            let _ = leave(address, &post(QUERY, &picture::marked(body, client * 1000 + round)), &mut random).await;
         }
     })
     .await;
     let (gone, within) = (Instant::now(), SECOND + step);
     let gauges = ["bytefit_jobs_in_flight", "bytefit_queue_depth", "bytefit_memory_reserved_bytes"];
-    while house.series(&gauges).await != 0.0 && gone.elapsed() < within {
+    while server.series(&gauges).await != 0.0 && gone.elapsed() < within {
         sleep(SECOND / 100).await;
     }
     let calm = gone.elapsed();
-    let closed = house.closes_down_to(files, within).await;
+    let closed = server.closes_down_to(files, within).await;
     Row::new(
         "1,000 clients that leave at any moment",
         "gauges at 0 and files closed within 1 s and the longest step",
@@ -182,16 +182,16 @@ async fn leaving(house: &House, scale: QualityScale) -> Row {
     )
 }
 
-async fn leave(address: SocketAddr, request: &[u8], dice: &mut Dice) -> std::io::Result<()> {
+async fn leave(address: SocketAddr, request: &[u8], random: &mut Random) -> std::io::Result<()> {
     let mut connection = Connection::open(address).await?;
-    let cut = match dice.below(3) {
-        0 => dice.below(120),
-        1 => dice.below(request.len()),
+    let cut = match random.below(3) {
+        0 => random.below(120),
+        1 => random.below(request.len()),
         _ => request.len(),
     };
     connection.send(&request[..cut]).await?;
-    sleep(Duration::from_millis(dice.below(50) as u64)).await;
-    if dice.below(2) == 0 {
+    sleep(Duration::from_millis(random.below(50) as u64)).await;
+    if random.below(2) == 0 {
         connection.hang_up();
     }
     Ok(())

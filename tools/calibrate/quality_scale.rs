@@ -5,16 +5,15 @@
 //! which is the quality it stands for, and the median of ln(bits per pixel), the first guess of a size.
 //!
 //! ```text
-//! cargo run --release --example quality_scale -- DIRECTORY... [FORMAT...]
+//! cargo run --release -p bytefit-tools --bin quality_scale -- DIRECTORY... [FORMAT...]
 //! ```
 
 use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Effort, Encoder, Limits};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
+use calibrate::pictures;
 use rayon::prelude::*;
-
-mod pictures;
 
 /// The codings and their names in the table.
 const COLUMNS: [(LossyCoding, &str); 6] = [

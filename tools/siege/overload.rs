@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval};
 
 use crate::client::{Connection, crowd, request};
-use crate::house::House;
 use crate::picture;
-use crate::table::{QualityScale, Row};
+use crate::server::Server;
+use crate::table::{Row, Scale};
 use crate::times::Times;
 use crate::watch::Watch;
 
@@ -21,9 +21,9 @@ const SETTINGS: &[(&str, &str)] =
     &[("CACHE__CAPACITY", "0"), ("SERVER__MAX_CONNECTIONS", "8192"), ("ENGINE__QUEUE_SLOTS", "32")];
 const QUEUE_SLOTS: f64 = 32.0;
 
-pub async fn rows(scale: QualityScale) -> Vec<Row> {
-    let house = House::open(SETTINGS).await;
-    let (address, picture, length) = (house.address, picture::jpeg(512, 1), scale.seconds(60));
+pub async fn rows(scale: Scale) -> Vec<Row> {
+    let server = Server::open(SETTINGS).await;
+    let (address, picture, length) = (server.address, picture::jpeg(512, 1), scale.seconds(60));
     let before = peak(address, picture, scale.seconds(10)).await;
     let (health, until) = (Watch::health(address), Instant::now() + length);
     let flood = offer(address, &[picture], 10.0 * before, length).await;

@@ -26,11 +26,11 @@ impl fmt::Display for Row {
 
 /// The whole siege, or a tenth of it.
 #[derive(Clone, Copy)]
-pub struct QualityScale {
+pub struct Scale {
     pub quick: bool,
 }
 
-impl QualityScale {
+impl Scale {
     /// So many, or a tenth.
     pub fn count(self, full: usize) -> usize {
         if self.quick { full.div_ceil(10) } else { full }

@@ -15,17 +15,17 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::client::{Connection, ask, crowd, get, post};
-use crate::dice::Dice;
-use crate::house::{House, binary};
 use crate::picture;
-use crate::table::{QualityScale, Row};
+use crate::random::Random;
+use crate::server::{Server, binary};
+use crate::table::{Row, Scale};
 use crate::times::Times;
 
 const DRAIN: Duration = Duration::from_secs(8);
 /// How late a process may be seen to have ended.
 const SLACK_MS: f64 = 200.0;
 
-pub async fn rows(scale: QualityScale) -> Vec<Row> {
+pub async fn rows(scale: Scale) -> Vec<Row> {
     let mut rows = Vec::from(terminated(scale).await);
     rows.push(killed(scale).await);
     rows.push(out_of_files().await);
@@ -41,13 +41,13 @@ struct Farewell {
     exit: Option<Duration>,
 }
 
-async fn terminated(scale: QualityScale) -> [Row; 3] {
+async fn terminated(scale: Scale) -> [Row; 3] {
     const NAME: &str = "SIGTERM under load, 50 times";
     let pictures = [picture::jpeg(512, 1), picture::jpeg(32, 2)];
-    let mut dice = Dice::new(5);
+    let mut random = Random::new(5);
     let mut farewells = Vec::new();
     for round in 0..scale.count(50) {
-        let load = Duration::from_millis(100 + dice.below(400) as u64);
+        let load = Duration::from_millis(100 + random.below(400) as u64);
         farewells.push(farewell(&pictures, round, load).await);
     }
     let [whole, refused, lost] =
@@ -64,8 +64,8 @@ async fn terminated(scale: QualityScale) -> [Row; 3] {
 }
 
 async fn farewell(pictures: &[&'static [u8]; 2], round: usize, load: Duration) -> Farewell {
-    let mut house = House::open(&[("SERVER__DRAIN_TIMEOUT", "8s"), ("ENGINE__QUEUE_SLOTS", "16")]).await;
-    let address = house.address;
+    let mut server = Server::open(&[("SERVER__DRAIN_TIMEOUT", "8s"), ("ENGINE__QUEUE_SLOTS", "16")]).await;
+    let address = server.address;
     let hangers_on = hang_on(address, round).await;
     let (stop, stopped) = watch::channel(None);
     let clients = tokio::spawn(crowd(8, {
@@ -74,13 +74,13 @@ async fn farewell(pictures: &[&'static [u8]; 2], round: usize, load: Duration) -
     }));
     sleep(load).await;
     let said = Instant::now();
-    house.terminate();
+    server.terminate();
     stop.send_replace(Some(said));
     let unready = async {
         while ask(address, &get("/health")).await.is_ok_and(|answer| answer.status == 200) {}
         said.elapsed()
     };
-    let exit = async { house.ended(2 * DRAIN).await?.success().then(|| said.elapsed()) };
+    let exit = async { server.ended(2 * DRAIN).await?.success().then(|| said.elapsed()) };
     let (unready, exit) = tokio::join!(unready, exit);
     drop(hangers_on);
     let ends = clients.await.expect("clients don't panic");
@@ -133,11 +133,11 @@ async fn ask_on(
 
 /// 400 connections to a service that may open 256 files.
 async fn out_of_files() -> Row {
-    let mut house = House::with_files(256, &[("SERVER__MAX_CONNECTIONS", "2048")]).await;
-    let address = house.address;
+    let mut server = Server::with_files(256, &[("SERVER__MAX_CONNECTIONS", "2048")]).await;
+    let address = server.address;
     // Some find no place in the system's queue either.
     let connections = crowd(400, |_| timeout(Duration::from_secs(2), Connection::open(address))).await;
-    let (alive, files) = (house.is_alive(), house.files());
+    let (alive, files) = (server.is_alive(), server.files());
     drop(connections);
     let since = Instant::now();
     let served = ask(address, &get("/health")).await.is_ok_and(|answer| answer.status == 200);
@@ -167,18 +167,18 @@ fn fit(file: &Path, output: &Path, largest: u64) -> Command {
 }
 
 /// SIGKILL at any moment of `bytefit fit`, every other time near its end, where it writes.
-async fn killed(scale: QualityScale) -> Row {
+async fn killed(scale: Scale) -> Row {
     let (folder, file) = folder();
     let started = Instant::now();
     let first = fit(&file, &folder.path().join("first.webp"), u64::MAX).status();
     assert!(first.is_ok_and(|status| status.success()), "it works when it is let");
-    let (length, mut dice) = (started.elapsed(), Dice::new(9));
+    let (length, mut random) = (started.elapsed(), Random::new(9));
     let (mut whole, mut half, mut left) = (0, 0, 0);
     for round in 0..scale.count(30) {
         let output = folder.path().join(round.to_string());
         fs::create_dir(&output).expect("a folder");
         let mut child = fit(&file, &output, u64::MAX).spawn().expect("it starts");
-        let share = if round % 2 == 0 { dice.below(1000) } else { 900 + dice.below(200) };
+        let share = if round % 2 == 0 { random.below(1000) } else { 900 + random.below(200) };
         sleep(length.mul_f64(share as f64 / 1000.0)).await;
         child.kill().and_then(|()| child.wait()).expect("it ends");
         for entry in fs::read_dir(&output).expect("a folder").flatten() {

@@ -7,7 +7,7 @@
 //! best of them on pictures that they were not fitted to.
 //!
 //! ```text
-//! cargo run --release --example format_choice -- DIRECTORY...
+//! cargo run --release -p bytefit-tools --bin format_choice -- DIRECTORY...
 //! ```
 
 use std::time::{Duration, Instant};
@@ -20,9 +20,7 @@ use bytefit::job::{self, Formats, Job, Outcome, Stop};
 use bytefit::picture::Picture;
 use bytefit::picture::score::Reference;
 use bytefit::picture::transform;
-
-mod least_squares;
-mod pictures;
+use calibrate::{least_squares, pictures};
 
 /// Targets in bits a pixel.
 const TARGETS: [f64; 11] = [0.07, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9, 1.3, 2.0, 3.0];

@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::client::{Connection, ask, crowd, post};
-use crate::house::House;
 use crate::picture;
-use crate::table::{QualityScale, Row};
+use crate::server::Server;
+use crate::table::{Row, Scale};
 use crate::watch::Watch;
 
 const CLIENTS: usize = 200;
@@ -25,7 +25,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("CACHE__CAPACITY", "0"),
 ];
 
-pub async fn rows(scale: QualityScale) -> Vec<Row> {
+pub async fn rows(scale: Scale) -> Vec<Row> {
     let fast = attack(scale, "200 pictures of 4 megapixels, WebP, fast", "format=webp&effort=fast").await;
     let best = attack(scale, "the same, every format, best", "format=webp,jpeg,png,avif&effort=best").await;
     let mut rows: Vec<Row> = fast.into_iter().chain(best).collect();
@@ -36,15 +36,15 @@ pub async fn rows(scale: QualityScale) -> Vec<Row> {
     rows
 }
 
-async fn attack(scale: QualityScale, name: &'static str, query: &str) -> [Row; 3] {
-    let mut house = House::open(SETTINGS).await;
-    let (address, base) = (house.address, house.resident_mib());
+async fn attack(scale: Scale, name: &'static str, query: &str) -> [Row; 3] {
+    let mut server = Server::open(SETTINGS).await;
+    let (address, base) = (server.address, server.resident_mib());
     let query: &str = format!("target=100KB&deadline=60s&{query}").leak();
     let bodies = [picture::jpeg(2000, 1), picture::png(2000, 2)];
     let health = Watch::health(address);
     let until = Instant::now() + scale.seconds(60);
     let statuses = crowd(CLIENTS, |number| insist(address, query, bodies[number % 2], number, until)).await.concat();
-    let (health, alive, peak) = (health.end(), house.is_alive(), house.peak_mib());
+    let (health, alive, peak) = (health.end(), server.is_alive(), server.peak_mib());
     let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
     let (good, refused, late) = (count(200), count(503), count(504));
     let other = statuses.len() - good - refused - late;
@@ -87,8 +87,8 @@ const PADDED_MIB: f64 = 20.0;
 const ANSWERED: &str = r#"bytefit_http_requests_total{method="POST",route="compress",status="200"}"#;
 const RESERVED: &str = "bytefit_memory_reserved_bytes";
 
-fn within_budget(name: &'static str, house: &House, base: f64, budget_mib: f64) -> Row {
-    let (peak, allowed) = (house.peak_mib(), base + budget_mib * 1.1);
+fn within_budget(name: &'static str, server: &Server, base: f64, budget_mib: f64) -> Row {
+    let (peak, allowed) = (server.peak_mib(), base + budget_mib * 1.1);
     let memory = format!("{peak:.0} MiB of {base:.0} + {budget_mib:.0} + 10 % = {allowed:.0}");
     Row::new(name, "peak memory at most base, budget and 10 %", memory, peak <= allowed)
 }
@@ -96,8 +96,8 @@ fn within_budget(name: &'static str, house: &House, base: f64, budget_mib: f64) 
 /// Clients that ask for 20 MiB each and read no more than the status.
 async fn unread() -> [Row; 2] {
     const NAME: &str = "200 clients that read nothing of 20 MiB";
-    let house = House::open(SETTINGS).await;
-    let (address, base) = (house.address, house.resident_mib());
+    let server = Server::open(SETTINGS).await;
+    let (address, base) = (server.address, server.resident_mib());
     let picture = picture::jpeg(512, 1);
     let open = crowd(CLIENTS, |number| async move {
         let mut connection = Connection::open(address).await.expect("a connection");
@@ -108,13 +108,13 @@ async fn unread() -> [Row; 2] {
     .await;
     let good = open.iter().filter(|(_, status)| *status == 200).count();
     let other = open.iter().filter(|(_, status)| *status != 200 && *status != 503).count();
-    let (answers, reserved) = (house.series(&[ANSWERED]).await, house.series(&[RESERVED]).await / f64::from(1 << 20));
+    let (answers, reserved) = (server.series(&[ANSWERED]).await, server.series(&[RESERVED]).await / f64::from(1 << 20));
     let counted =
         format!("{good} x 200, {other} neither 200 nor 503; {reserved:.0} MiB reserved for {answers} answers");
     let holds = good > 0 && other == 0 && reserved >= answers * PADDED_MIB;
     [
         Row::new(NAME, "200 or 503; what is unread is counted", counted, holds),
-        within_budget(NAME, &house, base, BUDGET_MIB),
+        within_budget(NAME, &server, base, BUDGET_MIB),
     ]
 }
 
@@ -122,8 +122,8 @@ async fn unread() -> [Row; 2] {
 async fn forms() -> [Row; 2] {
     const NAME: &str = "64 forms of 60 MB without a part's data";
     const BYTES: usize = 60_000_000;
-    let house = House::open(SETTINGS).await;
-    let (address, base) = (house.address, house.resident_mib());
+    let server = Server::open(SETTINGS).await;
+    let (address, base) = (server.address, server.resident_mib());
     let body: &[u8] = vec![b'x'; BYTES].leak();
     let statuses = crowd(64, |number| async move {
         let part = if number % 2 == 0 { "" } else { "--seam\r\nX: " };
@@ -146,14 +146,14 @@ async fn forms() -> [Row; 2] {
             format!("{refused} x 400, {} other", statuses.len() - refused),
             refused == statuses.len(),
         ),
-        within_budget(NAME, &house, base, BUDGET_MIB),
+        within_budget(NAME, &server, base, BUDGET_MIB),
     ]
 }
 
 /// Connections that have sent a picture and read a large answer, and stay open.
-async fn idle(scale: QualityScale) -> Row {
-    let house = House::open(&[("CACHE__CAPACITY", "64MiB"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
-    let (address, picture) = (house.address, picture::jpeg(512, 1));
+async fn idle(scale: Scale) -> Row {
+    let server = Server::open(&[("CACHE__CAPACITY", "64MiB"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
+    let (address, picture) = (server.address, picture::jpeg(512, 1));
     let client = |_| async move {
         let mut connection = Connection::open(address).await.expect("a connection");
         let answer = connection.ask(&post("format=webp&effort=fast&mode=exact&target=4MiB", picture)).await;
@@ -165,11 +165,11 @@ async fn idle(scale: QualityScale) -> Row {
     let mut before = 0.0;
     while open.len() < all {
         if open.len() == first {
-            before = house.resident_mib();
+            before = server.resident_mib();
         }
         open.push(client(()).await);
     }
-    let each = (house.resident_mib() - before) * 1024.0 / (all - first) as f64;
+    let each = (server.resident_mib() - before) * 1024.0 / (all - first) as f64;
     let good = open.iter().flatten().count();
     let measured = format!("{each:.0} KiB each; {good} of {all} x 200");
     Row::new("idle connections after an answer of 4 MiB", "less than 64 KiB each", measured, each < 64.0 && good == all)
@@ -178,8 +178,8 @@ async fn idle(scale: QualityScale) -> Row {
 /// Bodies of 40 MB in chunks, of which there is room for one at a time.
 async fn chunked() -> [Row; 2] {
     const NAME: &str = "16 bodies of 40 MB in chunks, then 4 one after another";
-    let house = House::open(&[("ENGINE__MEMORY", "128MiB"), ("ENGINE__THREADS", "2")]).await;
-    let (address, base) = (house.address, house.resident_mib());
+    let server = Server::open(&[("ENGINE__MEMORY", "128MiB"), ("ENGINE__THREADS", "2")]).await;
+    let (address, base) = (server.address, server.resident_mib());
     // Who finds no room may be reset while it sends.
     let crowd = crowd(16, |_| send_chunked(address)).await;
     let at_once = crowd.iter().filter(|status| matches!(status, Ok(415))).count();
@@ -188,7 +188,7 @@ async fn chunked() -> [Row; 2] {
         alone += usize::from(matches!(send_chunked(address).await, Ok(415)));
     }
     let measured = format!("{at_once} of 16 read at once, {alone} of 4 alone");
-    [Row::new(NAME, "one alone is read", measured, alone == 4), within_budget(NAME, &house, base, 128.0)]
+    [Row::new(NAME, "one alone is read", measured, alone == 4), within_budget(NAME, &server, base, 128.0)]
 }
 
 async fn send_chunked(address: SocketAddr) -> io::Result<u16> {

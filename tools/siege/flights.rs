@@ -4,25 +4,25 @@
 use std::collections::HashSet;
 
 use crate::client::{Connection, ask, crowd, post};
-use crate::house::House;
 use crate::picture;
-use crate::table::{QualityScale, Row};
+use crate::server::Server;
+use crate::table::{Row, Scale};
 
 const QUERY: &str = "target=20KB&format=webp";
 const MISSES: &str = r#"bytefit_cache_requests_total{result="miss",tier="memory"}"#;
 
-pub async fn rows(scale: QualityScale) -> Vec<Row> {
-    let house = House::open(&[("ENGINE__QUEUE_SLOTS", "1000"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
-    vec![together(&house).await, leaderless(&house, scale.count(50)).await]
+pub async fn rows(scale: Scale) -> Vec<Row> {
+    let server = Server::open(&[("ENGINE__QUEUE_SLOTS", "1000"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
+    vec![together(&server).await, leaderless(&server, scale.count(50)).await]
 }
 
-async fn together(house: &House) -> Row {
-    let (address, request) = (house.address, &*post(QUERY, picture::jpeg(600, 1)).leak());
+async fn together(server: &Server) -> Row {
+    let (address, request) = (server.address, &*post(QUERY, picture::jpeg(600, 1)).leak());
     let answers = crowd(500, |_| ask(address, request)).await;
     let whole: Vec<_> = answers.iter().flatten().filter(|answer| answer.status == 200).collect();
     let bodies: HashSet<&[u8]> = whole.iter().map(|answer| &answer.body[..]).collect();
     let (answered, different) = (whole.len(), bodies.len());
-    let (misses, joined) = (house.series(&[MISSES]).await, house.series(&["bytefit_coalesced_total"]).await);
+    let (misses, joined) = (server.series(&[MISSES]).await, server.series(&["bytefit_coalesced_total"]).await);
     Row::new(
         "500 identical requests at once",
         "one computation, the same bytes for all",
@@ -32,9 +32,9 @@ async fn together(house: &House) -> Row {
 }
 
 /// Nine wait on the first, which leaves.
-async fn leaderless(house: &House, rounds: usize) -> Row {
-    let (address, picture) = (house.address, picture::jpeg(600, 2));
-    let before = house.series(&[MISSES]).await;
+async fn leaderless(server: &Server, rounds: usize) -> Row {
+    let (address, picture) = (server.address, picture::jpeg(600, 2));
+    let before = server.series(&[MISSES]).await;
     let mut answered = 0;
     for round in 0..rounds {
         let request: &[u8] = post(QUERY, &picture::marked(picture, round)).leak();
@@ -42,12 +42,12 @@ async fn leaderless(house: &House, rounds: usize) -> Row {
         leader.send(request).await.expect("sent");
         let waiters = tokio::spawn(crowd(9, move |_| ask(address, request)));
         // It has begun.
-        while house.series(&[MISSES]).await <= before + round as f64 {}
+        while server.series(&[MISSES]).await <= before + round as f64 {}
         leader.hang_up();
         let answers = waiters.await.expect("clients don't panic");
         answered += answers.iter().flatten().filter(|answer| answer.status == 200).count();
     }
-    let computed = house.series(&[MISSES]).await - before;
+    let computed = server.series(&[MISSES]).await - before;
     Row::new(
         "the first of ten leaves, 50 times",
         "the other nine are answered",

@@ -5,7 +5,7 @@
 //! its share of the bytes. Errors are those on pictures left out of the fit, half of them at a time.
 //!
 //! ```text
-//! cargo run --release --example webp_steps -- DIRECTORY...
+//! cargo run --release -p bytefit-tools --bin webp_steps -- DIRECTORY...
 //! ```
 
 use bytefit::codec::rate::dot;
@@ -14,10 +14,8 @@ use bytefit::codec::webp::quantiser::{INDICES, ln_step_of};
 use bytefit::codec::webp::states::Segments;
 use bytefit::codec::{Effort, Encoder};
 use bytefit::picture::Picture;
+use calibrate::{least_squares, pictures};
 use rayon::prelude::*;
-
-mod least_squares;
-mod pictures;
 
 /// Long sides that each picture is brought to, in pixels.
 const SIDES: [u32; 2] = [1024, 512];

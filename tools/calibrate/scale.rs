@@ -7,7 +7,7 @@
 //! the best choice would.
 //!
 //! ```text
-//! cargo run --release --example scale -- DIRECTORY... [FORMAT...]
+//! cargo run --release -p bytefit-tools --bin scale -- DIRECTORY... [FORMAT...]
 //! ```
 
 use std::ops::RangeInclusive;
@@ -23,9 +23,7 @@ use bytefit::search::aim::Aim;
 use bytefit::search::encoder::SearchedEncoder;
 use bytefit::search::secant;
 use bytefit::stop::StopReason;
-
-mod least_squares;
-mod pictures;
+use calibrate::{least_squares, pictures};
 
 const CODINGS: [LossyCoding; 4] =
     [LossyCoding::JpegHalved, LossyCoding::Webp, LossyCoding::AvifHalved, LossyCoding::PngPalette];

@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Connection, ask, crowd, post};
-use crate::dice::Dice;
-use crate::house::House;
 use crate::picture;
-use crate::table::{QualityScale, Row};
+use crate::random::Random;
+use crate::server::Server;
+use crate::table::{Row, Scale};
 
 const CLIENTS: usize = 6;
 const SETTINGS: &[(&str, &str)] = &[
@@ -34,23 +34,23 @@ const QUERIES: [&str; 12] = [
 const BAD_QUERIES: [&str; 6] =
     ["", "target=80k", "target=1KB&target=2KB", "target=9KB&width=-1", "target=9KB&x=y", "target=%ff"];
 
-pub async fn rows(scale: QualityScale) -> Vec<Row> {
-    let mut house = House::open(SETTINGS).await;
-    let (address, good, hostile) = (house.address, kinds(house.address).await, hostile());
+pub async fn rows(scale: Scale) -> Vec<Row> {
+    let mut server = Server::open(SETTINGS).await;
+    let (address, good, hostile) = (server.address, kinds(server.address).await, hostile());
     let until = Instant::now() + Duration::from_secs(if scale.quick { 60 } else { 20 * 60 });
     let clients =
-        tokio::spawn(crowd(CLIENTS, move |client| besiege(address, good, hostile, Dice::new(client as u64), until)));
+        tokio::spawn(crowd(CLIENTS, move |client| besiege(address, good, hostile, Random::new(client as u64), until)));
     let mut vitals = Vec::new();
-    while Instant::now() < until && house.is_alive() {
+    while Instant::now() < until && server.is_alive() {
         sleep(Duration::from_millis(500)).await;
-        vitals.push([house.resident_mib(), house.threads(), house.files() as f64]);
+        vitals.push([server.resident_mib(), server.threads(), server.files() as f64]);
     }
-    let alive = house.is_alive();
+    let alive = server.is_alive();
     let mut counts = BTreeMap::new();
     for outcome in clients.await.expect("clients don't panic").into_iter().flatten() {
         *counts.entry(outcome).or_insert(0) += 1;
     }
-    let panics = house.series(&["bytefit_panics_total"]).await;
+    let panics = server.series(&["bytefit_panics_total"]).await;
     verdicts(alive && panics == 0.0, &counts, &vitals).into()
 }
 
@@ -92,18 +92,18 @@ type Files = &'static [Vec<u8>];
 
 /// One client: a status for each request, `over` for an answer over its target, `cut` for one that broke off,
 /// `left` where this client did.
-async fn besiege(address: SocketAddr, good: Files, hostile: Files, mut dice: Dice, until: Instant) -> Vec<String> {
+async fn besiege(address: SocketAddr, good: Files, hostile: Files, mut random: Random, until: Instant) -> Vec<String> {
     let mut outcomes = Vec::new();
     while Instant::now() < until {
-        let body = dice.pick(good);
-        let query = format!("target={TARGET}&{}", dice.pick(&QUERIES));
-        outcomes.push(match dice.below(8) {
+        let body = random.pick(good);
+        let query = format!("target={TARGET}&{}", random.pick(&QUERIES));
+        outcomes.push(match random.below(8) {
             0..3 => outcome(address, &query, body).await,
-            3 => outcome(address, &query, &mutated(body, &mut dice)).await,
-            4 => outcome(address, &query, &body[..dice.below(body.len())]).await,
-            5 => outcome(address, dice.pick::<&str>(&BAD_QUERIES), body).await,
-            6 if !hostile.is_empty() => outcome(address, &query, dice.pick::<Vec<u8>>(hostile)).await,
-            _ => left(address, &post(&query, body), &mut dice).await,
+            3 => outcome(address, &query, &mutated(body, &mut random)).await,
+            4 => outcome(address, &query, &body[..random.below(body.len())]).await,
+            5 => outcome(address, random.pick::<&str>(&BAD_QUERIES), body).await,
+            6 if !hostile.is_empty() => outcome(address, &query, random.pick::<Vec<u8>>(hostile)).await,
+            _ => left(address, &post(&query, body), &mut random).await,
         });
     }
     outcomes
@@ -119,20 +119,20 @@ async fn outcome(address: SocketAddr, query: &str, body: &[u8]) -> String {
     }
 }
 
-async fn left(address: SocketAddr, request: &[u8], dice: &mut Dice) -> String {
+async fn left(address: SocketAddr, request: &[u8], random: &mut Random) -> String {
     if let Ok(mut connection) = Connection::open(address).await {
-        let _ = connection.send(&request[..dice.below(request.len() + 1)]).await;
-        sleep(Duration::from_millis(dice.below(40) as u64)).await;
+        let _ = connection.send(&request[..random.below(request.len() + 1)]).await;
+        sleep(Duration::from_millis(random.below(40) as u64)).await;
     }
     "left".to_owned()
 }
 
 /// Some bytes changed, most often few.
-fn mutated(body: &[u8], dice: &mut Dice) -> Vec<u8> {
+fn mutated(body: &[u8], random: &mut Random) -> Vec<u8> {
     let mut body = body.to_vec();
-    for _ in 0..*dice.pick(&[1, 2, 4, 16, 256]) {
-        let at = dice.below(body.len());
-        body[at] = dice.below(256) as u8;
+    for _ in 0..*random.pick(&[1, 2, 4, 16, 256]) {
+        let at = random.below(body.len());
+        body[at] = random.below(256) as u8;
     }
     body
 }

@@ -2,8 +2,8 @@
 //! of what was promised and what was seen.
 //!
 //! ```text
-//! cargo bench --bench siege -- all
-//! cargo bench --bench siege -- clients stops --quick
+//! make siege
+//! make siege PARTS="clients stops --quick"
 //! ```
 //!
 //! One file a part; each opens with what it promises. `--quick` is a tenth of everything, to see that it
@@ -12,13 +12,13 @@
 
 mod client;
 mod clients;
-mod dice;
 mod flights;
 mod flood;
-mod house;
 mod memory;
 mod overload;
 mod picture;
+mod random;
+mod server;
 mod smuggling;
 mod soak;
 mod stops;
@@ -32,7 +32,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use table::{QualityScale, Row};
+use table::{Row, Scale};
 
 const PARTS: [&str; 8] = ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights"];
 
@@ -48,8 +48,8 @@ fn main() -> ExitCode {
         println!("name parts of the siege, or all: {}; --quick is a tenth of each", PARTS.join(" "));
         return ExitCode::SUCCESS;
     }
-    house::raise_file_limit();
-    let scale = QualityScale { quick: arguments.iter().any(|argument| argument == "--quick") };
+    server::raise_file_limit();
+    let scale = Scale { quick: arguments.iter().any(|argument| argument == "--quick") };
     let runtime = Runtime::new().expect("a runtime");
     let mut held = true;
     println!("| fault | promise | measured | |\n| --- | --- | --- | --- |");
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 /// The rows of a part; what doesn't come to an end, or trips, is a broken promise too.
-async fn bounded(part: &'static str, scale: QualityScale) -> Vec<Row> {
+async fn bounded(part: &'static str, scale: Scale) -> Vec<Row> {
     match tokio::spawn(timeout(PATIENCE, besiege(part, scale))).await {
         Ok(Ok(rows)) => rows,
         Ok(Err(_)) => vec![Row::new(part, "the siege ends in time", "it did not".to_owned(), false)],
@@ -71,7 +71,7 @@ async fn bounded(part: &'static str, scale: QualityScale) -> Vec<Row> {
     }
 }
 
-async fn besiege(part: &str, scale: QualityScale) -> Vec<Row> {
+async fn besiege(part: &str, scale: Scale) -> Vec<Row> {
     match part {
         "memory" => memory::rows(scale).await,
         "clients" => clients::rows(scale).await,
