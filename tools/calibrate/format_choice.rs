@@ -1,10 +1,10 @@
 //! Measures which format looks best: the source of the constants of `src/job/format_rank.rs`.
 //!
-//! Each picture, brought to two sizes, is fitted to several targets in each format alone, made smaller where that looks
-//! better; a line for each, as comma-separated values: file, longer side, target in bits a pixel, and for each format
-//! the quality that the model expected of the whole picture, the points that it expected a smaller one to gain, and the
-//! SSIMULACRA2 of the answer. Then the coefficients, and for each choice of formats what choosing by them loses to the
-//! best of them on pictures that they were not fitted to.
+//! Each picture, at two sizes, is fitted to several targets in each format alone. Scaling it down is allowed. For each
+//! target a line of comma-separated values is printed: file, longer side, target in bits a pixel, and for each format the
+//! quality that the model expects at full scale, the points of SSIMULACRA2 that it expects a smaller scale to gain, and the
+//! SSIMULACRA2 of the answer. Then follow the coefficients, and for several lists of formats how much their choice loses to
+//! the best format, on pictures that the coefficients were not fitted to.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin format_choice -- DIRECTORY...
@@ -25,21 +25,21 @@ use calibrate::{least_squares, pictures};
 /// Targets in bits a pixel.
 const TARGETS: [f64; 11] = [0.07, 0.1, 0.15, 0.2, 0.3, 0.45, 0.65, 0.9, 1.3, 2.0, 3.0];
 
-/// Parts that the pictures are dealt into: each is judged by what the others teach.
+/// Parts that the pictures are divided into: each is judged by coefficients fitted to the others.
 const PARTS: usize = 6;
 
-/// Points of SSIMULACRA2 by which one format looks better from which on it matters less by how many.
+/// Lead in points of SSIMULACRA2 above which its exact value matters less.
 const CLOSE: f64 = 4.0;
 
 /// A picture at a target.
 struct Case {
     picture: usize,
     expectations: Expectations,
-    /// Of the answers, in the order of [`COMPARED`].
+    /// SSIMULACRA2 of the answers, in the order of [`COMPARED`].
     scores: [f64; COMPARED.len()],
 }
 
-/// Coefficients of a lead over the first of [`COMPARED`], for each of them.
+/// For each of [`COMPARED`], the coefficients of its lead over the first.
 type Table = [[f64; 7]; COMPARED.len()];
 
 fn main() {
@@ -53,7 +53,7 @@ fn main() {
     }
 }
 
-/// Every target at which all formats have a lossy answer.
+/// A case for every target at which all formats have a lossy answer.
 fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> {
     let input = png::encode_lossless(picture, Effort::Fast).expect("a picture of modest size");
     let reference = Reference::new(picture, [255; 3]);
@@ -74,27 +74,29 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> 
         let scores = scores.try_into().ok()?;
         let expectations = job::expectations(&job(COMPARED[0]), picture, &COMPARED).expect("a picture of modest size");
         let case = Case { picture: index, expectations: expectations.try_into().expect("one for each format"), scores };
-        let of_each = case.expectations.iter().zip(scores);
-        let of_each = of_each.map(|(look, score)| format!("{:.3},{:.3},{score:.3}", look.quality, look.gain));
-        println!("{name},{side},{bits},{}", of_each.collect::<Vec<String>>().join(","));
+        let columns = case.expectations.iter().zip(scores);
+        let columns =
+            columns.map(|(expected, score)| format!("{:.3},{:.3},{score:.3}", expected.quality, expected.gain));
+        println!("{name},{side},{bits},{}", columns.collect::<Vec<String>>().join(","));
         Some(case)
     };
     TARGETS.iter().filter_map(case).collect()
 }
 
-/// Prints what the choice among some of [`COMPARED`], by their places, loses by the table of each part that it is not in.
+/// Prints what the choice among some of [`COMPARED`], given as indexes, loses. Each case is judged by the table that was
+/// fitted without its part.
 fn report(choice: &[usize], cases: &[Case], tables: &[Table; PARTS]) {
     let loss = |case: &Case| {
         let table = &tables[case.picture % PARTS];
-        let lead = |place: usize| dot(&table[place], &format_rank::features(&case.expectations));
+        let lead = |index: usize| dot(&table[index], &format_rank::features(&case.expectations));
         let chosen = choice.iter().copied().max_by(|one, other| lead(*one).total_cmp(&lead(*other)));
-        let best = choice.iter().map(|place| case.scores[*place]).fold(f64::NEG_INFINITY, f64::max);
+        let best = choice.iter().map(|index| case.scores[*index]).fold(f64::NEG_INFINITY, f64::max);
         best - case.scores[chosen.expect("there are some")]
     };
     let mut losses: Vec<f64> = cases.iter().map(loss).collect();
     losses.sort_by(f64::total_cmp);
     let count = losses.len();
-    let names: Vec<&str> = choice.iter().map(|place| COMPARED[*place].name()).collect();
+    let names: Vec<&str> = choice.iter().map(|index| COMPARED[*index].name()).collect();
     println!(
         "{}: {count} choices lose {:.2} in the mean, {:.2} in 95 of 100, {:.2} at the most; {:.0} % lose over 0.5",
         names.join(" or "),
@@ -105,11 +107,12 @@ fn report(choice: &[usize], cases: &[Case], tables: &[Table; PARTS]) {
     );
 }
 
-/// The coefficients that explain the leads in the `wanted` cases. Close ones weigh most: of the others the sign is enough.
+/// The coefficients that explain the leads in the `wanted` cases. Close cases weigh most; in the others only the sign
+/// matters.
 fn fit(cases: &[Case], wanted: impl Fn(&Case) -> bool) -> Table {
-    std::array::from_fn(|place| {
+    std::array::from_fn(|index| {
         least_squares::fit(cases.iter().filter(|case| wanted(case)).map(|case| {
-            let lead = case.scores[place] - case.scores[0];
+            let lead = case.scores[index] - case.scores[0];
             let weight = 1.0 / (1.0 + (lead / CLOSE).powi(2)).sqrt();
             (format_rank::features(&case.expectations).map(|feature| feature * weight), lead * weight)
         }))

@@ -1,6 +1,6 @@
 //! Linear least squares.
 
-/// The coefficients that explain each value by its features, by the normal equations with a touch of ridge.
+/// The coefficients that explain each value by its features, by the normal equations with a little ridge.
 pub fn fit<const N: usize>(rows: impl Iterator<Item = ([f64; N], f64)>) -> [f64; N] {
     let mut matrix = [[0.0; N]; N];
     let mut right = [0.0; N];
@@ -14,7 +14,7 @@ pub fn fit<const N: usize>(rows: impl Iterator<Item = ([f64; N], f64)>) -> [f64;
     solve(matrix, right)
 }
 
-/// Gauss's elimination with pivots from the diagonal: the matrix is positive definite.
+/// Gaussian elimination without pivoting: the matrix is positive definite.
 fn solve<const N: usize>(mut matrix: [[f64; N]; N], mut right: [f64; N]) -> [f64; N] {
     for i in 0..N {
         for j in i + 1..N {

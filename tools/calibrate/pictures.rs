@@ -1,4 +1,4 @@
-//! The pictures that the measuring programs are given.
+//! The pictures that a calibration program measures.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ pub fn files() -> Vec<PathBuf> {
     std::env::args().skip(1).filter(|argument| format_named(argument).is_none()).flat_map(files_in).collect()
 }
 
-/// Whether `format` is to be measured: it is named on the command line, or none is.
+/// Whether to measure `format`: the command line names it, or names no format.
 pub fn is_wanted(format: Format) -> bool {
     let named: Vec<Format> = std::env::args().skip(1).filter_map(|argument| format_named(&argument)).collect();
     named.is_empty() || named.contains(&format)
@@ -29,12 +29,12 @@ fn files_in(directory: String) -> Vec<PathBuf> {
     files
 }
 
-/// Long sides that [`at_sizes`] brings each picture to, in pixels, unless it is smaller than the one before. Large pictures
-/// are smoother, and get fewer bits a pixel.
+/// Long sides in pixels that [`at_sizes`] scales each picture to. Large pictures are smoother, and get fewer bits a pixel. A
+/// picture that is no larger than one side is not measured at the next.
 pub const SIDES: [u32; 2] = [1024, 2048];
 
-/// What `measure` finds of every picture of [`files`] at each of [`SIDES`]; it is told the file's number and name, the
-/// picture and the side.
+/// Calls `measure` with every picture of [`files`] at each of [`SIDES`], and returns all its results. Its arguments are the
+/// file's index and name, the picture and the side.
 pub fn at_sizes<T: Send>(measure: impl Fn(usize, &str, &Picture, u32) -> Vec<T> + Sync) -> Vec<T> {
     let of_file = |(index, file): (usize, &PathBuf)| {
         let picture = load(file, u32::MAX);
@@ -46,26 +46,28 @@ pub fn at_sizes<T: Send>(measure: impl Fn(usize, &str, &Picture, u32) -> Vec<T> 
     files().par_iter().enumerate().flat_map(of_file).collect()
 }
 
-/// Whether a file says something of its picture's content, and is one that somebody asks for.
-pub fn is_telling(bytes: f64, pixels: f64) -> bool {
+/// Whether a file of so many bytes depends on its picture's content, and is of a size that people ask for.
+pub fn is_representative(bytes: f64, pixels: f64) -> bool {
     bytes >= 4_000.0 && (0.03..4.0).contains(&(bytes * 8.0 / pixels))
 }
 
-/// The picture in `file`, on white, brought to at most `side` pixels a side.
+/// The picture in `file`, on white, scaled to at most `side` pixels a side.
 pub fn load(file: &Path, side: u32) -> Picture {
     let decoded = codec::decode(&std::fs::read(file).expect("readable"), &Limits::default()).expect("decodable");
     transform::flatten(&within(decoded.picture, side), [255; 3])
 }
 
-/// Squares of `picture`, `side` pixels a side, along its diagonal and on the grid of its blocks; none where it is hardly
-/// larger.
+/// Squares of `side` pixels a side along the diagonal of `picture`, on the grid of its blocks. Returns none unless the
+/// picture is at least twice as wide and high.
 pub fn squares(picture: &Picture, side: u32, count: u32) -> Vec<Picture> {
     if picture.width().min(picture.height()) < 2 * side {
         return Vec::new();
     }
-    let square = |place: u32| {
-        let start = |length: u32| ((length - side) * (place + 1) / (count + 1) / GRID * GRID) as usize;
-        let (left, top, bytes) = (start(picture.width()), start(picture.height()), picture.layout().bytes_per_pixel());
+    let square = |index: u32| {
+        let start = |length: u32| ((length - side) * (index + 1) / (count + 1) / GRID * GRID) as usize;
+        let left = start(picture.width());
+        let top = start(picture.height());
+        let bytes = picture.layout().bytes_per_pixel();
         let rows = picture.pixels().chunks_exact(picture.width() as usize * bytes).skip(top).take(side as usize);
         let pixels = rows.flat_map(|row| &row[left * bytes..(left + side as usize) * bytes]).copied().collect();
         Picture::new(side, side, picture.layout(), pixels)
@@ -73,10 +75,10 @@ pub fn squares(picture: &Picture, side: u32, count: u32) -> Vec<Picture> {
     (0..count).map(square).collect()
 }
 
-/// Pixels of a side of the largest block that an encoder lays on a fixed grid: a macroblock.
+/// Side in pixels of the largest block that an encoder puts on a fixed grid: a macroblock.
 const GRID: u32 = 16;
 
-/// `picture` brought to at most `side` pixels a side.
+/// `picture` scaled to at most `side` pixels a side.
 pub fn within(picture: Picture, side: u32) -> Picture {
     transform::resize(
         picture,

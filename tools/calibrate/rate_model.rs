@@ -1,10 +1,10 @@
 //! Fits the rate model: prints the coefficients of the files `size_model.rs` under `src/codec`, and how well they predict.
 //!
-//! Each picture is brought to several sizes and encoded over the whole range of each encoder's quantiser step; the
-//! sizes are then explained by what counting says of the same picture, WebP's also by what a cheaper encode says; this is
-//! learnt from squares of the largest pictures too, which as cameras make them are smooth and noisy. Errors are those on
-//! pictures left out of the fit: the pictures are dealt into six parts, and each part is predicted by what the other five
-//! teach.
+//! Each picture is scaled to several sizes and encoded over the whole range of each encoder's quantiser step. The sizes of
+//! the files are explained by the counted bits of the same picture, and those of WebP also by a cheaper encode. The latter is
+//! also fitted to squares of the largest pictures, which are as smooth and noisy as cameras make them. Errors are those on
+//! pictures left out of the fit: the pictures are divided into six parts, and each part is predicted by coefficients fitted
+//! to the other five.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin rate_model -- DIRECTORY... [FORMAT...]
@@ -21,37 +21,37 @@ use bytefit::picture::{Chroma, Picture};
 use calibrate::{least_squares, pictures};
 use rayon::prelude::*;
 
-/// Long sides that each picture is brought to, in pixels.
+/// Long sides in pixels that each picture is scaled to.
 const SIDES: [u32; 3] = [2048, 1024, 512];
 
-/// Squares of each of the largest pictures.
+/// Squares cut from each of the largest pictures.
 const SQUARES: u32 = 4;
 
 /// Settings tried over each encoder's range.
 const POINTS: usize = 12;
 
-/// The same of WebP, whose sizes bend most at the fine end.
+/// The same for WebP, whose curve bends most at the fine end.
 const WEBP_POINTS: usize = 23;
 
-/// ln(step) of WebP from which on probes are fitted: the finest stand for odd settings.
+/// ln(step) of WebP from which on probes are fitted: finer steps are settings of their own kind.
 const FINEST_PROBED: f64 = 1.5;
 
-/// Parts that the pictures are dealt into.
+/// Parts that the pictures are divided into.
 const PARTS: usize = 6;
 
-/// What one encode teaches: `value` is to be explained by `features`.
+/// An observation from one encode: `features` shall explain `value`.
 struct Row<const N: usize> {
     picture: usize,
     features: [f64; N],
     value: f64,
 }
 
-/// Rows for each of [`ways`].
+/// Rows for each of [`counting_models`].
 type Candidates = Vec<Vec<Row<10>>>;
 
-/// All that one picture teaches.
+/// All observations from one picture.
 #[derive(Default)]
-struct Lessons {
+struct Observations {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
     webp_counted: Candidates,
@@ -59,31 +59,32 @@ struct Lessons {
     webp_probed: Vec<Row<17>>,
     avif_halved: Candidates,
     avif_full: Candidates,
-    /// ln of real over predicted bytes of the strips' way.
+    /// ln of real over predicted bytes of JPEG's probe by strips.
     jpeg_strips: Vec<f64>,
 }
 
 fn main() {
     let files = pictures::files();
-    let (mut pictures, mut squares) = (Vec::new(), Vec::new());
+    let mut pictures = Vec::new();
+    let mut squares = Vec::new();
     for (index, file) in files.iter().enumerate() {
         let picture = pictures::load(file, u32::MAX);
         pictures.extend(sizes(&picture).into_iter().map(|picture| (index, picture)));
         squares.extend(pictures::squares(&picture, SIDES[1], SQUARES).into_iter().map(|square| (index, square)));
     }
-    let of_pictures = pictures.par_iter().map(|(index, picture)| learn(*index, picture));
-    let of_squares = squares.par_iter().map(|(index, square)| learn_square(*index, square));
-    let lessons: Vec<Lessons> = of_pictures.chain(of_squares).collect();
-    let mut all = Lessons::default();
-    for lesson in lessons {
-        all.jpeg_halved.extend(lesson.jpeg_halved);
-        all.jpeg_full.extend(lesson.jpeg_full);
-        extend(&mut all.webp_counted, lesson.webp_counted);
-        all.webp_bend.extend(lesson.webp_bend);
-        all.webp_probed.extend(lesson.webp_probed);
-        extend(&mut all.avif_halved, lesson.avif_halved);
-        extend(&mut all.avif_full, lesson.avif_full);
-        all.jpeg_strips.extend(lesson.jpeg_strips);
+    let of_pictures = pictures.par_iter().map(|(index, picture)| observe(*index, picture));
+    let of_squares = squares.par_iter().map(|(index, square)| observe_square(*index, square));
+    let observations: Vec<Observations> = of_pictures.chain(of_squares).collect();
+    let mut all = Observations::default();
+    for observed in observations {
+        all.jpeg_halved.extend(observed.jpeg_halved);
+        all.jpeg_full.extend(observed.jpeg_full);
+        extend(&mut all.webp_counted, observed.webp_counted);
+        all.webp_bend.extend(observed.webp_bend);
+        all.webp_probed.extend(observed.webp_probed);
+        extend(&mut all.avif_halved, observed.avif_halved);
+        extend(&mut all.avif_full, observed.avif_full);
+        all.jpeg_strips.extend(observed.jpeg_strips);
     }
     println!("// {} files, {} pictures, {} squares", files.len(), pictures.len(), squares.len());
     report("jpeg HALVED", &all.jpeg_halved);
@@ -102,34 +103,35 @@ fn sizes(picture: &Picture) -> Vec<Picture> {
     smaller.map(|side| pictures::within(picture.clone(), side)).collect()
 }
 
-fn learn(index: usize, picture: &Picture) -> Lessons {
-    let mut lessons = Lessons::default();
+fn observe(index: usize, picture: &Picture) -> Observations {
+    let mut observations = Observations::default();
     if pictures::is_wanted(Format::Jpeg) {
-        learn_jpeg(index, picture, &mut lessons);
+        observe_jpeg(index, picture, &mut observations);
     }
     if pictures::is_wanted(Format::Webp) {
-        learn_webp(index, picture, &mut lessons);
+        observe_webp(index, picture, &mut observations);
     }
     if pictures::is_wanted(Format::Avif) {
-        learn_avif(index, picture, &mut lessons);
+        observe_avif(index, picture, &mut observations);
     }
-    lessons
+    observations
 }
 
-/// What a square teaches.
-fn learn_square(index: usize, square: &Picture) -> Lessons {
-    let mut lessons = Lessons::default();
+/// The observations from a square.
+fn observe_square(index: usize, square: &Picture) -> Observations {
+    let mut observations = Observations::default();
     if pictures::is_wanted(Format::Webp) {
         let encoder = WebpEncoder::new(square, Effort::Balanced).expect("fits");
         let pixels = square.pixel_count() as f64;
-        learn_probes(index, &encoder, pixels, &webp_files(&encoder, FINEST_PROBED), &mut lessons);
+        observe_probes(index, &encoder, pixels, &webp_files(&encoder, FINEST_PROBED), &mut observations);
     }
-    lessons
+    observations
 }
 
-fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
+fn observe_jpeg(index: usize, picture: &Picture, observations: &mut Observations) {
     let pixels = picture.pixel_count() as f64;
-    for (chroma, rows) in [(Chroma::Halved, &mut lessons.jpeg_halved), (Chroma::Full, &mut lessons.jpeg_full)] {
+    for (chroma, rows) in [(Chroma::Halved, &mut observations.jpeg_halved), (Chroma::Full, &mut observations.jpeg_full)]
+    {
         let encoder = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         let spectrum = Spectrum::of(picture, chroma, 1);
         for ln_step in steps(&encoder, POINTS) {
@@ -140,73 +142,81 @@ fn learn_jpeg(index: usize, picture: &Picture, lessons: &mut Lessons) {
                 continue;
             }
             let value = ((bytes - jpeg::overhead(picture.pixel_count())).max(1.0) * 8.0 / count.bits.max(1.0)).ln();
-            if pictures::is_telling(bytes, pixels) {
+            if pictures::is_representative(bytes, pixels) {
                 rows.push(Row { picture: index, features: jpeg::features(&count, pixels, ln_step), value });
                 if let Some(predicted) = encoder.probe(ln_step).expect("encodes") {
-                    lessons.jpeg_strips.push(bytes.ln() - predicted);
+                    observations.jpeg_strips.push(bytes.ln() - predicted);
                 }
             }
         }
     }
 }
 
-fn learn_webp(index: usize, picture: &Picture, lessons: &mut Lessons) {
+fn observe_webp(index: usize, picture: &Picture, observations: &mut Observations) {
     let pixels = picture.pixel_count() as f64;
     let spectrum = SizePredictor::spectrum(picture);
     let encoder = WebpEncoder::new(picture, Effort::Balanced).expect("fits");
     let files = webp_files(&encoder, f64::NEG_INFINITY);
-    learn_probes(index, &encoder, pixels, &files, lessons);
+    observe_probes(index, &encoder, pixels, &files, observations);
     let fitted = &webp::COUNTED;
     for (ln_step, bytes) in files {
         if ln_step < fitted.bend.below {
-            // With the few finer steps the others would be told worse. They bend away from the coefficients in use.
+            // The few finer steps bend away from the rest: fitted together, they would spoil the prediction of the others.
             let expected = dot(&fitted.coefficients, &fitted.features(&spectrum, pixels, ln_step));
             let value = (bytes * 8.0 / pixels).ln() - expected;
-            lessons.webp_bend.push(Row { picture: index, features: fitted.bend.features(ln_step), value });
-        } else if pictures::is_telling(bytes, pixels) {
-            extend(&mut lessons.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
+            observations.webp_bend.push(Row { picture: index, features: fitted.bend.features(ln_step), value });
+        } else if pictures::is_representative(bytes, pixels) {
+            extend(&mut observations.webp_counted, counted(index, &spectrum, pixels, ln_step, bytes));
         }
     }
 }
 
-/// ln(step) and bytes of the files from `finest` on.
+/// ln(step) and bytes of files over the range of the encoder, from `finest` on.
 fn webp_files(encoder: &WebpEncoder, finest: f64) -> Vec<(f64, f64)> {
-    // At its coarse end the scale stands for an odd setting that nobody needs.
+    // The coarsest end of the scale is a setting that nobody needs.
     let steps = steps(encoder, WEBP_POINTS).into_iter().filter(|ln_step| (finest..5.6).contains(ln_step));
     steps.map(|ln_step| (ln_step, encoder.encode(ln_step).expect("encodes").len() as f64)).collect()
 }
 
-fn learn_probes(index: usize, encoder: &WebpEncoder, pixels: f64, files: &[(f64, f64)], lessons: &mut Lessons) {
-    let is_wanted = |(ln_step, bytes): &&(f64, f64)| *ln_step >= FINEST_PROBED && pictures::is_telling(*bytes, pixels);
+fn observe_probes(
+    index: usize,
+    encoder: &WebpEncoder,
+    pixels: f64,
+    files: &[(f64, f64)],
+    observations: &mut Observations,
+) {
+    let is_wanted =
+        |(ln_step, bytes): &&(f64, f64)| *ln_step >= FINEST_PROBED && pictures::is_representative(*bytes, pixels);
     for (ln_step, bytes) in files.iter().filter(is_wanted) {
         let (stats, _) = encoder.stats(*ln_step).expect("encodes");
         let features = webp::probe_features(&stats, pixels, *ln_step);
-        lessons.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
+        observations.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
     }
 }
 
-fn learn_avif(index: usize, picture: &Picture, lessons: &mut Lessons) {
+fn observe_avif(index: usize, picture: &Picture, observations: &mut Observations) {
     let pixels = picture.pixel_count() as f64;
     let spectrum = SizePredictor::spectrum(picture);
-    for (chroma, rows) in [(Chroma::Halved, &mut lessons.avif_halved), (Chroma::Full, &mut lessons.avif_full)] {
+    for (chroma, rows) in [(Chroma::Halved, &mut observations.avif_halved), (Chroma::Full, &mut observations.avif_full)]
+    {
         let encoder = AvifEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         // Above this step 4:2:0 takes over.
         let is_used = |ln_step: &f64| chroma == Chroma::Halved || *ln_step < 2.0;
         for ln_step in steps(&encoder, POINTS).into_iter().filter(is_used) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-            if pictures::is_telling(bytes, pixels) {
+            if pictures::is_representative(bytes, pixels) {
                 extend(rows, counted(index, &spectrum, pixels, ln_step, bytes));
             }
         }
     }
 }
 
-/// The ways of counting that are tried; their coefficients are what is fitted.
-fn ways() -> Vec<SizeModel> {
-    let mut ways = Vec::new();
+/// The ways of counting to try, their coefficients not fitted yet.
+fn counting_models() -> Vec<SizeModel> {
+    let mut models = Vec::new();
     for finer in [-1.5, -1.0, -0.75, -0.5, -0.25, 0.0] {
         for steepness in [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0] {
-            ways.extend([0.5, 0.62, 0.75, 0.9].map(|dead_zone| SizeModel {
+            models.extend([0.5, 0.62, 0.75, 0.9].map(|dead_zone| SizeModel {
                 finer,
                 steepness,
                 dead_zone,
@@ -215,13 +225,13 @@ fn ways() -> Vec<SizeModel> {
             }));
         }
     }
-    ways
+    models
 }
 
 fn counted(picture: usize, spectrum: &Spectrum, pixels: f64, ln_step: f64, bytes: f64) -> Candidates {
     let value = (bytes * 8.0 / pixels).ln();
-    let row = |way: SizeModel| vec![Row { picture, features: way.features(spectrum, pixels, ln_step), value }];
-    ways().into_iter().map(row).collect()
+    let row = |model: SizeModel| vec![Row { picture, features: model.features(spectrum, pixels, ln_step), value }];
+    counting_models().into_iter().map(row).collect()
 }
 
 fn extend(all: &mut Candidates, more: Candidates) {
@@ -229,19 +239,22 @@ fn extend(all: &mut Candidates, more: Candidates) {
     all.iter_mut().zip(more).for_each(|(all, more)| all.extend(more));
 }
 
-/// As many steps over the whole range of `encoder`.
+/// `points` steps over the whole range of `encoder`.
 fn steps(encoder: &dyn Encoder, points: usize) -> Vec<f64> {
     let range = encoder.ln_step_range();
     let share = |point: usize| point as f64 / (points - 1) as f64;
     (0..points).map(|point| encoder.snap(range.start() + (range.end() - range.start()) * share(point))).collect()
 }
 
-/// Reports on the way of counting whose errors are least.
+/// Reports on the way of counting with the smallest errors.
 fn report_best(name: &str, candidates: &Candidates) {
     let spread_of = |rows: &[Row<10>]| errors(rows).iter().map(|error| error * error).sum::<f64>();
-    let best = ways().into_iter().zip(candidates).min_by(|one, other| spread_of(one.1).total_cmp(&spread_of(other.1)));
-    if let Some((way, rows)) = best {
-        println!("finer: {}, steepness: {}, dead_zone: {}", way.finer, way.steepness, way.dead_zone);
+    let best = counting_models()
+        .into_iter()
+        .zip(candidates)
+        .min_by(|one, other| spread_of(one.1).total_cmp(&spread_of(other.1)));
+    if let Some((model, rows)) = best {
+        println!("finer: {}, steepness: {}, dead_zone: {}", model.finer, model.steepness, model.dead_zone);
         report(name, rows);
     }
 }
@@ -254,7 +267,7 @@ fn report<const N: usize>(name: &str, rows: &[Row<N>]) {
     println!("{name}: [{coefficients}]\n    {} rows, {}", rows.len(), spread(errors(rows)));
 }
 
-/// What is left of each row's value by what the parts that it is not in teach.
+/// The error of each row, by coefficients fitted to the other parts.
 fn errors<const N: usize>(rows: &[Row<N>]) -> Vec<f64> {
     let mut errors = Vec::new();
     for part in 0..PARTS {
@@ -271,7 +284,7 @@ fn fit<'a, const N: usize>(rows: impl Iterator<Item = &'a Row<N>>) -> [f64; N] {
 
 fn spread(errors: Vec<f64>) -> String {
     if errors.is_empty() {
-        return "not asked".to_owned();
+        return "not measured".to_owned();
     }
     let mean = 100.0 * errors.iter().sum::<f64>() / errors.len() as f64;
     let mut errors: Vec<f64> = errors.into_iter().map(f64::abs).collect();

@@ -1,10 +1,10 @@
 //! Measures when a smaller picture looks better: the source of the constants of `src/job/scale_gain.rs`.
 //!
-//! Each picture, brought to two sizes, is fitted to several targets at several scales; a line for each landing, as
-//! comma-separated values: format, file, longer side, target in bits a pixel of the whole picture, scale, quality that
-//! the model expected, SSIMULACRA2 of the landing scaled up again, against the whole picture. Then for each format the
-//! coefficients, and for each target what choosing by them gains on pictures that they were not fitted to, beside what
-//! the best choice would.
+//! Each picture, at two sizes, is fitted to several targets at several scales. For each result a line of comma-separated
+//! values is printed: format, file, longer side, target in bits a pixel at full scale, scale, quality that the model
+//! expected, and SSIMULACRA2 of the result, scaled up again, against the full picture. Then follow the coefficients of each
+//! format, and for each target the gain of the scale that they choose, on pictures that they were not fitted to, beside the
+//! gain of the best scale.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin scale -- DIRECTORY... [FORMAT...]
@@ -38,51 +38,53 @@ fn targets(coding: LossyCoding, side: u32) -> &'static [f64] {
     }
 }
 
-/// The quality from which on no step is asked about.
+/// The expected quality from which on a smaller scale is never considered.
 const FINE: f64 = 80.0;
 
-/// Parts that the pictures are dealt into: each is judged by what the others teach.
+/// Parts that the pictures are divided into: each is judged by coefficients fitted to the others.
 const PARTS: usize = 6;
 
 /// Coefficients for each of the measured steps.
 type Table = [[f64; 4]; MEASURED_STEPS];
 
-/// A picture at a target, at all of the measured scales.
+/// A picture and a target, with the result at each measured scale.
 struct Case {
     format: Format,
     picture: usize,
     side: u32,
     bits_per_pixel: f64,
     details: scale_gain::Details,
-    landings: Vec<Option<SizeResult>>,
+    results: Vec<Option<Fitted>>,
 }
 
+/// The result of a fit.
 #[derive(Clone, Copy)]
-struct SizeResult {
-    /// Quality that the model expected.
+struct Fitted {
+    /// The quality that the model expected.
     expected: f64,
+    /// SSIMULACRA2 against the full picture.
     score: f64,
 }
 
 impl Case {
-    fn whole(&self) -> SizeResult {
-        self.landings[0].expect("there is one for each case")
+    fn full(&self) -> Fitted {
+        self.results[0].expect("every case has one")
     }
 
-    /// What decides the gain of the step at `place`.
-    fn features(&self, place: usize, larger: SizeResult) -> [f64; 4] {
-        let bits_per_pixel = self.bits_per_pixel / SCALES[place].powi(2);
-        scale_gain::features(self.format, larger.expected, bits_per_pixel, self.details[place])
+    /// What decides the gain of step `index`, from one scale to the next.
+    fn features(&self, index: usize, larger: Fitted) -> [f64; 4] {
+        let bits_per_pixel = self.bits_per_pixel / SCALES[index].powi(2);
+        scale_gain::features(self.format, larger.expected, bits_per_pixel, self.details[index])
     }
 
-    /// The landings at both ends of the step at `place`.
-    fn step(&self, place: usize) -> Option<(SizeResult, SizeResult)> {
-        Some((self.landings[place]?, self.landings[place + 1]?))
+    /// The results at both ends of step `index`.
+    fn step(&self, index: usize) -> Option<(Fitted, Fitted)> {
+        Some((self.results[index]?, self.results[index + 1]?))
     }
 
     /// The best score at any scale.
     fn best_score(&self) -> f64 {
-        self.landings.iter().flatten().map(|landing| landing.score).fold(f64::NEG_INFINITY, f64::max)
+        self.results.iter().flatten().map(|result| result.score).fold(f64::NEG_INFINITY, f64::max)
     }
 }
 
@@ -94,7 +96,7 @@ fn main() {
     }
 }
 
-/// Every target that the whole picture reaches.
+/// A case for every target that the picture reaches at full scale.
 fn measure(index: usize, name: &str, picture: &Picture, side: u32, coding: LossyCoding) -> Vec<Case> {
     let reference = Reference::new(picture, [255; 3]);
     let scales = &SCALES[..=MEASURED_STEPS];
@@ -105,16 +107,16 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32, coding: Lossy
     let details = scale_gain::details(picture);
     let case = |bits: &f64| {
         let target = (picture.pixel_count() as f64 * bits / 8.0) as u64;
-        let landed = |(size, scale): (&Picture, &f64)| {
-            let (expected, bytes) = land(coding, size, target)?;
+        let fitted = |(size, scale): (&Picture, &f64)| {
+            let (expected, bytes) = fit_to(coding, size, target)?;
             let decoded = codec::decode(&bytes, &Limits::default()).expect("our own file").picture;
             let score = reference.score(&transform::scale(&decoded, picture.width(), picture.height()));
             println!("{},{name},{side},{bits},{scale:.4},{expected:.2},{score:.2}", coding.format().name());
-            Some(SizeResult { expected, score })
+            Some(Fitted { expected, score })
         };
-        let whole = landed((&sizes[0], &scales[0]))?;
-        let landings = [Some(whole)].into_iter().chain(sizes.iter().zip(scales).skip(1).map(landed)).collect();
-        Some(Case { format: coding.format(), picture: index, side, bits_per_pixel: *bits, details, landings })
+        let full = fitted((&sizes[0], &scales[0]))?;
+        let results = [Some(full)].into_iter().chain(sizes.iter().zip(scales).skip(1).map(fitted)).collect();
+        Some(Case { format: coding.format(), picture: index, side, bits_per_pixel: *bits, details, results })
     };
     targets(coding, side).iter().filter_map(case).collect()
 }
@@ -136,7 +138,7 @@ fn report(coding: LossyCoding, cases: &[Case]) {
         let gains: Vec<(f64, f64)> = chosen
             .iter()
             .filter(|(case, _)| case.side == side && case.bits_per_pixel == bits)
-            .map(|(case, score)| (score - case.whole().score, case.best_score() - case.whole().score))
+            .map(|(case, score)| (score - case.full().score, case.best_score() - case.full().score))
             .collect();
         let count = gains.len() as f64;
         let least = gains.iter().map(|(gained, _)| *gained).fold(f64::INFINITY, f64::min);
@@ -151,14 +153,14 @@ fn report(coding: LossyCoding, cases: &[Case]) {
 
 /// The score at the scale that `table` would choose.
 fn choice(table: &Table, case: &Case) -> f64 {
-    let mut best = (scale_gain::margin(case.format), case.whole().score);
-    if scale_gain::is_decent(case.format, case.whole().expected, case.bits_per_pixel) {
+    let mut best = (scale_gain::margin(case.format), case.full().score);
+    if scale_gain::is_decent(case.format, case.full().expected, case.bits_per_pixel) {
         return best.1;
     }
     let mut gain = 0.0;
-    for (place, coefficients) in table.iter().enumerate() {
-        let Some((larger, smaller)) = case.step(place) else { break };
-        gain += dot(coefficients, &case.features(place, larger));
+    for (index, coefficients) in table.iter().enumerate() {
+        let Some((larger, smaller)) = case.step(index) else { break };
+        gain += dot(coefficients, &case.features(index, larger));
         if gain > best.0 {
             best = (gain, smaller.score);
         }
@@ -166,34 +168,35 @@ fn choice(table: &Table, case: &Case) -> f64 {
     best.1
 }
 
-/// The coefficients that explain the gain of each step. Those near to the best choice weigh most: errors elsewhere
-/// change nothing.
+/// The coefficients that explain the gain of each step. Steps near the best scale weigh most: errors elsewhere change
+/// no choice.
 fn fit<'a>(cases: impl Iterator<Item = &'a Case>) -> Table {
     let cases: Vec<&Case> = cases.collect();
-    std::array::from_fn(|place| {
+    std::array::from_fn(|index| {
         let steps = cases.iter().filter_map(|case| {
-            let (larger, smaller) = case.step(place).filter(|(larger, _)| larger.expected < FINE)?;
+            let (larger, smaller) = case.step(index).filter(|(larger, _)| larger.expected < FINE)?;
             let missed = case.best_score() - larger.score.max(smaller.score);
             let weight = 1.0 / (1.0 + (missed / 5.0).powi(2)).sqrt();
-            let features = case.features(place, larger).map(|feature| feature * weight);
+            let features = case.features(index, larger).map(|feature| feature * weight);
             Some((features, (smaller.score - larger.score) * weight))
         });
         least_squares::fit(steps)
     })
 }
 
-/// The quality that the model expects on `target`, and the file that lands on it.
-fn land(coding: LossyCoding, picture: &Picture, target: u64) -> Option<(f64, Vec<u8>)> {
-    let mut hand = Hand(coding.encoder(picture, Effort::Balanced).expect("fits"));
+/// The quality that the model expects at `target`, and the file that fits it.
+fn fit_to(coding: LossyCoding, picture: &Picture, target: u64) -> Option<(f64, Vec<u8>)> {
+    let mut encoder = SearchAdapter(coding.encoder(picture, Effort::Balanced).expect("fits"));
     let aim = Aim { max_encodes: 4, ..Aim::below(target) };
-    let expected = coding.scale().quality(secant::predicted_step(&mut hand, &aim));
-    let best = secant::search(&mut hand, &aim).expect("encodes").best?;
+    let expected = coding.scale().quality(secant::predicted_step(&mut encoder, &aim));
+    let best = secant::search(&mut encoder, &aim).expect("encodes").best?;
     Some((expected, best.bytes))
 }
 
-struct Hand<'a>(Box<dyn Encoder + 'a>);
+/// An encoder as the search asks it, with no clock.
+struct SearchAdapter<'a>(Box<dyn Encoder + 'a>);
 
-impl SearchedEncoder for Hand<'_> {
+impl SearchedEncoder for SearchAdapter<'_> {
     type Error = EncodeError;
 
     fn range(&self) -> RangeInclusive<f64> {
