@@ -1,5 +1,5 @@
-//! A client that writes what it is told to, byte by byte, and reads what comes back. Every failure is an
-//! error for the part to judge: under siege a reset may be right.
+//! A client that writes any bytes and reads the answers. A failure is returned as an error: some parts of the siege expect
+//! a reset.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// No answer takes this long unless something hangs.
+/// An answer that takes longer counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The bytes of a request; `line` is its method and path, `headers` end in a line break each.
@@ -25,17 +25,17 @@ pub fn get(path: &str) -> Vec<u8> {
     request(&format!("GET {path}"), "connection: close\r\n", b"")
 }
 
-/// A picture to fit; the connection stays open.
+/// A request to fit a picture; the connection stays open.
 pub fn post(query: &str, body: &[u8]) -> Vec<u8> {
     request(&format!("POST /compress?{query}"), "", body)
 }
 
-/// Asks on a connection of its own.
+/// Sends a request on a new connection.
 pub async fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     Connection::open(address).await?.ask(request).await
 }
 
-/// So many clients at once; what they bring back, in any order.
+/// Runs `count` clients at once and returns their results, in any order.
 pub async fn crowd<T, F>(count: usize, client: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
@@ -44,7 +44,7 @@ where
     (0..count).map(client).collect::<JoinSet<T>>().join_all().await
 }
 
-/// An answer, whole or interim.
+/// An answer, final or interim.
 pub struct Answer {
     pub status: u16,
     head: String,
@@ -103,7 +103,7 @@ impl Connection {
         Ok(answer)
     }
 
-    /// The status of the next answer, which is left unread.
+    /// The status of the next answer. Consumes nothing.
     pub async fn status(&mut self) -> io::Result<u16> {
         while self.unread.len() < 12 {
             self.read_some().await?;
@@ -117,7 +117,7 @@ impl Connection {
         while self.read_some().await.is_ok() {}
     }
 
-    /// Leaves without a farewell: the connection is reset.
+    /// Closes the connection with a reset.
     pub fn hang_up(self) {
         let _ = self.stream.set_zero_linger();
     }

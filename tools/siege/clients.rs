@@ -1,6 +1,6 @@
-//! Clients that hold on or leave. Promised: whoever makes no progress is closed within its timeout and a
-//! second, answers that nobody reads cost little memory, good clients hardly notice, and those who leave at
-//! any moment leave nothing behind.
+//! Clients that make no progress, or leave. Promised: a connection without progress is closed within its timeout and a
+//! second, answers that nobody reads cost little memory, other clients hardly notice, and clients that leave at any moment
+//! leave nothing reserved.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -29,13 +29,13 @@ const QUERY: &str = "target=4KB&format=webp&effort=fast";
 pub async fn rows(scale: Scale) -> Vec<Row> {
     let server = Server::open(SETTINGS).await;
     let mut rows = Vec::from(slow(&server, scale).await);
-    rows.push(deaf(&server, scale).await);
+    rows.push(unread(&server, scale).await);
     rows.push(leaving(&server, scale).await);
     rows
 }
 
-/// A way to hold a connection without using it: what is sent at once, whether more trickles in, and how many
-/// seconds the service may put up with it.
+/// A way to hold a connection without using it: what is sent at once, whether more trickles in, and the seconds after which
+/// the service has to close it.
 struct Shape {
     name: &'static str,
     opening: &'static [u8],
@@ -55,12 +55,12 @@ const SHAPES: [Shape; 7] = [
 ];
 
 impl Shape {
-    /// How long the service puts up with it; for ever when it can't be had.
+    /// Time until the service closes the connection; the longest there is when no connection can be opened.
     async fn held(&self, address: SocketAddr) -> Duration {
         let Ok(mut connection) = Connection::open(address).await else { return Duration::MAX };
         let since = Instant::now();
         let _ = connection.send(self.opening).await;
-        // One that found no place in the system's queue is never closed if it says nothing.
+        // A silent connection that found no slot in the system's queue is never closed.
         while timeout(SECOND / 5, connection.ended()).await.is_err() && since.elapsed() < 30 * SECOND {
             if self.trickles {
                 let _ = connection.send(b"x").await;
@@ -70,7 +70,7 @@ impl Shape {
     }
 }
 
-/// The slowest of each shape, and what good clients notice.
+/// The slowest of each shape, and the times of good clients beside them.
 async fn slow(server: &Server, scale: Scale) -> [Row; 3] {
     let address = server.address;
     let watches = || [Watch::health(address), Watch::picture(address, QUERY, picture::png(64, 1))];
@@ -80,7 +80,7 @@ async fn slow(server: &Server, scale: Scale) -> [Row; 3] {
     let during = watches();
     let client = |number: usize| async move { (number % 7, SHAPES[number % 7].held(address).await) };
     let held = crowd(scale.count(1000), client).await;
-    let [health_besieged, cached_besieged] = during.map(Watch::end);
+    let [health_during, cached_during] = during.map(Watch::end);
     let slowest = |shape| held.iter().filter(|(of, _)| *of == shape).map(|(_, held)| *held).max().unwrap_or_default();
     let shapes = || SHAPES.iter().enumerate().map(|(number, shape)| (shape, slowest(number)));
     let list: Vec<String> =
@@ -93,29 +93,29 @@ async fn slow(server: &Server, scale: Scale) -> [Row; 3] {
             list.join(", "),
             in_time,
         ),
-        beside("/health beside them", &health, &health_besieged),
-        beside("a cached picture beside them", &cached, &cached_besieged),
+        beside("/health beside them", &health, &health_during),
+        beside("a cached picture beside them", &cached, &cached_during),
     ]
 }
 
-fn beside(name: &'static str, alone: &Times, besieged: &Times) -> Row {
-    let (before, during) = (alone.at(0.95), besieged.at(0.95));
-    let measured = format!("p95 {before:.1} ms alone, {during:.1} beside; {} failed", besieged.failed);
-    let held = besieged.failed == 0 && (during < before * 2.0 || during < 20.0);
+fn beside(name: &'static str, alone: &Times, during: &Times) -> Row {
+    let (before, beside) = (alone.at(0.95), during.at(0.95));
+    let measured = format!("p95 {before:.1} ms alone, {beside:.1} beside; {} failed", during.failed);
+    let held = during.failed == 0 && (beside < before * 2.0 || beside < 20.0);
     Row::new(name, "p95 below twice that alone, or below 20 ms", measured, held)
 }
 
 /// Clients that ask for megabytes and read none.
-async fn deaf(server: &Server, scale: Scale) -> Row {
+async fn unread(server: &Server, scale: Scale) -> Row {
     const ANSWERS: &str = r#"bytefit_http_requests_total{method="GET",route="openapi",status="200"}"#;
     let (readers, address) = (scale.count(500), server.address);
     let (memory, kernel, files) = (server.resident_mib(), kernel_mib(), server.files());
-    let sockets = crowd(readers, |_| deaf_one(address)).await;
+    let sockets = crowd(readers, |_| read_nothing_on(address)).await;
     let (mut peak, mut peak_kernel, mut answers, mut full) = (0.0_f64, 0.0_f64, 0.0, Instant::now());
     let since = Instant::now();
     while server.files() > files && since.elapsed() < 60 * SECOND {
         (peak, peak_kernel) = (peak.max(server.resident_mib()), peak_kernel.max(kernel_mib()));
-        // The service can't know that nobody reads while the system still takes its answers.
+        // While the system still takes its answers, the service can't know that nobody reads them.
         let more = server.series(&[ANSWERS]).await;
         if more > answers {
             (answers, full) = (more, Instant::now());
@@ -134,7 +134,7 @@ async fn deaf(server: &Server, scale: Scale) -> Row {
     )
 }
 
-async fn deaf_one(address: SocketAddr) -> TcpStream {
+async fn read_nothing_on(address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a small buffer");
     let mut stream = socket.connect(address).await.expect("a connection");
@@ -169,16 +169,16 @@ async fn leaving(server: &Server, scale: Scale) -> Row {
     while server.series(&gauges).await != 0.0 && gone.elapsed() < within {
         sleep(SECOND / 100).await;
     }
-    let calm = gone.elapsed();
+    let settled = gone.elapsed();
     let closed = server.closes_down_to(files, within).await;
     Row::new(
         "1,000 clients that leave at any moment",
         "gauges at 0 and files closed within 1 s and the longest step",
         format!(
-            "gauges at 0 after {calm:.1?}, files closed: {closed}, after {:.1?}; the step {step:.1?}",
+            "gauges at 0 after {settled:.1?}, files closed: {closed}, after {:.1?}; the step {step:.1?}",
             gone.elapsed()
         ),
-        calm <= within && closed && gone.elapsed() <= within,
+        settled <= within && closed && gone.elapsed() <= within,
     )
 }
 

@@ -1,5 +1,5 @@
-//! Identical requests. Promised: 500 at once are one computation and get the same bytes; when the one that
-//! began it leaves, those who wait are answered all the same.
+//! Identical requests. Promised: 500 at once are one computation and get the same bytes; when the request that started the
+//! computation leaves, the others are still answered.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ async fn together(server: &Server) -> Row {
     )
 }
 
-/// Nine wait on the first, which leaves.
+/// Nine requests wait for the first, which leaves.
 async fn leaderless(server: &Server, rounds: usize) -> Row {
     let (address, picture) = (server.address, picture::jpeg(600, 2));
     let before = server.series(&[MISSES]).await;
@@ -41,7 +41,7 @@ async fn leaderless(server: &Server, rounds: usize) -> Row {
         let mut leader = Connection::open(address).await.expect("a connection");
         leader.send(request).await.expect("sent");
         let waiters = tokio::spawn(crowd(9, move |_| ask(address, request)));
-        // It has begun.
+        // Wait until the computation has started.
         while server.series(&[MISSES]).await <= before + round as f64 {}
         leader.hang_up();
         let answers = waiters.await.expect("clients don't panic");

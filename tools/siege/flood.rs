@@ -32,7 +32,7 @@ async fn steady(scale: Scale) -> Row {
     Row::new("200 requests a second on 100 connections", "errors below 0.2 %", measured, times.failed * 500 < asked)
 }
 
-/// One connection's share, each request at its time: three of the picture in the cache, then a new tiny one.
+/// The requests of one connection, each at its time: three with the picture in the cache, then one with a new tiny picture.
 async fn stream(
     address: SocketAddr,
     pictures: [&'static [u8]; 2],
@@ -64,7 +64,7 @@ async fn stream(
 
 async fn idle(scale: Scale) -> Row {
     let server = Server::open(&[("SERVER__MAX_CONNECTIONS", "12000")]).await;
-    // Both sides need a file for each, and some for themselves.
+    // A connection is a file for both sides, and each side needs some more.
     let wanted = scale.count(10_000).min(file_limit().saturating_sub(200) as usize);
     let base = server.resident_mib();
     let mut connections = Vec::new();

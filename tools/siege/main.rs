@@ -1,14 +1,14 @@
-//! A siege: the real binary on loopback under the faults that clients, load and operators cause, and a table
-//! of what was promised and what was seen.
+//! Attacks the real binary over loopback with the faults that clients, load and operators cause, and prints a table of what
+//! was promised and what was measured.
 //!
 //! ```text
 //! make siege
 //! make siege PARTS="clients stops --quick"
 //! ```
 //!
-//! One file a part; each opens with what it promises. `--quick` is a tenth of everything, to see that it
-//! works. Pictures and faults are drawn from fixed seeds; `BYTEFIT_CORPUS` adds its `hostile` files to the
-//! soak. Exits 1 when a promise is broken.
+//! Each part is a file that opens with what it promises. `--quick` does a tenth of everything, to see that it works. Pictures
+//! and faults come from fixed seeds; `BYTEFIT_CORPUS` adds its `hostile` files to the soak. The exit code is 1 when a promise
+//! is broken. The binary is expected beside this program, as `make siege` builds it.
 
 mod client;
 mod clients;
@@ -36,7 +36,7 @@ use table::{Row, Scale};
 
 const PARTS: [&str; 8] = ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights"];
 
-/// What a part may take; the longest is the soak.
+/// Longest time of a part; the longest part is the soak.
 const PATIENCE: Duration = Duration::from_secs(25 * 60);
 
 fn main() -> ExitCode {
@@ -44,7 +44,6 @@ fn main() -> ExitCode {
     let asked = |part: &str| arguments.iter().any(|argument| argument == part || argument == "all");
     let parts = PARTS.into_iter().filter(|part| asked(part));
     if parts.clone().count() == 0 {
-        // A plain `cargo bench` must not besiege anybody for half an hour.
         println!("name parts of the siege, or all: {}; --quick is a tenth of each", PARTS.join(" "));
         return ExitCode::SUCCESS;
     }
@@ -62,16 +61,16 @@ fn main() -> ExitCode {
     if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The rows of a part; what doesn't come to an end, or trips, is a broken promise too.
+/// The rows of a part. A part that does not end, or panics, is a broken promise too.
 async fn bounded(part: &'static str, scale: Scale) -> Vec<Row> {
-    match tokio::spawn(timeout(PATIENCE, besiege(part, scale))).await {
+    match tokio::spawn(timeout(PATIENCE, rows(part, scale))).await {
         Ok(Ok(rows)) => rows,
         Ok(Err(_)) => vec![Row::new(part, "the siege ends in time", "it did not".to_owned(), false)],
         Err(error) => vec![Row::new(part, "the siege goes through", error.to_string(), false)],
     }
 }
 
-async fn besiege(part: &str, scale: Scale) -> Vec<Row> {
+async fn rows(part: &str, scale: Scale) -> Vec<Row> {
     match part {
         "memory" => memory::rows(scale).await,
         "clients" => clients::rows(scale).await,

@@ -1,7 +1,7 @@
 //! Memory: 200 clients at once with pictures at the pixel limit; clients that read nothing of large answers; forms that
-//! never come to a part; large bodies in chunks. Promised: the service never has more than its base and the budget of
-//! `engine.memory` with 10 % on top, bodies and unread answers included; who finds no room is told 503 and when to come
-//! back, and comes back; /health answers within 100 ms.
+//! never reach a part; large bodies in chunks. Promised: the service never holds more than its memory at rest and the budget
+//! of `engine.memory` plus 10 %, bodies and unread answers included; a request without memory gets 503 with Retry-After,
+//! and alone it succeeds; /health answers within 100 ms.
 
 use std::io;
 use std::net::SocketAddr;
@@ -43,7 +43,8 @@ async fn attack(scale: Scale, name: &'static str, query: &str) -> [Row; 3] {
     let bodies = [picture::jpeg(2000, 1), picture::png(2000, 2)];
     let health = Watch::health(address);
     let until = Instant::now() + scale.seconds(60);
-    let statuses = crowd(CLIENTS, |number| insist(address, query, bodies[number % 2], number, until)).await.concat();
+    let statuses =
+        crowd(CLIENTS, |number| keep_asking(address, query, bodies[number % 2], number, until)).await.concat();
     let (health, alive, peak) = (health.end(), server.is_alive(), server.peak_mib());
     let count = |wanted: u16| statuses.iter().filter(|status| **status == wanted).count();
     let (good, refused, late) = (count(200), count(503), count(504));
@@ -59,8 +60,9 @@ async fn attack(scale: Scale, name: &'static str, query: &str) -> [Row; 3] {
     ]
 }
 
-/// Asks again and again, as soon as it may; the statuses, 0 for no answer or a refusal that doesn't say when.
-async fn insist(
+/// Sends requests one after the other, after a refusal when Retry-After allows it. Returns the statuses, 0 for no answer or a
+/// refusal without Retry-After.
+async fn keep_asking(
     address: SocketAddr,
     query: &'static str,
     body: &'static [u8],
@@ -93,7 +95,7 @@ fn within_budget(name: &'static str, server: &Server, base: f64, budget_mib: f64
     Row::new(name, "peak memory at most base, budget and 10 %", memory, peak <= allowed)
 }
 
-/// Clients that ask for 20 MiB each and read no more than the status.
+/// Clients that ask for 20 MiB each and read only the status.
 async fn unread() -> [Row; 2] {
     const NAME: &str = "200 clients that read nothing of 20 MiB";
     let server = Server::open(SETTINGS).await;
@@ -159,7 +161,7 @@ async fn idle(scale: Scale) -> Row {
         let answer = connection.ask(&post("format=webp&effort=fast&mode=exact&target=4MiB", picture)).await;
         answer.is_ok_and(|answer| answer.status == 200).then_some(connection)
     };
-    // Few at a time, and some before: what the first ones need is not theirs alone.
+    // The first connections are not measured: what they allocate is shared by the later ones.
     let mut open = Vec::new();
     let (first, all) = (scale.count(500), scale.count(1500));
     let mut before = 0.0;
@@ -175,12 +177,12 @@ async fn idle(scale: Scale) -> Row {
     Row::new("idle connections after an answer of 4 MiB", "less than 64 KiB each", measured, each < 64.0 && good == all)
 }
 
-/// Bodies of 40 MB in chunks, of which there is room for one at a time.
+/// Bodies of 40 MB in chunks; the memory suffices for one at a time.
 async fn chunked() -> [Row; 2] {
     const NAME: &str = "16 bodies of 40 MB in chunks, then 4 one after another";
     let server = Server::open(&[("ENGINE__MEMORY", "128MiB"), ("ENGINE__THREADS", "2")]).await;
     let (address, base) = (server.address, server.resident_mib());
-    // Who finds no room may be reset while it sends.
+    // A client that is refused may be reset while it sends.
     let crowd = crowd(16, |_| send_chunked(address)).await;
     let at_once = crowd.iter().filter(|status| matches!(status, Ok(415))).count();
     let mut alone = 0;

@@ -1,6 +1,6 @@
-//! Overload: ten times the work that there is room for. Promised: refusals come within 20 ms of the head and
-//! say honestly when to come back, the work done stays at 90 % of the most that can be done, whoever is let in
-//! is answered by the deadline, and small pictures are let in as often as large ones.
+//! Overload: ten times the work that the service can do. Promised: refusals come within 20 ms of the head, with a
+//! Retry-After that is about right; throughput stays at 90 % of the highest; an admitted request is answered by the
+//! deadline; small pictures are admitted as often as large ones.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,9 +28,9 @@ pub async fn rows(scale: Scale) -> Vec<Row> {
     let (health, until) = (Watch::health(address), Instant::now() + length);
     let flood = offer(address, &[picture], 10.0 * before, length).await;
     let health = health.end();
-    // A machine that others use too is not always as fast.
+    // The speed of a shared machine changes: measure again.
     let after = peak(address, picture, scale.seconds(10)).await;
-    let in_time = flood.iter().filter(|knock| knock.status == 200 && knock.ended < until).count();
+    let in_time = flood.iter().filter(|attempt| attempt.status == 200 && attempt.ended < until).count();
     let mut rows = Vec::from(flooded(&flood, in_time as f64 / length.as_secs_f64(), (before + after) / 2.0));
     rows.push(Row::new("/health beside it", "within 100 ms", health.to_string(), health.all_within(100.0)));
     let pictures = [picture::jpeg(64, 1), picture::jpeg(2000, 2)];
@@ -38,10 +38,10 @@ pub async fn rows(scale: Scale) -> Vec<Row> {
     rows
 }
 
-/// What came of a knock at the door.
-struct Knock {
+/// What came of one request.
+struct Attempt {
     kind: usize,
-    /// Whether the body was asked for.
+    /// Whether the service asked for the body.
     admitted: bool,
     status: u16,
     /// From the end of the head to the refusal, or to the whole answer.
@@ -51,7 +51,7 @@ struct Knock {
 }
 
 /// Sends a head, then the body if it is wanted.
-async fn knock(address: SocketAddr, kind: usize, body: &[u8]) -> std::io::Result<Knock> {
+async fn attempt(address: SocketAddr, kind: usize, body: &[u8]) -> std::io::Result<Attempt> {
     let request = request(LINE, "expect: 100-continue\r\n", body);
     let (head, body) = request.split_at(request.len() - body.len());
     let mut connection = Connection::open(address).await?;
@@ -65,10 +65,10 @@ async fn knock(address: SocketAddr, kind: usize, body: &[u8]) -> std::io::Result
     }
     let ended = Instant::now();
     let (status, took, retry_after) = (answer.status, ended - asked, answer.retry_after());
-    Ok(Knock { kind, admitted, status, took, ended, retry_after })
+    Ok(Attempt { kind, admitted, status, took, ended, retry_after })
 }
 
-/// The most that can be done: answers a second to as many clients as there are cores.
+/// The highest throughput: answers a second to as many clients as there are cores.
 async fn peak(address: SocketAddr, picture: &'static [u8], length: Duration) -> f64 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let until = Instant::now() + length;
@@ -76,41 +76,42 @@ async fn peak(address: SocketAddr, picture: &'static [u8], length: Duration) -> 
         let mut done = 0;
         while Instant::now() < until {
             let body = picture::marked(picture, client << 32 | done);
-            done += usize::from(knock(address, 0, &body).await.is_ok_and(|knock| knock.status == 200));
+            done += usize::from(attempt(address, 0, &body).await.is_ok_and(|attempt| attempt.status == 200));
         }
         done
     };
     crowd(cores, client).await.iter().sum::<usize>() as f64 / length.as_secs_f64()
 }
 
-/// Knocks at this rate, whatever comes of it, with each of the pictures in turn.
-async fn offer(address: SocketAddr, pictures: &[&'static [u8]], rate: f64, length: Duration) -> Vec<Knock> {
+/// Sends requests at this rate, with each of the pictures in turn, without waiting for answers.
+async fn offer(address: SocketAddr, pictures: &[&'static [u8]], rate: f64, length: Duration) -> Vec<Attempt> {
     let mut ticks = interval(Duration::from_secs_f64(1.0 / rate));
-    let mut knocks = JoinSet::new();
+    let mut attempts = JoinSet::new();
     for number in 0..(rate * length.as_secs_f64()) as usize {
         ticks.tick().await;
         let kind = number % pictures.len();
         let picture = pictures[kind];
-        knocks.spawn(async move { knock(address, kind, &picture::marked(picture, 1 << 60 | number)).await });
+        attempts.spawn(async move { attempt(address, kind, &picture::marked(picture, 1 << 60 | number)).await });
     }
-    let knocks: Result<Vec<Knock>, _> = knocks.join_all().await.into_iter().collect();
-    knocks.expect("everyone is answered")
+    let attempts: Result<Vec<Attempt>, _> = attempts.join_all().await.into_iter().collect();
+    attempts.expect("everyone is answered")
 }
 
-/// How long those took that were let in and answered, or were not let in.
-fn times(knocks: &[Knock], kind: usize, admitted: bool) -> Times {
+/// Times of the attempts that were admitted and answered, or that were refused at once.
+fn times(attempts: &[Attempt], kind: usize, admitted: bool) -> Times {
     let status = if admitted { 200 } else { 503 };
-    let these = knocks.iter().filter(|knock| (knock.kind, knock.admitted, knock.status) == (kind, admitted, status));
-    these.map(|knock| Some(knock.took)).collect()
+    let these =
+        attempts.iter().filter(|attempt| (attempt.kind, attempt.admitted, attempt.status) == (kind, admitted, status));
+    these.map(|attempt| Some(attempt.took)).collect()
 }
 
-/// Verdicts on the `knocks` of a flood, of which so many a second were answered in it.
-fn flooded(knocks: &[Knock], goodput: f64, peak: f64) -> [Row; 4] {
+/// Judges the `attempts` of a flood, in which `goodput` requests a second were answered.
+fn flooded(attempts: &[Attempt], goodput: f64, peak: f64) -> [Row; 4] {
     const NAME: &str = "ten times the load";
-    let (admitted, refused) = (times(knocks, 0, true), times(knocks, 0, false));
-    let late = knocks.len() - admitted.count() - refused.count();
-    let at_the_door = knocks.iter().filter(|knock| !knock.admitted);
-    let said: Vec<u64> = at_the_door.filter_map(|knock| knock.retry_after).collect();
+    let (admitted, refused) = (times(attempts, 0, true), times(attempts, 0, false));
+    let late = attempts.len() - admitted.count() - refused.count();
+    let refusals = attempts.iter().filter(|attempt| !attempt.admitted);
+    let said: Vec<u64> = refusals.filter_map(|attempt| attempt.retry_after).collect();
     let (least, most) = (said.iter().min().map_or(0, |s| *s), said.iter().max().map_or(0, |s| *s));
     let wait = QUEUE_SLOTS / goodput;
     let honest = said.len() == refused.count() && most as f64 <= 2.0 * wait + 1.0 && least as f64 >= wait / 2.0;
@@ -127,8 +128,8 @@ fn flooded(knocks: &[Knock], goodput: f64, peak: f64) -> [Row; 4] {
     ]
 }
 
-fn fair(knocks: &[Knock]) -> Row {
-    let [small, large] = [0, 1].map(|kind| times(knocks, kind, true));
+fn fair(attempts: &[Attempt]) -> Row {
+    let [small, large] = [0, 1].map(|kind| times(attempts, kind, true));
     let share = 100.0 * small.count() as f64 / (small.count() + large.count()) as f64;
     Row::new(
         "64x64 and 2000x2000 in turn, as many",

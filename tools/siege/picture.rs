@@ -1,18 +1,18 @@
-//! Pictures drawn here: smooth ground with noise on it, so that bytes buy something. They live as long as the
-//! siege does.
+//! Pictures drawn from a seed: a smooth gradient with noise, so that quality depends on bytes. They are never freed.
 
 use crate::random::Random;
 
-/// RGB pixels; another seed, another picture.
+/// RGB pixels; each seed gives another picture.
 pub fn pixels(side: u16, seed: u64) -> Vec<u8> {
     let mut random = Random::new(seed);
-    let (end, tilt) = (usize::from(side), random.below(200));
-    let places = (0..end * end).map(|index| (index % end, index / end));
+    let end = usize::from(side);
+    let tilt = random.below(200);
+    let positions = (0..end * end).map(|index| (index % end, index / end));
     let mut pixel = |(x, y)| {
         let noise = random.below(24);
         [x * 220 / end, y * 220 / end, tilt].map(|ground: usize| (ground + noise) as u8)
     };
-    places.flat_map(&mut pixel).collect()
+    positions.flat_map(&mut pixel).collect()
 }
 
 pub fn jpeg(side: u16, seed: u64) -> &'static [u8] {
@@ -30,7 +30,7 @@ pub fn png(side: u16, seed: u64) -> &'static [u8] {
     file.leak()
 }
 
-/// The same JPEG or PNG with a comment in it: other bytes, and so another job, at no cost.
+/// The same JPEG or PNG with a numbered comment: other bytes, so that it is not in the cache.
 pub fn marked(file: &[u8], number: usize) -> Vec<u8> {
     let text = [b"tEXt", &number.to_be_bytes()[..]].concat();
     let (at, comment) = if file.starts_with(b"\xff\xd8") {

@@ -1,4 +1,4 @@
-//! Chance that repeats itself: xorshift from a fixed seed.
+//! Random numbers that are the same in every run: xorshift from a fixed seed.
 
 pub struct Random(u64);
 
@@ -7,7 +7,7 @@ impl Random {
         Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    /// Evenly from 0 to `end`, without it.
+    /// A number from 0 up to, but without, `end`.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

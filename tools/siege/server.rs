@@ -1,4 +1,4 @@
-//! The service under siege: the real binary, a process of its own that never outlives this one.
+//! The service that is attacked: the real binary in a process of its own, which ends with this one.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use crate::client::{ask, get};
 
-const BLINK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A running service; dropping it kills it.
 pub struct Server {
@@ -27,7 +27,7 @@ impl Server {
         Server::with_files(file_limit(), settings).await
     }
 
-    /// Starts it with room for so many open files.
+    /// Starts it with a limit on open files.
     pub async fn with_files(files: u64, settings: &[(&str, &str)]) -> Server {
         let log = tempfile::tempfile().expect("a file for the log");
         let mut command = binary((libc::RLIMIT_NOFILE, files));
@@ -37,10 +37,10 @@ impl Server {
         let child = command.spawn().expect("the binary starts");
         let mut server = Server { child, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         server.address = loop {
-            assert!(server.is_alive(), "it doesn't serve: {}", start_of(&log));
+            assert!(server.is_alive(), "the service doesn't start: {}", start_of(&log));
             match bound(&start_of(&log)) {
                 Some(address) => break address,
-                None => sleep(BLINK).await,
+                None => sleep(POLL_INTERVAL).await,
             }
         };
         server
@@ -65,16 +65,16 @@ impl Server {
         self.status("Threads:")
     }
 
-    /// Open files.
+    /// The number of open files.
     pub fn files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count)
     }
 
-    /// Whether it gets down to so many open files in time.
+    /// Waits until it has at most `files` open files. Returns whether that happened in time.
     pub async fn closes_down_to(&self, files: usize, within: Duration) -> bool {
         let since = Instant::now();
         while self.files() > files && since.elapsed() < within {
-            sleep(BLINK).await;
+            sleep(POLL_INTERVAL).await;
         }
         self.files() <= files
     }
@@ -91,17 +91,17 @@ impl Server {
         self.child.try_wait().is_ok_and(|status| status.is_none())
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub fn terminate(&self) {
         // SAFETY: a plain system call; the child is not waited for yet, so the id is still its own.
         unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM) };
     }
 
-    /// How it ended, or none when it doesn't within `patience`.
+    /// Its exit status, or `None` when it still runs after `patience`.
     pub async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
         let since = Instant::now();
         while self.is_alive() && since.elapsed() < patience {
-            sleep(BLINK).await;
+            sleep(POLL_INTERVAL).await;
         }
         self.child.try_wait().ok().flatten()
     }
@@ -120,7 +120,7 @@ fn start_of(log: &File) -> String {
     String::from_utf8_lossy(&start[..read]).into_owned()
 }
 
-/// The address in the line that says what it listens on.
+/// The address in the log line that names what it listens on.
 fn bound(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once(r#""address":""#)?;
     rest.split_once('"')?.0.parse().ok()
@@ -131,8 +131,8 @@ fn bytefit() -> PathBuf {
     std::env::current_exe().expect("this program has a path").with_file_name("bytefit")
 }
 
-/// The binary in an empty environment, under a limit of the system; what goes over it is an error, not a
-/// signal. The system kills it should this process be killed.
+/// The binary in an empty environment, under a limit of the system. Exceeding the limit is an error and not a signal. The
+/// system kills the process when this one is killed.
 pub fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
     let mut command = Command::new(bytefit());
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
@@ -147,7 +147,7 @@ pub fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
     command
 }
 
-/// Open files that a process may have at most.
+/// Open files that a process may have.
 pub fn file_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit.
@@ -155,7 +155,7 @@ pub fn file_limit() -> u64 {
     limit.rlim_max
 }
 
-/// Lets this process have as many.
+/// Raises the limit of this process to [`file_limit`].
 pub fn raise_file_limit() {
     let limit = libc::rlimit { rlim_cur: file_limit(), rlim_max: file_limit() };
     // SAFETY: the pointer is to a live rlimit.

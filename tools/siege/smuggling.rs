@@ -1,6 +1,6 @@
-//! Requests that two parties may read in two ways. Promised: what is malformed is refused (or the connection
-//! closed without a word), and nothing behind it on that connection is ever answered. Each case is sent with
-//! a good request glued behind it.
+//! Requests that two servers may read in two ways. Promised: a malformed request is refused (or the connection closed without
+//! an answer), and nothing after it on that connection is ever answered. Each case is sent with a good request right after
+//! it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,25 +11,25 @@ use crate::client::{Connection, crowd};
 use crate::server::Server;
 use crate::table::Row;
 
-/// Long enough for the upload timeout below, far too short for the keep-alive's.
+/// Longer than the upload timeout below, and far shorter than the keep-alive timeout.
 const PATIENCE: Duration = Duration::from_secs(4);
 const SETTINGS: &[(&str, &str)] = &[("SERVER__HEADER_TIMEOUT", "1s"), ("SERVER__UPLOAD_TIMEOUT", "1s")];
 const GLUED: &str = "GET /livez HTTP/1.1\r\nhost: siege\r\n\r\n";
 
-/// What may come back.
+/// What may be answered.
 #[derive(Clone, Copy)]
 enum Expected {
     /// At most one answer, a 4xx, and the end of the connection.
     Refused,
     /// One answer of any kind, and the end of the connection.
     Last,
-    /// Legal and of one meaning only: the glued request is a request, but no other one is.
+    /// Legal, with one meaning: the glued request is answered, and nothing else.
     Framed,
-    /// The glued bytes are not where a request begins: whatever comes back, no 200 does.
+    /// No request begins where the glued bytes do: any answer is a refusal.
     NeverServed,
 }
 
-/// What it is called, what is sent, and what may come of it.
+/// The name of a case, the bytes to send, and what may be answered.
 type Case = (&'static str, String, Expected);
 
 use Expected::{Framed, Last, NeverServed, Refused};
@@ -69,11 +69,11 @@ pub async fn rows() -> Vec<Row> {
     rows.into_iter().map(|(_, row)| row).collect()
 }
 
-/// The statuses of all that comes back, and whether the service closed.
+/// The statuses of all answers, and whether the service closed the connection.
 async fn sent(address: SocketAddr, bytes: &str) -> (Vec<u16>, bool) {
     let mut connection = Connection::open(address).await.expect("a connection");
     let mut statuses = Vec::new();
-    // What is refused early is not read to its end.
+    // A request that is refused early is not read to its end.
     let _ = connection.send(bytes.as_bytes()).await;
     let read = async {
         while let Ok(answer) = connection.answer().await {

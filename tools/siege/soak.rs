@@ -1,5 +1,5 @@
-//! A soak: good pictures of every kind, broken ones, bad parameters and clients that leave, for 20 minutes.
-//! Promised: no exit, no 5xx but 503 and 504, no answer over its target; memory, threads and files stay flat.
+//! A soak: good pictures of every format, broken ones, bad parameters and clients that leave, for 20 minutes. Promised: the
+//! service does not exit, no 5xx but 503 and 504, no answer over its target; memory, threads and open files don't grow.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +39,7 @@ pub async fn rows(scale: Scale) -> Vec<Row> {
     let (address, good, hostile) = (server.address, kinds(server.address).await, hostile());
     let until = Instant::now() + Duration::from_secs(if scale.quick { 60 } else { 20 * 60 });
     let clients =
-        tokio::spawn(crowd(CLIENTS, move |client| besiege(address, good, hostile, Random::new(client as u64), until)));
+        tokio::spawn(crowd(CLIENTS, move |client| requests(address, good, hostile, Random::new(client as u64), until)));
     let mut vitals = Vec::new();
     while Instant::now() < until && server.is_alive() {
         sleep(Duration::from_millis(500)).await;
@@ -54,7 +54,7 @@ pub async fn rows(scale: Scale) -> Vec<Row> {
     verdicts(alive && panics == 0.0, &counts, &vitals).into()
 }
 
-fn verdicts(whole: bool, counts: &BTreeMap<String, usize>, vitals: &[[f64; 3]]) -> [Row; 3] {
+fn verdicts(healthy: bool, counts: &BTreeMap<String, usize>, vitals: &[[f64; 3]]) -> [Row; 3] {
     const NAME: &str = "mixed and hostile traffic";
     let tolerated = |outcome: &String| matches!(outcome.as_bytes(), b"503" | b"504" | b"left" | [b'2' | b'4', ..]);
     let list: Vec<String> = counts.iter().map(|(outcome, count)| format!("{count} x {outcome}")).collect();
@@ -64,8 +64,8 @@ fn verdicts(whole: bool, counts: &BTreeMap<String, usize>, vitals: &[[f64; 3]]) 
         Row::new(
             NAME,
             "no exit, no panic, no 5xx but 503 and 504, none over its target",
-            format!("{}, {}", if whole { "whole" } else { "not whole" }, list.join(", ")),
-            whole && counts.keys().all(tolerated),
+            format!("{}, {}", if healthy { "alive" } else { "exited or panicked" }, list.join(", ")),
+            healthy && counts.keys().all(tolerated),
         ),
         Row::new(
             NAME,
@@ -90,9 +90,9 @@ fn median(vitals: &[[f64; 3]], of: usize) -> f64 {
 
 type Files = &'static [Vec<u8>];
 
-/// One client: a status for each request, `over` for an answer over its target, `cut` for one that broke off,
-/// `left` where this client did.
-async fn besiege(address: SocketAddr, good: Files, hostile: Files, mut random: Random, until: Instant) -> Vec<String> {
+/// One client. Returns for each request its status, or `over` for an answer over its target, `cut` for one that broke off,
+/// `left` when this client left.
+async fn requests(address: SocketAddr, good: Files, hostile: Files, mut random: Random, until: Instant) -> Vec<String> {
     let mut outcomes = Vec::new();
     while Instant::now() < until {
         let body = random.pick(good);
@@ -127,7 +127,7 @@ async fn left(address: SocketAddr, request: &[u8], random: &mut Random) -> Strin
     "left".to_owned()
 }
 
-/// Some bytes changed, most often few.
+/// A copy with some bytes changed, most often few.
 fn mutated(body: &[u8], random: &mut Random) -> Vec<u8> {
     let mut body = body.to_vec();
     for _ in 0..*random.pick(&[1, 2, 4, 16, 256]) {
@@ -137,7 +137,7 @@ fn mutated(body: &[u8], random: &mut Random) -> Vec<u8> {
     body
 }
 
-/// A picture in every format that is read; WebP and AVIF by the service's own hand.
+/// A picture in every input format; the service itself makes those in WebP and AVIF.
 async fn kinds(address: SocketAddr) -> Files {
     let drawn = [picture::png(300, 1), picture::jpeg(1200, 2), picture::jpeg(40, 3)].map(<[u8]>::to_vec);
     let mut kinds = Vec::from(drawn);
@@ -171,7 +171,7 @@ fn tiff(side: u16) -> Vec<u8> {
     file.into_inner()
 }
 
-/// The corpus's hostile files, where there is one.
+/// The corpus's hostile files; none without a corpus.
 fn hostile() -> Files {
     let corpus = std::env::var_os("BYTEFIT_CORPUS").map(|corpus| PathBuf::from(corpus).join("hostile"));
     let entries = corpus.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();

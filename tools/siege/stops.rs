@@ -1,6 +1,6 @@
-//! Ends and shortages. Promised: SIGTERM takes readiness away first, loses no request that was sent before,
-//! and exits 0 in time whoever hangs on; SIGKILL and a full disk leave no half file; a service out of file
-//! descriptors waits for better times.
+//! Signals and shortages. Promised: after SIGTERM the service is not ready at once, loses no request that was sent before, and
+//! exits 0 in time whatever clients hold on; SIGKILL and a full disk leave no half-written file; a service that is out of
+//! file descriptors serves again when some are free.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::table::{Row, Scale};
 use crate::times::Times;
 
 const DRAIN: Duration = Duration::from_secs(8);
-/// How late a process may be seen to have ended.
+/// Time that may pass until the end of a process is seen.
 const SLACK_MS: f64 = 200.0;
 
 pub async fn rows(scale: Scale) -> Vec<Row> {
@@ -33,9 +33,9 @@ pub async fn rows(scale: Scale) -> Vec<Row> {
     rows
 }
 
-/// What one SIGTERM did: requests answered whole, refused and lost; when readiness went; when the process did,
-/// if it did so cleanly.
-struct Farewell {
+/// What one SIGTERM did: requests answered, refused and lost; time until the service was not ready; time until it exited, if
+/// it exited with 0.
+struct Termination {
     ends: [usize; 3],
     unready: Duration,
     exit: Option<Duration>,
@@ -45,15 +45,15 @@ async fn terminated(scale: Scale) -> [Row; 3] {
     const NAME: &str = "SIGTERM under load, 50 times";
     let pictures = [picture::jpeg(512, 1), picture::jpeg(32, 2)];
     let mut random = Random::new(5);
-    let mut farewells = Vec::new();
+    let mut terminations = Vec::new();
     for round in 0..scale.count(50) {
         let load = Duration::from_millis(100 + random.below(400) as u64);
-        farewells.push(farewell(&pictures, round, load).await);
+        terminations.push(termination(&pictures, round, load).await);
     }
     let [whole, refused, lost] =
-        [0, 1, 2].map(|end| farewells.iter().map(|farewell| farewell.ends[end]).sum::<usize>());
-    let unready: Times = farewells.iter().map(|farewell| Some(farewell.unready)).collect();
-    let exits: Times = farewells.iter().map(|farewell| farewell.exit).collect();
+        [0, 1, 2].map(|end| terminations.iter().map(|termination| termination.ends[end]).sum::<usize>());
+    let unready: Times = terminations.iter().map(|termination| Some(termination.unready)).collect();
+    let exits: Times = terminations.iter().map(|termination| termination.exit).collect();
     let answers = format!("{whole} x 200, {refused} x 503, {lost} lost");
     let in_time = exits.all_within(DRAIN.as_secs_f64() * 1e3 + SLACK_MS);
     [
@@ -63,32 +63,32 @@ async fn terminated(scale: Scale) -> [Row; 3] {
     ]
 }
 
-async fn farewell(pictures: &[&'static [u8]; 2], round: usize, load: Duration) -> Farewell {
+async fn termination(pictures: &[&'static [u8]; 2], round: usize, load: Duration) -> Termination {
     let mut server = Server::open(&[("SERVER__DRAIN_TIMEOUT", "8s"), ("ENGINE__QUEUE_SLOTS", "16")]).await;
     let address = server.address;
-    let hangers_on = hang_on(address, round).await;
+    let idle_clients = hang_on(address, round).await;
     let (stop, stopped) = watch::channel(None);
     let clients = tokio::spawn(crowd(8, {
         let pictures = *pictures;
         move |client| ask_on(address, pictures[client % 2], client, stopped.clone())
     }));
     sleep(load).await;
-    let said = Instant::now();
+    let signalled = Instant::now();
     server.terminate();
-    stop.send_replace(Some(said));
+    stop.send_replace(Some(signalled));
     let unready = async {
         while ask(address, &get("/health")).await.is_ok_and(|answer| answer.status == 200) {}
-        said.elapsed()
+        signalled.elapsed()
     };
-    let exit = async { server.ended(2 * DRAIN).await?.success().then(|| said.elapsed()) };
+    let exit = async { server.ended(2 * DRAIN).await?.success().then(|| signalled.elapsed()) };
     let (unready, exit) = tokio::join!(unready, exit);
-    drop(hangers_on);
+    drop(idle_clients);
     let ends = clients.await.expect("clients don't panic");
-    Farewell { ends: [0, 1, 2].map(|end| ends.iter().map(|client| client[end]).sum()), unready, exit }
+    Termination { ends: [0, 1, 2].map(|end| ends.iter().map(|client| client[end]).sum()), unready, exit }
 }
 
-/// Clients that are there and do nothing; in every fifth round also some that are half way through a head and
-/// a body, and so hold out for the whole drain timeout.
+/// Clients that do nothing. In every fifth round some have sent half a head or half a body, and so keep their connection for
+/// the whole drain timeout.
 async fn hang_on(address: SocketAddr, round: usize) -> Vec<Connection> {
     let body = "POST /compress?target=9KB HTTP/1.1\r\nhost: siege\r\ncontent-length: 9999\r\n\r\nabc";
     let openings = ["", "GET /health HTTP/1.1\r\nhost: siege\r\n\r\n", "GET /health HT", body];
@@ -101,9 +101,9 @@ async fn hang_on(address: SocketAddr, round: usize) -> Vec<Connection> {
     connections
 }
 
-/// One request after the other, each on a connection of its own, until the service goes down: whole answers,
-/// refusals, and requests that were wholly sent before SIGTERM but got neither. Every other client sends the same
-/// again and again, which costs nothing: at SIGTERM some of its requests are sent but not read.
+/// Sends one request after the other, each on a new connection, until the service goes down. Returns the number of answers, of
+/// refusals, and of requests that were sent before SIGTERM but got neither. Every other client sends the same request again
+/// and again, which the cache answers fast: at SIGTERM some of its requests are sent but not read.
 async fn ask_on(
     address: SocketAddr,
     picture: &'static [u8],
@@ -135,7 +135,7 @@ async fn ask_on(
 async fn out_of_files() -> Row {
     let mut server = Server::with_files(256, &[("SERVER__MAX_CONNECTIONS", "2048")]).await;
     let address = server.address;
-    // Some find no place in the system's queue either.
+    // Some find no slot in the system's queue either.
     let connections = crowd(400, |_| timeout(Duration::from_secs(2), Connection::open(address))).await;
     let (alive, files) = (server.is_alive(), server.files());
     drop(connections);
@@ -158,7 +158,7 @@ fn folder() -> (TempDir, PathBuf) {
     (folder, file)
 }
 
-/// The command line on `file`, where files may grow to so many bytes.
+/// `bytefit fit` on `file`, where files may grow to `largest` bytes.
 fn fit(file: &Path, output: &Path, largest: u64) -> Command {
     let mut command = binary((libc::RLIMIT_FSIZE, largest));
     command.args(["fit", "--target", "60KB", "--format", "webp"]).arg(file).arg("-o").arg(output);
@@ -171,8 +171,9 @@ async fn killed(scale: Scale) -> Row {
     let (folder, file) = folder();
     let started = Instant::now();
     let first = fit(&file, &folder.path().join("first.webp"), u64::MAX).status();
-    assert!(first.is_ok_and(|status| status.success()), "it works when it is let");
-    let (length, mut random) = (started.elapsed(), Random::new(9));
+    assert!(first.is_ok_and(|status| status.success()), "it works when nobody kills it");
+    let length = started.elapsed();
+    let mut random = Random::new(9);
     let (mut whole, mut half, mut left) = (0, 0, 0);
     for round in 0..scale.count(30) {
         let output = folder.path().join(round.to_string());
@@ -199,7 +200,7 @@ fn no_room() -> Vec<Row> {
     let (folder, file) = folder();
     let output = folder.path().join("out");
     fs::create_dir(&output).expect("a folder");
-    // Its answer is shorter than what standard output holds back.
+    // Its answer is shorter than the buffer of standard output.
     let small = folder.path().join("small.png");
     fs::write(&small, picture::png(8, 1)).expect("a picture");
     let mut full = fit(&small, Path::new("-"), u64::MAX);
@@ -224,10 +225,10 @@ fn refused(name: &'static str, mut command: Command, output: &Path) -> Row {
     Row::new(name, "exit 1, a reason, no file", format!("exit {code:?}, {reason:?}, {left} files"), held)
 }
 
-/// What is no file must not become one: here a pipe, /dev/null for somebody who runs as root.
+/// A pipe or device must not be replaced by a file: think of /dev/null for root.
 fn pipe(file: &Path, pipe: &Path) -> Row {
     let made = Command::new("mkfifo").arg(pipe).status().is_ok_and(|status| status.success());
-    // Somebody must read, or the writer waits for ever.
+    // Without a reader the writer would wait for ever.
     let reader = File::options().read(true).write(true).open(pipe);
     let code = fit(file, pipe, u64::MAX).status().ok().and_then(|status| status.code());
     drop(reader);

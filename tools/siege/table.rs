@@ -1,9 +1,9 @@
-//! The table that comes out, a row a promise; and how much is done for it.
+//! The table of results, one row for each promise, and the scale of the siege.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A fault, what was promised under it, what was seen, and whether that is what was promised.
+/// A fault, what is promised under it, what was measured, and whether the promise held.
 pub struct Row {
     fault: &'static str,
     promise: &'static str,
@@ -24,19 +24,19 @@ impl fmt::Display for Row {
     }
 }
 
-/// The whole siege, or a tenth of it.
+/// The full siege, or a tenth of it.
 #[derive(Clone, Copy)]
 pub struct Scale {
     pub quick: bool,
 }
 
 impl Scale {
-    /// So many, or a tenth.
+    /// `full`, or a tenth.
     pub fn count(self, full: usize) -> usize {
         if self.quick { full.div_ceil(10) } else { full }
     }
 
-    /// So long, or a tenth.
+    /// `full` seconds, or a tenth.
     pub fn seconds(self, full: u64) -> Duration {
         if self.quick { Duration::from_millis(full * 100) } else { Duration::from_secs(full) }
     }

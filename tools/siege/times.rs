@@ -1,4 +1,4 @@
-//! How long answers took, and how many never came.
+//! Times of answers, and the number of requests without one.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Counts an answer, or its failure.
+    /// Adds the time of an answer, or a failure.
     pub fn add(&mut self, taken: Option<Duration>) {
         match taken {
             Some(taken) => self.taken.push(taken),
@@ -22,7 +22,7 @@ impl Times {
         self.taken.len()
     }
 
-    /// The milliseconds that this share does not exceed (nearest rank); 0 when there is none.
+    /// The quantile `share` in milliseconds (nearest rank); 0 without answers.
     pub fn at(&self, share: f64) -> f64 {
         let mut sorted = self.taken.clone();
         sorted.sort_unstable();
@@ -30,7 +30,7 @@ impl Times {
         sorted.get(rank.saturating_sub(1)).map_or(0.0, |time| time.as_secs_f64() * 1e3)
     }
 
-    /// Whether every answer came, and within so many milliseconds.
+    /// Whether every request was answered within `millis`.
     pub fn all_within(&self, millis: f64) -> bool {
         self.failed == 0 && self.at(1.0) <= millis
     }

@@ -1,5 +1,5 @@
-//! A bystander: asks for the same thing 20 times a second, each time on a new connection. On a thread of its
-//! own, so that it measures the service and not the besiegers' queue.
+//! Sends the same request 20 times a second, each time on a new connection. It has a thread of its own, so that it measures
+//! the service and not the queue of the attacking clients.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -25,7 +25,7 @@ impl Watch {
         Watch::new(address, get("/health"))
     }
 
-    /// The same picture; from the second time on it is in the cache.
+    /// POST /compress with one picture, which is in the cache from the second time on.
     pub fn picture(address: SocketAddr, query: &str, body: &[u8]) -> Watch {
         Watch::new(address, request(&format!("POST /compress?{query}"), "connection: close\r\n", body))
     }
@@ -46,7 +46,7 @@ impl Watch {
         Watch { over, watcher }
     }
 
-    /// Ends it; what was seen.
+    /// Stops, and returns the times.
     pub fn end(self) -> Times {
         self.over.store(true, Ordering::Relaxed);
         self.watcher.join().expect("a watcher doesn't panic")
