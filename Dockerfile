@@ -11,6 +11,7 @@ ENV RUSTFLAGS="-C target-feature=+crt-static"
 ARG TARGET=x86_64-unknown-linux-gnu
 # The dependencies first, so that a change of ours does not build them again.
 COPY Cargo.toml Cargo.lock ./
+COPY testkit/Cargo.toml testkit/
 COPY tools/Cargo.toml tools/
 RUN mkdir -p src benches && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
     && for bench in codec fit service; do echo 'fn main() {}' > benches/$bench.rs; done \

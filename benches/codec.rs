@@ -1,30 +1,19 @@
-//! Time of one decode and one encode, format by size: `cargo bench --bench codec`.
+//! Time of one decode and one encode, for each format and size: `cargo bench --bench codec`.
 
 use std::hint::black_box;
 
 use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Effort, Limits, png, webp};
 use bytefit::picture::score::Reference;
-use bytefit::picture::{Layout, Picture, transform};
+use bytefit::picture::transform;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use testkit::drawing;
 
 const SIDES: [u32; 2] = [512, 1024];
 
-/// Soft shapes under fine noise.
-fn drawn(side: u32) -> Picture {
-    let mut seed = 1u64;
-    let pixels = (0..side * side).flat_map(|index| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let (x, y) = (f64::from(index % side), f64::from(index / side));
-        let level = 128.0 + (x / 37.0).sin() * 70.0 + (y / 53.0).cos() * 40.0 + (seed >> 60) as f64;
-        [level as u8, (level * 0.9) as u8, (255.0 - level) as u8]
-    });
-    Picture::new(side, side, Layout::Rgb, pixels.collect())
-}
-
 fn codecs(criterion: &mut Criterion) {
     for side in SIDES {
-        let picture = drawn(side);
+        let picture = drawing::photo(side, side, 1);
         let mut group = criterion.benchmark_group(format!("{side}x{side}"));
         group.sample_size(10).throughput(Throughput::Elements(picture.pixel_count()));
         for coding in LossyCoding::ALL {

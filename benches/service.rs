@@ -1,11 +1,11 @@
-//! Requests a second over loopback, the whole service in this process:
+//! Measures requests a second over loopback, with the service in this process:
 //!
 //! ```text
 //! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench service
 //! ```
 //!
-//! Distinct pictures (mirrors and quarter turns of each, as JPEG), a target of 80 KB as WebP, 8 clients that
-//! each send one request after the other. Without a corpus a drawn picture stands in.
+//! Eight clients send one request after the other: distinct pictures (each photo mirrored and turned, as JPEG), to be fitted
+//! to 80 KB of WebP. Without a corpus the pictures are drawn.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Effort, Limits};
-use bytefit::picture::{Layout, Orientation, Picture, transform};
+use bytefit::picture::{Orientation, Picture, transform};
 use bytefit::settings::Settings;
+use testkit::drawing;
 
 const CLIENTS: usize = 8;
 const PICTURES: usize = 60;
@@ -51,22 +52,22 @@ fn main() {
     server.join().expect("the server stops");
 }
 
-/// The service on a free port, told to stop by the sender.
+/// Starts the service on a free port. It stops when the sender sends.
 fn start() -> (SocketAddr, tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (bound, address) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            tell.send(listener.local_addr().expect("an address")).expect("the bench waits");
+            bound.send(listener.local_addr().expect("an address")).expect("the bench waits");
             let shutdown = async {
                 let _ = stopped.await;
             };
             bytefit::app::serve(Settings::default(), listener, shutdown).await.expect("the service runs");
         });
     });
-    (told.recv().expect("the server starts"), stop, server)
+    (address.recv().expect("the server starts"), stop, server)
 }
 
 /// Sends `body` and returns the bytes of the answer's body.
@@ -84,7 +85,7 @@ fn ask(address: SocketAddr, body: &[u8]) -> usize {
     answer.len() - head_end
 }
 
-/// JPEGs of quality 92: each picture of the corpus mirrored and turned until there are enough.
+/// JPEGs of quality 92: the pictures of the corpus, mirrored and turned until there are enough.
 fn bodies() -> Vec<Vec<u8>> {
     let pictures = pictures();
     (0..PICTURES)
@@ -100,7 +101,7 @@ fn bodies() -> Vec<Vec<u8>> {
 
 fn pictures() -> Vec<Picture> {
     let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else {
-        return (0..10).map(drawn).collect();
+        return (0..10).map(|seed| drawing::photo(1024, 768, seed)).collect();
     };
     let mut files: Vec<PathBuf> = std::fs::read_dir(corpus.join("photos"))
         .expect("a folder")
@@ -112,18 +113,6 @@ fn pictures() -> Vec<Picture> {
         transform::flatten(&codec::decode(&bytes, &Limits::default()).expect("a picture").picture, [255; 3])
     };
     files.iter().map(load).collect()
-}
-
-/// Soft shapes under fine noise.
-fn drawn(seed: u64) -> Picture {
-    let mut state = seed + 1;
-    let pixels = (0..1024 * 768).flat_map(|index| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        let (x, y) = (f64::from(index % 1024), f64::from(index / 1024));
-        let level = 128.0 + (x / 37.0).sin() * 70.0 + (y / 53.0).cos() * 40.0 + (state >> 60) as f64;
-        [level as u8, (level * 0.9) as u8, (255.0 - level) as u8]
-    });
-    Picture::new(1024, 768, Layout::Rgb, pixels.collect())
 }
 
 fn peak_megabytes() -> u64 {

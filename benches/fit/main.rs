@@ -24,7 +24,8 @@ use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Decoded, Effort, Format, Limits};
 use bytefit::job::{self, Formats, Job, Outcome, Stop};
 use bytefit::picture::score::Reference;
-use bytefit::picture::{Layout, Picture, transform};
+use bytefit::picture::{Picture, transform};
+use testkit::drawing;
 
 /// Targets: bits a pixel of the input, or bytes.
 const TARGETS: [(&str, Target); 5] = [
@@ -109,7 +110,9 @@ fn print_targets(formats: &[Format], inputs: &[Vec<u8>], chart: Option<String>) 
 }
 
 fn inputs(folders: &[String]) -> Vec<Vec<u8>> {
-    let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else { return vec![drawn()] };
+    let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) else {
+        return vec![drawing::file(drawing::Content::Photo, 1024, 768)];
+    };
     let default = ["photos".to_owned(), "kodak".to_owned(), "camera".to_owned()];
     let folders = if folders.is_empty() { &default } else { folders };
     let mut files: Vec<PathBuf> = Vec::new();
@@ -248,20 +251,4 @@ fn cpu() -> f64 {
     // SAFETY: the call only writes the struct that it is handed.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
-}
-
-/// Soft shapes under fine noise, as a PNG.
-fn drawn() -> Vec<u8> {
-    let mut seed = 1u64;
-    let mut pixels = Vec::new();
-    for y in 0..768 {
-        for x in 0..1024 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let soft = (f64::from(x) / 37.0).sin() * 70.0 + (f64::from(y) / 53.0).cos() * 40.0;
-            let level = 128.0 + soft + (seed >> 60) as f64;
-            pixels.extend([level as u8, (level * 0.9) as u8, (255.0 - level) as u8]);
-        }
-    }
-    let picture = Picture::new(1024, 768, Layout::Rgb, pixels);
-    codec::png::encode::encode_lossless(&picture, Effort::Fast).expect("encodes")
 }

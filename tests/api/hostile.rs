@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, Limits};
+use testkit::fixtures;
 
 use crate::client::{Answer, Request};
-use crate::fixtures;
 use crate::picture::png;
 use crate::server::TestServer;
 

@@ -5,8 +5,6 @@ mod compress;
 mod connections;
 mod drain;
 mod errors;
-#[path = "../fixtures/mod.rs"]
-mod fixtures;
 mod hostile;
 mod load;
 mod negotiation;

@@ -1,22 +1,8 @@
-//! Draws pictures: smooth with some noise, so that more bytes give a better picture.
+//! Pictures and forms that the tests send.
 
 /// An RGB PNG.
 pub fn png(width: u32, height: u32) -> Vec<u8> {
-    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-    let mut noise = || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        (seed >> 59) as u32
-    };
-    let mut pixels = Vec::with_capacity((width * height * 3) as usize);
-    for y in 0..height {
-        for x in 0..width {
-            let smooth = [x * 220 / width, y * 220 / height, (x + y) * 220 / (width + height)];
-            pixels.extend(smooth.map(|value| (value + noise()) as u8));
-        }
-    }
-    encode(width, height, &pixels)
+    testkit::drawing::noisy_png(width, height, 1)
 }
 
 /// A PNG of 256x256 pixels, about 150 KB.
@@ -27,15 +13,6 @@ pub fn small() -> Vec<u8> {
 /// A PNG of 1024x768 pixels, about 1.8 MB.
 pub fn large() -> Vec<u8> {
     png(1024, 768)
-}
-
-fn encode(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
-    let mut file = Vec::new();
-    let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header().unwrap().write_image_data(pixels).unwrap();
-    file
 }
 
 /// A multipart form of parts (name, file name, content). Returns the content type and the body.

@@ -6,8 +6,6 @@
 mod allocator;
 mod avif;
 mod bytes;
-#[path = "../fixtures/mod.rs"]
-mod fixtures;
 mod jpeg;
 mod others;
 mod png;
@@ -18,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, DecodeError, Format, Limits};
 use bytefit::job::{self, Effort, Formats, Job, JobError, Stop};
+use testkit::fixtures;
 
 /// What a refusal may allocate.
 const REFUSAL_BYTES: u64 = 5 << 20;

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use bytefit::codec::Format;
 use bytefit::job::Mode;
+use testkit::drawing::{Content, file};
 
-use super::drawn::{Content, file};
 use super::{job, run};
 
 /// A decoder's command line; `IN` and `OUT` stand for paths.

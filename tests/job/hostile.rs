@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use bytefit::codec::{self, DecodeError, Format, Limits};
 use bytefit::job::{self, Effort, Formats, Job, JobError, Stop};
 use rayon::prelude::*;
-
-use crate::fixtures;
+use testkit::fixtures;
 
 #[test]
 fn a_file_may_end_anywhere() {

@@ -3,8 +3,8 @@
 use bytefit::codec::Format;
 use bytefit::job::{Formats, Job, JobError, Mode, OnMiss, Outcome};
 use proptest::prelude::*;
+use testkit::drawing::{Content, file};
 
-use super::drawn::{Content, file};
 use super::{decode, job, run};
 
 #[test]

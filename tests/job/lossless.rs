@@ -4,8 +4,8 @@ use bytefit::codec::rate::lossless;
 use bytefit::codec::{Effort, Format, png, webp};
 use bytefit::job::{Formats, Job, JobError, Outcome, StepKind};
 use bytefit::picture::{Layout, Picture};
+use testkit::drawing::{Content, page, picture};
 
-use super::drawn::{Content, page, picture};
 use super::{job, run};
 
 fn webp_file(picture: &Picture) -> Vec<u8> {

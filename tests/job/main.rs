@@ -1,9 +1,6 @@
 //! The core from bytes to answer, on drawn pictures: what the contract promises of every answer.
 
 mod decoders;
-mod drawn;
-#[path = "../fixtures/mod.rs"]
-mod fixtures;
 mod hostile;
 mod landing;
 mod lossless;

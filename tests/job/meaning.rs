@@ -5,8 +5,8 @@ use bytefit::codec::{self, Format, Metadata, MetadataPolicy, container, exif, xm
 use bytefit::job::{Effort, Formats, Job, JobError, OnMiss, Outcome};
 use bytefit::picture::transform::{Resize, ResizeFit};
 use bytefit::picture::{Layout, Orientation, Picture};
+use testkit::drawing::{Content, file, picture};
 
-use super::drawn::{Content, file, picture};
 use super::{decode, job, run};
 
 #[test]

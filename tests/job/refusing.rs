@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use bytefit::codec::limits::SizeLimit;
 use bytefit::codec::{DecodeError, EncodeError, Format, Limits, Metadata, MetadataPolicy, container};
 use bytefit::job::{Formats, JobError, Stop};
+use testkit::drawing::{Content, file};
 
-use super::drawn::{Content, file};
 use super::{job, run};
 
 #[test]

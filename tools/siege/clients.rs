@@ -5,13 +5,13 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use testkit::random::Random;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use crate::client::{Connection, ask, crowd, post, request};
 use crate::picture;
-use crate::random::Random;
 use crate::server::Server;
 use crate::table::{Row, Scale};
 use crate::times::Times;

@@ -17,7 +17,6 @@ mod flood;
 mod memory;
 mod overload;
 mod picture;
-mod random;
 mod server;
 mod smuggling;
 mod soak;

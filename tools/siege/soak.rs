@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use testkit::random::Random;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Connection, ask, crowd, post};
 use crate::picture;
-use crate::random::Random;
 use crate::server::Server;
 use crate::table::{Row, Scale};
 

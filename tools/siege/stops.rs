@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, Limits};
 use tempfile::TempDir;
+use testkit::random::Random;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::client::{Connection, ask, crowd, get, post};
 use crate::picture;
-use crate::random::Random;
 use crate::server::{Server, binary};
 use crate::table::{Row, Scale};
 use crate::times::Times;

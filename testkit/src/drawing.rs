@@ -1,12 +1,18 @@
-//! Pictures that the tests draw, each a kind of content, from fixed seeds.
+//! Pictures drawn from fixed seeds: one for each kind of content, and files of a noisy gradient.
 
-use bytefit::codec::{Effort, png};
+use bytefit::codec::Effort;
+use bytefit::codec::png::encode::encode_lossless;
 use bytefit::picture::{Layout, Picture};
+
+use crate::random::Random;
+
+/// The seed of every picture that [`picture`] draws.
+const SEED: u64 = 0x4232_db54_aa7f_b6e9;
 
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Content {
-    /// Soft shapes under fine noise, as a camera sees.
+    /// Soft shapes under fine noise, as from a camera.
     Photo,
     /// Dark strokes on white.
     Text,
@@ -24,16 +30,25 @@ impl Content {
 
 /// A picture of `content`.
 pub fn picture(content: Content, width: u32, height: u32) -> Picture {
-    let mut noise = Noise(0x2545_f491_4f6c_dd1d);
+    draw(content, width, height, SEED)
+}
+
+/// A photograph; each seed gives other noise.
+pub fn photo(width: u32, height: u32, seed: u64) -> Picture {
+    draw(Content::Photo, width, height, seed)
+}
+
+fn draw(content: Content, width: u32, height: u32, seed: u64) -> Picture {
+    let mut random = Random::new(seed);
     let mut pixels = Vec::new();
     let layout = if content == Content::Alpha { Layout::Rgba } else { Layout::Rgb };
     for y in 0..height {
         for x in 0..width {
-            let photo = photo(x, y, &mut noise);
+            let photo = photo_pixel(x, y, &mut random);
             match content {
                 Content::Photo => pixels.extend(photo),
                 Content::Text => pixels.extend(if is_stroke(x, y) { [20, 20, 30] } else { [255; 3] }),
-                Content::Flat => pixels.extend(flat(x * 4 / width, y * 3 / height)),
+                Content::Flat => pixels.extend(area(x * 4 / width, y * 3 / height)),
                 Content::Alpha => pixels.extend([photo[0], photo[1], photo[2], (x * 255 / width) as u8]),
                 Content::Grey => pixels.extend([photo[1]; 3]),
             }
@@ -44,13 +59,13 @@ pub fn picture(content: Content, width: u32, height: u32) -> Picture {
 
 /// A page of text: dark words with soft edges on white, of 26 glyphs.
 pub fn page(width: u32, height: u32) -> Picture {
-    let mut noise = Noise(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new(1);
     let glyphs: Vec<[u8; GLYPH_PIXELS]> = (0..26)
-        .map(|_| std::array::from_fn(|_| [20, 20, 90, 180, 255, 255, 255][(noise.next() * 7.0) as usize]))
+        .map(|_| std::array::from_fn(|_| [20, 20, 90, 180, 255, 255, 255][(random.unit() * 7.0) as usize]))
         .collect();
     let (columns, lines) = (width / GLYPH_WIDTH, height / LINE_HEIGHT);
     let letters: Vec<Option<usize>> =
-        (0..columns * lines).map(|_| Some((noise.next() * 31.0) as usize).filter(|letter| *letter < 26)).collect();
+        (0..columns * lines).map(|_| Some((random.unit() * 31.0) as usize).filter(|letter| *letter < 26)).collect();
     let level = |x: u32, y: u32| {
         let (column, line, row) = (x / GLYPH_WIDTH, y / LINE_HEIGHT, y % LINE_HEIGHT);
         let is_text = column < columns && line < lines && row < GLYPH_HEIGHT;
@@ -66,16 +81,16 @@ const GLYPH_HEIGHT: u32 = 11;
 const GLYPH_PIXELS: usize = (GLYPH_WIDTH * GLYPH_HEIGHT) as usize;
 const LINE_HEIGHT: u32 = 18;
 
-/// The same as a PNG file.
+/// [`picture`] as a PNG file.
 pub fn file(content: Content, width: u32, height: u32) -> Vec<u8> {
-    png::encode::encode_lossless(&picture(content, width, height), Effort::Fast).unwrap()
+    encode_lossless(&picture(content, width, height), Effort::Fast).expect("a picture of modest size")
 }
 
-fn photo(x: u32, y: u32, noise: &mut Noise) -> [u8; 3] {
+fn photo_pixel(x: u32, y: u32, random: &mut Random) -> [u8; 3] {
     let (x, y) = (f64::from(x), f64::from(y));
     let soft = (x / 23.0).sin() * (y / 31.0).cos() * 60.0 + ((x + y) / 57.0).sin() * 40.0;
     let edge = if (x - 90.0).hypot(y - 70.0) < 50.0 { 50.0 } else { 0.0 };
-    let grain = noise.next() * 24.0 - 12.0;
+    let grain = random.unit() * 24.0 - 12.0;
     [128.0 + soft + grain, 120.0 + soft * 0.6 + edge + grain, 110.0 - soft * 0.4 + edge * 0.5 + grain].map(|v| v as u8)
 }
 
@@ -85,18 +100,39 @@ fn is_stroke(x: u32, y: u32) -> bool {
     y % 14 < 10 && x % 9 < 7 && (glyph >> ((x % 9) / 3 * 3 + (y % 14) / 4)) & 1 == 1
 }
 
-fn flat(column: u32, row: u32) -> [u8; 3] {
+fn area(column: u32, row: u32) -> [u8; 3] {
     [(40 + column * 60) as u8, (200 - row * 70) as u8, (90 + (column ^ row) * 30) as u8]
 }
 
-/// A xorshift generator of numbers from 0 to 1.
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 40) as f64 / f64::from(1 << 24)
+/// RGB pixels of a gradient with strong noise, so that quality depends on bytes.
+pub fn noisy_gradient(width: u32, height: u32, seed: u64) -> Vec<u8> {
+    let mut random = Random::new(seed);
+    let mut pixels = Vec::with_capacity((width * height * 3) as usize);
+    for y in 0..height {
+        for x in 0..width {
+            let gradient = [x * 220 / width, y * 220 / height, (x + y) * 220 / (width + height)];
+            pixels.extend(gradient.map(|level| level as u8 + random.below(32) as u8));
+        }
     }
+    pixels
+}
+
+/// [`noisy_gradient`] as a PNG file.
+pub fn noisy_png(width: u32, height: u32, seed: u64) -> Vec<u8> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    let mut writer = encoder.write_header().expect("a header");
+    writer.write_image_data(&noisy_gradient(width, height, seed)).expect("as many pixels as the header says");
+    drop(writer);
+    file
+}
+
+/// [`noisy_gradient`] as a JPEG file.
+pub fn noisy_jpeg(width: u16, height: u16, seed: u64) -> Vec<u8> {
+    let mut file = Vec::new();
+    let pixels = noisy_gradient(width.into(), height.into(), seed);
+    let encoder = jpeg_encoder::Encoder::new(&mut file, 90);
+    encoder.encode(&pixels, width, height, jpeg_encoder::ColorType::Rgb).expect("the pixels of a picture of this size");
+    file
 }
