@@ -1,4 +1,4 @@
-# The two that a newcomer needs: `make run` and `make test`.
+# A newcomer needs `make run` and `make test`.
 .PHONY: run test check bench siege fuzz supply tools
 
 LISTEN ?= 127.0.0.1:8080
@@ -10,11 +10,11 @@ run: tools
 	@echo
 	./target/release/bytefit serve --listen $(LISTEN)
 
-# Self-contained: the tests draw their own pictures. BYTEFIT_CORPUS=DIRECTORY adds the tests on real ones.
+# The tests draw their own pictures. BYTEFIT_CORPUS=DIRECTORY adds the tests on real ones.
 test: tools
 	cargo test --locked
 
-# What must be clean at every commit, besides the tests.
+# What must be clean at every commit, besides the tests: the tools and the testkit too.
 check: tools
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -33,12 +33,12 @@ siege: tools
 	cargo build --release --locked --package bytefit --package bytefit-tools
 	./target/release/siege $(PARTS)
 
-# Licences, sources and versions of what is built in; dependencies that nothing uses. Takes cargo-deny and cargo-machete.
+# Licences, sources and versions of the dependencies, and dependencies that nothing uses. Needs cargo-deny and cargo-machete.
 supply:
 	cargo deny --all-features check licenses bans sources
 	cargo machete
 
-# Ten minutes for each fuzzer; `fuzz/run.sh 60` takes one.
+# Ten minutes for each fuzzer; `fuzz/run.sh 60` runs each for one.
 fuzz: tools
 	fuzz/run.sh
 

@@ -1,6 +1,5 @@
 #!/bin/sh
-# Installs what the encoders are built with, where it is missing: nasm for their assembly, cmake and a C++ compiler for
-# libaom's build.
+# Installs what is missing to build the encoders: nasm for their assembly, cmake and a C++ compiler for libaom.
 set -eu
 missing=
 for tool in nasm cmake c++; do command -v "$tool" >/dev/null 2>&1 || missing="$missing $tool"; done
