@@ -1,5 +1,5 @@
-//! The rule of the house: imports go down only, and the core stays pure. Reads the source as text, so it
-//! sees what is written, in tests and in code that this build leaves out too.
+//! A module imports only modules of lower levels, and the core names nothing outside it (docs/architecture.md). The test
+//! reads the source as text, so that it also sees tests and code that this build leaves out.
 
 use std::fs;
 use std::path::{Path, PathBuf};

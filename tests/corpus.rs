@@ -1,5 +1,5 @@
-//! Real pictures and hostile files, where `BYTEFIT_CORPUS` names a folder that holds them. Without it these
-//! tests have nothing to look at and say so.
+//! Real pictures and hostile files from the folder that `BYTEFIT_CORPUS` names. Without it these tests test nothing, and print
+//! that.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use bytefit::codec::{self, DecodeError, Format, Limits};
 use bytefit::job::{self, Answer, Effort, Formats, Job, JobError, Stop};
 use rayon::prelude::*;
 
-/// Far above what any takes with optimisation, so that only a hang is one.
+/// Far more than any file takes in an optimised build: only a hang takes longer.
 const SLOWEST_HOSTILE: Duration = Duration::from_secs(60);
 
-/// The files of these folders, or none without a corpus.
+/// The files of these folders; empty without a corpus.
 ///
 /// # Panics
 /// When `BYTEFIT_CORPUS` is set and a folder is missing or empty.
@@ -47,14 +47,14 @@ fn run(job: &Job, input: &[u8]) -> Result<Answer, JobError> {
     job::run(job, input, &Limits::default(), &Stop::at(Instant::now() + job.deadline))
 }
 
-/// The answer decodes, fits, and has the size that its report says and the shape of its upright input.
+/// Asserts that the answer decodes, meets the target, has the size in its report, and the shape of its upright input.
 fn check(answer: &Answer, target: u64, name: &str) {
     assert!(answer.bytes.len() as u64 <= target, "{name}: {} bytes", answer.bytes.len());
     let decoded = codec::decode(&answer.bytes, &Limits::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
     let upright = decoded.orientation.upright_size(decoded.picture.width(), decoded.picture.height());
     let (input, output) = (answer.report.input, answer.report.output);
     assert_eq!(upright, (output.width, output.height), "{name}");
-    // Each side is rounded by itself: to within a pixel, one follows from the other.
+    // Each side is rounded on its own: one follows from the other to within a pixel.
     let follows = |from: u32, whole: u32, other: u32| f64::from(from) * f64::from(other) / f64::from(whole);
     let width = follows(output.height, input.height, input.width);
     let height = follows(output.width, input.width, input.height);

@@ -1,5 +1,5 @@
-//! What others' decoders say of the answers, padded ones included. Where their tools are not installed nothing is
-//! asked, unless `BYTEFIT_TOOLS` demands it.
+//! Other decoders accept the answers, also padded ones. A decoder that is not installed is skipped, unless `BYTEFIT_TOOLS` is
+//! set.
 
 use std::process::Command;
 
@@ -40,8 +40,8 @@ fn other_decoders_accept_answers_of_every_size() {
                     argument => argument.to_owned(),
                 });
                 let output = Command::new(command[0]).args(arguments).output().unwrap();
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(output.status.success(), "{} on {content:?}, {target} bytes: {said}", command[0]);
+                let message = String::from_utf8_lossy(&output.stderr);
+                assert!(output.status.success(), "{} on {content:?}, {target} bytes: {message}", command[0]);
             }
         }
     }

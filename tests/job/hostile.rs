@@ -1,4 +1,4 @@
-//! Files that end too early, at every byte that they could end at.
+//! Files cut short after every byte.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ fn a_file_may_end_anywhere() {
         for length in 0..fixture.file.len() {
             let name = format!("{} at {length}", fixture.name);
             match codec::decode(&fixture.file[..length], &Limits::default()) {
-                // Decoders show what there is of a picture where that is enough of it.
+                // A decoder returns a picture when enough of it is there.
                 Ok(decoded) => assert_eq!((decoded.picture.width(), decoded.picture.height()), (24, 18), "{name}"),
                 Err(DecodeError::Undecodable { format, reason }) => {
                     assert!(format == fixture.format && !reason.is_empty(), "{name}: {reason}");

@@ -1,11 +1,11 @@
-//! The core from bytes to answer, on drawn pictures: what the contract promises of every answer.
+//! Jobs from bytes to answer, on drawn pictures: what is promised of every answer.
 
 mod decoders;
 mod hostile;
-mod landing;
 mod lossless;
-mod meaning;
-mod refusing;
+mod parameters;
+mod refusals;
+mod size;
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use bytefit::codec::{self, Format, Limits};
 use bytefit::job::{self, Answer, Formats, Job, JobError, Stop};
 use bytefit::picture::Picture;
 
-/// A job with every default of the contract, for one format, and time enough for a busy machine.
+/// A job for one format, with the defaults of the API, and a deadline for a busy machine.
 pub fn job(format: Format, target: u64) -> Job {
     Job { deadline: Duration::from_secs(120), ..Job::new(target, Formats::Among(vec![format])) }
 }

@@ -1,4 +1,4 @@
-//! What the parameters mean for the picture.
+//! What each parameter does to the answer.
 
 use bytefit::codec::rights::Right;
 use bytefit::codec::{self, Format, Metadata, MetadataPolicy, container, exif, xmp};
@@ -22,8 +22,8 @@ fn flat_art_is_kept_lossless() {
     let input = file(Content::Flat, 300, 200);
     for format in [Format::Webp, Format::Png] {
         let mut job = job(format, 5_000);
+        // A resize, so that the input itself is no answer.
         job.resize = Some(Resize { width: Some(280), height: None, fit: ResizeFit::Inside, enlarge: false });
-        // Resizing rules the passthrough out.
         let answer = run(&job, &input).unwrap();
         assert_eq!(answer.report.outcome, Outcome::Lossless, "{format:?}");
         assert_eq!(answer.report.quality, None);
@@ -127,7 +127,7 @@ fn the_answer_stands_upright() {
 }
 
 #[test]
-fn a_small_target_makes_the_picture_smaller_unless_told_not_to() {
+fn a_small_target_makes_the_picture_smaller_unless_downscale_is_never() {
     let input = file(Content::Photo, 400, 300);
     let mut job = job(Format::Jpeg, 1_500);
     let answer = run(&job, &input).unwrap();
@@ -288,7 +288,7 @@ fn a_picture_that_was_turned_says_so_nowhere() {
 }
 
 #[test]
-fn the_same_question_gets_the_same_bytes() {
+fn the_same_job_gives_the_same_bytes() {
     let input = file(Content::Text, 200, 150);
     for format in Format::OUTPUT {
         let job = job(format, 2_500);

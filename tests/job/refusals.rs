@@ -1,4 +1,4 @@
-//! What is refused, and how.
+//! Jobs that end in an error, and which.
 
 use std::time::{Duration, Instant};
 
@@ -58,7 +58,7 @@ fn a_score_out_of_reach_is_refused() {
 }
 
 #[test]
-fn a_passed_deadline_and_a_cancelled_job_are_told_apart() {
+fn a_passed_deadline_and_a_cancelled_job_are_different_errors() {
     let input = file(Content::Photo, 160, 120);
     let ask = |stop: &Stop| bytefit::job::run(&job(Format::Jpeg, 2_000), &input, &Limits::default(), stop).unwrap_err();
     assert!(matches!(ask(&Stop::at(Instant::now())), JobError::DeadlineExceeded { .. }));

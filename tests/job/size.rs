@@ -1,4 +1,4 @@
-//! Bytes: never over, well filled, to the byte where asked.
+//! Sizes of answers: never over the target, close to it, and exact where the job asks for that.
 
 use bytefit::codec::Format;
 use bytefit::job::{Formats, Job, JobError, Mode, OnMiss, Outcome};
@@ -74,7 +74,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn exact_lands_on_the_byte(target in 3_000u64..40_000, index in 0..Format::OUTPUT.len()) {
+    fn exact_answers_have_the_target_to_the_byte(target in 3_000u64..40_000, index in 0..Format::OUTPUT.len()) {
         let format = Format::OUTPUT[index];
         let mut job = job(format, target);
         job.mode = Mode::Exact;
@@ -106,14 +106,14 @@ fn close_is_the_nearest_size_whatever_the_tolerance() {
             let JobError::TargetUnreachable { nearest: Some(named), .. } = refusal else { panic!("{refusal}") };
             assert_eq!(named.bytes.abs_diff(target), distance, "{format:?}");
         }
-        // What a search within the target found was there to be taken.
+        // The answer of a search below the target is a candidate too.
         let below = run(&job(format, target), &input).unwrap().bytes;
         assert!(distance <= (below.len() as u64).abs_diff(target), "{format:?}: {distance} {}", below.len());
     }
 }
 
 #[test]
-fn what_lands_outside_the_tolerance_is_refused_with_the_nearest_size() {
+fn an_answer_outside_the_tolerance_is_refused_with_the_nearest_size() {
     let input = file(Content::Photo, 160, 120);
     for target in [60, 2_000_000] {
         let mut job = job(Format::Jpeg, target);
