@@ -13,7 +13,7 @@ ARG TARGET=x86_64-unknown-linux-gnu
 COPY Cargo.toml Cargo.lock ./
 COPY testkit/Cargo.toml testkit/
 COPY tools/Cargo.toml tools/
-RUN mkdir -p src benches && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
+RUN mkdir -p src benches testkit/src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs testkit/src/lib.rs \
     && for bench in codec fit service; do echo 'fn main() {}' > benches/$bench.rs; done \
     && cargo build --release --locked --target "$TARGET" --bin bytefit
 COPY config config

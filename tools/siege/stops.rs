@@ -1,5 +1,5 @@
-//! Signals and shortages. Promised: after SIGTERM the service is not ready at once, loses no request that was sent before, and
-//! exits 0 in time whatever clients hold on; SIGKILL and a full disk leave no half-written file; a service that is out of
+//! Signals and shortages. Promised: after SIGTERM the service answers at once that it is not ready, loses no request that was
+//! sent before, and exits 0 in time whatever clients do; SIGKILL and a full disk leave no half-written file; a service that is out of
 //! file descriptors serves again when some are free.
 
 use std::fs::{self, File};
