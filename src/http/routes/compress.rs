@@ -30,7 +30,7 @@ pub const COMPRESS: Route = Route {
     method: "post",
     handler: || post(compress),
     label: RouteLabel { name: "compress", computes: true },
-    operation: operation,
+    operation,
     is_text: false,
     is_probe: false,
 };

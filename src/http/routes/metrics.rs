@@ -19,7 +19,7 @@ pub const METRICS: Route = Route {
     method: "get",
     handler: || get(metrics),
     label: RouteLabel { name: "metrics", computes: false },
-    operation: operation,
+    operation,
     is_text: true,
     is_probe: true,
 };

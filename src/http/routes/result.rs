@@ -23,7 +23,7 @@ pub const RESULT: Route = Route {
     method: "get",
     handler: || get(result),
     label: RouteLabel { name: "result", computes: false },
-    operation: operation,
+    operation,
     is_text: false,
     is_probe: false,
 };
