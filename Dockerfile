@@ -1,15 +1,15 @@
 # syntax=docker/dockerfile:1
-# One static binary on nothing: the image is the binary's size.
+# An image with one static binary and nothing else.
 FROM rust:1.95-slim-trixie AS build
-# Debian's libaom is newer than the one that the crate would build, and takes fewer bytes.
+# Debian's libaom is newer than the one that the crate builds, and makes smaller files.
 RUN apt-get update && apt-get install -y --no-install-recommends libaom-dev make nasm && rm -rf /var/lib/apt/lists/* \
     && mkdir /aom && ln -s /usr/lib/*-linux-gnu/libaom.a /usr/lib/*-linux-gnu/pkgconfig/aom.pc /aom
 ENV LIB_AOM_STATIC_LIB_PATH=/aom LIB_AOM_INCLUDE_PATH=/usr/include LIB_AOM_PKG_CONFIG_PATH=/aom
 WORKDIR /build
 ENV RUSTFLAGS="-C target-feature=+crt-static"
-# RUSTFLAGS with a target named apart leave build scripts and procedural macros alone.
+# With an explicit target, RUSTFLAGS do not apply to build scripts and procedural macros.
 ARG TARGET=x86_64-unknown-linux-gnu
-# The dependencies first, so that a change of ours does not build them again.
+# Dependencies are built first, so that a change of the sources does not rebuild them.
 COPY Cargo.toml Cargo.lock ./
 COPY testkit/Cargo.toml testkit/
 COPY tools/Cargo.toml tools/

@@ -1,5 +1,4 @@
-//! The composition root: settings to engine to routes; serves on a listener it is given. Must not know
-//! where settings, listener and the call to stop come from.
+//! Builds the service from its settings and runs it on a listener.
 
 use std::future::Future;
 use std::io;
@@ -20,10 +19,10 @@ pub enum AppError {
     Engine(#[source] io::Error),
 }
 
-/// Serves on `listener` until `shutdown` resolves and the drain after it is over.
+/// Serves on `listener` until `shutdown` completes and open connections are drained.
 ///
 /// # Errors
-/// [`AppError`], before the first connection is accepted.
+/// [`AppError`] before the first connection is accepted.
 pub async fn serve(
     settings: Settings,
     listener: TcpListener,

@@ -1,6 +1,6 @@
-//! Sizes as people write them. Must not know what they are for.
+//! Parses sizes as people write them.
 
-/// A size that can't be read.
+/// Why a text is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     /// Not a number followed by a known unit.
@@ -11,10 +11,10 @@ pub enum SizeError {
     TooLarge,
 }
 
-/// What [`parse_size`] takes, as error messages say it.
+/// What [`parse_size`] accepts, for error messages.
 pub const SIZE_GRAMMAR: &str = "bytes (80000), SI units (80KB, 1.5MB, 1GB) or binary units (80KiB, 1.5MiB, 1GiB)";
 
-/// Units and their bytes: SI by thousands, so that a file made for "80 KB" passes whoever counts either way.
+/// Units and their bytes. KB is 1,000 bytes, so that a file made for "80 KB" passes a check that counts 1,024 too.
 const UNITS: [(&str, u64); 8] = [
     ("", 1),
     ("b", 1),
@@ -26,11 +26,11 @@ const UNITS: [(&str, u64); 8] = [
     ("gib", 1 << 30),
 ];
 
-/// Reads a size in bytes: `80000`, `80KB`, `1.5 MB`, `80KiB`. Case does not matter, one space may stand
-/// before the unit, a fraction of a byte is dropped.
+/// Parses a size in bytes: `80000`, `80KB`, `1.5 MB`, `80KiB`. Case does not matter, there may be one space before the
+/// unit, and a fraction of a byte is dropped.
 ///
 /// # Errors
-/// [`SizeError::Malformed`] for anything else (`80k`, `-5`, `80kbit`, `NaN`), [`SizeError::TooLarge`] over `u64`.
+/// [`SizeError::Malformed`] for anything else (`80k`, `-5`, `80kbit`, `NaN`), [`SizeError::TooLarge`] above `u64::MAX`.
 pub fn parse_size(text: &str) -> Result<u64, SizeError> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -46,9 +46,9 @@ pub fn parse_size(text: &str) -> Result<u64, SizeError> {
     u64::try_from(bytes).map_err(|_| SizeError::TooLarge)
 }
 
-/// `0.fraction * scale`, rounded down, in whole numbers: floats would turn 4.1MB into 4,099,999.
+/// `0.fraction * scale`, rounded down. In integers, because floats would turn 4.1MB into 4,099,999.
 fn fraction_of(fraction: &str, scale: u64) -> u128 {
-    // 18 digits are finer than a byte of the largest unit, and keep the product below 2^128.
+    // 18 digits are finer than a byte of the largest unit and keep the product below 2^128.
     let digits = &fraction[..fraction.len().min(18)];
     let numerator: u128 = digits.parse().unwrap_or(0);
     numerator * u128::from(scale) / 10u128.pow(digits.len() as u32)

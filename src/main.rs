@@ -1,9 +1,8 @@
-//! bytefit's binary: parses the command line, runs the command, exits with its code.
+//! The bytefit binary: runs the command line and exits with its code.
 
 use std::process::ExitCode;
 
-// After 22 pictures of 3 to 17 megapixels, five idle seconds later: 69 MB resident with jemalloc, 394 with mimalloc,
-// 315 with glibc's allocator; at the peak 324, 413 and 377.
+// jemalloc returns freed memory to the system: 69 MB resident after 22 pictures, where mimalloc keeps 394 and glibc 315.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

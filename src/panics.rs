@@ -1,22 +1,22 @@
-//! Panics of ours, caught and put in words: a bug must cost one request, not the process.
+//! Catches panics and returns their messages: a bug must cost one request, not the process.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Work that panicked; the message it did so with.
+/// The message of a panic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panicked(pub String);
 
-/// Runs `work` here, its panic as an error.
+/// Runs `work` and catches its panic.
 ///
 /// # Errors
-/// [`Panicked`].
+/// [`Panicked`] when `work` panics.
 pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
-    // Unwind safety: what a panicking job may have left half done is its own and dropped with it.
+    // Unwind safe: all state that the work may leave half changed is its own and is dropped.
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| Panicked(message(payload.as_ref())))
 }
 
-/// What a panic says of itself.
+/// The text of a panic's payload.
 pub fn message(payload: &(dyn Any + Send)) -> String {
     match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
         (Some(text), _) => (*text).to_owned(),

@@ -1,8 +1,8 @@
-//! What the serving process gives up before it meets its first client: writing files, starting programs, opening
-//! connections of its own. A hole in a codec then leads nowhere.
+//! Rights that the serving process gives up before it accepts its first client: writing files, starting programs, opening
+//! connections. An attacker who exploits a codec can do none of these.
 //!
-//! Two locks of Linux, each where the kernel has it: Landlock takes rights over files and outgoing connections,
-//! seccomp takes system calls. Both hold for every thread that is started later, for good.
+//! Linux has two mechanisms for this, and each is used if the kernel has it: Landlock restricts access to files and outgoing
+//! connections, seccomp restricts system calls. Both apply to every thread that starts later and can't be undone.
 
 #[cfg(target_os = "linux")]
 mod filter;
@@ -14,46 +14,46 @@ mod server;
 #[cfg(target_os = "linux")]
 pub use linux::{SandboxError, enter};
 
-/// How much of the sandbox holds.
+/// Which parts of the sandbox are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sandbox {
-    pub landlock: Hold,
-    pub seccomp: Hold,
+    pub landlock: Enforcement,
+    pub seccomp: Enforcement,
 }
 
-/// How far a lock holds.
+/// How much of a mechanism is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
+pub enum Enforcement {
     Full,
-    /// The kernel knows only some of what was asked for.
+    /// The kernel has only some of the requested restrictions.
     Partial,
-    /// The kernel does not have it.
+    /// The kernel does not have the mechanism.
     None,
 }
 
-impl Hold {
-    /// The word that the log uses.
+impl Enforcement {
+    /// The name in log lines.
     pub fn name(self) -> &'static str {
         match self {
-            Hold::Full => "full",
-            Hold::Partial => "partial",
-            Hold::None => "none",
+            Enforcement::Full => "full",
+            Enforcement::Partial => "partial",
+            Enforcement::None => "none",
         }
     }
 }
 
 impl Sandbox {
-    /// Whether all of it holds.
-    pub fn is_whole(self) -> bool {
-        self.landlock == Hold::Full && self.seccomp == Hold::Full
+    /// Whether both mechanisms are fully in force.
+    pub fn is_complete(self) -> bool {
+        self.landlock == Enforcement::Full && self.seccomp == Enforcement::Full
     }
 }
 
-/// There is no sandbox to put up on this system.
+/// Does nothing: this system has no sandbox.
 ///
 /// # Errors
 /// Never.
 #[cfg(not(target_os = "linux"))]
 pub fn enter() -> Result<Sandbox, std::convert::Infallible> {
-    Ok(Sandbox { landlock: Hold::None, seccomp: Hold::None })
+    Ok(Sandbox { landlock: Enforcement::None, seccomp: Enforcement::None })
 }

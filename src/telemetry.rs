@@ -1,4 +1,4 @@
-//! The tracing subscriber: pretty on a terminal, JSON otherwise. Must not know what is logged.
+//! Sends log lines and panics to standard error.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
@@ -23,7 +23,7 @@ pub fn install(log: &Log, rust_log: Option<&str>) -> Result<(), ParseError> {
         LogFormat::Pretty => true,
         LogFormat::Json => false,
     };
-    // A second subscriber in one process is a test's: the first one keeps its place.
+    // Only tests install a second subscriber in a process. The first one stays.
     let _ = if pretty {
         lines.with_ansi(std::io::stderr().is_terminal()).compact().try_init()
     } else {
@@ -33,10 +33,11 @@ pub fn install(log: &Log, rust_log: Option<&str>) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// A panic is a log line like any other, with its place; RUST_BACKTRACE=1 adds the way there.
+/// Logs a panic with its source location; RUST_BACKTRACE=1 adds the backtrace.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = thread::current();
-    let (thread, message) = (thread.name().unwrap_or("unnamed"), panic.to_string().replace('\n', " "));
+    let thread = thread.name().unwrap_or("unnamed");
+    let message = panic.to_string().replace('\n', " ");
     let backtrace = Backtrace::capture();
     match backtrace.status() {
         BacktraceStatus::Captured => tracing::error!(thread, %backtrace, "{message}"),

@@ -141,7 +141,7 @@ fn the_name_of_the_output_chooses_the_format() {
         assert_eq!((desk.format(name), ran.stderr.as_str()), (format, ""), "{name}");
     }
     desk.fit(&["a.png", "-o", "b.webp", "--format", "jpeg"])
-        .ended(0, &["warning: b.webp holds jpeg, its name says webp"]);
+        .ended(0, &["warning: b.webp holds jpeg, but its name says webp"]);
     desk.fit(&["a.png", "-o", "b.gif"]).ended(0, &["warning: b.gif holds ", "its name says gif"]);
 }
 
@@ -176,7 +176,7 @@ fn a_directory_is_made_where_it_is_named_as_one() {
     let desk = Desk::with(&["a.png", "b.png"]);
     desk.fit(&["a.png", "b.png", "-o", "new/deep/", "--format", "webp"]).ended(0, &[]);
     assert_eq!(names(&desk.path("new/deep")), ["a.webp", "b.webp"]);
-    desk.fit(&["a.png", "b.png", "-o", "other"]).ended(2, &["other is not a directory; other/ is made"]);
+    desk.fit(&["a.png", "b.png", "-o", "other"]).ended(2, &["other is not a directory; to create it, write other/"]);
     desk.fit(&["a.png", "-o", "third/", "--quality", "200"]).ended(2, &["--quality"]);
     desk.fit(&["a.png", "-o", "b.png/"]).ended(2, &["can't make b.png/"]);
     assert_eq!(desk.names(), ["a.png", "b.png", "new"]);
@@ -194,7 +194,7 @@ fn a_file_that_is_there_already_is_kept_unless_forced_or_named() {
     let desk = Desk::with(&["a.png"]);
     fs::write(desk.path("a.fit.webp"), "somebody else's").unwrap();
     let ran = desk.fit(&["a.png", "--format", "webp", "--json"]);
-    let ran = ran.ended(1, &["a.png: a.fit.webp is there already; --force writes over it"]);
+    let ran = ran.ended(1, &["a.png: a.fit.webp exists already; --force overwrites it"]);
     assert_eq!(ran.objects()[0]["code"], "output_exists");
     assert_eq!(fs::read(desk.path("a.fit.webp")).unwrap(), b"somebody else's");
     desk.fit(&["a.png", "--format", "webp", "--force"]).ended(0, &[]);
@@ -205,7 +205,7 @@ fn a_file_that_is_there_already_is_kept_unless_forced_or_named() {
     for _ in 0..2 {
         desk.fit(&["a.png", "-o", "named.webp"]).ended(0, &[]);
     }
-    desk.fit(&["a.png", "-o", "a.png", "--force"]).ended(1, &["a.png is an input, it is never overwritten"]);
+    desk.fit(&["a.png", "-o", "a.png", "--force"]).ended(1, &["a.png is an input and is never overwritten"]);
     assert_eq!(desk.names(), ["a.fit.webp", "a.png", "named.webp", "new"]);
 }
 

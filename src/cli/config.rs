@@ -1,4 +1,4 @@
-//! `bytefit config`: the effective configuration.
+//! `bytefit config`: prints the settings in effect.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use crate::settings::{Flags, Settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// TOML file of settings that differ from the defaults
+    /// TOML file with the settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Why a file has no answer, in words and as an object with the members that POST /compress would answer with.
+//! Why a file has no answer: as text, and as an object with the members of the problem that POST /compress returns.
 
 use std::io;
 use std::path::Path;
@@ -13,54 +13,54 @@ use crate::panics::Panicked;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     detail: String,
-    /// The members of a problem, `detail` left out.
+    /// The members of the problem, without `detail`.
     members: Map<String, Value>,
 }
 
 impl Failure {
-    /// An input that can't be read.
+    /// The input can't be read.
     pub fn unreadable(error: &io::Error) -> Failure {
         Failure::local("unreadable", error.to_string())
     }
 
-    /// An answer that can't be written.
+    /// The answer can't be written.
     pub fn unwritable(reason: impl Into<String>) -> Failure {
         Failure::local("unwritable", reason.into())
     }
 
-    /// A file that stands where the answer would go.
+    /// A file exists at the path of the answer.
     pub fn exists(path: &Path) -> Failure {
-        Failure::local("output_exists", format!("{} is there already; --force writes over it", path.display()))
+        Failure::local("output_exists", format!("{} exists already; --force overwrites it", path.display()))
     }
 
-    /// An input with more bytes than `server.max_body` allows.
+    /// The input has more bytes than `server.max_body` allows.
     pub fn too_large(limit: u64) -> Failure {
         let detail = format!("more than {limit} bytes, the limit that server.max_body sets");
         Failure::of(Problem::body_too_large(limit), detail)
     }
 
-    /// An input without a byte.
+    /// The input has no bytes.
     pub fn empty() -> Failure {
         let detail = "no bytes";
         Failure::of(Problem::new(Kind::EmptyBody, detail), detail.to_owned())
     }
 
-    /// A kind of failure that a request can't have.
+    /// A failure that only the command line has.
     fn local(code: &str, detail: String) -> Failure {
         Failure { detail, members: Map::from_iter([("code".to_owned(), code.into())]) }
     }
 
-    /// `detail` also says what a stranger would not be told.
+    /// A failure that a request has too. `detail` may say more here than an HTTP client is shown.
     fn of(problem: Problem, detail: String) -> Failure {
         Failure { detail, members: problem.members() }
     }
 
-    /// The reason, for a person.
+    /// The reason, as text for the user.
     pub fn detail(&self) -> &str {
         &self.detail
     }
 
-    /// The object, with the name of `file`.
+    /// The JSON object, which names `file`.
     pub fn json(&self, file: &Path) -> Value {
         let mut value = json!({ "file": file.display().to_string() });
         for (name, member) in &self.members {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_codec_said_in_its_panic_is_told_on_this_machine() {
+    fn the_message_of_a_panic_is_shown() {
         let object = Failure::from(Panicked("index 9 out of 3".to_owned())).json(Path::new("a.jpg"));
         assert_eq!(object["code"], "internal");
         assert_eq!(object["detail"], "the codec panicked: index 9 out of 3");

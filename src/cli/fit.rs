@@ -1,4 +1,4 @@
-//! `bytefit fit`: the same core without HTTP, over many files at once.
+//! `bytefit fit`: fits many files in parallel, without HTTP.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -23,18 +23,18 @@ pub struct Arguments {
     /// Files to fit; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where the answer goes: a file, whose extension chooses the format where --format does not; a directory (made
-    /// where it ends in /); or - for standard output [default: NAME.fit.EXTENSION beside each input, standard output
-    /// for standard input]
+    /// Where to write the answer: a file, whose extension chooses the format unless --format does; a directory, which
+    /// is created if the path ends in /; or - for standard output [default: NAME.fit.EXTENSION beside each input, and
+    /// standard output for standard input]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
-    /// Write over files that are there already, but never over an input
+    /// Overwrite existing files, but never an input
     #[arg(long)]
     force: bool,
-    /// One JSON object a file, the report or the problem, instead of a line of text
+    /// Print one JSON object per file (the report or the problem) instead of a line of text
     #[arg(long)]
     json: bool,
-    /// TOML file of settings that differ from the defaults
+    /// TOML file with the settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
@@ -47,7 +47,7 @@ struct Parameters(Vec<(String, String)>);
 
 impl clap::Args for Parameters {
     fn augment_args(command: Command) -> Command {
-        // The name of an output has its own flag.
+        // `--output` takes the place of `filename`.
         PARAMETERS.iter().filter(|parameter| parameter.name != "filename").fold(command, |command, parameter| {
             let help = format!("{} ({}) [default: {}]", parameter.meaning, parameter.allowed, parameter.default);
             let flag =
@@ -90,17 +90,18 @@ pub fn run(arguments: Arguments) -> ExitCode {
     if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
 }
 
-/// A bar over the files, where someone watches.
+/// A progress bar, shown when there are several files and standard error is a terminal.
 fn progress(arguments: &Arguments) -> ProgressBar {
-    let watched = std::io::stderr().is_terminal() && arguments.files.len() > 1;
-    let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let is_shown = std::io::stderr().is_terminal() && arguments.files.len() > 1;
+    let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template("{bar:32} {pos}/{len} files, {eta} left").expect("the template is valid");
     ProgressBar::with_draw_target(Some(arguments.files.len() as u64), target).with_style(style)
 }
 
-/// One file fitted and written: the answer, where it went, and how long it took.
+/// A file that was fitted and written.
 pub struct Fitted {
     pub answer: Answer,
+    /// The path of the answer.
     pub written: PathBuf,
     pub milliseconds: u128,
 }
@@ -109,18 +110,22 @@ pub struct Fitted {
 struct Task {
     job: Job,
     limits: Limits,
-    /// Bytes that an input may have.
+    /// Largest size of an input, in bytes.
     max_input_bytes: u64,
     output: Output,
 }
 
 impl Task {
-    /// The task that was asked for; the reason why there is none is for a person.
+    /// Reads the settings and parameters.
+    ///
+    /// # Errors
+    /// A message for the user.
     fn new(arguments: &Arguments) -> Result<Task, String> {
-        let words = |error: SettingsError| error.to_string();
-        let settings = Settings::load(arguments.config.as_deref(), environment(), &Flags::default()).map_err(words)?;
+        let message = |error: SettingsError| error.to_string();
+        let settings =
+            Settings::load(arguments.config.as_deref(), environment(), &Flags::default()).map_err(message)?;
         let output = Output::new(&arguments.files, arguments.output.as_deref(), arguments.force)?;
-        let parameters = arguments.parameters.with_format(output.named_format());
+        let parameters = arguments.parameters.with_format(output.format_from_name());
         let request = params::parse(&parameters, &settings.defaults()).map_err(|error| format!("--{error}"))?;
         output.make_directory()?;
         let (limits, max_input_bytes) = (settings.engine_config().limits, settings.server.max_body);
@@ -138,11 +143,11 @@ impl Task {
 }
 
 impl Parameters {
-    /// The pairs, with the format that the name of the output promises where none is asked for.
-    fn with_format(&self, promised: Option<Format>) -> Vec<(String, String)> {
+    /// The pairs, with `format` added when none was given and `from_name` is a format that is written.
+    fn with_format(&self, from_name: Option<Format>) -> Vec<(String, String)> {
         let mut pairs = self.0.clone();
-        let is_asked_for = pairs.iter().any(|(name, _)| name == "format");
-        if let Some(format) = promised.filter(|format| format.is_output() && !is_asked_for) {
+        let has_format = pairs.iter().any(|(name, _)| name == "format");
+        if let Some(format) = from_name.filter(|format| format.is_output() && !has_format) {
             pairs.push(("format".to_owned(), format.name().to_owned()));
         }
         pairs

@@ -1,5 +1,5 @@
-//! `bytefit health`: asks a server for /health, for container health checks. No HTTP library: one request,
-//! one status line.
+//! `bytefit health`: requests /health from a server, for container health checks. It reads one status line, so it
+//! takes no HTTP library.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -11,24 +11,24 @@ use super::{BAD_USAGE, FAILED, environment, fail};
 use crate::params::excerpt::excerpt;
 use crate::settings::{Flags, Settings, SettingsError};
 
-/// Time for each of connecting, sending and reading: well below the usual health check interval.
+/// Timeout of connecting, sending and reading, each: well below the usual interval of health checks.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The port of a URL that names none.
+/// The port of a URL without one.
 const HTTP_PORT: u16 = 80;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where the server answers: http://HOST:PORT/PATH, or without http:// or the path [default: /health where the
-    /// settings say that it listens]
+    /// Address of the server: http://HOST:PORT/PATH; http:// and the path may be left out [default: /health at the
+    /// address in the settings]
     url: Option<String>,
-    /// TOML file of settings that the server was started with
+    /// TOML file with the settings that the server was started with
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let url = match arguments.url.clone().map_or_else(|| configured(arguments), Ok) {
+    let url = match arguments.url.clone().map_or_else(|| configured_url(arguments), Ok) {
         Ok(url) => url,
         Err(error) => return fail(BAD_USAGE, &error),
     };
@@ -40,8 +40,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// Where a server with this file and environment answers.
-fn configured(arguments: &Arguments) -> Result<String, SettingsError> {
+/// The URL of a server with this configuration file and environment.
+fn configured_url(arguments: &Arguments) -> Result<String, SettingsError> {
     let settings = Settings::load(arguments.config.as_deref(), environment(), &Flags::default())?;
     let mut address = settings.server.listen;
     if address.ip().is_unspecified() {
@@ -52,20 +52,20 @@ fn configured(arguments: &Arguments) -> Result<String, SettingsError> {
 
 /// The parts of a URL.
 #[derive(Debug, PartialEq, Eq)]
-struct Place<'a> {
-    /// As the Host header has it.
+struct Endpoint<'a> {
+    /// The value of the Host header.
     authority: &'a str,
-    /// A name, or an address without the brackets of IPv6.
+    /// A name or an address; an IPv6 address has no brackets.
     host: &'a str,
     port: u16,
     path: &'a str,
 }
 
-impl<'a> Place<'a> {
-    fn of(url: &'a str) -> Result<Place<'a>, String> {
+impl<'a> Endpoint<'a> {
+    fn parse(url: &'a str) -> Result<Endpoint<'a>, String> {
         let rest = match url.split_once("://") {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-            Some(_) => return Err("not an http:// URL".to_owned()),
+            Some(_) => return Err("only http:// URLs are supported".to_owned()),
             None => url,
         };
         let (authority, path) = match rest.find('/') {
@@ -73,54 +73,56 @@ impl<'a> Place<'a> {
             None => (rest, "/health"),
         };
         let (host, port) = match authority.rsplit_once(':') {
-            // A colon within brackets is the address's.
-            Some((host, port)) if !port.contains(']') => (host, port.parse().map_err(|_| "not a port".to_owned())?),
+            // A colon within brackets is part of an IPv6 address.
+            Some((host, port)) if !port.contains(']') => {
+                (host, port.parse().map_err(|_| "the port is not a number up to 65535".to_owned())?)
+            }
             _ => (authority, HTTP_PORT),
         };
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        // As `--listen :8080` has it.
+        // `:8080` is accepted here because `--listen` accepts it.
         let (authority, host) = if host.is_empty() { ("localhost", "localhost") } else { (authority, host) };
-        Ok(Place { authority, host, port, path })
+        Ok(Endpoint { authority, host, port, path })
     }
 
-    /// Every address that the host has: a server may listen on one of them only.
+    /// All addresses of the host: the server may listen on any one of them.
     fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         if self.host.eq_ignore_ascii_case("localhost") {
-            // RFC 6761 s6.3; without a look-up, since an image with nothing but the binary has no names.
+            // RFC 6761 s6.3. Resolved here, because an image with nothing but the binary has no /etc/hosts.
             return Ok(vec![(Ipv4Addr::LOCALHOST, self.port).into(), (Ipv6Addr::LOCALHOST, self.port).into()]);
         }
         Ok((self.host, self.port).to_socket_addrs()?.collect())
     }
 
     fn connect(&self) -> Result<TcpStream, String> {
-        let mut refusal = "no address".to_owned();
-        for address in self.addresses().map_err(words)? {
+        let mut last_error = "the name has no address".to_owned();
+        for address in self.addresses().map_err(message)? {
             match TcpStream::connect_timeout(&address, TIMEOUT) {
                 Ok(stream) => return Ok(stream),
-                Err(error) => refusal = words(error),
+                Err(error) => last_error = message(error),
             }
         }
-        Err(refusal)
+        Err(last_error)
     }
 }
 
-/// The status code that `url` answers a GET with.
+/// Sends a GET request to `url` and returns the status code of the answer.
 fn status(url: &str) -> Result<u16, String> {
-    let place = Place::of(url)?;
-    let mut stream = place.connect()?;
-    stream.set_read_timeout(Some(TIMEOUT)).map_err(words)?;
-    stream.set_write_timeout(Some(TIMEOUT)).map_err(words)?;
-    // One write: a server that answers early must not reset a connection that is still being written to.
-    let Place { authority, path, .. } = place;
+    let endpoint = Endpoint::parse(url)?;
+    let mut stream = endpoint.connect()?;
+    stream.set_read_timeout(Some(TIMEOUT)).map_err(message)?;
+    stream.set_write_timeout(Some(TIMEOUT)).map_err(message)?;
+    // Sent in one write: a server that answers early and closes must not interrupt the sending.
+    let Endpoint { authority, path, .. } = endpoint;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).map_err(words)?;
+    stream.write_all(request.as_bytes()).map_err(message)?;
     let mut head = Vec::new();
-    stream.take(64).read_to_end(&mut head).map_err(words)?;
+    stream.take(64).read_to_end(&mut head).map_err(message)?;
     let line = String::from_utf8_lossy(&head);
-    line.split_whitespace().nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| "not an HTTP answer".to_owned())
+    line.split_whitespace().nth(1).and_then(|code| code.parse().ok()).ok_or_else(|| "the answer is not HTTP".to_owned())
 }
 
-fn words(error: io::Error) -> String {
+fn message(error: io::Error) -> String {
     error.to_string()
 }
 
@@ -160,10 +162,10 @@ mod tests {
             ("HTTP://example.org", "example.org", "example.org", 80, "/health"),
             (":8080", "localhost", "localhost", 8080, "/health"),
         ] {
-            assert_eq!(Place::of(url), Ok(Place { authority, host, port, path }), "{url}");
+            assert_eq!(Endpoint::parse(url), Ok(Endpoint { authority, host, port, path }), "{url}");
         }
         for url in ["https://localhost/", "unix:///tmp/socket", "localhost:http", "[::1]:99999/health"] {
-            assert!(Place::of(url).is_err(), "{url}");
+            assert!(Endpoint::parse(url).is_err(), "{url}");
         }
     }
 
@@ -171,10 +173,10 @@ mod tests {
     fn every_address_of_localhost_is_tried() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("localhost:{}", listener.local_addr().unwrap().port());
-        assert!(Place::of(&url).unwrap().connect().is_ok());
+        assert!(Endpoint::parse(&url).unwrap().connect().is_ok());
         let Ok(listener) = TcpListener::bind("[::1]:0") else { return };
         let url = format!("localhost:{}", listener.local_addr().unwrap().port());
-        assert!(Place::of(&url).unwrap().connect().is_ok());
+        assert!(Endpoint::parse(&url).unwrap().connect().is_ok());
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! What `bytefit fit` reads: files, and standard input under the name `-`. A path may lead to something without an end,
-//! so nothing is read past the limit.
+//! What `bytefit fit` reads: files, and standard input under the name `-`. A path may name an endless device, so reading
+//! stops at the limit.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 
-/// The name that standard input goes by.
+/// The name of standard input.
 const STDIN: &str = "-";
 
 /// Whether `file` stands for standard input; `./-` is a file.
@@ -15,16 +15,16 @@ pub fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == STDIN
 }
 
-/// All bytes of `file`, at most `limit`.
+/// Reads all bytes of `file`.
 ///
 /// # Errors
-/// [`Failure`] for what can't be read, has no bytes, or more than `limit`.
+/// [`Failure`] when the file can't be read, is empty, or has more than `limit` bytes.
 pub fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     if is_stdin(file) {
         return read_bounded(io::stdin().lock(), limit);
     }
     let file = File::open(file).map_err(|error| Failure::unreadable(&error))?;
-    // A device says 0; what it has shows when it is read.
+    // A device reports a length of 0, so the limit is checked again while reading.
     if file.metadata().is_ok_and(|metadata| metadata.len() > limit) {
         return Err(Failure::too_large(limit));
     }

@@ -1,4 +1,4 @@
-//! What `bytefit fit` prints of each file.
+//! What `bytefit fit` prints for each file.
 
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::output::Output;
 use crate::http::response::report;
 use crate::job::Outcome;
 
-/// Prints what became of `file`, and tells whether it failed.
+/// Prints the result for `file`. Returns whether it failed.
 pub fn print(file: &Path, fitted: &Result<Fitted, Failure>, json: bool, output: &Output) -> bool {
     match fitted {
         Ok(fitted) => print_fitted(file, fitted, json, output),
@@ -24,14 +24,16 @@ fn print_fitted(file: &Path, fitted: &Fitted, json: bool, output: &Output) -> bo
     let line = if json { json_line(file, fitted) } else { text_line(file, fitted) };
     print_line(&line, output);
     let report = &fitted.answer.report;
-    if let Some(promised) = output.named_format().filter(|promised| *promised != report.output.format) {
-        let (written, found) = (fitted.written.display(), report.output.format.name());
-        eprintln!("bytefit: warning: {written} holds {found}, its name says {}", promised.name());
+    if let Some(named) = output.format_from_name().filter(|format| *format != report.output.format) {
+        let written = fitted.written.display();
+        let actual = report.output.format.name();
+        eprintln!("bytefit: warning: {written} holds {actual}, but its name says {}", named.name());
     }
     let missed = report.outcome == Outcome::Missed;
     if missed {
-        let (target, smallest) = (report.target, report.output.bytes);
-        eprintln!("bytefit: {}: missed {target} bytes: the smallest is {smallest}", file.display());
+        let target = report.target;
+        let smallest = report.output.bytes;
+        eprintln!("bytefit: {}: no answer within {target} bytes: the smallest has {smallest}", file.display());
     }
     missed
 }
@@ -40,13 +42,13 @@ fn print_failure(file: &Path, failure: &Failure, json: bool, output: &Output) {
     if json {
         print_line(&failure.json(file).to_string(), output);
     }
-    // Where the object went to standard error, it names the file there.
+    // If the object went to standard error, the failure is there already.
     if !(json && output.is_stdout()) {
         eprintln!("bytefit: {}: {}", file.display(), failure.detail());
     }
 }
 
-/// Standard output may hold the picture itself, or lead to a reader that has gone.
+/// Prints to standard error when standard output holds the picture. Ignores a reader that has gone.
 fn print_line(line: &str, output: &Output) {
     let _ =
         if output.is_stdout() { writeln!(std::io::stderr(), "{line}") } else { writeln!(std::io::stdout(), "{line}") };

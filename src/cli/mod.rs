@@ -1,4 +1,4 @@
-//! The command line: one file a command. Must not do the work itself.
+//! The command line: one file per command.
 
 mod config;
 mod failure;
@@ -16,13 +16,13 @@ use clap::{Parser, Subcommand};
 
 use crate::params::excerpt::cut_in;
 
-/// Exit code for a command that ran and did not succeed.
+/// Exit code of a command that ran and failed.
 const FAILED: u8 = 1;
 
-/// Exit code for a command that could not run as it was called.
+/// Exit code for wrong arguments or settings.
 const BAD_USAGE: u8 = 2;
 
-/// Fits any image into a byte budget.
+/// Fits any image into a byte target.
 #[derive(Debug, Parser)]
 #[command(name = "bytefit", version, arg_required_else_help = true)]
 struct Arguments {
@@ -32,17 +32,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves the HTTP interface
+    /// Runs the HTTP service
     Serve(serve::Arguments),
     /// Fits files on this machine, without a server
     Fit(fit::Arguments),
-    /// Asks a server whether it is healthy: exit 0 or 1
+    /// Checks the health of a server: exits with 0 if it is healthy
     Health(health::Arguments),
-    /// Prints the effective configuration
+    /// Prints the settings in effect, as TOML
     Config(config::Arguments),
 }
 
-/// Runs the command that the process was called with, and names its exit code: 0 done, 1 not, 2 bad usage.
+/// Runs the command of the process. Exit codes: 0 success, 1 failure, 2 bad usage.
 pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
@@ -56,14 +56,15 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Prints what clap says: the help that was asked for, or what is wrong with the arguments, which it repeats whole.
+/// Prints the help, or the error in the arguments. Long arguments are cut, which clap would repeat whole.
 fn print_usage(error: &clap::Error) -> ExitCode {
     let code = ExitCode::from(if error.use_stderr() { BAD_USAGE } else { 0 });
     let given: Vec<String> = std::env::args_os().skip(1).map(|text| text.to_string_lossy().into_owned()).collect();
     let pieces: Vec<&str> = given.iter().flat_map(|text| [text.as_str()].into_iter().chain(text.split('='))).collect();
-    let (whole, cut) = (error.to_string(), cut_in(&error.to_string(), &pieces));
+    let whole = error.to_string();
+    let cut = cut_in(&whole, &pieces);
     if cut == whole {
-        // In colour on a terminal. One that has gone needs no help.
+        // This way it has colours on a terminal. A closed terminal is no error.
         let _ = error.print();
     } else {
         eprint!("{cut}");
@@ -71,14 +72,14 @@ fn print_usage(error: &clap::Error) -> ExitCode {
     code
 }
 
-/// The environment, for [`Settings::load`](crate::settings::Settings::load). What is not Unicode is made so:
-/// a variable of somebody else's must not stop the start, and one of ours is refused by its value.
+/// The environment, for [`Settings::load`](crate::settings::Settings::load). Invalid Unicode is replaced: a variable
+/// of another program must not stop the start, and the value of one of ours is then refused.
 fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
-/// Prints why a command could not run, for a person.
+/// Prints the reason of a failure and returns its exit code.
 fn fail(code: u8, reason: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("bytefit: {reason}");
     ExitCode::from(code)

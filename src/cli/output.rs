@@ -1,4 +1,4 @@
-//! Where the answers of `bytefit fit` go. Must not know how they came about.
+//! Where `bytefit fit` writes its answers.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -12,73 +12,73 @@ use super::input;
 use crate::codec::Format;
 use crate::job::Answer;
 
-/// Where answers go, and which files they must leave alone.
+/// Where answers are written, and which files must not be overwritten.
 pub struct Output {
-    place: Place,
-    /// Whether files that are there already may be written over.
+    destination: Destination,
+    /// Whether existing files may be overwritten.
     force: bool,
     inputs: HashSet<PathBuf>,
-    /// Inputs whose answers would share a name with another's, did they not keep their extension in it.
-    namesakes: HashSet<PathBuf>,
-    /// Answers already.
+    /// Inputs whose answers would have the same name as another's. The names of their answers keep the input's extension.
+    same_stem: HashSet<PathBuf>,
+    /// Paths of the answers written so far.
     written: Mutex<HashSet<PathBuf>>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
-    /// Beside each input, as NAME.fit.EXTENSION.
-    Beside,
-    /// Into a directory, under the input's name with the answer's extension.
+enum Destination {
+    /// In the directory of each input, as NAME.fit.EXTENSION.
+    BesideInput,
+    /// In this directory, under the input's name with the answer's extension.
     Directory(PathBuf),
     File(PathBuf),
     Stdout,
 }
 
 impl Output {
-    /// Where the answers for `files` go, given what was asked for.
+    /// Decides where the answers for `files` go. `requested` is the value of `--output`.
     ///
     /// # Errors
-    /// In words for a person.
-    pub fn new(files: &[PathBuf], asked: Option<&Path>, force: bool) -> Result<Output, String> {
-        let place = Place::of(files, asked)?;
+    /// A message for the user.
+    pub fn new(files: &[PathBuf], requested: Option<&Path>, force: bool) -> Result<Output, String> {
+        let destination = Destination::choose(files, requested)?;
         let inputs = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-        let namesakes = place.namesakes(files);
-        Ok(Output { place, force, inputs, namesakes, written: Mutex::default() })
+        let same_stem = destination.same_stem(files);
+        Ok(Output { destination, force, inputs, same_stem, written: Mutex::default() })
     }
 
-    /// Makes the directory that answers go to, where it is not there yet.
+    /// Creates the directory for the answers if it does not exist.
     ///
     /// # Errors
-    /// In words for a person.
+    /// A message for the user.
     pub fn make_directory(&self) -> Result<(), String> {
-        let Place::Directory(path) = &self.place else { return Ok(()) };
+        let Destination::Directory(path) = &self.destination else { return Ok(()) };
         fs::create_dir_all(path).map_err(|error| format!("can't make {}: {error}", path.display()))
     }
 
     /// Whether answers go to standard output.
     pub fn is_stdout(&self) -> bool {
-        self.place == Place::Stdout
+        self.destination == Destination::Stdout
     }
 
-    /// The format that the name of the file asked for promises.
-    pub fn named_format(&self) -> Option<Format> {
-        let Place::File(path) = &self.place else { return None };
+    /// The format that the extension of the requested file stands for. Returns `None` when no file was requested.
+    pub fn format_from_name(&self) -> Option<Format> {
+        let Destination::File(path) = &self.destination else { return None };
         Format::of_name(path.extension()?.to_str()?)
     }
 
-    /// Writes the whole answer, or nothing; returns where it went.
+    /// Writes the whole answer or nothing, and returns its path.
     ///
     /// # Errors
-    /// [`Failure`] for what is full or gone, an input, another's answer, or a file that is there already.
+    /// [`Failure`] when writing fails, or when the path is an input, the answer to another input, or an existing file.
     pub fn write(&self, input: &Path, answer: &Answer) -> Result<PathBuf, Failure> {
         let Some(path) = self.path(input, answer.report.output.format) else {
-            write_through(io::stdout(), &answer.bytes).map_err(|error| Failure::unwritable(error.to_string()))?;
+            write_and_flush(io::stdout(), &answer.bytes).map_err(|error| Failure::unwritable(error.to_string()))?;
             return Ok(PathBuf::from("-"));
         };
         if path.canonicalize().is_ok_and(|existing| self.inputs.contains(&existing)) {
-            return Err(Failure::unwritable(format!("{} is an input, it is never overwritten", path.display())));
+            return Err(Failure::unwritable(format!("{} is an input and is never overwritten", path.display())));
         }
-        self.claim(&path)?;
+        self.reserve(&path)?;
         match self.write_to(&path, &answer.bytes) {
             Ok(()) => Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::exists(&path)),
@@ -86,86 +86,93 @@ impl Output {
         }
     }
 
-    /// Where the answer to `input` goes; none is standard output.
+    /// The path of the answer to `input`. Returns `None` for standard output.
     fn path(&self, input: &Path, format: Format) -> Option<PathBuf> {
         let name = |ending: &str| {
-            let stem = if self.namesakes.contains(input) { input.file_name() } else { stem(input) };
+            let stem = if self.same_stem.contains(input) { input.file_name() } else { stem(input) };
             let mut name = OsString::from(stem.unwrap_or_default());
             name.push(format!("{ending}.{}", format.extension()));
             name
         };
-        match &self.place {
-            Place::Stdout => None,
-            Place::Beside => Some(input.with_file_name(name(".fit"))),
-            Place::Directory(path) => Some(path.join(name(""))),
-            Place::File(path) => Some(path.clone()),
+        match &self.destination {
+            Destination::Stdout => None,
+            Destination::BesideInput => Some(input.with_file_name(name(".fit"))),
+            Destination::Directory(path) => Some(path.join(name(""))),
+            Destination::File(path) => Some(path.clone()),
         }
     }
 
     fn write_to(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        // A name that we made up may be somebody else's file; one that was asked for is meant.
-        if !self.force && !matches!(self.place, Place::File(_)) {
-            return write_whole(path, bytes, Existing::Kept);
+        // A generated name may be an unrelated file. A name that the user gave is meant to be written.
+        if !self.force && !matches!(self.destination, Destination::File(_)) {
+            return write_atomically(path, bytes, IfExists::Keep);
         }
         match path.metadata() {
-            // A pipe or a device is written to: a file must not take its place.
-            Ok(existing) if !existing.is_file() => open_to_write(path).and_then(|file| write_through(file, bytes)),
-            _ => write_whole(path, bytes, Existing::Replaced),
+            // A pipe or a device is written to directly: renaming would replace it with a file.
+            Ok(existing) if !existing.is_file() => open_to_write(path).and_then(|file| write_and_flush(file, bytes)),
+            _ => write_atomically(path, bytes, IfExists::Replace),
         }
     }
 
-    /// Nothing, where `path` is no answer to another input yet.
-    fn claim(&self, path: &Path) -> Result<(), Failure> {
+    /// Keeps `path` for one answer.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is the path of another answer.
+    fn reserve(&self, path: &Path) -> Result<(), Failure> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.insert(located(path)) {
+        if written.insert(resolve(path)) {
             return Ok(());
         }
-        Err(Failure::unwritable(format!("{} is the answer to another input, it is not overwritten", path.display())))
+        Err(Failure::unwritable(format!("{} is already the answer to another input", path.display())))
     }
 }
 
-impl Place {
-    fn of(files: &[PathBuf], asked: Option<&Path>) -> Result<Place, String> {
+impl Destination {
+    fn choose(files: &[PathBuf], requested: Option<&Path>) -> Result<Destination, String> {
         let many = files.len() > 1;
-        let stdins = files.iter().filter(|file| input::is_stdin(file)).count();
-        if stdins > 1 {
-            return Err("standard input is there once".to_owned());
+        let stdin_count = files.iter().filter(|file| input::is_stdin(file)).count();
+        if stdin_count > 1 {
+            return Err("standard input (-) can be given only once".to_owned());
         }
-        match asked {
-            None if stdins == 0 => Ok(Place::Beside),
-            None if many => Err("standard input among several files takes -o DIR/".to_owned()),
+        match requested {
+            None if stdin_count == 0 => Ok(Destination::BesideInput),
+            None if many => Err("with standard input among several files, give a directory: -o DIR/".to_owned()),
             None if io::stdout().is_terminal() => {
-                Err("the answer would go to this terminal: -o FILE writes it to a file".to_owned())
+                Err("the answer is binary and standard output is a terminal: give a file with -o FILE".to_owned())
             }
-            None => Ok(Place::Stdout),
-            Some(path) => Place::asked(path, many),
+            None => Ok(Destination::Stdout),
+            Some(path) => Destination::from_path(path, many),
         }
     }
 
-    fn asked(path: &Path, many: bool) -> Result<Place, String> {
+    fn from_path(path: &Path, many: bool) -> Result<Destination, String> {
         if path.as_os_str() == "-" {
-            return if many { Err("standard output takes one file".to_owned()) } else { Ok(Place::Stdout) };
+            return if many {
+                Err("standard output (-o -) takes the answer to one file only".to_owned())
+            } else {
+                Ok(Destination::Stdout)
+            };
         }
         if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return Ok(Place::Directory(path.to_owned()));
+            return Ok(Destination::Directory(path.to_owned()));
         }
         if many {
-            return Err(format!("{0} is not a directory; {0}/ is made", path.display()));
+            return Err(format!("{0} is not a directory; to create it, write {0}/", path.display()));
         }
-        Ok(Place::File(path.to_owned()))
+        Ok(Destination::File(path.to_owned()))
     }
 
     /// Those of `files` whose answers would have the same name as another's.
-    fn namesakes(&self, files: &[PathBuf]) -> HashSet<PathBuf> {
+    fn same_stem(&self, files: &[PathBuf]) -> HashSet<PathBuf> {
         let mut by_name: HashMap<PathBuf, HashSet<PathBuf>> = HashMap::new();
         let name = |file: &Path| match self {
-            Place::Directory(_) => PathBuf::from(stem(file).unwrap_or_default()),
-            Place::Beside | Place::File(_) | Place::Stdout => {
-                located(file).with_file_name(stem(file).unwrap_or_default())
+            Destination::Directory(_) => PathBuf::from(stem(file).unwrap_or_default()),
+            Destination::BesideInput | Destination::File(_) | Destination::Stdout => {
+                resolve(file).with_file_name(stem(file).unwrap_or_default())
             }
         };
         for file in files {
-            by_name.entry(name(file)).or_default().insert(located(file));
+            by_name.entry(name(file)).or_default().insert(resolve(file));
         }
         files.iter().filter(|file| by_name[&name(file)].len() > 1).cloned().collect()
     }
@@ -176,8 +183,8 @@ fn stem(input: &Path) -> Option<&OsStr> {
     if input::is_stdin(input) { Some(OsStr::new("stdin")) } else { input.file_stem() }
 }
 
-/// `path` by way of the directory that it is really in: the same for every way of writing it.
-fn located(path: &Path) -> PathBuf {
+/// `path` in its canonical directory, so that different spellings of one path compare equal.
+fn resolve(path: &Path) -> PathBuf {
     let directory = directory(path).canonicalize();
     match (directory, path.file_name()) {
         (Ok(directory), Some(name)) => directory.join(name),
@@ -193,23 +200,23 @@ fn open_to_write(path: &Path) -> std::io::Result<File> {
     File::options().write(true).open(path)
 }
 
-/// Writes to what may be full, or gone, and says so.
-fn write_through(mut target: impl Write, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes all bytes and flushes, so that a full device or a closed pipe is an error.
+fn write_and_flush(mut target: impl Write, bytes: &[u8]) -> std::io::Result<()> {
     target.write_all(bytes)?;
     target.flush()
 }
 
-/// What becomes of a file that stands where one is written.
+/// What to do with an existing file at the path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Existing {
-    Kept,
-    Replaced,
+enum IfExists {
+    Keep,
+    Replace,
 }
 
-/// Writes beside `path` and renames, so that nobody ever sees half a file.
-fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+/// Writes to a temporary file in the same directory and renames it, so that nobody sees half a file.
+fn write_atomically(path: &Path, bytes: &[u8], if_exists: IfExists) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    if existing == Existing::Kept && path.symlink_metadata().is_ok() {
+    if if_exists == IfExists::Keep && path.symlink_metadata().is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let mut file = tempfile::Builder::new()
@@ -218,10 +225,10 @@ fn write_whole(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> 
         .tempfile_in(directory(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    let persisted = match existing {
-        // It may have come to be meanwhile.
-        Existing::Kept => file.persist_noclobber(path),
-        Existing::Replaced => file.persist(path),
+    let persisted = match if_exists {
+        // The file may have been created in the meantime.
+        IfExists::Keep => file.persist_noclobber(path),
+        IfExists::Replace => file.persist(path),
     };
     persisted.map_err(|error| error.error)?;
     Ok(())
@@ -232,29 +239,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_device_stays_one_and_a_full_one_is_told() {
-        assert!(open_to_write(Path::new("/dev/null")).and_then(|file| write_through(file, b"bytes")).is_ok());
-        let full = open_to_write(Path::new("/dev/full")).and_then(|file| write_through(file, b"bytes"));
+    fn a_device_is_written_to_directly_and_a_full_one_is_an_error() {
+        assert!(open_to_write(Path::new("/dev/null")).and_then(|file| write_and_flush(file, b"bytes")).is_ok());
+        let full = open_to_write(Path::new("/dev/full")).and_then(|file| write_and_flush(file, b"bytes"));
         assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     }
 
-    fn output(files: &[&str], asked: Option<&str>) -> Output {
+    fn output(files: &[&str], requested: Option<&str>) -> Output {
         let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
-        Output::new(&files, asked.map(Path::new), false).unwrap()
+        Output::new(&files, requested.map(Path::new), false).unwrap()
     }
 
     #[test]
     fn an_answer_is_never_overwritten_by_another() {
         let output = output(&["a.jpg", "a.png"], None);
-        assert!(output.claim(Path::new("a.fit.webp")).is_ok());
-        assert!(output.claim(Path::new("./a.fit.webp")).unwrap_err().detail().contains("another input"));
-        assert!(output.claim(Path::new("a.fit.png")).is_ok());
+        assert!(output.reserve(Path::new("a.fit.webp")).is_ok());
+        assert!(output.reserve(Path::new("./a.fit.webp")).unwrap_err().detail().contains("another input"));
+        assert!(output.reserve(Path::new("a.fit.png")).is_ok());
     }
 
     #[test]
-    fn namesakes_keep_their_extension() {
-        let paths = |asked: Option<&str>, files: &[&str]| -> Vec<String> {
-            let output = output(files, asked);
+    fn inputs_of_one_stem_keep_their_extension() {
+        let paths = |requested: Option<&str>, files: &[&str]| -> Vec<String> {
+            let output = output(files, requested);
             let path = |file: &&str| output.path(Path::new(file), Format::Webp).unwrap().display().to_string();
             files.iter().map(path).collect()
         };
@@ -270,23 +277,23 @@ mod tests {
     }
 
     #[test]
-    fn places_are_what_was_asked_for() {
-        let place = |files: &[&str], asked: &str| {
-            Place::of(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), Some(Path::new(asked)))
+    fn the_destination_is_what_the_user_asked_for() {
+        let destination = |files: &[&str], requested: &str| {
+            Destination::choose(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), Some(Path::new(requested)))
         };
-        assert_eq!(place(&["a"], "new/"), Ok(Place::Directory("new/".into())));
-        assert_eq!(place(&["a", "b"], "src"), Ok(Place::Directory("src".into())));
-        assert_eq!(place(&["a"], "out.webp"), Ok(Place::File("out.webp".into())));
-        assert!(place(&["a", "b"], "out.webp").unwrap_err().contains("out.webp/ is made"));
-        assert!(place(&["a", "b"], "-").is_err() && place(&["-", "-"], "new/").is_err());
-        let without = |files: &[&str]| Place::of(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), None);
-        assert_eq!(without(&["a", "b"]), Ok(Place::Beside));
+        assert_eq!(destination(&["a"], "new/"), Ok(Destination::Directory("new/".into())));
+        assert_eq!(destination(&["a", "b"], "src"), Ok(Destination::Directory("src".into())));
+        assert_eq!(destination(&["a"], "out.webp"), Ok(Destination::File("out.webp".into())));
+        assert!(destination(&["a", "b"], "out.webp").unwrap_err().contains("write out.webp/"));
+        assert!(destination(&["a", "b"], "-").is_err() && destination(&["-", "-"], "new/").is_err());
+        let without = |files: &[&str]| Destination::choose(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), None);
+        assert_eq!(without(&["a", "b"]), Ok(Destination::BesideInput));
         assert!(without(&["a", "-"]).unwrap_err().contains("-o DIR/"));
     }
 
     #[test]
-    fn the_name_of_a_file_promises_a_format() {
-        for (asked, format) in [
+    fn the_extension_of_the_requested_file_names_a_format() {
+        for (requested, format) in [
             ("out.webp", Some(Format::Webp)),
             ("out.JPG", Some(Format::Jpeg)),
             ("out.gif", Some(Format::Gif)),
@@ -294,22 +301,22 @@ mod tests {
             ("webp", None),
             ("new.webp/", None),
         ] {
-            assert_eq!(output(&["a.jpg"], Some(asked)).named_format(), format, "{asked}");
+            assert_eq!(output(&["a.jpg"], Some(requested)).format_from_name(), format, "{requested}");
         }
     }
 
     #[test]
-    fn a_file_is_replaced_as_a_whole_or_kept() {
+    fn a_file_is_replaced_whole_or_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("answer");
         for bytes in [&b"a long answer"[..], b"short"] {
-            write_whole(&path, bytes, Existing::Replaced).unwrap();
+            write_atomically(&path, bytes, IfExists::Replace).unwrap();
             assert_eq!(fs::read(&path).unwrap(), bytes);
         }
-        let refused = write_whole(&path, b"another", Existing::Kept).unwrap_err();
+        let refused = write_atomically(&path, b"another", IfExists::Keep).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"short");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
-        write_whole(&folder.path().join("new"), b"new", Existing::Kept).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+        write_atomically(&folder.path().join("new"), b"new", IfExists::Keep).unwrap();
     }
 }

@@ -1,4 +1,4 @@
-//! `bytefit serve`: the HTTP service until SIGTERM or SIGINT.
+//! `bytefit serve`: runs the HTTP service until SIGTERM or SIGINT.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +14,7 @@ use crate::{app, http, sandbox, telemetry};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// TOML file of settings that differ from the defaults
+    /// TOML file with the settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Address and port to listen on: 127.0.0.1:8080, localhost:8080, or :8080 for every address
@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// Opens the door, shuts all others, and only then starts threads.
+/// Listens, enters the sandbox, and only then starts threads: the sandbox holds for threads that start after it.
 fn serve(settings: Settings) -> Result<(), String> {
     let address = settings.server.listen;
     let listener = listen(address, settings.server.max_connections)
@@ -45,17 +45,17 @@ fn serve(settings: Settings) -> Result<(), String> {
     if settings.server.sandbox {
         enter_sandbox()?;
     } else {
-        tracing::warn!("no sandbox: server.sandbox is false");
+        tracing::warn!("not sandboxed: server.sandbox is false");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| format!("the runtime can't start: {error}"))?;
+        .map_err(|error| format!("can't start the runtime: {error}"))?;
     runtime.block_on(serve_on(listener, settings))
 }
 
-/// Listens; as many connections as may be open wait in the system's queue, where std lets 128: one that finds no place
-/// in it seems open to its client and is not.
+/// Listens with a queue of `max_connections`. std's queue has 128 entries; a connection that does not fit into the queue
+/// seems open to its client and is not.
 fn listen(address: SocketAddr, max_connections: usize) -> io::Result<TcpListener> {
     let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     listener.set_reuse_address(true)?;
@@ -67,13 +67,18 @@ fn listen(address: SocketAddr, max_connections: usize) -> io::Result<TcpListener
 }
 
 fn enter_sandbox() -> Result<(), String> {
-    let held = sandbox::enter()
-        .map_err(|error| format!("the sandbox can't be put up: {error}; server.sandbox = false serves without it"))?;
-    let (landlock, seccomp) = (held.landlock.name(), held.seccomp.name());
-    if held.is_whole() {
-        tracing::info!(landlock, seccomp, "sandboxed: no files written, no programs started, no connections opened");
+    let sandbox = sandbox::enter()
+        .map_err(|error| format!("can't enter the sandbox: {error}; server.sandbox = false serves without it"))?;
+    let landlock = sandbox.landlock.name();
+    let seccomp = sandbox.seccomp.name();
+    if sandbox.is_complete() {
+        tracing::info!(
+            landlock,
+            seccomp,
+            "sandboxed: this process can't write files, start programs or open connections"
+        );
     } else {
-        tracing::warn!(landlock, seccomp, "the kernel lacks parts of the sandbox");
+        tracing::warn!(landlock, seccomp, "only a part of the sandbox is in force: the kernel lacks the rest");
     }
     Ok(())
 }
@@ -90,7 +95,7 @@ async fn serve_on(listener: TcpListener, settings: Settings) -> Result<(), Strin
     app::serve(settings, listener, shutdown).await.map_err(|error| error.to_string())
 }
 
-/// Completes at the first SIGTERM or SIGINT.
+/// Returns a future that completes at the first SIGTERM or SIGINT.
 fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

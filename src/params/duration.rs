@@ -1,23 +1,23 @@
-//! Durations as people write them, in requests and settings alike.
+//! Durations as people write them in requests and settings.
 
 use std::time::Duration;
 
 use super::excerpt::quoted;
 
-/// What [`parse_duration`] takes, as error messages say it.
+/// What [`parse_duration`] accepts, for error messages.
 pub const DURATION_GRAMMAR: &str = "250ms, 1.5s, 10s, 1m, 24h";
 
-/// Reads numbers with units: `250ms`, `1.5s`, `1m`, `1h 30m`.
+/// Parses numbers with units: `250ms`, `1.5s`, `1m`, `1h 30m`.
 ///
 /// # Errors
-/// In words: anything else, a number without its unit included.
+/// A message for the user, for anything else, including a number without a unit.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    // A bare 0 needs no unit there, every other number does.
+    // humantime accepts 0 without a unit, unlike every other number.
     let parsed = humantime::parse_duration(text).ok().filter(|_| text.trim() != "0");
     parsed.ok_or_else(|| format!("{} is not a duration: write {DURATION_GRAMMAR}", quoted(text)))
 }
 
-/// `duration` as [`parse_duration`] reads it.
+/// `duration` in the form that [`parse_duration`] reads.
 pub fn show_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }

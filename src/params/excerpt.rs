@@ -1,11 +1,11 @@
-//! Given values as error messages repeat them: never more than their start.
+//! Shortens values that error messages repeat.
 
 use std::borrow::Cow;
 
-/// Characters of a given value that a message repeats: a line of a terminal.
+/// Characters of a value that a message repeats: one line of a terminal.
 const MAX_CHARS: usize = 80;
 
-/// `text`, or its first 80 characters and an ellipsis.
+/// `text`, or its first 80 characters and an ellipsis if it is longer.
 pub fn excerpt(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => Cow::Owned(format!("{}\u{2026}", &text[..end])),
@@ -13,12 +13,12 @@ pub fn excerpt(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same in quotes, with control characters escaped.
+/// The [`excerpt`] of `text` in quotes, with control characters escaped.
 pub fn quoted(text: &str) -> String {
     format!("{:?}", excerpt(text))
 }
 
-/// `message` of somebody else's, in which each of `given` is cut as [`excerpt`] cuts it.
+/// `message`, a text of another library, with every occurrence of a `given` value shortened by [`excerpt`].
 pub fn cut_in(message: &str, given: &[&str]) -> String {
     let long = given.iter().filter(|text| matches!(excerpt(text), Cow::Owned(_)));
     long.fold(message.to_owned(), |message, text| {

@@ -1,7 +1,7 @@
-//! An allow-list of system calls as a filter of seccomp.
+//! An allow-list of system calls, as a seccomp filter.
 //!
-//! What is not on the list fails and the thread goes on: with EPERM, or with ENOSYS where the call is so new that
-//! programs expect to be without it.
+//! A call that is not on the list fails with EPERM and the thread continues. New calls fail with ENOSYS, as on an older
+//! kernel, because programs have a fallback for that.
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
@@ -11,20 +11,20 @@ use seccompiler::{
     SeccompRule, TargetArch, sock_filter,
 };
 
-use super::{Hold, SandboxError};
+use super::{Enforcement, SandboxError};
 
 /// The system calls that a process may make.
 pub struct AllowList<'a> {
-    /// Allowed whatever their arguments.
-    pub any: &'a [&'a [i64]],
-    /// Allowed where every argument named is as it says. A call that stands here twice is allowed by either row.
-    pub limited: &'a [&'a [(i64, &'a [Argument])]],
+    /// Allowed with any arguments.
+    pub unconditional: &'a [&'a [i64]],
+    /// Allowed when all listed conditions hold. A call with several rows is allowed when one of the rows holds.
+    pub conditional: &'a [&'a [(i64, &'a [Argument])]],
 }
 
-/// What an argument has to be; the first number is its place, counted from 0.
+/// A condition on an argument. The first number is the index of the argument, counted from 0.
 #[derive(Clone, Copy, Debug)]
 pub enum Argument {
-    /// This value, of 32 bits.
+    /// Equal to this 32-bit value.
     Is(u8, i32),
     /// All of these bits are set.
     With(u8, i32),
@@ -36,23 +36,23 @@ pub enum Argument {
     OwnId(u8),
 }
 
-/// The first number of a call that Linux 5.1 or later brought: pidfd_send_signal
-/// (include/uapi/asm-generic/unistd.h; from here on the numbers are the same on every architecture).
-const FIRST_NEW: u32 = 424;
+/// The number of the first new call, pidfd_send_signal of Linux 5.1. From here on the numbers are the same on every
+/// architecture (include/uapi/asm-generic/unistd.h).
+const FIRST_NEW_CALL: u32 = 424;
 
-/// What x86-64 adds to the number of a call in its 32-bit form (`__X32_SYSCALL_BIT`, asm/unistd.h). No call of another
-/// architecture comes near it.
-const X32: u32 = 0x4000_0000;
+/// The bit that x86-64 sets in the numbers of x32 calls (`__X32_SYSCALL_BIT`, asm/unistd.h). No other architecture has
+/// numbers this large.
+const X32_CALL_BIT: u32 = 0x4000_0000;
 
-/// Lets this thread, and those that it will start, make no other calls than these, for good.
+/// Allows only these calls to this thread and to all threads that it starts later.
 ///
 /// # Errors
-/// [`SandboxError`]; a kernel without seccomp is no error but [`Hold::None`].
-pub fn apply(allowed: &AllowList) -> Result<Hold, SandboxError> {
-    let Ok(arch) = TargetArch::try_from(ARCH) else { return Ok(Hold::None) };
+/// [`SandboxError`] when the kernel refuses the filter. Returns [`Enforcement::None`] when it has no seccomp.
+pub fn apply(allowed: &AllowList) -> Result<Enforcement, SandboxError> {
+    let Ok(arch) = TargetArch::try_from(ARCH) else { return Ok(Enforcement::None) };
     match seccompiler::apply_filter(&program(allowed, arch)?) {
-        Ok(()) => Ok(Hold::Full),
-        Err(seccompiler::Error::Seccomp(error)) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(Hold::None),
+        Ok(()) => Ok(Enforcement::Full),
+        Err(seccompiler::Error::Seccomp(error)) if error.raw_os_error() == Some(libc::ENOSYS) => Ok(Enforcement::None),
         Err(error) => Err(error.into()),
     }
 }
@@ -60,17 +60,17 @@ pub fn apply(allowed: &AllowList) -> Result<Hold, SandboxError> {
 fn program(allowed: &AllowList, arch: TargetArch) -> Result<BpfProgram, BackendError> {
     let refusal = SeccompAction::Errno(libc::EPERM as u32);
     let list: BpfProgram = SeccompFilter::new(rules(allowed)?, refusal, SeccompAction::Allow, arch)?.try_into()?;
-    Ok(new_calls().into_iter().chain(list).collect())
+    Ok(refuse_new_calls().into_iter().chain(list).collect())
 }
 
-/// A call without rules is allowed whatever its arguments, one with rules where one of them holds.
+/// A call without rules is always allowed. A call with rules is allowed when one of them holds.
 fn rules(allowed: &AllowList) -> Result<BTreeMap<i64, Vec<SeccompRule>>, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for (call, arguments) in allowed.limited.iter().copied().flatten() {
+    for (call, arguments) in allowed.conditional.iter().copied().flatten() {
         let conditions = arguments.iter().map(|argument| argument.condition()).collect::<Result<_, _>>()?;
         rules.entry(*call).or_default().push(SeccompRule::new(conditions)?);
     }
-    rules.extend(allowed.any.iter().copied().flatten().map(|call| (*call, Vec::new())));
+    rules.extend(allowed.unconditional.iter().copied().flatten().map(|call| (*call, Vec::new())));
     Ok(rules)
 }
 
@@ -80,26 +80,25 @@ impl Argument {
         use SeccompCmpOp::{Eq, MaskedEq};
         let bits = |bits: i32| u64::from(bits as u32);
         match self {
-            Argument::Is(place, value) => SeccompCondition::new(place, Dword, Eq, bits(value)),
-            Argument::With(place, set) => SeccompCondition::new(place, Dword, MaskedEq(bits(set)), bits(set)),
-            Argument::Without(place, unset) => SeccompCondition::new(place, Dword, MaskedEq(bits(unset)), 0),
-            Argument::Null(place) => SeccompCondition::new(place, Qword, Eq, 0),
-            Argument::OwnId(place) => SeccompCondition::new(place, Dword, Eq, u64::from(std::process::id())),
+            Argument::Is(index, value) => SeccompCondition::new(index, Dword, Eq, bits(value)),
+            Argument::With(index, set) => SeccompCondition::new(index, Dword, MaskedEq(bits(set)), bits(set)),
+            Argument::Without(index, unset) => SeccompCondition::new(index, Dword, MaskedEq(bits(unset)), 0),
+            Argument::Null(index) => SeccompCondition::new(index, Qword, Eq, 0),
+            Argument::OwnId(index) => SeccompCondition::new(index, Dword, Eq, u64::from(std::process::id())),
         }
     }
 }
 
-/// Instructions in front of a list that has none of the new calls: they fail with ENOSYS, as on an older kernel, so that
-/// the C library goes its older way. clone3 is why: its flags are in memory, where no filter sees them, and glibc starts
-/// threads by clone only where clone3 is not there.
-fn new_calls() -> [sock_filter; 4] {
+/// Instructions before the list that make all new calls fail with ENOSYS. They are there for clone3: a filter can't read
+/// its flags, which are in memory, and glibc starts threads with clone only if clone3 returns ENOSYS.
+fn refuse_new_calls() -> [sock_filter; 4] {
     let instruction = |code: u32, k: u32, jt: u8, jf: u8| sock_filter { code: code as u16, jt, jf, k };
     let is_at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;
     [
-        // The number is the first field of what a filter is shown (struct seccomp_data).
+        // The number of the call is the first field of struct seccomp_data.
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        instruction(is_at_least, FIRST_NEW, 0, 2),
-        instruction(is_at_least, X32, 1, 0),
+        instruction(is_at_least, FIRST_NEW_CALL, 0, 2),
+        instruction(is_at_least, X32_CALL_BIT, 1, 0),
         instruction(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32, 0, 0),
     ]
 }

@@ -1,4 +1,4 @@
-//! The two locks of Linux around the serving process.
+//! Landlock and seccomp for the serving process.
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, RestrictionStatus, Ruleset, RulesetAttr, RulesetError,
@@ -6,9 +6,9 @@ use landlock::{
 };
 use seccompiler::BackendError;
 
-use super::{Hold, Sandbox, filter, server};
+use super::{Enforcement, Sandbox, filter, server};
 
-/// Why the sandbox could not be put up, on a kernel that has what it takes.
+/// Why a kernel that has the mechanisms refused the sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     #[error("landlock: {0}")]
@@ -19,20 +19,20 @@ pub enum SandboxError {
     Seccomp(#[from] seccompiler::Error),
 }
 
-/// Puts up the sandbox around this thread and all that it will start. Files that are open stay so.
+/// Restricts this thread and all threads that it starts later. Open files stay open.
 ///
 /// # Errors
 /// [`SandboxError`].
 pub fn enter() -> Result<Sandbox, SandboxError> {
-    let landlock = take_rights()?;
+    let landlock = enter_landlock()?;
     let seccomp = filter::apply(&server::CALLS)?;
     Ok(Sandbox { landlock, seccomp })
 }
 
-/// Landlock: no file is written, made, removed or executed; no TCP connection is opened; no signal is sent to, and no
-/// abstract socket reached of, a process outside.
-fn take_rights() -> Result<Hold, RulesetError> {
-    // The rights that Linux 6.12 knows; an older kernel takes those that it has.
+/// Denies writing, creating, removing and executing files, opening TCP connections, and sending signals or connecting to
+/// abstract sockets of processes outside the sandbox.
+fn enter_landlock() -> Result<Enforcement, RulesetError> {
+    // The rights of Linux 6.12. With `BestEffort` an older kernel denies those that it has.
     let abi = ABI::V6;
     let RestrictionStatus { ruleset, .. } = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -42,8 +42,8 @@ fn take_rights() -> Result<Hold, RulesetError> {
         .create()?
         .restrict_self()?;
     Ok(match ruleset {
-        RulesetStatus::FullyEnforced => Hold::Full,
-        RulesetStatus::PartiallyEnforced => Hold::Partial,
-        RulesetStatus::NotEnforced => Hold::None,
+        RulesetStatus::FullyEnforced => Enforcement::Full,
+        RulesetStatus::PartiallyEnforced => Enforcement::Partial,
+        RulesetStatus::NotEnforced => Enforcement::None,
     })
 }

@@ -1,19 +1,20 @@
-//! What the serving process may still call once it listens.
+//! The system calls that the serving process may make after it listens.
 //!
-//! The list comes from reading what glibc, musl, jemalloc and the runtime call, and from strace of the service at work.
-//! A call that only a rare path makes (a panic's backtrace, a stop and continue) stands here too.
+//! The list comes from the sources of glibc, musl, jemalloc and the runtime, and from strace of the running service. It
+//! includes calls of rare paths, such as a panic's backtrace, or SIGSTOP and SIGCONT.
 
 use super::filter::Argument::{Is, Null, OwnId, With, Without};
 use super::filter::{AllowList, Argument};
 
-pub const CALLS: AllowList = AllowList { any: &[ANY, ANY_HERE], limited: &[LIMITED, LIMITED_HERE] };
+pub const CALLS: AllowList =
+    AllowList { unconditional: &[UNCONDITIONAL, UNCONDITIONAL_X86], conditional: &[CONDITIONAL, CONDITIONAL_X86] };
 
-/// What a flag of open may not ask for: writing, making a file, emptying one.
-const WRITES: i32 =
+/// Flags of open that write, create or truncate a file.
+const WRITE_FLAGS: i32 =
     libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | (libc::O_TMPFILE & !libc::O_DIRECTORY);
 
-/// The flags of clone that put a thread in namespaces of its own.
-const NAMESPACES: i32 = libc::CLONE_NEWNS
+/// Flags of clone that create namespaces.
+const NAMESPACE_FLAGS: i32 = libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWIPC
@@ -21,44 +22,44 @@ const NAMESPACES: i32 = libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET;
 
-const LIMITED: &[(i64, &[Argument])] = &[
-    // Files are opened to be read.
-    (libc::SYS_openat, &[Without(2, WRITES)]),
-    // Memory holds no new code.
+const CONDITIONAL: &[(i64, &[Argument])] = &[
+    // Files are opened for reading only.
+    (libc::SYS_openat, &[Without(2, WRITE_FLAGS)]),
+    // Memory is never executable.
     (libc::SYS_mmap, &[Without(2, libc::PROT_EXEC)]),
     (libc::SYS_mprotect, &[Without(2, libc::PROT_EXEC)]),
-    // Threads, no processes.
-    (libc::SYS_clone, &[With(0, libc::CLONE_THREAD), Without(0, NAMESPACES)]),
-    // Answers go out on the connection that they belong to.
+    // Threads may start, processes may not.
+    (libc::SYS_clone, &[With(0, libc::CLONE_THREAD), Without(0, NAMESPACE_FLAGS)]),
+    // Data is sent on open connections only, to no other address.
     (libc::SYS_sendto, &[Without(3, libc::MSG_FASTOPEN), Null(4)]),
     (libc::SYS_setsockopt, &[Is(1, libc::IPPROTO_TCP), Is(2, libc::TCP_NODELAY)]),
-    // The runtime's signal handler wakes it through such a pair.
+    // The runtime's signal handler wakes it through a pair of sockets.
     (libc::SYS_socketpair, &[Is(0, libc::AF_UNIX)]),
     (libc::SYS_fcntl, &[Is(1, libc::F_GETFD)]),
     (libc::SYS_fcntl, &[Is(1, libc::F_SETFD)]),
     (libc::SYS_fcntl, &[Is(1, libc::F_GETFL)]),
     (libc::SYS_fcntl, &[Is(1, libc::F_SETFL)]),
     (libc::SYS_fcntl, &[Is(1, libc::F_DUPFD_CLOEXEC)]),
-    // Not TIOCSTI, which types into the terminal.
+    // TIOCSTI, which types into the terminal, is not among them.
     (libc::SYS_ioctl, &[Is(1, libc::FIONBIO as i32)]),
     (libc::SYS_ioctl, &[Is(1, libc::FIOCLEX as i32)]),
     (libc::SYS_ioctl, &[Is(1, libc::TCGETS as i32)]),
-    // Names of threads.
+    // Threads get names.
     (libc::SYS_prctl, &[Is(0, libc::PR_SET_NAME)]),
-    // Limits are read, not set.
+    // Limits may be read but not set.
     (libc::SYS_prlimit64, &[Is(0, 0), Null(2)]),
-    // abort() signals its own thread.
+    // abort() sends a signal to its own thread.
     (libc::SYS_tgkill, &[OwnId(0)]),
 ];
 
-/// Calls under names that only older architectures have.
+/// Calls that only x86-64 has.
 #[cfg(target_arch = "x86_64")]
-const LIMITED_HERE: &[(i64, &[Argument])] = &[(libc::SYS_open, &[Without(1, WRITES)])];
+const CONDITIONAL_X86: &[(i64, &[Argument])] = &[(libc::SYS_open, &[Without(1, WRITE_FLAGS)])];
 #[cfg(not(target_arch = "x86_64"))]
-const LIMITED_HERE: &[(i64, &[Argument])] = &[];
+const CONDITIONAL_X86: &[(i64, &[Argument])] = &[];
 
-const ANY: &[i64] = &[
-    // What is open is read, written and closed.
+const UNCONDITIONAL: &[i64] = &[
+    // Open files and connections are read, written and closed.
     libc::SYS_read,
     libc::SYS_readv,
     libc::SYS_pread64,
@@ -66,7 +67,7 @@ const ANY: &[i64] = &[
     libc::SYS_writev,
     libc::SYS_lseek,
     libc::SYS_close,
-    // Files are looked at.
+    // Files and directories are inspected.
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
@@ -90,9 +91,9 @@ const ANY: &[i64] = &[
     libc::SYS_futex,
     libc::SYS_nanosleep,
     libc::SYS_clock_nanosleep,
-    // After SIGSTOP and SIGCONT the kernel takes a wait up again by this one.
+    // The kernel resumes a wait with this call after SIGSTOP and SIGCONT.
     libc::SYS_restart_syscall,
-    // Time, where the kernel has no quicker way to tell it.
+    // Time, when it can't be read without a system call.
     libc::SYS_clock_gettime,
     libc::SYS_clock_getres,
     libc::SYS_gettimeofday,
@@ -129,7 +130,7 @@ const ANY: &[i64] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-const ANY_HERE: &[i64] = &[
+const UNCONDITIONAL_X86: &[i64] = &[
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_access,
@@ -139,4 +140,4 @@ const ANY_HERE: &[i64] = &[
     libc::SYS_time,
 ];
 #[cfg(not(target_arch = "x86_64"))]
-const ANY_HERE: &[i64] = &[];
+const UNCONDITIONAL_X86: &[i64] = &[];

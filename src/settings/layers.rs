@@ -1,5 +1,5 @@
-//! Where settings come from, and how one layer goes over another: every value is laid on alone, so that the
-//! one which is wrong can be named with its place.
+//! Reads settings from their sources and merges them. Values are applied one at a time, so that an error names the source
+//! of the value that is wrong.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use super::{DEFAULT_TOML, Flags, Settings};
 use crate::params::excerpt::{cut_in, excerpt, quoted};
 
-/// Bytes of a file of settings, or of one value: a hundred times what all of them take.
+/// Largest size of a settings file, or of a file that holds one value: a hundred times what all settings need.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Where a setting comes from.
@@ -21,11 +21,11 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 pub enum Origin {
     /// The embedded defaults.
     Default,
-    /// A line of a file, from 1 on.
+    /// A line of a file, counted from 1.
     File { path: PathBuf, line: usize },
-    /// A variable of the environment.
+    /// An environment variable.
     Variable(String),
-    /// A flag of the command line.
+    /// A command line flag.
     Flag(&'static str),
 }
 
@@ -40,26 +40,26 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Why there are no settings: always the fault of whoever wrote them.
+/// Why the settings can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
-    /// A file, named by a flag, that can't be read.
+    /// The configuration file can't be read.
     #[error("{}: {reason}", .path.display())]
     Unreadable { path: PathBuf, reason: String },
-    /// A file that is not TOML.
+    /// The configuration file is not TOML.
     #[error("{origin}: {reason}")]
     Syntax { origin: Origin, reason: String },
-    /// An unknown key, or a value that can't be used.
+    /// A key is unknown, or its value can't be used.
     #[error("{origin}: {}: {reason}", excerpt(.key))]
     Value { origin: Origin, key: String, reason: String },
 }
 
-/// One value that goes over the layers below.
+/// One value that replaces the value of a lower layer.
 #[derive(Debug)]
 pub struct Override {
     origin: Origin,
     section: String,
-    /// None where the file has a bare value, or an empty table, in the place of a section.
+    /// `None` when the file has a plain value or an empty table instead of a section.
     key: Option<String>,
     value: Value,
 }
@@ -72,17 +72,17 @@ impl Override {
         }
     }
 
-    /// What the reader of settings said against this value: it repeats names and texts whole.
-    fn refusal(&self, error: &toml::de::Error) -> SettingsError {
+    /// `error`, which serde returned for this value. Long names and texts in its message are shortened.
+    fn error(&self, error: &toml::de::Error) -> SettingsError {
         let given = [Some(self.section.as_str()), self.key.as_deref(), self.value.as_str()];
         let given: Vec<&str> = given.into_iter().flatten().collect();
         let reason = cut_in(error.message(), &given);
         SettingsError::Value { origin: self.origin.clone(), key: self.name(), reason }
     }
 
-    fn lay_on(&self, table: &mut Table) {
+    fn apply_to(&self, table: &mut Table) {
         let Some(key) = &self.key else {
-            // An empty section changes nothing, if it is one.
+            // An empty section changes nothing. Anything else is added, for serde to refuse it.
             if !(self.value.is_table() && table.contains_key(&self.section)) {
                 table.insert(self.section.clone(), self.value.clone());
             }
@@ -95,23 +95,23 @@ impl Override {
     }
 }
 
-/// Lays `overrides` on the defaults, one after the other.
+/// Applies `overrides` to the defaults, one after the other.
 ///
 /// # Errors
-/// [`SettingsError::Value`].
+/// [`SettingsError::Value`] when a key is unknown or a value can't be used.
 pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
     let mut table: Table = DEFAULT_TOML.parse().expect("the embedded defaults are TOML");
     let mut settings = Settings::default();
     let mut origins = HashMap::new();
     for layer in overrides {
-        layer.lay_on(&mut table);
-        settings = table.clone().try_into().map_err(|error| layer.refusal(&error))?;
+        layer.apply_to(&mut table);
+        settings = table.clone().try_into().map_err(|error| layer.error(&error))?;
         origins.insert(layer.name(), layer.origin);
     }
     match settings.conflict() {
         None => Ok(settings),
         Some((keys, reason)) => {
-            // Of two that don't go together the one is to blame that was set.
+            // When two values contradict each other, the error names the one that was set.
             let set = keys.iter().find_map(|key| Some((*key, origins.remove(*key)?)));
             let (key, origin) = set.unwrap_or((keys[0], Origin::Default));
             Err(SettingsError::Value { origin, key: key.to_owned(), reason })
@@ -119,48 +119,48 @@ pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
     }
 }
 
-/// The values of the TOML file at `path`.
+/// Reads the values of the TOML file at `path`.
 ///
 /// # Errors
 /// [`SettingsError::Unreadable`] and [`SettingsError::Syntax`].
 pub fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
     let unreadable = |error: io::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
     let text = read(path).map_err(unreadable)?;
-    let origin = |at: usize| Origin::File { path: path.to_owned(), line: line_of(&text, at) };
+    let origin = |offset: usize| Origin::File { path: path.to_owned(), line: line_of(&text, offset) };
     let syntax = |error: toml::de::Error| SettingsError::Syntax {
         origin: origin(error.span().map_or(0, |span| span.start)),
         reason: error.message().to_owned(),
     };
     let table: Table = text.parse().map_err(syntax)?;
-    // Read once more for the places of the keys, which the plain values have lost.
-    let places = DeTable::parse(&text).map_err(syntax)?.into_inner();
+    // Parsed a second time for the positions of the keys, which plain values don't have.
+    let positions = DeTable::parse(&text).map_err(syntax)?.into_inner();
     let mut overrides = Vec::new();
     for (section, content) in table {
-        let place = places.get_key_value(section.as_str());
-        let at = place.map_or(0, |(name, _)| name.span().start);
+        let position = positions.get_key_value(section.as_str());
+        let offset = position.map_or(0, |(name, _)| name.span().start);
         match content {
             Value::Table(keys) if !keys.is_empty() => {
-                let places = place.and_then(|(_, content)| content.get_ref().as_table());
+                let positions = position.and_then(|(_, content)| content.get_ref().as_table());
                 overrides.extend(keys.into_iter().map(|(key, value)| {
-                    let place = places.and_then(|places| places.get_key_value(key.as_str()));
-                    let at = place.map_or(at, |(name, _)| name.span().start);
-                    Override { origin: origin(at), section: section.clone(), key: Some(key), value }
+                    let position = positions.and_then(|positions| positions.get_key_value(key.as_str()));
+                    let offset = position.map_or(offset, |(name, _)| name.span().start);
+                    Override { origin: origin(offset), section: section.clone(), key: Some(key), value }
                 }));
             }
-            value => overrides.push(Override { origin: origin(at), section, key: None, value }),
+            value => overrides.push(Override { origin: origin(offset), section, key: None, value }),
         }
     }
     Ok(overrides)
 }
 
-/// The variables of `environment` that are settings.
+/// Reads the settings among the variables of `environment`.
 ///
 /// # Errors
-/// [`SettingsError::Value`] for a `PORT` that is none, for a `_FILE` variable whose file can't be read, and for one that
-/// is set together with the variable that it stands for.
+/// [`SettingsError::Value`] when `PORT` is not a port, when the file of a `_FILE` variable can't be read, and when a
+/// variable is set both with and without `_FILE`.
 pub fn environment(environment: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Override>, SettingsError> {
     let mut variables: Vec<_> = environment.into_iter().collect();
-    // The order of an environment is anyone's guess.
+    // The order of environment variables is not defined.
     variables.sort();
     let mut overrides = Vec::new();
     if let Some((_, port)) = variables.iter().find(|(name, value)| name == "PORT" && !value.is_empty()) {
@@ -177,7 +177,7 @@ pub fn environment(environment: impl IntoIterator<Item = (String, String)>) -> R
     Ok(overrides)
 }
 
-/// Of `NAME` and `NAME_FILE` neither goes over the other: one of them is there by mistake.
+/// Refuses `NAME` and `NAME_FILE` together: one of them is a mistake.
 fn check_set_once(set: &mut HashMap<String, String>, value: &Override, name: &str) -> Result<(), SettingsError> {
     let key = value.name();
     match set.insert(key.clone(), name.to_owned()) {
@@ -190,7 +190,7 @@ fn check_set_once(set: &mut HashMap<String, String>, value: &Override, name: &st
     }
 }
 
-/// `PORT`, as platforms set it: they expect a listener on every address.
+/// The setting for `PORT`. Platforms that set it expect a listener on all addresses.
 fn platform_port(port: &str) -> Result<Override, SettingsError> {
     let origin = Origin::Variable("PORT".to_owned());
     let key = "server.listen".to_owned();
@@ -211,7 +211,7 @@ fn variable(name: &str, section: &str, key: &str, value: String) -> Result<Overr
         Ok(text) => {
             Ok(Override { origin, section, key: Some(key.to_owned()), value: typed(text.trim_end().to_owned()) })
         }
-        // Whoever puts the value itself there shall not find it in a log.
+        // The path is shortened: it may be the value itself, set here by mistake.
         Err(error) => {
             let reason = format!("{}: {error}", excerpt(&value));
             Err(SettingsError::Value { origin, key: format!("{section}.{key}"), reason })
@@ -219,7 +219,7 @@ fn variable(name: &str, section: &str, key: &str, value: String) -> Result<Overr
     }
 }
 
-/// The values of the command line's flags.
+/// The settings among the command line flags.
 pub fn flags(flags: &Flags) -> Option<Override> {
     flags.listen.as_ref().map(|listen| Override {
         origin: Origin::Flag("--listen"),
@@ -229,13 +229,13 @@ pub fn flags(flags: &Flags) -> Option<Override> {
     })
 }
 
-/// A variable has no type; every setting that is not a text takes a whole number, or true or false.
+/// The TOML value of a variable, which has no type: an integer or a boolean if it reads as one, otherwise a text.
 fn typed(text: String) -> Value {
     let number = text.parse().map(Value::Integer);
     number.or_else(|_| text.parse().map(Value::Boolean)).unwrap_or(Value::String(text))
 }
 
-/// The text at `path`, which may lead to something without an end.
+/// Reads the text at `path`. Reading stops at the limit, because the path may name an endless device.
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(MAX_TEXT_BYTES + 1).read_to_string(&mut text)?;
@@ -245,7 +245,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// The line, from 1 on, that holds the byte at `at`.
-fn line_of(text: &str, at: usize) -> usize {
-    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+/// The line, counted from 1, of the byte at `offset`.
+fn line_of(text: &str, offset: usize) -> usize {
+    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }

@@ -16,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use attempts::{Attempts, call};
-use bytefit::sandbox::{self, Hold};
+use bytefit::sandbox::{self, Enforcement};
 
 #[test]
 fn every_call_that_serving_does_not_take_is_refused() {
@@ -55,8 +55,8 @@ fn alone(test: &str) -> Output {
 
 /// Enters, and goes on in a thread that is started after.
 fn enter_and(then: impl FnOnce() + Send + 'static) {
-    let held = sandbox::enter().unwrap();
-    assert_eq!(held.seccomp, Hold::Full, "every kernel of the last ten years has it");
+    let sandbox = sandbox::enter().unwrap();
+    assert_eq!(sandbox.seccomp, Enforcement::Full, "every kernel of the last ten years has it");
     thread::spawn(then).join().unwrap();
 }
 
