@@ -1,11 +1,49 @@
-//! How sizes and durations are written in a configuration, for `#[serde(with = "...")]`.
+//! How sizes and durations are written in a configuration, for `#[serde(with = "...")]`, and checks of values.
+
+/// Why the values of a configuration can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidConfig {
+    /// The keys of the values, without or with their section.
+    pub keys: Vec<String>,
+    /// What is wrong with the values.
+    pub reason: String,
+}
+
+impl InvalidConfig {
+    fn of(key: &str, reason: String) -> InvalidConfig {
+        InvalidConfig { keys: vec![key.to_owned()], reason }
+    }
+
+    /// The same error with `section` before each key.
+    #[must_use]
+    pub fn in_section(mut self, section: &str) -> InvalidConfig {
+        self.keys.iter_mut().for_each(|key| key.insert_str(0, &format!("{section}.")));
+        self
+    }
+}
+
+/// Checks that the value of `key` is not 0.
+///
+/// # Errors
+/// [`InvalidConfig`] when it is.
+pub fn at_least_one(key: &str, value: u64) -> Result<(), InvalidConfig> {
+    if value >= 1 { Ok(()) } else { Err(InvalidConfig::of(key, "must be at least 1".to_owned())) }
+}
+
+/// Checks that the value of `key` is not larger than `max`.
+///
+/// # Errors
+/// [`InvalidConfig`] when it is.
+pub fn at_most(key: &str, value: usize, max: usize) -> Result<(), InvalidConfig> {
+    if value <= max { Ok(()) } else { Err(InvalidConfig::of(key, format!("{value} is more than {max}"))) }
+}
 
 /// Sizes: a number of bytes, or a text that [`parse_size`](crate::byte_size::parse_size) reads.
 pub mod size {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::byte_size::{SIZE_GRAMMAR, parse_size};
-    use crate::params::excerpt::quoted;
+    use crate::byte_size::{SIZE_GRAMMAR, SizeError, parse_size};
+    use crate::excerpt::quoted;
 
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a size: bytes as 80000, or \"80KB\", \"64MiB\"")]
@@ -14,19 +52,22 @@ pub mod size {
         Text(String),
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        match Written::deserialize(deserializer)? {
-            Written::Bytes(bytes) => Ok(bytes),
+    /// Reads a size into a `u64` or `usize`.
+    pub fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
+        let bytes = match Written::deserialize(deserializer)? {
+            Written::Bytes(bytes) => bytes,
             Written::Text(text) => parse_size(&text)
-                .map_err(|error| D::Error::custom(format!("{} is {error}: write {SIZE_GRAMMAR}", quoted(&text)))),
-        }
+                .map_err(|error| D::Error::custom(format!("{} is {error}: write {SIZE_GRAMMAR}", quoted(&text))))?,
+        };
+        T::try_from(bytes).map_err(|_| D::Error::custom(SizeError::TooLarge))
     }
 
-    pub fn serialize<S: Serializer>(bytes: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&show(*bytes))
+    /// Writes a size as [`show`] does.
+    pub fn serialize<S: Serializer, T: Copy + TryInto<u64>>(bytes: &T, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&show((*bytes).try_into().unwrap_or(u64::MAX)))
     }
 
-    /// In the largest unit that says it exactly.
+    /// `bytes` in the largest unit that is exact.
     pub fn show(bytes: u64) -> String {
         let units = [
             ("GiB", 1 << 30),
@@ -43,19 +84,19 @@ pub mod size {
     }
 }
 
-/// Durations: a text that [`parse_duration`](crate::params::duration::parse_duration) reads; longer than nothing, a year
-/// at the most.
+/// Durations: a text that [`parse_duration`](crate::duration::parse_duration) reads. Longer than zero, at most a year.
 pub mod duration {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    use crate::params::duration::{parse_duration, show_duration};
-    use crate::params::excerpt::quoted;
+    use crate::duration::{parse_duration, show_duration};
+    use crate::excerpt::quoted;
 
-    /// Longer than any timeout makes sense, and short enough to be added to every clock. `1y` is 365.25 days.
+    /// Longer than any timeout that makes sense, and short enough to be added to any clock. `1y` is 365.25 days.
     const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
+    /// Reads a duration.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "expected a duration with its unit: \"250ms\", \"10s\", \"24h\"")]
@@ -70,6 +111,7 @@ pub mod duration {
         }
     }
 
+    /// Writes a duration as [`show_duration`] does.
     pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&show_duration(*duration))
     }

@@ -34,8 +34,10 @@
 //! - [`search`]: finds the encoder setting whose file meets the target.
 //! - [`codec`]: bytes to pictures and back, one folder per format.
 //! - [`picture`]: pixels, orientation, resizing, score.
-//! - [`stop`], [`byte_size`], [`named`]: deadlines and cancelling, sizes as people write them, enums with names.
-//! - `settings`: defaults, file, environment and flags in one.
+//! - [`stop`], [`byte_size`], [`duration`], [`excerpt`], [`named`]: deadlines and cancelling, sizes and durations as people
+//!   write them, shortened values in messages, enums with names.
+//! - [`config_value`]: how values are written in configurations.
+//! - `settings`: the configurations of all modules, from defaults, file, environment and flags.
 //! - `telemetry`: where log lines go.
 //! - `sandbox`: what the serving process gives up before it meets its first client.
 //!
@@ -48,10 +50,13 @@ pub mod byte_size;
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod codec;
+pub mod config_value;
+pub mod duration;
 #[cfg(feature = "server")]
 pub mod config_value;
 #[cfg(feature = "server")]
 pub mod engine;
+pub mod excerpt;
 #[cfg(feature = "server")]
 pub mod http;
 pub mod job;

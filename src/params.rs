@@ -1,30 +1,17 @@
 //! Parses named text values to a valid [`Job`]. Query, form and command line share this grammar.
 
-pub mod duration;
-pub mod excerpt;
+mod defaults;
 
 use std::time::Duration;
 
 use crate::byte_size::{SIZE_GRAMMAR, SizeError, parse_size};
 use crate::codec::{Format, MetadataPolicy};
+use crate::duration::{parse_duration, show_duration};
+use crate::excerpt::{excerpt, quoted};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::named::named;
 use crate::picture::transform::{Resize, ResizeFit};
-use duration::{parse_duration, show_duration};
-use excerpt::{excerpt, quoted};
-
-/// Defaults for what a request does not say, and upper bounds for what it says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Defaults {
-    /// Largest target accepted, in bytes.
-    pub max_target: u64,
-    /// Deadline of a job that names none.
-    pub deadline: Duration,
-    /// Longest deadline accepted.
-    pub max_deadline: Duration,
-    /// Formats of `format=auto` when the client's Accept names no image types.
-    pub formats: Vec<Format>,
-}
+pub use defaults::Defaults;
 
 /// A valid request.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,7 @@
 //! Sends log lines and panics to standard error.
 
+mod config;
+
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::IsTerminal;
 use std::panic::{self, PanicHookInfo};
@@ -8,17 +10,17 @@ use std::thread;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-use crate::settings::{Log, LogFormat};
+pub use config::{Config, LogFormat};
 
-/// Sends the process's log lines to standard error, as `log` asks. `RUST_LOG`, when the caller hands it in,
-/// goes before the configured level.
+/// Sends the log lines of the process to standard error. `rust_log`, the value of `RUST_LOG`, overrides the configured
+/// level.
 ///
 /// # Errors
-/// When the level is not one that tracing knows.
-pub fn install(log: &Log, rust_log: Option<&str>) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(rust_log.unwrap_or(&log.level))?;
+/// The error of tracing when the level can't be parsed.
+pub fn install(config: &Config, rust_log: Option<&str>) -> Result<(), ParseError> {
+    let filter = EnvFilter::builder().parse(rust_log.unwrap_or(&config.level))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let pretty = match log.format {
+    let pretty = match config.format {
         LogFormat::Auto => std::io::stderr().is_terminal(),
         LogFormat::Pretty => true,
         LogFormat::Json => false,

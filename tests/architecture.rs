@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// The modules, those at the bottom first; a module imports modules below it, never one beside or above.
 const LEVELS: &[&[&str]] = &[
-    &["named", "stop", "byte_size", "panics"],
+    &["named", "stop", "byte_size", "panics", "excerpt"],
+    &["duration"],
+    &["config_value"],
     &["picture"],
     &["codec", "search"],
     &["job"],
@@ -14,8 +16,8 @@ const LEVELS: &[&[&str]] = &[
     &["config_value"],
     &["engine"],
     &["http"],
-    &["settings"],
     &["telemetry", "sandbox"],
+    &["settings"],
     &["app"],
     &["cli"],
     &["main", "lib"],
@@ -33,7 +35,9 @@ const HTTP_LEVELS: &[&[&str]] = &[
 ];
 
 /// Modules that know nothing of the world outside.
-const PURE: &[&str] = &["named", "stop", "byte_size", "picture", "codec", "search", "job", "params"];
+const PURE: &[&str] = &[
+    "named", "stop", "byte_size", "excerpt", "duration", "config_value", "picture", "codec", "search", "job", "params",
+];
 
 /// What the world outside is called.
 const OUTSIDE: &[&str] = &["axum", "tokio", "http", "hyper", "prometheus", "tracing"];

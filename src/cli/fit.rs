@@ -128,7 +128,8 @@ impl Task {
         let parameters = arguments.parameters.with_format(output.format_from_name());
         let request = params::parse(&parameters, &settings.defaults()).map_err(|error| format!("--{error}"))?;
         output.make_directory()?;
-        let (limits, max_input_bytes) = (settings.engine_config().limits, settings.server.max_body);
+        let limits = settings.limits.pictures;
+        let max_input_bytes = settings.server.http.max_body_bytes;
         Ok(Task { job: request.job, limits, max_input_bytes, output })
     }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::{BAD_USAGE, FAILED, environment, fail};
-use crate::params::excerpt::excerpt;
+use crate::excerpt::excerpt;
 use crate::settings::{Flags, Settings, SettingsError};
 
 /// Timeout of connecting, sending and reading, each: well below the usual interval of health checks.

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::params::excerpt::cut_in;
+use crate::excerpt::cut_in;
 
 /// Exit code of a command that ran and failed.
 const FAILED: u8 = 1;

@@ -40,7 +40,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 /// Listens, enters the sandbox, and only then starts threads: the sandbox holds for threads that start after it.
 fn serve(settings: Settings) -> Result<(), String> {
     let address = settings.server.listen;
-    let listener = listen(address, settings.server.max_connections)
+    let listener = listen(address, settings.server.http.max_connections)
         .map_err(|error| format!("can't listen on {address}: {error}"))?;
     if settings.server.sandbox {
         enter_sandbox()?;

@@ -5,9 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{DecodeError, Format, undecodable};
+use crate::config_value::{InvalidConfig, at_least_one, size};
 
-/// Limits on untrusted input.
+/// Limits on untrusted input: keys of the section `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Limits {
     /// Pixels a picture may have (width times height).
     pub max_pixels: u64,
@@ -16,6 +18,7 @@ pub struct Limits {
     /// Frames an animation may declare; only the first is decoded, but counting costs too.
     pub max_frames: u32,
     /// Bytes of EXIF, XMP or ICC profile, after decompression; what is larger is dropped, unread.
+    #[serde(rename = "max_metadata", with = "size")]
     pub max_metadata_bytes: usize,
 }
 
@@ -28,6 +31,16 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// Checks what the types don't.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] when a limit would refuse every picture.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        at_least_one("max_pixels", self.max_pixels)?;
+        at_least_one("max_side", self.max_side.into())?;
+        at_least_one("max_frames", self.max_frames.into())
+    }
+
     /// Holds a picture's size against the limits.
     ///
     /// # Errors

@@ -2,18 +2,24 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::codec::Limits;
-use crate::config_value::{duration, size};
+use crate::config_value::{InvalidConfig, at_most, duration, size};
+
+/// Threads that the pool may have: more than any machine has cores. Each has its own stack.
+const MAX_THREADS: usize = 1024;
+
+/// Requests that may wait: more than a process may have files open.
+const MAX_QUEUE_SLOTS: usize = 1 << 20;
 
 /// Sizes of the engine. Serde reads the keys of `[engine]`; the fields that it skips have sections of their own.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Threads of the pool, and so the number of jobs that run at once. 0 means one per core.
+    /// Threads of the pool, and so the number of jobs that run at once. 0 means one per core. At most 1024.
     pub threads: usize,
-    /// Jobs that may wait for a permit. When as many wait, requests are refused.
+    /// Jobs that may wait for a permit. When as many wait, requests are refused. At most 2^20.
     pub queue_slots: usize,
     /// Memory of jobs and bodies together, in bytes. A quarter of it is for bodies. 0 means half of what the machine (or
     /// its cgroup) has.
@@ -31,7 +37,7 @@ pub struct Config {
 }
 
 /// The configuration of the result cache, the section `[cache]`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CacheConfig {
     /// Memory of the cache, in bytes. 0 keeps nothing.
@@ -52,6 +58,17 @@ impl Default for Config {
             cache: CacheConfig::default(),
             limits: Limits::default(),
         }
+    }
+}
+
+impl Config {
+    /// Checks what the types don't.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] when there are too many threads or queue slots.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        at_most("threads", self.threads, MAX_THREADS)?;
+        at_most("queue_slots", self.queue_slots, MAX_QUEUE_SLOTS)
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::config_value::{duration, size};
+use crate::config_value::{InvalidConfig, at_least_one, at_most, duration, size};
+
+/// Connections that may be open: more than a process may have files open.
+const MAX_CONNECTIONS: usize = 1 << 20;
 
 /// Limits on clients: keys of the section `[server]`. config/default.toml says what each is for.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Config {
-    /// Connections open at once. Any more are answered with 503 and closed.
+    /// Connections open at once. Any more are answered with 503 and closed. 1 to 2^20.
     pub max_connections: usize,
     /// Time for a request's head, from its first possible moment to its last line.
     #[serde(with = "duration")]
@@ -50,13 +53,11 @@ impl Config {
     /// Checks what the types don't.
     ///
     /// # Errors
-    /// The first key whose value can't be used, and why.
-    pub fn validate(&self) -> Result<(), (&'static str, &'static str)> {
-        let at_least_one = [("max_connections", self.max_connections == 0), ("max_body", self.max_body_bytes == 0)];
-        match at_least_one.into_iter().find(|(_, is_zero)| *is_zero) {
-            Some((key, _)) => Err((key, "must be at least 1")),
-            None => Ok(()),
-        }
+    /// [`InvalidConfig`] when no connection or body is allowed, or too many connections are.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        at_least_one("max_connections", self.max_connections as u64)?;
+        at_most("max_connections", self.max_connections, MAX_CONNECTIONS)?;
+        at_least_one("max_body", self.max_body_bytes)
     }
 }
 
@@ -69,8 +70,8 @@ mod tests {
         let defaults = Config::default();
         assert_eq!(defaults.validate(), Ok(()));
         let no_connections = Config { max_connections: 0, ..defaults.clone() };
-        assert_eq!(no_connections.validate(), Err(("max_connections", "must be at least 1")));
+        assert_eq!(no_connections.validate().unwrap_err().keys, ["max_connections"]);
         let no_body = Config { max_body_bytes: 0, ..defaults };
-        assert_eq!(no_body.validate(), Err(("max_body", "must be at least 1")));
+        assert_eq!(no_body.validate().unwrap_err().keys, ["max_body"]);
     }
 }

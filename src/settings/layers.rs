@@ -11,7 +11,8 @@ use toml::de::DeTable;
 use toml::{Table, Value};
 
 use super::{DEFAULT_TOML, Flags, Settings};
-use crate::params::excerpt::{cut_in, excerpt, quoted};
+use crate::config_value::InvalidConfig;
+use crate::excerpt::{cut_in, excerpt, quoted};
 
 /// Largest size of a settings file, or of a file that holds one value: a hundred times what all settings need.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
@@ -80,10 +81,23 @@ impl Override {
         SettingsError::Value { origin: self.origin.clone(), key: self.name(), reason }
     }
 
+    /// Checks that the section and key exist. serde can't check it in sections that are flattened.
+    fn check_known(&self, defaults: &Table) -> Result<(), SettingsError> {
+        let section = defaults.get(&self.section).and_then(Value::as_table);
+        let (unknown, known) = match (section, &self.key) {
+            (None, _) => (&self.section, defaults),
+            (Some(section), Some(key)) if !section.contains_key(key) => (key, section),
+            _ => return Ok(()),
+        };
+        let known: Vec<String> = known.keys().map(|name| format!("`{name}`")).collect();
+        let reason = format!("unknown field `{}`, expected one of {}", excerpt(unknown), known.join(", "));
+        Err(SettingsError::Value { origin: self.origin.clone(), key: self.name(), reason })
+    }
+
     fn apply_to(&self, table: &mut Table) {
         let Some(key) = &self.key else {
-            // An empty section changes nothing. Anything else is added, for serde to refuse it.
-            if !(self.value.is_table() && table.contains_key(&self.section)) {
+            // An empty section changes nothing. A plain value is added, for serde to refuse it.
+            if !self.value.is_table() {
                 table.insert(self.section.clone(), self.value.clone());
             }
             return;
@@ -100,23 +114,22 @@ impl Override {
 /// # Errors
 /// [`SettingsError::Value`] when a key is unknown or a value can't be used.
 pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
-    let mut table: Table = DEFAULT_TOML.parse().expect("the embedded defaults are TOML");
+    let defaults: Table = DEFAULT_TOML.parse().expect("the embedded defaults are TOML");
+    let mut table = defaults.clone();
     let mut settings = Settings::default();
     let mut origins = HashMap::new();
     for layer in overrides {
+        layer.check_known(&defaults)?;
         layer.apply_to(&mut table);
         settings = table.clone().try_into().map_err(|error| layer.error(&error))?;
         origins.insert(layer.name(), layer.origin);
     }
-    match settings.conflict() {
-        None => Ok(settings),
-        Some((keys, reason)) => {
-            // When two values contradict each other, the error names the one that was set.
-            let set = keys.iter().find_map(|key| Some((*key, origins.remove(*key)?)));
-            let (key, origin) = set.unwrap_or((keys[0], Origin::Default));
-            Err(SettingsError::Value { origin, key: key.to_owned(), reason })
-        }
-    }
+    let Err(InvalidConfig { mut keys, reason }) = settings.validate() else { return Ok(settings) };
+    // When two values contradict each other, the error names the one that was set.
+    let set = keys.iter().position(|key| origins.contains_key(key));
+    let key = keys.swap_remove(set.unwrap_or(0));
+    let origin = origins.remove(&key).unwrap_or(Origin::Default);
+    Err(SettingsError::Value { origin, key, reason })
 }
 
 /// Reads the values of the TOML file at `path`.

@@ -1,10 +1,13 @@
 //! What settings promise to whoever writes them.
 
 use std::io::Write;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
 use super::*;
+use crate::codec::Format;
+use crate::telemetry::LogFormat;
 
 fn file(text: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
@@ -34,13 +37,20 @@ fn without_any_source_the_defaults_stand() {
     let settings = from_environment(&[]).unwrap();
     assert_eq!(settings, Settings::default());
     assert_eq!(settings.server.listen, "0.0.0.0:8080".parse().unwrap());
-    assert_eq!((settings.server.max_body, settings.cache.capacity), (64_000_000, 256 << 20));
+    assert_eq!((settings.server.http.max_body_bytes, settings.cache.capacity_bytes), (64_000_000, 256 << 20));
     assert_eq!(settings.fit.formats, [Format::Webp, Format::Jpeg, Format::Png]);
 }
 
 #[test]
-fn the_default_file_and_the_defaults_of_the_codecs_agree() {
-    assert_eq!(Settings::default().engine_config().limits, codec::Limits::default());
+fn the_default_file_has_the_default_of_every_setting_and_no_others() {
+    assert_eq!(toml::from_str(DEFAULT_TOML), Ok(Settings::default()));
+    let keys = |text: &str| -> Vec<(String, Vec<String>)> {
+        let sections: toml::Table = text.parse().unwrap();
+        sections.into_iter().map(|(name, keys)| (name, keys.as_table().unwrap().keys().cloned().collect())).collect()
+    };
+    assert_eq!(keys(DEFAULT_TOML), keys(&Settings::default().to_toml()));
+    assert_eq!(Settings::default().engine_config(), engine::Config::default());
+    assert_eq!(Settings::default().defaults(), params::Defaults::default());
 }
 
 #[test]
@@ -76,8 +86,8 @@ fn flags_go_over_the_environment_over_the_file_over_the_defaults() {
     let flags = Flags { listen: Some("127.0.0.1:3".to_owned()) };
     let settings = Settings::load(Some(file.path()), environment, &flags).unwrap();
     assert_eq!(settings.server.listen, "127.0.0.1:3".parse().unwrap());
-    assert_eq!((settings.server.max_connections, settings.engine.threads), (8, 3));
-    assert_eq!(settings.server.max_body, 64_000_000);
+    assert_eq!((settings.server.http.max_connections, settings.engine.threads), (8, 3));
+    assert_eq!(settings.server.http.max_body_bytes, 64_000_000);
 }
 
 #[test]
@@ -97,8 +107,8 @@ fn sizes_durations_and_lists_are_read_from_any_source() {
     ])
     .unwrap();
     assert_eq!(written, set);
-    assert_eq!((set.server.max_body, set.cache.capacity), (20_000_000, 1000));
-    assert_eq!(set.server.header_timeout, Duration::from_millis(250));
+    assert_eq!((set.server.http.max_body_bytes, set.cache.capacity_bytes), (20_000_000, 1000));
+    assert_eq!(set.server.http.header_timeout, Duration::from_millis(250));
     assert_eq!(set.cache.ttl, Duration::from_secs(5400));
     assert_eq!(set.fit.formats, [Format::Avif, Format::Png]);
     assert_eq!(set.log.format, LogFormat::Json);
@@ -231,7 +241,7 @@ fn a_value_may_stand_in_a_file() {
     let secret = file("32MiB\n");
     let path = secret.path().to_str().unwrap();
     let settings = from_environment(&[("BYTEFIT_CACHE__CAPACITY_FILE", path)]).unwrap();
-    assert_eq!(settings.cache.capacity, 32 << 20);
+    assert_eq!(settings.cache.capacity_bytes, 32 << 20);
     assert_refused(from_environment(&[("BYTEFIT_CACHE__CAPACITY_FILE", "/nowhere/secret")]), &["/nowhere/secret: "]);
 }
 

@@ -2,8 +2,8 @@
 
 use percent_encoding::percent_decode_str;
 
+use crate::excerpt::excerpt;
 use crate::params::ParamError;
-use crate::params::excerpt::excerpt;
 
 /// Decodes `query`: `+` is a space, `%XX` is a byte, and the result is UTF-8. A name without `=` has an empty value.
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::excerpt::quoted;
+use crate::excerpt::quoted;
 
 /// What [`parse_duration`] accepts, for error messages.
 pub const DURATION_GRAMMAR: &str = "250ms, 1.5s, 10s, 1m, 24h";
