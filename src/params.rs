@@ -27,9 +27,9 @@ pub struct Request {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name}: {reason}, allowed: {allowed}")]
 pub struct ParamError {
-    /// The parameter's name as given, cut where it is long.
+    /// The parameter's name as given, cut when it is long.
     pub name: String,
-    /// The given value, cut where it is long; `None` when the parameter is missing.
+    /// The given value, cut when it is long; `None` when the parameter is missing.
     pub given: Option<String>,
     /// What is wrong with it.
     pub reason: String,
@@ -81,29 +81,30 @@ macro_rules! parameters {
 
 /// Every parameter of a request; `max_bytes` is an alias of `target`.
 pub const PARAMETERS: &[Parameter] = parameters! {
-    "target", "required", SIZE_GRAMMAR, "the byte target";
+    "target", "required", SIZE_GRAMMAR, "the target size of the answer";
     "max_bytes", "none", SIZE_GRAMMAR, "another name for target";
     "mode", "fit", "fit, exact or close",
-        "fit: at most the target; exact: the target to the byte, by padding; close: within tolerance, either side",
+        "fit: at most the target; exact: padded to the target, to the byte; close: above or below the target by at most the tolerance",
         one of ModeName::NAMES;
-    "tolerance", "5KB", "a size, or a percentage of the target (5%)", "how far from the target mode=close may land";
-    "min_bytes", "none", "a size up to the target", "mode=fit only: pads the answer up to this many bytes";
+    "tolerance", "5KB", "a size, or a percentage of the target (5%)", "mode=close only: largest difference between the answer and the target";
+    "min_bytes", "none", "a size up to the target", "mode=fit only: pads a smaller answer to this many bytes";
     "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png",
-        "the formats the answer may have, the best-looking one wins; auto follows Accept, keep takes the input's own";
-    "quality", "95", "a number from 1 to 100", "ceiling: no bytes are spent beyond this quality, the same look in every format";
-    "width", "none", "a whole number from 1 to 65535", "bound on the width, in pixels";
-    "height", "none", "a whole number from 1 to 65535", "bound on the height, in pixels";
-    "resize", "inside", "inside, cover or fill", "how the picture meets width and height: fit in, fill and crop, stretch", one of ResizeFit::NAMES;
-    "enlarge", "false", "true or false", "whether the picture may grow to meet width and height";
-    "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for a decent look",
+        "formats that the answer may have, the best-looking one is chosen; auto: those of the Accept header, or the configured ones; keep: the format of the input";
+    "quality", "95", "a number from 1 to 100", "highest quality: the answer is smaller than the target when this quality takes fewer bytes; equal values look alike in all formats";
+    "width", "none", "a whole number from 1 to 65535", "width to resize to, in pixels";
+    "height", "none", "a whole number from 1 to 65535", "height to resize to, in pixels";
+    "resize", "inside", "inside, cover or fill", "inside: the picture fits within width and height; cover: it fills them and is cropped; fill: it is stretched to them",
+        one of ResizeFit::NAMES;
+    "enlarge", "false", "true or false", "whether the picture may be enlarged to width and height";
+    "downscale", "auto", "auto or never", "auto: the picture may be made smaller when the target is too low for its size",
         one of Downscale::NAMES;
-    "min_score", "none", "a number from 0 to 100", "SSIMULACRA2 that the answer must reach";
-    "effort", "balanced", "fast, balanced or best", "CPU spent", one of Effort::NAMES;
+    "min_score", "none", "a number from 0 to 100", "lowest SSIMULACRA2 score that the answer may have";
+    "effort", "balanced", "fast, balanced or best", "how much CPU time is spent on quality", one of Effort::NAMES;
     "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP", one of MetadataPolicy::NAMES;
-    "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "what lies under transparency when the format has none";
-    "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time for the whole job; then the best answer so far";
+    "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "colour behind transparent parts when the format has no transparency";
+    "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time limit of the whole job; when it is over, the best answer so far is returned";
     "on_miss", "error", "error or smallest", "what to do when the target can't be met", one of OnMiss::NAMES;
-    "filename", "none", "up to 255 characters, no control characters", "name for Content-Disposition";
+    "filename", "none", "up to 255 characters, no control characters", "file name in Content-Disposition";
 };
 
 /// The tolerance of `mode=close` when the request has none, in bytes.
@@ -142,7 +143,7 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
     Ok(Request { job, auto_format, filename: given.parse("filename", filename)? })
 }
 
-/// How people, forms and scripts say yes and no.
+/// The ways to write yes and no.
 const SWITCH: &[(&str, bool)] = &[
     ("true", true),
     ("yes", true),
@@ -209,7 +210,7 @@ fn refuse(name: &str, given: Option<&str>, reason: Refusal) -> ParamError {
 fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
     let name = if given.get("max_bytes").is_some() { "max_bytes" } else { "target" };
     if name == "max_bytes" && given.get("target").is_some() {
-        return Err(refuse(name, given.get(name), "given together with target, its other name".to_owned()));
+        return Err(refuse(name, given.get(name), "given together with target, which means the same".to_owned()));
     }
     let limit = defaults.max_target;
     let checked = |text: &str| match size(text)? {
@@ -222,15 +223,15 @@ fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
 
 fn mode(given: &Given, target: u64) -> Result<Mode, ParamError> {
     let kind = given.one_of("mode", ModeName::CHOICES)?.unwrap_or(ModeName::Fit);
-    let belongs = |parameter: &str, only: ModeName| {
-        let reason = format!("only mode={} has {parameter}, the mode is {}", only.name(), kind.name());
+    let misplaced = |parameter: &str, only: ModeName| {
+        let reason = format!("works with mode={} only, the mode is {}", only.name(), kind.name());
         refuse(parameter, given.get(parameter), reason)
     };
     if kind != ModeName::Close && given.get("tolerance").is_some() {
-        return Err(belongs("tolerance", ModeName::Close));
+        return Err(misplaced("tolerance", ModeName::Close));
     }
     if kind != ModeName::Fit && given.get("min_bytes").is_some() {
-        return Err(belongs("min_bytes", ModeName::Fit));
+        return Err(misplaced("min_bytes", ModeName::Fit));
     }
     Ok(match kind {
         ModeName::Fit => Mode::Fit { min_bytes: given.parse("min_bytes", |text| min_bytes(text, target))? },
@@ -267,7 +268,7 @@ fn tolerance(text: &str, target: u64) -> Result<u64, Refusal> {
 }
 
 fn number(text: &str, least: f64, most: f64) -> Result<f64, Refusal> {
-    // f64's own grammar also takes "inf", "nan" and exponents.
+    // f64 also parses "inf", "nan" and exponents.
     let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let value = plain
         .then(|| text.parse::<f64>().ok())
@@ -312,13 +313,13 @@ fn formats(text: &str) -> Result<FormatChoice, Refusal> {
     Ok(FormatChoice::List(list))
 }
 
-/// The format that is written under `name`, in either case; jpg is jpeg.
+/// The output format called `name`, in upper or lower case. jpg means jpeg.
 ///
 /// # Errors
-/// In words.
+/// A message for the user.
 pub fn output_format(name: &str) -> Result<Format, String> {
     let format = Format::of_name(name).filter(|format| format.is_output());
-    format.ok_or_else(|| format!("{} is not a format that is written: jpeg, webp, avif, png", quoted(name)))
+    format.ok_or_else(|| format!("{} is not an output format: jpeg, webp, avif, png", quoted(name)))
 }
 
 fn colour(text: &str) -> Result<[u8; 3], Refusal> {

@@ -15,7 +15,7 @@ use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
 use crate::codec::{Format, Limits};
 use crate::job::{self, Answer, Job, Stop};
 use crate::panics;
-use crate::params::{self, PARAMETERS};
+use crate::params::{self, PARAMETERS, Parameter};
 use crate::settings::{Flags, Settings, SettingsError};
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ impl clap::Args for Parameters {
     fn augment_args(command: Command) -> Command {
         // `--output` takes the place of `filename`.
         PARAMETERS.iter().filter(|parameter| parameter.name != "filename").fold(command, |command, parameter| {
-            let help = format!("{} ({}) [default: {}]", parameter.meaning, parameter.allowed, parameter.default);
+            let help = help(parameter);
             let flag =
                 clap::Arg::new(parameter.name).long(parameter.name.replace('_', "-")).value_name("VALUE").help(help);
             command.arg(if parameter.name.contains('_') { flag.alias(parameter.name) } else { flag })
@@ -59,6 +59,13 @@ impl clap::Args for Parameters {
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+/// The help of a parameter's flag, in the form of clap's own help.
+fn help(parameter: &Parameter) -> String {
+    let Parameter { meaning, allowed, default, .. } = parameter;
+    let (first, rest) = meaning.split_at(1);
+    format!("{}{rest} [values: {allowed}] [default: {default}]", first.to_ascii_uppercase())
 }
 
 impl clap::FromArgMatches for Parameters {

@@ -22,7 +22,7 @@ const FAILED: u8 = 1;
 /// Exit code for wrong arguments or settings.
 const BAD_USAGE: u8 = 2;
 
-/// Fits any image into a byte target.
+/// Fit any image into a byte target.
 #[derive(Debug, Parser)]
 #[command(name = "bytefit", version, arg_required_else_help = true)]
 struct Arguments {
@@ -32,13 +32,13 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the HTTP service
+    /// Run the HTTP service
     Serve(serve::Arguments),
-    /// Fits files on this machine, without a server
+    /// Fit files on this machine, without a server
     Fit(fit::Arguments),
-    /// Checks the health of a server: exits with 0 if it is healthy
+    /// Check the health of a server: the exit code is 0 if it is healthy
     Health(health::Arguments),
-    /// Prints the settings in effect, as TOML
+    /// Print the settings in effect, as TOML
     Config(config::Arguments),
 }
 
