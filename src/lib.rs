@@ -53,8 +53,6 @@ pub mod codec;
 pub mod config_value;
 pub mod duration;
 #[cfg(feature = "server")]
-pub mod config_value;
-#[cfg(feature = "server")]
 pub mod engine;
 pub mod excerpt;
 #[cfg(feature = "server")]

@@ -13,7 +13,6 @@ const LEVELS: &[&[&str]] = &[
     &["codec", "search"],
     &["job"],
     &["params", "metrics"],
-    &["config_value"],
     &["engine"],
     &["http"],
     &["telemetry", "sandbox"],
@@ -36,7 +35,17 @@ const HTTP_LEVELS: &[&[&str]] = &[
 
 /// Modules that know nothing of the world outside.
 const PURE: &[&str] = &[
-    "named", "stop", "byte_size", "excerpt", "duration", "config_value", "picture", "codec", "search", "job", "params",
+    "named",
+    "stop",
+    "byte_size",
+    "excerpt",
+    "duration",
+    "config_value",
+    "picture",
+    "codec",
+    "search",
+    "job",
+    "params",
 ];
 
 /// What the world outside is called.
