@@ -126,7 +126,8 @@ pub fn expected_quality(context: &mut SearchContext, prepared: &Prepared, aim: &
         let is_at_finest = ln_step <= *adapter.range.start();
         let may_go_on = place + 1 < codings.len() && adapter.context.job.quality > coding.best_quality();
         if !(is_at_finest && may_go_on) {
-            let is_at_ceiling = is_at_finest && adapter.range.start() > adapter.encoder.ln_step_range().start();
+            let finest = coding.scale().quality(*adapter.encoder.ln_step_range().start());
+            let is_at_ceiling = is_at_finest && adapter.context.job.quality < finest;
             return Ok(Foretold { coding: place, quality: coding.scale().quality(ln_step), is_at_ceiling });
         }
         place += 1;
