@@ -77,7 +77,7 @@ impl LossyCoding {
             LossyCoding::JpegHalved | LossyCoding::JpegFull => [15, 100, 110],
             LossyCoding::Webp => [50, 130, 300],
             LossyCoding::AvifHalved | LossyCoding::AvifFull => avif::COST,
-            LossyCoding::PngPalette => [150, 200, 300],
+            LossyCoding::PngPalette => [200, 200, 300],
         };
         Duration::from_nanos(match effort {
             Effort::Fast => fast,

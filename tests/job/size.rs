@@ -1,7 +1,7 @@
 //! Sizes of answers: never over the target, close to it, and exact where the job asks for that.
 
 use bytefit::codec::Format;
-use bytefit::job::{Formats, Job, JobError, Mode, OnMiss, Outcome};
+use bytefit::job::{Effort, Formats, Job, JobError, Mode, OnMiss, Outcome};
 use proptest::prelude::*;
 use testkit::drawing::{Content, file};
 
@@ -38,6 +38,19 @@ fn fills_the_target_of_a_photograph() {
             let fill = answer.bytes.len() as f64 / target as f64;
             assert!(fill >= least, "{format:?} {target}: {fill}");
         }
+    }
+}
+
+#[test]
+fn effort_fast_fills_the_target_by_one_encode_and_one_correction() {
+    let input = file(Content::Photo, 320, 240);
+    for (format, target) in [(Format::Jpeg, 8_000), (Format::Webp, 8_000), (Format::Avif, 8_000), (Format::Png, 30_000)]
+    {
+        let job = Job { effort: Effort::Fast, ..job(format, target) };
+        let report = run(&job, &input).unwrap().report;
+        let fill = report.output.bytes as f64 / target as f64;
+        // One more where the correction is over.
+        assert!(fill >= 0.85 && report.encodes <= 3, "{format:?}: {fill} after {}", report.encodes);
     }
 }
 

@@ -80,7 +80,8 @@ impl Encoder for PaletteEncoder<'_> {
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
-        Indexed::reduced(self, colours(ln_step))?.write(self.picture, self.effort)
+        // The cheapest compression leaves dithered indexes as they are, so that 17 colours take as much as 256.
+        Indexed::reduced(self, colours(ln_step))?.write(self.picture, self.effort.max(Effort::Balanced))
     }
 }
 
