@@ -58,6 +58,8 @@ pub fn expectation(context: &mut SearchContext, format: Format, cap: u64) -> Res
 pub struct SizeResult {
     /// The best file within the cap; none when no setting reaches it.
     pub candidate: Option<Candidate>,
+    /// Whether that is of the finest setting.
+    pub is_at_finest: bool,
     /// The encode nearest to the cap; none where the search ended early, so that nothing follows from it.
     pub known: Option<NearestEncode>,
 }
@@ -74,7 +76,7 @@ pub struct NearestEncode {
 /// # Errors
 /// As [`candidate`].
 pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<SizeResult, JobError> {
-    let mut result = SizeResult { candidate: None, known: None };
+    let mut result = SizeResult { candidate: None, is_at_finest: false, known: None };
     let ceiling = context.job.quality;
     let first = expected_quality(context, prepared, aim)?.coding;
     for coding in &LossyCoding::of(prepared.format)[first..] {
@@ -93,6 +95,7 @@ pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> R
         if stopped {
             adapter.context.note_cut();
         }
+        result.is_at_finest = found.at_finest;
         result.known = adapter.nearest(&found, aim).or(result.known).filter(|_| !stopped);
         result.candidate = adapter.candidate(found).or(result.candidate);
         if !finer_may_do_better || stopped {

@@ -55,6 +55,18 @@ fn effort_fast_fills_the_target_by_one_encode_and_one_correction() {
 }
 
 #[test]
+fn a_palette_fills_the_target_whatever_the_effort() {
+    let input = file(Content::Photo, 320, 240);
+    for effort in [Effort::Fast, Effort::Balanced] {
+        for target in [1_500, 3_000, 4_500, 6_000, 9_000, 14_000, 20_000, 40_000] {
+            let report = run(&Job { effort, ..job(Format::Png, target) }, &input).unwrap().report;
+            let (fill, size) = (report.output.bytes as f64 / target as f64, report.output.width);
+            assert!(fill >= 0.8, "{effort:?} {target}: {fill} at {size} pixels of width");
+        }
+    }
+}
+
+#[test]
 fn an_unreachable_target_names_a_size_that_can_be_had() {
     let input = file(Content::Photo, 160, 120);
     for format in Format::OUTPUT {
