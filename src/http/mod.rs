@@ -1,7 +1,7 @@
 //! The HTTP service.
 //!
-//! [`transport`] accepts the connection, [`middleware`] gives the request an id and a line in the log, and the router calls
-//! its endpoint in [`routes`]. The endpoint reads the request with [`request`] and answers with [`response`]; [`contract`]
+//! `transport` accepts the connection, `middleware` gives the request an id and a line in the log, and the router calls
+//! its endpoint in `routes`. The endpoint reads the request with `request` and answers with `response`; `contract`
 //! describes it in OpenAPI. Imports go one way: transport and router, middleware, routes, request, contract, response.
 
 mod config;
