@@ -84,19 +84,19 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "target", "required", SIZE_GRAMMAR, "the target size of the answer";
     "max_bytes", "none", SIZE_GRAMMAR, "another name for target";
     "mode", "fit", "fit, exact or close",
-        "fit: at most the target; exact: padded to the target, to the byte; close: above or below the target by at most the tolerance",
+        "how the target is met: fit is at most the target, exact is padded to it, close is within the tolerance, above or below",
         one of ModeName::NAMES;
-    "tolerance", "5KB", "a size, or a percentage of the target (5%)", "mode=close only: largest difference between the answer and the target";
-    "min_bytes", "none", "a size up to the target", "mode=fit only: pads a smaller answer to this many bytes";
+    "tolerance", "5KB", "a size, or a percentage of the target (5%)", "largest difference between the answer and the target, with mode=close only";
+    "min_bytes", "none", "a size up to the target", "pads a smaller answer to this many bytes, with mode=fit only";
     "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png",
-        "formats that the answer may have, the best-looking one is chosen; auto: those of the Accept header, or the configured ones; keep: the format of the input";
+        "formats that the answer may have, the best-looking one is chosen; auto means those of the Accept header or the configured ones, keep the format of the input";
     "quality", "95", "a number from 1 to 100", "highest quality: the answer is smaller than the target when this quality takes fewer bytes; equal values look alike in all formats";
     "width", "none", "a whole number from 1 to 65535", "width to resize to, in pixels";
     "height", "none", "a whole number from 1 to 65535", "height to resize to, in pixels";
-    "resize", "inside", "inside, cover or fill", "inside: the picture fits within width and height; cover: it fills them and is cropped; fill: it is stretched to them",
+    "resize", "inside", "inside, cover or fill", "how the picture meets width and height: inside fits it within them, cover fills them and crops it, fill stretches it",
         one of ResizeFit::NAMES;
     "enlarge", "false", "true or false", "whether the picture may be enlarged to width and height";
-    "downscale", "auto", "auto or never", "auto: the picture may be made smaller when the target is too low for its size",
+    "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for its size",
         one of Downscale::NAMES;
     "min_score", "none", "a number from 0 to 100", "lowest SSIMULACRA2 score that the answer may have";
     "effort", "balanced", "fast, balanced or best", "how much CPU time is spent on quality", one of Effort::NAMES;

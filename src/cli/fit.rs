@@ -63,9 +63,14 @@ impl clap::Args for Parameters {
 
 /// The help of a parameter's flag, in the form of clap's own help.
 fn help(parameter: &Parameter) -> String {
-    let Parameter { meaning, allowed, default, .. } = parameter;
+    let Parameter { meaning, allowed, .. } = parameter;
     let (first, rest) = meaning.split_at(1);
-    format!("{}{rest} [values: {allowed}] [default: {default}]", first.to_ascii_uppercase())
+    let default = match parameter.default {
+        "none" => String::new(),
+        "required" => " [required]".to_owned(),
+        default => format!(" [default: {default}]"),
+    };
+    format!("{}{rest} [values: {allowed}]{default}", first.to_ascii_uppercase())
 }
 
 impl clap::FromArgMatches for Parameters {

@@ -29,7 +29,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Err(error) => return fail(BAD_USAGE, &error),
     };
     if let Err(error) = telemetry::install(&settings.log, std::env::var("RUST_LOG").ok().as_deref()) {
-        return fail(BAD_USAGE, &format!("log level: {error}"));
+        // The level of the settings is checked when they are loaded.
+        return fail(BAD_USAGE, &format!("RUST_LOG: {error}"));
     }
     match serve(settings) {
         Ok(()) => ExitCode::SUCCESS,
