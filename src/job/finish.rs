@@ -1,6 +1,7 @@
 //! From the chosen candidate to the answer: padding, the last check, the report. Must not know the search.
 
-use crate::codec::{self, Decoded, EncodeError, Format, Limits, Metadata, MetadataPolicy, container, rights};
+use crate::codec::rights::Rights;
+use crate::codec::{self, EncodeError, Format, Limits, Metadata, MetadataPolicy, container, rights};
 use crate::picture::score::Reference;
 use crate::picture::{Orientation, Picture, transform};
 
@@ -9,11 +10,11 @@ use super::context::Record;
 use super::{Answer, Facts, Job, JobError, Mode, Outcome, Report, Timings};
 
 /// What of the input's metadata goes into an answer whose pixels were turned upright.
-pub fn kept_metadata(decoded: &Decoded, policy: MetadataPolicy) -> Metadata {
+pub fn kept_metadata(found: &Metadata, found_rights: &Rights, policy: MetadataPolicy) -> Metadata {
     match policy {
         MetadataPolicy::Strip => Metadata::default(),
-        MetadataPolicy::Copyright => rights::copyright(&decoded.metadata, &decoded.rights, Orientation::Upright),
-        MetadataPolicy::Keep => rights::kept_upright(&decoded.metadata, &decoded.rights),
+        MetadataPolicy::Copyright => rights::copyright(found, found_rights, Orientation::Upright),
+        MetadataPolicy::Keep => rights::kept_upright(found, found_rights),
     }
 }
 

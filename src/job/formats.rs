@@ -5,25 +5,13 @@ use crate::codec::{EncodeError, Format, container};
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
-use super::{Effort, Formats, Job, JobError, Mode, lossless, lossy};
+use super::{Effort, Job, JobError, Mode, lossless, lossy};
 
 /// Lossy formats, those first that win where the model expects the same quality of all. PNG's palettes come last.
 const LOSSY_RANK: [Format; 4] = [Format::Avif, Format::Webp, Format::Jpeg, Format::Png];
 
 /// A format, and what the model expects of it where that is known already.
 type Expected = (Format, Option<Expectation>);
-
-/// The formats that the answer to `job` may have, given the format of its input.
-///
-/// # Errors
-/// [`JobError::KeepUnwritable`].
-pub fn allowed(job: &Job, input: Format) -> Result<Vec<Format>, JobError> {
-    match &job.formats {
-        Formats::Keep if !input.is_output() => Err(JobError::KeepUnwritable(input)),
-        Formats::Keep => Ok(vec![input]),
-        Formats::Among(list) => Ok(list.clone()),
-    }
-}
 
 /// Those of `allowed` whose files may have the very size that `job` asks for; all of them where none would be left, or none
 /// that keeps the alpha channel of a picture that has one.

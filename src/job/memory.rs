@@ -3,7 +3,7 @@
 use crate::codec::{Format, Limits, Probe};
 use crate::picture::{Orientation, transform};
 
-use super::{Effort, Formats, Job, JobError, Mode, SizeParameter, check_asked_size, formats, lossless};
+use super::{Effort, Formats, Job, JobError, Mode, SizeParameter, checks, lossless};
 
 /// Bytes that the encoder of `format` holds at its peak, beside the picture. Estimates from what each encoder
 /// allocates, on the high side.
@@ -37,8 +37,7 @@ const PADDED_COPIES: u64 = 3;
 /// its answer does; [`JobError::KeepUnwritable`] and [`JobError::Decode`] where the header alone tells that the job can't
 /// be done.
 pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) -> Result<u64, JobError> {
-    formats::allowed(job, probe.format)?;
-    check_asked_size(job, probe, limits)?;
+    checks::check(job, probe, limits)?;
     let needed = bytes_at_peak(probe, job);
     let Some(left) = available.checked_sub(needed) else {
         let (width, height) = (probe.width, probe.height);

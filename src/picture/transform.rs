@@ -71,13 +71,18 @@ pub fn resized_size(width: u32, height: u32, resize: &Resize) -> (u32, u32) {
     }
 }
 
-/// Applies `resize`; a picture that has the asked size already is handed back.
+/// Applies `resize`; a picture that has the asked size already is returned as it is.
 pub fn resize(picture: Picture, resize: &Resize) -> Picture {
+    resized(&picture, resize).unwrap_or(picture)
+}
+
+/// What `resize` makes of `picture`. Returns `None` when the picture has the asked size already.
+pub fn resized(picture: &Picture, resize: &Resize) -> Option<Picture> {
     let (width, height) = resized_size(picture.width, picture.height, resize);
     match resize.fit {
-        _ if (width, height) == (picture.width, picture.height) => picture,
-        ResizeFit::Inside | ResizeFit::Fill => scale(&picture, width, height),
-        ResizeFit::Cover => resample(&picture, width, height, &centre_crop(&picture, width, height)),
+        _ if (width, height) == (picture.width, picture.height) => None,
+        ResizeFit::Inside | ResizeFit::Fill => Some(scale(picture, width, height)),
+        ResizeFit::Cover => Some(resample(picture, width, height, &centre_crop(picture, width, height))),
     }
 }
 

@@ -6,6 +6,7 @@ mod lossless;
 mod parameters;
 mod refusals;
 mod size;
+mod source;
 
 use std::time::{Duration, Instant};
 

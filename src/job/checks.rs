@@ -1,0 +1,35 @@
+//! What the header of an input shows to be impossible.
+
+use crate::codec::{Format, Limits, Probe};
+use crate::picture::transform;
+
+use super::{Formats, Job, JobError};
+
+/// Refuses a job that the header alone shows to be impossible.
+///
+/// # Errors
+/// [`JobError::KeepUnwritable`]; [`JobError::Decode`] when the answer would be larger than `limits` allow.
+pub fn check(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> {
+    allowed_formats(job, probe.format)?;
+    check_requested_size(job, probe, limits)
+}
+
+/// The formats that the answer to `job` may have, given the format of its input.
+///
+/// # Errors
+/// [`JobError::KeepUnwritable`].
+pub fn allowed_formats(job: &Job, input: Format) -> Result<Vec<Format>, JobError> {
+    match &job.formats {
+        Formats::Keep if !input.is_output() => Err(JobError::KeepUnwritable(input)),
+        Formats::Keep => Ok(vec![input]),
+        Formats::Among(list) => Ok(list.clone()),
+    }
+}
+
+/// Checks the size that `job` asks for against `limits`: a resize can ask for any size.
+fn check_requested_size(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> {
+    let Some(resize) = &job.resize else { return Ok(()) };
+    let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
+    let (width, height) = transform::resized_size(width, height, resize);
+    Ok(limits.check_size(probe.format, width, height)?)
+}

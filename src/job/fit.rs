@@ -1,0 +1,81 @@
+//! The best answer to a job: never larger than the input, or the smallest that there is.
+
+use crate::codec::Format;
+
+use super::candidate::Candidate;
+use super::context::SearchContext;
+use super::{Facts, JobError, OnMiss, formats};
+
+/// The best-looking candidate that meets the job, over the allowed formats.
+pub fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
+    match fit_or_miss(context, allowed, input) {
+        // What the deadline cut off might have met the job: how near the rest came is not how near it can be.
+        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.is_cut() => {
+            Err(JobError::DeadlineExceeded { deadline: context.job.deadline })
+        }
+        other => other,
+    }
+}
+
+/// As [`fit`], or the smallest answer found where the job asks for that.
+fn fit_or_miss(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
+    let target = context.job.target;
+    // Never larger than what came in, where that could have been the answer's format; rather than miss that, a picture
+    // is made smaller.
+    if context.job.never_outgrows(input) && allowed.contains(&input.format) && input.bytes < target {
+        for may_shrink in [false, true].into_iter().filter(|may_shrink| context.job.downscale || !may_shrink) {
+            context.may_shrink = may_shrink;
+            match formats::best(context, allowed, input.bytes) {
+                Err(JobError::TargetUnreachable { .. }) => {}
+                other => return other,
+            }
+        }
+    }
+    match formats::best(context, allowed, target) {
+        Err(unreachable @ JobError::TargetUnreachable { .. }) if context.job.on_miss == OnMiss::Smallest => {
+            let smallest = context.smallest().ok_or(unreachable)?;
+            formats::scored(context, smallest)
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::super::context::Views;
+    use super::*;
+    use crate::codec::Metadata;
+    use crate::job::{Formats, Job};
+    use crate::picture::{Layout, Picture};
+    use crate::stop::Stop;
+
+    /// What a fit comes to of which the deadline cut a part off.
+    fn cut_fit(job: &Job) -> Result<Candidate, JobError> {
+        let pixels = (0..64 * 48 * 3u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let picture = Picture::new(64, 48, Layout::Rgb, pixels);
+        let views = Views { asked: &picture, without_hidden_colour: &picture, flattened: &picture };
+        let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now() + Duration::from_secs(3600)));
+        let mut context = SearchContext::new(job, views, Format::Bmp, &metadata, &stop);
+        context.note_cut();
+        fit(&mut context, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 })
+    }
+
+    #[test]
+    fn no_smallest_size_and_no_best_score_is_named_where_the_deadline_cut_something_off() {
+        let unreachable = Job { downscale: false, ..Job::new(40, Formats::Among(vec![Format::Jpeg])) };
+        let too_poor = Job { target: 2_000, min_score: Some(99.0), ..unreachable.clone() };
+        for job in [unreachable, too_poor] {
+            let late = JobError::DeadlineExceeded { deadline: job.deadline };
+            assert_eq!(cut_fit(&job).unwrap_err(), late, "{job:?}");
+        }
+    }
+
+    #[test]
+    fn the_smallest_that_was_found_in_time_is_given_where_it_is_asked_for() {
+        let formats = Formats::Among(vec![Format::Jpeg]);
+        let job = Job { downscale: false, on_miss: OnMiss::Smallest, ..Job::new(40, formats) };
+        assert!(cut_fit(&job).unwrap().len() > 40);
+    }
+}

@@ -1,0 +1,146 @@
+//! An input, opened once and fitted as often as wanted.
+
+use std::borrow::Cow;
+use std::time::Instant;
+
+use crate::codec::rights::Rights;
+use crate::codec::{self, Limits, Metadata, Probe};
+use crate::picture::transform::{self, Resize};
+use crate::picture::{Picture, hidden};
+use crate::stop::{Stop, StopReason};
+
+use super::context::{SearchContext, Views};
+use super::spec::DEFAULT_QUALITY;
+use super::{Answer, Facts, Job, JobError, Timings, checks, finish, fit, formats, passthrough};
+
+/// A decoded input. It can be fitted many times, with a different [`Job`] each time.
+pub struct Source<'a> {
+    file: InputFile<'a>,
+    upright: Picture,
+}
+
+/// What is known of an input besides its pixels.
+struct InputFile<'a> {
+    bytes: &'a [u8],
+    probe: Probe,
+    facts: Facts,
+    metadata: Metadata,
+    rights: Rights,
+    /// Whether the file is undamaged and its pixels are those that it stores, without a conversion of colours.
+    as_stored: bool,
+    limits: Limits,
+    /// Time that opening took.
+    opening: Timings,
+}
+
+impl<'a> Source<'a> {
+    /// Decodes `input` and turns its picture upright.
+    ///
+    /// # Errors
+    /// [`JobError::Decode`]; [`JobError::Cancelled`]. A deadline is left to [`Source::fit`].
+    pub fn open(input: &'a [u8], limits: &Limits, stop: &Stop) -> Result<Source<'a>, JobError> {
+        Source::decode(input, codec::probe(input, limits)?, limits, stop)
+    }
+
+    /// Opens `input`, whose header says `probe`.
+    fn decode(input: &'a [u8], probe: Probe, limits: &Limits, stop: &Stop) -> Result<Source<'a>, JobError> {
+        let decoding = Instant::now();
+        let decoded = codec::decode(input, limits)?;
+        let decode = decoding.elapsed();
+        if stop.reason() == Some(StopReason::Cancelled) {
+            return Err(JobError::Cancelled);
+        }
+        let turning = Instant::now();
+        let upright = transform::orient(decoded.picture, decoded.orientation);
+        let opening = Timings { decode, transform: turning.elapsed(), ..Timings::default() };
+        let (width, height) = (upright.width(), upright.height());
+        let facts = Facts { bytes: input.len() as u64, format: probe.format, width, height };
+        let file = InputFile {
+            bytes: input,
+            probe,
+            facts,
+            metadata: decoded.metadata,
+            rights: decoded.rights,
+            as_stored: decoded.as_stored,
+            limits: *limits,
+            opening,
+        };
+        Ok(Source { file, upright })
+    }
+
+    /// Answers `job`. The timings in its report include the time that opening took.
+    ///
+    /// # Errors
+    /// Every variant of [`JobError`].
+    ///
+    /// # Cancel
+    /// Asks `stop` between encodes; at the deadline the best answer so far that meets the target is returned.
+    pub fn fit(&self, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
+        checks::check(job, &self.file.probe, &self.file.limits)?;
+        self.file.fit(Cow::Borrowed(&self.upright), job, stop)
+    }
+}
+
+/// Runs `job` on the file `input`: opens it and fits it once, with as little memory as that takes.
+///
+/// # Errors
+/// Every variant of [`JobError`].
+///
+/// # Cancel
+/// As [`Source::fit`].
+pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
+    let probe = codec::probe(input, limits)?;
+    checks::check(job, &probe, limits)?;
+    let Source { file, upright } = Source::decode(input, probe, limits, stop)?;
+    file.fit(Cow::Owned(upright), job, stop)
+}
+
+impl InputFile<'_> {
+    /// Answers `job`, given its picture.
+    fn fit(&self, upright: Cow<Picture>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
+        job.check(stop)?;
+        let mut timings = self.opening;
+        let allowed = checks::allowed_formats(job, self.facts.format)?;
+        let transforming = Instant::now();
+        let metadata = finish::kept_metadata(&self.metadata, &self.rights, job.metadata);
+        let proper = formats::proper(job, &allowed, upright.has_alpha());
+        let as_it_is = match self.as_stored {
+            true => passthrough::candidate(job, self.bytes, &self.facts, &proper),
+            false => None,
+        };
+        let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;
+        if let Some(candidate) = as_it_is.as_ref().filter(|_| !may_be_finer_than_asked) {
+            return finish::finish(job, candidate.clone(), self.facts, SearchContext::idle(), timings);
+        }
+        let picture = resized(upright, job.resize.as_ref());
+        timings.transform += transforming.elapsed();
+        job.check(stop)?;
+
+        let searching = Instant::now();
+        let needs_flattening = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
+        let flattened = needs_flattening.then(|| transform::flatten(&picture, job.background));
+        let without_hidden_colour = hidden::without_hidden_colours(&picture);
+        let views = Views {
+            asked: &picture,
+            without_hidden_colour: &without_hidden_colour,
+            flattened: flattened.as_ref().unwrap_or(&picture),
+        };
+        let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
+        let fitted = match (fit::fit(&mut context, &allowed, &self.facts), as_it_is) {
+            // The input was below the quality ceiling already: another encode would lose more than it saves.
+            (Ok(candidate), Some(input)) if candidate.len() * 10 > input.len() * 9 => Ok(input),
+            (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => Ok(input),
+            (fitted, _) => fitted,
+        };
+        timings.search = searching.elapsed();
+        finish::finish(job, fitted?, self.facts, context.into_record(), timings)
+    }
+}
+
+/// `picture` as `resize` asks; it is not copied when it has that size already, and not kept when it has not.
+fn resized<'p>(picture: Cow<'p, Picture>, resize: Option<&Resize>) -> Cow<'p, Picture> {
+    match resize.and_then(|resize| transform::resized(&picture, resize)) {
+        Some(resized) => Cow::Owned(resized),
+        None => picture,
+    }
+}
