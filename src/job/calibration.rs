@@ -6,8 +6,9 @@ use crate::codec::{Format, Metadata};
 use crate::picture::Picture;
 use crate::stop::Stop;
 
-use super::context::{SearchContext, Views};
+use super::context::SearchContext;
 use super::format_rank::Expectation;
+use super::views::Views;
 use super::{Job, JobError, lossy};
 
 /// What the model expects of each of `formats` for `job`. `picture` has no alpha channel.
@@ -17,7 +18,6 @@ use super::{Job, JobError, lossy};
 pub fn expectations(job: &Job, picture: &Picture, formats: &[Format]) -> Result<Vec<Expectation>, JobError> {
     let metadata = Metadata::default();
     let stop = Stop::at(Instant::now() + job.deadline);
-    let views = Views { asked: picture, without_hidden_colour: picture, flattened: picture };
-    let mut context = SearchContext::new(job, views, Format::Bmp, &metadata, &stop);
+    let mut context = SearchContext::new(job, Views::of_opaque(picture), Format::Bmp, &metadata, &stop);
     formats.iter().map(|format| lossy::expectation(&mut context, *format, job.target)).collect()
 }

@@ -1,4 +1,4 @@
-//! A file that could be the answer. Must not know how it was found.
+//! A file that could be the answer.
 
 use crate::codec::Format;
 
@@ -10,7 +10,7 @@ pub struct Candidate {
     pub width: u32,
     pub height: u32,
     pub kind: Kind,
-    /// SSIMULACRA2 against the picture asked for, once it was measured.
+    /// SSIMULACRA2 against the requested picture, once it was measured.
     pub score: Option<f64>,
 }
 
@@ -21,20 +21,30 @@ pub enum Kind {
     Passthrough,
     /// Every pixel as it was.
     Lossless,
-    /// Lossy, of this quality (as the scale has it: up to 100, and below 1), at the size asked for.
+    /// Lossy at the requested size. The quality goes up to 100 and may be below 1.
     Quality(f64),
-    /// The same, made smaller than asked.
+    /// The same for a picture made smaller than requested.
     Downscaled(f64),
 }
 
 impl Kind {
-    /// The quality, where there is one.
+    /// The quality of a lossy file.
     pub fn quality(self) -> Option<f64> {
         match self {
             Kind::Passthrough | Kind::Lossless => None,
             Kind::Quality(quality) | Kind::Downscaled(quality) => Some(quality),
         }
     }
+
+    /// The quality of a lossy file as reports give it.
+    pub fn reported_quality(self) -> Option<f64> {
+        self.quality().map(reported)
+    }
+}
+
+/// `quality` as reports give it: 1 to 100.
+pub fn reported(quality: f64) -> f64 {
+    quality.clamp(1.0, 100.0)
 }
 
 impl Candidate {
@@ -43,12 +53,12 @@ impl Candidate {
         self.bytes.len() as u64
     }
 
-    /// Whether this is of a smaller picture than `other`, or as large and coarser.
+    /// Whether the picture is smaller than that of `other`, or of equal size and coarser.
     pub fn is_below(&self, other: &Candidate) -> bool {
-        let place = |candidate: &Candidate| {
+        let size_and_quality = |candidate: &Candidate| {
             let pixels = u64::from(candidate.width) * u64::from(candidate.height);
             (pixels, candidate.kind.quality().unwrap_or(f64::INFINITY))
         };
-        place(self) < place(other)
+        size_and_quality(self) < size_and_quality(other)
     }
 }

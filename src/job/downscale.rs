@@ -77,7 +77,7 @@ fn first_fitting(
             return Ok(Some(Fitted { place, file, is_at_finest: result.is_at_finest, largest, sizes }));
         }
         let Some(known) = result.known else { break };
-        if place + 1 == scales.len() || context.stop_reason().is_some() {
+        if place + 1 == scales.len() || context.clock.stop_reason().is_some() {
             break;
         }
         largest = place + 1;
@@ -167,7 +167,7 @@ pub fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> 
     if of_whole.is_at_ceiling || scale_gain::is_decent(format, quality, bits) {
         return Ok(expectation);
     }
-    let (scales, details) = (scales(whole.picture), context.details(whole.picture));
+    let (scales, details) = (scales(whole.picture), context.views.details(whole.picture));
     let (mut gain, mut best_gain) = (0.0, scale_gain::margin(format));
     // The last is of no simple ratio.
     for (place, scale) in scales[..scales.len() - 1].iter().enumerate().skip(1) {
@@ -177,11 +177,11 @@ pub fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> 
             best_gain = gain;
             expectation = Expectation { place, gain, ..expectation };
         }
-        if gain < best_gain - DIP || context.stop_reason().is_some() {
+        if gain < best_gain - DIP || context.clock.stop_reason().is_some() {
             break;
         }
         let size = size_at(whole.picture, *scale);
-        let part = context.part(whole.picture, size);
+        let part = context.views.part(whole.picture, size);
         let pixels = u64::from(size.0) * u64::from(size.1);
         let share = part.pixel_count() as f64 / pixels as f64;
         let expected = lossy::expected_quality(context, &Prepared::new(format, &part), &aim.for_share(share))?;

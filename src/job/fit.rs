@@ -10,8 +10,8 @@ use super::{Facts, JobError, OnMiss, formats};
 pub fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
     match fit_or_miss(context, allowed, input) {
         // What the deadline cut off might have met the job: how near the rest came is not how near it can be.
-        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.is_cut() => {
-            Err(JobError::DeadlineExceeded { deadline: context.job.deadline })
+        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.trace.cut_short => {
+            Err(context.clock.deadline_exceeded())
         }
         other => other,
     }
@@ -33,7 +33,7 @@ fn fit_or_miss(context: &mut SearchContext, allowed: &[Format], input: &Facts) -
     }
     match formats::best(context, allowed, target) {
         Err(unreachable @ JobError::TargetUnreachable { .. }) if context.job.on_miss == OnMiss::Smallest => {
-            let smallest = context.smallest().ok_or(unreachable)?;
+            let smallest = context.trace.smallest().cloned().ok_or(unreachable)?;
             formats::scored(context, smallest)
         }
         other => other,
@@ -44,7 +44,7 @@ fn fit_or_miss(context: &mut SearchContext, allowed: &[Format], input: &Facts) -
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::super::context::Views;
+    use super::super::views::Views;
     use super::*;
     use crate::codec::Metadata;
     use crate::job::{Formats, Job};
@@ -55,10 +55,10 @@ mod tests {
     fn cut_fit(job: &Job) -> Result<Candidate, JobError> {
         let pixels = (0..64 * 48 * 3u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let picture = Picture::new(64, 48, Layout::Rgb, pixels);
-        let views = Views { asked: &picture, without_hidden_colour: &picture, flattened: &picture };
-        let (metadata, stop) = (Metadata::default(), Stop::at(Instant::now() + Duration::from_secs(3600)));
-        let mut context = SearchContext::new(job, views, Format::Bmp, &metadata, &stop);
-        context.note_cut();
+        let metadata = Metadata::default();
+        let stop = Stop::at(Instant::now() + Duration::from_secs(3600));
+        let mut context = SearchContext::new(job, Views::of_opaque(&picture), Format::Bmp, &metadata, &stop);
+        context.trace.cut_short = true;
         fit(&mut context, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 })
     }
 

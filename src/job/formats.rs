@@ -15,22 +15,22 @@ type Expected = (Format, Option<Expectation>);
 
 /// Those of `allowed` whose files may have the very size that `job` asks for; all of them where none would be left, or none
 /// that keeps the alpha channel of a picture that has one.
-pub fn proper(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
+pub fn suitable(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
     let is_proper = |format: &Format| job.mode != Mode::Exact || container::is_proper_size(*format, job.target);
-    let proper: Vec<Format> = allowed.iter().copied().filter(is_proper).collect();
-    if proper.iter().any(|format| format.keeps_alpha() || !has_alpha) { proper } else { allowed.to_vec() }
+    let suitable: Vec<Format> = allowed.iter().copied().filter(is_proper).collect();
+    if suitable.iter().any(|format| format.keeps_alpha() || !has_alpha) { suitable } else { allowed.to_vec() }
 }
 
-/// The best-looking candidate of at most `cap` bytes, over the `allowed` formats, those first that are [`proper`].
+/// The best-looking candidate of at most `cap` bytes, over the `allowed` formats, those first that are [`suitable`].
 ///
 /// # Errors
 /// [`JobError::TargetUnreachable`], [`JobError::ScoreUnreachable`], [`JobError::DeadlineExceeded`],
 /// [`JobError::Cancelled`], [`JobError::Encode`].
 pub fn best(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
-    let proper = proper(context.job, allowed, context.picture.has_alpha());
-    match best_among(context, &proper, cap) {
+    let suitable = suitable(context.job, allowed, context.views.requested.has_alpha());
+    match best_among(context, &suitable, cap) {
         Err(JobError::TargetUnreachable { .. } | JobError::Encode(EncodeError::TooLarge { .. }))
-            if proper.len() < allowed.len() =>
+            if suitable.len() < allowed.len() =>
         {
             best_among(context, allowed, cap)
         }
@@ -88,33 +88,33 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     let formats = in_time_first(context, ranked);
     let is_chosen_by_time = formats.first().copied() != best_looking;
     for expected in formats {
-        if best.is_some() && context.stop_reason().is_some() {
-            context.note_cut();
+        if best.is_some() && context.clock.stop_reason().is_some() {
+            context.trace.cut_short = true;
             break;
         }
         let Some(mut candidate) = in_format(context, expected, cap, &mut refusals)? else { continue };
         if is_chosen_by_time {
-            context.note_cut();
+            context.trace.cut_short = true;
         }
-        if context.job.min_score.is_some() || is_best_effort && context.has_time_to_score() {
-            candidate.score = Some(context.score(&candidate)?);
+        if context.job.min_score.is_some() || is_best_effort && context.clock.has_time(context.scoring.usual_time()) {
+            candidate.score = Some(context.scoring.score(&candidate)?);
         } else if is_best_effort {
             // It can't be compared with others.
-            context.note_cut();
+            context.trace.cut_short = true;
         }
         let better = best.as_ref().is_none_or(|best| candidate.score > best.score);
         if better {
             best = Some(candidate);
         }
-        context.has_answer = best.as_ref().is_some_and(|best| meets_score(context.job, best));
-        let good_enough = !is_best_effort && context.has_answer;
-        if good_enough || context.is_cut() {
+        context.clock.has_answer = best.as_ref().is_some_and(|best| meets_score(context.job, best));
+        let good_enough = !is_best_effort && context.clock.has_answer;
+        if good_enough || context.trace.cut_short {
             break;
         }
     }
     match (best, refusals.too_late.or(refusals.too_large)) {
         (Some(candidate), _) => accept(context.job, candidate),
-        (None, Some(refusal)) if context.smallest().is_none() => Err(refusal),
+        (None, Some(refusal)) if context.trace.smallest().is_none() => Err(refusal),
         (None, _) => Err(context.unreachable()),
     }
 }
@@ -144,13 +144,13 @@ fn in_format(
         }
         // Another format may be faster.
         Err(late @ JobError::DeadlineExceeded { .. }) => {
-            context.note_cut();
+            context.trace.cut_short = true;
             refusals.too_late.get_or_insert(late);
             Ok(None)
         }
         // The search may have been stopped between two sizes.
-        Ok(None) if context.stop_reason().is_some() => {
-            context.note_cut();
+        Ok(None) if context.clock.stop_reason().is_some() => {
+            context.trace.cut_short = true;
             Ok(None)
         }
         found => found,
@@ -163,7 +163,7 @@ fn in_format(
 /// [`JobError::ScoreUnreachable`].
 pub fn scored(context: &mut SearchContext, mut candidate: Candidate) -> Result<Candidate, JobError> {
     if context.job.min_score.is_some() {
-        candidate.score = Some(context.score(&candidate)?);
+        candidate.score = Some(context.scoring.score(&candidate)?);
     }
     accept(context.job, candidate)
 }
@@ -187,8 +187,10 @@ fn meets_score(job: &Job, candidate: &Candidate) -> bool {
 
 /// `ranked` with those first that there is time for.
 fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expected> {
-    let (in_time, late): (Vec<Expected>, Vec<Expected>) =
-        ranked.into_iter().partition(|(format, _)| context.has_time_for_format(*format));
+    let (in_time, late): (Vec<Expected>, Vec<Expected>) = ranked.into_iter().partition(|(format, _)| {
+        let prepared = context.views.prepared(*format);
+        context.clock.has_time_for_first(*format, prepared.picture)
+    });
     [in_time, late].concat()
 }
 
@@ -204,7 +206,7 @@ fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<V
         by_look(context, &mut ranked, cap)?;
     }
     // Stable: the rank stays.
-    ranked.sort_by_key(|(format, _)| context.picture.has_alpha() && !format.keeps_alpha());
+    ranked.sort_by_key(|(format, _)| context.views.requested.has_alpha() && !format.keeps_alpha());
     Ok(ranked)
 }
 
@@ -238,7 +240,7 @@ fn by_look(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Re
 /// [`JobError::Encode`].
 fn expected(context: &mut SearchContext, format: Format, cap: u64) -> Result<Option<Expectation>, JobError> {
     // Where JPEG is not asked for nothing was flattened for it.
-    if context.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
+    if context.views.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
         return Ok(None);
     }
     match lossy::expectation(context, format, cap) {

@@ -54,41 +54,41 @@ pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> R
     // WebP's lossless mode is smaller than PNG in nearly every picture.
     let formats: Vec<Format> =
         [Format::Webp, Format::Png].into_iter().filter(|format| allowed.contains(format)).collect();
-    if formats.is_empty() || !context.may_be_lossless {
+    if formats.is_empty() || !is_thinkable(context.job, context.input, context.views.requested.pixel_count()) {
         return Ok(None);
     }
-    let expectation = lossless::expect(context.picture, cap);
+    let expectation = lossless::expect(context.views.requested, cap);
     if expectation.least_bytes > cap {
         return Ok(None);
     }
     let (mode, target) = (context.job.mode, context.job.target);
     let is_answer = |bytes: u64| bytes <= cap && mode.can_be_met(target, bytes);
     for format in formats {
-        if context.lossless_bytes(format).is_some_and(|bytes| !is_answer(bytes)) {
+        if context.trace.lossless_bytes(format).is_some_and(|bytes| !is_answer(bytes)) {
             continue;
         }
-        let pixels = context.picture.pixel_count();
+        let pixels = context.views.requested.pixel_count();
         let expected = expected_time(format, context.job.effort, pixels, expectation.literal_pixels.min(pixels));
-        if !context.has_time(expected) {
-            context.note_cut();
+        if !context.clock.has_time(expected) {
+            context.trace.cut_short = true;
             continue;
         }
         let Some(file) = encode(context, format)? else { continue };
         let candidate = Candidate {
             bytes: context.with_metadata(file, format),
             format,
-            width: context.picture.width(),
-            height: context.picture.height(),
+            width: context.views.requested.width(),
+            height: context.views.requested.height(),
             kind: Kind::Lossless,
             // The same pixels: the score of SSIMULACRA2 for identity.
             score: Some(100.0),
         };
-        context.note(&candidate);
+        context.trace.note(&candidate);
         if is_answer(candidate.len()) {
             return Ok(Some(candidate));
         }
         let is_far_over = candidate.len() as f64 > cap as f64 * WEBP_OVER_PNG;
-        if is_far_over || context.stop_reason().is_some() {
+        if is_far_over || context.clock.stop_reason().is_some() {
             break;
         }
     }
@@ -96,13 +96,13 @@ pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> R
 }
 
 fn encode(context: &SearchContext, format: Format) -> Result<Option<Vec<u8>>, JobError> {
-    let side = context.picture.width().max(context.picture.height());
+    let side = context.views.requested.width().max(context.views.requested.height());
     match format {
         Format::Webp if side <= webp::encode::MAX_SIDE => {
-            Ok(Some(webp::encode::encode_lossless(context.picture, context.job.effort)?))
+            Ok(Some(webp::encode::encode_lossless(context.views.requested, context.job.effort)?))
         }
         Format::Png if side <= png::encode::MAX_SIDE => {
-            Ok(Some(png::encode::encode_lossless(context.picture, context.job.effort)?))
+            Ok(Some(png::encode::encode_lossless(context.views.requested, context.job.effort)?))
         }
         _ => Ok(None),
     }

@@ -32,7 +32,7 @@ pub fn candidate(
     expectation: Option<Expectation>,
 ) -> Result<Option<Candidate>, JobError> {
     let aim = aim(context.job, cap);
-    let whole = context.prepared(format);
+    let whole = context.views.prepared(format);
     let chosen = if context.may_shrink {
         let expectation = expectation.map_or_else(|| downscale::expectation(context, &whole, &aim), Ok)?;
         downscale::best_scale(context, &whole, &aim, expectation)?
@@ -47,7 +47,7 @@ pub fn candidate(
 /// # Errors
 /// [`JobError::Encode`].
 pub fn expectation(context: &mut SearchContext, format: Format, cap: u64) -> Result<Expectation, JobError> {
-    let (aim, whole) = (aim(context.job, cap), context.prepared(format));
+    let (aim, whole) = (aim(context.job, cap), context.views.prepared(format));
     if context.may_shrink {
         return downscale::expectation(context, &whole, &aim);
     }
@@ -81,7 +81,7 @@ pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> R
     let first = expected_quality(context, prepared, aim)?.coding;
     for coding in &LossyCoding::of(prepared.format)[first..] {
         if result.candidate.is_none() {
-            context.check_time(*coding, prepared.picture)?;
+            context.clock.check_time_for_first(*coding, prepared.picture)?;
         }
         let mut adapter = SearchAdapter::new(context, *coding, prepared)?;
         let aim = &adapter.within(aim);
@@ -93,7 +93,7 @@ pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> R
         let finer_may_do_better = found.at_finest && bytes_left && ceiling > coding.best_quality();
         let stopped = found.stopped.is_some();
         if stopped {
-            adapter.context.note_cut();
+            adapter.context.trace.cut_short = true;
         }
         result.is_at_finest = found.at_finest;
         result.known = adapter.nearest(&found, aim).or(result.known).filter(|_| !stopped);
@@ -164,7 +164,7 @@ struct SearchAdapter<'a, 'b, 'p> {
 
 impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
     fn new(context: &'a mut SearchContext<'b>, coding: LossyCoding, prepared: &Prepared<'p>) -> Result<Self, JobError> {
-        let encoder = prepared.encoder(coding, context.effort(coding, prepared.picture))?;
+        let encoder = prepared.encoder(coding, context.clock.effort(coding, prepared.picture))?;
         let picture = prepared.picture;
         let whole = encoder.ln_step_range();
         let ceiling = context.job.quality.min(coding.best_quality());
@@ -187,7 +187,7 @@ impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
 
     fn kind(&self, x: f64) -> Kind {
         let quality = self.coding.scale().quality(x);
-        let asked = self.context.picture;
+        let asked = self.context.views.requested;
         let whole = self.picture.width() == asked.width() && self.picture.height() == asked.height();
         if whole { Kind::Quality(quality) } else { Kind::Downscaled(quality) }
     }
@@ -226,7 +226,7 @@ impl SearchedEncoder for SearchAdapter<'_, '_, '_> {
     fn probe(&mut self, x: f64) -> Result<Option<f64>, JobError> {
         let probed = self.encoder.probe(x)?;
         if let Some(ln_bytes) = probed {
-            self.context.note_probe(self.coding, self.picture, x, ln_bytes);
+            self.context.trace.note_probe(self.coding, self.picture, x, ln_bytes);
         }
         Ok(probed)
     }
@@ -238,15 +238,15 @@ impl SearchedEncoder for SearchAdapter<'_, '_, '_> {
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, JobError> {
         let started = Instant::now();
         let file = self.context.with_metadata(self.encoder.encode(x)?, self.coding.format());
-        self.context.note_pace(self.picture, started.elapsed());
+        self.context.clock.note_encode(self.picture, started.elapsed());
         let candidate = self.candidate_at(x, file);
-        self.context.note(&candidate);
+        self.context.trace.note(&candidate);
         Ok(candidate.bytes)
     }
 
     fn stop(&self, has_answer: bool) -> Option<StopReason> {
-        let has_answer = has_answer || self.context.has_answer;
-        let too_late = || has_answer && !self.context.has_time_for(self.picture);
-        self.context.stop_reason().or_else(|| too_late().then_some(StopReason::Deadline))
+        let has_answer = has_answer || self.context.clock.has_answer;
+        let too_late = || has_answer && !self.context.clock.has_time_for_another(self.picture);
+        self.context.clock.stop_reason().or_else(|| too_late().then_some(StopReason::Deadline))
     }
 }

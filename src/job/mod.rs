@@ -3,6 +3,7 @@
 mod calibration;
 mod candidate;
 mod checks;
+mod clock;
 mod context;
 mod downscale;
 mod error;
@@ -17,8 +18,11 @@ mod passthrough;
 mod prepared;
 mod report;
 pub mod scale_gain;
+mod scoring;
 mod source;
 mod spec;
+mod trace;
+mod views;
 
 pub use calibration::expectations;
 pub use error::{JobError, Nearest, SizeParameter, Smallest};

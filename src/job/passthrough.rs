@@ -4,7 +4,7 @@ use crate::codec::{Format, container};
 use crate::picture::transform::{Resize, resized_size};
 
 use super::candidate::{Candidate, Kind};
-use super::{Facts, Job, finish};
+use super::{Facts, Job};
 
 /// The input itself, pixel for pixel and stripped as the job asks, when it meets the target in an allowed
 /// format, is undamaged and no transform is asked for.
@@ -17,7 +17,7 @@ pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> 
     let len = bytes.len() as u64;
     // Not every file that others wrote can be grown by a few bytes; an encode of ours always can.
     let can_be_padded = || {
-        let wanted = finish::wanted_size(&job.mode, job.target, len);
+        let wanted = job.mode.padded_size(job.target, len);
         wanted == len || container::pad(bytes.clone(), facts.format, wanted).is_some()
     };
     let is_met = job.mode.can_be_met(job.target, len) && can_be_padded();

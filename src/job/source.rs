@@ -4,13 +4,16 @@ use std::borrow::Cow;
 use std::time::Instant;
 
 use crate::codec::rights::Rights;
-use crate::codec::{self, Limits, Metadata, Probe};
+use crate::codec::{self, Format, Limits, Metadata, Probe};
 use crate::picture::transform::{self, Resize};
 use crate::picture::{Picture, hidden};
 use crate::stop::{Stop, StopReason};
 
-use super::context::{SearchContext, Views};
+use super::candidate::Candidate;
+use super::context::SearchContext;
 use super::spec::DEFAULT_QUALITY;
+use super::trace::Trace;
+use super::views::Views;
 use super::{Answer, Facts, Job, JobError, Timings, checks, finish, fit, formats, passthrough};
 
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
@@ -100,40 +103,49 @@ impl InputFile<'_> {
     fn fit(&self, upright: Cow<Picture>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
         job.check(stop)?;
         let mut timings = self.opening;
-        let allowed = checks::allowed_formats(job, self.facts.format)?;
         let transforming = Instant::now();
         let metadata = finish::kept_metadata(&self.metadata, &self.rights, job.metadata);
-        let proper = formats::proper(job, &allowed, upright.has_alpha());
-        let as_it_is = match self.as_stored {
-            true => passthrough::candidate(job, self.bytes, &self.facts, &proper),
+        let allowed = checks::allowed_formats(job, self.facts.format)?;
+        let suitable = formats::suitable(job, &allowed, upright.has_alpha());
+        let unchanged = match self.as_stored {
+            true => passthrough::candidate(job, self.bytes, &self.facts, &suitable),
             false => None,
         };
         let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;
-        if let Some(candidate) = as_it_is.as_ref().filter(|_| !may_be_finer_than_asked) {
-            return finish::finish(job, candidate.clone(), self.facts, SearchContext::idle(), timings);
+        if let Some(candidate) = unchanged.as_ref().filter(|_| !may_be_finer_than_asked) {
+            return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
         }
         let picture = resized(upright, job.resize.as_ref());
         timings.transform += transforming.elapsed();
         job.check(stop)?;
 
         let searching = Instant::now();
-        let needs_flattening = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
-        let flattened = needs_flattening.then(|| transform::flatten(&picture, job.background));
-        let without_hidden_colour = hidden::without_hidden_colours(&picture);
-        let views = Views {
-            asked: &picture,
-            without_hidden_colour: &without_hidden_colour,
-            flattened: flattened.as_ref().unwrap_or(&picture),
-        };
-        let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
-        let fitted = match (fit::fit(&mut context, &allowed, &self.facts), as_it_is) {
-            // The input was below the quality ceiling already: another encode would lose more than it saves.
-            (Ok(candidate), Some(input)) if candidate.len() * 10 > input.len() * 9 => Ok(input),
-            (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => Ok(input),
-            (fitted, _) => fitted,
-        };
+        let (fitted, trace) = self.search(&picture, &allowed, job, stop);
         timings.search = searching.elapsed();
-        finish::finish(job, fitted?, self.facts, context.into_record(), timings)
+        let candidate = match (fitted, unchanged) {
+            // The input was below the quality ceiling already: another encode would lose more than it saves.
+            (Ok(candidate), Some(input)) if candidate.len() * 10 > input.len() * 9 => input,
+            (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => input,
+            (fitted, _) => fitted?,
+        };
+        finish::finish(job, candidate, self.facts, trace, timings)
+    }
+
+    /// Searches for the best answer in one of the `allowed` formats. Frees what the search needed.
+    fn search(
+        &self,
+        picture: &Picture,
+        allowed: &[Format],
+        job: &Job,
+        stop: &Stop,
+    ) -> (Result<Candidate, JobError>, Trace) {
+        let metadata = finish::kept_metadata(&self.metadata, job.metadata);
+        let needs_flattening = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
+        let flattened = needs_flattening.then(|| transform::flatten(picture, job.background));
+        let without_hidden_colour = hidden::without_hidden_colours(picture);
+        let views = Views::new(picture, &without_hidden_colour, flattened.as_ref().unwrap_or(picture));
+        let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
+        (fit::fit(&mut context, allowed, &self.facts), context.trace)
     }
 }
 

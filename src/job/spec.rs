@@ -63,6 +63,15 @@ impl Mode {
             Mode::Fit { .. } | Mode::Close { .. } => self.is_met(target, bytes),
         }
     }
+
+    /// The size that a file of `bytes` is padded to.
+    pub fn padded_size(self, target: u64, bytes: u64) -> u64 {
+        match self {
+            Mode::Fit { min_bytes } => min_bytes.unwrap_or(0).max(bytes),
+            Mode::Exact => target.max(bytes),
+            Mode::Close { .. } => bytes,
+        }
+    }
 }
 
 /// The formats that the answer may have.

@@ -1,0 +1,94 @@
+//! The picture of a job in the forms that its search looks at, each made once.
+
+use std::rc::Rc;
+
+use crate::codec::Format;
+use crate::picture::{Picture, transform};
+
+use super::prepared::Prepared;
+use super::scale_gain::{self, Details};
+
+/// Pixels of a smaller picture that are looked at before it is chosen, when it has more: about as many as are counted.
+const SEEN_PIXELS: u64 = 450_000;
+
+/// The requested picture in every form that is encoded or looked at.
+pub struct Views<'a> {
+    /// The picture that the job asks for: upright and resized.
+    pub requested: &'a Picture,
+    /// The same, without colours that nobody sees.
+    without_hidden_colour: &'a Picture,
+    /// The same, on the background, without an alpha channel.
+    flattened: &'a Picture,
+    /// The picture as each format encodes it.
+    prepared: Vec<Rc<Prepared<'a>>>,
+    /// Parts of the picture at smaller sizes. All formats share them.
+    parts: Vec<((u32, u32), Rc<Picture>)>,
+    details: Option<Details>,
+}
+
+impl<'a> Views<'a> {
+    pub fn new(requested: &'a Picture, without_hidden_colour: &'a Picture, flattened: &'a Picture) -> Views<'a> {
+        Views { requested, without_hidden_colour, flattened, prepared: Vec::new(), parts: Vec::new(), details: None }
+    }
+
+    /// The views of a picture without an alpha channel.
+    pub fn of_opaque(picture: &'a Picture) -> Views<'a> {
+        Views::new(picture, picture, picture)
+    }
+
+    /// The requested picture, as lossy encoders of `format` take it.
+    pub fn prepared(&mut self, format: Format) -> Rc<Prepared<'a>> {
+        if let Some(known) = self.prepared.iter().find(|prepared| prepared.format == format) {
+            return known.clone();
+        }
+        let picture = if format.keeps_alpha() { self.without_hidden_colour } else { self.flattened };
+        let prepared = Rc::new(Prepared::new(format, picture));
+        self.prepared.push(prepared.clone());
+        prepared
+    }
+
+    /// A part of `whole` at `width` x `height`, of at most about [`SEEN_PIXELS`].
+    pub fn part(&mut self, whole: &Picture, (width, height): (u32, u32)) -> Rc<Picture> {
+        let scaled = || Rc::new(transform::scale_in_part(whole, width, height, SEEN_PIXELS));
+        if !self.is_shared(whole) {
+            return scaled();
+        }
+        if let Some((_, part)) = self.parts.iter().find(|(size, _)| *size == (width, height)) {
+            return part.clone();
+        }
+        let part = scaled();
+        self.parts.push(((width, height), part.clone()));
+        part
+    }
+
+    /// The detail of `whole`.
+    pub fn details(&mut self, whole: &Picture) -> Details {
+        if self.is_shared(whole) {
+            return *self.details.get_or_insert_with(|| scale_gain::details(whole));
+        }
+        scale_gain::details(whole)
+    }
+
+    /// Whether every format encodes `whole`. With an alpha channel they do not, and then parts are too large to keep.
+    fn is_shared(&self, whole: &Picture) -> bool {
+        std::ptr::eq(whole, self.requested) && !whole.has_alpha()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Layout;
+
+    #[test]
+    fn what_is_seen_at_a_size_is_scaled_once_unless_formats_hold_other_pixels() {
+        let whole = Picture::new(1000, 1000, Layout::Rgb, vec![0; 3_000_000]);
+        let other = Picture::new(500, 500, Layout::Rgb, vec![9; 750_000]);
+        let mut views = Views::of_opaque(&whole);
+        let mut seen = |picture: &Picture| views.part(picture, (100, 100));
+        let first = seen(&whole);
+        assert!(Rc::ptr_eq(&first, &seen(&whole)));
+        assert_eq!((first.pixels()[0], seen(&other).pixels()[0]), (0, 9));
+        assert!(views.details(&whole) == views.details(&other), "neither has any");
+    }
+}
