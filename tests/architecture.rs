@@ -33,6 +33,24 @@ const HTTP_LEVELS: &[&[&str]] = &[
     &["router", "transport"],
 ];
 
+/// The modules of job, the lowest first; the same rule holds between them.
+const JOB_LEVELS: &[&[&str]] = &[
+    &["error", "report", "prepared", "scale_gain", "format_rank"],
+    &["spec", "candidate"],
+    &["clock", "views", "trace", "scoring", "checks"],
+    &["context", "passthrough"],
+    &["search_adapter", "lossless"],
+    &["at_size"],
+    &["downscale", "memory"],
+    &["lossy"],
+    &["formats", "calibration"],
+    &["fit", "finish"],
+    &["source"],
+];
+
+/// The modules whose parts have levels of their own.
+const INNER_LEVELS: &[(&str, &[&[&str]])] = &[("http", HTTP_LEVELS), ("job", JOB_LEVELS)];
+
 /// Modules that know nothing of the world outside.
 const PURE: &[&str] = &[
     "named",
@@ -74,10 +92,12 @@ fn every_room_has_a_level() {
         let room = name.file_name().unwrap().to_string_lossy().into_owned();
         assert!(level(LEVELS, &room).is_some(), "{room} is in no level");
     }
-    for entry in fs::read_dir(root.join("http")).unwrap() {
-        let path = entry.unwrap().path().with_extension("");
-        let layer = path.file_name().unwrap().to_string_lossy();
-        assert!(layer == "mod" || level(HTTP_LEVELS, &layer).is_some(), "http/{layer} is in no level");
+    for (module, levels) in INNER_LEVELS {
+        for entry in fs::read_dir(root.join(module)).unwrap() {
+            let path = entry.unwrap().path().with_extension("");
+            let part = path.file_name().unwrap().to_string_lossy();
+            assert!(part == "mod" || level(levels, &part).is_some(), "{module}/{part} is in no level");
+        }
     }
 }
 
@@ -98,6 +118,8 @@ fn a_breach_is_noticed() {
         ("http/request/upload", "use super::super::routes;"),
         ("http/contract/mod", "use super::request::form;"),
         ("http/transport/server", "use crate::http::router::router;"),
+        ("job/downscale", "use super::lossy::candidate;"),
+        ("job/lossy", "use crate::job::{Job, formats};"),
     ] {
         assert_eq!(check(module, text).len(), 1, "{module}: {text}");
     }
@@ -110,6 +132,7 @@ fn a_breach_is_noticed() {
         ("http/routes/metrics", "use axum::extract::State;"),
         ("http/routes/compress", "use crate::http::request::query; use super::Route; use super::super::response;"),
         ("search/secant", "let my_tokio = 1;"),
+        ("job/lossy", "use super::{Job, downscale};"),
     ] {
         assert!(check(module, text).is_empty(), "{module}: {text}");
     }
@@ -133,13 +156,15 @@ fn check(module: &str, text: &str) -> Vec<String> {
     let room = module.split('/').next().unwrap();
     let code: String = text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<&str>>().join("\n");
     let mut found = Vec::new();
-    let mut levels = vec![(LEVELS, "crate::", module)];
-    if let Some(inside) = module.strip_prefix("http/") {
-        levels.push((HTTP_LEVELS, "crate::http::", inside));
+    let mut levels = vec![(LEVELS, "crate::".to_owned(), module)];
+    for (outer, inner_levels) in INNER_LEVELS {
+        if let Some(inside) = module.strip_prefix(outer).and_then(|rest| rest.strip_prefix('/')) {
+            levels.push((inner_levels, format!("crate::{outer}::"), inside));
+        }
     }
     for (levels, root, inside) in levels {
         let own = inside.split('/').next().unwrap();
-        for named in modules_named(levels, root, inside, &code) {
+        for named in modules_named(levels, &root, inside, &code) {
             if named != own && level(levels, &named) >= level(levels, own) {
                 found.push(format!("{module} imports {named}, which is not below it"));
             }

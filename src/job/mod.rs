@@ -1,5 +1,22 @@
 //! One job, from the bytes of a file to its answer: probe, decode, transform, fit, pad.
+//!
+//! Each module imports only modules further down (`tests/architecture.rs` holds that order):
+//!
+//! ```text
+//! source             open an input, fit it
+//! fit                the best answer              finish  pad, check, report
+//! formats            the choice of format         calibration
+//! lossy              one format
+//! downscale          the choice of scale          memory
+//! at_size            one format at one size
+//! search_adapter     one encoder                  lossless
+//! context            what a search shares         passthrough
+//! clock  views  trace  scoring  checks
+//! spec  candidate
+//! error  report  prepared  scale_gain  format_rank
+//! ```
 
+mod at_size;
 mod calibration;
 mod candidate;
 mod checks;
@@ -19,6 +36,7 @@ mod prepared;
 mod report;
 pub mod scale_gain;
 mod scoring;
+mod search_adapter;
 mod source;
 mod spec;
 mod trace;
