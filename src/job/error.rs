@@ -14,37 +14,37 @@ pub enum JobError {
     Decode(#[from] DecodeError),
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// `format=keep`, and the input's format is one that bytefit only reads.
+    /// `format=keep` for an input in a format that bytefit only reads.
     #[error("{} is read but not written: name the formats that the answer may have", .0.name())]
     KeepUnwritable(Format),
-    /// The picture and its answer would take more memory than there is for all work together.
+    /// The job would take more memory than there is for all jobs together.
     #[error(
         "to work on a picture of {width}x{height} takes {needed} bytes of memory, more than the {available} that there \
          are: send a smaller one, or ask for less"
     )]
     TooMuchMemory { width: u32, height: u32, needed: u64, available: u64 },
-    /// The size that the answer is to be padded to takes more memory than there is; `limit` is the largest that doesn't.
+    /// Padding the answer would take more memory than there is. `limit` is the largest size that does not.
     #[error("{}: {bytes} bytes take more memory than there is, allowed: up to {limit} bytes", .parameter.name())]
     TooMuchPadding { parameter: SizeParameter, bytes: u64, limit: u64 },
-    /// No setting reaches the target; in mode close, where one lands outside the tolerance, `nearest` tells how near.
+    /// No setting reaches the target. In mode close `nearest` is the size that came nearest.
     #[error("{}", miss(*target, smallest, *nearest))]
     TargetUnreachable { target: u64, smallest: Smallest, nearest: Option<Nearest> },
-    /// The best answer under the target looks worse than `min_score`.
+    /// The best answer within the target scores less than `min_score`.
     #[error("the best picture within {target} bytes scores {score:.2}, min_score is {min_score}")]
     ScoreUnreachable { target: u64, min_score: f64, score: f64 },
-    /// The deadline came before any answer met the target.
+    /// No answer met the target before the deadline.
     #[error("no answer met the target within {} ms", .deadline.as_millis())]
     DeadlineExceeded { deadline: Duration },
-    /// The finished file broke the target: a bug, never the client's fault.
+    /// The finished file misses the target: a bug, never the client's fault.
     #[error("the answer has {bytes} bytes, over the target of {target}")]
     OverTarget { bytes: u64, target: u64 },
-    /// Nobody waited any more.
+    /// Nobody waits for the answer any more.
     #[error("cancelled")]
     Cancelled,
 }
 
 named! {
-    /// What asks for a size that an answer is padded to.
+    /// The parameter that sets the size to pad to.
     pub enum SizeParameter {
         /// The target, in mode exact.
         Target = "target",
@@ -52,10 +52,11 @@ named! {
     }
 }
 
-/// The size nearest to a target that was to be met within `tolerance` bytes to either side.
+/// The size that came nearest to a target in mode close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nearest {
     pub bytes: u64,
+    /// Bytes that the size may be off to either side.
     pub tolerance: u64,
 }
 
@@ -72,7 +73,7 @@ fn miss(target: u64, smallest: &Smallest, nearest: Option<Nearest>) -> String {
     }
 }
 
-/// What to say where the picture alone would fit.
+/// The hint for an answer that would fit without its metadata. Empty for others.
 fn metadata_share(target: u64, smallest: &Smallest) -> String {
     let metadata = smallest.metadata_bytes;
     if metadata == 0 || smallest.bytes.saturating_sub(metadata) > target {
@@ -81,7 +82,7 @@ fn metadata_share(target: u64, smallest: &Smallest) -> String {
     format!(", of which {metadata} bytes are metadata; metadata=strip would save them")
 }
 
-/// The smallest answer that a failed search could reach.
+/// The smallest answer that a failed search found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Smallest {
     pub bytes: u64,
@@ -89,7 +90,7 @@ pub struct Smallest {
     pub width: u32,
     pub height: u32,
     pub quality: Option<f64>,
-    /// Bytes of them that hold metadata which the job keeps.
+    /// The part of `bytes` that is metadata.
     pub metadata_bytes: u64,
 }
 
@@ -106,8 +107,8 @@ mod tests {
     use crate::job::{Formats, Job, Mode};
     use crate::picture::transform::{Resize, ResizeFit};
 
-    /// What comes back of `value` after a way through JSON.
-    fn comes_back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    /// Writes `value` as JSON and reads it back.
+    fn check_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
         let text = serde_json::to_string(value).unwrap();
         assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value, "{text}");
     }
@@ -124,7 +125,7 @@ mod tests {
             },
             Job { mode: Mode::Close { tolerance: 9 }, resize: Some(resize), ..Job::new(u64::MAX, Formats::Keep) },
         ] {
-            comes_back(&job);
+            check_round_trip(&job);
         }
     }
 
@@ -140,7 +141,7 @@ mod tests {
             JobError::TargetUnreachable { target: 1, smallest, nearest: Some(Nearest { bytes: 2, tolerance: 1 }) },
             JobError::DeadlineExceeded { deadline: std::time::Duration::from_millis(1500) },
         ] {
-            comes_back(&error);
+            check_round_trip(&error);
         }
     }
 }

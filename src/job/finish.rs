@@ -20,7 +20,7 @@ pub fn kept_metadata(found: &Metadata, found_rights: &Rights, policy: MetadataPo
 /// Pads `candidate` as the job asks, checks the final bytes against the target, and reports.
 ///
 /// # Errors
-/// [`JobError::OverTarget`] when a bug let too many bytes come this far; [`JobError::ScoreUnreachable`].
+/// [`JobError::OverTarget`] and [`JobError::Encode`]: each a bug of ours.
 pub fn finish(
     job: &Job,
     candidate: Candidate,

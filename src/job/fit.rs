@@ -9,7 +9,7 @@ use super::{Facts, JobError, OnMiss, formats};
 /// The best-looking candidate that meets the job, over the allowed formats.
 pub fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
     match fit_or_miss(context, allowed, input) {
-        // What the deadline cut off might have met the job: how near the rest came is not how near it can be.
+        // What the deadline cut off might have met the job, so the nearest result so far is not the nearest possible.
         Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.trace.cut_short => {
             Err(context.clock.deadline_exceeded())
         }
@@ -17,11 +17,10 @@ pub fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Re
     }
 }
 
-/// As [`fit`], or the smallest answer found where the job asks for that.
+/// As [`fit`], but does not ask whether the deadline cut the search short.
 fn fit_or_miss(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
     let target = context.job.target;
-    // Never larger than what came in, where that could have been the answer's format; rather than miss that, a picture
-    // is made smaller.
+    // An answer in the input's format is never larger than the input. To meet that, the picture is made smaller if need be.
     if context.job.never_outgrows(input) && allowed.contains(&input.format) && input.bytes < target {
         for may_shrink in [false, true].into_iter().filter(|may_shrink| context.job.downscale || !may_shrink) {
             context.may_shrink = may_shrink;
@@ -51,7 +50,7 @@ mod tests {
     use crate::picture::{Layout, Picture};
     use crate::stop::Stop;
 
-    /// What a fit comes to of which the deadline cut a part off.
+    /// The result of a search that the deadline cut short.
     fn cut_fit(job: &Job) -> Result<Candidate, JobError> {
         let pixels = (0..64 * 48 * 3u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
         let picture = Picture::new(64, 48, Layout::Rgb, pixels);

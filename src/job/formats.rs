@@ -1,4 +1,4 @@
-//! Which format the answer has. Must not know how a format is searched.
+//! The choice of the answer's format.
 
 use crate::codec::{EncodeError, Format, container};
 
@@ -7,21 +7,21 @@ use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
 use super::{Effort, Job, JobError, Mode, lossless, lossy};
 
-/// Lossy formats, those first that win where the model expects the same quality of all. PNG's palettes come last.
+/// Lossy formats. When the model expects the same of two, the first wins. PNG's palettes come last.
 const LOSSY_RANK: [Format; 4] = [Format::Avif, Format::Webp, Format::Jpeg, Format::Png];
 
-/// A format, and what the model expects of it where that is known already.
+/// A format, and what the model expects of it if that is known already.
 type Expected = (Format, Option<Expectation>);
 
-/// Those of `allowed` whose files may have the very size that `job` asks for; all of them where none would be left, or none
-/// that keeps the alpha channel of a picture that has one.
+/// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would be
+/// left, or none that keeps the alpha channel of a picture that has one.
 pub fn suitable(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
-    let is_proper = |format: &Format| job.mode != Mode::Exact || container::is_proper_size(*format, job.target);
-    let suitable: Vec<Format> = allowed.iter().copied().filter(is_proper).collect();
+    let can_match = |format: &Format| job.mode != Mode::Exact || container::is_proper_size(*format, job.target);
+    let suitable: Vec<Format> = allowed.iter().copied().filter(can_match).collect();
     if suitable.iter().any(|format| format.keeps_alpha() || !has_alpha) { suitable } else { allowed.to_vec() }
 }
 
-/// The best-looking candidate of at most `cap` bytes, over the `allowed` formats, those first that are [`suitable`].
+/// The best-looking candidate of at most `cap` bytes in one of the `allowed` formats. Tries the [`suitable`] ones first.
 ///
 /// # Errors
 /// [`JobError::TargetUnreachable`], [`JobError::ScoreUnreachable`], [`JobError::DeadlineExceeded`],
@@ -38,7 +38,7 @@ pub fn best(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result
     }
 }
 
-/// The same over `allowed` as they are.
+/// The best-looking candidate in one of the `allowed` formats, suitable or not.
 ///
 /// # Errors
 /// As [`best`].
@@ -51,8 +51,8 @@ fn best_among(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     best_lossy(context, allowed, cap).or_else(|refusal| lossless_instead(context, allowed, cap, refusal))
 }
 
-/// A lossless candidate of at most `cap` bytes where lossy ones are refused, or the refusal, which names the smallest size
-/// of both.
+/// A lossless candidate of at most `cap` bytes after the lossy search ended with `refusal`. When there is none the error
+/// names the smallest file of both kinds.
 ///
 /// # Errors
 /// As [`best`].
@@ -62,12 +62,12 @@ fn lossless_instead(
     cap: u64,
     refusal: JobError,
 ) -> Result<Candidate, JobError> {
-    let worth_knowing = match &refusal {
+    let largest_of_interest = match &refusal {
         JobError::TargetUnreachable { smallest, .. } => cap.max(smallest.bytes),
         JobError::ScoreUnreachable { .. } => cap,
         _ => return Err(refusal),
     };
-    let found = lossless::candidate(context, allowed, worth_knowing)?.filter(|candidate| candidate.len() <= cap);
+    let found = lossless::candidate(context, allowed, largest_of_interest)?.filter(|candidate| candidate.len() <= cap);
     match (found, refusal) {
         (Some(candidate), _) => Ok(candidate),
         (None, JobError::TargetUnreachable { .. }) => Err(context.unreachable()),
@@ -75,7 +75,7 @@ fn lossless_instead(
     }
 }
 
-/// The best-looking lossy candidate of at most `cap` bytes, over the `allowed` formats.
+/// The best-looking lossy candidate of at most `cap` bytes in one of the `allowed` formats.
 ///
 /// # Errors
 /// As [`best`].
@@ -99,7 +99,7 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
         if context.job.min_score.is_some() || is_best_effort && context.clock.has_time(context.scoring.usual_time()) {
             candidate.score = Some(context.scoring.score(&candidate)?);
         } else if is_best_effort {
-            // It can't be compared with others.
+            // Without a score it cannot be compared with other formats.
             context.trace.cut_short = true;
         }
         let better = best.as_ref().is_none_or(|best| candidate.score > best.score);
@@ -119,14 +119,15 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     }
 }
 
-/// Why formats could not be tried: the first of each kind.
+/// Why formats could not be tried: the first error of each kind.
 #[derive(Default)]
 struct Refusals {
     too_late: Option<JobError>,
     too_large: Option<JobError>,
 }
 
-/// The best file of a format within `cap`; none when no setting reaches it, or for what `refusals` then tells.
+/// The best file of a format within `cap`. Returns `None` when no setting reaches it, or when the format could not be tried:
+/// then `refusals` has the reason.
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
@@ -137,7 +138,7 @@ fn in_format(
     refusals: &mut Refusals,
 ) -> Result<Option<Candidate>, JobError> {
     match lossy::candidate(context, format, cap, expectation) {
-        // A picture too large for one format may fit another.
+        // Another format may hold a picture of this size.
         Err(refusal @ JobError::Encode(EncodeError::TooLarge { .. })) => {
             refusals.too_large.get_or_insert(refusal);
             Ok(None)
@@ -157,7 +158,7 @@ fn in_format(
     }
 }
 
-/// `candidate`, scored where the job asks for a score.
+/// `candidate`, with a score if the job asks for one.
 ///
 /// # Errors
 /// [`JobError::ScoreUnreachable`].
@@ -185,7 +186,7 @@ fn meets_score(job: &Job, candidate: &Candidate) -> bool {
     job.min_score.is_none_or(|least| candidate.score.is_some_and(|score| score >= least))
 }
 
-/// `ranked` with those first that there is time for.
+/// Moves the formats that there is time for to the front of `ranked`.
 fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expected> {
     let (in_time, late): (Vec<Expected>, Vec<Expected>) = ranked.into_iter().partition(|(format, _)| {
         let prepared = context.views.prepared(*format);
@@ -194,8 +195,8 @@ fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expe
     [in_time, late].concat()
 }
 
-/// The allowed formats, the best-looking first: those that keep an alpha channel before those that flatten it, then by
-/// the look that the model expects at `cap`, [`LOSSY_RANK`] where it expects none to be better.
+/// The allowed formats, the best-looking first. Formats that keep the picture's alpha channel come before those that do not;
+/// then the model's expectations within `cap` decide, then [`LOSSY_RANK`].
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -203,43 +204,43 @@ fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<V
     let mut ranked: Vec<Expected> =
         LOSSY_RANK.into_iter().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
     if ranked.iter().filter(|(format, _)| format_rank::COMPARED.contains(format)).count() > 1 {
-        by_look(context, &mut ranked, cap)?;
+        by_expectation(context, &mut ranked, cap)?;
     }
-    // Stable: the rank stays.
+    // The sort is stable, so the rank stays.
     ranked.sort_by_key(|(format, _)| context.views.requested.has_alpha() && !format.keeps_alpha());
     Ok(ranked)
 }
 
-/// Sorts `ranked` by the look that the model expects at `cap`, and notes what it expects.
+/// Sorts `ranked` by what the model expects within `cap`, and adds the expectations.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn by_look(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
     let mut known = [None; format_rank::COMPARED.len()];
     for (expectation, format) in known.iter_mut().zip(format_rank::COMPARED) {
         *expectation = expected(context, format, cap)?;
     }
-    // Nothing can hold what AVIF can't.
+    // A picture that is too large for AVIF is too large for the others.
     let Some(avif) = known[0] else { return Ok(()) };
     let expectations = known.map(|expectation| expectation.unwrap_or(avif));
     for (format, expectation) in &mut *ranked {
         *expectation =
-            format_rank::COMPARED.iter().position(|compared| compared == format).and_then(|place| known[place]);
+            format_rank::COMPARED.iter().position(|compared| compared == format).and_then(|index| known[index]);
     }
     let lead = |(format, expectation): &Expected| {
         expectation.map_or(f64::NEG_INFINITY, |_| format_rank::lead(*format, &expectations))
     };
-    // Stable: where looks are equal the rank stays.
+    // The sort is stable: equal expectations keep the rank.
     ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
     Ok(())
 }
 
-/// What the model expects of `format` at `cap`; none where it can't hold the picture.
+/// What the model expects of `format` within `cap`. Returns `None` when the format cannot hold the picture.
 ///
 /// # Errors
 /// [`JobError::Encode`].
 fn expected(context: &mut SearchContext, format: Format, cap: u64) -> Result<Option<Expectation>, JobError> {
-    // Where JPEG is not asked for nothing was flattened for it.
+    // The picture is only flattened when a format without alpha is allowed.
     if context.views.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
         return Ok(None);
     }

@@ -1,4 +1,4 @@
-//! The input as its own best answer. Must not know encoders.
+//! The input as its own best answer.
 
 use crate::codec::{Format, container};
 use crate::picture::transform::{Resize, resized_size};
@@ -6,8 +6,8 @@ use crate::picture::transform::{Resize, resized_size};
 use super::candidate::{Candidate, Kind};
 use super::{Facts, Job};
 
-/// The input itself, pixel for pixel and stripped as the job asks, when it meets the target in an allowed
-/// format, is undamaged and no transform is asked for.
+/// The input itself, its pixels unchanged and its metadata stripped as the job asks. Returns `None` when it does not meet
+/// the target in an allowed format, when it is damaged, or when the job changes its size.
 pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
     let changes_size = |resize: &Resize| resized_size(facts.width, facts.height, resize) != (facts.width, facts.height);
     if job.resize.as_ref().is_some_and(changes_size) || !allowed.contains(&facts.format) {
@@ -15,7 +15,7 @@ pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> 
     }
     let bytes = container::strip(input, facts.format, job.metadata)?;
     let len = bytes.len() as u64;
-    // Not every file that others wrote can be grown by a few bytes; an encode of ours always can.
+    // Not every file that others wrote can be padded by a few bytes. Our own always can.
     let can_be_padded = || {
         let wanted = job.mode.padded_size(job.target, len);
         wanted == len || container::pad(bytes.clone(), facts.format, wanted).is_some()
@@ -30,7 +30,7 @@ pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> 
         width: facts.width,
         height: facts.height,
         kind: Kind::Passthrough,
-        // The same pixels: the score of SSIMULACRA2 for identity.
+        // The SSIMULACRA2 of identical pixels.
         score: Some(100.0),
     })
 }

@@ -1,4 +1,4 @@
-//! A picture at one size, held ready for one format. Must not know targets or searches.
+//! A picture at one size, prepared for the encoders of one format.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::Picture;
 
-/// A picture at one size as one format can hold it, and its encoders: what they learn of it is learnt once.
+/// A picture at one size, as one format can hold it, with its encoders. Each encoder analyses the picture once.
 pub struct Prepared<'a> {
     pub format: Format,
     pub picture: &'a Picture,
@@ -15,12 +15,12 @@ pub struct Prepared<'a> {
 }
 
 impl<'a> Prepared<'a> {
-    /// `picture` has no alpha channel where `format` keeps none.
+    /// `picture` must have no alpha channel if `format` keeps none.
     pub fn new(format: Format, picture: &'a Picture) -> Prepared<'a> {
         Prepared { format, picture, encoders: RefCell::default() }
     }
 
-    /// The encoder for `coding`, the same each time.
+    /// The encoder for `coding`. Later calls return the same one.
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`].

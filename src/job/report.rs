@@ -1,4 +1,4 @@
-//! What came of a job, as facts. Must not know who reads them.
+//! The answer to a job, and the facts about it.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 use crate::codec::Format;
 use crate::named::named;
 
-/// The result of a job: the file and how it came to be.
+/// The result of a job: the file, and how it was made.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub bytes: Vec<u8>,
     pub report: Report,
 }
 
-/// Facts about a job that was answered.
+/// How an answer was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     pub input: Facts,
     pub output: Facts,
     pub target: u64,
     pub outcome: Outcome,
-    /// Whether the deadline ended the search early, or chose a format or kept one from being tried: with more time the
-    /// answer might be another.
+    /// Whether more time might have led to a better answer: the deadline ended the search early, chose a format, or kept one
+    /// from being tried.
     pub cut_short: bool,
     /// Whether bytes without picture content were added to reach a size.
     pub padded: bool,
-    /// The quality of the encode, 1 to 100; none for lossless answers and passthrough.
+    /// The quality of the encode, 1 to 100. `None` for lossless answers and passthrough.
     pub quality: Option<f64>,
     /// SSIMULACRA2 against the upright, resized original, when it was measured.
     pub score: Option<f64>,
-    /// Full encodes done: the steps that are no probes.
+    /// Full encodes: the steps except for probes.
     pub encodes: u32,
-    /// Full encodes done in each format.
+    /// Full encodes in each format.
     pub encodes_by_format: Vec<(Format, u32)>,
     /// Every encode of the search, in order.
     pub trace: Vec<Step>,
@@ -49,19 +49,19 @@ pub struct Facts {
 }
 
 named! {
-    /// How the answer came about.
+    /// How the answer was made.
     pub enum Outcome {
-        /// The input itself, pixel for pixel.
+        /// The input itself, its pixels unchanged.
         Passthrough = "passthrough",
         /// A lossless encode.
         Lossless = "lossless",
-        /// A lossy encode at the asked size.
+        /// A lossy encode at the requested size.
         Quality = "quality",
-        /// A lossy encode, the picture made smaller than asked.
+        /// A lossy encode of the picture made smaller than requested.
         Downscaled = "downscaled",
         /// Over the target: the smallest answer found.
         Missed = "missed",
-        /// The best that was found when the deadline came.
+        /// The best answer found before the deadline.
         Deadline = "deadline",
     }
 }
@@ -72,16 +72,16 @@ pub struct Step {
     pub format: Format,
     pub width: u32,
     pub height: u32,
-    /// Quality asked for; none for a lossless encode.
+    /// Quality of the encode. `None` for a lossless one.
     pub quality: Option<f64>,
     pub bytes: u64,
     pub kind: StepKind,
 }
 
 named! {
-    /// What a step was for.
+    /// The kind of a step.
     pub enum StepKind {
-        /// A cheaper encode, and the size that it predicts.
+        /// A cheaper encode; its size is a prediction.
         Probe = "probe",
         /// A full encode.
         Encode = "encode",

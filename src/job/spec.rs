@@ -1,4 +1,4 @@
-//! What is asked: a job, always valid. Must not know how it is carried out.
+//! A job: what the answer must be like.
 
 use std::time::Duration;
 
@@ -12,33 +12,33 @@ use crate::stop::{Stop, StopReason};
 
 use super::{Facts, JobError};
 
-/// Everything that decides an answer besides the input's bytes; always valid.
+/// Everything that decides an answer besides the input's bytes. Whoever builds one checks its values.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// The byte target, at least 1.
     pub target: u64,
     pub mode: Mode,
     pub formats: Formats,
-    /// Ceiling on the quality scale, 1 to 100: bytes beyond this look are never spent.
+    /// The quality ceiling, 1 to 100: no bytes are spent on more quality.
     pub quality: f64,
     pub resize: Option<Resize>,
-    /// Whether the picture may be made smaller when the target is too low for a decent look.
+    /// Whether the picture may be made smaller when the target is too low for a decent quality.
     pub downscale: bool,
     /// SSIMULACRA2 that the answer must reach, 0 to 100.
     pub min_score: Option<f64>,
     pub effort: Effort,
     pub metadata: MetadataPolicy,
-    /// What lies under transparency when the format has none: red, green, blue.
+    /// The colour behind transparent pixels when the format has no alpha channel: red, green, blue.
     pub background: [u8; 3],
     pub on_miss: OnMiss,
     /// Time for the whole job, from the last byte of the request.
     pub deadline: Duration,
 }
 
-/// How the bytes relate to the target.
+/// How the size of the answer relates to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
-    /// At most the target; padded up to `min_bytes` where that is asked for (at most the target).
+    /// At most the target; padded to `min_bytes` (at most the target) when that is set.
     Fit { min_bytes: Option<u64> },
     /// Exactly the target, by legal padding.
     Exact,
@@ -56,7 +56,7 @@ impl Mode {
         }
     }
 
-    /// Whether it is, or padding makes it so.
+    /// Whether an answer of `bytes` is what was asked for, or padding makes it so.
     pub fn can_be_met(self, target: u64, bytes: u64) -> bool {
         match self {
             Mode::Exact => bytes <= target,
@@ -79,7 +79,7 @@ impl Mode {
 pub enum Formats {
     /// The input's own.
     Keep,
-    /// One of these, at least one, each an output format; the best-looking wins.
+    /// The best-looking of these: at least one, each an output format.
     Among(Vec<Format>),
 }
 
@@ -94,14 +94,14 @@ named! {
     }
 }
 
-/// The quality ceiling where none is asked for.
+/// The default quality ceiling.
 pub const DEFAULT_QUALITY: f64 = 95.0;
 
-/// Time for a whole job where none is asked for.
+/// The default time for a whole job.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Job {
-    /// The job of fitting `target` bytes in one of `formats`, everything else as the contract has it by default.
+    /// Fits a picture into `target` bytes in one of `formats`; everything else has its default.
     pub fn new(target: u64, formats: Formats) -> Job {
         Job {
             target,
@@ -119,10 +119,10 @@ impl Job {
         }
     }
 
-    /// Nothing, while there is no reason to stop.
+    /// Asks `stop` while there is no answer yet.
     ///
     /// # Errors
-    /// [`JobError::Cancelled`], or [`JobError::DeadlineExceeded`] as there is nothing to answer yet.
+    /// [`JobError::Cancelled`] or [`JobError::DeadlineExceeded`] when there is a reason to stop.
     pub fn check(&self, stop: &Stop) -> Result<(), JobError> {
         match stop.reason() {
             None => Ok(()),
@@ -131,7 +131,7 @@ impl Job {
         }
     }
 
-    /// Whether the answer must not be larger than `input` (mode fit, and no enlarging).
+    /// Whether the answer must not be larger than `input`: in mode fit, unless the picture is enlarged.
     pub fn never_outgrows(&self, input: &Facts) -> bool {
         let enlarges = |resize: &Resize| {
             let (width, height) = resized_size(input.width, input.height, resize);
