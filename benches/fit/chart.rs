@@ -1,5 +1,4 @@
-//! The table as a picture: cost and fill of each format and target, beside those of a bisection. SVG 1.1, which
-//! every browser shows.
+//! The table as an SVG chart: cost and fill of each format and target, next to those of a bisection.
 
 use std::fmt::Write;
 
@@ -7,21 +6,21 @@ use std::fmt::Write;
 pub struct Bar {
     pub format: &'static str,
     pub target: &'static str,
-    /// Of decoding and one encode.
+    /// CPU time divided by that of decoding and one encode.
     pub cost: f64,
     pub bisection_cost: f64,
-    /// 5th percentile and median of bytes over target.
+    /// 5th percentile and median of bytes divided by the target.
     pub fill: [f64; 2],
 }
 
-/// Pixels: width of all, height of a row, left edge and width of either panel.
+/// Pixels: the width of the chart, the height of a row, and the top edge, left edge and width of the panels.
 const WIDTH: f64 = 760.0;
 const ROW: f64 = 18.0;
 const TOP: f64 = 54.0;
 const COST: Panel = Panel { left: 130.0, width: 330.0, from: 0.0, to: 7.0 };
 const FILL: Panel = Panel { left: 500.0, width: 230.0, from: 0.90, to: 1.0 };
 
-/// Part of the chart with an axis of its own.
+/// A part of the chart with its own axis.
 struct Panel {
     left: f64,
     width: f64,
@@ -44,7 +43,7 @@ impl Panel {
     }
 }
 
-/// The chart of `bars`, in their order.
+/// The chart of `bars`, in the given order.
 pub fn svg(bars: &[Bar]) -> String {
     let bottom = TOP + ROW * bars.len() as f64;
     let height = bottom + 12.0;

@@ -1,5 +1,4 @@
-//! Whether the choices that a job makes for itself pay: the smaller picture against the whole one, and the format
-//! against each alone.
+//! What a job's own choices gain: the smaller picture against full size, and the chosen format against each alone.
 
 use std::time::Instant;
 
@@ -10,20 +9,20 @@ use bytefit::picture::score::Reference;
 
 use super::{FORMATS, TARGETS, Target, cpu, quantile, score};
 
-/// Where going smaller matters most.
+/// The target at which a smaller picture gains most.
 const LOW: (&str, Target) = ("0.2 bpp", Target::BitsPerPixel(0.2));
 
-/// What sets a job apart from the usual one.
+/// Changes the usual job.
 type Change = fn(Job) -> Job;
 
-/// What is told of an answer.
+/// What is measured of an answer.
 pub struct Answer {
     pub score: f64,
-    /// Of CPU.
+    /// CPU time.
     pub seconds: f64,
 }
 
-/// An input with what its answers are held against.
+/// An input, and the picture that its answers are compared with.
 pub struct Subject<'a> {
     pub input: &'a [u8],
     pub picture: Picture,
@@ -37,7 +36,7 @@ impl Subject<'_> {
         Subject { input, picture, reference }
     }
 
-    /// The answer to the job that [`super::job`] makes of `target`, changed; none when it is refused.
+    /// The answer to the job that [`super::job`] makes of `target`, after `change`. Returns `None` when it is refused.
     pub fn answer(&self, target: &Target, formats: &[Format], change: Change) -> Option<Answer> {
         let job = change(super::job(formats, target.bytes(&self.picture)));
         let working = cpu();
@@ -47,13 +46,13 @@ impl Subject<'_> {
         Some(Answer { score: self.score(&answer.bytes), seconds })
     }
 
-    /// SSIMULACRA2 of a file, ours or another's.
+    /// SSIMULACRA2 of any file.
     pub fn score(&self, file: &[u8]) -> f64 {
         score(&self.reference, file, &self.picture)
     }
 }
 
-/// What `downscale=auto` gains over `never`, where both have an answer, and what it costs.
+/// Prints what `downscale=auto` gains over `never`, if both have an answer, and what it costs.
 pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
     let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
     println!(
@@ -75,7 +74,7 @@ pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
     }
 }
 
-/// What `format=auto` loses to the best of the formats alone, by score.
+/// Prints what `format=auto` gains over the best single format, by score.
 pub fn print_formats(inputs: &[Vec<u8>]) {
     println!(
         "\nformat=auto against the best single format: SSIMULACRA2 gained\neffort   target   answers  median    mean   least"
@@ -100,7 +99,7 @@ pub fn print_formats(inputs: &[Vec<u8>]) {
     }
 }
 
-/// How many gains there are, their median, their mean and the least.
+/// The number of gains, their median, their mean and the least.
 fn summary(gains: Vec<f64>) -> String {
     let mean = gains.iter().sum::<f64>() / gains.len() as f64;
     format!("{:>7} {:>+7.2} {mean:>+7.2} {:>+7.2}", gains.len(), quantile(gains.clone(), 0.5), quantile(gains, 0.0))

@@ -1,17 +1,20 @@
-//! How well and how cheaply targets are hit, as one table a format:
+//! How well and how cheaply targets are met, as one table per format:
 //!
 //! ```text
 //! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [FILE.svg | scales | formats | rivals]]
 //! ```
 //!
-//! Without a corpus a drawn picture stands in. "over" counts answers over the target, "fill" is bytes over
-//! target where neither the quality ceiling nor a lossless answer ended the search, "cost" the CPU time of the
-//! whole job over that of decoding and one encode at the setting it ended with, summed over the set; the last
-//! columns are those of a bisection over whole quality units with the same encoder, decoding included, and the median
-//! of the difference in SSIMULACRA2, where both have an answer. A file named .svg gets cost and fill as a chart.
-//! `scales` and `formats` instead say what the job's own choice of scale gains, and of format; `rivals` what the answers
-//! gain over those of Pillow and sharp, which have to be installed (`pip install pillow`, and `npm install sharp` where
-//! the bench is started).
+//! Without a corpus it draws a picture. The columns:
+//!
+//! - "over": answers over the target;
+//! - "fill": bytes divided by the target, for searches that neither the quality ceiling nor a lossless answer ended;
+//! - "cost": CPU time of the whole job divided by that of decoding and one encode at the final setting, summed over the set;
+//! - the last columns: the same for a bisection over whole quality units with the same encoder, decoding included, and the
+//!   median difference in SSIMULACRA2, if both have an answer.
+//!
+//! A file that ends in .svg gets cost and fill as a chart. `scales` and `formats` print instead what the job's choice of scale
+//! or of format gains; `rivals` prints what the answers gain over those of Pillow and sharp, which must be installed
+//! (`pip install pillow`, and `npm install sharp` in the working directory).
 
 mod chart;
 mod choice;
@@ -27,7 +30,7 @@ use bytefit::picture::score::Reference;
 use bytefit::picture::{Picture, transform};
 use testkit::drawing;
 
-/// Targets: bits a pixel of the input, or bytes.
+/// Targets, in bits per pixel of the input or in bytes.
 const TARGETS: [(&str, Target); 5] = [
     ("0.3 bpp", Target::BitsPerPixel(0.3)),
     ("0.75 bpp", Target::BitsPerPixel(0.75)),
@@ -36,7 +39,7 @@ const TARGETS: [(&str, Target); 5] = [
     ("20 KB", Target::Bytes(20_000)),
 ];
 
-/// Formats that are measured.
+/// The formats that are measured.
 const FORMATS: [Format; 3] = [Format::Jpeg, Format::Webp, Format::Avif];
 
 enum Target {
@@ -70,8 +73,11 @@ struct Row {
 }
 
 fn main() {
-    // `cargo bench` and `cargo test --benches` hand flags of their own.
-    let (mut formats, mut folders, mut choice, mut chart) = (Vec::new(), Vec::new(), None, None);
+    let mut formats = Vec::new();
+    let mut folders = Vec::new();
+    let mut choice = None;
+    let mut chart = None;
+    // `cargo bench` and `cargo test --benches` pass flags of their own.
     for argument in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         match FORMATS.into_iter().find(|format| format.name() == argument) {
             Some(format) => formats.push(format),
@@ -90,7 +96,7 @@ fn main() {
     }
 }
 
-/// The table, and the chart where a file is named for it.
+/// Prints the table. Writes the chart if there is a file for it.
 fn print_targets(formats: &[Format], inputs: &[Vec<u8>], chart: Option<String>) {
     let mut bars = Vec::new();
     for format in formats.iter().copied() {
@@ -139,7 +145,7 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
     let quality = report.quality?;
     let reference = Reference::new(&picture, [255; 3]);
     let encoding = cpu();
-    let coding = variant_of(format, quality);
+    let coding = coding_of(format, quality);
     coding.encoder(&picture, job.effort).ok()?.encode(coding.scale().ln_step(quality)).ok()?;
     let once = decode + cpu() - encoding;
     let bisecting = cpu();
@@ -160,21 +166,24 @@ fn measure(format: Format, target: &Target, input: &[u8]) -> Option<Row> {
     })
 }
 
-/// The picture that the answers are held against: upright, on white.
+/// The picture that the answers are compared with: upright, on white.
 fn asked(decoded: Decoded) -> Picture {
     transform::flatten(&transform::orient(decoded.picture, decoded.orientation), [255; 3])
 }
 
-/// The coding that an answer of `quality` has.
-fn variant_of(format: Format, quality: f64) -> LossyCoding {
+/// The coding of an answer in `format` of `quality`.
+fn coding_of(format: Format, quality: f64) -> LossyCoding {
     let codings = LossyCoding::of(format);
     *codings.iter().find(|coding| quality <= coding.best_quality()).unwrap_or(&codings[0])
 }
 
-/// Bisection over quality 1 to 100 in whole units, to the end: encodes, and the best file that fits.
+/// Bisects quality 1 to 100 in whole units to the end. Returns the number of encodes and the best file that fits.
 fn bisect(coding: LossyCoding, picture: &Picture, bytes: u64, effort: Effort) -> (f64, Option<Vec<u8>>) {
     let Ok(encoder) = coding.encoder(picture, effort) else { return (0.0, None) };
-    let (mut low, mut high, mut encodes, mut best) = (1, 100, 0, None);
+    let mut low = 1;
+    let mut high = 100;
+    let mut encodes = 0;
+    let mut best = None;
     while low <= high {
         let middle = (low + high) / 2;
         let Ok(file) = encoder.encode(coding.scale().ln_step(f64::from(middle))) else { break };
@@ -231,7 +240,7 @@ fn bar(format: Format, target: &'static str, rows: &[Row]) -> chart::Bar {
     }
 }
 
-/// Bytes over target of the rows whose size the search chose.
+/// Bytes divided by the target, of the rows whose size the search chose.
 fn fills(rows: &[Row]) -> Vec<f64> {
     rows.iter().filter(|row| row.searched).map(|row| row.fill).collect()
 }
@@ -245,10 +254,10 @@ fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
     values.get(((values.len().max(1) - 1) as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
-/// Seconds of CPU that this process has used: rav1e works on threads of its own.
+/// Seconds of CPU that this process has used, on all threads: rav1e has its own.
 fn cpu() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the call only writes the struct that it is handed.
+    // SAFETY: the call only writes to the struct that it gets.
     unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

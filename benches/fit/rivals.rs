@@ -1,4 +1,4 @@
-//! What others make of the same targets: each program of `rivals/` bisects the whole qualities of its own encoder.
+//! The same targets in other programs: each script in `rivals/` bisects the whole quality units of its own encoder.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use bytefit::codec::Format;
 use super::choice::{Answer, Subject};
 use super::{TARGETS, Target, quantile};
 
-/// A program that is called with format, target in bytes, input and output, and prints its encodes and seconds of CPU.
+/// A script. Its arguments are format, target in bytes, input and output; it prints its encodes and CPU seconds.
 struct Rival {
     name: &'static str,
     interpreter: &'static str,
@@ -20,16 +20,16 @@ const RIVALS: [Rival; 2] = [
     Rival { name: "sharp", interpreter: "node", script: "sharp.mjs" },
 ];
 
-/// Our answer to a target beside a rival's.
+/// Our answer to a target next to a rival's.
 struct Pair {
     gain: f64,
     fill: f64,
     encodes: f64,
-    /// Of CPU, theirs and ours.
+    /// CPU time, theirs and ours.
     seconds: [f64; 2],
 }
 
-/// What our answers at full size gain over each rival's at the same targets, and what each costs.
+/// Prints what our answers at full size gain over each rival's at the same targets, and what each costs.
 pub fn print_rivals(formats: &[Format], inputs: &[Vec<u8>]) {
     let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
     let folder = tempfile::tempdir().expect("a folder");
@@ -41,8 +41,10 @@ pub fn print_rivals(formats: &[Format], inputs: &[Vec<u8>]) {
         for rival in &RIVALS {
             let mut all = Vec::new();
             for (name, target) in &TARGETS {
-                let pairs: Vec<Pair> =
-                    subjects.iter().filter_map(|subject| rival.meet(*format, target, subject, folder.path())).collect();
+                let pairs: Vec<Pair> = subjects
+                    .iter()
+                    .filter_map(|subject| rival.compare(*format, target, subject, folder.path()))
+                    .collect();
                 print(*format, rival.name, name, &pairs);
                 all.extend(pairs);
             }
@@ -67,8 +69,8 @@ fn print(format: Format, rival: &str, target: &str, pairs: &[Pair]) {
 }
 
 impl Rival {
-    /// Both answers to `target`, where both have one.
-    fn meet(&self, format: Format, target: &Target, subject: &Subject, folder: &Path) -> Option<Pair> {
+    /// Both answers to `target`. Returns `None` when either has none.
+    fn compare(&self, format: Format, target: &Target, subject: &Subject, folder: &Path) -> Option<Pair> {
         let (input, output) = (folder.join("input"), folder.join("output"));
         let _ = std::fs::remove_file(&output);
         std::fs::write(&input, subject.input).expect("written");

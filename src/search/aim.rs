@@ -1,26 +1,26 @@
-//! Where a search is to land, and when it is content.
+//! The size that a search aims at, and the sizes that end it.
 
-/// Where to land.
+/// The size that a search aims at, and the sizes that end it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Aim {
-    /// Bytes that the answer may not pass.
+    /// The most bytes that the answer may have.
     pub cap: u64,
-    /// Bytes that are best: the cap itself, or a size below it that the answer may fall to either side of.
+    /// The best size: the cap itself, or a size below it. Then the answer may be larger or smaller than that.
     pub best: u64,
-    /// Whether the size nearest to the best is wanted: then the search goes on until it has seen the states beside it.
+    /// Whether the search goes on until it has tried the states on both sides of the best size.
     pub is_for_nearest: bool,
-    /// Bytes from which on the search is content, up to the cap.
+    /// The fewest bytes that end the search.
     pub good_enough: u64,
-    /// Where between those and the cap it steers, 0 to 1.
+    /// Where the search aims, from `good_enough` (0) to the cap (1).
     pub position: f64,
-    /// Share of the bytes that it is content to lose for each encode after the first.
+    /// The share of the best size by which `good_enough` falls for each encode after the first.
     pub loss_per_encode: f64,
-    /// Encodes after which the search ends with what it has, or, when it has nothing, with the coarsest state.
+    /// The most encodes. A search that has nothing by then tries the coarsest state.
     pub max_encodes: u32,
 }
 
 impl Aim {
-    /// At most `cap` bytes, content within 3 % below, and with 3 % less for every further encode.
+    /// At most `cap` bytes. The last 3 % below the cap are good enough, and 3 % more with every further encode.
     pub fn below(cap: u64) -> Aim {
         let good_enough = share_of(cap, 0.97);
         Aim {
@@ -34,7 +34,7 @@ impl Aim {
         }
     }
 
-    /// As near to `target` as can be, at most `tolerance` bytes above it.
+    /// As near to `target` as possible, at most `tolerance` bytes above it.
     pub fn around(target: u64, tolerance: u64) -> Aim {
         Aim {
             cap: target.saturating_add(tolerance),
@@ -47,20 +47,20 @@ impl Aim {
         }
     }
 
-    /// The same, content with this share of the cap, and steered so far up from there.
+    /// The same with another `good_enough`, a share of the cap, and another `position`.
     pub fn within(&self, good_enough: f64, position: f64) -> Aim {
         Aim { good_enough: share_of(self.cap, good_enough), position, ..*self }
     }
 
-    /// The same for a part of the picture, of this share of its pixels.
+    /// The same for a part of the picture that has this `share` of its pixels.
     pub fn for_share(&self, share: f64) -> Aim {
         let part = |bytes: u64| (bytes as f64 * share) as u64;
         let [cap, best, good_enough] = [self.cap, self.best, self.good_enough].map(part);
         Aim { cap, best, good_enough, ..*self }
     }
 
-    /// ln(bytes) to steer at after `encodes`, among those that it is content with. Where two encodes have missed the states
-    /// are not where they seem: from then on it steers at less.
+    /// ln(bytes) to aim at after `encodes`. After two encodes that missed the model is not to be trusted, so the goal falls
+    /// with `good_enough`.
     pub(super) fn ln_goal(&self, encodes: usize) -> f64 {
         let (low, high) = (self.least_good_enough(encodes.max(1)) as f64, self.most_good_enough() as f64);
         (low + (high - low) * self.position).max(1.0).ln()
@@ -70,13 +70,13 @@ impl Aim {
         (self.least_good_enough(encodes)..=self.most_good_enough()).contains(&bytes)
     }
 
-    /// The fewest bytes that the search is content with after this many encodes, at least one.
+    /// The fewest bytes that end the search after `encodes`, which are at least one.
     fn least_good_enough(&self, encodes: usize) -> u64 {
         let given_up = self.best as f64 * self.loss_per_encode * (encodes - 1) as f64;
         self.good_enough.saturating_sub(given_up as u64)
     }
 
-    /// The most bytes that the search is content with: the cap, or as far above the best size as below it.
+    /// The most bytes that end the search: the cap, or as far above the best size as `good_enough` is below it.
     fn most_good_enough(&self) -> u64 {
         if self.best == self.cap { self.cap } else { self.best + (self.best - self.good_enough.min(self.best)) }
     }
@@ -86,9 +86,8 @@ fn share_of(cap: u64, share: f64) -> u64 {
     (cap as f64 * share).ceil() as u64
 }
 
-/// Way up below a cap. The middle leaves 1.7 % of the cap in the median, this 1.4 % for no more encodes (JPEG, 36 photographs
-/// at five targets).
+/// The usual position: it leaves fewer bytes unused than the middle, for no more encodes (docs/model.md).
 const POSITION: f64 = 0.6;
 
-/// Encodes at the most: secants land within four, bisection then halves what is left.
+/// The most encodes. Secants rarely need more than four; bisections then halve what is left.
 pub(super) const MAX_ENCODES: u32 = 12;

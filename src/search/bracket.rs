@@ -1,14 +1,14 @@
-//! Between which settings of an encoder the best size is crossed. Must not know what foretells it.
+//! The settings between which an encoder crosses the best size.
 
 use super::encoder::{NUDGES, SearchedEncoder};
 
-/// What is known of where the best size is crossed.
+/// The range of `x` that can hold the state of the best size.
 pub(super) struct Bracket {
     pub(super) finest: f64,
     pub(super) coarsest: f64,
-    /// The coarsest `x` known to be over it.
+    /// The coarsest `x` whose file is larger than the best size.
     pub(super) over: Option<f64>,
-    /// The finest `x` beyond it known to fit.
+    /// The finest `x`, coarser than that, whose file is not.
     pub(super) fits: Option<f64>,
     tried: Vec<f64>,
 }
@@ -20,9 +20,9 @@ impl Bracket {
         Bracket { finest, coarsest, over: None, fits: None, tried: Vec::new() }
     }
 
-    pub(super) fn learn(&mut self, x: f64, fits: bool) {
+    pub(super) fn note(&mut self, x: f64, fits: bool) {
         self.tried.push(x);
-        // On flat art sizes are not monotone: the latest word on a point outside the bracket is dropped.
+        // On flat art sizes are not monotone. What contradicts the bracket is ignored.
         if fits && self.over.is_none_or(|over| x > over) {
             self.fits = Some(self.fits.map_or(x, |known| known.min(x)));
         } else if !fits && self.fits.is_none_or(|known| x < known) {
@@ -42,7 +42,7 @@ impl Bracket {
         self.over.is_some() && self.fits.is_some()
     }
 
-    /// Whether no state that is left can be worth an encode.
+    /// Whether no state that is left is worth an encode.
     pub(super) fn is_narrow(&self) -> bool {
         self.is_closed() && self.high() - self.low() < NARROW
     }
@@ -51,10 +51,10 @@ impl Bracket {
         (self.low() + self.high()) / 2.0
     }
 
-    /// A state inside the bracket that was not tried: the suggestion, else one a little beside it, else the middle,
-    /// else an end that is still open; none when the bracket is one state wide.
+    /// A state inside the bracket that was not tried: the suggestion, one a little inward of it, the middle, or an open end.
+    /// Returns `None` when none is left.
     pub(super) fn untried<E: SearchedEncoder>(&self, encoder: &E, suggestion: f64) -> Option<f64> {
-        // What was tried is an end of the bracket: away from it is inward.
+        // A suggestion that was tried is an end of the bracket. Inward is away from it.
         let inward = if suggestion - self.low() < self.high() - suggestion { 1.0 } else { -1.0 };
         let beside = NUDGES.map(|nudge| suggestion + inward * nudge);
         let open_ends = [self.over.is_none().then_some(self.finest), self.fits.is_none().then_some(self.coarsest)];
@@ -68,5 +68,5 @@ impl Bracket {
     }
 }
 
-/// ln(step) between two states that moves the size by half a percent.
+/// ln(step) that changes the size by half a percent.
 const NARROW: f64 = 0.006;

@@ -1,4 +1,4 @@
-//! The search for the setting that lands on the target. Knows byte counts and an encoder trait, no codec.
+//! The search for the encoder setting whose file meets a size. It knows byte counts and an encoder trait.
 
 pub mod aim;
 mod bracket;

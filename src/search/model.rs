@@ -1,41 +1,41 @@
-//! What a search expects of sizes: the encoder's own prediction, corrected by what was seen. Must not encode.
+//! Predicts sizes: the encoder's own prediction, corrected by the sizes of its files.
 
 use super::aim::Aim;
 use super::bracket::Bracket;
 use super::encoder::{SearchedEncoder, states_from};
 
-/// The encoder's own prediction, corrected by what its encodes really took.
+/// The encoder's own prediction, corrected by the sizes of its files.
 #[derive(Default)]
 pub(super) struct Model {
     /// `x` and ln(bytes) above the prediction, by rising `x`.
     residuals: Vec<(f64, f64)>,
-    /// The `x` of these that only the second opinion speaks of.
+    /// The `x` of the residual that comes from a probe.
     probed: Option<f64>,
 }
 
 impl Model {
-    pub(super) fn learn<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
+    pub(super) fn add_encode<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
         let residual = (bytes.max(1) as f64).ln() - encoder.predict(x);
-        // What an encode says is better than what was foretold of the same place, or than what it gives the lie to.
-        let wrong = (residual - self.residual(x)).abs() > DISBELIEF;
-        if let Some(probed) = self.probed.take_if(|probed| wrong || (*probed - x).abs() < NEAR) {
+        // An encode replaces a probe of about the same `x`, and one that it contradicts.
+        let contradicts = (residual - self.residual(x)).abs() > MAX_PROBE_ERROR;
+        if let Some(probed) = self.probed.take_if(|probed| contradicts || (*probed - x).abs() < NEAR) {
             self.residuals.retain(|(known, _)| *known != probed);
         }
         self.insert(x, residual);
     }
 
-    pub(super) fn learn_probe<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, ln_bytes: f64) {
+    pub(super) fn add_probe<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, ln_bytes: f64) {
         self.probed = Some(x);
         self.insert(x, ln_bytes - encoder.predict(x));
     }
 
     fn insert(&mut self, x: f64, residual: f64) {
-        let place = self.residuals.partition_point(|(known, _)| *known < x);
-        self.residuals.insert(place, (x, residual));
+        let index = self.residuals.partition_point(|(known, _)| *known < x);
+        self.residuals.insert(index, (x, residual));
     }
 
-    /// The correction at `x`: a straight line between neighbours; beyond the outermost, on along the line from the
-    /// nearest point that is far enough away to give one.
+    /// The correction at `x`: a straight line between neighbours. Beyond the outermost point it goes on along the line from
+    /// the nearest point that is at least [`LEAST_BASE`] away.
     fn residual(&self, x: f64) -> f64 {
         let points = &self.residuals;
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return 0.0 };
@@ -52,9 +52,9 @@ impl Model {
         left.1 + slope(left, right) * (x - left.0)
     }
 
-    /// The state to try for `x`: the nearest, or, where that is expected above `goal`, the next coarser one if the bytes that
-    /// the nearest has more are not worth the encode that is lost should it pass the cap.
-    pub(super) fn landing<E: SearchedEncoder>(&self, encoder: &mut E, x: f64, goal: f64, aim: &Aim) -> f64 {
+    /// The state to try for `x`. Usually that is the nearest. If its size is predicted above `goal`, it may be the next coarser
+    /// one: when the additional bytes are not worth the risk of losing an encode to a file over the cap.
+    pub(super) fn state_for<E: SearchedEncoder>(&self, encoder: &mut E, x: f64, goal: f64, aim: &Aim) -> f64 {
         let nearest = encoder.snap(x);
         let bytes = encoder.predict(nearest) + self.residual(nearest);
         if bytes <= goal {
@@ -63,12 +63,12 @@ impl Model {
         let coarser = states_from(nearest, |x| encoder.snap(x)).find(|state| *state > nearest);
         let Some(coarser) = coarser else { return nearest };
         let fewer = encoder.predict(coarser) + self.residual(coarser);
-        let odds_against = ((bytes - (aim.cap as f64).ln()) / DOUBT).exp();
+        let odds_against = ((bytes - (aim.cap as f64).ln()) / SPREAD).exp();
         if bytes - fewer > aim.loss_per_encode * odds_against { nearest } else { coarser }
     }
 
-    /// The `x` in the bracket where the corrected prediction meets `goal`: a secant from `start`, which falls back
-    /// to halving whenever it would leave what is left of the bracket.
+    /// The `x` in the bracket where the corrected prediction meets `goal`: a secant from `start`, which halves the bracket
+    /// whenever it would leave it.
     pub(super) fn solve<E: SearchedEncoder>(&self, encoder: &mut E, goal: f64, bracket: &Bracket, start: f64) -> f64 {
         let (mut low, mut high) = (bracket.low(), bracket.high());
         let mut x = start.clamp(low, high);
@@ -86,7 +86,7 @@ impl Model {
             let fall = last.map_or(TYPICAL_SLOPE, |(x0, error0)| (error - error0) / (x - x0));
             last = Some((x, error));
             let next = x - error / fall.clamp(-4.0 * TYPICAL_SLOPE.abs(), -0.2);
-            // An end of the bracket that was not asked yet is asked before the middle.
+            // An end of the bracket that was not tried yet comes before the middle.
             x = if next <= low && low == bracket.low() && x != low {
                 low
             } else if next >= high && high == bracket.high() && x != high {
@@ -109,29 +109,26 @@ fn slope((x0, r0): (f64, f64), (x1, r1): (f64, f64)) -> f64 {
     ((r1 - r0) / (x1 - x0)).clamp(-MAX_RESIDUAL_SLOPE, MAX_RESIDUAL_SLOPE)
 }
 
-/// ln(step) that two points are apart before a line through them is carried on: between closer ones the
-/// encoder's grain speaks louder than its slope.
+/// The least ln(step) between two points whose line is extended. Between closer points the encoder's grain hides its slope.
 const LEAST_BASE: f64 = 0.1;
 
 /// Steepest correction of the model, in ln(bytes) over ln(step): the encoders' own slopes are -0.5 to -1.3.
 const MAX_RESIDUAL_SLOPE: f64 = 0.8;
 
-/// ln(bytes) over what is expected by which the odds of taking so much fall to 1 in e: a logistic distribution whose spread
-/// is 1.3 %, as probes err.
-const DOUBT: f64 = 0.007;
+/// The scale, in ln(bytes), of the logistic distribution of sizes around their prediction: probes err by 1.3 %.
+const SPREAD: f64 = 0.007;
 
-/// ln(step) within which an encode says more than a probe: a percent of the bytes, which is what a probe errs by.
+/// ln(step) within which an encode replaces a probe: a percent of the bytes, which is a probe's own error.
 const NEAR: f64 = 0.012;
 
-/// ln(bytes) that an encode may take more or less than a probe has led to expect, before the probe is forgotten: of 46
-/// photographs to 80 KB it is off by 0.08 at the most but for one, where libwebp's methods part by 0.2.
-const DISBELIEF: f64 = 0.15;
+/// The largest error of a probe, in ln(bytes). A probe that an encode contradicts by more is dropped (docs/model.md).
+const MAX_PROBE_ERROR: f64 = 0.15;
 
-/// Predictions a solve may take; each may cost a pass over the coefficients.
+/// The most predictions of a solve. Each may cost a pass over the coefficients.
 const SOLVE_STEPS: u32 = 12;
 
 /// ln(bytes) over ln(step) of most pictures: -0.73 for JPEG, -0.97 for WebP, -1.01 for AVIF.
 const TYPICAL_SLOPE: f64 = -0.85;
 
-/// ln(bytes) within which a solve is done: a tenth of the window that the search aims at.
+/// The error, in ln(bytes), that ends a solve: a tenth of the window that the search aims at.
 const SOLVE_PRECISION: f64 = 0.001;

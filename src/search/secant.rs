@@ -1,5 +1,5 @@
-//! The search: a secant on the residual of a model, in ln(quantiser step) against ln(bytes), where sizes
-//! are almost straight. Knows byte counts and an [`SearchedEncoder`] trait, no codec.
+//! The search: a secant on the residual of a model, in ln(quantiser step) against ln(bytes), where sizes are
+//! almost straight.
 
 use super::aim::Aim;
 use super::bracket::Bracket;
@@ -7,12 +7,11 @@ use super::encoder::SearchedEncoder;
 use super::model::Model;
 use crate::stop::StopReason;
 
-/// Encodes that follow the model; from then on every other one halves the bracket.
+/// The first encodes follow the model; after so many every other one halves the bracket.
 const MODEL_ENCODES: u32 = 4;
 
-/// ln(bytes) that the model alone is trusted to: at the finest steps of WebP and JPEG 95 of 100 files take less than this
-/// above what was foretold, 46 photographs at three sizes each.
-const SURE: f64 = 0.1;
+/// The error of the model, in ln(bytes), that 95 of 100 files stay below at the finest steps (docs/model.md).
+const MODEL_ERROR: f64 = 0.1;
 
 /// One encode of the search.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,24 +25,24 @@ pub struct Attempt {
 pub struct Found {
     /// The attempt within the cap that is nearest to the best size.
     pub best: Option<Attempt>,
-    /// `x` and bytes of every encode, in order.
+    /// `x` and the bytes of every encode, in order.
     pub trace: Vec<(f64, u64)>,
     /// Why it ended early, if it did.
     pub stopped: Option<StopReason>,
-    /// Whether the finest allowed state fits: there is nothing better to find.
+    /// Whether the finest allowed state fits, so that there is nothing better to find.
     pub at_finest: bool,
     /// Whether even the coarsest state is over the best size.
     pub unreachable: bool,
 }
 
-/// Where [`search`] would try first: the `x` at which the model alone meets `aim`.
+/// The `x` at which the model alone meets `aim`.
 pub fn predicted_step<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> f64 {
     let goal = aim.ln_goal(0);
     let start = encoder.guess(goal);
     Model::default().solve(encoder, goal, &Bracket::new(encoder), start)
 }
 
-/// Finds the finest state of `encoder` whose file lands on `aim`.
+/// Finds the state of `encoder` whose file is nearest to the best size of `aim` within its cap.
 ///
 /// # Errors
 /// The encoder's own.
@@ -54,20 +53,20 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
     let goal = aim.ln_goal(0);
     let mut next = model.solve(encoder, goal, &bracket, encoder.guess(goal));
     let probed = encoder.snap(next);
-    // Where even the finest state is expected to leave bytes there is nothing to ask.
-    let is_plain = probed == bracket.finest && encoder.predict(probed) < goal - SURE;
-    if !is_plain && let Some(ln_bytes) = encoder.probe(probed)? {
-        model.learn_probe(encoder, probed, ln_bytes);
+    // If even the finest state is sure to leave bytes unused, a probe would change nothing.
+    let finest_is_sure_to_fit = probed == bracket.finest && encoder.predict(probed) < goal - MODEL_ERROR;
+    if !finest_is_sure_to_fit && let Some(ln_bytes) = encoder.probe(probed)? {
+        model.add_probe(encoder, probed, ln_bytes);
         next = model.solve(encoder, goal, &bracket, next);
     }
-    next = model.landing(encoder, next, goal, aim);
+    next = model.state_for(encoder, next, goal, aim);
     loop {
         let x = next.clamp(bracket.finest, bracket.coarsest);
         let file = encoder.encode(x)?;
         let bytes = file.len() as u64;
-        model.learn(encoder, x, bytes);
-        bracket.learn(x, bytes <= aim.best);
-        found.learn(Attempt { x, bytes: file }, aim);
+        model.add_encode(encoder, x, bytes);
+        bracket.note(x, bytes <= aim.best);
+        found.note(Attempt { x, bytes: file }, aim);
         found.at_finest = bracket.fits == Some(bracket.finest);
         found.unreachable = bracket.over == Some(bracket.coarsest);
         let encodes = found.trace.len() as u32;
@@ -77,14 +76,14 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
         }
         let goal = aim.ln_goal(found.trace.len());
         let state = if encodes >= aim.max_encodes {
-            // Far from all that was tried sizes may end in a floor that no model foretells.
+            // Sizes may stop falling far from all states that were tried, which no model predicts.
             let is_hopeless = encodes == aim.max_encodes && bracket.fits.is_none();
             is_hopeless.then_some(bracket.coarsest)
         } else {
             let by_model = encodes < MODEL_ENCODES || encodes % 2 == 1 || !bracket.is_closed();
             let suggestion = if by_model {
                 let crossing = model.solve(encoder, goal, &bracket, x);
-                model.landing(encoder, crossing, goal, aim)
+                model.state_for(encoder, crossing, goal, aim)
             } else {
                 bracket.middle()
             };
@@ -106,12 +105,12 @@ impl Found {
         self.best.as_ref().is_some_and(good_enough)
     }
 
-    /// Whether the best attempt is the one at `x`: the model knows of nothing better.
+    /// Whether the best attempt is the one at `x`, so that the model knows of nothing better.
     fn is_best_at(&self, x: f64) -> bool {
         self.best.as_ref().is_some_and(|best| best.x == x)
     }
 
-    fn learn(&mut self, attempt: Attempt, aim: &Aim) {
+    fn note(&mut self, attempt: Attempt, aim: &Aim) {
         let bytes = attempt.bytes.len() as u64;
         self.trace.push((attempt.x, bytes));
         let distance = |bytes: usize| aim.best.abs_diff(bytes as u64);
@@ -139,7 +138,7 @@ mod tests {
         stop_after: Option<u32>,
         /// Whether the time left is less than an encode takes.
         is_short_of_time: bool,
-        /// Whether a probe tells the size as it is.
+        /// Whether there is a probe. It gives the real size.
         has_probe: bool,
         probes: u32,
     }
@@ -218,7 +217,7 @@ mod tests {
         move |x| (scale + slope * x + bend * (x - 4.0) * (x - 4.0)).exp()
     }
 
-    /// As [`Aim::below`], but never content with less.
+    /// As [`Aim::below`], but nothing smaller is good enough after more encodes.
     fn patient(cap: u64) -> Aim {
         Aim { loss_per_encode: 0.0, ..Aim::below(cap) }
     }
@@ -261,7 +260,7 @@ mod tests {
             let mut fake = Fake::new(grain, smooth(12.0, -0.8, 0.0));
             let found = search(&mut fake, &Aim::below(cap)).unwrap();
             let best = fake.best(cap).unwrap();
-            // Nearly: up to a percent of doubt is worth a bet on a state that is far finer than the next.
+            // Up to a percent over the cap: a state that is far finer than the next is worth the risk.
             prop_assert!(found.trace.iter().all(|(_, bytes)| *bytes as f64 <= 1.012 * cap as f64), "{:?}", found.trace);
             prop_assert!(found.best.unwrap().x < best + 1.5 * grain);
         }
@@ -291,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn every_encode_makes_it_content_with_less(slope in -3.0f64..-0.1, cap in 2_000u64..150_000) {
+        fn every_encode_makes_fewer_bytes_good_enough(slope in -3.0f64..-0.1, cap in 2_000u64..150_000) {
             let mut fake = Fake::new(0.001, smooth(12.0, -0.9, 0.0));
             fake.slope = slope;
             let found = search(&mut fake, &Aim::below(cap)).unwrap();
@@ -301,7 +300,7 @@ mod tests {
         }
 
         #[test]
-        fn a_wrong_model_still_lands(slope in -3.0f64..-0.1, cap in 2_000u64..150_000) {
+        fn a_wrong_model_still_meets_the_target(slope in -3.0f64..-0.1, cap in 2_000u64..150_000) {
             let mut fake = Fake::new(0.001, smooth(12.0, -0.9, 0.0));
             fake.slope = slope;
             let found = search(&mut fake, &patient(cap)).unwrap();
@@ -310,7 +309,7 @@ mod tests {
         }
 
         #[test]
-        fn around_lands_on_the_nearest_state(
+        fn around_finds_the_nearest_state(
             grain in 0.001f64..0.3, slope in -1.3f64..-0.5, model in -1.2f64..-0.5, target in 2_000u64..150_000,
         ) {
             let mut fake = Fake::new(grain, smooth(12.5, slope, 0.0));
@@ -323,9 +322,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_probe_said_of_a_state_is_remembered() {
-        // A probe of the state at 4.0 says that it is just over; the one at 4.1 is well below. By its encode alone the model,
-        // which is too flat, would have the finer one fit.
+    fn a_probe_of_a_state_is_remembered() {
+        // The probe of the state at 4.0 is just over the cap; the state at 4.1 is well below it. The model is too flat: without
+        // the probe it would predict that the finer state fits.
         let mut fake = Fake::new(0.1, |x| if x < 4.05 { 15_150.0 } else { 14_100.0 });
         (fake.slope, fake.has_probe) = (-0.6, true);
         let found = search(&mut fake, &Aim::below(15_000)).unwrap();
@@ -335,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_state_too_far_below_a_target_is_not_the_last_that_is_tried() {
-        // The model, which is too steep, has no state nearer than the one at 2.98; that is below the tolerance, its neighbour in it.
+        // The model is too steep: it predicts that the state at 2.98 is the nearest. That one is outside the tolerance, its neighbour inside.
         let mut fake = Fake::new(0.02, |x| 14_960.0 * f64::exp(0.2 * (2.98 - x)));
         let found = search(&mut fake, &Aim::around(15_000, 30)).unwrap();
         assert_eq!((found.best.unwrap().bytes.len(), fake.encodes), (15_019, 2));
@@ -383,7 +382,7 @@ mod tests {
 
     #[test]
     fn short_of_time_it_goes_on_only_until_there_is_an_answer() {
-        // The first encode is far over: what it shall fit was not foretold.
+        // The first encode is far over the cap, which the model did not predict.
         let mut fake = Fake::new(0.001, |x| if x < 5.0 { 200_000.0 } else { (9.0 - x).exp() * 100.0 });
         fake.is_short_of_time = true;
         let found = search(&mut fake, &Aim::below(3_000)).unwrap();
