@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::codec::limits::SizeLimit;
     use crate::codec::{DecodeError, EncodeError, Format};
-    use crate::job::{Formats, Job, Mode};
+    use crate::job::{Facts, Formats, Job, Mode, Outcome, Report, Step, StepKind, Timings};
     use crate::picture::transform::{Resize, ResizeFit};
 
     /// Writes `value` as JSON and reads it back.
@@ -143,5 +143,25 @@ mod tests {
         ] {
             check_round_trip(&error);
         }
+    }
+    #[test]
+    fn a_report_comes_back_as_it_went() {
+        let facts = Facts { bytes: 9, format: Format::Tiff, width: 3, height: 2 };
+        let step =
+            Step { format: Format::Avif, width: 3, height: 2, quality: Some(70.25), bytes: 8, kind: StepKind::Probe };
+        check_round_trip(&Report {
+            input: facts,
+            output: facts,
+            target: 10,
+            outcome: Outcome::Downscaled,
+            cut_short: true,
+            padded: false,
+            quality: None,
+            score: Some(71.3),
+            encodes: 2,
+            encodes_by_format: vec![(Format::Avif, 2)],
+            trace: vec![step, Step { quality: None, kind: StepKind::Lossless, ..step }],
+            timings: Timings { decode: Duration::from_micros(1500), ..Timings::default() },
+        });
     }
 }
