@@ -104,7 +104,6 @@ impl InputFile<'_> {
         job.check(stop)?;
         let mut timings = self.opening;
         let transforming = Instant::now();
-        let metadata = finish::kept_metadata(&self.metadata, &self.rights, job.metadata);
         let allowed = checks::allowed_formats(job, self.facts.format)?;
         let suitable = formats::suitable(job, &allowed, upright.has_alpha());
         let unchanged = match self.as_stored {
@@ -139,7 +138,7 @@ impl InputFile<'_> {
         job: &Job,
         stop: &Stop,
     ) -> (Result<Candidate, JobError>, Trace) {
-        let metadata = finish::kept_metadata(&self.metadata, job.metadata);
+        let metadata = finish::kept_metadata(&self.metadata, &self.rights, job.metadata);
         let needs_flattening = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
         let flattened = needs_flattening.then(|| transform::flatten(picture, job.background));
         let without_hidden_colour = hidden::without_hidden_colours(picture);
