@@ -6,9 +6,27 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::bytes::{slice, u16_le, u32_le};
+use super::model::FormatModel;
 use super::rights::Rights;
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
 use crate::picture::{Layout, Orientation, Picture};
+
+pub(super) static MODEL: FormatModel = FormatModel {
+    media_type: "image/bmp",
+    extension: "bmp",
+    keeps_alpha: false,
+    is_usually_lossy: false,
+    recognises: is_bmp,
+    probe,
+    decode,
+    decoder_copies: 1,
+    output: None,
+};
+
+/// Many a text begins with "BM": the size of the second header has to be one of a bitmap, too.
+fn is_bmp(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"BM") && matches!(u32_le(bytes, 14), Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
+}
 
 /// Reads the header of a BMP.
 ///

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::{EncodeError, Format};
+use super::EncodeError;
 use crate::named::named;
 use crate::picture::Picture;
 
@@ -16,6 +16,17 @@ named! {
         Balanced = "balanced",
         /// Slower encoder settings, every allowed format scored.
         Best = "best",
+    }
+}
+
+impl Effort {
+    /// The value for this effort, of those for fast, balanced and best.
+    pub(crate) fn pick<T>(self, [fast, balanced, best]: [T; 3]) -> T {
+        match self {
+            Effort::Fast => fast,
+            Effort::Balanced => balanced,
+            Effort::Best => best,
+        }
     }
 }
 
@@ -43,19 +54,4 @@ pub trait Encoder {
     /// # Errors
     /// [`EncodeError::Failed`].
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError>;
-}
-
-impl Format {
-    /// Holds the sides of `picture` against the largest that the format takes.
-    ///
-    /// # Errors
-    /// [`EncodeError::TooLarge`].
-    pub fn check_size(self, picture: &Picture, limit: u32) -> Result<(), EncodeError> {
-        let (width, height) = (picture.width(), picture.height());
-        if width.max(height) <= limit {
-            Ok(())
-        } else {
-            Err(EncodeError::TooLarge { format: self, width, height, limit })
-        }
-    }
 }

@@ -5,9 +5,22 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, DecodingError, Frame, MemoryLimit};
 
 use super::bytes::{slice, u16_le};
+use super::model::FormatModel;
 use super::rights::Rights;
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
 use crate::picture::{Layout, Orientation, Picture};
+
+pub(super) static MODEL: FormatModel = FormatModel {
+    media_type: "image/gif",
+    extension: "gif",
+    keeps_alpha: true,
+    is_usually_lossy: false,
+    recognises: |bytes| bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a"),
+    probe,
+    decode,
+    decoder_copies: 1,
+    output: None,
+};
 
 /// What the blocks of a GIF say (GIF89a), read without decoding.
 #[derive(Debug, Default, PartialEq, Eq)]

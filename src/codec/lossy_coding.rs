@@ -1,27 +1,27 @@
-//! The lossy ways of writing a picture: each an encoder and its place on the quality scale.
-//! A new lossy format is one coding here.
+//! The lossy ways of writing a picture. What is known of one stands in the `model.rs` of its format: a new coding is a
+//! [`CodingModel`] there, and here a value and an arm of [`LossyCoding::model`].
 
 use std::time::Duration;
 
-use super::avif::encode::{self as avif, AvifEncoder};
-use super::jpeg::encode::JpegEncoder;
-use super::png::encode::PaletteEncoder;
-use super::quality::{self, QualityScale};
-use super::webp::encode::WebpEncoder;
+use super::avif::model as avif;
+use super::jpeg::model as jpeg;
+use super::png::model as png;
+use super::quality::QualityScale;
+use super::webp::model as webp;
 use super::{Effort, EncodeError, Encoder, Format};
-use crate::picture::{Chroma, Picture};
+use crate::picture::Picture;
 
 /// A lossy way of writing a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LossyCoding {
     /// JPEG at 4:2:0.
     JpegHalved,
-    /// JPEG at 4:4:4: where 4:2:0 has nothing more to give.
+    /// JPEG at 4:4:4, for qualities that 4:2:0 does not reach.
     JpegFull,
     Webp,
     /// AVIF at 4:2:0.
     AvifHalved,
-    /// AVIF at 4:4:4: from where on it looks better at equal bytes.
+    /// AVIF at 4:4:4, for qualities at which it looks better at equal bytes.
     AvifFull,
     /// PNG with a palette.
     PngPalette,
@@ -40,103 +40,79 @@ impl LossyCoding {
 
     /// The codings of `format`, coarsest first; none for a format that is not written.
     pub fn of(format: Format) -> &'static [LossyCoding] {
-        match format {
-            Format::Jpeg => &[LossyCoding::JpegHalved, LossyCoding::JpegFull],
-            Format::Webp => &[LossyCoding::Webp],
-            Format::Avif => avif::CODINGS,
-            Format::Png => &[LossyCoding::PngPalette],
-            Format::Gif | Format::Bmp | Format::Tiff => &[],
+        format.output().map_or(&[], |output| output.codings)
+    }
+
+    /// What is known of the coding. The only `match` on codings.
+    const fn model(self) -> &'static CodingModel {
+        match self {
+            LossyCoding::JpegHalved => &jpeg::HALVED,
+            LossyCoding::JpegFull => &jpeg::FULL,
+            LossyCoding::Webp => &webp::LOSSY,
+            LossyCoding::AvifHalved => &avif::HALVED,
+            LossyCoding::AvifFull => &avif::FULL,
+            LossyCoding::PngPalette => &png::PALETTE,
         }
     }
 
     /// The format that this is a way of writing.
     pub fn format(self) -> Format {
-        match self {
-            LossyCoding::JpegHalved | LossyCoding::JpegFull => Format::Jpeg,
-            LossyCoding::Webp => Format::Webp,
-            LossyCoding::AvifHalved | LossyCoding::AvifFull => Format::Avif,
-            LossyCoding::PngPalette => Format::Png,
-        }
+        self.model().format
     }
 
-    /// Where the coding stands on the quality scale.
+    /// The coding on the quality scale.
     pub fn scale(self) -> QualityScale {
-        match self {
-            LossyCoding::JpegHalved => quality::JPEG_HALVED,
-            LossyCoding::JpegFull => quality::JPEG_FULL,
-            LossyCoding::Webp => quality::WEBP,
-            LossyCoding::AvifHalved => avif::scale(Chroma::Halved),
-            LossyCoding::AvifFull => avif::scale(Chroma::Full),
-            LossyCoding::PngPalette => quality::PNG,
-        }
+        (self.model().scale)()
     }
 
-    /// Time of an encode for each pixel, about: what a deadline is planned by (benches/codec.rs at quality 70, with room to spare).
+    /// About the time of an encode for each pixel; deadlines are planned by it.
     pub fn cost(self, effort: Effort) -> Duration {
-        let [fast, balanced, best] = match self {
-            LossyCoding::JpegHalved | LossyCoding::JpegFull => [15, 100, 110],
-            LossyCoding::Webp => [50, 130, 300],
-            LossyCoding::AvifHalved | LossyCoding::AvifFull => avif::COST,
-            LossyCoding::PngPalette => [200, 200, 300],
-        };
-        Duration::from_nanos(match effort {
-            Effort::Fast => fast,
-            Effort::Balanced => balanced,
-            Effort::Best => best,
-        })
+        Duration::from_nanos(effort.pick(self.model().nanoseconds_per_pixel))
     }
 
     /// The best quality that this coding is used for.
     pub fn best_quality(self) -> f64 {
-        match self {
-            // Up to here 4:2:0 looks better at equal bytes (tools/calibrate/quality_scale.rs: 87.7 against 87.3 at 2.6 bits
-            // per pixel, 88.9 for both at 3.1).
-            LossyCoding::JpegHalved => 89.0,
-            // As above: 84.3 against 84.0 at 1.6 bits per pixel, 87.6 against 88.0 at 2.2.
-            LossyCoding::AvifHalved => 85.0,
-            _ => 100.0,
-        }
+        self.model().best_quality
     }
 
-    /// Where searches within a cap are steered, other than they all are, with a picture of as many pixels.
+    /// Overrides the default search window for a picture of `pixels`; `None` keeps it.
     pub fn search_window(self, pixels: u64) -> Option<SearchWindow> {
-        match self {
-            // First encodes are off by about a percent, a little more of them above what was foretold than below. Of large
-            // pictures, as cameras make them, sizes are foretold half as well, and a second encode takes a second.
-            LossyCoding::Webp => {
-                Some(SearchWindow { good_enough: if pixels > LARGE { 0.955 } else { 0.97 }, position: 0.5 })
-            }
-            _ => None,
-        }
+        self.model().search_window.map(|window| window(pixels))
     }
 
-    /// The encoder, holding `picture`, which has no alpha channel where the format keeps none.
+    /// The encoder, holding `picture`, which has no alpha channel if the format keeps none.
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`].
     pub fn encoder<'a>(self, picture: &'a Picture, effort: Effort) -> Result<Box<dyn Encoder + 'a>, EncodeError> {
-        Ok(match self {
-            LossyCoding::JpegHalved => Box::new(JpegEncoder::new(picture, Chroma::Halved, effort)?),
-            LossyCoding::JpegFull => Box::new(JpegEncoder::new(picture, Chroma::Full, effort)?),
-            LossyCoding::Webp => Box::new(WebpEncoder::new(picture, effort)?),
-            LossyCoding::AvifHalved => Box::new(AvifEncoder::new(picture, Chroma::Halved, effort)?),
-            LossyCoding::AvifFull => Box::new(AvifEncoder::new(picture, Chroma::Full, effort)?),
-            LossyCoding::PngPalette => Box::new(PaletteEncoder::new(picture, effort)?),
-        })
+        (self.model().encoder)(picture, effort)
     }
 }
 
-/// Where a search within a cap is steered.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SearchWindow {
-    /// Share of the cap that it is content with.
-    pub good_enough: f64,
-    /// How far up from there to the cap it steers, 0 to 1.
-    pub position: f64,
+/// Everything that the other modules need to know of a coding.
+pub(super) struct CodingModel {
+    pub format: Format,
+    /// The coding on the quality scale. A function, since libaom's depends on the version that is linked.
+    pub scale: fn() -> QualityScale,
+    /// Nanoseconds that an encode takes for each pixel at fast, balanced and best effort, rounded up (benches/codec.rs at
+    /// quality 70).
+    pub nanoseconds_per_pixel: [u64; 3],
+    /// The best quality that the coding is used for.
+    pub best_quality: f64,
+    /// Overrides the default search window for a number of pixels; `None` keeps it.
+    pub search_window: Option<fn(u64) -> SearchWindow>,
+    /// Prepares a picture.
+    pub encoder: for<'a> fn(&'a Picture, Effort) -> Result<Box<dyn Encoder + 'a>, EncodeError>,
 }
 
-/// Pixels from which on a picture is large.
-const LARGE: u64 = 6_000_000;
+/// The sizes that a search within a cap is content with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SearchWindow {
+    /// Share of the cap that is good enough.
+    pub good_enough: f64,
+    /// The share to aim at: 0 is `good_enough`, 1 the cap.
+    pub position: f64,
+}
 
 #[cfg(test)]
 mod tests {

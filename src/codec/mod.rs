@@ -1,6 +1,5 @@
-//! Bytes to pictures and back, one folder a format. Must not know targets, jobs or HTTP.
+//! Bytes to pictures and back. Each format is a module with a `MODEL`, which says everything that the rest needs to know of it.
 //!
-//! A new format is one folder here and one arm in each `match` on [`Format`] in this file.
 //! Decoders are memory-safe Rust; C libraries only ever see pixels that we made.
 
 pub mod avif;
@@ -10,11 +9,13 @@ pub mod colour;
 pub mod container;
 pub mod encoder;
 pub mod exif;
+mod format;
 pub mod gif;
 mod hdr;
 pub mod jpeg;
 pub mod limits;
 pub mod lossy_coding;
+pub(crate) mod model;
 pub mod png;
 pub mod quality;
 pub mod rate;
@@ -25,6 +26,7 @@ pub mod webp;
 pub mod xmp;
 
 pub use encoder::{Effort, Encoder};
+pub use format::Format;
 pub use limits::Limits;
 pub use sniff::sniff;
 
@@ -35,71 +37,6 @@ use serde::{Deserialize, Serialize};
 use crate::named::named;
 use crate::picture::{Orientation, Picture};
 use rights::Rights;
-
-named! {
-    /// A picture format that bytefit reads; [`Format::OUTPUT`] lists those that it also writes.
-    #[derive(PartialOrd, Ord)]
-    pub enum Format {
-        /// JPEG (ITU-T T.81).
-        Jpeg = "jpeg",
-        /// WebP (RFC 9649).
-        Webp = "webp",
-        /// AVIF (AV1 Image File Format).
-        Avif = "avif",
-        /// PNG (W3C, third edition).
-        Png = "png",
-        /// GIF89a.
-        Gif = "gif",
-        /// Windows bitmap.
-        Bmp = "bmp",
-        /// TIFF 6.0.
-        Tiff = "tiff",
-    }
-}
-
-impl Format {
-    /// Every format that can be written.
-    pub const OUTPUT: [Format; 4] = [Format::Jpeg, Format::Webp, Format::Avif, Format::Png];
-
-    /// The media type (IANA).
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            Format::Jpeg => "image/jpeg",
-            Format::Webp => "image/webp",
-            Format::Avif => "image/avif",
-            Format::Png => "image/png",
-            Format::Gif => "image/gif",
-            Format::Bmp => "image/bmp",
-            Format::Tiff => "image/tiff",
-        }
-    }
-
-    /// The usual file name extension, without the dot.
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Format::Jpeg => "jpg",
-            Format::Tiff => "tif",
-            other => other.name(),
-        }
-    }
-
-    /// The format that goes by `name`, or has it as extension, in either case.
-    pub fn of_name(name: &str) -> Option<Format> {
-        let goes_by =
-            |format: &Format| name.eq_ignore_ascii_case(format.extension()) || name.eq_ignore_ascii_case(format.name());
-        Format::ALL.iter().copied().find(goes_by)
-    }
-
-    /// Whether bytefit writes this format.
-    pub fn is_output(self) -> bool {
-        Format::OUTPUT.contains(&self)
-    }
-
-    /// Whether the format keeps an alpha channel.
-    pub const fn keeps_alpha(self) -> bool {
-        !matches!(self, Format::Jpeg | Format::Bmp)
-    }
-}
 
 /// What the header of a file promises, read without decoding or allocating pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -194,31 +131,15 @@ pub enum EncodeError {
     Failed { format: Format, reason: String },
 }
 
-/// Reads the header of `bytes` and holds it against `limits`, before any pixel is allocated.
+/// Reads the header of `bytes` and checks it against `limits`, before any pixel is allocated.
 ///
 /// # Errors
 /// Every variant of [`DecodeError`].
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
-    let probe = match sniff(bytes)? {
-        Format::Jpeg => jpeg::decode::probe(bytes, limits),
-        Format::Webp => webp::decode::probe(bytes, limits),
-        Format::Avif => avif::decode::probe(bytes, limits),
-        Format::Png => png::decode::probe(bytes, limits),
-        Format::Gif => gif::probe(bytes, limits),
-        Format::Bmp => bmp::probe(bytes, limits),
-        Format::Tiff => tiff::probe(bytes, limits),
-    }?;
-    let copies = copies(probe.format).saturating_mul(bytes.len() as u64);
+    let model = sniff(bytes)?.model();
+    let probe = (model.probe)(bytes, limits)?;
+    let copies = model.decoder_copies.saturating_mul(bytes.len() as u64);
     Ok(Probe { decode_bytes: probe.decode_bytes.saturating_add(copies), ..probe })
-}
-
-/// Copies of a file that its decoder may hold: chunks as a whole, as they grow, and files that are mended first.
-fn copies(format: Format) -> u64 {
-    match format {
-        Format::Webp => 4,
-        Format::Png => 3,
-        Format::Jpeg | Format::Avif | Format::Gif | Format::Bmp | Format::Tiff => 1,
-    }
 }
 
 /// Decodes the first frame of `bytes` to sRGB.
@@ -229,15 +150,7 @@ fn copies(format: Format) -> u64 {
 /// # Errors
 /// Every variant of [`DecodeError`].
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let decoded = match sniff(bytes)? {
-        Format::Jpeg => jpeg::decode::decode(bytes, limits),
-        Format::Webp => webp::decode::decode(bytes, limits),
-        Format::Avif => avif::decode::decode(bytes, limits),
-        Format::Png => png::decode::decode(bytes, limits),
-        Format::Gif => gif::decode(bytes, limits),
-        Format::Bmp => bmp::decode(bytes, limits),
-        Format::Tiff => tiff::decode(bytes, limits),
-    }?;
+    let decoded = (sniff(bytes)?.model().decode)(bytes, limits)?;
     Ok(Decoded { picture: decoded.picture.without_opaque_alpha(), ..decoded })
 }
 

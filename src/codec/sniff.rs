@@ -1,4 +1,4 @@
-//! Naming a file's format by its first bytes. Must not know how to decode any of them.
+//! Names the format of a file by its first bytes.
 
 use std::borrow::Cow;
 
@@ -22,34 +22,11 @@ pub fn sniff(bytes: &[u8]) -> Result<Format, DecodeError> {
 }
 
 fn readable(bytes: &[u8]) -> Option<Format> {
-    let starts = |magic: &[u8]| bytes.starts_with(magic);
-    if starts(b"\xFF\xD8\xFF") {
-        Some(Format::Jpeg)
-    } else if starts(b"\x89PNG\r\n\x1A\n") {
-        Some(Format::Png)
-    } else if starts(b"RIFF") && slice(bytes, 8, 4) == Some(b"WEBP") {
-        Some(Format::Webp)
-    } else if starts(b"GIF87a") || starts(b"GIF89a") {
-        Some(Format::Gif)
-    } else if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") {
-        Some(Format::Tiff)
-    } else if is_bmp(bytes) {
-        Some(Format::Bmp)
-    } else if brands(bytes).any(|brand| matches!(brand, b"avif" | b"avis")) {
-        Some(Format::Avif)
-    } else {
-        None
-    }
-}
-
-/// "BM" alone opens many a text; the size of the second header tells a bitmap.
-fn is_bmp(bytes: &[u8]) -> bool {
-    let header = slice(bytes, 14, 4).map(|size| [size[0], size[1], size[2], size[3]]).map(u32::from_le_bytes);
-    bytes.starts_with(b"BM") && matches!(header, Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
+    Format::ALL.iter().copied().find(|format| (format.model().recognises)(bytes))
 }
 
 /// The brands of an ISO-BMFF file: the major one first, then the compatible ones (ISO/IEC 14496-12 s4.3).
-fn brands(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn brands(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let size = match (u32_be(bytes, 0), slice(bytes, 4, 4)) {
         (Some(size), Some(b"ftyp")) => (size as usize).min(bytes.len()),
         _ => 0,

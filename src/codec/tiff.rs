@@ -12,10 +12,23 @@ use tiff::tags::Tag;
 use tiff::{ColorType, TiffError};
 
 use super::colour::{Channels, Converter, Sample, Space};
+use super::model::FormatModel;
 use super::rights::{Rights, iptc};
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, exif, keep_metadata, undecodable};
 use crate::picture::{Orientation, Picture};
 use directory::{Directory, Entry};
+
+pub(super) static MODEL: FormatModel = FormatModel {
+    media_type: "image/tiff",
+    extension: "tif",
+    keeps_alpha: true,
+    is_usually_lossy: false,
+    recognises: |bytes| [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic)),
+    probe,
+    decode,
+    decoder_copies: 1,
+    output: None,
+};
 
 const PHOTOMETRIC: u16 = 262;
 const PALETTE: u16 = 3;

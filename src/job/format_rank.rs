@@ -3,6 +3,7 @@
 //! 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.07 to 3 bits a pixel.
 
 use crate::codec::Format;
+use crate::codec::model::LeadModel;
 use crate::codec::rate::dot;
 
 /// What the model expects of a format at a target.
@@ -26,17 +27,21 @@ impl Expectation {
 /// The formats that are compared.
 pub const COMPARED: [Format; 3] = [Format::Avif, Format::Webp, Format::Jpeg];
 
+/// Every format that is written, those first that win where the model expects the same quality of all. Those that are not
+/// compared come last.
+pub fn by_rank() -> impl Iterator<Item = Format> {
+    COMPARED.into_iter().chain(Format::OUTPUT.into_iter().filter(|format| !COMPARED.contains(format)))
+}
+
 /// Expectations of [`COMPARED`].
 pub type Expectations = [Expectation; COMPARED.len()];
 
 /// Points of SSIMULACRA2 by which `format`, one of [`COMPARED`], is expected to look better than AVIF.
 pub fn lead(format: Format, expectations: &Expectations) -> f64 {
-    let coefficients = match format {
-        Format::Webp => &WEBP,
-        Format::Jpeg => &JPEG,
-        _ => return 0.0,
-    };
-    dot(coefficients, &features(expectations))
+    match format.output().map(|output| &output.lead) {
+        Some(LeadModel::Fitted(coefficients)) => dot(coefficients, &features(expectations)),
+        Some(LeadModel::Reference | LeadModel::NotCompared) | None => 0.0,
+    }
 }
 
 /// What decides a lead.
@@ -46,12 +51,18 @@ pub fn features(expectations: &Expectations) -> [f64; 7] {
     [1.0, avif.quality, over_avif(webp), over_avif(jpeg), avif.gain, webp.gain, jpeg.gain]
 }
 
-const WEBP: [f64; 7] = [-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206];
-const JPEG: [f64; 7] = [-8.434, 0.095, -0.102, 0.277, -0.966, 0.273, 0.140];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_compared_formats_are_those_with_a_lead() {
+        for format in Format::OUTPUT {
+            let is_compared = !matches!(format.output().unwrap().lead, LeadModel::NotCompared);
+            assert_eq!(COMPARED.contains(&format), is_compared, "{format:?}");
+        }
+        assert_eq!(by_rank().count(), Format::OUTPUT.len());
+    }
 
     fn whole(qualities: [f64; 3]) -> Expectations {
         qualities.map(Expectation::of_whole)

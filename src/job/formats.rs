@@ -7,9 +7,6 @@ use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
 use super::{Effort, Job, JobError, Mode, lossless, lossy};
 
-/// Lossy formats. When the model expects the same of two, the first wins. PNG's palettes come last.
-const LOSSY_RANK: [Format; 4] = [Format::Avif, Format::Webp, Format::Jpeg, Format::Png];
-
 /// A format, and what the model expects of it if that is known already.
 type Expected = (Format, Option<Expectation>);
 
@@ -196,13 +193,13 @@ fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expe
 }
 
 /// The allowed formats, the best-looking first. Formats that keep the picture's alpha channel come before those that do not;
-/// then the model's expectations within `cap` decide, then [`LOSSY_RANK`].
+/// then the model's expectations within `cap` decide, then [`format_rank::by_rank`].
 ///
 /// # Errors
 /// [`JobError::Encode`].
 fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Vec<Expected>, JobError> {
     let mut ranked: Vec<Expected> =
-        LOSSY_RANK.into_iter().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
+        format_rank::by_rank().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
     if ranked.iter().filter(|(format, _)| format_rank::COMPARED.contains(format)).count() > 1 {
         by_expectation(context, &mut ranked, cap)?;
     }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::codec::model::LosslessModel;
 use crate::codec::rate::lossless;
-use crate::codec::{Effort, Format, png, webp};
+use crate::codec::{Effort, EncodeError, Format};
 
 use super::candidate::{Candidate, Kind};
 use super::context::SearchContext;
@@ -17,7 +18,7 @@ const SMALL: u64 = 2_000_000;
 /// that lossy coding has been through they take more than half a bit a pixel.
 pub fn is_thinkable(job: &Job, input: Format, pixels: u64) -> bool {
     (comes_first(job) || may_save(job))
-        && (pixels <= SMALL || !matches!(input, Format::Jpeg | Format::Avif) || job.target >= pixels / 16)
+        && (pixels <= SMALL || !input.model().is_usually_lossy || job.target >= pixels / 16)
 }
 
 /// Whether a lossless file is better than any lossy one. A lower ceiling says that the last percents of the look are not
@@ -31,15 +32,10 @@ fn may_save(job: &Job) -> bool {
     !job.downscale || job.min_score.is_some()
 }
 
-/// Time of a lossless encode, about, of a picture with so many pixels that are no copies of others: a photograph of 12
-/// megapixels took so much for each, flat art of 24 an eighth.
-fn expected_time(format: Format, effort: Effort, pixels: u64, literal: u64) -> Duration {
-    let nanoseconds = match (format, effort) {
-        (Format::Webp, _) => 600,
-        (_, Effort::Fast) => 40,
-        (_, Effort::Balanced) => 270,
-        (_, Effort::Best) => 860,
-    };
+/// About the time of a lossless encode. `literal` is the number of pixels that are no copies of others; a copy takes an
+/// eighth of their time, as in flat art of 24 megapixels.
+fn expected_time(model: &LosslessModel, effort: Effort, pixels: u64, literal: u64) -> Duration {
+    let nanoseconds = effort.pick(model.nanoseconds_per_pixel);
     Duration::from_nanos(nanoseconds).mul_f64(literal as f64 + (pixels - literal) as f64 / 8.0)
 }
 
@@ -51,9 +47,7 @@ const WEBP_OVER_PNG: f64 = 1.3;
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Option<Candidate>, JobError> {
-    // WebP's lossless mode is smaller than PNG in nearly every picture.
-    let formats: Vec<Format> =
-        [Format::Webp, Format::Png].into_iter().filter(|format| allowed.contains(format)).collect();
+    let formats: Vec<(Format, &LosslessModel)> = modes().filter(|(format, _)| allowed.contains(format)).collect();
     if formats.is_empty() || !is_thinkable(context.job, context.input, context.views.requested.pixel_count()) {
         return Ok(None);
     }
@@ -63,17 +57,20 @@ pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> R
     }
     let (mode, target) = (context.job.mode, context.job.target);
     let is_answer = |bytes: u64| bytes <= cap && mode.can_be_met(target, bytes);
-    for format in formats {
+    for (format, model) in formats {
         if context.trace.lossless_bytes(format).is_some_and(|bytes| !is_answer(bytes)) {
             continue;
         }
         let pixels = context.views.requested.pixel_count();
-        let expected = expected_time(format, context.job.effort, pixels, expectation.literal_pixels.min(pixels));
+        let expected = expected_time(model, context.job.effort, pixels, expectation.literal_pixels.min(pixels));
         if !context.clock.has_time(expected) {
             context.trace.cut_short = true;
             continue;
         }
-        let Some(file) = encode(context, format)? else { continue };
+        let file = match (model.encode)(context.views.requested, context.job.effort) {
+            Err(EncodeError::TooLarge { .. }) => continue,
+            encoded => encoded?,
+        };
         let candidate = Candidate {
             bytes: context.with_metadata(file, format),
             format,
@@ -95,15 +92,7 @@ pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> R
     Ok(None)
 }
 
-fn encode(context: &SearchContext, format: Format) -> Result<Option<Vec<u8>>, JobError> {
-    let side = context.views.requested.width().max(context.views.requested.height());
-    match format {
-        Format::Webp if side <= webp::encode::MAX_SIDE => {
-            Ok(Some(webp::encode::encode_lossless(context.views.requested, context.job.effort)?))
-        }
-        Format::Png if side <= png::encode::MAX_SIDE => {
-            Ok(Some(png::encode::encode_lossless(context.views.requested, context.job.effort)?))
-        }
-        _ => Ok(None),
-    }
+/// The lossless modes, in the order of [`Format::OUTPUT`]: WebP's files are smaller than PNG's for nearly every picture.
+fn modes() -> impl Iterator<Item = (Format, &'static LosslessModel)> {
+    Format::OUTPUT.into_iter().filter_map(|format| Some((format, format.output()?.lossless.as_ref()?)))
 }

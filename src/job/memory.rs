@@ -5,27 +5,8 @@ use crate::picture::{Orientation, transform};
 
 use super::{Effort, Formats, Job, JobError, Mode, SizeParameter, checks, lossless};
 
-/// Bytes that the encoder of `format` holds at its peak, beside the picture. Estimates from what each encoder
-/// allocates, on the high side.
-fn encoder_bytes(format: Format, (width, height): (u32, u32)) -> u64 {
-    let pixels = u64::from(width) * u64::from(height);
-    match format {
-        // Progressive JPEG keeps every coefficient twice while trellis runs.
-        Format::Jpeg | Format::Webp | Format::Png => pixels.saturating_mul(12),
-        // Whole blocks of 64 pixels, however thin the picture; libaom took 27 bytes a pixel of 12 megapixels.
-        Format::Avif => {
-            let blocks = |side: u32| u64::from(side).next_multiple_of(64);
-            blocks(width).saturating_mul(blocks(height)).saturating_mul(40)
-        }
-        Format::Gif | Format::Bmp | Format::Tiff => 0,
-    }
-}
-
 /// Bytes a pixel while a candidate is scored: fast-ssim2 holds 48 for the reference and 60 to compare.
 const SCORE_BYTES_PER_PIXEL: u64 = 110;
-
-/// Bytes a pixel of libwebp's lossless mode: 30 on noise, 22 on a photograph.
-const LOSSLESS_WEBP_BYTES_PER_PIXEL: u64 = 36;
 
 /// Copies of an answer while it is padded.
 const PADDED_COPIES: u64 = 3;
@@ -70,10 +51,7 @@ fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
         Formats::Among(list) => list,
     };
     let may_be_lossless = lossless::is_thinkable(job, probe.format, worked);
-    let encoders = formats.iter().map(|format| match format {
-        Format::Webp if may_be_lossless => worked.saturating_mul(LOSSLESS_WEBP_BYTES_PER_PIXEL),
-        format => encoder_bytes(*format, size),
-    });
+    let encoders = formats.iter().map(|format| encoder_bytes(*format, size, may_be_lossless));
     let is_scored = job.min_score.is_some() || job.effort == Effort::Best;
     let scored = if is_scored { worked } else { 0 };
     let scoring = scored.saturating_mul(SCORE_BYTES_PER_PIXEL);
@@ -93,6 +71,14 @@ fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
     };
     let pictures = probe.decode_bytes.max(pixels.saturating_mul(transforming)).saturating_add(worked.saturating_mul(4));
     pictures.saturating_add(views).saturating_add(at_work)
+}
+
+/// Bytes that the encoders of `format` hold at their peak, beside the picture.
+fn encoder_bytes(format: Format, (width, height): (u32, u32), may_be_lossless: bool) -> u64 {
+    let Some(output) = format.output() else { return 0 };
+    let pixels = u64::from(width) * u64::from(height);
+    let lossless = output.lossless.as_ref().filter(|_| may_be_lossless).map_or(0, |lossless| lossless.bytes_per_pixel);
+    (output.encoder_bytes)(width, height).max(pixels.saturating_mul(lossless))
 }
 
 /// Size of the picture that is encoded: the input's, or that which resizing asks for.

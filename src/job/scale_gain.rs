@@ -3,6 +3,8 @@
 //! -p bytefit-tools --bin scale`, from 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.03 to 0.8 bits a pixel (PNG: 0.4 to 3).
 
 use crate::codec::Format;
+pub use crate::codec::model::MEASURED_STEPS;
+use crate::codec::model::ScaleGainModel;
 use crate::codec::rate::{Spectrum, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
@@ -27,30 +29,22 @@ pub const SCALES: [f64; 15] = [
     1.0 / 64.0,
 ];
 
-/// Steps from one of [`SCALES`] to the next whose gain was measured.
-pub const MEASURED_STEPS: usize = 6;
-
-/// Points of SSIMULACRA2 below which a gain over the whole picture is not worth its pixels. At 1 one of 24 Kodak pictures
-/// loses 0.8 (WebP, 20 KB) and one 2.0 (JPEG, 0.2 bits a pixel) by going smaller, and none of AVIF; here none does.
+/// Points of SSIMULACRA2 below which a gain over the whole picture is not worth its pixels.
 pub fn margin(format: Format) -> f64 {
-    match format {
-        Format::Jpeg => 2.5,
-        Format::Webp => 1.5,
-        _ => 1.0,
-    }
+    model(format).margin
 }
 
 /// Points of SSIMULACRA2 that the step at `place` of [`SCALES`] to the next gains, where the larger picture has
 /// `bits_per_pixel` within the target, of which the model expects `quality`, and the whole one has [`details`].
 pub fn gain(format: Format, place: usize, quality: f64, bits_per_pixel: f64, details: &Details) -> f64 {
     let detail = details.get(place).copied().unwrap_or_default();
-    dot(coefficients(format).get(place).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel, detail))
+    dot(model(format).coefficients.get(place).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel, detail))
 }
 
 /// What decides a gain: the look that there is, what it costs, and the detail that there is to lose. Of PNG's palette the
 /// look is itself told from the bits alone.
 pub fn features(format: Format, quality: f64, bits_per_pixel: f64, detail: f64) -> [f64; 4] {
-    [1.0, quality, if format == Format::Png { 0.0 } else { bits_per_pixel.ln() }, detail]
+    [1.0, quality, if model(format).uses_bits { bits_per_pixel.ln() } else { 0.0 }, detail]
 }
 
 /// What of the whole picture is lost at the end of each measured step: ln of the energy for each pixel, in squared levels
@@ -74,61 +68,20 @@ const LEAST_DETAIL: f64 = 1.0 / 12.0;
 /// AVIF gains were 0.3 points in the mean, and up to 10 were lost, before detail was looked at; at 0.3 of JPEG they are 0.6
 /// with it.
 pub fn is_decent(format: Format, quality: f64, bits_per_pixel: f64) -> bool {
-    let (decent, many_bits, decent_for_many) = match format {
-        Format::Webp => (65.0, 0.7, 35.0),
-        Format::Avif => (55.0, 0.35, 20.0),
-        Format::Png => (60.0, f64::INFINITY, 60.0),
-        _ => (52.0, 0.25, 35.0),
-    };
-    quality >= if bits_per_pixel < many_bits { decent } else { decent_for_many }
+    let model = model(format);
+    let is_detailed = bits_per_pixel >= model.detailed_bits_per_pixel;
+    quality >= if is_detailed { model.decent_quality_of_detail } else { model.decent_quality }
 }
 
 /// Of the steps that were not measured: they pay below a quality of 50. Of 22 photographs of 2 to 16 megapixels brought
 /// to 20 KB of WebP, nine that landed at 53 to 61 looked 1.8 to 14 points better than smaller ones at 72 to 83.
 const FURTHER: [f64; 4] = [10.0, -0.2, 0.0, 0.0];
 
-/// Of [`features`], for each of the measured steps.
-fn coefficients(format: Format) -> &'static [[f64; 4]; MEASURED_STEPS] {
-    match format {
-        Format::Webp => &WEBP,
-        Format::Avif => &AVIF,
-        Format::Png => &PNG,
-        _ => &JPEG,
-    }
+/// # Panics
+/// For a format that is not written: none is ever searched.
+fn model(format: Format) -> &'static ScaleGainModel {
+    &format.output().expect("only formats that are written are searched").scale_gain
 }
-
-const JPEG: [[f64; 4]; MEASURED_STEPS] = [
-    [7.357, -0.071, 0.349, -3.526],
-    [0.633, -0.010, -0.471, 0.187],
-    [3.456, -0.040, -1.768, 0.259],
-    [11.195, -0.100, 0.438, -1.827],
-    [12.249, -0.135, 0.445, -0.595],
-    [16.798, -0.192, -1.133, -0.731],
-];
-const WEBP: [[f64; 4]; MEASURED_STEPS] = [
-    [5.354, -0.067, -1.005, -0.500],
-    [5.421, -0.066, 0.012, -0.604],
-    [12.362, -0.181, -0.338, 0.114],
-    [26.793, -0.268, 0.560, -2.647],
-    [31.251, -0.352, 1.150, -1.836],
-    [56.716, -0.640, 0.755, -2.622],
-];
-const AVIF: [[f64; 4]; MEASURED_STEPS] = [
-    [-0.804, -0.027, -1.617, -0.069],
-    [1.730, -0.028, -0.048, 0.081],
-    [3.358, -0.063, -0.518, -0.077],
-    [6.377, -0.082, -0.402, -1.123],
-    [7.337, -0.101, 0.154, -0.653],
-    [6.012, -0.105, -0.219, -0.395],
-];
-const PNG: [[f64; 4]; MEASURED_STEPS] = [
-    [29.848, -0.423, 0.000, 3.139],
-    [13.078, -0.195, 0.000, 0.720],
-    [14.665, -0.394, 0.000, 5.331],
-    [15.632, -0.278, 0.000, 1.210],
-    [23.273, -0.362, 0.000, -0.018],
-    [17.763, -0.253, 0.000, -1.236],
-];
 
 #[cfg(test)]
 mod tests {

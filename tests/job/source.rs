@@ -6,7 +6,7 @@ use bytefit::codec::{Format, Limits};
 use bytefit::job::{Formats, Job, JobError, Outcome, Source, Stop};
 use bytefit::picture::transform::{Resize, ResizeFit};
 
-use super::drawn::{Content, file};
+use testkit::drawing::{Content, file};
 use super::{job, run};
 
 fn stop() -> Stop {

@@ -5,6 +5,7 @@ mod aom;
 pub(super) mod boxes;
 pub mod container;
 pub mod decode;
+pub(super) mod model;
 mod parse;
 pub mod quantiser;
 #[cfg(all(feature = "ravif", not(feature = "libaom")))]
@@ -12,15 +13,17 @@ mod rav1e;
 mod sequence;
 mod yuv;
 
+pub(super) use model::MODEL;
+
 /// Largest side that is written (AV1: 16 bits).
 pub const MAX_SIDE: u32 = 65_535;
 
 /// The encoder that is built in: libaom, or rav1e for builds without cmake.
 pub mod encode {
     #[cfg(feature = "libaom")]
-    pub use super::aom::{AvifEncoder, CODINGS, COST, scale};
+    pub use super::aom::{AvifEncoder, CODINGS, NANOSECONDS_PER_PIXEL, scale};
     #[cfg(all(feature = "ravif", not(feature = "libaom")))]
-    pub use super::rav1e::{AvifEncoder, CODINGS, COST, scale};
+    pub use super::rav1e::{AvifEncoder, CODINGS, NANOSECONDS_PER_PIXEL, scale};
 }
 
 #[cfg(not(any(feature = "libaom", feature = "ravif")))]

@@ -248,10 +248,8 @@ fn our_own_files(format: Format) -> Vec<Vec<u8>> {
         let (finest, coarsest) = encoder.ln_step_range().into_inner();
         files.extend([0.3, 0.8].map(|part| encoder.encode(finest + (coarsest - finest) * part).unwrap()));
     }
-    match format {
-        Format::Png => files.push(codec::png::encode::encode_lossless(&picture, Effort::Fast).unwrap()),
-        Format::Webp => files.push(codec::webp::encode::encode_lossless(&picture, Effort::Fast).unwrap()),
-        _ => {}
+    if let Some(lossless) = &format.output().unwrap().lossless {
+        files.push((lossless.encode)(&picture, Effort::Fast).unwrap());
     }
     files
 }

@@ -5,6 +5,10 @@ pub mod decode;
 pub mod encode;
 pub mod entropy;
 mod header;
+pub(super) mod model;
+mod quality_scale;
 pub mod quantiser;
 mod scans;
 pub mod size_model;
+
+pub(super) use model::MODEL;

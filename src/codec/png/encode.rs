@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 
 use png::{BitDepth, ColorType, Compression, Filter, SrgbRenderingIntent};
 
-use crate::codec::{Effort, EncodeError, Encoder, Format, quality};
+use super::quality_scale;
+use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Layout, Picture};
 
 /// Largest side that we write; the format itself allows 2^31 - 1.
@@ -76,7 +77,7 @@ impl Encoder for PaletteEncoder<'_> {
     }
 
     fn predict(&self, ln_step: f64) -> f64 {
-        quality::PNG.ln_bytes(self.picture.pixel_count(), ln_step)
+        quality_scale::SCALE.ln_bytes(self.picture.pixel_count(), ln_step)
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {

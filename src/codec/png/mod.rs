@@ -4,4 +4,8 @@ pub mod container;
 pub mod decode;
 pub mod encode;
 mod header;
+pub(super) mod model;
+mod quality_scale;
 mod text;
+
+pub(super) use model::MODEL;

@@ -5,6 +5,10 @@ pub mod container;
 pub mod decode;
 pub mod encode;
 mod header;
+pub(super) mod model;
+mod quality_scale;
 pub mod quantiser;
 pub mod size_model;
 pub mod states;
+
+pub(super) use model::MODEL;

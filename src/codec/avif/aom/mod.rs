@@ -2,6 +2,7 @@
 
 mod library;
 mod planes;
+mod quality_scale;
 mod screen;
 mod size_model;
 mod states;
@@ -15,7 +16,7 @@ use avif_serialize::constants::MatrixCoefficients;
 
 use super::MAX_SIDE;
 use crate::codec::lossy_coding::LossyCoding;
-use crate::codec::quality::{self, QualityScale};
+use crate::codec::quality::QualityScale;
 use crate::codec::rate::SizePredictor;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Picture};
@@ -28,15 +29,15 @@ use tuning::{Tuning, options};
 pub const CODINGS: &[LossyCoding] = &[LossyCoding::AvifHalved, LossyCoding::AvifFull];
 
 /// Nanoseconds that an encode takes for each pixel, at each effort.
-pub const COST: [u64; 3] = [110, 110, 800];
+pub const NANOSECONDS_PER_PIXEL: [u64; 3] = [110, 110, 800];
 
-/// The encoder's place on the quality scale.
+/// The encoder on the quality scale.
 pub fn scale(chroma: Chroma) -> QualityScale {
     match (linked_tuning(), chroma) {
-        (Tuning::Ssim, Chroma::Halved) => quality::AVIF_HALVED,
-        (Tuning::Ssim, Chroma::Full) => quality::AVIF_FULL,
-        (Tuning::Iq, Chroma::Halved) => quality::AVIF_IQ_HALVED,
-        (Tuning::Iq, Chroma::Full) => quality::AVIF_IQ_FULL,
+        (Tuning::Ssim, Chroma::Halved) => quality_scale::HALVED,
+        (Tuning::Ssim, Chroma::Full) => quality_scale::FULL,
+        (Tuning::Iq, Chroma::Halved) => quality_scale::IQ_HALVED,
+        (Tuning::Iq, Chroma::Full) => quality_scale::IQ_FULL,
     }
 }
 

@@ -1,0 +1,74 @@
+//! What is known of WebP.
+
+use super::encode::{MAX_SIDE, WebpEncoder, encode_lossless};
+use super::{container, decode, quality_scale};
+use crate::codec::Format;
+use crate::codec::bytes::slice;
+use crate::codec::container::all_bytes;
+use crate::codec::lossy_coding::{CodingModel, LossyCoding, SearchWindow};
+use crate::codec::model::{ContainerModel, FormatModel, LeadModel, LosslessModel, OutputModel, ScaleGainModel};
+
+pub static MODEL: FormatModel = FormatModel {
+    media_type: "image/webp",
+    extension: "webp",
+    keeps_alpha: true,
+    is_usually_lossy: false,
+    recognises: |bytes| bytes.starts_with(b"RIFF") && slice(bytes, 8, 4) == Some(b"WEBP"),
+    probe: decode::probe,
+    decode: decode::decode,
+    decoder_copies: 4,
+    output: Some(OutputModel {
+        codings: &[LossyCoding::Webp],
+        lossless: Some(LosslessModel {
+            encode: encode_lossless,
+            // A photograph of 12 megapixels.
+            nanoseconds_per_pixel: [600; 3],
+            // 30 on noise, 22 on a photograph.
+            bytes_per_pixel: 36,
+        }),
+        max_side: MAX_SIDE,
+        encoder_bytes: |width, height| (u64::from(width) * u64::from(height)).saturating_mul(12),
+        container: ContainerModel {
+            is_sound: container::is_sound,
+            strip: container::strip,
+            embed: container::embed,
+            embedded_bytes: all_bytes,
+            pad: container::pad,
+            // RIFF pads every chunk to an even size (RFC 9649 s2.3).
+            has_even_sizes: true,
+        },
+        scale_gain: ScaleGainModel {
+            coefficients: [
+                [5.354, -0.067, -1.005, -0.500],
+                [5.421, -0.066, 0.012, -0.604],
+                [12.362, -0.181, -0.338, 0.114],
+                [26.793, -0.268, 0.560, -2.647],
+                [31.251, -0.352, 1.150, -1.836],
+                [56.716, -0.640, 0.755, -2.622],
+            ],
+            uses_bits: true,
+            margin: 1.5,
+            decent_quality: 65.0,
+            detailed_bits_per_pixel: 0.7,
+            decent_quality_of_detail: 35.0,
+        },
+        lead: LeadModel::Fitted([-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206]),
+    }),
+};
+
+pub static LOSSY: CodingModel = CodingModel {
+    format: Format::Webp,
+    scale: || quality_scale::SCALE,
+    nanoseconds_per_pixel: [50, 130, 300],
+    best_quality: 100.0,
+    // First encodes are about a percent off, slightly more often above the prediction than below. Sizes of large pictures
+    // are predicted half as well, and a second encode of one takes a second.
+    search_window: Some(|pixels| SearchWindow {
+        good_enough: if pixels > LARGE { 0.955 } else { 0.97 },
+        position: 0.5,
+    }),
+    encoder: |picture, effort| Ok(Box::new(WebpEncoder::new(picture, effort)?)),
+};
+
+/// Pixels above which a picture is large.
+const LARGE: u64 = 6_000_000;
