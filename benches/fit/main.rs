@@ -255,6 +255,7 @@ fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
 }
 
 /// Seconds of CPU that this process has used, on all threads: rav1e has its own.
+#[expect(unsafe_code, reason = "the clock is a system call")]
 fn cpu() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call only writes to the struct that it gets.

@@ -1,4 +1,5 @@
 //! Memory that was freed but that the allocators still keep for later.
+#![expect(unsafe_code, reason = "both allocators are C libraries")]
 
 /// Returns freed memory to the system: that of jemalloc, where each thread keeps some for ten seconds, and that of the C
 /// library, which the encoders in C use. docs/model.md says how much that is.

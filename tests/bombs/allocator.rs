@@ -1,4 +1,5 @@
 //! An allocator that knows how much is allocated, and how much was at the most.
+#![expect(unsafe_code, reason = "an allocator is unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
 //! The service itself in its sandbox.
+#![expect(unsafe_code, reason = "signals are system calls")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -81,6 +81,7 @@ fn lossless_webp(colour: image_webp::ColorType, icc: Option<&[u8]>) -> Vec<u8> {
     file
 }
 
+#[expect(unsafe_code, reason = "libwebp is a C library")]
 fn lossy_webp(alpha: bool) -> Vec<u8> {
     let channels = if alpha { 4 } else { 3 };
     let pixels = drawn(channels);

@@ -494,6 +494,7 @@ mod tests {
     }
 
     /// A progressive file as libjpeg writes it by default: with successive approximation.
+    #[expect(unsafe_code, reason = "mozjpeg is a C library")]
     fn by_libjpeg() -> Vec<u8> {
         use mozjpeg_sys as sys;
         let (pixels, mut coded, mut size) = (drawn(3), std::ptr::null_mut::<u8>(), 0);

@@ -5,6 +5,7 @@ pub mod decode;
 pub mod encode;
 pub mod entropy;
 mod header;
+mod library;
 pub(super) mod model;
 mod quality_scale;
 pub mod quantiser;

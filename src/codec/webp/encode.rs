@@ -1,18 +1,17 @@
-//! WebP by libwebp. The only unsafe code of the room; C sees only pixels that we made.
+//! WebP by libwebp.
 
 use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 use std::os::raw::c_int;
 
-use libwebp_sys as sys;
-
 use super::alpha::Alpha;
+use super::library::{self, Config, Source};
 use super::quantiser;
 use super::size_model::{self, Stats};
 use super::states::{SEGMENTS, SHAPING, Segments, State, States, TELLING};
 use crate::codec::rate::{self, SizePredictor};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
-use crate::picture::{Chroma, Layout, Picture};
+use crate::picture::{Chroma, Picture};
 
 /// Largest side (RFC 9649: 14 bits; libwebp's WEBP_MAX_DIMENSION).
 pub const MAX_SIDE: u32 = 16_383;
@@ -119,7 +118,7 @@ impl WebpEncoder<'_> {
         Ok(Alpha { lossless_bytes: f64::from(stats.alpha_data_size) / share })
     }
 
-    fn config(&self, ln_step: f64, state: State, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
+    fn config(&self, ln_step: f64, state: State, method: c_int) -> Result<Config, EncodeError> {
         let mut config = config(state, method)?;
         if let Some(alpha) = self.alpha() {
             config.alpha_quality = alpha.quality_beside(self.ln_colour_bytes(ln_step).exp());
@@ -208,108 +207,19 @@ pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, Enc
     Ok(file)
 }
 
-fn config(state: State, method: c_int) -> Result<sys::WebPConfig, EncodeError> {
-    let mut config = sys::WebPConfig::new_with_preset(sys::WebPPreset::WEBP_PRESET_DEFAULT, state.quality as f32)
-        .map_err(|()| failed("libwebp of another version"))?;
+fn config(state: State, method: c_int) -> Result<Config, EncodeError> {
+    let mut config = library::config(state.quality)?;
     config.method = method;
     config.sns_strength = state.shaping;
     config.filter_sharpness = SHARPNESS;
     Ok(config)
 }
 
-fn failed(reason: &str) -> EncodeError {
-    EncodeError::Failed { format: Format::Webp, reason: reason.to_owned() }
-}
-
-/// A libwebp picture, freed on drop.
-struct Source(Box<sys::WebPPicture>);
-
-// SAFETY: the picture owns its planes, no thread-local state is behind it.
-unsafe impl Send for Source {}
-
-impl Source {
-    /// Copies `picture` into libwebp's planes: ARGB where asked for, else YUV 4:2:0.
-    fn import(picture: &Picture, argb: bool) -> Result<Source, EncodeError> {
-        let mut source = Source(Box::new(sys::WebPPicture::new().map_err(|()| failed("libwebp of another version"))?));
-        source.0.width = picture.width() as c_int;
-        source.0.height = picture.height() as c_int;
-        source.0.use_argb = c_int::from(argb);
-        let stride = picture.width() as usize * picture.layout().bytes_per_pixel();
-        let pixels = picture.pixels().as_ptr();
-        // SAFETY: the picture is initialised, `pixels` holds `height` rows of `stride` bytes.
-        let imported = unsafe {
-            match picture.layout() {
-                Layout::Rgb => sys::WebPPictureImportRGB(&mut *source.0, pixels, stride as c_int),
-                Layout::Rgba => sys::WebPPictureImportRGBA(&mut *source.0, pixels, stride as c_int),
-            }
-        };
-        if imported == 0 { Err(failed("out of memory")) } else { Ok(source) }
-    }
-
-    /// Converts ARGB to YUV by the slower method that keeps sharp edges of colour.
-    fn convert_to_sharp_yuv(&mut self) -> Result<(), EncodeError> {
-        // SAFETY: the picture was imported as ARGB.
-        let converted = unsafe { sys::WebPPictureSharpARGBToYUVA(&mut *self.0) };
-        if converted == 0 { Err(failed("out of memory")) } else { Ok(()) }
-    }
-
-    /// The quantiser indices that libwebp gives the picture's segments, by an encode that ends as soon as they are known;
-    /// none where it ends before.
-    fn indices(&self, config: &sys::WebPConfig) -> Option<[i32; SEGMENTS]> {
-        // SAFETY: as for `encode`; what is written, if anything, goes to the writer of a new picture, which drops it.
-        unsafe {
-            let mut stats: sys::WebPAuxStats = std::mem::zeroed();
-            let mut view: sys::WebPPicture = std::ptr::read(&*self.0);
-            view.progress_hook = Some(is_in_analysis);
-            view.stats = &raw mut stats;
-            sys::WebPEncode(config, &mut view);
-            (view.error_code == sys::WebPEncodingError::VP8_ENC_ERROR_USER_ABORT).then_some(stats.segment_quant)
-        }
-    }
-
-    /// The file, and what libwebp says of it.
-    fn encode(&self, config: &sys::WebPConfig) -> Result<(Vec<u8>, sys::WebPAuxStats), EncodeError> {
-        // SAFETY: the view shares the planes without owning them and is not freed; libwebp reads them, and
-        // where it blanks what lies under full transparency it does so the same way every time. The writer
-        // is initialised before use and cleared after its bytes are copied.
-        unsafe {
-            let mut stats: sys::WebPAuxStats = std::mem::zeroed();
-            let mut writer = std::mem::zeroed();
-            sys::WebPMemoryWriterInit(&mut writer);
-            let mut view: sys::WebPPicture = std::ptr::read(&*self.0);
-            view.writer = Some(sys::WebPMemoryWrite);
-            view.custom_ptr = (&raw mut writer).cast();
-            view.stats = &raw mut stats;
-            let encoded = sys::WebPEncode(config, &mut view);
-            let file = if encoded == 0 {
-                Err(failed(&format!("{:?}", view.error_code)))
-            } else {
-                Ok(std::slice::from_raw_parts(writer.mem, writer.size).to_vec())
-            };
-            sys::WebPMemoryWriterClear(&mut writer);
-            file.map(|bytes| (bytes, stats))
-        }
-    }
-}
-
-/// Percent of an encode after which libwebp has analysed the picture, and begins to code it.
-const ANALYSED: c_int = 20;
-
-unsafe extern "C" fn is_in_analysis(percent: c_int, _: *const sys::WebPPicture) -> c_int {
-    c_int::from(percent <= ANALYSED)
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        // SAFETY: initialised in `import`, freed once.
-        unsafe { sys::WebPPictureFree(&mut *self.0) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec::{Limits, decode};
+    use crate::picture::Layout;
 
     const SIDE: u32 = 128;
 

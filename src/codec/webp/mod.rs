@@ -5,6 +5,7 @@ pub mod container;
 pub mod decode;
 pub mod encode;
 mod header;
+mod library;
 pub(super) mod model;
 mod quality_scale;
 pub mod quantiser;

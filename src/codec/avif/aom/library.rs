@@ -1,5 +1,5 @@
-//! libaom, as far as a still picture needs it: planes in, an AV1 frame out. The only unsafe code of the AVIF encoder;
-//! C sees only samples that we made. Must not know which settings are good.
+//! libaom, as far as a still picture needs it: planes in, an AV1 frame out. C sees only samples that we made.
+#![expect(unsafe_code, reason = "libaom is a C library")]
 
 use std::ffi::{CStr, c_int, c_uint};
 use std::ptr;

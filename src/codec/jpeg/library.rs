@@ -1,0 +1,143 @@
+//! mozjpeg, as far as a still picture needs it. C sees only pixels that we made.
+#![expect(unsafe_code, reason = "mozjpeg is a C library")]
+
+use std::any::Any;
+use std::os::raw::{c_int, c_uint, c_ulong};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use mozjpeg_sys::{self as sys, J_BOOLEAN_PARAM, J_COLOR_SPACE, J_FLOAT_PARAM, J_INT_PARAM, jpeg_scan_info};
+
+use crate::picture::Chroma;
+
+/// How a picture is encoded.
+pub struct Settings {
+    pub width: u32,
+    pub height: u32,
+    /// Whether a pixel is one byte of luma instead of red, green and blue.
+    pub is_grey: bool,
+    pub chroma: Chroma,
+    /// Quantiser steps of luma and of chroma, natural order.
+    pub tables: [[u16; 64]; 2],
+    /// Whether trellis is left out.
+    pub is_fast: bool,
+    /// What errors weigh against bytes in trellis.
+    pub lambda: f32,
+    /// The scans, none for a baseline file; `None` lets mozjpeg search for the best.
+    pub scans: Option<&'static [jpeg_scan_info]>,
+}
+
+impl Settings {
+    fn bytes_per_pixel(&self) -> usize {
+        if self.is_grey { 1 } else { 3 }
+    }
+}
+
+/// The file of `samples`, which hold a picture row by row.
+///
+/// # Errors
+/// The number of libjpeg's error.
+pub fn encode(samples: &[u8], settings: &Settings) -> Result<Vec<u8>, String> {
+    // libjpeg reports errors by unwinding (see `throw`).
+    catch_unwind(AssertUnwindSafe(|| {
+        let mut session = Session::new();
+        session.configure(settings);
+        session.write(samples, settings.width as usize * settings.bytes_per_pixel())
+    }))
+    .map_err(message)
+}
+
+/// A libjpeg compressor and its output buffer, released on drop, also when libjpeg unwinds.
+struct Session {
+    compressor: Box<sys::jpeg_compress_struct>,
+    // The compressor points at these two.
+    _errors: Box<sys::jpeg_error_mgr>,
+    output: Box<(*mut u8, c_ulong)>,
+}
+
+impl Session {
+    fn new() -> Session {
+        // SAFETY: libjpeg's structs are plain C data for which all zeros is the documented start; the error
+        // manager and the output live in boxes that outlive the compressor and never move.
+        unsafe {
+            let mut errors: Box<sys::jpeg_error_mgr> = Box::new(std::mem::zeroed());
+            sys::jpeg_std_error(&mut errors);
+            errors.error_exit = Some(throw);
+            errors.emit_message = Some(ignore);
+            let mut compressor: Box<sys::jpeg_compress_struct> = Box::new(std::mem::zeroed());
+            compressor.common.err = &mut *errors;
+            sys::jpeg_create_compress(&mut *compressor);
+            let mut session = Session { compressor, _errors: errors, output: Box::new((std::ptr::null_mut(), 0)) };
+            sys::jpeg_mem_dest(&mut session.compressor, &mut session.output.0, &mut session.output.1);
+            session
+        }
+    }
+
+    fn configure(&mut self, settings: &Settings) {
+        let compressor = &mut *self.compressor;
+        compressor.image_width = settings.width;
+        compressor.image_height = settings.height;
+        compressor.input_components = settings.bytes_per_pixel() as c_int;
+        compressor.in_color_space =
+            if settings.is_grey { J_COLOR_SPACE::JCS_GRAYSCALE } else { J_COLOR_SPACE::JCS_RGB };
+        let tables = settings.tables.map(|table| table.map(c_uint::from));
+        let profile = if settings.is_fast { sys::JCP_FASTEST } else { sys::JCP_MAX_COMPRESSION };
+        // SAFETY: the compressor was created and its size and colour space are set; libjpeg copies the tables.
+        unsafe {
+            sys::jpeg_c_set_int_param(compressor, J_INT_PARAM::JINT_COMPRESS_PROFILE, profile as c_int);
+            sys::jpeg_set_defaults(compressor);
+            for (which, steps) in tables.iter().enumerate() {
+                sys::jpeg_add_quant_table(compressor, which as c_int, steps.as_ptr(), 100, 1);
+            }
+            compressor.optimize_coding = 1;
+            sys::jpeg_c_set_float_param(compressor, J_FLOAT_PARAM::JFLOAT_LAMBDA_LOG_SCALE1, settings.lambda);
+            if let Some(scans) = settings.scans {
+                sys::jpeg_c_set_bool_param(compressor, J_BOOLEAN_PARAM::JBOOLEAN_OPTIMIZE_SCANS, 0);
+                compressor.num_scans = scans.len() as c_int;
+                compressor.scan_info = if scans.is_empty() { std::ptr::null() } else { scans.as_ptr() };
+            }
+            if !settings.is_grey {
+                let factor = if settings.chroma == Chroma::Full { 1 } else { 2 };
+                (*compressor.comp_info).h_samp_factor = factor;
+                (*compressor.comp_info).v_samp_factor = factor;
+            }
+        }
+    }
+
+    fn write(&mut self, samples: &[u8], stride: usize) -> Vec<u8> {
+        // SAFETY: each row pointer leads to `stride` bytes, as the configured width and components demand;
+        // after finishing, the output pointer and length describe the buffer that libjpeg allocated.
+        unsafe {
+            sys::jpeg_start_compress(&mut self.compressor, 1);
+            for band in samples.chunks(stride * 16) {
+                let rows: Vec<*const u8> = band.chunks_exact(stride).map(<[u8]>::as_ptr).collect();
+                sys::jpeg_write_scanlines(&mut self.compressor, rows.as_ptr(), rows.len() as c_uint);
+            }
+            sys::jpeg_finish_compress(&mut self.compressor);
+            std::slice::from_raw_parts(self.output.0, self.output.1 as usize).to_vec()
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: created in `new`, destroyed once; the buffer comes from libjpeg's malloc, or is null.
+        unsafe {
+            sys::jpeg_destroy_compress(&mut self.compressor);
+            libc::free(self.output.0.cast());
+        }
+    }
+}
+
+/// libjpeg's fatal error: unwinds with the message, past the C frames (compiled with unwind tables by
+/// mozjpeg-sys), without calling the panic hook.
+unsafe extern "C-unwind" fn throw(common: &mut sys::jpeg_common_struct) {
+    // SAFETY: libjpeg calls this with its live error manager.
+    let code = unsafe { (*common.err).msg_code };
+    resume_unwind(Box::new(format!("libjpeg error {code}")));
+}
+
+unsafe extern "C-unwind" fn ignore(_: &mut sys::jpeg_common_struct, _: c_int) {}
+
+fn message(cause: Box<dyn Any + Send>) -> String {
+    cause.downcast_ref::<String>().cloned().unwrap_or_else(|| "unknown".to_owned())
+}
