@@ -1,32 +1,32 @@
-//! Reading numbers out of untrusted bytes: every read is checked. Must not know any format.
+//! Reads numbers from untrusted bytes. Every read is checked and returns `None` past the end.
 
-/// The two bytes at `at`, big-endian; none past the end.
+/// The two bytes at `at`, big-endian.
 pub(crate) fn u16_be(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(array(bytes, at)?))
 }
 
-/// The four bytes at `at`, big-endian; none past the end.
+/// The four bytes at `at`, big-endian.
 pub(crate) fn u32_be(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(array(bytes, at)?))
 }
 
-/// The two bytes at `at`, little-endian; none past the end.
+/// The two bytes at `at`, little-endian.
 pub(crate) fn u16_le(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_le_bytes(array(bytes, at)?))
 }
 
-/// The three bytes at `at`, little-endian; none past the end.
+/// The three bytes at `at`, little-endian.
 pub(crate) fn u24_le(bytes: &[u8], at: usize) -> Option<u32> {
     let [low, middle, high] = array(bytes, at)?;
     Some(u32::from_le_bytes([low, middle, high, 0]))
 }
 
-/// The four bytes at `at`, little-endian; none past the end.
+/// The four bytes at `at`, little-endian.
 pub(crate) fn u32_le(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(array(bytes, at)?))
 }
 
-/// `length` bytes from `at` on; none when there are fewer.
+/// `length` bytes from `at` on.
 pub(crate) fn slice(bytes: &[u8], at: usize, length: usize) -> Option<&[u8]> {
     bytes.get(at..at.checked_add(length)?)
 }

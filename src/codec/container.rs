@@ -1,4 +1,5 @@
-//! What can be done to a finished file without touching its pixels: strip metadata, embed metadata, pad. Each format's own
+//! What can be done to a finished file without touching its pixels: strip metadata, embed metadata, pad. Each format's
+//! own
 //! `container.rs` knows the bytes.
 
 use super::{Format, Metadata, MetadataPolicy};
@@ -54,8 +55,8 @@ pub fn pad(file: Vec<u8>, format: Format, size: u64) -> Option<Vec<u8>> {
     Some(padded)
 }
 
-/// Whether a well-formed file of `format` can have this size. A WebP file that is padded to an odd size ends with a byte
-/// behind its chunks.
+/// Whether a well-formed file of `format` can have this size. A WebP file that is padded to an odd size ends with a
+/// byte behind its chunks.
 pub fn is_proper_size(format: Format, size: u64) -> bool {
     let has_even_sizes = format.output().is_some_and(|output| output.container.has_even_sizes);
     !has_even_sizes || size.is_multiple_of(2)

@@ -1,4 +1,4 @@
-//! What every lossy encoder is to the search: a picture prepared once, encoded at any quantiser step.
+//! A lossy encoder as the search uses it: it prepares a picture once and encodes it at any quantiser step.
 
 use std::ops::RangeInclusive;
 
@@ -30,18 +30,18 @@ impl Effort {
     }
 }
 
-/// A picture that a lossy encoder holds ready.
+/// A lossy encoder that holds a prepared picture.
 pub trait Encoder {
     /// ln of the finest and of the coarsest quantiser step.
     fn ln_step_range(&self) -> RangeInclusive<f64>;
 
-    /// ln of the step that the encoder really takes when it is asked for `ln_step`.
+    /// ln of the step that the encoder uses when it is asked for `ln_step`.
     fn snap(&self, ln_step: f64) -> f64;
 
-    /// ln(bytes) that the file at this step is expected to take, by counting; never rises with `ln_step`.
+    /// The predicted ln(bytes) of the file at this step, without an encode. Never rises with `ln_step`.
     fn predict(&self, ln_step: f64) -> f64;
 
-    /// A better estimate by a cheaper encode; none where there is no such thing.
+    /// A better prediction of ln(bytes) from a cheaper encode. Returns `None` when the encoder has no cheaper one.
     ///
     /// # Errors
     /// [`EncodeError::Failed`].

@@ -1,5 +1,5 @@
-//! The formats. What is known of one stands in the `MODEL` of its module: a new format is that module, and here a value and
-//! an arm of [`Format::model`]. One that is written is also in [`Format::OUTPUT`], and its codings in
+//! The formats. What is known of one stands in the `MODEL` of its module: a new format is that module, and here a value
+//! and an arm of [`Format::model`]. One that is written is also in [`Format::OUTPUT`], and its codings in
 //! [`LossyCoding`](super::lossy_coding::LossyCoding).
 
 use super::model::{FormatModel, OutputModel};

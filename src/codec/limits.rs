@@ -1,4 +1,4 @@
-//! What a file may ask of us, checked from its header before anything is allocated.
+//! Limits on untrusted files, checked from the header before anything is allocated.
 
 use std::fmt;
 
@@ -17,14 +17,13 @@ pub struct Limits {
     pub max_side: u32,
     /// Frames an animation may declare; only the first is decoded, but counting costs too.
     pub max_frames: u32,
-    /// Bytes of EXIF, XMP or ICC profile, after decompression; what is larger is dropped, unread.
+    /// Bytes of EXIF, XMP or ICC profile, after decompression. Larger blocks are dropped unread.
     #[serde(rename = "max_metadata", with = "size")]
     pub max_metadata_bytes: usize,
 }
 
 impl Default for Limits {
-    /// 100 megapixels, 65,535 pixels a side, 10,000 frames, 4 MiB of metadata: above every camera's
-    /// output, below what hurts.
+    /// 100 megapixels, 65,535 pixels a side, 10,000 frames, 4 MiB of metadata: more than any camera writes.
     fn default() -> Limits {
         Limits { max_pixels: 100_000_000, max_side: 65_535, max_frames: 10_000, max_metadata_bytes: 4 << 20 }
     }
@@ -41,7 +40,7 @@ impl Limits {
         at_least_one("max_frames", self.max_frames.into())
     }
 
-    /// Holds a picture's size against the limits.
+    /// Checks a picture's size.
     ///
     /// # Errors
     /// [`DecodeError::Undecodable`] for a side of zero, [`DecodeError::TooManyPixels`] over a limit.
@@ -59,7 +58,7 @@ impl Limits {
         Ok(())
     }
 
-    /// Holds the number of frames of a `width` x `height` animation against the limit.
+    /// Checks the number of frames of a `width` x `height` animation.
     ///
     /// # Errors
     /// [`DecodeError::TooManyPixels`] over the limit.
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_picture() {
+    fn a_side_of_zero_is_undecodable() {
         assert!(matches!(LIMITS.check_size(Format::Png, 0, 5), Err(DecodeError::Undecodable { .. })));
         assert!(matches!(LIMITS.check_size(Format::Png, 5, 0), Err(DecodeError::Undecodable { .. })));
     }

@@ -94,8 +94,8 @@ pub(super) struct CodingModel {
     pub format: Format,
     /// The coding on the quality scale. A function, since libaom's depends on the version that is linked.
     pub scale: fn() -> QualityScale,
-    /// Nanoseconds that an encode takes for each pixel at fast, balanced and best effort, rounded up (benches/codec.rs at
-    /// quality 70).
+    /// Nanoseconds that an encode takes for each pixel at fast, balanced and best effort, rounded up (benches/codec.rs
+    /// at quality 70).
     pub nanoseconds_per_pixel: [u64; 3],
     /// The best quality that the coding is used for.
     pub best_quality: f64,

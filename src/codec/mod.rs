@@ -1,4 +1,5 @@
-//! Bytes to pictures and back. Each format is a module with a `MODEL`, which says everything that the rest needs to know of it.
+//! Bytes to pictures and back. Each format is a module with a `MODEL`, which says everything that the rest needs to
+//! know of it.
 //!
 //! Decoders are memory-safe Rust; C libraries only ever see pixels that we made.
 

@@ -71,7 +71,8 @@ pub const MEASURED_STEPS: usize = 6;
 pub struct ScaleGainModel {
     /// Coefficients of `job::scale_gain::features` for each measured step.
     pub coefficients: [[f64; 4]; MEASURED_STEPS],
-    /// Whether bits per pixel are among the features. They are not where the quality is itself predicted from them alone.
+    /// Whether bits per pixel are among the features. They are not where the quality is itself predicted from them
+    /// alone.
     pub uses_bits: bool,
     /// Points of SSIMULACRA2 that a smaller picture has to gain to be chosen.
     pub margin: f64,

@@ -1,7 +1,7 @@
 //! One quality scale for every format: the same number means the same look.
 //!
-//! Quality `q`, 1 to 100, is the setting whose median SSIMULACRA2 over the training set is `q`. Each format keeps its own
-//! curve; docs/model.md says how they were measured.
+//! Quality `q`, 1 to 100, is the setting whose median SSIMULACRA2 over the training set is `q`. Each format keeps its
+//! own curve; docs/model.md says how they were measured.
 
 /// A point of an encoder's curve.
 #[derive(Clone, Copy, Debug)]

@@ -5,15 +5,15 @@ use std::borrow::Cow;
 use super::bytes::{slice, u32_be};
 use super::{DecodeError, Format};
 
-/// How far SVG and PDF may hide behind white space, comments and declarations.
+/// Bytes in which the first tag of an SVG has to begin, after white space, comments and declarations.
 const TEXT_WINDOW: usize = 4096;
-/// Brands of an ftyp box that are looked at; real files have about ten.
+/// At most so many brands of an ftyp box are read; real files have about ten.
 const MAX_BRANDS: usize = 64;
 
-/// Names the format of `bytes` by their first few; the declared Content-Type plays no part.
+/// The format of `bytes`, by their first few. The declared Content-Type does not matter.
 ///
 /// # Errors
-/// [`DecodeError::Unsupported`], with the name where the format is known but not read (HEIC, JPEG XL, SVG ...).
+/// [`DecodeError::Unsupported`], with its name if the format is known but not read (HEIC, JPEG XL, SVG and others).
 pub fn sniff(bytes: &[u8]) -> Result<Format, DecodeError> {
     match readable(bytes) {
         Some(format) => Ok(format),

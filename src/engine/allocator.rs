@@ -1,8 +1,8 @@
 //! Memory that was freed but that the allocators still keep for later.
 #![expect(unsafe_code, reason = "both allocators are C libraries")]
 
-/// Returns freed memory to the system: that of jemalloc, where each thread keeps some for ten seconds, and that of the C
-/// library, which the encoders in C use. docs/model.md says how much that is.
+/// Returns freed memory to the system: that of jemalloc, where each thread keeps some for ten seconds, and that of the
+/// C library, which the encoders in C use. docs/model.md says how much that is.
 pub fn release_free_memory() {
     #[cfg(not(target_env = "msvc"))]
     // SAFETY: this command of jemalloc takes no arguments and may be called at any time (its manual, MALLCTL

@@ -1,6 +1,5 @@
-//! Which format looks best at a target, told from what the model expects of each before anything is encoded.
-//! Must not know how that is found. The coefficients are printed by `cargo run --release -p bytefit-tools --bin format_choice`, from
-//! 46 photographs of at most 1,024 pixels a side and 22 of 2,048, at 0.07 to 3 bits a pixel.
+//! Which format is expected to look best at a target, before anything is encoded. The coefficients are in the model of
+//! each format; docs/model.md says how they were measured.
 
 use crate::codec::Format;
 use crate::codec::model::LeadModel;
@@ -13,7 +12,7 @@ pub struct Expectation {
     pub quality: f64,
     /// Points of SSIMULACRA2 that the best scale gains over that.
     pub gain: f64,
-    /// The place of that scale among those that the picture may be brought to, largest first.
+    /// The index of that scale among those that are tried, largest first.
     pub place: usize,
 }
 
@@ -27,8 +26,8 @@ impl Expectation {
 /// The formats that are compared.
 pub const COMPARED: [Format; 3] = [Format::Avif, Format::Webp, Format::Jpeg];
 
-/// Every format that is written, those first that win where the model expects the same quality of all. Those that are not
-/// compared come last.
+/// Every format that is written, those first that win where the model expects the same quality of all. Those that are
+/// not compared come last.
 pub fn by_rank() -> impl Iterator<Item = Format> {
     COMPARED.into_iter().chain(Format::OUTPUT.into_iter().filter(|format| !COMPARED.contains(format)))
 }
@@ -44,7 +43,7 @@ pub fn lead(format: Format, expectations: &Expectations) -> f64 {
     }
 }
 
-/// What decides a lead.
+/// What a lead depends on.
 pub fn features(expectations: &Expectations) -> [f64; 7] {
     let [avif, webp, jpeg] = expectations;
     let over_avif = |expectation: &Expectation| expectation.quality - avif.quality;
@@ -69,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn avif_looks_best_where_all_are_expected_to_look_alike() {
+    fn avif_looks_best_where_the_same_quality_is_expected_of_all() {
         for quality in [20.0, 50.0, 80.0] {
             let alike = whole([quality; 3]);
             assert!(lead(Format::Webp, &alike) < 0.0 && lead(Format::Jpeg, &alike) < 1.0, "{quality}");

@@ -1,4 +1,4 @@
-//! Lossless answers: used when they fit. Must not know lossy encoders.
+//! Lossless answers, used when they fit.
 
 use std::time::Duration;
 
@@ -14,20 +14,19 @@ use super::{Job, JobError};
 /// Pixels up to which lossless is tried whatever the input.
 const SMALL: u64 = 2_000_000;
 
-/// Whether lossless encodes are worth trying, and their memory reserving, before a pixel was seen: of a larger picture
-/// that lossy coding has been through they take more than half a bit a pixel.
+/// Whether lossless encodes are worth trying and their memory worth reserving, as far as the header tells. A lossless
+/// file of a larger picture that was lossy before takes more than half a bit a pixel.
 pub fn is_thinkable(job: &Job, input: Format, pixels: u64) -> bool {
     (comes_first(job) || may_save(job))
         && (pixels <= SMALL || !input.model().is_usually_lossy || job.target >= pixels / 16)
 }
 
-/// Whether a lossless file is better than any lossy one. A lower ceiling says that the last percents of the look are not
-/// worth their bytes.
+/// Whether a lossless file is better than any lossy one. A job with a lower quality ceiling prefers fewer bytes.
 pub fn comes_first(job: &Job) -> bool {
     job.quality >= DEFAULT_QUALITY
 }
 
-/// Whether a lossless file may be the answer where a lossy one below the ceiling is refused.
+/// Whether a lossless file may be the answer when the best lossy file is refused.
 fn may_save(job: &Job) -> bool {
     !job.downscale || job.min_score.is_some()
 }
@@ -39,10 +38,11 @@ fn expected_time(model: &LosslessModel, effort: Effort, pixels: u64, literal: u6
     Duration::from_nanos(nanoseconds).mul_f64(literal as f64 + (pixels - literal) as f64 / 8.0)
 }
 
-/// How many times as large as PNG a WebP file may be: of 62 pictures none was larger at all.
-const WEBP_OVER_PNG: f64 = 1.3;
+/// How many times as large as the file of the next format one may be. No WebP file of 62 pictures was larger than PNG.
+const LARGEST_RATIO: f64 = 1.3;
 
-/// A lossless candidate of at most `cap` bytes, where one of the allowed formats has such a mode and it fits.
+/// A lossless candidate of at most `cap` bytes. Returns `None` when no allowed format has a lossless mode whose file
+/// fits.
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
@@ -84,7 +84,7 @@ pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> R
         if is_answer(candidate.len()) {
             return Ok(Some(candidate));
         }
-        let is_far_over = candidate.len() as f64 > cap as f64 * WEBP_OVER_PNG;
+        let is_far_over = candidate.len() as f64 > cap as f64 * LARGEST_RATIO;
         if is_far_over || context.clock.stop_reason().is_some() {
             break;
         }
@@ -92,7 +92,8 @@ pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> R
     Ok(None)
 }
 
-/// The lossless modes, in the order of [`Format::OUTPUT`]: WebP's files are smaller than PNG's for nearly every picture.
+/// The lossless modes, in the order of [`Format::OUTPUT`]: WebP's files are smaller than PNG's for nearly every
+/// picture.
 fn modes() -> impl Iterator<Item = (Format, &'static LosslessModel)> {
     Format::OUTPUT.into_iter().filter_map(|format| Some((format, format.output()?.lossless.as_ref()?)))
 }

@@ -1,4 +1,4 @@
-//! What a job costs in memory, from the header alone. Must not know how the permit is taken.
+//! The memory that a job needs, estimated from the header alone.
 
 use crate::codec::{Format, Limits, Probe};
 use crate::picture::{Orientation, transform};
@@ -14,9 +14,9 @@ const PADDED_COPIES: u64 = 3;
 /// Bytes of memory that the job needs at its peak, estimated from the header.
 ///
 /// # Errors
-/// [`JobError::TooMuchMemory`] where the picture takes more than `available`, [`JobError::TooMuchPadding`] where padding
-/// its answer does; [`JobError::KeepUnwritable`] and [`JobError::Decode`] where the header alone tells that the job can't
-/// be done.
+/// [`JobError::TooMuchMemory`] when the picture takes more than `available`, [`JobError::TooMuchPadding`] when padding
+/// its answer does. [`JobError::KeepUnwritable`] and [`JobError::Decode`] when the header shows that the job cannot be
+/// done.
 pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) -> Result<u64, JobError> {
     checks::check(job, probe, limits)?;
     let needed = bytes_at_peak(probe, job);
@@ -32,7 +32,7 @@ pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) 
     Ok(needed + bytes * PADDED_COPIES)
 }
 
-/// The size that an answer to `job` is padded to where it is smaller, and what asks for it.
+/// The size that a smaller answer to `job` is padded to, and the parameter that asks for it.
 pub fn padded_size(job: &Job) -> Option<(SizeParameter, u64)> {
     match job.mode {
         Mode::Exact => Some((SizeParameter::Target, job.target)),
@@ -41,7 +41,7 @@ pub fn padded_size(job: &Job) -> Option<(SizeParameter, u64)> {
     }
 }
 
-/// Decoding, transforming, encoding, scoring: everything but padding. Errs high.
+/// Memory for decoding, transforming, encoding and scoring, but not for padding: an estimate on the high side.
 fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
     let pixels = u64::from(probe.width) * u64::from(probe.height);
     let size = worked_size(probe, job);
@@ -56,14 +56,14 @@ fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
     let scored = if is_scored { worked } else { 0 };
     let scoring = scored.saturating_mul(SCORE_BYTES_PER_PIXEL);
     let at_work = match job.effort {
-        // What each format prepared is kept, beside the reference that all are compared with.
+        // Everything that the formats prepared is kept, beside the reference that all are compared with.
         Effort::Best => encoders.fold(scoring, u64::saturating_add),
         // Encoding and scoring take turns; the pictures around them stay.
         Effort::Fast | Effort::Balanced => encoders.max().unwrap_or(0).max(scoring),
     };
-    // The picture on its background, and without the colours that nobody sees.
+    // The flattened picture, and the one without hidden colour.
     let views = if probe.alpha { worked.saturating_mul(7) } else { 0 };
-    // Turning copies the picture, and so does scaling one with an alpha channel, to multiply its colours by that.
+    // Turning copies the picture. Scaling copies one with an alpha channel, to premultiply its colours.
     let transforming = match (probe.alpha, probe.orientation) {
         (true, _) => 8,
         (false, Orientation::Upright) => 4,
@@ -81,7 +81,7 @@ fn encoder_bytes(format: Format, (width, height): (u32, u32), may_be_lossless: b
     (output.encoder_bytes)(width, height).max(pixels.saturating_mul(lossless))
 }
 
-/// Size of the picture that is encoded: the input's, or that which resizing asks for.
+/// Size of the picture that is encoded: that of the input, or what resizing makes of it.
 fn worked_size(probe: &Probe, job: &Job) -> (u32, u32) {
     let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
     match &job.resize {

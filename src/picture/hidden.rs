@@ -1,14 +1,14 @@
-//! Colours that nobody sees: those of pixels that are wholly transparent. Files are full of them, and a lossy encoder
-//! pays for them as for any other.
+//! Hidden colour: that of pixels that are wholly transparent. Many files have it, and a lossy encoder spends bytes on
+//! it.
 
 use std::borrow::Cow;
 
 use super::Picture;
 
-/// Pixels a side of the blocks that are looked at: the smallest that the lossy formats transform.
+/// Pixels on a side of a block: the smallest that the lossy formats transform.
 const BLOCK: usize = 8;
 
-/// `picture` with one colour in every block that is wholly transparent: that of the last block which can be seen.
+/// `picture` with one colour in every block that is wholly transparent: that of the last visible block.
 pub fn without_hidden_colours(picture: &Picture) -> Cow<'_, Picture> {
     if !picture.has_alpha() || picture.pixels.chunks_exact(4).all(|pixel| pixel[3] != 0) {
         return Cow::Borrowed(picture);
@@ -30,7 +30,7 @@ pub fn without_hidden_colours(picture: &Picture) -> Cow<'_, Picture> {
     Cow::Owned(Picture::new(picture.width, picture.height, picture.layout, pixels))
 }
 
-/// The mean colour of the pixels that can be seen; none where none can.
+/// The mean colour of the visible pixels. Returns `None` when there are none.
 fn mean_colour<'a>(pixels: impl Iterator<Item = &'a [u8; 4]>) -> Option<[u8; 3]> {
     let (mut sums, mut count) = ([0u32; 3], 0);
     for [red, green, blue, _] in pixels.filter(|pixel| pixel[3] > 0) {
@@ -48,8 +48,8 @@ mod tests {
     use crate::picture::Layout;
 
     fn drawn(width: u32, height: u32, pixel: impl Fn(u32, u32) -> [u8; 4]) -> Picture {
-        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        Picture::new(width, height, Layout::Rgba, places.flat_map(|(x, y)| pixel(x, y)).collect())
+        let points = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        Picture::new(width, height, Layout::Rgba, points.flat_map(|(x, y)| pixel(x, y)).collect())
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Pictures: pixels in memory and what is done to them. Must not know any codec, target or job.
+//! Pictures: pixels in memory and what is done to them.
 
 pub mod hidden;
 pub mod orientation;
@@ -29,14 +29,14 @@ impl Layout {
 /// How much of the chroma is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chroma {
-    /// 4:2:0: half the samples each way.
+    /// 4:2:0: half the samples across and down.
     Halved,
     /// 4:4:4: every sample.
     Full,
 }
 
 impl Chroma {
-    /// Pixels each way that one block of 8x8 chroma samples covers.
+    /// Pixels across and down that one block of 8x8 chroma samples covers.
     pub const fn block_pixels(self) -> u32 {
         match self {
             Chroma::Halved => 16,
@@ -58,8 +58,7 @@ impl Picture {
     /// Wraps `pixels`, which hold `width * height` pixels in `layout`.
     ///
     /// # Panics
-    /// When a side is zero or the length is not `width * height * layout.bytes_per_pixel()`: the decoder
-    /// that made the pixels has a bug.
+    /// When a side is zero or the length is not `width * height * layout.bytes_per_pixel()`.
     pub fn new(width: u32, height: u32, layout: Layout, pixels: Vec<u8>) -> Picture {
         let expected = width as usize * height as usize * layout.bytes_per_pixel();
         assert!(

@@ -1,4 +1,4 @@
-//! The eight orientations of EXIF. Must not know where a file keeps them.
+//! The eight orientations of EXIF.
 
 /// How stored pixels are turned to stand upright (EXIF 2.32, tag 0x0112).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

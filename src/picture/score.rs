@@ -1,5 +1,4 @@
-//! SSIMULACRA2: how close a picture looks to another, 100 for the same, about 0 for very poor.
-//! Must not know what the pictures are or which codec made them.
+//! SSIMULACRA2: how similar two pictures look, 100 for the same, about 0 for very poor.
 
 use std::time::Duration;
 
@@ -8,10 +7,10 @@ use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Reference};
 use super::Picture;
 use super::transform::flattened;
 
-/// Time of a comparison for each pixel, about: decoding a candidate, preparing the reference, comparing.
+/// About the time of a comparison for each pixel: decoding a candidate, preparing the reference, comparing.
 pub const COST: Duration = Duration::from_nanos(250);
 
-/// A picture prepared once, that many others are compared with.
+/// A prepared picture with which others are compared.
 ///
 /// Holds 48 bytes a pixel; comparing takes 60 more while it runs (measured at 12 megapixels).
 #[derive(Clone, Debug)]
@@ -24,8 +23,7 @@ impl Reference {
     /// Pixels that a reference may have.
     pub const MAX_PIXELS: u64 = fast_ssim2::MAX_IMAGE_PIXELS as u64;
 
-    /// Prepares `picture`; what is transparent, here and in the compared pictures, shows `background`
-    /// (red, green, blue).
+    /// Prepares `picture`. It and the pictures that it is compared with are laid on `background` (red, green, blue).
     ///
     /// # Panics
     /// When the picture has more than [`Reference::MAX_PIXELS`].

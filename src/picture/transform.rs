@@ -1,4 +1,4 @@
-//! Turning, resizing and flattening pictures. Must not know why.
+//! Turns, resizes and flattens pictures.
 
 use std::borrow::Cow;
 
@@ -71,7 +71,7 @@ pub fn resized_size(width: u32, height: u32, resize: &Resize) -> (u32, u32) {
     }
 }
 
-/// Applies `resize`; a picture that has the asked size already is returned as it is.
+/// Applies `resize`. A picture that already has that size is returned as it is.
 pub fn resize(picture: Picture, resize: &Resize) -> Picture {
     resized(&picture, resize).unwrap_or(picture)
 }
@@ -97,8 +97,8 @@ pub fn scale(picture: &Picture, width: u32, height: u32) -> Picture {
 /// Rows of a band: those of a macroblock of JPEG at 4:2:0 or WebP.
 const BAND: u32 = 16;
 
-/// What stands for `picture` at `width` x `height`: what [`scale`] gives, or, where that has many more than `pixels`
-/// pixels, every n-th band of 16 of its rows, one below the other.
+/// A sample of `picture` at `width` x `height`: what [`scale`] gives, or every n-th band of 16 of its rows, one below
+/// the other, if it has many more than `pixels` pixels.
 pub fn scale_in_part(picture: &Picture, width: u32, height: u32, pixels: u64) -> Picture {
     let every = (u64::from(width) * u64::from(height)).div_ceil(pixels) as u32;
     // Colours are multiplied by alpha in the whole picture, whatever part is asked for.
@@ -106,8 +106,8 @@ pub fn scale_in_part(picture: &Picture, width: u32, height: u32, pixels: u64) ->
         return scale(picture, width, height);
     }
     let rows = f64::from(picture.height) / f64::from(height);
-    let band = |place: u32| {
-        let top = f64::from(place * BAND) * rows;
+    let band = |index: u32| {
+        let top = f64::from(index * BAND) * rows;
         let part = lanczos().crop(0.0, top, f64::from(picture.width), f64::from(BAND) * rows);
         resample(picture, width, BAND, &part).pixels
     };
@@ -120,7 +120,7 @@ pub fn flatten(picture: &Picture, background: [u8; 3]) -> Picture {
     flattened(picture, background).into_owned()
 }
 
-/// [`flatten`] without a copy of what has no alpha.
+/// [`flatten`] that does not copy a picture without alpha.
 pub(super) fn flattened(picture: &Picture, background: [u8; 3]) -> Cow<'_, Picture> {
     if !picture.has_alpha() {
         return Cow::Borrowed(picture);
@@ -200,7 +200,7 @@ struct Turn {
 }
 
 /// Side of the squares that a turn works through, in pixels: rows of source and target that fit the
-/// innermost cache together.
+/// innermost cache.
 const BLOCK: usize = 32;
 
 impl Turn {
@@ -406,8 +406,8 @@ mod tests {
         let picture = labelled(600, 900, Layout::Rgb);
         let (whole, part) = (scale(&picture, 300, 450), scale_in_part(&picture, 300, 450, 20_000));
         assert_eq!((part.width, part.height), (300, 4 * BAND));
-        for (place, band) in [3, 10, 17, 24].into_iter().zip(part.pixels.chunks(300 * 3 * BAND as usize)) {
-            assert_eq!(band, &whole.pixels[300 * 3 * BAND as usize * place..][..band.len()]);
+        for (index, band) in [3, 10, 17, 24].into_iter().zip(part.pixels.chunks(300 * 3 * BAND as usize)) {
+            assert_eq!(band, &whole.pixels[300 * 3 * BAND as usize * index..][..band.len()]);
         }
         assert_eq!(scale_in_part(&picture, 300, 450, 200_000), whole);
     }

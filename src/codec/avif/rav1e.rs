@@ -42,7 +42,7 @@ const SCALE: QualityScale = QualityScale::new(&[
     point(93.7, 0.000, 1.963),
 ]);
 
-/// How sizes follow from counts: error 3.8 % in the median, 14 % in 95 of 100 cases.
+/// How sizes follow from counts: docs/model.md, Sizes.
 const COUNTED: SizeModel = SizeModel {
     finer: -0.5,
     steepness: 0.0,
@@ -54,7 +54,7 @@ const COUNTED: SizeModel = SizeModel {
 /// The coarsest quantiser index used: ravif's quality scale ends there.
 const MAX_INDEX: u8 = 252;
 
-/// Quality of the alpha plane on ravif's scale: masks show their edges before anything else does.
+/// Quality of the alpha plane on ravif's scale. Errors at the edges of masks are seen first.
 const ALPHA_QUALITY: f32 = 90.0;
 
 /// A picture ready to be written as AVIF at any quantiser step.
@@ -94,7 +94,7 @@ impl Encoder for AvifEncoder<'_> {
             .with_alpha_quality(ALPHA_QUALITY)
             .with_bit_depth(BitDepth::Eight)
             .with_speed(speed(self.effort))
-            // Our pool is the parallelism.
+            // Jobs run in parallel, not their encoders.
             .with_num_threads(Some(1));
         let (width, height) = (self.picture.width() as usize, self.picture.height() as usize);
         let pixels = self.picture.pixels();

@@ -15,8 +15,8 @@ use crate::picture::{Chroma, Layout, Picture};
 /// Largest side (T.81 B.2.2 allows 65,535; libjpeg stops at JPEG_MAX_DIMENSION).
 pub const MAX_SIDE: u32 = 65_500;
 
-/// What errors weigh against bytes in mozjpeg's trellis (its lambda_log_scale1, 14.75 by default), and what is added for each
-/// unit of ln(step) below 0: docs/model.md, JPEG.
+/// What errors weigh against bytes in mozjpeg's trellis (its lambda_log_scale1, 14.75 by default), and what is added
+/// for each unit of ln(step) below 0: docs/model.md, JPEG.
 const LAMBDA: (f64, f64) = (14.75, -0.3);
 
 /// A picture ready to be written as JPEG at any quantiser step.

@@ -12,9 +12,7 @@ pub struct Tables {
 /// The tables in use, found by coordinate descent from mozjpeg's default (jcparam.c, table 3, by N. Robidoux), on 46
 /// photographs of at most 768 pixels a side at 4:2:0. `cargo run --release -p bytefit-tools --bin jpeg_tables` goes on from here.
 ///
-/// Errors in the lowest frequencies spread over whole blocks and are seen from afar, those in the middle are hidden best.
-/// Over the best steps by the sum of two frequencies alone, at the same bytes, these gain 2.4 points of SSIMULACRA2 in the
-/// mean at 0.3 bits a pixel, 1.1 at 0.75 and 0.6 at 1.5 (learnt from half of the pictures, on the other half 2.1, 0.9, 0.6).
+/// docs/model.md, JPEG, says what they gain.
 pub static TABLES: Tables = Tables {
     luma: [
         7.3, 9.8, 36.0, 27.0, 38.8, 34.9, 57.5, 56.7, 9.8, 13.7, 32.1, 26.5, 43.7, 35.0, 45.7, 45.5, 36.0, 32.1, 35.6,
@@ -30,22 +28,24 @@ pub static TABLES: Tables = Tables {
     ],
 };
 
-/// What is added to ln(step) of coarse tables, and taken from that of fine ones, for each unit of ln(scale) up to 1: by the
-/// sum of the two frequencies. The coarser the tables, the more the lowest are spared.
+/// What is added to ln(step) for each unit of ln(scale) up to 1, by the sum of the two frequencies. The coarser the
+/// tables, the finer the lowest frequencies are kept in comparison.
 const RELIEF: [f64; 8] = [-0.130, -0.072, -0.005, 0.039, 0.045, 0.039, 0.027, 0.014];
 
-/// ln of the table scale that the search may use. -3.2: most steps become 1, nearly lossless; 3.7: nearly all become 255, the
-/// largest that a baseline table holds.
+/// ln of the table scale that the search may use. At -3.2 most steps are 1, which is nearly lossless. At 3.7 nearly all
+/// are
+/// 255, the largest in a baseline table.
 pub const LN_STEP_RANGE: RangeInclusive<f64> = -3.2..=3.7;
 
 impl Tables {
     /// The tables of luma and of chroma at `exp(ln_step)` times their steps, each 1 to 255 so that the file stays
-    /// baseline-legal. Whole JPEG quality units are 2 to 4 % of bytes apart; this scale moves single steps, 0.05 % apart.
+    /// baseline-legal. Whole JPEG quality units are 2 to 4 % of bytes apart; this scale moves single steps, 0.05 %
+    /// apart.
     pub fn at(&self, ln_step: f64) -> [[u16; 64]; 2] {
         [&self.luma, &self.chroma].map(|steps| {
-            std::array::from_fn(|place| {
-                let relief = RELIEF.get(place / 8 + place % 8).unwrap_or(&0.0) * ln_step.min(1.0);
-                (steps[place] * (relief + ln_step).exp()).round().clamp(1.0, 255.0) as u16
+            std::array::from_fn(|index| {
+                let relief = RELIEF.get(index / 8 + index % 8).unwrap_or(&0.0) * ln_step.min(1.0);
+                (steps[index] * (relief + ln_step).exp()).round().clamp(1.0, 255.0) as u16
             })
         })
     }

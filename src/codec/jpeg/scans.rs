@@ -1,12 +1,11 @@
-//! The order in which a JPEG tells its coefficients. Knows no encoder but the struct that libjpeg reads the order from.
+//! The order in which a JPEG stores its coefficients.
 
 use mozjpeg_sys::jpeg_scan_info;
 
-/// The scans of a progressive file, or none where a baseline file is smaller.
+/// The scans of a progressive file, none when a baseline file is smaller.
 ///
-/// Without successive approximation, and with the lowest two frequencies of luma apart, files take fewer bytes than in
-/// libjpeg's ten scans, so that at the same bytes 1.6 points of SSIMULACRA2 are gained at 0.2 bits a pixel, 1.2 at 0.3
-/// and 0.3 at 0.75, and 0.1 are lost at 1.5 (eight Kodak pictures, four of 1,024 pixels), for a tenth less CPU time.
+/// They take fewer bytes than libjpeg's ten, since they do without successive approximation and keep the lowest two
+/// frequencies of luma apart: docs/model.md, JPEG.
 pub fn of(pixels: u64, is_grey: bool) -> &'static [jpeg_scan_info] {
     match (is_progressive(pixels), is_grey) {
         (false, _) => &[],
@@ -20,8 +19,7 @@ pub fn is_progressive(pixels: u64) -> bool {
     pixels >= LEAST_PIXELS
 }
 
-/// Pixels below which the tables of more scans take more than they save: at 128 pixels a side a baseline file is 1 to 10 %
-/// smaller at every quality, at 256 it is 2 % smaller at the coarse end and as large at the other.
+/// Pixels below which the tables of more scans take more bytes than they save: docs/model.md, JPEG.
 const LEAST_PIXELS: u64 = 256 * 256;
 
 /// The last of a block's frequencies, in zigzag order.
@@ -35,10 +33,10 @@ static COLOUR: [jpeg_scan_info; 5] =
 /// The frequencies from `first` to `last` of these components.
 const fn scan(components: &[i32], first: i32, last: i32) -> jpeg_scan_info {
     let mut component_index = [0; 4];
-    let mut place = 0;
-    while place < components.len() {
-        component_index[place] = components[place];
-        place += 1;
+    let mut index = 0;
+    while index < components.len() {
+        component_index[index] = components[index];
+        index += 1;
     }
     jpeg_scan_info { comps_in_scan: components.len() as i32, component_index, Ss: first, Se: last, Ah: 0, Al: 0 }
 }

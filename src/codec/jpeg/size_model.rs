@@ -1,5 +1,4 @@
-//! What a JPEG will take, before it is encoded: every n-th row of its blocks is counted, and once encoded.
-//! The coefficients are printed by `cargo run --release -p bytefit-tools --bin rate_model`.
+//! Predicts the size of a JPEG: every n-th row of its blocks is counted, and encoded once. docs/model.md, Sizes.
 
 use super::{quantiser, scans};
 use crate::codec::rate::{Count, Spectrum, Steps, dot, rows_for, strips};
@@ -11,25 +10,23 @@ pub fn overhead(pixels: u64) -> f64 {
     if scans::is_progressive(pixels) { 430.0 } else { 320.0 }
 }
 
-/// Rows of blocks that a sample has: enough of them say what the whole takes, however large it is.
+/// Rows of blocks in a sample. A larger picture does not need more.
 const SAMPLE_ROWS: u32 = 12;
 
-/// Of how many rows of blocks one is sampled. Of 12 photographs of 2,048 pixels at 0.2 to 1.2 bits a pixel a sample of
-/// every fourth, sixth and eighth says what they take to 0.4 % in the median, and to 1.6, 1.7 and 2.3 % in 95 of 100 cases;
-/// of a picture of 768x512 every fourth to 0.4 and 1.4 %.
+/// One in so many rows of blocks is sampled: docs/model.md, Sizes.
 const SAMPLED_ROW: std::ops::RangeInclusive<u32> = 4..=12;
 
-/// Pixels below which a sample is not worth its trouble: the picture itself is encoded as fast.
+/// Pixels below which the picture itself is encoded as fast as a sample.
 const LEAST_PIXELS: u64 = 100_000;
 
-/// Coefficients of [`features`] at 4:2:0, from 0.03 bits a pixel on: error 2.5 % in the median, 10 % in 95 of 100 cases.
+/// Coefficients of [`features`] at 4:2:0, from 0.03 bits a pixel on: error 2.5 % in the median, 10 % in 95 of 100
+/// cases.
 const HALVED: [f64; 5] = [-0.18273, -0.04143, -0.00683, 0.01629, 0.04425];
 
 /// The same at 4:4:4: 0.7 % and 2.6 %.
 const FULL: [f64; 5] = [-0.14630, -0.03639, -0.00906, 0.01561, 0.01391];
 
-/// What decides how many bytes mozjpeg takes for each bit that is counted: the scale of the tables and how busy the
-/// picture is there, in ln(bits per pixel).
+/// What the bytes for each counted bit depend on: the scale of the tables, and ln(bits per pixel) at that scale.
 pub fn features(count: &Count, pixels: f64, ln_step: f64) -> [f64; 5] {
     let busy = (count.bits.max(1.0) / pixels).ln();
     [1.0, ln_step, ln_step * ln_step, busy, busy * busy]
@@ -49,7 +46,7 @@ pub struct Sample {
     chroma: Chroma,
     pixels: f64,
     overhead: f64,
-    /// Of how many rows of blocks one is taken.
+    /// One in so many rows of blocks is taken.
     every: u32,
     spectrum: Spectrum,
 }
@@ -72,13 +69,14 @@ impl Sample {
         (self.overhead + ln_bits.exp() / 8.0).ln()
     }
 
-    /// The rows of `picture` that are sampled, one below the other; none when the picture is too small to gain by it.
+    /// The sampled rows of `picture`, one below the other. Returns `None` when all of the picture is sampled.
     pub fn strips(&self, picture: &Picture) -> Option<Picture> {
         strips(picture, self.chroma, self.every)
     }
 
-    /// What a picture takes at `ln_step`, in ln(bytes), when its strips take `strip_bytes`: as many times more as
-    /// counting finds bits in `control`.
+    /// ln(bytes) of a picture at `ln_step` whose strips take `strip_bytes`, in the ratio of the bits that are counted
+    /// in
+    /// `control` and in the strips.
     pub fn scaled_up(&self, control: &Spectrum, ln_step: f64, strip_bytes: u64) -> f64 {
         let times = count(control, ln_step).bits / count(&self.spectrum, ln_step).bits.max(1.0);
         let body = (strip_bytes as f64 - self.overhead).max(1.0) * self.spectrum.weight * times;
@@ -86,7 +84,7 @@ impl Sample {
     }
 }
 
-/// Pixels of the picture that strips are held against at the most: more say no more.
+/// At most about so many pixels of the picture are compared with the strips.
 const CONTROL_PIXELS: u64 = 1_500_000;
 
 /// The whole of a picture, or enough rows of its blocks to stand for it.

@@ -1,11 +1,11 @@
-//! Quantising a spectrum and counting the bits that a baseline JPEG of it takes. Must not know encoders.
+//! Quantises a spectrum and counts the bits that a baseline JPEG of it takes.
 
 use multiversion::multiversion;
 
 use super::Spectrum;
 use super::dct::{PRECISION, ZIGZAG};
 
-/// A quantiser, ready to be applied to a spectrum.
+/// A quantiser, prepared for a spectrum.
 pub struct Steps {
     /// 2^16 over each step, in zigzag order.
     reciprocals: [u16; 64],
@@ -43,7 +43,7 @@ impl Steps {
     }
 }
 
-/// What a quantised spectrum takes.
+/// The size of a quantised spectrum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Count {
     /// Bits of all symbols by their entropy, and of the magnitudes behind them.
@@ -90,7 +90,7 @@ impl Default for Symbols {
 const END_OF_BLOCK: usize = 0x00;
 const SIXTEEN_ZEROS: usize = 0xF0;
 
-/// Counts the symbols of a plane's blocks. Compiled for newer processors too: the same result, sooner.
+/// Counts the symbols of a plane's blocks. Also compiled for newer processors, with the same result.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
 fn count_plane(symbols: &mut Symbols, blocks: &[[i16; 64]], steps: &Steps) {
     let mut last_dc = 0;

@@ -1,19 +1,19 @@
-//! A curve that falls and is dear to ask: asked at the points of a grid, once each, and read between them. Must not
-//! know what it stands for.
+//! A falling curve whose values take long to compute. Each point of a grid is computed once; values between them are
+//! interpolated.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// Distance of the grid's points, in ln(step): counts bend little over an eighth, while between steps that differ by
-/// a percent they only show the grain of whole-number thresholds.
+/// Distance between grid points, in ln(step). Counts are nearly straight over an eighth; between steps that differ by a
+/// percent they jump, because thresholds are whole numbers.
 const SPACING: f64 = 0.125;
 
-/// The points of a curve that were asked for so far; none is higher than one to its left.
+/// The points that were computed so far; none is higher than one to its left.
 #[derive(Debug, Default)]
 pub struct Curve(RefCell<BTreeMap<i64, f64>>);
 
 impl Curve {
-    /// The curve at `x`, on the straight line between the two points next to it, each from `value_at`.
+    /// The curve at `x`, interpolated between the two grid points beside it, which `value_at` computes.
     pub fn read(&self, x: f64, value_at: impl Fn(f64) -> f64) -> f64 {
         let left = (x / SPACING).floor();
         let at = |point: f64| self.at(point as i64, || value_at(point * SPACING));
@@ -21,7 +21,7 @@ impl Curve {
         low + (high - low) * (x / SPACING - left)
     }
 
-    /// What a model says far from what it learnt may rise: such a point is as high as its neighbour.
+    /// A model may rise outside the range that it was fitted to: such a point gets the value of its neighbour.
     fn at(&self, point: i64, value: impl FnOnce() -> f64) -> f64 {
         let mut known = self.0.borrow_mut();
         if let Some(value) = known.get(&point) {
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_point_is_asked_for_once_and_a_line_is_read_as_it_is() {
+    fn a_point_is_computed_once_and_a_line_is_reproduced() {
         let curve = Curve::default();
         let asked = RefCell::new(Vec::new());
         let line = |x: f64| {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_rises_is_flat() {
+    fn a_rising_part_becomes_flat() {
         let curve = Curve::default();
         let bowl = |x: f64| (x - 1.0) * (x - 1.0);
         let asked = [0.0, 2.0, 0.5, 1.5, 1.0, 0.7];

@@ -1,4 +1,4 @@
-//! The 8x8 DCT of JPEG, in the factorisation of Arai, Agui and Nakajima (1988). Knows nothing of pictures.
+//! The 8x8 DCT of JPEG, in the factorisation of Arai, Agui and Nakajima (1988).
 
 /// 8x8 samples or coefficients, row by row.
 pub type Block = [[f32; 8]; 8];

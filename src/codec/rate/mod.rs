@@ -1,5 +1,5 @@
-//! The rate model: what a picture costs at a quantiser step, counted without an encoder. The blockwise DCT is
-//! taken once; then it is quantised and counted as often as asked. Knows T.81, no encoder.
+//! The rate model: the bits that a picture takes at a quantiser step, counted without an encoder. The blockwise DCT
+//! (T.81) is computed once, then quantised and counted for any number of steps.
 
 mod count;
 mod curve;

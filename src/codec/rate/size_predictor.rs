@@ -1,41 +1,41 @@
-//! Sizes by counting what JPEG would take: what VP8 and AV1 do is near enough to it that a few fitted coefficients tell
-//! the rest.
+//! Predicts sizes from the bits that JPEG would take. VP8 and AV1 work similarly enough that a few fitted coefficients
+//! make up for the difference: docs/model.md, Sizes.
 
 use super::{Count, Curve, Spectrum, Steps, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
-/// Pixels that are counted at the most; of a larger picture every n-th row of blocks is taken.
+/// At most about so many pixels are counted. Only every n-th row of blocks of a larger picture is.
 const SAMPLED_PIXELS: u64 = 500_000;
 
 /// How an encoder's sizes follow from counts.
 #[derive(Debug)]
 pub struct SizeModel {
-    /// The count that tells most of the encoder's size at a step is that of JPEG at another: ln of their ratio.
+    /// JPEG is counted at a step that is this much coarser, as ln of the ratio.
     pub finer: f64,
     /// ln of how much coarser than the lowest frequency the highest is quantised.
     pub steepness: f64,
     /// Share of a step below which a coefficient is lost.
     pub dead_zone: f64,
-    /// Of [`SizeModel::features`].
+    /// Coefficients of [`SizeModel::features`].
     pub coefficients: [f64; 10],
-    /// How sizes bend away from that at fine steps.
+    /// Correction at fine steps.
     pub bend: FineStepBend,
 }
 
-/// How sizes at fine steps are other than coarser ones teach.
+/// How much smaller files are at fine steps than a fit to coarser steps predicts.
 #[derive(Debug)]
 pub struct FineStepBend {
-    /// ln(step) below which they are.
+    /// ln(step) below which the correction begins.
     pub below: f64,
-    /// Of [`FineStepBend::features`].
+    /// Coefficients of [`FineStepBend::features`].
     pub coefficients: [f64; 2],
 }
 
 impl FineStepBend {
-    /// Of encoders whose sizes bend nowhere.
+    /// No correction.
     pub const NONE: FineStepBend = FineStepBend { below: f64::NEG_INFINITY, coefficients: [0.0; 2] };
 
-    /// What decides how far sizes bend: the distance from where they begin to, and its square.
+    /// The distance below [`Self::below`], and its square.
     pub fn features(&self, ln_step: f64) -> [f64; 2] {
         let distance = (self.below - ln_step).max(0.0);
         [distance, distance * distance]
@@ -43,7 +43,7 @@ impl FineStepBend {
 }
 
 impl SizeModel {
-    /// What decides how many bits the encoder takes for a pixel at `ln_step`.
+    /// What the bits per pixel at `ln_step` depend on.
     pub fn features(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> [f64; 10] {
         let count = self.count(spectrum, ln_step);
         let bits = count.bits.max(1.0);
@@ -62,8 +62,8 @@ impl SizeModel {
 
     fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
         // Half a level is the finest step that counting takes.
-        let step = |place: usize| {
-            let (vertical, horizontal) = (place / 8, place % 8);
+        let step = |index: usize| {
+            let (vertical, horizontal) = (index / 8, index % 8);
             let coarser = self.steepness * (vertical + horizontal) as f64 / 14.0;
             (ln_step + self.finer + coarser).exp().max(0.5)
         };
@@ -72,7 +72,7 @@ impl SizeModel {
     }
 }
 
-/// The sample of a picture, ready to be asked.
+/// Predicts the sizes of one picture.
 pub struct SizePredictor {
     fitted: &'static SizeModel,
     pixels: f64,
@@ -90,7 +90,7 @@ impl SizePredictor {
         }
     }
 
-    /// What is counted of `picture`.
+    /// The coefficients of `picture` that are counted.
     pub fn spectrum(picture: &Picture) -> Spectrum {
         Spectrum::offset_by_half_block(picture, Chroma::Halved, rows_for(picture, SAMPLED_PIXELS))
     }

@@ -1,4 +1,4 @@
-//! The DCT coefficients of a picture, taken once and counted often. Must not know what they are counted for.
+//! The DCT coefficients of a picture.
 
 use std::iter::StepBy;
 use std::ops::Range;
@@ -25,13 +25,13 @@ impl Spectrum {
         Spectrum::beginning_at(0, picture, chroma, every)
     }
 
-    /// The same of blocks that lie half a block to the right and down. A picture that was a JPEG has few levels left in its
-    /// blocks, whatever the step; where blocks do not lie on the old ones, or are of another size, it has as many as any.
+    /// The same with blocks that begin half a block to the right and down. The blocks of a picture that was a JPEG have
+    /// few levels left. Blocks in other positions have as many as those of any picture.
     pub fn offset_by_half_block(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         Spectrum::beginning_at(HALF_A_BLOCK, picture, chroma, every)
     }
 
-    /// How much of luma a picture brought to each of `scales` can't hold: the energy of the frequencies above it for each
+    /// The detail of luma that a picture loses at each of `scales`: the energy of the frequencies above it for each
     /// pixel, in squared levels.
     pub fn energy_beyond<const N: usize>(&self, scales: [f64; N]) -> [f64; N] {
         let mut by_frequency = [0.0; 8];
@@ -49,7 +49,7 @@ impl Spectrum {
         })
     }
 
-    /// The spectrum from `corner` on, both ways.
+    /// The spectrum from `corner` on, to the right and down.
     fn beginning_at(corner: u32, picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         let unit = chroma.block_pixels();
         let rows = sampled_rows(picture, chroma, every);
@@ -84,7 +84,7 @@ fn sampled_rows(picture: &Picture, chroma: Chroma, every: u32) -> StepBy<Range<u
     (every / 2..rows).step_by(every as usize)
 }
 
-/// The same rows, one below the other; none where every one is taken.
+/// The same rows, one below the other. Returns `None` when every row is taken.
 pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> {
     if every == 1 {
         return None;
@@ -97,8 +97,8 @@ pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> 
     Some(Picture::new(picture.width(), height as u32, picture.layout(), pixels))
 }
 
-/// Adds the row of blocks from `corner` (left, top) on to `spectrum`. Compiled for newer processors too: the same result,
-/// sooner.
+/// Adds the row of blocks from `corner` (left, top) on to `spectrum`. Also compiled for newer processors, with the same
+/// result.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
 fn add_row(picture: &Picture, chroma: Chroma, corner: [u32; 2], band: &mut Band, spectrum: &mut Spectrum) {
     let unit = chroma.block_pixels() as usize;
@@ -205,8 +205,8 @@ mod tests {
 
     #[test]
     fn what_is_finer_than_a_scale_is_the_energy_beyond_it() {
-        // Columns are 10 levels off their mean: a hundred squared. Every second pixel is the highest frequency there is,
-        // and a little of those below.
+        // Columns are 10 levels off their mean: a hundred squared. Every second pixel is the highest frequency there
+        // is, and a little of those below.
         let [three_quarters, an_eighth, whole] = columns(1).energy_beyond([0.75, 0.125, 1.0]);
         assert!((80.0..=100.0).contains(&three_quarters), "{three_quarters}");
         assert!((99.0..=101.0).contains(&an_eighth), "{an_eighth}");

@@ -1,16 +1,16 @@
-//! How much of a lossy WebP its alpha plane may take: lossless where it is small beside the colour, as masks are; with
-//! fewer levels where it would eat the target. Knows no pictures.
+//! How finely the alpha plane of a lossy WebP is coded: lossless while it is small beside the colour, with fewer levels
+//! when it would take most of the file.
 
 use std::os::raw::c_int;
 
 /// An alpha plane.
 #[derive(Clone, Copy, Debug)]
 pub struct Alpha {
-    /// Bytes that it takes without loss.
+    /// Bytes of the plane without loss.
     pub lossless_bytes: f64,
 }
 
-/// Share of a file that the plane may have without losing levels.
+/// Share of a file that the plane may take without losing levels.
 const FAIR_SHARE: f64 = 1.0 / 3.0;
 
 /// The quality at which the plane would be all of the file, on libwebp's scale: 6 levels.
@@ -25,8 +25,8 @@ impl Alpha {
         (100.0 - (100.0 - LEAST_QUALITY) * excess).round() as c_int
     }
 
-    /// Bytes that the plane is expected to take there: as many as bits are left of each level. What has few levels
-    /// anyway, as masks do, takes what it took: then this is too little, and the search corrects it.
+    /// Predicted bytes of the plane there, in proportion to the bits of its levels. Too few for a mask, which has few
+    /// levels anyway; the search corrects that.
     pub fn bytes_beside(&self, colour_bytes: f64) -> f64 {
         self.lossless_bytes * levels(self.quality_beside(colour_bytes)).log2() / 8.0
     }

@@ -25,7 +25,7 @@ pub struct WebpEncoder<'a> {
     sample: OnceCell<SizePredictor>,
     /// The alpha plane, where there is one.
     alpha: OnceCell<Option<Alpha>>,
-    /// The real states, as soon as a probe has shown them.
+    /// The real states, known after the first probe.
     states: OnceCell<States>,
 }
 
@@ -74,13 +74,13 @@ impl Encoder for WebpEncoder<'_> {
         let ln_bytes = size_model::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
         let (state, _) = self.nearest(ln_step);
         let Some(states) = States::of(&segments, state.quality) else { return Ok(Some(ln_bytes)) };
-        // Where there is an alpha plane the whole of it would be coded first.
+        // libwebp codes the whole of an alpha plane before it calls back.
         if self.alpha().is_none()
             && let Some(indices) = self.source()?.indices(&config(TELLING, PROBE_METHOD)?)
         {
             states.narrow(TELLING, indices);
         }
-        // What was encoded is the state beside `ln_step`.
+        // The encode was of the state beside `ln_step`.
         let moved = self.predict(ln_step) - self.predict(states.ln_step(state));
         self.states.get_or_init(|| states);
         Ok(Some(ln_bytes + moved))
@@ -90,7 +90,7 @@ impl Encoder for WebpEncoder<'_> {
         let (state, ln_step) = self.nearest(ln_step);
         let (file, stats) = self.source()?.encode(&self.config(ln_step, state, method(self.effort))?)?;
         if let Some(states) = self.states_at(ln_step) {
-            states.learn(state, ln_step, stats.segment_quant);
+            states.record(state, ln_step, stats.segment_quant);
         }
         Ok(file)
     }
@@ -103,15 +103,15 @@ impl WebpEncoder<'_> {
     }
 
     fn alpha(&self) -> Option<&Alpha> {
-        // Where it can't be weighed nothing can be encoded: the encode that follows says why.
-        let weigh = || if self.picture.has_alpha() { self.weigh_alpha().ok() } else { None };
-        self.alpha.get_or_init(weigh).as_ref()
+        // If this fails the encode that follows fails too, and says why.
+        let measure = || if self.picture.has_alpha() { self.measure_alpha().ok() } else { None };
+        self.alpha.get_or_init(measure).as_ref()
     }
 
-    /// What the alpha plane takes without loss: told by the cheapest encode of enough rows to stand for it.
-    fn weigh_alpha(&self) -> Result<Alpha, EncodeError> {
+    /// Measures the alpha plane without loss, by the cheapest encode of a sample of its rows.
+    fn measure_alpha(&self) -> Result<Alpha, EncodeError> {
         let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD)?;
-        let strips = rate::strips(self.picture, Chroma::Halved, rate::rows_for(self.picture, WEIGHED_PIXELS));
+        let strips = rate::strips(self.picture, Chroma::Halved, rate::rows_for(self.picture, SAMPLED_ALPHA_PIXELS));
         let part = strips.as_ref().map(|strips| Source::import(strips, false)).transpose()?;
         let (_, stats) = part.as_ref().map_or_else(|| self.source(), Ok)?.encode(&config)?;
         let share = strips.map_or(1.0, |strips| strips.pixel_count() as f64 / self.picture.pixel_count() as f64);
@@ -136,13 +136,13 @@ impl WebpEncoder<'_> {
         (State { quality, shaping: SHAPING }, quantiser::ln_step(quality))
     }
 
-    /// The states, as soon as they are known; the ends of the range are the same for every picture.
+    /// The states, once they are known. The ends of the range are the same for every picture.
     fn states_at(&self, ln_step: f64) -> Option<&States> {
         let range = self.ln_step_range();
         self.states.get().filter(|_| *range.start() < ln_step && ln_step < *range.end())
     }
 
-    /// What an encode at this step and method 2 says of itself.
+    /// The statistics of an encode at this step and method 2.
     ///
     /// # Errors
     /// [`EncodeError::Failed`].
@@ -167,23 +167,19 @@ impl WebpEncoder<'_> {
     }
 }
 
-/// Pixels of an alpha plane that are weighed at the most.
-const WEIGHED_PIXELS: u64 = 500_000;
+/// At most about so many pixels of an alpha plane are measured.
+const SAMPLED_ALPHA_PIXELS: u64 = 500_000;
 
-/// The method of the cheaper encode: two fifths of the price of method 4, and the first with its way of looking for
-/// modes.
+/// The method of the cheaper encode. It takes two fifths of the time of method 4 and chooses modes in the same way.
 const PROBE_METHOD: c_int = 2;
 
 /// The method that costs least.
 const CHEAPEST_METHOD: c_int = 0;
 
-/// How much of the detail the loop filter is to spare, 0 to 7. Against 0, the default, 12 Kodak pictures gain 1.8 of
-/// SSIMULACRA2 in the mean at 0.3 bits a pixel, 0.8 at 0.75, 0.2 at 1.5, at the same bytes and for no time (3 and 5
-/// gain less); none lost more than 0.05.
+/// How much detail the loop filter leaves, 0 to 7: docs/model.md, WebP.
 const SHARPNESS: c_int = 7;
 
-/// libwebp's method by effort: 2 costs 48 ms a megapixel for 3 % more bytes than 4 (110 ms); 6 costs 288 ms
-/// for 5 % fewer.
+/// libwebp's method by effort: docs/model.md, WebP.
 fn method(effort: Effort) -> c_int {
     match effort {
         Effort::Fast => 2,
@@ -201,7 +197,7 @@ pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, Enc
     let source = Source::import(picture, true)?;
     let mut config = config(State { quality: 75.0, shaping: SHAPING }, method(effort))?;
     config.lossless = 1;
-    // Invisible colour is kept too: lossless means every byte of the picture.
+    // Hidden colour is kept too.
     config.exact = 1;
     let (file, _) = source.encode(&config)?;
     Ok(file)

@@ -54,8 +54,8 @@ impl Source {
         if converted == 0 { Err(failed("out of memory")) } else { Ok(()) }
     }
 
-    /// The quantiser indices that libwebp gives the picture's segments, from an encode that ends as soon as they are known.
-    /// Returns `None` when it ends earlier.
+    /// The quantiser indices that libwebp gives the picture's segments, from an encode that ends as soon as they are
+    /// known. Returns `None` when it ends earlier.
     pub fn indices(&self, config: &Config) -> Option<[i32; 4]> {
         // SAFETY: as for `encode`; what is written, if anything, goes to the writer of a new picture, which drops it.
         unsafe {

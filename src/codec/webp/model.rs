@@ -61,8 +61,8 @@ pub static LOSSY: CodingModel = CodingModel {
     scale: || quality_scale::SCALE,
     nanoseconds_per_pixel: [50, 130, 300],
     best_quality: 100.0,
-    // First encodes are about a percent off, slightly more often above the prediction than below. Sizes of large pictures
-    // are predicted half as well, and a second encode of one takes a second.
+    // First encodes are about a percent off, slightly more often above the prediction than below. Sizes of large
+    // pictures are predicted half as well, and a second encode of one takes a second.
     search_window: Some(|pixels| SearchWindow {
         good_enough: if pixels > LARGE { 0.955 } else { 0.97 },
         position: 0.5,

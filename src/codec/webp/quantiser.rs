@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-/// Quantiser indices that there are.
+/// Number of quantiser indices.
 pub const INDICES: usize = 128;
 
 /// AC quantiser step of each index (RFC 6386 s14.1, ac_qlookup).
@@ -14,10 +14,8 @@ const AC_STEP: [u16; INDICES] = [
     197, 201, 205, 209, 213, 217, 221, 225, 229, 234, 239, 245, 249, 254, 259, 264, 269, 274, 279, 284,
 ];
 
-/// ln of the step that each index amounts to in bytes: libwebp's thresholds and the weights of its decisions are whole
-/// numbers, so that an index may save three times what the next does (tools/calibrate/webp_steps.rs, 46 photographs). On those
-/// left out of the fit, sizes of two states beside each other at 2.8 to 3.3 are then told to 0.3 % in the median; by
-/// their AC steps to 0.8 %.
+/// ln of the step that each index stands for in bytes. libwebp's thresholds and weights are whole numbers, so that one
+/// index may save three times as much as the next: docs/model.md, WebP's states.
 const LN_STEP_IN_BYTES: [f64; INDICES] = [
     1.896, 1.930, 2.009, 2.040, 2.112, 2.226, 2.345, 2.448, 2.505, 2.597, 2.651, 2.734, 2.819, 2.843, 2.921, 2.948,
     3.018, 3.039, 3.104, 3.137, 3.157, 3.208, 3.227, 3.276, 3.292, 3.339, 3.390, 3.401, 3.447, 3.464, 3.506, 3.511,
@@ -45,7 +43,7 @@ pub fn ln_step_of(index: f64) -> f64 {
     (low + (high - low) * (index - below as f64)).ln()
 }
 
-/// ln of the step that `index` (0 to 127) amounts to in bytes.
+/// ln of the step that `index` (0 to 127) stands for in bytes.
 pub fn ln_step_in_bytes(index: i32) -> f64 {
     LN_STEP_IN_BYTES[index as usize]
 }

@@ -1,10 +1,8 @@
-//! What a lossy WebP will take, before it is encoded: by counting, and by a cheaper encode. The coefficients are
-//! printed by `cargo run --release -p bytefit-tools --bin rate_model`.
+//! Predicts the size of a lossy WebP, by counting and by a cheaper encode. docs/model.md, Sizes.
 
 use crate::codec::rate::{FineStepBend, SizeModel, dot};
 
-/// How sizes follow from counts: error 3.4 % in the median, 11 % in 95 of 100 cases; 3.9 % and 12 % at the fine end, where
-/// files are up to a fourth smaller than what counts of coarser steps have them be.
+/// How sizes follow from counts.
 pub const COUNTED: SizeModel = SizeModel {
     finer: -1.5,
     steepness: 1.0,
@@ -13,20 +11,20 @@ pub const COUNTED: SizeModel = SizeModel {
     bend: FineStepBend { below: 2.1, coefficients: [-0.09363, -0.48868] },
 };
 
-/// Coefficients of [`probe_features`]: error 0.7 % in the median, 3.3 % in 95 of 100 cases.
+/// Coefficients of [`probe_features`].
 const PROBED: [f64; 17] = [
     0.21503, -0.10901, 0.01154, 0.15254, 0.01057, -0.05026, 0.05193, 0.32036, -0.22118, -0.04309, -0.00106, 0.01477,
     -0.14206, -0.00594, 0.06796, -0.06082, -0.13977,
 ];
 
-/// What libwebp says of an encode.
+/// libwebp's statistics of an encode.
 #[derive(Clone, Copy, Debug)]
 pub struct Stats {
     /// Bytes of the file but for its alpha plane.
     pub bytes: f64,
     /// Bytes of the alpha plane, which no method changes.
     pub alpha_bytes: f64,
-    /// Bytes that tell how blocks are predicted.
+    /// Bytes of the prediction modes.
     pub mode_bytes: f64,
     /// Bytes of the lowest frequencies of blocks predicted whole.
     pub dc_bytes: f64,
@@ -34,7 +32,7 @@ pub struct Stats {
     pub share_4: f64,
 }
 
-/// What decides how much smaller or larger than at method 2 the file at method 4 is.
+/// What the ratio of the sizes at methods 4 and 2 depends on.
 pub fn probe_features(stats: &Stats, pixels: f64, ln_step: f64) -> [f64; 17] {
     let busy = (stats.bytes * 8.0 / pixels).ln();
     let (modes, dc, split) = (stats.mode_bytes / stats.bytes, stats.dc_bytes / stats.bytes, stats.share_4);
@@ -60,7 +58,8 @@ pub fn probe_features(stats: &Stats, pixels: f64, ln_step: f64) -> [f64; 17] {
     ]
 }
 
-/// ln(step) below which growth bends: method 4 then saves 1 to 2 % where the curve through coarser steps has it grow by 2 to
+/// ln(step) below which growth bends: method 4 then saves 1 to 2 % where the curve through coarser steps has it grow by
+/// 2 to
 /// 3.
 const KNEE: f64 = 2.2;
 

@@ -1,7 +1,6 @@
-//! libwebp's real states: a quality stands for four whole-number quantiser indices, one a segment of the picture, and
-//! between two qualities that differ in none of them the file is the same. Which indices a picture's segments get
-//! follows from how busy they are (libwebp quant_enc.c, VP8SetSegmentParams), and is read off one encode and the
-//! beginning of another.
+//! libwebp's real states. A quality stands for four whole-number quantiser indices, one for each segment of the
+//! picture, and two qualities with the same indices give the same file. The indices depend on how busy each segment is
+//! (libwebp quant_enc.c, VP8SetSegmentParams), which is read from one encode and the beginning of another.
 
 use std::cell::{Cell, RefCell};
 
@@ -10,7 +9,7 @@ use super::quantiser;
 /// Segments that a picture may have (RFC 6386 s9.3).
 pub const SEGMENTS: usize = 4;
 
-/// What an encode says of its segments.
+/// The segments of an encode.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments {
     /// Quantiser index of each.
@@ -22,17 +21,16 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// How much of a change of all steps by the same factor is each one's; none where nothing would change.
+    /// The share that each segment has in the change of size when all steps change by the same factor. Returns `None`
+    /// when nothing would change.
     pub fn shares(&self) -> Option<[f64; SEGMENTS]> {
         let movable = self.movable();
         let total: f64 = movable.iter().sum();
         (total > 0.0).then(|| movable.map(|bytes| bytes / total))
     }
 
-    /// Bytes of each, times how steeply they fall with its step: ln(bytes) over ln(step). Blocks of many bytes lose few
-    /// of them to a coarser step, quiet ones whose noise is about as large as the step lose most: read off the bytes that
-    /// libwebp's method 2 gave the segments of two photographs at six qualities (0.5 to 0.6 at 100 bytes a macroblock,
-    /// 1.0 at 50, 1.6 at 20; never over 1.2 at indices from 23 on, 1.5 at 13, 1.7 at 7).
+    /// Bytes of each segment, times how steeply they fall with its step: ln(bytes) over ln(step). Busy blocks lose few
+    /// of their bytes to a coarser step, quiet ones most: docs/model.md, WebP's states.
     fn movable(&self) -> [f64; SEGMENTS] {
         std::array::from_fn(|s| {
             let bytes = f64::from(self.bytes[s]);
@@ -53,47 +51,45 @@ pub struct State {
 /// The strength that libwebp has by default.
 pub const SHAPING: i32 = 50;
 
-/// Strengths that are tried. They spread the segments' indices more, and so find states between those of the default,
-/// which at high qualities are up to 15 % of the bytes apart. Up to 57 chroma keeps its steps beside luma's, whatever the
-/// picture; from 49 down and beyond they move too (dq_uv_dc and dq_uv_ac, whole numbers in proportion to the strength), and
-/// sizes with them by 2 to 4 % that luma's indices do not tell of. Looks at equal bytes differ by less than 0.3 points of
-/// SSIMULACRA2 even at 65 (12 Kodak pictures).
+/// Strengths that are tried. They have states between those of the default, which are up to 15 % of bytes apart. Beyond
+/// 50 to
+/// 57 the steps of chroma move too (dq_uv_dc and dq_uv_ac): docs/model.md, WebP's states.
 const SHAPINGS: [i32; 8] = [SHAPING, 51, 52, 53, 54, 55, 56, 57];
 
-/// A state whose indices tell most of the segments' susceptibility: one stands for 3 to 6 units of it.
+/// The state whose indices give the segments' susceptibility best, to 3 to 6 units.
 pub const TELLING: State = State { quality: 25.0, shaping: 100 };
 
 /// Exponent for each unit of a segment's susceptibility, at full strength (SNS_TO_DQ / 128).
 const EXPONENT: f64 = 0.9 / 128.0;
 
-/// Qualities that are tried, of each unit: indices last for a tenth of one and longer.
+/// Qualities that are tried for each unit. Indices change after a tenth of a unit or more.
 const FINENESS: f64 = 20.0;
 
-/// Of these, how many to either side of the quality that a step stands for.
+/// How many of these are tried on either side of the quality of a step.
 const REACH: i32 = 30;
 
-/// What it takes, in ln(step), to leave the default strength by a unit: a state at 6 units has to be 1 % nearer. With half
-/// of it files of 20 KB looked 0.1 points worse against a bisection at the default strength (31 photographs).
+/// Penalty, in ln(step), for each unit away from the default strength: docs/model.md, WebP's states.
 const RELUCTANCE: f64 = 0.001_6;
 
-/// Weight of what is not known of a state's step: half of it is the error to expect.
+/// Weight of the uncertainty of a state's step. Half of it is the expected error.
 const DOUBT: f64 = 0.5;
 
 /// The states of a picture, on the scale of ln(quantiser step).
 pub struct States {
     segments: Cell<[Segment; SEGMENTS]>,
-    /// From the mean of the segments' steps to ln(step) as the search knows it: what was seen stands where it was asked for.
+    /// The difference between ln(step) as the search has it and the mean over the segments. An encode stays at the step
+    /// that was asked for.
     offset: Cell<f64>,
-    /// What was answered so far.
+    /// The answers so far.
     given: RefCell<Vec<(State, f64)>>,
 }
 
 /// Segment of a picture.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// libwebp's alpha, of which it takes a coarser step the lower it is: the lowest and the highest that it may be.
+    /// Bounds of libwebp's alpha. The lower it is, the coarser the segment's step.
     susceptibility: [i32; 2],
-    /// Of what its index moves, in ln(bytes).
+    /// Share in the change of ln(bytes).
     share: f64,
 }
 
@@ -101,8 +97,8 @@ struct Segment {
 const SUSCEPTIBILITIES: [i32; 2] = [-127, 127];
 
 impl Segment {
-    /// The segment with closer bounds, when only one of the indices `seen` at `state` can be its own: libwebp merges
-    /// segments that come to the same index, and numbers them anew.
+    /// The segment with narrower bounds, if only one of the indices `seen` at `state` can be its own. libwebp merges
+    /// segments with the same index and numbers them again.
     fn narrowed(self, state: State, seen: &[i32]) -> Segment {
         let [low, high] = self.susceptibility;
         let indices = (low..=high).map(|susceptibility| (susceptibility, index(state, susceptibility)));
@@ -130,7 +126,8 @@ fn index(state: State, susceptibility: i32) -> i32 {
 }
 
 impl States {
-    /// What `segments` of an encode at the default strength and `quality` tell; none when they say nothing.
+    /// The states that follow from the `segments` of an encode at the default strength and `quality`. Returns `None`
+    /// when nothing follows from them.
     pub fn of(segments: &Segments, quality: f64) -> Option<States> {
         let shares = segments.shares()?;
         let compression = quantiser::compression(quality).ln();
@@ -148,14 +145,14 @@ impl States {
         Some(states)
     }
 
-    /// The best state for `ln_step`, and where it is: near, known well, and not far from the default.
+    /// The best state for `ln_step`, and its own ln(step). It is near, well known, and not far from the default.
     pub fn nearest(&self, ln_step: f64) -> (State, f64) {
-        // What was an answer is its own: from there a better one may be in sight that was not from here.
+        // An earlier answer stays the answer for its own step, even if a better one is near it.
         if let Some(given) = self.given_at(ln_step) {
             return given;
         }
-        let found = self.look_around(ln_step);
-        // Two states may amount to the same step: the first that was an answer stands for both.
+        let found = self.search(ln_step);
+        // Two states may have the same step. The first answer is kept for both.
         self.given_at(found.1).unwrap_or_else(|| {
             self.given.borrow_mut().push(found);
             found
@@ -163,24 +160,24 @@ impl States {
     }
 
     fn given_at(&self, ln_step: f64) -> Option<(State, f64)> {
-        self.given.borrow().iter().find(|(_, place)| *place == ln_step).copied()
+        self.given.borrow().iter().find(|(_, own)| *own == ln_step).copied()
     }
 
-    fn look_around(&self, ln_step: f64) -> (State, f64) {
+    fn search(&self, ln_step: f64) -> (State, f64) {
         let middle = self.coarsest_at_most(ln_step);
         let tried = (middle - REACH).max(0)..=(middle + REACH).min((100.0 * FINENESS) as i32);
-        let qualities = tried.map(|place| f64::from(place) / FINENESS);
+        let qualities = tried.map(|index| f64::from(index) / FINENESS);
         let states = qualities.flat_map(|quality| SHAPINGS.map(|shaping| State { quality, shaping }));
         let mut best = (f64::INFINITY, State { quality: f64::from(middle) / FINENESS, shaping: SHAPING }, ln_step);
         for state in states {
-            let place = self.ln_step(state);
-            let known = (place - ln_step).abs() + RELUCTANCE * f64::from((state.shaping - SHAPING).abs());
+            let own = self.ln_step(state);
+            let known = (own - ln_step).abs() + RELUCTANCE * f64::from((state.shaping - SHAPING).abs());
             if known >= best.0 {
-                continue; // Doubt, which is dear to ask for, only makes it worse.
+                continue; // Doubt takes long to compute, and only adds to the fault.
             }
             let fault = known + DOUBT * self.doubt(state);
             if fault < best.0 {
-                best = (fault, state, place);
+                best = (fault, state, own);
             }
         }
         (best.1, best.2)
@@ -197,19 +194,18 @@ impl States {
         low
     }
 
-    /// Takes in the indices that an encode at `state` had. Placed at `ln_step`, it stays there: what is near to it
-    /// moves.
-    pub fn learn(&self, state: State, ln_step: f64, seen: [i32; SEGMENTS]) {
+    /// Records the indices of an encode at `state`, which keeps its `ln_step`. The steps of states near it move.
+    pub fn record(&self, state: State, ln_step: f64, seen: [i32; SEGMENTS]) {
         self.narrow(state, seen);
         self.offset.set(self.offset.get() + ln_step - self.ln_step(state));
     }
 
-    /// Takes in the indices that libwebp gives the segments at `state`. What is known of other states may move.
+    /// Narrows the segments by the indices that libwebp gives them at `state`. Steps of other states may move.
     pub fn narrow(&self, state: State, seen: [i32; SEGMENTS]) {
         self.segments.set(self.segments.get().map(|segment| segment.narrowed(state, &seen)));
     }
 
-    /// The step that `state` amounts to.
+    /// ln(step) of `state`.
     pub fn ln_step(&self, state: State) -> f64 {
         self.mean(state, Segment::middle) + self.offset.get()
     }
@@ -231,14 +227,14 @@ impl States {
 mod tests {
     use super::*;
 
-    /// What libwebp says of a photograph at quality 84.
+    /// The segments of a photograph at quality 84.
     const SEEN: Segments =
         Segments { index: [21, 16, 13, 8], bytes: [23_127, 35_019, 31_997, 9_713], blocks: [272, 477, 545, 242] };
 
     #[test]
     fn indices_at_other_qualities_follow() {
         let states = States::of(&SEEN, 84.0).unwrap();
-        // The same photograph at other states: libwebp's own word.
+        // The same photograph at other states, encoded by libwebp.
         for (quality, shaping, seen) in [
             (84.0, 50, [21, 16, 13, 8]),
             (75.0, 50, [36, 28, 22, 15]),
@@ -256,13 +252,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_stays_where_it_was_and_leaves_less_doubt() {
+    fn an_encode_keeps_its_step_and_leaves_less_doubt() {
         let states = States::of(&SEEN, 84.0).unwrap();
         let (state, ln_step) =
             (State { quality: 75.0, shaping: 50 }, states.ln_step(State { quality: 75.3, shaping: 50 }));
         let beside = State { quality: 74.5, shaping: 50 };
         let before = states.doubt(beside);
-        states.learn(state, ln_step, [36, 28, 22, 15]);
+        states.record(state, ln_step, [36, 28, 22, 15]);
         assert!((states.ln_step(state) - ln_step).abs() < 1e-12);
         assert!(states.doubt(beside) < before, "{} of {before}", states.doubt(beside));
         // Where two indices could be the first segment's, only one of them alone says which it is.
@@ -272,9 +268,9 @@ mod tests {
         let [least, most] = ends(unsure);
         let first = || states.segments.get()[0].susceptibility;
         let closer = first();
-        states.learn(unsure, 3.0, [least, most, 0, 0]);
+        states.record(unsure, 3.0, [least, most, 0, 0]);
         assert_eq!(first(), closer);
-        states.learn(unsure, 3.0, [least, least, 0, 0]);
+        states.record(unsure, 3.0, [least, least, 0, 0]);
         assert_ne!(first(), closer);
     }
 

@@ -128,7 +128,7 @@ impl Drop for Context {
 }
 
 /// # Errors
-/// libaom's words for anything but success.
+/// libaom's message for anything but success.
 fn check(code: sys::aom_codec_err_t) -> Result<(), String> {
     if code == sys::AOM_CODEC_OK {
         return Ok(());
@@ -143,7 +143,7 @@ fn configure(configuration: &mut sys::aom_codec_enc_cfg, planes: &Planes, settin
     // A still picture.
     configuration.g_limit = 1;
     configuration.g_lag_in_frames = 0;
-    // Our pool is the parallelism.
+    // Jobs run in parallel, not their encoders.
     configuration.g_threads = 1;
     configuration.g_profile = c_uint::from(planes.is_full());
     configuration.monochrome = c_uint::from(planes.is_grey());

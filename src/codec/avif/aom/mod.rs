@@ -46,7 +46,7 @@ fn linked_tuning() -> Tuning {
     Tuning::of(library::version())
 }
 
-/// The coarsest quantiser index of an alpha plane: masks show their edges before anything else does.
+/// The coarsest quantiser index of an alpha plane. Errors at the edges of masks are seen first.
 const COARSEST_ALPHA: u8 = 60;
 
 /// A picture ready to be written as AVIF at any quantiser step.
@@ -54,7 +54,7 @@ pub struct AvifEncoder<'a> {
     picture: &'a Picture,
     chroma: Chroma,
     effort: Effort,
-    /// Whether it is text or flat art: asked with the first encode.
+    /// Whether it is text or flat art: known after the first encode.
     screen: OnceCell<bool>,
     /// Made with the first encode.
     colour: OnceCell<Planes>,
@@ -77,8 +77,7 @@ impl<'a> AvifEncoder<'a> {
         *self.screen.get_or_init(|| screen::is_screen_content(self.picture))
     }
 
-    /// The planes of the colour. Text and flat art keep all of their chroma: at equal bytes their score rises from 48
-    /// to 65, and from 16 to 51, with libaom's tools for them (drawn shapes and drawn text, 1,000 pixels wide).
+    /// The planes of the colour. Text and flat art keep all of their chroma: docs/model.md, AVIF.
     fn colour(&self) -> &Planes {
         let chroma = if self.is_screen_content() { Chroma::Full } else { self.chroma };
         self.colour.get_or_init(|| Planes::of(self.picture, chroma))

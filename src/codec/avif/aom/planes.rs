@@ -1,5 +1,4 @@
-//! Red, green and blue to the luma and chroma planes that AV1 codes: BT.601, full range, 8 bits. Must not know
-//! libaom.
+//! Converts red, green and blue to the planes of luma and chroma that AV1 codes: BT.601, full range, 8 bits.
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
@@ -24,7 +23,7 @@ enum Kind {
 }
 
 impl Planes {
-    /// The colour of `picture`, whatever its alpha: luma alone where it is grey everywhere.
+    /// The colour of `picture` without its alpha; only luma if all of it is grey.
     pub fn of(picture: &Picture, chroma: Chroma) -> Planes {
         if picture.is_grey() {
             let size = picture.layout().bytes_per_pixel();
@@ -56,7 +55,7 @@ impl Planes {
         planes
     }
 
-    /// The alpha channel of `picture` as luma; none where it has none.
+    /// The alpha channel of `picture` as luma. Returns `None` when it has none.
     pub fn of_alpha(picture: &Picture) -> Option<Planes> {
         let alpha = |pixel: &[u8]| pixel[3];
         picture.has_alpha().then(|| Planes::grey(picture, picture.pixels().chunks_exact(4).map(alpha).collect()))

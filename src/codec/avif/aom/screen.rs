@@ -1,35 +1,33 @@
-//! Whether a picture is text or flat art rather than a photograph. Must not know libaom.
+//! Tells text and flat art from photographs.
 
 use crate::picture::Picture;
 
-/// Pixels a side of the blocks looked at.
+/// Pixels on a side of the blocks that are examined.
 const BLOCK: usize = 16;
 
-/// Blocks looked at, at the most.
+/// At most so many blocks are examined.
 const MAX_BLOCKS: usize = 2000;
 
-/// Levels between the darkest and the brightest of a channel from which on a block tells: what is smooth has few colours
-/// whatever it shows.
+/// A block counts when a channel has so many levels between its darkest and its brightest pixel. Smooth blocks have few
+/// colours in photographs too.
 const CONTRAST: u8 = 48;
 
-/// Colours that a block of text or flat art has at the most, the shades at the edges of letters included: a few in
-/// drawn art and bitmap fonts, some thirty where edges are smooth.
+/// At most so many colours are in a block of text or flat art, with the shades at the edges of letters.
 const FEW_COLOURS: usize = 40;
 
-/// Whether two of five blocks with an edge in them have few colours: of 46 photographs at three sizes at the most 7 % of
-/// those blocks, and 33 % when they are made grey; of drawn text 56 to 70 %, of flat art all.
+/// Whether two of five blocks with an edge in them have few colours: docs/model.md, AVIF.
 pub fn is_screen_content(picture: &Picture) -> bool {
     let (columns, rows) = (picture.width() as usize / BLOCK, picture.height() as usize / BLOCK);
     let every = (columns * rows).div_ceil(MAX_BLOCKS).max(1);
-    let (mut telling, mut few) = (0, 0);
+    let (mut edged, mut few) = (0, 0);
     for block in (0..columns * rows).step_by(every) {
         let (row, column) = (block / columns, block % columns);
         if let Some(has_few) = has_few_colours(&Block { picture, left: column * BLOCK, top: row * BLOCK }) {
-            telling += 1;
+            edged += 1;
             few += usize::from(has_few);
         }
     }
-    telling > 0 && few * 5 >= telling * 2
+    edged > 0 && few * 5 >= edged * 2
 }
 
 struct Block<'a> {
@@ -47,7 +45,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Whether a block has few colours; nothing where it has no edge.
+/// Whether a block has few colours. Returns `None` for a block without an edge.
 fn has_few_colours(block: &Block<'_>) -> Option<bool> {
     let (mut darkest, mut brightest) = ([u8::MAX; 3], [0; 3]);
     let mut known: Vec<&[u8]> = Vec::with_capacity(FEW_COLOURS + 1);

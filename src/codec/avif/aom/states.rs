@@ -1,15 +1,15 @@
-//! The settings that libaom is asked for, from the coarsest to the finest: a quantiser index, and the quantiser matrices
-//! that look best with it. Knows no pictures.
+//! The states of libaom that are used, from the coarsest to the finest: a quantiser index, and the quantiser matrices
+//! that look best with it.
 
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use super::super::quantiser;
 
-/// A quantiser as it is asked for.
+/// A quantiser setting.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
-    /// ln of the step that would take as many bytes at [`STEEPEST`]: what states are ordered by.
+    /// ln of the step that would take as many bytes at [`STEEPEST`]. States are in the order of it.
     pub ln_step: f64,
     /// 1 to 255.
     pub index: u8,
@@ -17,8 +17,7 @@ pub struct State {
     pub level: u8,
 }
 
-/// The level of coarse quantisers. SSIMULACRA2 likes high frequencies dropped: at equal score and scores of 50 to 70,
-/// level 2 takes 23 % fewer bytes than none, level 4 21 %, 8 13 % (eight photographs, libaom 3.11 at speed 9).
+/// The level of coarse quantisers: docs/model.md, AVIF.
 const STEEPEST: u8 = 2;
 
 /// The level of the finest: from a score of 88 on, steeper ones cost more than they save.
@@ -27,8 +26,8 @@ const FLATTEST: u8 = 10;
 /// Where [`STEEPEST`] ends, at a score of about 80, and levels for each unit of ln(step) from there on.
 const RAMP: (f64, f64) = (1.5, 9.4);
 
-/// What a step is to be coarsened by, as its logarithm, for each level that is flatter, to take as many bytes: levels
-/// add 5.2 % each, steps take 0.71 % for each per cent.
+/// How much coarser a step has to be, in ln(step), to take as many bytes with matrices that are one level flatter. A
+/// level adds 5.2 % of bytes, a per cent of step takes 0.71 % away.
 const LN_STEP_OF_LEVEL: f64 = 0.073;
 
 static STATES: LazyLock<Vec<State>> = LazyLock::new(|| {

@@ -1,4 +1,4 @@
-//! How libaom is to work: the tuning that its version has, and the settings that look best with it. Knows no pictures.
+//! The settings of libaom: the best tuning of the linked version, and the options that look best with it.
 
 use std::ffi::{CStr, CString};
 
@@ -26,16 +26,7 @@ impl Tuning {
     }
 }
 
-/// The settings for `effort`, with quantiser matrices of `level`. Measured on eight photographs against libwebp's method 4
-/// at equal SSIMULACRA2, with matrices of level 2 and [`Tuning::Ssim`]: speed 9 takes 26 to 17 % fewer bytes at scores of
-/// 50 to 70 and 11 % at 75, for half the CPU time.
-///
-/// Speed 6 takes 27 % fewer than libwebp at scores of 60 to 70 and 18 % at 80, for six times its CPU time; speed 7 takes 24
-/// and 17 %, for four times (twelve photographs). Both do so once distortion is weighed by the matrices; where it is not,
-/// trellis undoes them, and speeds below 9 come out larger. Speed 5 takes three times as long as 6 for no fewer bytes.
-///
-/// [`Tuning::Iq`] takes as long and 1 % fewer bytes at 4:2:0, 2 % at a score of 50, 3 to 4 % at 4:4:4 (six photographs,
-/// libaom 3.12.1).
+/// The settings for `effort`, with quantiser matrices of `level`: docs/model.md, AVIF.
 pub fn options(tuning: Tuning, effort: Effort, level: u8) -> Options {
     let level = level.to_string();
     let mut options = Vec::new();
@@ -48,10 +39,10 @@ pub fn options(tuning: Tuning, effort: Effort, level: u8) -> Options {
             set(c"enable-qm", "1");
         }
         Tuning::Iq => {
-            // Brings the settings above with it, and matrices by a rule of its own, with which it takes 2 to 7 % more.
+            // Includes the settings above. Its own choice of matrices takes 2 to 7 % more bytes.
             set(c"tune", "iq");
-            // Otherwise it quantises smooth blocks more finely from speed 8 down. That takes 2 % fewer bytes, but moves
-            // sizes by 6 to 60 % and scores by 10 points, as the picture has it, and nothing foretells them.
+            // Without it, smooth blocks are quantised more finely from speed 8 down. That takes 2 % fewer bytes, but
+            // changes sizes by 6 to 60 % and scores by 10 points, which cannot be predicted.
             set(c"deltaq-mode", "0");
         }
     }
@@ -62,7 +53,7 @@ pub fn options(tuning: Tuning, effort: Effort, level: u8) -> Options {
         Effort::Best => {
             set(c"cpu-used", "6");
             set(c"dist-metric", "qm-psnr");
-            // Blocks of 4x4 are chosen too often, and those of 128x128 never pay: 1 % fewer bytes, a tenth of the time.
+            // Without blocks of 4x4 and 128x128, files take 1 % fewer bytes and a tenth less time.
             set(c"min-partition-size", "8");
             set(c"sb-size", "64");
         }
@@ -93,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn iq_is_used_as_soon_as_there_is_such_a_thing() {
+    fn iq_is_used_from_the_first_version_that_has_it() {
         assert_eq!(Tuning::of(0x03_0b_00), Tuning::Ssim);
         assert_eq!(Tuning::of(0x03_0b_ff), Tuning::Ssim);
         assert_eq!(Tuning::of(0x03_0c_00), Tuning::Iq);

@@ -1,5 +1,6 @@
-//! What a lossless file takes, told by coding short pieces of rows as its encoders do: what repeats is copied, the rest is
-//! predicted from its neighbours, and the errors cost their entropy. Of photographs that is 0.9 to 1.3 of a WebP file.
+//! Predicts the size of a lossless file by coding short pieces of rows as the encoders do: repeats are copied, other
+//! pixels are predicted from their neighbours, and the errors take their entropy. For photographs that is 0.9 to 1.3 of
+//! a WebP file.
 
 mod repeats;
 mod sample;
@@ -12,16 +13,16 @@ use crate::picture::Picture;
 use sample::Sample;
 use strip::Strip;
 
-/// What is expected of a lossless file.
+/// The prediction for a lossless file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Expectation {
-    /// Bytes that it takes at the least.
+    /// At least so many bytes.
     pub least_bytes: u64,
-    /// Pixels that are no copies of others.
+    /// Pixels that are not copies of others.
     pub literal_pixels: u64,
 }
 
-/// What is expected of a lossless file of `picture`, of which more is looked at as long as `cap` bytes may be enough.
+/// Predicts a lossless file of `picture`. The sample grows as long as `cap` bytes may be enough.
 pub fn expect(picture: &Picture, cap: u64) -> Expectation {
     let Some(strips) = Strips::of(picture) else { return Expectation::default() };
     let (mut sample, mut recurring) = (Sample::new(), Recurring::default());
@@ -40,7 +41,8 @@ pub fn expect(picture: &Picture, cap: u64) -> Expectation {
     expectation
 }
 
-/// Strips up to which the sample grows before it is asked. The first tell enough of a photograph that is to be far smaller.
+/// Strips up to which the sample grows before it is asked. The first tell enough of a photograph that is to be far
+/// smaller.
 const PASSES: [Range<usize>; 3] = [0..16, 16..64, 64..256];
 
 fn of_whole(picture: &Picture, sample: &Sample, recurring: &Recurring) -> Expectation {

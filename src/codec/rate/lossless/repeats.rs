@@ -1,6 +1,6 @@
-//! Where a sequence of symbols repeats what came before.
+//! Finds where a sequence of symbols repeats earlier ones.
 
-/// The symbols so far, and where each short run of them was seen last.
+/// The symbols so far, and the last position of each short run of them.
 pub(super) struct Repeats {
     symbols: Vec<u32>,
     last_seen: Vec<Option<usize>>,

@@ -1,9 +1,9 @@
-//! A sample of a picture, coded without loss, and what that tells of the whole.
+//! A sample of a picture, coded without loss, and what follows for the whole.
 
 use super::repeats::Repeats;
 use super::strip::{Pixel, Strip};
 
-/// What the strips so far take.
+/// The size of the strips so far.
 pub(super) struct Sample {
     pub(super) pixels: u64,
     literals: u64,
@@ -60,7 +60,7 @@ impl Sample {
                 continue;
             }
             place += copied;
-            // What reaches the end of the strip may go on: it is not one more copy.
+            // A copy that reaches the end of the strip may go on, so it is not counted as one more.
             self.copies += u64::from(place < strip.len());
         }
         literals
@@ -88,12 +88,12 @@ impl Sample {
         }
     }
 
-    /// The share of pixels that are literals.
+    /// Share of pixels that are literals.
     pub(super) fn literal_share(&self) -> f64 {
         self.literals as f64 / self.pixels as f64
     }
 
-    /// Bytes for each pixel of a whole picture at the least.
+    /// At least so many bytes for each pixel of the whole picture.
     pub(super) fn least_bytes_per_pixel(&self) -> f64 {
         let literal_bits: f64 = self.errors.iter().flatten().map(entropy).sum();
         let copy_bits = self.copies as f64 * COPY_BITS;
@@ -118,12 +118,12 @@ const UNREST_ENDS: [u8; 9] = [0, 1, 2, 4, 7, 12, 21, 36, 70];
 /// Bits of a copy: its length and its distance.
 const COPY_BITS: f64 = 12.0;
 
-/// How many times what it takes in a file a copy counts here at the most: of 62 pictures 3.5 times, where text repeats far
-/// from the sample.
+/// How many times what it takes in a file a copy counts here at the most: of 62 pictures 3.5 times, where text repeats
+/// far from the sample.
 const COPY_EXCESS: f64 = 5.0;
 
-/// The same of literals, where so large a share of the sample are literals: 1.3 times in photographs, 3 times in a sample of
-/// text, which shows each glyph for the first time.
+/// The same of literals, where so large a share of the sample are literals: 1.3 times in photographs, 3 times in a
+/// sample of text, which shows each glyph for the first time.
 fn literal_excess(share: f64) -> f64 {
     1.4 + 2.6 * (1.0 - share).powi(3)
 }

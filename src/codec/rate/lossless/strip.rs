@@ -1,4 +1,4 @@
-//! A short piece of a row, and what its neighbours tell of its pixels.
+//! A short piece of a row, and the predictions of its pixels from their neighbours.
 
 use crate::picture::{Layout, Picture};
 
@@ -106,8 +106,8 @@ fn errors(row: &[Pixel], above: &[Pixel], place: usize) -> [Pixel; PREDICTIONS] 
 /// The place of the slope among the predictions.
 const SLOPE: usize = 0;
 
-/// From the pixel to the left and from the three above: the slope, the median of it and its sides (T.87 A.4.2), either side,
-/// the one above to the right, the mean.
+/// From the pixel to the left and from the three above: the slope, the median of it and its sides (T.87 A.4.2), either
+/// side, the one above to the right, the mean.
 fn predictions(left: u8, [above_left, above, above_right]: [u8; 3]) -> [u8; PREDICTIONS] {
     let slope = i16::from(left) + i16::from(above) - i16::from(above_left);
     let between = |low: u8, high: u8| slope.clamp(i16::from(low), i16::from(high)) as u8;
