@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use crate::codec::bytes::{slice, u16_be, u32_be};
 use crate::picture::Orientation;
 
-/// Boxes at one level that are looked at; real files have a few dozen.
+/// At most so many boxes of a level are read; real files have a few dozen.
 const MAX_BOXES: usize = 10_000;
 /// Items of a file: a grid of the largest allowed pictures has a few hundred tiles.
 const MAX_ITEMS: usize = 4096;

@@ -1,6 +1,6 @@
 //! The sequence header of an AV1 stream (AV1 specification s5.5), read before any decoder sees it.
 
-/// Units of an item that are looked at; a still picture has two or three.
+/// At most so many units of an item are read; a still picture has two or three.
 const MAX_UNITS: usize = 10_000;
 const SEQUENCE_HEADER: u8 = 1;
 const FRAME_HEADER: u8 = 3;

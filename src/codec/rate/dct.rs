@@ -13,10 +13,10 @@ pub const ZIGZAG: [usize; 64] = [
 /// The same as `8 * horizontal + vertical` frequency.
 const TURNED_ZIGZAG: [usize; 64] = {
     let mut turned = ZIGZAG;
-    let mut place = 0;
-    while place < 64 {
-        turned[place] = ZIGZAG[place] % 8 * 8 + ZIGZAG[place] / 8;
-        place += 1;
+    let mut index = 0;
+    while index < 64 {
+        turned[index] = ZIGZAG[index] % 8 * 8 + ZIGZAG[index] / 8;
+        index += 1;
     }
     turned
 };
@@ -30,10 +30,10 @@ const LEFT_OVER: [f32; 8] = [1.0, 1.387_039_8, 1.306_563, 1.175_875_6, 1.0, 0.78
 /// What brings each coefficient to scale.
 const FACTORS: Block = {
     let mut factors = [[0.0; 8]; 8];
-    let mut place = 0;
-    while place < 64 {
-        factors[place / 8][place % 8] = 1.0 / (LEFT_OVER[place / 8] * LEFT_OVER[place % 8]);
-        place += 1;
+    let mut index = 0;
+    while index < 64 {
+        factors[index / 8][index % 8] = 1.0 / (LEFT_OVER[index / 8] * LEFT_OVER[index % 8]);
+        index += 1;
     }
     factors
 };
@@ -51,8 +51,8 @@ pub fn forward(mut samples: Block) -> [i16; 64] {
         *level = (value * factor + WHOLE_NUMBERS).to_bits() as i16;
     }
     let mut levels = [0; 64];
-    for (level, place) in levels.iter_mut().zip(TURNED_ZIGZAG) {
-        *level = rounded[place];
+    for (level, index) in levels.iter_mut().zip(TURNED_ZIGZAG) {
+        *level = rounded[index];
     }
     levels
 }
@@ -132,9 +132,9 @@ mod tests {
             })
         });
         let coefficients = forward(samples);
-        for (place, coefficient) in coefficients.into_iter().enumerate() {
-            let expected = PRECISION * reference(&samples, ZIGZAG[place] % 8, ZIGZAG[place] / 8);
-            assert!((f64::from(coefficient) - expected).abs() <= 0.51, "{place}: {coefficient}, not {expected}");
+        for (index, coefficient) in coefficients.into_iter().enumerate() {
+            let expected = PRECISION * reference(&samples, ZIGZAG[index] % 8, ZIGZAG[index] / 8);
+            assert!((f64::from(coefficient) - expected).abs() <= 0.51, "{index}: {coefficient}, not {expected}");
         }
     }
 

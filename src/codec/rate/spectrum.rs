@@ -36,8 +36,8 @@ impl Spectrum {
     pub fn energy_beyond<const N: usize>(&self, scales: [f64; N]) -> [f64; N] {
         let mut by_frequency = [0.0; 8];
         for block in &self.luma {
-            for (level, place) in block.iter().zip(ZIGZAG) {
-                by_frequency[(place / 8).max(place % 8)] += f64::from(*level).powi(2);
+            for (level, index) in block.iter().zip(ZIGZAG) {
+                by_frequency[(index / 8).max(index % 8)] += f64::from(*level).powi(2);
             }
         }
         scales.map(|scale| {
@@ -102,7 +102,7 @@ pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> 
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
 fn add_row(picture: &Picture, chroma: Chroma, corner: [u32; 2], band: &mut Band, spectrum: &mut Spectrum) {
     let unit = chroma.block_pixels() as usize;
-    band.read(picture, corner.map(|place| place as usize), unit);
+    band.read(picture, corner.map(|side| side as usize), unit);
     for left in (0..band.width).step_by(unit) {
         for down in (0..unit).step_by(8) {
             for right in (0..unit).step_by(8) {
@@ -142,8 +142,8 @@ impl Band {
         for row in 0..rows {
             let start = (top + row).min(height - 1) * width;
             let pixels = &picture.pixels()[(start + left.min(width - 1)) * pixel_bytes..(start + width) * pixel_bytes];
-            let place = row * self.width..(row + 1) * self.width;
-            let into = [&mut self.y[place.clone()], &mut self.cb[place.clone()], &mut self.cr[place]];
+            let range = row * self.width..(row + 1) * self.width;
+            let into = [&mut self.y[range.clone()], &mut self.cb[range.clone()], &mut self.cr[range]];
             match picture.layout() {
                 Layout::Rgb => read_row::<3>(pixels, into),
                 Layout::Rgba => read_row::<4>(pixels, into),
@@ -198,8 +198,8 @@ mod tests {
 
     /// Grey columns, `pixels` wide each, 100 levels and 120 by turns.
     fn columns(pixels: u32) -> Spectrum {
-        let level = |place: u32| if (place % 64 / pixels).is_multiple_of(2) { 100 } else { 120 };
-        let picture = Picture::new(64, 64, Layout::Rgb, (0..64 * 64).flat_map(|place| [level(place); 3]).collect());
+        let level = |index: u32| if (index % 64 / pixels).is_multiple_of(2) { 100 } else { 120 };
+        let picture = Picture::new(64, 64, Layout::Rgb, (0..64 * 64).flat_map(|index| [level(index); 3]).collect());
         Spectrum::of(&picture, Chroma::Halved, 1)
     }
 

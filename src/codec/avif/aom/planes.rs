@@ -17,7 +17,7 @@ pub struct Planes {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    /// Luma alone; chroma is there for the library to look at, and says nothing.
+    /// Luma alone. Chroma is grey, since the library reads it.
     Grey,
     Colour(Chroma),
 }

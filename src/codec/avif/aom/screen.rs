@@ -69,7 +69,7 @@ mod tests {
     use crate::picture::Layout;
 
     fn drawn(pixel: impl Fn(usize, usize) -> [u8; 3]) -> Picture {
-        let pixels = (0..200 * 300).flat_map(|place| pixel(place % 300, place / 300)).collect();
+        let pixels = (0..200 * 300).flat_map(|index| pixel(index % 300, index / 300)).collect();
         Picture::new(300, 200, Layout::Rgb, pixels)
     }
 

@@ -68,7 +68,7 @@ const STRIP_LENGTH: usize = 256;
 const SPARSENESS: usize = 4;
 
 impl Strips {
-    /// None where the picture is too narrow or low for any.
+    /// Returns `None` when the picture is too small for a strip.
     fn of(picture: &Picture) -> Option<Strips> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         // A pixel at both ends and a row above.

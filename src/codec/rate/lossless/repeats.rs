@@ -13,18 +13,18 @@ impl Repeats {
         Repeats { symbols: Vec::new(), last_seen: vec![None; 1 << HASH_BITS], least }
     }
 
-    /// Appends `symbols`, and returns the place of the first.
+    /// Appends `symbols`, and returns the index of the first.
     pub(super) fn append(&mut self, symbols: impl Iterator<Item = u32>) -> usize {
-        let place = self.symbols.len();
+        let index = self.symbols.len();
         self.symbols.extend(symbols);
-        place
+        index
     }
 
-    /// How many symbols from `place` on repeat earlier ones; 0 where too few do. Later questions find this place.
-    pub(super) fn length_at(&mut self, place: usize) -> usize {
-        let Some(run) = self.symbols.get(place..place + self.least) else { return 0 };
-        let Some(earlier) = self.last_seen[hash(run)].replace(place) else { return 0 };
-        let pairs = self.symbols[earlier..].iter().zip(&self.symbols[place..]);
+    /// How many symbols from `index` on repeat earlier ones; 0 where too few do. Later questions find this index.
+    pub(super) fn length_at(&mut self, index: usize) -> usize {
+        let Some(run) = self.symbols.get(index..index + self.least) else { return 0 };
+        let Some(earlier) = self.last_seen[hash(run)].replace(index) else { return 0 };
+        let pairs = self.symbols[earlier..].iter().zip(&self.symbols[index..]);
         let length = pairs.take_while(|(before, here)| before == here).count();
         if length < self.least { 0 } else { length }
     }
@@ -48,8 +48,8 @@ mod tests {
         let mut repeats = Repeats::of_at_least(3);
         assert_eq!(repeats.append([1, 2, 3, 4].into_iter()), 0);
         assert_eq!(repeats.length_at(0), 0, "nothing came before");
-        let place = repeats.append([1, 2, 3, 4, 9, 9].into_iter());
-        assert_eq!((place, repeats.length_at(place)), (4, 4));
-        assert_eq!(repeats.length_at(place + 4), 0, "two symbols are too few");
+        let index = repeats.append([1, 2, 3, 4, 9, 9].into_iter());
+        assert_eq!((index, repeats.length_at(index)), (4, 4));
+        assert_eq!(repeats.length_at(index + 4), 0, "two symbols are too few");
     }
 }

@@ -31,14 +31,14 @@ impl Sample {
         }
     }
 
-    /// Codes `strip`, and returns the place of a literal in it where there are many.
+    /// Codes `strip`, and returns the index of a literal in it where there are many.
     pub(super) fn add(&mut self, strip: &Strip) -> Option<usize> {
         let copies = self.copies;
         let literals = self.split(strip);
         // A tile of WebP has one prediction (RFC 9649, 4.1).
         for tile in literals.chunk_by(|one, other| one / TILE == other / TILE) {
             let prediction = strip.best_prediction(tile);
-            tile.iter().for_each(|place| self.count(strip.unrest(*place), strip.coded_error(*place, prediction)));
+            tile.iter().for_each(|index| self.count(strip.unrest(*index), strip.coded_error(*index, prediction)));
         }
         self.pixels += strip.len() as u64;
         self.literals += literals.len() as u64;
@@ -47,37 +47,37 @@ impl Sample {
         are_many.then(|| literals[literals.len() / 2])
     }
 
-    /// The places of the literals of `strip`; what lies between them is copied.
+    /// The indices of the literals of `strip`; what lies between them is copied.
     fn split(&mut self, strip: &Strip) -> Vec<usize> {
         let (symbols, slopes) = (self.symbols.append(strip.symbols()), self.slopes.append(strip.slope_symbols()));
         let mut literals = Vec::new();
-        let mut place = 0;
-        while place < strip.len() {
-            let copied = self.copied(strip, place, symbols, slopes);
+        let mut index = 0;
+        while index < strip.len() {
+            let copied = self.copied(strip, index, symbols, slopes);
             if copied == 0 {
-                literals.push(place);
-                place += 1;
+                literals.push(index);
+                index += 1;
                 continue;
             }
-            place += copied;
+            index += copied;
             // A copy that reaches the end of the strip may go on, so it is not counted as one more.
-            self.copies += u64::from(place < strip.len());
+            self.copies += u64::from(index < strip.len());
         }
         literals
     }
 
-    /// How many pixels of `strip` from `place` on are copied; the strip's symbols begin at `symbols` and at `slopes`.
-    fn copied(&mut self, strip: &Strip, place: usize, symbols: usize, slopes: usize) -> usize {
-        let near = strip.copied_from_neighbours(place);
+    /// How many pixels of `strip` from `index` on are copied; the strip's symbols begin at `symbols` and at `slopes`.
+    fn copied(&mut self, strip: &Strip, index: usize, symbols: usize, slopes: usize) -> usize {
+        let near = strip.copied_from_neighbours(index);
         if near >= LEAST_COPY {
             return near;
         }
-        let far = self.symbols.length_at(symbols + place);
+        let far = self.symbols.length_at(symbols + index);
         if far > 0 {
             return far;
         }
-        let on_slope = strip.on_slope(place);
-        let like_slope = self.slopes.length_at(slopes + place);
+        let on_slope = strip.on_slope(index);
+        let like_slope = self.slopes.length_at(slopes + index);
         like_slope.max(if on_slope >= LEAST_COPY { on_slope } else { 0 })
     }
 

@@ -20,7 +20,7 @@ impl Strip {
     /// `length` pixels of `picture` from (`x`, `y`) on, neither its first or last column nor its first row.
     pub(super) fn of(picture: &Picture, (x, y): (usize, usize), length: usize) -> Strip {
         let (row, above) = (pixels(picture, (x - 1, y), length + 2), pixels(picture, (x - 1, y - 1), length + 2));
-        let errors = (1..=length).map(|place| errors(&row, &above, place)).collect();
+        let errors = (1..=length).map(|index| errors(&row, &above, index)).collect();
         Strip { row, above, errors }
     }
 
@@ -38,35 +38,35 @@ impl Strip {
         self.errors.iter().map(|errors| u32::from_le_bytes(errors[SLOPE]))
     }
 
-    /// How many pixels from `place` on are those above them, or go on as the one before.
-    pub(super) fn copied_from_neighbours(&self, place: usize) -> usize {
-        let run = |is_copy: &dyn Fn(usize) -> bool| (place + 1..=self.len()).take_while(|at| is_copy(*at)).count();
-        run(&|at| self.row[at] == self.above[at]).max(run(&|at| self.row[at] == self.row[place]))
+    /// How many pixels from `index` on are those above them, or go on as the one before.
+    pub(super) fn copied_from_neighbours(&self, index: usize) -> usize {
+        let run = |is_copy: &dyn Fn(usize) -> bool| (index + 1..=self.len()).take_while(|at| is_copy(*at)).count();
+        run(&|at| self.row[at] == self.above[at]).max(run(&|at| self.row[at] == self.row[index]))
     }
 
-    /// How many pixels from `place` on lie on the slope between their neighbours.
-    pub(super) fn on_slope(&self, place: usize) -> usize {
-        self.errors[place..].iter().take_while(|errors| errors[SLOPE] == Pixel::default()).count()
+    /// How many pixels from `index` on lie on the slope between their neighbours.
+    pub(super) fn on_slope(&self, index: usize) -> usize {
+        self.errors[index..].iter().take_while(|errors| errors[SLOPE] == Pixel::default()).count()
     }
 
-    /// The prediction that is off by least over the pixels at `places`.
-    pub(super) fn best_prediction(&self, places: &[usize]) -> usize {
+    /// The prediction that is off by least over the pixels at `indices`.
+    pub(super) fn best_prediction(&self, indices: &[usize]) -> usize {
         let off_by = |prediction: &usize| -> u32 {
-            let errors = places.iter().flat_map(|place| self.errors[*place][*prediction]);
+            let errors = indices.iter().flat_map(|index| self.errors[*index][*prediction]);
             errors.map(|error| u32::from(error.cast_signed().unsigned_abs())).sum()
         };
         (0..PREDICTIONS).min_by_key(off_by).unwrap_or(SLOPE)
     }
 
-    /// What `prediction` is off by at `place`, red and blue less green, as WebP codes it (RFC 9649, 4.2 and 4.3).
-    pub(super) fn coded_error(&self, place: usize, prediction: usize) -> Pixel {
-        let [red, green, blue, alpha] = self.errors[place][prediction];
+    /// What `prediction` is off by at `index`, red and blue less green, as WebP codes it (RFC 9649, 4.2 and 4.3).
+    pub(super) fn coded_error(&self, index: usize, prediction: usize) -> Pixel {
+        let [red, green, blue, alpha] = self.errors[index][prediction];
         [red.wrapping_sub(green), green, blue.wrapping_sub(green), alpha]
     }
 
-    /// How much the neighbours of the pixel at `place` differ among themselves, in the channel where they do most.
-    pub(super) fn unrest(&self, place: usize) -> u8 {
-        let (left, above) = (self.row[place], &self.above[place..place + 3]);
+    /// How much the neighbours of the pixel at `index` differ among themselves, in the channel where they do most.
+    pub(super) fn unrest(&self, index: usize) -> u8 {
+        let (left, above) = (self.row[index], &self.above[index..index + 3]);
         let of_channel = |channel: usize| {
             let [first, second, third] = [0, 1, 2].map(|at| above[at][channel]);
             let along = first.abs_diff(second).saturating_add(second.abs_diff(third));
@@ -89,21 +89,21 @@ fn pixels(picture: &Picture, (x, y): (usize, usize), count: usize) -> Vec<Pixel>
     }
 }
 
-fn errors(row: &[Pixel], above: &[Pixel], place: usize) -> [Pixel; PREDICTIONS] {
+fn errors(row: &[Pixel], above: &[Pixel], index: usize) -> [Pixel; PREDICTIONS] {
     let mut errors = [Pixel::default(); PREDICTIONS];
     for channel in 0..4 {
         let predicted = predictions(
-            row[place - 1][channel],
-            [above[place - 1][channel], above[place][channel], above[place + 1][channel]],
+            row[index - 1][channel],
+            [above[index - 1][channel], above[index][channel], above[index + 1][channel]],
         );
         for (errors, predicted) in errors.iter_mut().zip(predicted) {
-            errors[channel] = row[place][channel].wrapping_sub(predicted);
+            errors[channel] = row[index][channel].wrapping_sub(predicted);
         }
     }
     errors
 }
 
-/// The place of the slope among the predictions.
+/// The index of the slope among the predictions.
 const SLOPE: usize = 0;
 
 /// From the pixel to the left and from the three above: the slope, the median of it and its sides (T.87 A.4.2), either
