@@ -4,7 +4,6 @@ use std::ops::RangeInclusive;
 
 use super::EncodeError;
 use crate::named::named;
-use crate::picture::Picture;
 
 named! {
     /// CPU spent.

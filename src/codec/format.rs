@@ -81,7 +81,8 @@ impl Format {
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`].
-    pub fn check_size(self, picture: &Picture, limit: u32) -> Result<(), EncodeError> {
+    pub fn check_size(self, picture: &Picture) -> Result<(), EncodeError> {
+        let limit = self.output().map_or(0, |output| output.max_side);
         let (width, height) = (picture.width(), picture.height());
         if width.max(height) <= limit {
             Ok(())

@@ -102,8 +102,11 @@ pub(super) struct CodingModel {
     /// Overrides the default search window for a number of pixels; `None` keeps it.
     pub search_window: Option<fn(u64) -> SearchWindow>,
     /// Prepares a picture.
-    pub encoder: for<'a> fn(&'a Picture, Effort) -> Result<Box<dyn Encoder + 'a>, EncodeError>,
+    pub encoder: MakeEncoder,
 }
+
+/// Makes an encoder that holds a picture.
+pub type MakeEncoder = for<'a> fn(&'a Picture, Effort) -> Result<Box<dyn Encoder + 'a>, EncodeError>;
 
 /// The sizes that a search within a cap is content with.
 #[derive(Clone, Copy, Debug, PartialEq)]

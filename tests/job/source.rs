@@ -6,8 +6,8 @@ use bytefit::codec::{Format, Limits};
 use bytefit::job::{Formats, Job, JobError, Outcome, Source, Stop};
 use bytefit::picture::transform::{Resize, ResizeFit};
 
-use testkit::drawing::{Content, file};
 use super::{job, run};
+use testkit::drawing::{Content, file};
 
 fn stop() -> Stop {
     Stop::at(Instant::now() + Duration::from_secs(120))
@@ -49,6 +49,7 @@ fn a_source_refuses_a_size_over_the_limits_and_fits_the_next_job() {
 fn a_source_that_nobody_waits_for_is_not_opened() {
     let stop = stop();
     stop.cancel();
-    let opened = Source::open(&file(Content::Photo, 40, 30), &Limits::default(), &stop);
+    let input = file(Content::Photo, 40, 30);
+    let opened = Source::open(&input, &Limits::default(), &stop);
     assert_eq!(opened.err(), Some(JobError::Cancelled));
 }

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use ravif::{BitDepth, Encoder as Ravif, Img};
 use rgb::FromSlice;
 
-use super::{MAX_SIDE, quantiser};
+use super::quantiser;
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::quality::{QualityScale, point};
 use crate::codec::rate::{FineStepBend, SizeModel, SizePredictor};
@@ -68,9 +68,9 @@ impl<'a> AvifEncoder<'a> {
     /// Prepares `picture`.
     ///
     /// # Errors
-    /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
+    /// [`EncodeError::TooLarge`].
     pub fn new(picture: &'a Picture, _: Chroma, effort: Effort) -> Result<AvifEncoder<'a>, EncodeError> {
-        Format::Avif.check_size(picture, MAX_SIDE)?;
+        Format::Avif.check_size(picture)?;
         Ok(AvifEncoder { picture, effort, sample: OnceCell::new() })
     }
 }

@@ -41,7 +41,7 @@ impl<'a> JpegEncoder<'a> {
     /// When the picture has an alpha channel.
     pub fn new(picture: &'a Picture, chroma: Chroma, effort: Effort) -> Result<JpegEncoder<'a>, EncodeError> {
         assert_eq!(picture.layout(), Layout::Rgb, "JPEG has no alpha channel");
-        Format::Jpeg.check_size(picture, MAX_SIDE)?;
+        Format::Jpeg.check_size(picture)?;
         let grey: Option<Vec<u8>> = picture.is_grey().then(|| picture.pixels().iter().step_by(3).copied().collect());
         let scans = scans::of(picture.pixel_count(), grey.is_some());
         Ok(JpegEncoder { picture, grey, chroma, effort, tables: &TABLES, scans, sample: OnceCell::new() })

@@ -21,7 +21,7 @@ const MAX_COLOURS: usize = 256;
 /// # Errors
 /// [`EncodeError::TooLarge`] over [`MAX_SIDE`], [`EncodeError::Failed`].
 pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, EncodeError> {
-    Format::Png.check_size(picture, MAX_SIDE)?;
+    Format::Png.check_size(picture)?;
     if let Some(indexed) = Indexed::exact(picture) {
         return indexed.write(picture, effort);
     }
@@ -52,7 +52,7 @@ impl<'a> PaletteEncoder<'a> {
     /// # Errors
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<PaletteEncoder<'a>, EncodeError> {
-        Format::Png.check_size(picture, MAX_SIDE)?;
+        Format::Png.check_size(picture)?;
         Ok(PaletteEncoder { picture, rgba: OnceCell::new(), effort })
     }
 

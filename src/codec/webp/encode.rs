@@ -8,7 +8,7 @@ use super::alpha::Alpha;
 use super::library::{self, Config, Source};
 use super::quantiser;
 use super::size_model::{self, Stats};
-use super::states::{SEGMENTS, SHAPING, Segments, State, States, TELLING};
+use super::states::{SHAPING, Segments, State, States, TELLING};
 use crate::codec::rate::{self, SizePredictor};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Picture};
@@ -35,7 +35,7 @@ impl<'a> WebpEncoder<'a> {
     /// # Errors
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<WebpEncoder<'a>, EncodeError> {
-        Format::Webp.check_size(picture, MAX_SIDE)?;
+        Format::Webp.check_size(picture)?;
         let (source, sample, alpha, states) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
         Ok(WebpEncoder { picture, effort, source, sample, alpha, states })
     }
@@ -193,7 +193,7 @@ fn method(effort: Effort) -> c_int {
 /// # Errors
 /// [`EncodeError::TooLarge`] over [`MAX_SIDE`], [`EncodeError::Failed`] when memory runs out.
 pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, EncodeError> {
-    Format::Webp.check_size(picture, MAX_SIDE)?;
+    Format::Webp.check_size(picture)?;
     let source = Source::import(picture, true)?;
     let mut config = config(State { quality: 75.0, shaping: SHAPING }, method(effort))?;
     config.lossless = 1;
@@ -255,7 +255,7 @@ mod tests {
             let config = config(state, PROBE_METHOD).unwrap();
             let whole = source.encode(&config).unwrap().1.segment_quant;
             assert_eq!(source.indices(&config), Some(whole), "{state:?}");
-            assert_ne!(whole, [whole[0]; SEGMENTS]);
+            assert_ne!(whole, [whole[0]; crate::codec::webp::states::SEGMENTS]);
         }
     }
 

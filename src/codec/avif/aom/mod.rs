@@ -14,7 +14,6 @@ use std::ops::RangeInclusive;
 use avif_serialize::Aviffy;
 use avif_serialize::constants::MatrixCoefficients;
 
-use super::MAX_SIDE;
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::quality::QualityScale;
 use crate::codec::rate::SizePredictor;
@@ -66,9 +65,9 @@ impl<'a> AvifEncoder<'a> {
     /// Prepares `picture`.
     ///
     /// # Errors
-    /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
+    /// [`EncodeError::TooLarge`].
     pub fn new(picture: &'a Picture, chroma: Chroma, effort: Effort) -> Result<AvifEncoder<'a>, EncodeError> {
-        Format::Avif.check_size(picture, MAX_SIDE)?;
+        Format::Avif.check_size(picture)?;
         let (screen, colour, alpha, sample) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
         Ok(AvifEncoder { picture, chroma, effort, screen, colour, alpha, sample })
     }
@@ -205,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_thin_picture_is_no_trouble() {
-        let picture = drawn(MAX_SIDE, 1, Layout::Rgb, soft);
+        let picture = drawn(crate::codec::avif::MAX_SIDE, 1, Layout::Rgb, soft);
         assert!(mean_difference(&encoded(&picture, Chroma::Halved, 60.0), &picture) < 12.0);
     }
 }
