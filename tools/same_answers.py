@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Holds the answers of two binaries against each other, byte for byte.
+"""Compares the answers of two binaries, byte for byte.
 
     tools/same_answers.py BEFORE AFTER CORPUS [FOLDER ...]
 
@@ -12,21 +12,26 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from os import cpu_count
+from os import cpu_count, environ
 from pathlib import Path
 
 FORMATS = ["jpeg", "webp", "avif", "png", "auto"]
 BITS_PER_PIXEL = 0.75
 # Far enough away that the machine's speed decides nothing.
-DEADLINE = "10m"
+DEADLINE = "600s"
+ENVIRONMENT = {**environ, "BYTEFIT_FIT__MAX_DEADLINE": DEADLINE}
+# The exit code of a command line that can't be run as it is: nothing was compared then.
+BAD_USAGE = 2
 
 
 def fit(binary, picture, target, fmt):
     """The hash of the answer, or the refusal's words."""
     command = [binary, "fit", picture, "--target", str(target), "--format", fmt, "--deadline", DEADLINE, "-o", "-"]
-    done = subprocess.run(command, capture_output=True, check=False)
+    done = subprocess.run(command, capture_output=True, check=False, env=ENVIRONMENT)
     if done.returncode == 0:
         return hashlib.sha256(done.stdout).hexdigest()
+    if done.returncode == BAD_USAGE:
+        sys.exit(f"{' '.join(command)}: {done.stderr.decode(errors='replace').strip()}")
     return f"exit {done.returncode}: {done.stderr.decode(errors='replace').strip()}"
 
 
