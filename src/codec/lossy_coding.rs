@@ -1,5 +1,5 @@
 //! The lossy ways of writing a picture. What is known of one stands in the `model.rs` of its format: a new coding is a
-//! [`CodingModel`] there, and here a value and an arm of [`LossyCoding::model`].
+//! `CodingModel` there, and here a value and an arm of `LossyCoding::model`.
 
 use std::time::Duration;
 
