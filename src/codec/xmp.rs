@@ -83,11 +83,13 @@ pub fn rights(packet: &[u8]) -> Rights {
     reader.rights
 }
 
-/// A packet that says nothing but `rights`.
+/// A packet that says nothing but `rights`, in the wrapper that XMP asks for (part 1, s7.3.2).
 pub fn packet(rights: &Rights) -> Vec<u8> {
+    const BEGIN: &str = "<?xpacket begin=\"\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>";
+    const END: &str = "<?xpacket end=\"r\"?>";
     let description = description(rights);
-    format!("<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF xmlns:rdf=\"{RDF}\">{description}</rdf:RDF></x:xmpmeta>")
-        .into()
+    let rdf = format!("<rdf:RDF xmlns:rdf=\"{RDF}\">{description}</rdf:RDF>");
+    format!("{BEGIN}<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">{rdf}</x:xmpmeta>{END}").into()
 }
 
 /// `packet` with those of `rights` that it says nothing of; as it was where it has no place for them, or a JPEG's
