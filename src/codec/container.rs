@@ -57,7 +57,7 @@ pub fn pad(file: Vec<u8>, format: Format, size: u64) -> Option<Vec<u8>> {
 
 /// Whether a well-formed file of `format` can have this size. A WebP file that is padded to an odd size ends with a
 /// byte behind its chunks.
-pub fn is_proper_size(format: Format, size: u64) -> bool {
+pub fn can_have_size(format: Format, size: u64) -> bool {
     let has_even_sizes = format.output().is_some_and(|output| output.container.has_even_sizes);
     !has_even_sizes || size.is_multiple_of(2)
 }

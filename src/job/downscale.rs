@@ -59,7 +59,7 @@ pub fn best_scale(
     expectation: Expectation,
 ) -> Result<Option<Candidate>, JobError> {
     let scales = scales(whole.picture);
-    let Some(fitted) = first_fitting(context, whole, aim, &scales, expectation.place)? else { return Ok(None) };
+    let Some(fitted) = first_fitting(context, whole, aim, &scales, expectation.scale_index)? else { return Ok(None) };
     Ok(Some(fill_with_pixels(context, whole, aim, &scales, fitted)?.file))
 }
 
@@ -179,7 +179,7 @@ pub fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> 
         gain += scale_gain::gain(format, index - 1, quality, bits, &details);
         if gain > best_gain {
             best_gain = gain;
-            expectation = Expectation { place: index, gain, ..expectation };
+            expectation = Expectation { scale_index: index, gain, ..expectation };
         }
         if gain < best_gain - DIP || context.clock.stop_reason().is_some() {
             break;

@@ -13,13 +13,13 @@ pub struct Expectation {
     /// Points of SSIMULACRA2 that the best scale gains over that.
     pub gain: f64,
     /// The index of that scale among those that are tried, largest first.
-    pub place: usize,
+    pub scale_index: usize,
 }
 
 impl Expectation {
     /// The whole picture, at `quality`.
     pub fn of_whole(quality: f64) -> Expectation {
-        Expectation { quality, gain: 0.0, place: 0 }
+        Expectation { quality, gain: 0.0, scale_index: 0 }
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_webp_that_gains_by_going_smaller_leads_one_that_does_not() {
         let [avif, webp, jpeg] = whole([30.0, 20.0, 20.0]);
-        let smaller = [avif, Expectation { gain: 30.0, place: 2, ..webp }, jpeg];
+        let smaller = [avif, Expectation { gain: 30.0, scale_index: 2, ..webp }, jpeg];
         assert!(lead(Format::Webp, &smaller) > lead(Format::Webp, &[avif, webp, jpeg]) + 5.0);
     }
 }

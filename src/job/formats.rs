@@ -13,7 +13,7 @@ type Expected = (Format, Option<Expectation>);
 /// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would be
 /// left, or none that keeps the alpha channel of a picture that has one.
 pub fn suitable(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
-    let can_match = |format: &Format| job.mode != Mode::Exact || container::is_proper_size(*format, job.target);
+    let can_match = |format: &Format| job.mode != Mode::Exact || container::can_have_size(*format, job.target);
     let suitable: Vec<Format> = allowed.iter().copied().filter(can_match).collect();
     if suitable.iter().any(|format| format.keeps_alpha() || !has_alpha) { suitable } else { allowed.to_vec() }
 }
