@@ -5,11 +5,11 @@
 //! connections, seccomp restricts system calls. Both apply to every thread that starts later and can't be undone.
 
 #[cfg(target_os = "linux")]
+mod allowed_calls;
+#[cfg(target_os = "linux")]
 mod filter;
 #[cfg(target_os = "linux")]
 mod linux;
-#[cfg(target_os = "linux")]
-mod server;
 
 #[cfg(target_os = "linux")]
 pub use linux::{SandboxError, enter};

@@ -1,4 +1,4 @@
-//! An allow-list of system calls, as a seccomp filter.
+//! Builds a seccomp filter from a list of allowed system calls; the list itself is in `allowed_calls`.
 //!
 //! A call that is not on the list fails with EPERM and the thread continues. New calls fail with ENOSYS, as on an older
 //! kernel, because programs have a fallback for that.

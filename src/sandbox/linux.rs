@@ -6,7 +6,7 @@ use landlock::{
 };
 use seccompiler::BackendError;
 
-use super::{Enforcement, Sandbox, filter, server};
+use super::{Enforcement, Sandbox, allowed_calls, filter};
 
 /// Why a kernel that has the mechanisms refused the sandbox.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub enum SandboxError {
 /// [`SandboxError`].
 pub fn enter() -> Result<Sandbox, SandboxError> {
     let landlock = enter_landlock()?;
-    let seccomp = filter::apply(&server::CALLS)?;
+    let seccomp = filter::apply(&allowed_calls::SERVER)?;
     Ok(Sandbox { landlock, seccomp })
 }
 

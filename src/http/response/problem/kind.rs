@@ -69,6 +69,15 @@ impl Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Status;
+
+    #[test]
+    fn every_status_of_a_problem_has_its_label_in_the_metrics() {
+        for kind in Kind::ALL {
+            let status = kind.status().as_u16().to_string();
+            assert!(Status::ALL.iter().any(|label| label.name() == status), "{status} of {}", kind.code());
+        }
+    }
 
     #[test]
     fn codes_are_unique() {

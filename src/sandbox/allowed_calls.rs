@@ -6,7 +6,7 @@
 use super::filter::Argument::{Is, Null, OwnId, With, Without};
 use super::filter::{AllowList, Argument};
 
-pub const CALLS: AllowList =
+pub const SERVER: AllowList =
     AllowList { unconditional: &[UNCONDITIONAL, UNCONDITIONAL_X86], conditional: &[CONDITIONAL, CONDITIONAL_X86] };
 
 /// Flags of open that write, create or truncate a file.
