@@ -1,13 +1,13 @@
-//! Reads where the boxes and items of an AVIF lie, so that the container can be edited around the pixels.
-//! Sizes, counts and offsets are the file's word and may lie: what does not add up reads as None.
+//! Finds the boxes and items of an AVIF, so that the container can be edited without touching the pixels. Sizes, counts
+//! and offsets in the file may be wrong. The functions return `None` when they are inconsistent.
 
 use std::ops::Range;
 
-/// Items, and extents that all of them may have together. A picture has one, a grid one a tile; what has more is not a
-/// file that we would edit, and comparing extents with each other takes the square of this.
+/// Maximum number of items, and of extents of all items together. A picture has one extent and a grid has one for each
+/// tile. We would not edit a file with more, and the time to compare all extents grows with the square of this.
 const MAX_EXTENTS: usize = 4096;
 
-/// Where a box lies in its file.
+/// The position of a box in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     pub kind: [u8; 4],
@@ -18,22 +18,22 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The bytes of the whole box.
+    /// Returns the bytes of the whole box.
     pub fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
-    /// The bytes behind the box's head.
+    /// Returns the bytes after the header of the box.
     pub fn payload(&self) -> Range<usize> {
         self.start + self.head..self.end
     }
 
-    /// Adds `extra` to the size that the box declares in `file`; none when it does not fit its field.
+    /// Adds `extra` to the size that the box declares in `file`. Returns `None` when the sum does not fit its field.
     pub fn grow(&self, file: &mut [u8], extra: usize) -> Option<()> {
         let field = if self.head == 16 { self.start + 8..self.start + 16 } else { self.start..self.start + 4 };
         let field = file.get_mut(field)?;
         let size = Cursor { bytes: field, at: 0 }.number(field.len())?;
-        // A size of 0 reaches to the end of the file, wherever that is.
+        // A size of 0 means up to the end of the file, so it stays correct.
         if size > 0 {
             let grown =
                 size.checked_add(extra as u64).filter(|grown| field.len() == 8 || *grown <= u64::from(u32::MAX))?;
@@ -44,7 +44,7 @@ impl Bounds {
     }
 }
 
-/// The boxes that fill `range` of `file` (14496-12, s4.2); none when they don't.
+/// Returns the boxes that fill `range` of `file` (14496-12, s4.2), or `None` when they do not fill it.
 pub fn boxes(file: &[u8], range: Range<usize>) -> Option<Vec<Bounds>> {
     let area = file.get(..range.end)?;
     let mut found = Vec::new();
@@ -71,25 +71,25 @@ pub fn boxes(file: &[u8], range: Range<usize>) -> Option<Vec<Bounds>> {
 pub struct Item {
     pub id: u32,
     pub kind: [u8; 4],
-    /// Whether the extents lie in the idat box and not anywhere in the file.
+    /// Whether the extents lie in the idat box instead of anywhere in the file.
     pub in_idat: bool,
-    /// Where its bytes lie in the file, in order.
+    /// Ranges of its bytes in the file, in order.
     pub extents: Vec<Range<usize>>,
 }
 
 impl Item {
-    /// Bytes of the item; `usize::MAX` when they add up to more.
+    /// Returns the number of bytes of the item; `usize::MAX` when the sum overflows.
     pub fn size(&self) -> usize {
         self.extents.iter().fold(0, |size, extent| size.saturating_add(extent.len()))
     }
 
-    /// The bytes of the item.
+    /// Returns the bytes of the item.
     pub fn read(&self, file: &[u8]) -> Option<Vec<u8>> {
         let parts = self.extents.iter().map(|extent| file.get(extent.clone())).collect::<Option<Vec<_>>>()?;
         Some(parts.concat())
     }
 
-    /// Writes `bytes`, as many as the item has, over the item.
+    /// Overwrites the item with `bytes`, which must be as long as the item.
     pub fn write(&self, file: &mut [u8], mut bytes: &[u8]) {
         for extent in &self.extents {
             let (part, rest) = bytes.split_at(extent.len());
@@ -99,7 +99,7 @@ impl Item {
     }
 }
 
-/// Where everything lies in a file of one meta box.
+/// The layout of a file with one meta box.
 #[derive(Clone, Debug)]
 pub struct Layout {
     /// The boxes of the file.
@@ -114,7 +114,7 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads the layout of `file`; none when it is not an image file or not understood.
+    /// Reads the layout of `file`. Returns `None` when it is not an image file or has an unknown structure.
     pub fn open(file: &[u8]) -> Option<Layout> {
         let top = boxes(file, 0..file.len())?;
         if top.first()?.kind != *b"ftyp" {
@@ -136,14 +136,14 @@ impl Layout {
         Some(Layout { top, meta, children, items, primary })
     }
 
-    /// Whether an item refers to another by a reference of this kind.
+    /// Whether an item refers to another by this kind of reference.
     pub fn refers(&self, file: &[u8], kind: &[u8; 4]) -> bool {
         let iref = only(&self.children, b"iref").map(|iref| iref.start + iref.head + 4..iref.end);
         let references = iref.and_then(|range| boxes(file.get(..range.end)?, range));
         references.is_some_and(|references| references.iter().any(|reference| reference.kind == *kind))
     }
 
-    /// Whether `item` lies in boxes made for data, and shares no byte with any of `others`.
+    /// Whether `item` lies in boxes for data and shares no byte with any of `others`.
     pub fn is_apart(&self, item: &Item, others: &[&Item]) -> bool {
         let mdats = self.top.iter().filter(|bounds| bounds.kind == *b"mdat").map(Bounds::payload);
         let homes: Vec<_> = mdats.chain(only(&self.children, b"idat").map(|idat| idat.payload())).collect();
@@ -155,14 +155,14 @@ impl Layout {
     }
 }
 
-/// The box of this kind when there is exactly one.
+/// Returns the box of this kind when there is exactly one.
 fn only(found: &[Bounds], kind: &[u8; 4]) -> Option<Bounds> {
     let mut of_kind = found.iter().filter(|bounds| bounds.kind == *kind);
     let first = of_kind.next()?;
     of_kind.next().is_none().then_some(*first)
 }
 
-/// The id and type of each item (14496-12, s8.11.6).
+/// Reads the id and type of each item (14496-12, s8.11.6).
 fn item_kinds(iinf: &[u8]) -> Option<Vec<(u32, [u8; 4])>> {
     let entries = if *iinf.first()? == 0 { 6 } else { 8 };
     let mut kinds = Vec::new();
@@ -180,17 +180,17 @@ fn item_kinds(iinf: &[u8]) -> Option<Vec<(u32, [u8; 4])>> {
     (kinds.len() <= MAX_EXTENTS).then_some(kinds)
 }
 
-/// The id of the primary item (14496-12, s8.11.4).
+/// Reads the id of the primary item (14496-12, s8.11.4).
 fn primary_item(pitm: &[u8]) -> Option<u16> {
     let mut cursor = Cursor { bytes: pitm, at: 0 };
     let id_bytes = if cursor.number(4)? >> 24 == 0 { 2 } else { 4 };
     u16::try_from(cursor.number(id_bytes)?).ok()
 }
 
-/// Id, whether in idat, and extents of an item.
+/// Id, whether the item lies in idat, and its extents.
 type Location = (u32, bool, Vec<Range<usize>>);
 
-/// Where the items lie (14496-12, s8.11.3), all inside `size` bytes of file.
+/// Reads the locations of the items (14496-12, s8.11.3), which must all be inside the `size` bytes of the file.
 fn locations(iloc: &[u8], idat: Option<Range<usize>>, size: usize) -> Option<Vec<Location>> {
     let mut cursor = Cursor { bytes: iloc, at: 0 };
     let version = cursor.number(4)? >> 24;
@@ -220,7 +220,7 @@ fn locations(iloc: &[u8], idat: Option<Range<usize>>, size: usize) -> Option<Vec
             let offset = usize::try_from(base.checked_add(cursor.number(offset_bytes)?)?).ok()?;
             let length = usize::try_from(cursor.number(length_bytes)?).ok()?;
             let start = home.start.checked_add(offset)?;
-            // A length of 0 means all of the file: nothing that could be edited around.
+            // A length of 0 means the whole file, which leaves nothing to edit.
             let end = start.checked_add(length).filter(|end| length > 0 && *end <= home.end)?;
             extents.push(start..end);
         }
@@ -229,7 +229,7 @@ fn locations(iloc: &[u8], idat: Option<Range<usize>>, size: usize) -> Option<Vec
     Some(located)
 }
 
-/// Reads big-endian numbers one after the other.
+/// Reads big-endian numbers one after another.
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -243,7 +243,7 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// The next number of `size` bytes, at most 8; of 0 bytes it is 0.
+    /// Reads the next number of `size` bytes, at most 8. A number of 0 bytes is 0.
     fn number(&mut self, size: usize) -> Option<u64> {
         if size > 8 {
             return None;

@@ -1,5 +1,4 @@
-//! The boxes of an AVIF (ISO/IEC 14496-12, 23008-12): metadata out, metadata in, padding. Must not know
-//! pixels.
+//! Edits the boxes of an AVIF (ISO/IEC 14496-12, 23008-12): strips metadata, embeds metadata and pads.
 
 use std::ops::Range;
 
@@ -8,20 +7,21 @@ use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif};
 use crate::picture::Orientation;
 
-/// Bytes of a box before its payload, when its size has 32 bits.
+/// Size of a box header in bytes, when the box size has 32 bits.
 const BOX_HEAD: usize = 8;
 
 /// The content type of XMP (XMP part 3, s1.1.4).
 const XMP_TYPE: &[u8] = b"application/rdf+xml\0";
 
-/// Whether boxes fill the file, and everything lies where they say.
+/// Whether boxes fill the whole file and every item lies inside it.
 pub fn is_sound(file: &[u8]) -> bool {
     Layout::open(file).is_some()
 }
 
-/// The file with its EXIF, XMP and other items that hold no pixels written over in place, unless `policy` keeps them,
-/// so that it keeps its size and every offset. Orientation and colour are properties of the picture, not EXIF. None when the file
-/// has a gain map or a thumbnail, which are pictures of their own, or is a sequence, whose tracks may hold more.
+/// Overwrites EXIF, XMP and other items without pixels in place, unless `policy` keeps them. The file keeps its size
+/// and all its offsets. Orientation and colour are properties of the picture, not EXIF. Returns `None` when the file
+/// has a gain map or a thumbnail, which are pictures of their own, or when it is a sequence, whose tracks may hold
+/// more.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let layout = Layout::open(file)?;
     let is_sequence = layout.top.iter().any(|bounds| bounds.kind == *b"moov");
@@ -50,7 +50,7 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
         };
         item.write(&mut stripped, &blank);
     }
-    // Rights that there is no room for in place would be lost.
+    // Rights that do not fit in place would be lost.
     if left.xmp.is_some() {
         return None;
     }
@@ -61,14 +61,15 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     Some(stripped)
 }
 
-/// The file with an Exif and a mime item: their bytes go to the end of mdat, the offsets of all others move by
-/// what the meta box grows. A file of another build than our encoder's comes back as it was.
+/// Adds an Exif and a mime item to the file. Their bytes go to the end of mdat, and the offsets of all other items move
+/// by the growth of the meta box. Returns the file unchanged when it does not have the structure that our encoder
+/// writes.
 pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     embedded(&file, metadata).unwrap_or(file)
 }
 
-/// The file grown by `extra` bytes: its last box, when that is mdat or free, whose bytes mean nothing unless an
-/// item points at them; else a free box.
+/// Grows the file by `extra` bytes. The last box grows when it is mdat or free, because their bytes mean nothing unless
+/// an item points at them. Otherwise a free box is added.
 pub fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     let last = boxes(&file, 0..file.len())?.pop()?;
     let size = file.len().checked_add(extra)?;
@@ -88,7 +89,7 @@ fn is_metadata(item: &Item) -> bool {
     matches!(&item.kind, b"Exif" | b"mime" | b"uri ")
 }
 
-/// What `policy` leaves of the items of `metadata`. Orientation is a property of the picture, not EXIF.
+/// Returns the part of `metadata` that `policy` keeps. Orientation is a property of the picture, not EXIF.
 fn left(file: &[u8], metadata: &[&Item], policy: MetadataPolicy) -> Option<Metadata> {
     if policy != MetadataPolicy::Copyright {
         return Some(Metadata::default());
@@ -104,14 +105,14 @@ fn left(file: &[u8], metadata: &[&Item], policy: MetadataPolicy) -> Option<Metad
     Some(rights::copyright(&found, &Rights::default(), Orientation::Upright))
 }
 
-/// The block in an Exif item, which is the offset of the TIFF header from behind this offset, then the block
-/// (23008-12, A.2.1).
+/// Returns the EXIF block of an Exif item. The item starts with the offset of the TIFF header, counted from the end of
+/// that offset, and the block follows (23008-12, A.2.1).
 fn exif_of(item: &[u8]) -> Option<&[u8]> {
     let (offset, rest) = item.split_first_chunk()?;
     rest.get(u32::from_be_bytes(*offset) as usize..)
 }
 
-/// An Exif item of `size` bytes that holds no more than `kept`, or says nothing.
+/// Returns an Exif item of `size` bytes that holds at most `kept`, and is empty when `kept` does not fit.
 fn blank_exif(size: usize, kept: Option<Vec<u8>>) -> Vec<u8> {
     let nothing = exif::only_orientation(Orientation::Upright);
     let blocks = [kept, Some(nothing), Some(Vec::new())].into_iter().flatten();
@@ -119,7 +120,7 @@ fn blank_exif(size: usize, kept: Option<Vec<u8>>) -> Vec<u8> {
     padded(items.next().unwrap_or_default(), size, 0)
 }
 
-/// An XMP packet of `size` bytes that says nothing; other texts are told the same.
+/// Returns an empty XMP packet of `size` bytes. Other texts are overwritten with the same.
 fn blank_text(size: usize) -> Vec<u8> {
     const EMPTY: &[u8] = b"<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"/>";
     padded(if size < EMPTY.len() { Vec::new() } else { EMPTY.to_vec() }, size, b' ')
@@ -130,10 +131,10 @@ fn padded(mut bytes: Vec<u8>, size: usize, filler: u8) -> Vec<u8> {
     bytes
 }
 
-/// An item to be added.
+/// An item to add.
 struct Added {
     id: u16,
-    /// Its type, its empty name, and for mime its content type: the end of an item info entry.
+    /// The end of its item info entry: its type, its empty name, and for mime its content type.
     info: Vec<u8>,
     bytes: Vec<u8>,
 }
@@ -159,7 +160,7 @@ fn items_of(metadata: &Metadata, last_id: u32) -> Option<Vec<Added>> {
     items.map(|((info, bytes), id)| Some(Added { id: u16::try_from(id).ok()?, info, bytes })).collect()
 }
 
-/// The meta box with the items `added`, in a file whose bytes behind it move by `growth`.
+/// Returns the meta box with the items `added`, for a file in which the bytes after the box move by `growth`.
 fn grown_meta(file: &[u8], layout: &Layout, added: &[Added], growth: usize) -> Option<Vec<u8>> {
     let mut meta = Vec::new();
     for child in &layout.children {
@@ -204,8 +205,8 @@ fn grown_iref(iref: &[u8], added: &[Added], primary: u16) -> Option<Vec<u8>> {
     boxed(b"iref", &[&payload])
 }
 
-/// Writes an iloc of version 0 with 32-bit offsets: all items `growth` bytes further, and those `added` where
-/// the file of `size` bytes ends.
+/// Writes an iloc of version 0 with 32-bit offsets. All existing items move by `growth` bytes. The items `added` lie at
+/// the end of the file, which has `size` bytes.
 fn grown_iloc(layout: &Layout, added: &[Added], growth: usize, size: usize) -> Option<Vec<u8>> {
     if layout.items.iter().any(|item| item.in_idat || item.extents.iter().any(|part| part.start < layout.meta.end)) {
         return None;
@@ -242,8 +243,7 @@ fn boxed(kind: &[u8; 4], payload: &[&[u8]]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// A file with the given item types, whose items share `extents` of mdat in this order, and the boxes `more`
-    /// behind it.
+    /// A file with items of the given types, which share `extents` of mdat in this order, followed by the boxes `more`.
     fn file(items: &[(&[u8; 4], Range<usize>)], more: &[u8]) -> Vec<u8> {
         let ftyp = boxed(b"ftyp", &[b"avif\0\0\0\0mif1"]).unwrap();
         let build = |mdat_payload: usize| {

@@ -1,7 +1,7 @@
-//! AVIF decode: still pictures and grids, the primary picture of a sequence, by re_rav1d without assembly.
+//! Decodes AVIF with re_rav1d, without assembly: still pictures, grids and the primary picture of a sequence.
 //!
-//! The sequence header is read and held against the container before the decoder sees a byte; the decoder is
-//! told the frame size as its limit.
+//! The sequence header is read and compared with the container before the decoder gets any bytes. The decoder gets the
+//! frame size as its limit.
 
 use re_rav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
 
@@ -13,14 +13,14 @@ use crate::codec::rights::Rights;
 use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable};
 use crate::picture;
 
-/// Frames that a still picture's stream may have: layers and one hidden frame; every one costs a decode.
+/// Maximum number of frames in a still picture's stream: layers and one hidden frame. Every frame costs a decode.
 const MAX_FRAMES: u32 = 8;
 
 /// Reads the container and the sequence header of an AVIF.
 ///
 /// # Errors
-/// [`DecodeError::Undecodable`] for a damaged container or a kind that is not supported,
-/// [`DecodeError::TooManyPixels`] over a limit, frames of a sequence included.
+/// [`DecodeError::Undecodable`] for a damaged container or an unsupported kind, [`DecodeError::TooManyPixels`] when a
+/// limit is exceeded. Frames of a sequence count towards it.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     probe_still(&read(bytes, limits)?)
 }
@@ -28,7 +28,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 /// Decodes an AVIF's primary picture.
 ///
 /// # Errors
-/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let still = read(bytes, limits)?;
     let probe = probe_still(&still)?;
@@ -51,7 +51,7 @@ fn refused(reason: impl Into<String>) -> DecodeError {
     undecodable(Format::Avif, reason)
 }
 
-/// Parses the container and holds every picture in it against the limits.
+/// Parses the container and checks every picture in it against the limits.
 fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> {
     let still = parse::parse(bytes).map_err(refused)?;
     for picture in std::iter::once(&still.colour).chain(&still.alpha) {
@@ -79,8 +79,9 @@ fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
     })
 }
 
-/// The picture, a byte a pixel of alpha, and the largest tile: its planes in blocks of 128 pixels (two bytes a
-/// sample above 8 bits) and the decoder's notes, measured at up to 3 bytes a pixel; its compressed bytes twice.
+/// Returns the bytes that a decode needs: the picture, one byte a pixel for alpha, and the largest tile. A tile needs
+/// its planes in blocks of 128 pixels (two bytes a sample above 8 bits), the decoder's working memory, measured at up
+/// to 3 bytes a pixel, and twice its compressed bytes.
 fn decode_bytes(still: &Still<'_>, tile: &Tile<'_>, sequence: &Sequence) -> u64 {
     let pixels = u64::from(still.colour.width) * u64::from(still.colour.height);
     let picture = pixels * if still.alpha.is_some() { 5 } else { 3 };
@@ -109,7 +110,7 @@ fn read_sequence(tile: &Tile<'_>) -> Result<Sequence, DecodeError> {
     Ok(sequence)
 }
 
-/// The container's code points go before the stream's (AVIF s2.2.1).
+/// The container's code points take precedence over the stream's (AVIF s2.2.1).
 fn code_points(nclx: Option<Nclx>, sequence: &Sequence) -> Nclx {
     nclx.unwrap_or(Nclx {
         primaries: sequence.primaries,
@@ -125,7 +126,7 @@ fn signal(nclx: Option<Nclx>, sequence: &Sequence) -> Result<Signal, DecodeError
         .ok_or_else(|| refused(format!("its matrix coefficients ({}) are not supported", points.matrix)))
 }
 
-/// A tile as decoded.
+/// A decoded tile.
 struct Frame {
     picture: re_rav1d::Picture,
     sequence: Sequence,
@@ -156,7 +157,7 @@ fn decode_tile(tile: &Tile<'_>) -> Result<Frame, DecodeError> {
     Err(refused("its AV1 data holds no picture"))
 }
 
-/// Holds what the decoder made against what the headers said.
+/// Checks the decoded frame against the headers.
 fn check_frame(frame: Frame, tile: &Tile<'_>) -> Result<Frame, DecodeError> {
     let (picture, sequence) = (&frame.picture, &frame.sequence);
     let layout = match (sequence.monochrome, sequence.subsampling) {
@@ -205,7 +206,7 @@ impl Frame {
     }
 }
 
-/// Where the visible part of a tile lies in a picture: left, top, width, height.
+/// The position of the visible part of a tile in a picture: left, top, width, height.
 fn place(picture: &parse::Picture<'_>, index: usize) -> (usize, usize, usize, usize) {
     let (tile, columns) = (&picture.tiles[index], picture.columns as usize);
     let (left, top) = (index % columns * tile.width as usize, index / columns * tile.height as usize);
@@ -214,7 +215,7 @@ fn place(picture: &parse::Picture<'_>, index: usize) -> (usize, usize, usize, us
     (left, top, width, height)
 }
 
-/// The alpha plane in 8 bits: the luma of the auxiliary picture.
+/// Returns the alpha plane in 8 bits, which is the luma of the auxiliary picture.
 fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
     let mut alpha = vec![0; picture.width as usize * picture.height as usize];
     let mut scratch = Scratch::default();
@@ -234,7 +235,7 @@ fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
     Ok(alpha)
 }
 
-/// The pixels in sRGB, and whether they were stored so.
+/// Returns the pixels in sRGB, and whether they were stored in sRGB.
 fn decode_colour(
     still: &Still<'_>,
     alpha: Option<&[u8]>,
@@ -271,7 +272,7 @@ fn decode_colour(
     Ok((pixels, as_stored))
 }
 
-/// An ICC profile goes before code points (HEIF s6.5.5).
+/// An ICC profile takes precedence over code points (HEIF s6.5.5).
 fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
     match still.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes) {
         Some(icc) => Space::Icc(icc),
@@ -279,7 +280,7 @@ fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
     }
 }
 
-/// Red, green, blue and alpha side by side; colours that were multiplied by alpha are divided by it.
+/// Interleaves red, green, blue and alpha. Divides colours by alpha when they were multiplied by it.
 fn add_alpha(rgb: &[u16], alpha: &[u8], premultiplied: bool, rgba: &mut Vec<u16>) {
     rgba.clear();
     for (pixel, &alpha) in rgb.chunks_exact(3).zip(alpha) {

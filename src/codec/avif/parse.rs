@@ -1,23 +1,23 @@
-//! The container of an AVIF: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC 23008-12, HEIF)
-//! and AVIF's rules for them. Must not know AV1.
+//! Reads the container of an AVIF: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC 23008-12,
+//! HEIF) and AVIF's rules for them.
 //!
-//! Every count is bounded and every offset checked. Left aside: `clap` (the crop is not applied; hardly any
-//! file has one), sequences without a primary item, and overlays.
+//! Every count is bounded and every offset is checked. Three things are not supported: `clap` (the crop is not applied;
+//! hardly any file has one), sequences without a primary item, and overlays.
 
 use std::borrow::Cow;
 
 use crate::codec::bytes::{slice, u16_be, u32_be};
 use crate::picture::Orientation;
 
-/// At most so many boxes of a level are read; real files have a few dozen.
+/// Maximum number of boxes read on one level. Real files have a few dozen.
 const MAX_BOXES: usize = 10_000;
-/// Items of a file: a grid of the largest allowed pictures has a few hundred tiles.
+/// Maximum number of items in a file. A grid of the largest allowed pictures has a few hundred tiles.
 const MAX_ITEMS: usize = 4096;
-/// Pieces that an item's bytes lie in; real files have one.
+/// Maximum number of extents of an item. Real files have one.
 const MAX_EXTENTS: usize = 64;
-/// Properties and their associations.
+/// Maximum number of properties, and of their associations.
 const MAX_PROPERTIES: usize = 4096;
-/// Tiles of a grid (HEIF s6.6.2.3 would allow 65,536).
+/// Maximum number of tiles in a grid (HEIF s6.6.2.3 would allow 65,536).
 const MAX_TILES: usize = 1024;
 
 /// A still picture as the container describes it.
@@ -32,11 +32,11 @@ pub(super) struct Still<'a> {
     pub orientation: Orientation,
     pub exif: Option<Cow<'a, [u8]>>,
     pub xmp: Option<Cow<'a, [u8]>>,
-    /// Frames of the longest track; 0 for a file that is no sequence.
+    /// Frames of the longest track; 0 when the file is not a sequence.
     pub frames: u32,
 }
 
-/// The tiles that a picture is made of: one, or a grid's, row after row.
+/// The tiles of a picture: one tile, or those of a grid in row order.
 #[derive(Debug)]
 pub(super) struct Picture<'a> {
     pub width: u32,
@@ -64,8 +64,7 @@ pub(super) struct Nclx {
 
 /// Reads the container of `bytes`.
 ///
-/// # Errors
-/// The reason in words.
+/// Returns the reason as a text.
 pub(super) fn parse(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
     let meta = find(bytes, b"meta").ok_or("it has no description of a still picture")?;
     let meta = Meta::read(bytes, meta.get(4..).ok_or("its description is cut short")?)?;
@@ -73,7 +72,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
     meta.still(frames)
 }
 
-/// The boxes of `bytes`: kind and body, up to the first damaged one.
+/// Returns the kind and body of each box of `bytes`, up to the first damaged one.
 fn boxes(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut at = 0;
     let walk = std::iter::from_fn(move || {
@@ -94,12 +93,12 @@ fn find<'a>(bytes: &'a [u8], kind: &[u8]) -> Option<&'a [u8]> {
     boxes(bytes).find(|(found, _)| *found == kind).map(|(_, body)| body)
 }
 
-/// `size` bytes at `at` as a big-endian number; 0 for no bytes.
+/// Reads `size` bytes at `at` as a big-endian number; no bytes read as 0.
 fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     Some(slice(bytes, at, size)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
 }
 
-/// Samples of the longest track, from its size table (ISO/IEC 14496-12 s8.7.3).
+/// Returns the number of samples of the longest track, from its size table (ISO/IEC 14496-12 s8.7.3).
 fn frames(moov: &[u8]) -> u32 {
     let tracks = boxes(moov).filter(|(kind, _)| *kind == b"trak");
     let samples = tracks.filter_map(|(_, track)| {
@@ -109,17 +108,17 @@ fn frames(moov: &[u8]) -> u32 {
     samples.max().unwrap_or(0)
 }
 
-/// The meta box: items, where their bytes are, what they refer to and their properties.
+/// The meta box: items, the location of their bytes, their references and their properties.
 #[derive(Debug)]
 struct Meta<'a> {
     file: &'a [u8],
-    /// Bytes of items that lie in the meta box itself.
+    /// Bytes of items that lie inside the meta box.
     idat: &'a [u8],
     primary: u32,
     items: Vec<Item<'a>>,
     references: Vec<Reference<'a>>,
     properties: Vec<(&'a [u8], &'a [u8])>,
-    /// Item and index of one of its properties, from 1, in order.
+    /// Item, and the index of one of its properties, counted from 1, in order.
     associations: Vec<(u32, usize)>,
 }
 
@@ -129,7 +128,7 @@ struct Item<'a> {
     kind: &'a [u8],
     content_type: &'a [u8],
     in_idat: bool,
-    /// Offset and length of each piece; a length of 0 reaches to the end.
+    /// Offset and length of each extent. A length of 0 means up to the end.
     extents: Vec<(u64, u64)>,
 }
 
@@ -192,20 +191,20 @@ impl<'a> Meta<'a> {
         self.items.iter().find(|item| item.id == id)
     }
 
-    /// What `from` refers to in this way.
+    /// Returns the items that `from` refers to by this kind of reference.
     fn referred<'b>(&'b self, kind: &'b [u8; 4], from: u32) -> impl Iterator<Item = u32> + 'b {
         let matching = self.references.iter().filter(move |reference| reference.kind == kind && reference.from == from);
         matching.flat_map(|reference| reference.to.iter().copied())
     }
 
-    /// What refers to `to` in this way.
+    /// Returns the items that refer to `to` by this kind of reference.
     fn referring<'b>(&'b self, kind: &'b [u8; 4], to: u32) -> impl Iterator<Item = &'b Item<'a>> + 'b {
         let matching =
             self.references.iter().filter(move |reference| reference.kind == kind && reference.to.contains(&to));
         matching.filter_map(|reference| self.item(reference.from))
     }
 
-    /// The properties of an item, as it orders them.
+    /// Returns the properties of an item in the order of its associations.
     fn ordered_properties<'b>(&'b self, id: u32) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'b {
         let own = self.associations.iter().filter(move |(item, _)| *item == id);
         own.filter_map(|&(_, index)| self.properties.get(index.checked_sub(1)?).copied())
@@ -215,7 +214,7 @@ impl<'a> Meta<'a> {
         self.ordered_properties(id).filter(move |(found, _)| *found == kind).map(|(_, body)| body)
     }
 
-    /// The auxiliary picture that holds the transparency of `primary`.
+    /// Returns the auxiliary picture that holds the transparency of `primary`.
     fn alpha_of(&self, primary: &Item<'a>) -> Option<&Item<'a>> {
         const ALPHA: [&[u8]; 2] = [b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha", b"urn:mpeg:hevc:2015:auxid:1"];
         self.referring(b"auxl", primary.id).find(|item| {
@@ -248,7 +247,7 @@ impl<'a> Meta<'a> {
         Ok(Tile { width, height, bytes })
     }
 
-    /// A grid (HEIF s6.6.2.3): tiles of one size, in rows, which cover the picture.
+    /// Reads a grid (HEIF s6.6.2.3): tiles of one size, in rows, which cover the picture.
     fn grid(&self, item: &Item<'a>) -> Result<Picture<'a>, &'static str> {
         let body = self.bytes_of(item).ok_or("its grid lies outside the file")?;
         let wide = body.get(1).ok_or("its grid is damaged")? & 1 == 1;
@@ -280,8 +279,8 @@ impl<'a> Meta<'a> {
         Ok(Picture { width, height, columns, tiles })
     }
 
-    /// An item's bytes: borrowed when they are in one piece. Pieces may not add up to more than the file, or a
-    /// small file could unfold without end.
+    /// Returns the bytes of an item, borrowed when they lie in one extent. All extents together may not be longer than
+    /// the file, because a small file could otherwise expand without limit.
     fn bytes_of(&self, item: &Item<'a>) -> Option<Cow<'a, [u8]>> {
         let source = if item.in_idat { self.idat } else { self.file };
         let piece = |&(offset, length): &(u64, u64)| {
@@ -301,13 +300,13 @@ impl<'a> Meta<'a> {
         (!bytes.is_empty()).then_some(Cow::Owned(bytes))
     }
 
-    /// The bytes of the first item that describes `id` (reference cdsc) and is of this kind.
+    /// Returns the bytes of the first item of this kind that describes `id` (reference cdsc).
     fn described_by(&self, id: u32, is_kind: impl Fn(&Item<'a>) -> bool) -> Option<Cow<'a, [u8]>> {
         self.referring(b"cdsc", id).find(|item| is_kind(item)).and_then(|item| self.bytes_of(item))
     }
 
-    /// The turn and then the mirroring that an item asks for (MIAF s7.3.6.7: always in this order). EXIF's
-    /// orientation does not count in AVIF.
+    /// Returns the rotation and then the mirroring of an item (MIAF s7.3.6.7: always in this order). AVIF ignores the
+    /// orientation in EXIF.
     fn orientation(&self, id: u32) -> Orientation {
         let turns = self.properties_of(id, b"irot").next().and_then(|body| body.first()).map_or(0, |turns| turns & 3);
         let mirror = self.properties_of(id, b"imir").next().and_then(|body| body.first()).map(|axis| axis & 1);
@@ -315,7 +314,8 @@ impl<'a> Meta<'a> {
     }
 }
 
-/// `turns` quarter turns anti-clockwise, then a mirroring: axis 0 swaps top and bottom, 1 left and right.
+/// Combines `turns` quarter turns anti-clockwise with a mirroring after them: axis 0 swaps top and bottom, 1 left and
+/// right.
 fn orientation(turns: u8, mirror: Option<u8>) -> Orientation {
     match (turns, mirror) {
         (0, None) => Orientation::Upright,
@@ -335,7 +335,7 @@ fn read_items(iinf: &[u8]) -> Option<Vec<Item<'_>>> {
     Some(entries.filter_map(|(_, body)| read_item(body)).collect())
 }
 
-/// An entry of version 2 or 3 (ISO/IEC 14496-12 s8.11.6); older ones name no kind and are passed over.
+/// Reads an entry of version 2 or 3 (ISO/IEC 14496-12 s8.11.6). Older versions name no kind and are skipped.
 fn read_item(infe: &[u8]) -> Option<Item<'_>> {
     let id_size = match infe.first()? {
         2 => 2,
@@ -350,7 +350,7 @@ fn read_item(infe: &[u8]) -> Option<Item<'_>> {
     Some(Item { id, kind, content_type, in_idat: false, extents: Vec::new() })
 }
 
-/// Item locations, version 0 to 2 (ISO/IEC 14496-12 s8.11.3).
+/// Reads item locations of version 0 to 2 (ISO/IEC 14496-12 s8.11.3).
 fn read_locations(iloc: &[u8], items: &mut [Item<'_>]) -> Option<()> {
     let version = *iloc.first()?;
     let sizes = u16_be(iloc, 4)?;
@@ -365,14 +365,14 @@ fn read_locations(iloc: &[u8], items: &mut [Item<'_>]) -> Option<()> {
         fields.next(2)?;
         let base = fields.next(base_size)?;
         let mut extents = Vec::new();
-        // Extents whose fields have no size take no bytes: only their count is there to be believed.
+        // Extents whose fields have no size take no bytes, so the bytes cannot confirm their count.
         let count = fields.next(2).filter(|count| *count <= MAX_EXTENTS as u64)?;
         for _ in 0..count {
             fields.next(index_size)?;
             let offset = base.checked_add(fields.next(offset_size)?)?;
             extents.push((offset, fields.next(length_size)?));
         }
-        // Construction 2, from another item's bytes, does not occur in AVIF.
+        // Construction method 2 (bytes of another item) does not occur in AVIF.
         if let Some(item) = items.iter_mut().find(|item| item.id == id)
             && construction < 2
         {
@@ -382,7 +382,7 @@ fn read_locations(iloc: &[u8], items: &mut [Item<'_>]) -> Option<()> {
     Some(())
 }
 
-/// Numbers one after the other.
+/// Reads numbers one after another.
 struct Fields<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -414,7 +414,7 @@ fn read_associations(ipma: &[u8], associations: &mut Vec<(u32, usize)>) -> Optio
     for _ in 0..fields.next(4)? {
         let id = fields.next(if version == 0 { 2 } else { 4 })? as u32;
         for _ in 0..fields.next(1)? {
-            // The highest bit tells whether the property is essential.
+            // The highest bit says whether the property is essential.
             let index = if wide { fields.next(2)? & 0x7FFF } else { fields.next(1)? & 0x7F };
             associations.push((id, index as usize));
             if associations.len() > MAX_PROPERTIES {
@@ -430,7 +430,8 @@ fn read_nclx(body: &[u8]) -> Option<Nclx> {
     Some(Nclx { primaries: point(0)?, transfer: point(2)?, matrix: point(4)?, full_range: body.get(6)? & 0x80 != 0 })
 }
 
-/// An Exif item opens with the offset of its TIFF header, counted from behind that field (HEIF annex A.2.1).
+/// Returns the EXIF block of an Exif item. The item starts with the offset of the TIFF header, counted from the end of
+/// that field (HEIF annex A.2.1).
 fn strip_exif_offset(item: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     let start = 4usize.checked_add(u32_be(&item, 0)? as usize)?;
     match item {
@@ -459,7 +460,8 @@ mod tests {
         full(b"ispe", 0, &[width.to_be_bytes(), height.to_be_bytes()].concat())
     }
 
-    /// A grid (item 1, its body in idat) of two 4x4 tiles (items 2 and 3, a byte each), 7x4 pixels, turned and mirrored.
+    /// A grid (item 1, its body in idat) of two 4x4 tiles (items 2 and 3, one byte each), 7x4 pixels, rotated and
+    /// mirrored.
     fn grid(columns: u8, width: u8) -> Vec<u8> {
         let idat = [0, 0, 0, columns - 1, 0, width, 0, 4, b'a', b'b'];
         let location = |id: u8, offset: u8, length: u8| [0, id, 0, 1, 0, 0, 0, 1, 0, 0, 0, offset, 0, 0, 0, length];
@@ -500,7 +502,7 @@ mod tests {
 
     #[test]
     fn a_turn_comes_before_the_mirroring() {
-        // Applied to the corners of a picture, as they come to lie: top left, top right, bottom left, bottom right.
+        // Where the corners of a picture end up: top left, top right, bottom left, bottom right.
         let turned = |[a, b, c, d]: [u8; 4]| [b, d, a, c];
         let mirrored = |[a, b, c, d]: [u8; 4], axis| if axis == 0 { [c, d, a, b] } else { [b, a, d, c] };
         let upright = |orientation| match orientation {

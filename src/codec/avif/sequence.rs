@@ -1,31 +1,31 @@
-//! The sequence header of an AV1 stream (AV1 specification s5.5), read before any decoder sees it.
+//! Reads the sequence header of an AV1 stream (AV1 specification s5.5) before the decoder does.
 
-/// At most so many units of an item are read; a still picture has two or three.
+/// Maximum number of units read from an item. A still picture has two or three.
 const MAX_UNITS: usize = 10_000;
 const SEQUENCE_HEADER: u8 = 1;
 const FRAME_HEADER: u8 = 3;
 const FRAME: u8 = 6;
 
-/// What the decoder is going to find.
+/// What the decoder will find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sequence {
     pub max_width: u32,
     pub max_height: u32,
-    /// 8, 10 or 12.
+    /// Bits of a sample: 8, 10 or 12.
     pub bit_depth: u8,
     pub monochrome: bool,
-    /// Whether chroma has half the width, half the height.
+    /// Whether chroma has half the width, and half the height.
     pub subsampling: (bool, bool),
     pub primaries: u8,
     pub transfer: u8,
     pub matrix: u8,
     pub full_range: bool,
-    /// Frames in the stream, hidden ones included: each costs a decode.
+    /// Frames in the stream, including hidden ones. Each costs a decode.
     pub frames: u32,
 }
 
 impl Sequence {
-    /// Walks the units of `stream`; none without a sequence header or when a unit is damaged.
+    /// Reads the units of `stream`. Returns `None` when there is no sequence header or a unit is damaged.
     pub fn read(stream: &[u8]) -> Option<Sequence> {
         let mut sequence: Option<Sequence> = None;
         let mut frames = 0;
@@ -39,7 +39,7 @@ impl Sequence {
             at += size;
             match kind {
                 SEQUENCE_HEADER if sequence.is_none() => sequence = Some(read_header(body)?),
-                // A second, different header could promise another size.
+                // A second, different header could declare another size.
                 SEQUENCE_HEADER if sequence != Some(read_header(body)?) => return None,
                 FRAME_HEADER | FRAME => frames += 1,
                 _ => {}
@@ -62,7 +62,7 @@ fn leb128(bytes: &[u8], at: &mut usize) -> Option<usize> {
     None
 }
 
-/// Bits from the highest of the first byte on.
+/// Reads bits, starting with the highest bit of the first byte.
 struct Bits<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -83,7 +83,7 @@ impl Bits<'_> {
         self.take(1).map(|bit| bit == 1)
     }
 
-    /// AV1's uvlc (s4.10.3), whose value nobody here needs.
+    /// Skips a number in AV1's uvlc code (s4.10.3), whose value is not needed.
     fn skip_uvlc(&mut self) -> Option<()> {
         let mut zeros = 0;
         while !self.flag()? {
@@ -112,7 +112,7 @@ fn read_header(body: &[u8]) -> Option<Sequence> {
     read_colours(&mut bits, profile, max_width, max_height)
 }
 
-/// Timing, decoder model and operating points, which a still picture has no use for.
+/// Skips timing, decoder model and operating points, which a still picture does not need.
 fn skip_operating_points(bits: &mut Bits<'_>) -> Option<()> {
     let mut delay_bits = None;
     if bits.flag()? {
@@ -147,7 +147,7 @@ fn skip_operating_points(bits: &mut Bits<'_>) -> Option<()> {
     Some(())
 }
 
-/// The coding tools between size and colours.
+/// Skips the coding tools between the size and the colours.
 fn skip_tools(bits: &mut Bits<'_>, reduced: bool) -> Option<()> {
     // 128-pixel superblocks, filter intra, intra edge filter.
     bits.take(3)?;

@@ -1,27 +1,27 @@
-//! Luma and chroma to red, green, blue (ITU-T H.273 s8.3). Must not know the container or the decoder.
+//! Converts luma and chroma to red, green and blue (ITU-T H.273 s8.3).
 
 use super::parse::Nclx;
 
-/// Samples of one kind, row after row.
+/// Samples of one kind, row by row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Plane<'a> {
     pub bytes: &'a [u8],
-    /// Bytes from a row to the next.
+    /// Distance between rows in bytes.
     pub stride: usize,
     pub width: usize,
     pub height: usize,
-    /// Whether a sample takes two bytes, in the machine's order.
+    /// Whether a sample takes two bytes, in native byte order.
     pub wide: bool,
 }
 
 impl Plane<'_> {
-    /// Whether every row is there.
+    /// Whether every row is complete.
     pub fn is_whole(&self) -> bool {
         let row = self.width * if self.wide { 2 } else { 1 };
         row <= self.stride && self.height > 0 && self.bytes.len() >= self.stride * (self.height - 1) + row
     }
 
-    /// Row `y`, clamped to the last, as numbers.
+    /// Returns row `y`, or the last row when `y` is beyond it, as numbers.
     fn read_row(&self, y: usize, row: &mut Vec<f32>) {
         row.clear();
         let bytes = &self.bytes[y.min(self.height - 1) * self.stride..];
@@ -34,7 +34,7 @@ impl Plane<'_> {
     }
 }
 
-/// How signal values become light: offset and scale of luma and chroma, and the matrix.
+/// How signal values convert to light: offset and scale of luma and chroma, and the matrix.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Signal {
     luma_offset: f32,
@@ -46,10 +46,10 @@ pub(super) struct Signal {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Matrix {
-    /// Green, blue, red stand where luma and chroma would.
+    /// Green, blue and red are stored in place of luma and chroma.
     Identity,
     YCgCo,
-    /// Weights of red and blue in luma.
+    /// The weights of red and blue in luma.
     Luma {
         red: f32,
         blue: f32,
@@ -57,13 +57,13 @@ enum Matrix {
 }
 
 impl Signal {
-    /// None for a matrix that is not supported (constant luminance, ICtCp).
+    /// Returns `None` for an unsupported matrix (constant luminance, ICtCp).
     pub fn new(nclx: Nclx, bit_depth: u8) -> Option<Signal> {
         let matrix = match nclx.matrix {
             0 => Matrix::Identity,
             1 => Matrix::Luma { red: 0.2126, blue: 0.0722 },
             4 => Matrix::Luma { red: 0.30, blue: 0.11 },
-            // Unspecified is read as BT.601, as libavif does.
+            // An unspecified matrix is read as BT.601, as libavif does.
             2 | 5 | 6 => Matrix::Luma { red: 0.299, blue: 0.114 },
             7 => Matrix::Luma { red: 0.212, blue: 0.087 },
             8 => Matrix::YCgCo,
@@ -105,7 +105,7 @@ impl Signal {
     }
 }
 
-/// Luma weights that follow from the primaries (H.273's equations 32 to 37, worked out).
+/// Returns the luma weights that follow from the primaries (H.273, equations 32 to 37, evaluated).
 fn derived(primaries: u8) -> Matrix {
     match primaries {
         1 => Matrix::Luma { red: 0.2126, blue: 0.0722 },
@@ -119,16 +119,16 @@ fn derived(primaries: u8) -> Matrix {
     }
 }
 
-/// A picture's planes; without chroma it is grey.
+/// The planes of a picture. A picture without chroma is grey.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Planes<'a> {
     pub luma: Plane<'a>,
-    /// Blue and red differences.
+    /// Blue difference and red difference.
     pub chroma: Option<[Plane<'a>; 2]>,
     pub signal: Signal,
 }
 
-/// Scratch rows, kept from row to row.
+/// Row buffers, reused from row to row.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     luma: Vec<f32>,
@@ -138,7 +138,7 @@ pub(super) struct Scratch {
 }
 
 impl Planes<'_> {
-    /// Row `y` as red, green, blue of 16 bits.
+    /// Returns row `y` as red, green and blue of 16 bits.
     pub fn rgb_row(&self, y: usize, scratch: &mut Scratch, rgb: &mut Vec<u16>) {
         rgb.clear();
         self.luma.read_row(y, &mut scratch.luma);
@@ -155,7 +155,7 @@ impl Planes<'_> {
         rgb.extend(pixels.flat_map(|(&luma, (&blue, &red))| self.signal.rgb(luma, blue, red).map(to_16_bits)));
     }
 
-    /// Row `y` of luma as 8 bits.
+    /// Returns row `y` of luma as 8 bits.
     pub fn luma_row(&self, y: usize, scratch: &mut Scratch, row: &mut Vec<u8>) {
         row.clear();
         self.luma.read_row(y, &mut scratch.luma);
@@ -168,7 +168,8 @@ fn to_16_bits(unit: f32) -> u16 {
     (unit.clamp(0.0, 1.0) * 65_535.0 + 0.5) as u16
 }
 
-/// A row of chroma at the size of luma: linear between samples that lie midway between those of luma.
+/// Scales a row of chroma up to the width of luma. It interpolates linearly; chroma samples lie midway between luma
+/// samples.
 fn upsample(
     plane: &Plane<'_>,
     luma: &Plane<'_>,
@@ -224,7 +225,7 @@ mod tests {
 
     #[test]
     fn every_matrix_gives_back_red() {
-        // Luma of red in full range is its weight; Cb follows from it, Cr is at its peak.
+        // Red's luma in full range is its weight. Cb follows from it, and Cr is at its peak.
         for (matrix, red, blue) in [(1, 0.2126, 0.0722), (6, 0.299, 0.114), (9, 0.2627, 0.0593)] {
             let cb = 127.5 * (0.0 - red) / (1.0 - blue) + 128.0;
             assert_eq!(levels(signal(matrix, true, 8), [red * 255.0, cb, 255.5]), [255, 0, 0], "{matrix}");
