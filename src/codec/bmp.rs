@@ -1,4 +1,4 @@
-//! BMP decode, by image.
+//! Decodes BMP with the `image` crate.
 
 use std::io::Cursor;
 
@@ -23,7 +23,7 @@ pub(super) static MODEL: FormatModel = FormatModel {
     output: None,
 };
 
-/// Many a text begins with "BM": the size of the second header has to be one of a bitmap, too.
+/// Many texts begin with "BM", so the size of the second header must be one that bitmaps have, too.
 fn is_bmp(bytes: &[u8]) -> bool {
     bytes.starts_with(b"BM") && matches!(u32_le(bytes, 14), Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
 }
@@ -31,7 +31,7 @@ fn is_bmp(bytes: &[u8]) -> bool {
 /// Reads the header of a BMP.
 ///
 /// # Errors
-/// [`DecodeError::Undecodable`] for a damaged header, [`DecodeError::TooManyPixels`] over a limit.
+/// [`DecodeError::Undecodable`] for a damaged header, [`DecodeError::TooManyPixels`] when a limit is exceeded.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     let (width, height, bits) = size(bytes).ok_or_else(|| undecodable(Format::Bmp, "its header is damaged"))?;
     limits.check_size(Format::Bmp, width, height)?;
@@ -50,7 +50,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 /// Decodes a BMP.
 ///
 /// # Errors
-/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let probe = probe(bytes, limits)?;
     let failed = |error: ImageError| undecodable(Format::Bmp, error.to_string());
@@ -77,24 +77,24 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     })
 }
 
-/// Width, height and bits of a pixel, from a core header (12 bytes, OS/2) or any later one.
+/// Returns width, height and bits of a pixel, from a core header (12 bytes, OS/2) or any later one.
 fn size(bytes: &[u8]) -> Option<(u32, u32, u16)> {
     if u32_le(bytes, 14)? == 12 {
         return Some((u16_le(bytes, 18)?.into(), u16_le(bytes, 20)?.into(), u16_le(bytes, 24)?));
     }
     let side = |at| Some(i32::from_le_bytes(slice(bytes, at, 4)?.try_into().ok()?));
     let width = u32::try_from(side(18)?).ok()?;
-    // A negative height means rows from the top.
+    // A negative height means that rows start at the top.
     Some((width, side(22)?.unsigned_abs(), u16_le(bytes, 28)?))
 }
 
-/// The picture and a few rows.
+/// Returns the bytes that a decode needs: the picture and a few rows.
 fn decode_bytes(width: u32, height: u32, alpha: bool) -> u64 {
     let picture = u64::from(width) * u64::from(height) * if alpha { 4 } else { 3 };
     picture + u64::from(width) * 16 + (1 << 16)
 }
 
-/// Many writers of 32-bit bitmaps leave the alpha bytes 0 and mean opaque; browsers read them so.
+/// Many writers of 32-bit bitmaps leave the alpha bytes 0 and mean opaque. Browsers read them that way.
 fn fill_absent_alpha(pixels: &mut [u8]) {
     if pixels.chunks_exact(4).all(|pixel| pixel[3] == 0) {
         pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = u8::MAX);
@@ -105,7 +105,7 @@ fn fill_absent_alpha(pixels: &mut [u8]) {
 mod tests {
     use super::*;
 
-    /// A bitmap of `rows` of BGRA or BGR pixels, from the bottom.
+    /// A bitmap of `rows` of BGRA or BGR pixels, from the bottom up.
     fn file(width: i32, height: i32, bits: u16, rows: &[u8]) -> Vec<u8> {
         let mut file = b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0".to_vec();
         file.extend(width.to_le_bytes());

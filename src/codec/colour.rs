@@ -1,8 +1,8 @@
-//! Samples in any colour space to sRGB of 8 bits. Must not know any file format.
+//! Converts samples in any colour space to 8-bit sRGB.
 //!
-//! Profiles are applied with the perceptual intent (its table where the profile has one, colorimetric
-//! otherwise) and without black point compensation, as browsers do. A profile that is broken, or does not
-//! fit the samples (a grey profile on RGB), counts as none; so does one that is sRGB in effect.
+//! Profiles are applied with the perceptual intent (its table when the profile has one, otherwise the colorimetric one)
+//! and without black point compensation, as browsers do. A profile is ignored when it is broken, does not fit the
+//! samples (a grey profile on RGB) or is equivalent to sRGB.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,9 +14,9 @@ use moxcms::{
 
 use super::hdr::ToneMap;
 
-/// Pixels converted at a time: bounds the scratch memory of a conversion at 1 MiB.
+/// Pixels converted at a time. This limits the buffers of a conversion to 1 MiB.
 const CHUNK_PIXELS: usize = 1 << 16;
-/// Levels of 255 that a profile may differ from sRGB and still count as sRGB: what 8-bit rounding hides.
+/// Largest difference from sRGB, in levels of 255, with which a profile still counts as sRGB. 8-bit rounding hides it.
 const SRGB_TOLERANCE: u8 = 1;
 
 /// What the samples of a pixel are.
@@ -31,7 +31,7 @@ pub enum Channels {
 }
 
 impl Channels {
-    /// Samples in a pixel.
+    /// Returns the number of samples of a pixel.
     pub const fn count(self) -> usize {
         match self {
             Channels::Grey => 1,
@@ -46,7 +46,7 @@ impl Channels {
         matches!(self, Channels::GreyAlpha | Channels::Rgba)
     }
 
-    /// The layout after conversion: alpha stays, all else becomes red, green, blue.
+    /// Returns the layout after conversion: alpha stays, and all other channels become red, green and blue.
     pub const fn layout(self) -> crate::picture::Layout {
         if self.has_alpha() { crate::picture::Layout::Rgba } else { crate::picture::Layout::Rgb }
     }
@@ -59,13 +59,13 @@ impl Channels {
 /// What the samples mean.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Space<'a> {
-    /// sRGB, or for CMYK no profile at all.
+    /// sRGB, or CMYK without a profile.
     Srgb,
     /// An embedded ICC profile.
     Icc(&'a [u8]),
     /// Code points of ITU-T H.273.
     Cicp { primaries: u8, transfer: u8 },
-    /// A power function and, unless they are sRGB's, primaries.
+    /// A power function, and primaries when they differ from sRGB's.
     Gamma { exponent: f32, primaries: Option<Chromaticities> },
 }
 
@@ -78,7 +78,7 @@ pub struct Chromaticities {
     pub blue: (f32, f32),
 }
 
-/// A sample: 8 or 16 bits, the largest value is full intensity.
+/// A sample of 8 or 16 bits; the largest value is full intensity.
 pub trait Sample: Copy + Default {
     const MAX: Self;
 
@@ -86,7 +86,8 @@ pub trait Sample: Copy + Default {
     fn to_unit(self) -> f32;
     fn inverted(self) -> Self;
     fn multiplied(self, other: Self) -> Self;
-    /// The profile's transform of `source` into `target`; false when the profile can't be applied after all.
+    /// Applies the profile's transform to `source` and writes to `target`. Returns false when the profile cannot be
+    /// applied.
     fn transform(profiled: &Profiled, source: &[Self], target: &mut [Self]) -> bool;
 }
 
@@ -138,50 +139,50 @@ impl Sample for u16 {
     }
 }
 
-/// Turns samples of one kind into sRGB.
+/// Converts samples of one kind to sRGB.
 pub struct Converter {
     channels: Channels,
     method: Method,
 }
 
 enum Method {
-    /// Nothing but a change of layout and depth.
+    /// Changes only layout and depth.
     Plain,
     Profiled(Box<Profiled>),
     ToneMapped(Box<ToneMap>),
 }
 
-/// A profile's transforms; that of 16 bits, whose tables take 10 ms to fill, is made when it is first asked for.
+/// The transforms of a profile. The tables of the 16-bit transform take 10 ms to fill, so it is created on first use.
 pub struct Profiled {
     profile: ColorProfile,
     source: moxcms::Layout,
     target: moxcms::Layout,
     eight: Arc<Transform8BitExecutor>,
     sixteen: OnceLock<Option<Arc<Transform16BitExecutor>>>,
-    /// Whether the transforms take the samples as they are, or spread to red, green, blue.
+    /// Whether the transforms take the samples unchanged, instead of expanded to red, green and blue.
     native: bool,
 }
 
 impl Converter {
-    /// Prepares the way from `space` to sRGB.
+    /// Prepares the conversion from `space` to sRGB.
     pub fn new(space: &Space<'_>, channels: Channels) -> Converter {
         Converter { channels, method: method(space, channels).unwrap_or(Method::Plain) }
     }
 
-    /// Whether 8-bit RGB or RGBA samples stay as they are.
+    /// Whether 8-bit RGB or RGBA samples stay unchanged.
     pub fn is_identity(&self) -> bool {
         matches!(self.method, Method::Plain) && matches!(self.channels, Channels::Rgb | Channels::Rgba)
     }
 
-    /// Whether the samples are sRGB as they are: nothing but their layout and depth changes.
+    /// Whether the samples are already sRGB, so that only their layout and depth change.
     pub fn keeps_colours(&self) -> bool {
         matches!(self.method, Method::Plain) && self.channels != Channels::Cmyk
     }
 
-    /// Converts `source` into `target`, which has [`Channels::layout`].
+    /// Converts `source` and writes to `target`, which has [`Channels::layout`].
     ///
     /// # Panics
-    /// When the slices do not hold the same number of whole pixels.
+    /// Panics when the slices do not hold the same number of whole pixels.
     pub fn convert<S: Sample>(&self, source: &[S], target: &mut [u8]) {
         let (from, to) = (self.channels.count(), self.channels.layout().bytes_per_pixel());
         assert_eq!(source.len() / from, target.len() / to, "source and target hold different numbers of pixels");
@@ -191,7 +192,7 @@ impl Converter {
         }
     }
 
-    /// Converts 8-bit RGB or RGBA `pixels` where they are.
+    /// Converts 8-bit RGB or RGBA `pixels` in place.
     pub fn convert_in_place(&self, pixels: &mut [u8]) {
         if self.is_identity() {
             return;
@@ -243,8 +244,8 @@ fn spread_chunk<S: Sample>(source: &[S], channels: Channels) -> Vec<S> {
     target
 }
 
-/// Lays `source` out as red, green, blue (alpha) in `target`. CMYK becomes RGB as libjpeg's readers do it,
-/// `(1 - ink) * (1 - black)`: without a profile there is nothing better to go by.
+/// Expands `source` to red, green, blue (alpha) in `target`. CMYK becomes RGB by the formula of libjpeg's readers, `(1
+/// - ink) * (1 - black)`. Nothing better is known without a profile.
 fn spread<S: Sample, T: Copy>(source: &[S], channels: Channels, target: &mut [T], map: impl Fn(S) -> T) {
     match channels {
         Channels::Rgb | Channels::Rgba => {
@@ -295,8 +296,8 @@ fn from_icc(bytes: &[u8], channels: Channels) -> Option<Method> {
     profiled(profile, channels, true)
 }
 
-/// Transfer functions of the BT.709 family (1, 6, 14, 15) and unspecified ones (2) are read as sRGB's, as
-/// viewers do with still pictures.
+/// Transfer functions of the BT.709 family (1, 6, 14, 15) and unspecified ones (2) are read as sRGB's, as viewers do
+/// for still pictures.
 fn from_cicp(primaries: u8, transfer: u8, channels: Channels) -> Option<Method> {
     if let Some(tone_map) = ToneMap::new(primaries, transfer) {
         return Some(Method::ToneMapped(Box::new(tone_map)));
@@ -336,14 +337,14 @@ fn from_gamma(exponent: f32, primaries: Option<Chromaticities>, channels: Channe
 }
 
 impl Chromaticities {
-    /// Whether these are sRGB's, as far as their rounding lets one tell.
+    /// Whether these are sRGB's, within rounding.
     pub fn are_srgb(&self) -> bool {
         const SRGB: [(f32, f32); 4] = [(0.3127, 0.329), (0.64, 0.33), (0.3, 0.6), (0.15, 0.06)];
         let points = [self.white, self.red, self.green, self.blue];
         points.iter().zip(SRGB).all(|(a, b)| (a.0 - b.0).abs() < 0.002 && (a.1 - b.1).abs() < 0.002)
     }
 
-    /// None for points that no colour space has: the matrix would divide by zero.
+    /// Returns `None` for points that no colour space has. The matrix would divide by zero.
     fn plausible(&self) -> Option<(XyY, ColorPrimaries)> {
         let points = [self.white, self.red, self.green, self.blue];
         if points.iter().any(|&(x, y)| !(0.0..=1.0).contains(&x) || !(0.01..=1.0).contains(&y)) {
@@ -365,7 +366,7 @@ fn profiled(profile: ColorProfile, channels: Channels, native: bool) -> Option<M
         (Channels::Grey, true) => (moxcms::Layout::Gray, moxcms::Layout::Rgb),
         (Channels::GreyAlpha, true) => (moxcms::Layout::GrayAlpha, moxcms::Layout::Rgba),
         (Channels::Cmyk, true) => (moxcms::Layout::Rgba, moxcms::Layout::Rgb),
-        // CMYK is only ever meant by an ICC profile.
+        // Only an ICC profile can describe CMYK.
         (Channels::Cmyk, false) => return None,
         (Channels::Rgb, _) | (Channels::Grey, false) => (moxcms::Layout::Rgb, moxcms::Layout::Rgb),
         (Channels::Rgba, _) | (Channels::GreyAlpha, false) => (moxcms::Layout::Rgba, moxcms::Layout::Rgba),
@@ -389,7 +390,7 @@ impl Profiled {
     }
 }
 
-/// Tries the transform on all greys and a grid of colours.
+/// Checks the transform on all greys and a grid of colours.
 fn is_srgb(profiled: &Profiled, channels: Channels) -> bool {
     let colours: Vec<[u8; 3]> = match channels {
         Channels::Cmyk => return false,
@@ -462,7 +463,7 @@ mod tests {
             Channels::Rgba,
             &[200, 100, 50, 77, 128, 128, 128, 0],
         );
-        // Worked out in double precision with the matrices of CSS Color 4: 214.9, 92.6, 31.0.
+        // Computed in double precision with the matrices of CSS Color 4: 214.9, 92.6, 31.0.
         for converted in [from_icc, from_cicp] {
             let expected = [215, 93, 31, 77, 128, 128, 128, 0];
             assert!(converted.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{converted:?}");

@@ -1,7 +1,7 @@
-//! The few EXIF fields that matter to us: orientation, author, rights. Must not know any container.
+//! Reads and writes the few EXIF fields that bytefit uses: orientation, author and rights.
 //!
-//! Only the first directory (IFD0) is read, where TIFF 6.0 and EXIF 2.32 put these fields; offsets and
-//! counts are the file's word and may lie.
+//! Only the first directory (IFD0) is read, where TIFF 6.0 and EXIF 2.32 put these fields. Offsets and counts in the
+//! file may be wrong.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,24 +14,24 @@ use crate::picture::Orientation;
 const ORIENTATION: u16 = 0x0112;
 const ARTIST: u16 = 0x013B;
 const COPYRIGHT: u16 = 0x8298;
-/// Windows' author, in UTF-16 (Microsoft, "Photo Metadata Policies").
+/// The author field of Windows, in UTF-16 (Microsoft, "Photo Metadata Policies").
 const WINDOWS_AUTHOR: u16 = 0x9C9D;
 
-/// Value types of TIFF 6.0, section 2, and the one that EXIF 3.0 adds.
+/// Value types of TIFF 6.0, section 2, and the one added by EXIF 3.0.
 const BYTE: u16 = 1;
 const ASCII: u16 = 2;
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
 const UTF8: u16 = 129;
 
-/// The orientation that `exif` (from its TIFF header on) declares; upright when it declares none.
+/// Returns the orientation in `exif`, which starts at its TIFF header. Returns upright when there is none.
 pub fn orientation(exif: &[u8]) -> Orientation {
     let Some(block) = Block::open(exif) else { return Orientation::Upright };
     let value = block.fields().find(|field| field.tag == ORIENTATION).and_then(|field| block.number(&field));
     value.map_or(Orientation::Upright, Orientation::from_exif)
 }
 
-/// `exif` with its orientation, and that of its thumbnail, set to 1 (upright), everything else as it was.
+/// Returns `exif` with its orientation and that of its thumbnail set to 1 (upright). Everything else stays the same.
 pub fn upright(exif: &[u8]) -> Vec<u8> {
     let mut turned = exif.to_vec();
     let Some(block) = Block::open(exif) else { return turned };
@@ -44,18 +44,18 @@ pub fn upright(exif: &[u8]) -> Vec<u8> {
     turned
 }
 
-/// An EXIF block that holds only the Artist and Copyright of `exif`; none when it has neither.
+/// Returns an EXIF block with only the Artist and Copyright of `exif`, or `None` when it has neither.
 pub fn copyright(exif: &[u8]) -> Option<Vec<u8>> {
     owned(Some(exif), &Rights::default(), Orientation::Upright)
 }
 
-/// An EXIF block that holds only this orientation.
+/// Returns an EXIF block with only this orientation.
 pub fn only_orientation(orientation: Orientation) -> Vec<u8> {
     written(&[orientation_field(orientation)]).expect("there is one field to write")
 }
 
-/// What `policy` leaves of `exif` in a file whose pixels stay as they are: the orientation unless it is
-/// upright, and author and rights when the policy says so. None when that is nothing.
+/// Returns the part of `exif` that `policy` keeps in a file whose pixels stay unchanged: the orientation unless it is
+/// upright, and author and rights when the policy says so. Returns `None` when nothing is kept.
 pub fn kept(exif: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     match policy {
         MetadataPolicy::Keep => Some(exif.to_vec()),
@@ -64,8 +64,8 @@ pub fn kept(exif: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     }
 }
 
-/// A block of this orientation, unless it is upright, with the Artist and Copyright of `exif`, or, where that says
-/// nothing, of `rights`. None when that is nothing.
+/// Returns a block with this orientation unless it is upright, and with the Artist and Copyright of `exif`, or of
+/// `rights` when `exif` has none. Returns `None` when the block would be empty.
 pub fn owned(exif: Option<&[u8]>, rights: &Rights, orientation: Orientation) -> Option<Vec<u8>> {
     let block = exif.and_then(Block::open);
     let mut fields = Vec::new();
@@ -79,20 +79,20 @@ pub fn owned(exif: Option<&[u8]>, rights: &Rights, orientation: Orientation) -> 
     written(&fields)
 }
 
-/// What `exif` says about rights: Artist (or Windows' author) and Copyright.
+/// Returns the rights in `exif`: Artist (or Windows' author) and Copyright.
 pub fn rights(exif: &[u8]) -> Rights {
     let mut rights = Rights::default();
     let Some(block) = Block::open(exif) else { return rights };
     let value = |tag| block.fields().find(|field| field.tag == tag).and_then(|field| block.text(&field));
     rights.add(Right::Creator, value(ARTIST).map(text));
     rights.add(Right::Creator, block.windows_author());
-    // The photographer's and the editor's, with a NUL between them (EXIF 2.32 s4.6.5).
+    // The photographer's and the editor's notice, separated by a NUL (EXIF 2.32 s4.6.5).
     let notices = value(COPYRIGHT).map(|value| text(value).trim_matches('\0').replace('\0', "; "));
     rights.add(Right::Notice, notices);
     rights
 }
 
-/// Bytes of one unit of a value type; none for those that this module never reads.
+/// Returns the bytes of one unit of a value type, or `None` for types that this module never reads.
 fn unit_bytes(kind: u16) -> Option<usize> {
     match kind {
         BYTE | ASCII | UTF8 => Some(1),
@@ -102,7 +102,7 @@ fn unit_bytes(kind: u16) -> Option<usize> {
     }
 }
 
-/// The byte order that the TIFF header declares.
+/// The byte order declared by the TIFF header.
 #[derive(Clone, Copy)]
 enum Order {
     Little,
@@ -118,7 +118,7 @@ impl Order {
         }
     }
 
-    /// The number 1 in `size` bytes, at most 4.
+    /// Returns the number 1 in `size` bytes, at most 4.
     fn one(self, size: usize) -> &'static [u8] {
         match self {
             Order::Little => &[1, 0, 0, 0][..size],
@@ -127,7 +127,7 @@ impl Order {
     }
 }
 
-/// An EXIF block whose header is sound.
+/// An EXIF block with a valid header.
 struct Block<'a> {
     bytes: &'a [u8],
     order: Order,
@@ -137,9 +137,9 @@ struct Block<'a> {
 struct Field {
     tag: u16,
     kind: u16,
-    /// Units, not bytes.
+    /// Number of units, not of bytes.
     count: u32,
-    /// Where the four bytes lie that hold the value or its offset.
+    /// The position of the four bytes that hold the value or its offset.
     slot: usize,
 }
 
@@ -156,12 +156,12 @@ impl<'a> Block<'a> {
         Some(Block { bytes, order })
     }
 
-    /// The entries of IFD0, as far as the block reaches: at most 65,535, since their count has 16 bits.
+    /// Returns the entries of IFD0 that lie inside the block: at most 65,535, because their count has 16 bits.
     fn fields(&self) -> impl Iterator<Item = Field> {
         self.fields_at(self.read(4, 4))
     }
 
-    /// The entries of IFD1, which describes the thumbnail.
+    /// Returns the entries of IFD1, which describes the thumbnail.
     fn thumbnail_fields(&self) -> impl Iterator<Item = Field> {
         let following = || {
             let first = self.read(4, 4)? as usize;
@@ -185,12 +185,12 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// The number of `size` bytes (at most 4) at `at`.
+    /// Reads the number of `size` bytes (at most 4) at `at`.
     fn read(&self, at: usize, size: usize) -> Option<u32> {
         Some(self.order.number(self.bytes.get(at..at.checked_add(size)?)?))
     }
 
-    /// Where the value of `field` lies: in its slot when it fits there, else where the slot points.
+    /// Returns the range of the value of `field`: in its slot when it fits there, otherwise where the slot points.
     fn value_range(&self, field: &Field) -> Option<Range<usize>> {
         let size = unit_bytes(field.kind)?.checked_mul(usize::try_from(field.count).ok()?)?;
         let start = if size <= 4 { field.slot } else { self.read(field.slot, 4)? as usize };
@@ -198,7 +198,7 @@ impl<'a> Block<'a> {
         self.bytes.get(range.clone()).map(|_| range)
     }
 
-    /// Where the first number of `field` lies, when it holds any.
+    /// Returns the range of the first number of `field`, when it has one.
     fn number_range(&self, field: &Field) -> Option<Range<usize>> {
         if !matches!(field.kind, BYTE | SHORT | LONG) || field.count == 0 {
             return None;
@@ -211,7 +211,8 @@ impl<'a> Block<'a> {
         self.number_range(field).map(|range| self.order.number(&self.bytes[range]))
     }
 
-    /// The bytes of a text, its closing NUL included; none when it is blank, as cameras write it by default.
+    /// Returns the bytes of a text including its closing NUL. Returns `None` when it is blank, as cameras write it by
+    /// default.
     fn text(&self, field: &Field) -> Option<&'a [u8]> {
         if !matches!(field.kind, ASCII | UTF8) {
             return None;
@@ -228,7 +229,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// A field to write. Texts keep their bytes, numbers are little-endian.
+/// A field to write. Texts keep their bytes; numbers are little-endian.
 struct Written<'a> {
     tag: u16,
     kind: u16,
@@ -241,14 +242,14 @@ fn orientation_field(orientation: Orientation) -> Written<'static> {
     Written { tag: ORIENTATION, kind: SHORT, count: 1, value: Cow::Owned(value) }
 }
 
-/// The first text of this tag, byte for byte.
+/// Returns the first text of this tag, byte for byte.
 fn text_field<'a>(block: &Block<'a>, tag: u16) -> Option<Written<'a>> {
     let field = block.fields().find(|field| field.tag == tag)?;
     let value = Cow::Borrowed(block.text(&field)?);
     Some(Written { tag, kind: field.kind, count: field.count, value })
 }
 
-/// A text of several values. Letters beyond ASCII are UTF-8, as readers take them to be.
+/// Returns a text that joins several values. Letters beyond ASCII are written as UTF-8, which readers expect.
 fn joined_field(tag: u16, values: &[String]) -> Option<Written<'static>> {
     if values.is_empty() {
         return None;
@@ -257,8 +258,8 @@ fn joined_field(tag: u16, values: &[String]) -> Option<Written<'static>> {
     Some(Written { tag, kind: ASCII, count: u32::try_from(value.len()).ok()?, value: Cow::Owned(value) })
 }
 
-/// A little-endian block of one directory with `fields`, which come in the order of their tags; none
-/// without fields, since TIFF 6.0 asks for at least one.
+/// Returns a little-endian block of one directory with `fields`, which are ordered by tag. Returns `None` when there
+/// are no fields, because TIFF 6.0 requires at least one.
 fn written(fields: &[Written]) -> Option<Vec<u8>> {
     const DIRECTORY: usize = 8;
     if fields.is_empty() {
@@ -279,7 +280,7 @@ fn written(fields: &[Written]) -> Option<Vec<u8>> {
         }
         block.extend(u32::try_from(values_at).ok()?.to_le_bytes());
         values.extend(&*field.value);
-        // Values start on even offsets.
+        // Values start at even offsets.
         values.resize(values.len().next_multiple_of(2), 0);
         values_at += field.value.len().next_multiple_of(2);
     }
@@ -300,7 +301,7 @@ pub(super) mod tests {
         ReadField { tag, ifd_num: In::PRIMARY, value: Value::Ascii(vec![text.as_bytes().to_vec()]) }
     }
 
-    /// A block as a camera writes it, GPS and all; what must not leak starts with "SECRET".
+    /// A block like a camera's, including GPS. Values that must not leak start with "SECRET".
     pub(in crate::codec) fn camera_block(value: u16, little_endian: bool) -> Vec<u8> {
         let fields = [
             ascii(Tag::Make, "SECRET camera"),

@@ -1,4 +1,4 @@
-//! GIF decode: the first frame on its canvas, by gif.
+//! Decodes GIF with the `gif` crate: the first frame on its canvas.
 
 use std::num::NonZeroU64;
 
@@ -22,7 +22,7 @@ pub(super) static MODEL: FormatModel = FormatModel {
     output: None,
 };
 
-/// What the blocks of a GIF say (GIF89a), read without decoding.
+/// What the blocks of a GIF (GIF89a) say, read without decoding.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Header {
     width: u32,
@@ -32,18 +32,19 @@ struct Header {
     first: (u32, u32),
 }
 
-/// Walks the blocks of a GIF; pixels are skipped, so that counting frames costs next to nothing.
+/// Reads the blocks of a GIF. Pixels are skipped, so counting frames takes almost no time.
 ///
 /// # Errors
-/// [`DecodeError::Undecodable`] without a frame, [`DecodeError::TooManyPixels`] over a limit, frames included.
+/// [`DecodeError::Undecodable`] when there is no frame, [`DecodeError::TooManyPixels`] when a limit is exceeded. Frames
+/// count towards it.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     Ok(probe_header(&read_header(bytes, limits)?))
 }
 
-/// Decodes the first frame of a GIF; the canvas around it is transparent, as browsers have it.
+/// Decodes the first frame of a GIF. The canvas around it is transparent, as in browsers.
 ///
 /// # Errors
-/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header);
@@ -89,7 +90,7 @@ fn probe_header(header: &Header) -> Probe {
     }
 }
 
-/// The canvas and the first frame, each in RGBA.
+/// Returns the bytes that a decode needs: the canvas and the first frame, each in RGBA.
 fn decode_bytes(header: &Header) -> u64 {
     let canvas = u64::from(header.width) * u64::from(header.height);
     let frame = u64::from(header.first.0) * u64::from(header.first.1);
@@ -97,8 +98,8 @@ fn decode_bytes(header: &Header) -> u64 {
 }
 
 impl Header {
-    /// Walks the blocks until the trailer, the end of the bytes or one frame more than `max_frames`. A canvas
-    /// without a size takes that of the first frame. None when the file is shorter than its head.
+    /// Reads the blocks up to the trailer, the end of the bytes or one frame more than `max_frames`. A canvas without a
+    /// size gets that of the first frame. Returns `None` when the file is shorter than its header.
     fn read(bytes: &[u8], max_frames: u32) -> Option<Header> {
         let (width, height) = (u16_le(bytes, 6)?, u16_le(bytes, 8)?);
         let mut header = Header { width: width.into(), height: height.into(), ..Header::default() };
@@ -113,7 +114,7 @@ impl Header {
         Some(header)
     }
 
-    /// The start of the block after that at `at`.
+    /// Reads the block at `at` and returns the start of the next.
     fn read_block(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
         match bytes.get(at)? {
             0x21 => sub_blocks_end(bytes, at + 2),
@@ -133,7 +134,7 @@ impl Header {
     }
 }
 
-/// Bytes of the colour table that a packed field announces.
+/// Returns the bytes of the colour table that a packed field announces.
 fn colour_table(packed: u8) -> usize {
     if packed & 0x80 == 0 { 0 } else { 3 << ((packed & 7) + 1) }
 }
@@ -148,7 +149,7 @@ fn sub_blocks_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// The frame on a transparent canvas; what reaches beyond the canvas is cut off.
+/// Puts the frame on a transparent canvas, cropped to the canvas.
 fn compose(header: &Header, frame: &Frame<'_>) -> Vec<u8> {
     let (width, height) = (header.width as usize, header.height as usize);
     let (left, top, frame_width) = (usize::from(frame.left), usize::from(frame.top), usize::from(frame.width));
@@ -167,7 +168,7 @@ fn compose(header: &Header, frame: &Frame<'_>) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// A canvas of 4x3 whose frames are 2x2 at 1,1; index 1 is transparent.
+    /// A canvas of 4x3 with frames of 2x2 at 1,1; index 1 is transparent.
     fn file(frames: usize) -> Vec<u8> {
         let mut file = Vec::new();
         let mut encoder = gif::Encoder::new(&mut file, 4, 3, &[10, 20, 30, 40, 50, 60]).unwrap();

@@ -1,18 +1,18 @@
-//! High dynamic range (PQ and HLG, ITU-R BT.2100) toned down to sRGB. Must not know any file format.
+//! Tone maps high dynamic range (PQ and HLG, ITU-R BT.2100) to sRGB.
 //!
-//! Reference white is 203 nits (ITU-R BT.2408) and becomes sRGB's white; what is brighter is squeezed into
-//! the top quarter of the range by one curve on the largest channel, so hues stay.
+//! Reference white is 203 nits (ITU-R BT.2408) and becomes sRGB's white. Brighter values are compressed into the top
+//! quarter of the range by one curve on the largest channel, so hues stay the same.
 
-/// Light of sRGB's white, in nits (ITU-R BT.2408 s2.2).
+/// Luminance of sRGB's white, in nits (ITU-R BT.2408 s2.2).
 const WHITE_NITS: f32 = 203.0;
-/// Light that the curve maps to white, in nits: the peak that most content is mastered to.
+/// Luminance that the curve maps to white, in nits. Most content is mastered to this peak.
 const PEAK_NITS: f32 = 1000.0;
-/// Where the curve starts to bend, in units of white.
+/// The point where the curve starts to bend, relative to white.
 const KNEE: f32 = 0.75;
-/// Steps of the tables: 12 bits, finer than any such picture's own.
+/// Number of steps of the tables: 12 bits, finer than the samples of any such picture.
 const STEPS: usize = 4096;
 
-/// Luminance of BT.2020's primaries.
+/// The weights of BT.2020's primaries in luminance.
 const LUMA_2020: [f32; 3] = [0.2627, 0.6780, 0.0593];
 
 type Matrix = [[f32; 3]; 3];
@@ -22,9 +22,9 @@ const FROM_2020: Matrix = [[1.660_5, -0.587_6, -0.072_8], [-0.124_6, 1.132_9, -0
 /// Linear Display P3 to linear BT.709 (CSS Color 4).
 const FROM_P3: Matrix = [[1.224_9, -0.224_9, 0.0], [-0.042_1, 1.042_1, 0.0], [-0.019_6, -0.078_6, 1.098_3]];
 
-/// The way from one high dynamic range space to sRGB.
+/// Converts one high dynamic range space to sRGB.
 pub struct ToneMap {
-    /// Signal to light: nits over [`WHITE_NITS`] for PQ, scene light 0 to 1 for HLG.
+    /// Signal to light: nits divided by [`WHITE_NITS`] for PQ, scene light 0 to 1 for HLG.
     light: Vec<f32>,
     is_hlg: bool,
     matrix: Matrix,
@@ -33,7 +33,8 @@ pub struct ToneMap {
 }
 
 impl ToneMap {
-    /// The way from these code points of ITU-T H.273; none when the transfer function is neither PQ nor HLG.
+    /// Prepares the conversion from these code points of ITU-T H.273. Returns `None` when the transfer function is
+    /// neither PQ nor HLG.
     pub fn new(primaries: u8, transfer: u8) -> Option<ToneMap> {
         let is_hlg = match transfer {
             16 => false,
@@ -47,12 +48,12 @@ impl ToneMap {
         };
         let unit = |step: usize| step as f32 / (STEPS - 1) as f32;
         let light = (0..STEPS).map(|step| if is_hlg { hlg_light(unit(step)) } else { pq_light(unit(step)) }).collect();
-        // Indexed by the square root of light: linear steps would be too coarse for the shadows.
+        // The table is indexed by the square root of light. Linear steps would be too coarse for the shadows.
         let levels = (0..STEPS).map(|step| srgb_level(unit(step) * unit(step))).collect();
         Some(ToneMap { light, is_hlg, matrix, levels })
     }
 
-    /// The sRGB pixel of a signal, each channel 0 to 1.
+    /// Converts a signal, each channel 0 to 1, to an sRGB pixel.
     pub fn convert(&self, signal: [f32; 3]) -> [u8; 3] {
         let mut light = signal.map(|channel| self.light[step(channel)]);
         if self.is_hlg {
@@ -69,7 +70,7 @@ fn step(unit: f32) -> usize {
     (unit.clamp(0.0, 1.0) * (STEPS - 1) as f32).round() as usize
 }
 
-/// SMPTE ST 2084, in units of white.
+/// SMPTE ST 2084, relative to white.
 fn pq_light(signal: f32) -> f32 {
     const M1: f32 = 0.159_301_76;
     const M2: f32 = 78.84375;
@@ -88,14 +89,15 @@ fn hlg_light(signal: f32) -> f32 {
     if signal <= 0.5 { signal * signal / 3.0 } else { (((signal - C) / A).exp() + B) / 12.0 }
 }
 
-/// BT.2100's system gamma of 1.2 for a display of [`PEAK_NITS`], in units of white.
+/// BT.2100's system gamma of 1.2 for a display of [`PEAK_NITS`], relative to white.
 fn hlg_display(scene: [f32; 3]) -> [f32; 3] {
     let luma = scene.iter().zip(LUMA_2020).map(|(channel, weight)| channel * weight).sum::<f32>();
     let gain = luma.max(1e-6).powf(0.2) * PEAK_NITS / WHITE_NITS;
     scene.map(|channel| channel * gain)
 }
 
-/// Light above the knee to what is left below white: Reinhard's extended curve, the peak becomes 1.
+/// Compresses light above the knee into the range that is left below white with Reinhard's extended curve. The peak
+/// becomes 1.
 fn squeeze(light: f32) -> f32 {
     let room = 1.0 - KNEE;
     let over = (light - KNEE) / room;
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn mid_grey_keeps_its_light() {
-        // 26 nits, an 18 % card's light under a white of 203 less highlights, is PQ 0.38 (BT.2408).
+        // 26 nits, the light of an 18 % card under a white of 203 without highlights, is PQ 0.38 (BT.2408).
         let grey = ToneMap::new(9, 16).unwrap().convert([0.38; 3]);
         assert!(grey.iter().all(|&level| level.abs_diff(101) <= 3), "{grey:?}");
     }

@@ -1,6 +1,6 @@
-//! TIFF decode: the first page, by tiff. Grey, palette, RGB and CMYK of up to 16 bits, with alpha; uncompressed,
-//! PackBits, LZW, Deflate and fax. JPEG inside TIFF, floating point and Lab are refused. Its EXIF lies scattered
-//! in the file's own directories: of it author and rights are taken over, and XMP.
+//! Decodes the first page of a TIFF with the `tiff` crate: grey, palette, RGB and CMYK of up to 16 bits, with alpha;
+//! uncompressed, PackBits, LZW, Deflate and fax. JPEG inside TIFF, floating point and Lab are refused. The EXIF of a
+//! TIFF is spread over the file's own directories, and only author, rights and XMP are read from it.
 
 mod directory;
 
@@ -35,23 +35,23 @@ const PALETTE: u16 = 3;
 const BLACK_IS_ZERO: u16 = 1;
 const XMP: u16 = 700;
 const ICC: u16 = 34_675;
-/// IPTC's data sets, and Photoshop's image resources, which may hold them too (TIFF 6.0, private tags).
+/// IPTC's data sets, and Photoshop's image resources, which may also contain them (TIFF 6.0, private tags).
 const IPTC: u16 = 33_723;
 const RESOURCES: u16 = 34_377;
-/// Values that an entry may claim beside metadata, which the decoder is not asked for: 32 bytes are made room for each,
-/// whether they are there or not. A picture of 100 megapixels in tiles of 32x32 pixels has 97,000.
+/// Maximum number of values that an entry outside the metadata may declare. The decoder allocates 32 bytes for each,
+/// whether it exists or not. A picture of 100 megapixels in tiles of 32x32 pixels has 97,000.
 const MAX_VALUES: u64 = 1 << 18;
-/// Values from which on an entry must have them in the file.
+/// An entry with at least this many values must have them in the file.
 const MANY_VALUES: u64 = 1 << 10;
 
-/// The first page of a TIFF, its header read.
+/// The first page of a TIFF with its header read.
 struct Page<'a> {
     decoder: Decoder<Cursor<Cow<'a, [u8]>>>,
     width: u32,
     height: u32,
     kind: Kind,
     bits: u8,
-    /// Samples of a pixel as the decoder gives them.
+    /// Samples of a pixel in the decoder's output.
     samples: usize,
     planar: bool,
     orientation: Orientation,
@@ -61,7 +61,7 @@ struct Page<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Palette,
-    /// Channels as they are; alpha that was multiplied into the colours is divided out.
+    /// The channels stay as they are. Colours are divided by alpha when they were multiplied by it.
     Direct {
         channels: Channels,
         premultiplied: bool,
@@ -71,8 +71,8 @@ enum Kind {
 /// Reads the first directory of a TIFF.
 ///
 /// # Errors
-/// [`DecodeError::Undecodable`] for a damaged header or a kind that is not supported,
-/// [`DecodeError::TooManyPixels`] over a limit.
+/// [`DecodeError::Undecodable`] for a damaged header or an unsupported kind, [`DecodeError::TooManyPixels`] when a
+/// limit is exceeded.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     Ok(probe_page(&open(bytes, limits)?))
 }
@@ -80,7 +80,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 /// Decodes the first page of a TIFF.
 ///
 /// # Errors
-/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut page = open(bytes, limits)?;
     let directory = read_directory(bytes)?;
@@ -106,7 +106,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     })
 }
 
-/// What IPTC says about rights. Some writers declare its bytes as numbers of four.
+/// Returns the rights in IPTC. Some writers declare its bytes as numbers of four bytes.
 fn rights(directory: &Directory<'_>, limits: &Limits) -> Rights {
     let value = |tag| {
         let entry = directory.entries().iter().find(|entry| entry.tag == tag)?;
@@ -125,7 +125,7 @@ fn failed(error: TiffError) -> DecodeError {
     refused(error.to_string())
 }
 
-/// Opens the first page and holds it against the limits; nothing is decoded.
+/// Opens the first page and checks it against the limits, without decoding.
 fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Page<'a>, DecodeError> {
     let (bytes, is_palette) = as_indices(bytes, &read_directory(bytes)?);
     let mut decoder = Decoder::new(Cursor::new(bytes)).map_err(failed)?;
@@ -155,7 +155,7 @@ fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Page<'a>, DecodeError> {
     Ok(Page { decoder: page.decoder.with_limits(tiff_limits), ..page })
 }
 
-/// The first directory, none of whose entries claims too much.
+/// Reads the first directory and checks that no entry declares too many values.
 fn read_directory(bytes: &[u8]) -> Result<Directory<'_>, DecodeError> {
     let directory = Directory::read(bytes).ok_or_else(|| refused("its directory is cut short"))?;
     let is_excessive = |entry: &&Entry| {
@@ -197,19 +197,20 @@ fn probe_page(page: &Page<'_>) -> Probe {
     }
 }
 
-/// The samples as decoded, the picture beside them, and a tile or strip, which is at most as large as they are.
+/// Returns the bytes that a decode needs: the decoded samples, the picture, and a tile or strip, which is at most as
+/// large as the samples.
 fn decode_bytes(page: &Page<'_>) -> u64 {
     let pixels = u64::from(page.width) * u64::from(page.height);
     let sample_bytes = if page.bits > 8 { 2 } else { 1 };
     pixels * (page.samples as u64 * sample_bytes * 2 + 4) + (4 << 20)
 }
 
-/// The value of a tag that holds one number.
+/// Returns the value of a tag that holds one number.
 fn unsigned(decoder: &mut Decoder<Cursor<Cow<'_, [u8]>>>, tag: Tag) -> Option<u32> {
     decoder.find_tag_unsigned_vec::<u32>(tag).ok()??.first().copied()
 }
 
-/// Looks a row of samples up or copies it, into whole pixels.
+/// Expands a row of samples to whole pixels, by table or as a copy.
 type Unpack<S> = fn(&[S], usize, u8) -> Vec<S>;
 
 impl Page<'_> {
@@ -286,14 +287,14 @@ impl Page<'_> {
         converter.convert(&samples, target);
     }
 
-    /// The palette as 16-bit RGB: TIFF stores all reds, then all greens, then all blues.
+    /// Returns the palette as 16-bit RGB. TIFF stores all reds, then all greens, then all blues.
     fn palette(&mut self) -> Result<Vec<[u16; 3]>, DecodeError> {
         let entries = 1usize << self.bits;
         let map = self.decoder.get_tag_u16_vec(Tag::ColorMap).map_err(failed)?;
         if map.len() < entries * 3 {
             return Err(refused("its palette is cut short"));
         }
-        // Some writers leave 8-bit values in the 16-bit fields; libtiff's readers detect it the same way.
+        // Some writers put 8-bit values into the 16-bit fields. libtiff's readers detect it the same way.
         let scale = if map.iter().all(|&value| value < 256) { 257 } else { 1 };
         Ok((0..entries).map(|i| [map[i], map[entries + i], map[2 * entries + i]].map(|value| value * scale)).collect())
     }
@@ -307,7 +308,7 @@ fn copy_row<S: Copy>(row: &[S], count: usize, _bits: u8) -> Vec<S> {
     row.iter().take(count).copied().collect()
 }
 
-/// `count` samples of 1, 2 or 4 bits, the first in the highest bits, each times `scale`.
+/// Unpacks `count` samples of 1, 2 or 4 bits, the first in the highest bits, and multiplies each by `scale`.
 fn unpack_bits(row: &[u8], count: usize, bits: u8, scale: u8) -> Vec<u8> {
     let mask = (1 << bits) - 1;
     let shifts = (0..8 / bits).rev().map(|step| step * bits);
@@ -330,8 +331,9 @@ fn divide_alpha_out<S: Sample + Into<u32> + TryFrom<u32>>(pixel: &mut [S]) {
     }
 }
 
-/// The file, and whether it is a palette picture: those are relabelled as grey, so that the decoder, which has no
-/// palettes, gives us the indices. BigTIFF palettes are left to the decoder, which refuses them.
+/// Returns the file, and whether it is a palette picture. The decoder does not support palettes, so a palette picture
+/// is relabelled as grey and the decoder returns the indices. BigTIFF palettes are not relabelled, and the decoder
+/// refuses them.
 fn as_indices<'a>(bytes: &'a [u8], directory: &Directory<'_>) -> (Cow<'a, [u8]>, bool) {
     match directory.short(PHOTOMETRIC) {
         Some((at, PALETTE)) => {
@@ -351,7 +353,7 @@ mod tests {
 
     const COPYRIGHT: u16 = 33_432;
 
-    /// A little-endian TIFF of one strip, with these tags besides those that every file has: tag, type, values.
+    /// A little-endian TIFF of one strip, with these tags in addition to those that every file has: tag, type, values.
     fn file(
         width: u32,
         height: u32,
@@ -432,7 +434,7 @@ mod tests {
     fn planes_are_joined() {
         assert_eq!(pixels(&file(1, 1, 2, &[8; 3], &[1, 2, 3], &[(284, 3, &[1])])).1, [1, 2, 3]);
         let mut planar = file(2, 1, 2, &[8; 3], &[1, 2, 3, 4, 5, 6], &[(284, 3, &[2]), (278, 4, &[1])]);
-        // Three strips of two bytes: point the one-strip tags at lists behind the file.
+        // Three strips of two bytes: the one-strip tags point at lists after the file.
         let lists = planar.len() as u32;
         for value in [8u32, 10, 12, 2, 2, 2] {
             planar.extend(value.to_le_bytes());

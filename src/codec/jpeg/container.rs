@@ -1,4 +1,4 @@
-//! The segments of a JPEG (ITU-T T.81, annex B): metadata out, metadata in, padding. Must not know pixels.
+//! Edits the segments of a JPEG (ITU-T T.81, annex B): strips metadata, embeds metadata and pads.
 
 use crate::codec::rights::{self, iptc};
 use crate::codec::{Metadata, MetadataPolicy, exif, xmp};
@@ -11,7 +11,7 @@ pub(super) const SOF0: u8 = 0xC0;
 pub(super) const SOF1: u8 = 0xC1;
 pub(super) const SOF2: u8 = 0xC2;
 const SOF15: u8 = 0xCF;
-/// Those among the frame headers that are none: DHT, JPG, DAC.
+/// Markers in the range of the frame headers that are not frame headers: DHT, JPG, DAC.
 const NO_FRAMES: [u8; 3] = [DHT, 0xC8, 0xCC];
 pub(super) const DHT: u8 = 0xC4;
 pub(super) const DRI: u8 = 0xDD;
@@ -24,8 +24,8 @@ const APP14: u8 = 0xEE;
 const APP15: u8 = 0xEF;
 const COM: u8 = 0xFE;
 
-/// What application segments start with: JFIF 1.02, ICC.1 annex B.4, T.872, EXIF 2.32 s4.7.2,
-/// CIPA DC-007 s4.2, XMP part 3 s1.1.3.
+/// Prefixes of application segments: JFIF 1.02, ICC.1 annex B.4, T.872, EXIF 2.32 s4.7.2, CIPA DC-007 s4.2, XMP part 3
+/// s1.1.3.
 const JFIF: &[u8] = b"JFIF\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const ADOBE: &[u8] = b"Adobe";
@@ -34,18 +34,18 @@ const MPF: &[u8] = b"MPF\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Photoshop File Formats Specification, s "Embedding image resources in JPEG".
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
-/// ISO 21496-1 annex C: what a gain map behind the picture needs.
+/// ISO 21496-1 annex C: metadata for a gain map after the picture.
 const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 
-/// Bytes of a JFIF segment up to its thumbnail, the last two of which are the thumbnail's sides.
+/// Bytes of a JFIF segment up to its thumbnail. The last two are the width and height of the thumbnail.
 const JFIF_BYTES: usize = 14;
-/// Bytes that a segment holds besides its marker and its 16-bit length, which counts itself.
+/// Maximum payload of a segment in bytes. The 16-bit length counts itself, but not the marker.
 const MAX_PAYLOAD: usize = 65_533;
 /// Bytes of a marker and a length.
 const SEGMENT_HEAD: usize = 4;
 
-/// The file without metadata and thumbnails, unless `policy` keeps them, and without what follows its end (videos,
-/// previews, gain maps) and the lists of that.
+/// Removes metadata and thumbnails from the file, unless `policy` keeps them. Also removes everything after the end
+/// (videos, previews, gain maps) and the segments that list it.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let found = found(file)?;
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
@@ -70,7 +70,7 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
             APP13 => resources.extend(segment.payload.strip_prefix(PHOTOSHOP).unwrap_or_default()),
             APP14 if segment.payload.starts_with(ADOBE) => push_segment(&mut kept, APP14, &[segment.payload]),
             APP0..=APP15 | COM => {}
-            // Four components are inks, which few viewers show as they were meant.
+            // Four components are inks, which few viewers show correctly.
             SOF0..=SOF15 if !NO_FRAMES.contains(&segment.marker) && segment.payload.get(5) == Some(&4) => return None,
             marker => {
                 push_segment(&mut kept, marker, &[segment.payload]);
@@ -85,7 +85,7 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     Some(embed(kept, &rights::left(&found, &iptc::of_resources(&resources), policy)))
 }
 
-/// The first EXIF and the first XMP of the file.
+/// Returns the first EXIF and the first XMP of the file.
 fn found(file: &[u8]) -> Option<Metadata> {
     let mut found = Metadata::default();
     let mut segments = Segments::open(file)?;
@@ -104,7 +104,7 @@ fn found(file: &[u8]) -> Option<Metadata> {
     }
 }
 
-/// The file with EXIF and XMP, each in one APP1 segment; what is too large for a segment is left out.
+/// Adds EXIF and XMP to the file, each in one APP1 segment. Leaves out what is too large for a segment.
 pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     let mut segments = Vec::new();
     for (name, block) in blocks_with_room(metadata) {
@@ -116,29 +116,29 @@ pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     file
 }
 
-/// Bytes of `metadata` that [`embed`] writes, without the heads of segments.
+/// Returns the bytes of `metadata` that [`embed`] writes, without the segment headers.
 pub fn embedded_bytes(metadata: &Metadata) -> u64 {
     blocks_with_room(metadata).map(|(_, block)| block.len() as u64).sum()
 }
 
-/// What has room in one segment, with the name that it starts with.
+/// Returns the blocks that fit in one segment, each with its prefix.
 fn blocks_with_room(metadata: &Metadata) -> impl Iterator<Item = (&'static [u8], &[u8])> {
     let blocks = [(EXIF, metadata.exif.as_deref()), (XMP, metadata.xmp.as_deref())];
     let blocks = blocks.into_iter().filter_map(|(name, block)| Some((name, block?)));
     blocks.filter(|(name, block)| name.len() + block.len() <= MAX_PAYLOAD)
 }
 
-/// The file grown by `extra` bytes: comments (COM), or what is too small for one as fill bytes, of which "any
-/// marker may optionally be preceded by any number" (T.81 s B.1.1.2). They stand behind the application
-/// segments, whose readers expect them first, but not between a list of further pictures (MPF) and those, since
-/// it counts the bytes.
+/// Grows the file by `extra` bytes with comments (COM). What is too small for a comment becomes fill bytes, of which
+/// "any marker may optionally be preceded by any number" (T.81 s B.1.1.2). Both go after the application segments,
+/// because readers expect those first. They must not go between a list of further pictures (MPF) and those pictures,
+/// because the list holds byte offsets.
 pub fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     let at =
         position_after(&file, |segment| matches!(segment.marker, APP0..=APP15) && !segment.payload.starts_with(MPF))?;
     let mut padding = Vec::with_capacity(extra);
     let mut left = extra;
     while left >= SEGMENT_HEAD {
-        // Leaves either nothing or enough for another segment.
+        // Leaves either no bytes or enough for another segment.
         let full = left.min(SEGMENT_HEAD + MAX_PAYLOAD);
         let size = if (1..SEGMENT_HEAD).contains(&(left - full)) { full - SEGMENT_HEAD } else { full };
         push_segment(&mut padding, COM, &[&vec![b' '; size - SEGMENT_HEAD]]);
@@ -149,7 +149,7 @@ pub fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     Some(file)
 }
 
-/// Where the segments at the front of `file` end that are `wanted`.
+/// Returns the end of the leading segments of `file` that are `wanted`.
 fn position_after(file: &[u8], wanted: impl Fn(&Segment) -> bool) -> Option<usize> {
     let mut segments = Segments::open(file)?;
     loop {
@@ -168,22 +168,22 @@ fn push_segment(file: &mut Vec<u8>, marker: u8, payload: &[&[u8]]) {
     payload.iter().for_each(|part| file.extend(*part));
 }
 
-/// A JFIF payload whose thumbnail is gone.
+/// Returns a JFIF payload without its thumbnail.
 fn without_thumbnail(jfif: &[u8]) -> Option<[u8; JFIF_BYTES]> {
     let mut head: [u8; JFIF_BYTES] = jfif.get(..JFIF_BYTES)?.try_into().ok()?;
     head[JFIF_BYTES - 2..].fill(0);
     Some(head)
 }
 
-/// A marker with what belongs to it.
+/// A marker with its payload and coded data.
 pub(super) struct Segment<'a> {
     pub(super) marker: u8,
     pub(super) payload: &'a [u8],
-    /// The coded data behind a start of scan, restart markers included.
+    /// The coded data after a start of scan, including restart markers.
     pub(super) entropy: &'a [u8],
 }
 
-/// Walks a file from marker to marker.
+/// Reads a file from marker to marker.
 pub(super) struct Segments<'a> {
     file: &'a [u8],
     at: usize,
@@ -194,7 +194,8 @@ impl<'a> Segments<'a> {
         file.starts_with(&[0xFF, SOI]).then_some(Segments { file, at: 2 })
     }
 
-    /// The next segment, fill bytes before it skipped; none when the file ends or breaks the rules here.
+    /// Returns the next segment and skips fill bytes before it. Returns `None` when the file ends or breaks the rules
+    /// here.
     pub(super) fn next(&mut self) -> Option<Segment<'a>> {
         let rest = self.file.get(self.at..)?;
         let fill = rest.iter().take_while(|byte| **byte == 0xFF).count();
@@ -203,7 +204,7 @@ impl<'a> Segments<'a> {
             self.at += fill + 1;
             return Some(Segment { marker, payload: &[], entropy: &[] });
         }
-        // Everything below 0xC0, and 0xD0 to 0xD8, stands alone or means nothing between segments.
+        // Everything below 0xC0, and 0xD0 to 0xD8, has no payload or no meaning between segments.
         if !matches!(marker, 0xC0..=0xCF | SOS..=0xFE) {
             return None;
         }
@@ -216,14 +217,14 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// The part of `rest` before the next marker that is neither a restart nor a stuffed zero.
+/// Returns the part of `rest` before the next marker that is neither a restart nor a stuffed zero.
 fn entropy_coded(rest: &[u8]) -> Option<&[u8]> {
     let mut at = 0;
     loop {
         at += rest.get(at..)?.iter().position(|byte| *byte == 0xFF)?;
         match rest.get(at + 1)? {
             0x00 | 0xD0..=0xD7 => at += 2,
-            // Fill bytes: the one before the marker starts it.
+            // A fill byte: the next 0xFF may start the marker.
             0xFF => at += 1,
             _ => return Some(&rest[..at]),
         }
@@ -240,7 +241,7 @@ mod tests {
         segment
     }
 
-    /// A file of the shape of a JPEG around `front`: containers never look at the coded data.
+    /// A file with the structure of a JPEG around `front`. Containers never read the coded data.
     fn file(front: &[Vec<u8>]) -> Vec<u8> {
         let scan = [segment(SOS, b"head"), b"\x12\xFF\x00\x34\xFF\xD0\x56".to_vec()].concat();
         [vec![0xFF, SOI], front.concat(), segment(0xDB, b"table"), scan, vec![0xFF, EOI]].concat()

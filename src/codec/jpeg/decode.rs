@@ -1,8 +1,8 @@
-//! JPEG decode: baseline and progressive, grey, YCbCr, RGB, CMYK and YCCK, by zune-jpeg.
+//! Decodes JPEG with zune-jpeg: baseline and progressive, grey, YCbCr, RGB, CMYK and YCCK.
 //!
-//! Truncated files are common and browsers show what is there. The rule here: a file without its end marker is
-//! accepted when at least half of its rows are there (baseline), or its first scan, which covers the whole
-//! picture coarsely (progressive); the rest is grey. What has less is refused.
+//! Truncated files are common, and browsers show the part that exists. The rule here: a file without its end marker is
+//! accepted when at least half of its rows are there (baseline), or its first scan, which covers the whole picture
+//! coarsely (progressive). The rest is grey. A file with less is refused.
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -17,24 +17,24 @@ use crate::codec::{
 };
 use crate::picture::Picture;
 
-/// Scans a file may have: encoders write up to 15, crafted files repeat cheap ones.
+/// Maximum number of scans in a file. Encoders write up to 15; crafted files repeat cheap ones.
 const MAX_SCANS: usize = 100;
-/// How often the scans may go through all blocks: progressive scripts in use stay under 15 times.
+/// How often the scans may code all blocks. Progressive scripts in use stay below 15 times.
 const MAX_VISITS_PER_BLOCK: u64 = 20;
-/// Block visits that are always allowed: small pictures with many scans cost nothing.
+/// Block visits that are always allowed. Small pictures with many scans cost almost nothing.
 const FREE_VISITS: u64 = 1_000_000;
-/// Blocks of a picture so small that the decoder's reading ahead hides how many rows are there: it is always shown.
+/// A picture with at most this many blocks is always shown, because the decoder's read-ahead hides how many rows exist.
 const SMALL_BLOCKS: u64 = 64;
-/// Rows of the largest unit (4 blocks, T.81 s A.1.1): so many the decoder's reading ahead can hide.
+/// Rows of the largest unit (4 blocks, T.81 s A.1.1). The decoder's read-ahead can hide this many.
 const LAST_ROWS: usize = 32;
 const END_MARKER: &[u8] = b"\xFF\xD9";
-/// What a missing part of a truncated file looks like.
+/// The sample value for the missing part of a truncated file.
 const MISSING: u8 = 128;
 
 /// Reads the markers of a JPEG.
 ///
 /// # Errors
-/// [`DecodeError::Undecodable`] without a frame or scan, or for more scans than a real file has;
+/// [`DecodeError::Undecodable`] when there is no frame or scan, or more scans than a real file has;
 /// [`DecodeError::TooManyPixels`].
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     Ok(probe_header(&read_header(bytes, limits)?, limits))
@@ -43,7 +43,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 /// Decodes a JPEG.
 ///
 /// # Errors
-/// As [`probe`], and [`DecodeError::Undecodable`] for what the decoder does not take.
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for what the decoder does not support.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header, limits);
@@ -90,9 +90,9 @@ fn probe_header(header: &Header<'_>, limits: &Limits) -> Probe {
     }
 }
 
-/// The samples as decoded, the RGB picture beside them when they are not RGB already, the 16-bit coefficients
-/// of the whole picture when it has more than one scan (twice when truncated: a scan is kept until the next
-/// is whole), two rows of units, the decoder's copy of the colour profile, and tables.
+/// Returns the bytes that a decode needs: the decoded samples; the RGB picture when the samples are not RGB already;
+/// the 16-bit coefficients of the whole picture when it has more than one scan (twice when truncated, because a scan is
+/// kept until the next is complete); two rows of units; the decoder's copy of the colour profile; and tables.
 fn decode_bytes(header: &Header<'_>) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
     let per_pixel = match header.components.len() {
@@ -107,7 +107,7 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
     pixels * per_pixel + coefficients * copies + rows + header.icc_bytes() as u64 + (4 << 20)
 }
 
-/// The samples of the picture, in the channels that the decoder found.
+/// Returns the samples of the picture, in the channels that the decoder found.
 fn decode_samples(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
     if header.complete {
         decode_whole(bytes, header)
@@ -125,9 +125,9 @@ fn decode_whole(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels)
     Ok((samples, channels))
 }
 
-/// What there is of a truncated file, by the module's rule. Incremental mode stops where the decoder's reading
-/// ahead meets the end; when that is in the last rows, an end marker put behind the bytes brings these rows out.
-/// Further up it would not do: the decoder makes noise of what is missing.
+/// Decodes the part of a truncated file that exists, by the module's rule. Incremental mode stops where the decoder's
+/// read-ahead reaches the end. When that is in the last rows, an end marker after the bytes makes the decoder return
+/// these rows. Further up this does not work, because the decoder fills the missing part with noise.
 fn decode_truncated(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
     let (mut decoder, channels) = open(bytes, header)?;
     decoder.set_incremental_mode(true);
@@ -163,7 +163,7 @@ fn buffer(header: &Header<'_>, channels: Channels) -> Vec<u8> {
 
 type Opened<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
 
-/// A decoder that has read the headers, and found in them what we did.
+/// Opens a decoder and checks that its headers agree with ours.
 fn open<'a>(bytes: &'a [u8], header: &Header<'_>) -> Result<(Opened<'a>, Channels), DecodeError> {
     let options = DecoderOptions::default()
         .set_strict_mode(false)
@@ -192,12 +192,12 @@ fn failed(error: DecodeErrors) -> DecodeError {
     refused(reason(&error))
 }
 
-/// The decoder's words, without the quotes that its Debug form puts around them.
+/// Returns the decoder's error message, without the quotes that its Debug form puts around it.
 fn reason(error: &DecodeErrors) -> String {
     format!("{error:?}").replace('"', "")
 }
 
-/// Adobe's marker means that inks are stored inverted; without it they are as T.81 readers find them.
+/// Adobe's marker means that inks are stored inverted. Without it they are stored as T.81 readers expect.
 fn to_srgb(mut samples: Vec<u8>, channels: Channels, converter: &Converter, inverted_inks: bool) -> Vec<u8> {
     if channels == Channels::Rgb {
         converter.convert_in_place(&mut samples);
@@ -215,8 +215,8 @@ fn to_srgb(mut samples: Vec<u8>, channels: Channels, converter: &Converter, inve
 mod tests {
     use super::*;
 
-    /// A grey JPEG whose every block is `difference` brighter than the one before: one Huffman code a
-    /// table, so that the bytes can be written by hand.
+    /// A grey JPEG in which every block is `difference` brighter than the one before. Each table has one Huffman code,
+    /// so the bytes can be written by hand.
     fn grey(width: u16, height: u16, blocks: usize) -> Vec<u8> {
         let mut file = b"\xFF\xD8\xFF\xDB\0\x43\0".to_vec();
         file.extend([8; 64]);
@@ -224,7 +224,7 @@ mod tests {
         file.extend(height.to_be_bytes());
         file.extend(width.to_be_bytes());
         file.extend(b"\x01\x01\x11\0");
-        // DC: the code 0 announces 4 bits; AC: the code 0 ends the block.
+        // DC: the code 0 announces 4 bits. AC: the code 0 ends the block.
         file.extend(b"\xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04");
         file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
         file.extend(b"\xFF\xDA\0\x08\x01\x01\0\0\x3F\0");
@@ -256,7 +256,7 @@ mod tests {
         let decoded = decode(&whole(8, 64), &Limits::default()).unwrap();
         assert_eq!((decoded.picture.width(), decoded.picture.height()), (8, 64));
         assert!(decoded.picture.is_grey());
-        // 8 levels times the quantiser's 8, over 8: each block is 8 brighter.
+        // 8 levels times the quantiser's 8, divided by 8: each block is 8 brighter.
         let levels: Vec<u8> = (0..8).map(|block| decoded.picture.pixels()[block * 8 * 24]).collect();
         assert_eq!(levels, [136, 144, 152, 160, 168, 176, 184, 192]);
     }

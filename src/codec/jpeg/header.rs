@@ -1,4 +1,4 @@
-//! What a JPEG's markers say (ITU-T T.81 annex B), read without decoding.
+//! Reads what a JPEG's markers say (ITU-T T.81 annex B), without decoding.
 
 use crate::codec::bytes::{slice, u16_be};
 use crate::codec::rights::{Rights, iptc};
@@ -8,10 +8,10 @@ const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const ICC: &[u8] = b"ICC_PROFILE\0";
 const ADOBE: &[u8] = b"Adobe";
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
-/// Bytes of Photoshop's resources that are looked at; more than a few segments hold pictures, not texts.
+/// Maximum bytes of Photoshop's resources that are read. More than a few segments hold pictures, not texts.
 const MAX_RESOURCES: usize = 256 << 10;
 
-/// A JPEG up to its end marker; what follows (other pictures, gain maps) is not looked at.
+/// A JPEG up to its end marker. The rest of the file (other pictures, gain maps) is not read.
 #[derive(Debug, Default)]
 pub(super) struct Header<'a> {
     pub width: u32,
@@ -24,17 +24,17 @@ pub(super) struct Header<'a> {
     icc: Vec<(u8, u8, &'a [u8])>,
     /// Parts of Photoshop's image resources.
     resources: Vec<&'a [u8]>,
-    /// Whether Adobe's marker is there: it means that CMYK is stored inverted.
+    /// Whether Adobe's marker is present. It means that CMYK is stored inverted.
     pub adobe: bool,
-    /// Scans that begin.
+    /// Number of scans that begin.
     pub scans: usize,
-    /// Blocks of 8x8 samples that all scans together go through.
+    /// Blocks of 8x8 samples that all scans together code.
     pub block_visits: u64,
-    /// Whether the end marker is there.
+    /// Whether the end marker is present.
     pub complete: bool,
 }
 
-/// A colour component as the frame header declares it.
+/// A colour component as declared in the frame header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Component {
     id: u8,
@@ -43,8 +43,8 @@ pub(super) struct Component {
 }
 
 impl<'a> Header<'a> {
-    /// Reads all markers of `bytes` up to the end marker or the end of the bytes. None when a marker is
-    /// damaged before the first scan began; after that, what was found counts.
+    /// Reads all markers of `bytes` up to the end marker or the end of the bytes. Returns `None` when a marker is
+    /// damaged before the first scan begins. After that, what was found so far is returned.
     pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
         let mut header = Header::default();
         let mut at = 2;
@@ -66,7 +66,7 @@ impl<'a> Header<'a> {
                 self.complete = true;
                 return Step::End;
             }
-            // RSTn, TEM and a second SOI stand alone.
+            // RSTn, TEM and a second SOI have no payload.
             0x01 | 0xD0..=0xD8 => return Step::Next(body),
             _ => {}
         }
@@ -138,12 +138,12 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Blocks of all components together.
+    /// Returns the number of blocks of all components together.
     pub fn blocks(&self) -> u64 {
         self.components.iter().map(|component| self.blocks_of(component)).sum()
     }
 
-    /// Blocks of a component, padded to whole units of the picture's sampling.
+    /// Returns the number of blocks of a component, padded to whole units of the picture's sampling.
     fn blocks_of(&self, component: &Component) -> u64 {
         let across = self.components.iter().map(|component| component.horizontal).max().unwrap_or(1);
         let down = self.components.iter().map(|component| component.vertical).max().unwrap_or(1);
@@ -151,7 +151,7 @@ impl<'a> Header<'a> {
         units * u64::from(component.horizontal * component.vertical)
     }
 
-    /// What IPTC says about rights, in at most `max_bytes` of resources.
+    /// Returns the rights in IPTC, read from at most `max_bytes` of resources.
     pub fn rights(&self, max_bytes: usize) -> Rights {
         let mut left = max_bytes.min(MAX_RESOURCES);
         let parts = self.resources.iter().map_while(|part| {
@@ -161,12 +161,12 @@ impl<'a> Header<'a> {
         iptc::of_resources(&parts.collect::<Vec<_>>().concat())
     }
 
-    /// Bytes of all chunks of an ICC profile.
+    /// Returns the bytes of all chunks of an ICC profile.
     pub fn icc_bytes(&self) -> usize {
         self.icc.iter().map(|(_, _, chunk)| chunk.len()).sum()
     }
 
-    /// The ICC profile, when all its chunks are there and together at most `max_bytes` long (ICC.1 annex B.4).
+    /// Returns the ICC profile when all its chunks are present and together at most `max_bytes` long (ICC.1 annex B.4).
     pub fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
         let &(_, count, _) = self.icc.first()?;
         let total = self.icc_bytes();
@@ -183,13 +183,13 @@ impl<'a> Header<'a> {
 }
 
 enum Step {
-    /// The next marker is looked for from here on.
+    /// The search for the next marker starts here.
     Next(usize),
     End,
     Damaged,
 }
 
-/// The first marker from `at` on and where its body begins; fill bytes before it are passed over.
+/// Returns the first marker from `at` on and the start of its body. Skips fill bytes before it.
 fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     loop {
         at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
@@ -202,7 +202,7 @@ fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
     }
 }
 
-/// Where the entropy-coded bytes from `at` on end: at the first marker that is not a restart.
+/// Returns the end of the entropy-coded bytes from `at` on: the first marker that is not a restart.
 fn entropy_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
         at += found;
@@ -235,7 +235,7 @@ mod tests {
         let header = Header::read(&file).unwrap();
         assert_eq!((header.width, header.height, header.scans), (20, 10, 3));
         assert!(header.complete && header.progressive);
-        // Two units of 16x16: 4 luma and 2 chroma blocks each.
+        // Two units of 16x16, with 4 luma and 2 chroma blocks each.
         assert_eq!((header.blocks(), header.block_visits), (12, 24));
     }
 
