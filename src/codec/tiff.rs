@@ -41,7 +41,7 @@ const RESOURCES: u16 = 34_377;
 /// Maximum number of values that an entry outside the metadata may declare. The decoder allocates 32 bytes for each,
 /// whether it exists or not. A picture of 100 megapixels in tiles of 32x32 pixels has 97,000.
 const MAX_VALUES: u64 = 1 << 18;
-/// An entry with at least this many values must have them in the file.
+/// An entry with more values than this must have them in the file.
 const MANY_VALUES: u64 = 1 << 10;
 
 /// The first page of a TIFF with its header read.

@@ -1,5 +1,4 @@
-//! The chunks of a PNG (W3C, third edition, section 5): metadata out, metadata in, padding. Must not know
-//! pixels.
+//! Edits the chunks of a PNG (W3C, third edition, section 5): strips metadata, embeds metadata and pads.
 
 use super::text::{self, Texts};
 use crate::codec::rights::{self, Rights};
@@ -14,19 +13,19 @@ const KEPT: [&[u8; 4]; 15] = [
     b"mDCV", b"mDCv", b"cLLI",
 ];
 
-/// The name of the chunk that pads. Its cases say: ancillary, private, safe to copy (s5.4).
+/// The name of the padding chunk. Its letter cases mean: ancillary, private, safe to copy (s5.4).
 const PADDING: &[u8; 4] = b"bfPd";
 
 /// Bytes of a chunk besides its payload: length, name and checksum.
 const FRAME: usize = 12;
-/// Bytes that a chunk's payload may have (s5.3).
+/// Maximum payload of a chunk in bytes (s5.3).
 const MAX_PAYLOAD: usize = (1 << 31) - 1;
 
-/// What an iTXt chunk with XMP starts with: keyword, not compressed, no language, no translated keyword
-/// (XMP part 3, s1.1.5).
+/// The start of an iTXt chunk with XMP: keyword, not compressed, no language, no translated keyword (XMP part 3,
+/// s1.1.5).
 const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
-/// Whether every chunk is whole and has its checksum, the pixels' chunks stand together, and IEND follows.
+/// Whether every chunk is complete and has the right checksum, the pixel chunks are adjacent, and IEND follows.
 pub fn is_sound(file: &[u8]) -> bool {
     let Some(chunks) = Chunks::open(file).and_then(|chunks| chunks.collect::<Option<Vec<_>>>()) else { return false };
     let pixels: Vec<usize> = (0..chunks.len()).filter(|index| chunks[*index].name == *b"IDAT").collect();
@@ -34,7 +33,7 @@ pub fn is_sound(file: &[u8]) -> bool {
     chunks.iter().all(Chunk::is_sound) && last - first + 1 == pixels.len()
 }
 
-/// The file without texts, times, EXIF and unknown chunks, unless `policy` keeps them, up to IEND.
+/// Removes texts, times, EXIF and unknown chunks from the file, unless `policy` keeps them, and everything after IEND.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let chunks = Chunks::open(file)?.collect::<Option<Vec<_>>>()?;
     let (found, texts) = found(&chunks);
@@ -43,7 +42,7 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     for chunk in &chunks {
         match &chunk.name {
             b"IHDR" | b"PLTE" | b"IDAT" | b"IEND" => kept.extend(chunk.bytes),
-            // A decoder must not skip an unknown critical chunk, so neither may we.
+            // A decoder must not skip an unknown critical chunk, so it must not be removed either.
             [b'A'..=b'Z', ..] => return None,
             b"iTXt" if policy == MetadataPolicy::Keep => match chunk.payload().strip_prefix(XMP) {
                 Some(packet) => push_chunk(&mut kept, b"iTXt", &[XMP, &xmp::with_orientation(packet, orientation)]),
@@ -59,7 +58,7 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     Some(embed(kept, &rights::left(&found, &texts, policy)))
 }
 
-/// The first EXIF and the first XMP that is not compressed, and what texts say about rights.
+/// Returns the first EXIF, the first XMP that is not compressed, and the rights in texts.
 fn found(chunks: &[Chunk]) -> (Metadata, Rights) {
     let mut found = Metadata::default();
     let mut texts = Texts::default();
@@ -74,7 +73,7 @@ fn found(chunks: &[Chunk]) -> (Metadata, Rights) {
     (found, texts.rights)
 }
 
-/// The file with EXIF in an eXIf chunk and XMP in an iTXt chunk, before the pixels.
+/// Adds EXIF in an eXIf chunk and XMP in an iTXt chunk, before the pixels.
 pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     let mut chunks = Vec::new();
     if let Some(block) = &metadata.exif {
@@ -89,8 +88,8 @@ pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     file
 }
 
-/// The file grown by `extra` bytes: by a private chunk at its end. For one too small for that, room is made
-/// first; none when there is nothing to make it of.
+/// Grows the file by `extra` bytes with a private chunk at its end. When `extra` is too small for a chunk, the file is
+/// first made smaller. Returns `None` when that is not possible.
 pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     let size = file.len().checked_add(extra)?;
     let mut file = if extra < FRAME { with_room(file)? } else { file };
@@ -102,8 +101,8 @@ pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     Some(file)
 }
 
-/// The same picture in 12 bytes less or a few more: without the sRGB chunk, since pixels are sRGB when nothing
-/// else is said (and all that we write are), or with two IDAT chunks made one.
+/// Returns the same picture in a file that is 12 bytes or a few more shorter. Either the sRGB chunk is removed, because
+/// pixels are sRGB when nothing else is said (and all that we write are), or two IDAT chunks are merged.
 fn with_room(mut file: Vec<u8>) -> Option<Vec<u8>> {
     if let Some(srgb) = find(&file, b"sRGB") {
         file.drain(srgb);
@@ -122,7 +121,7 @@ fn with_room(mut file: Vec<u8>) -> Option<Vec<u8>> {
     Some(file)
 }
 
-/// Where the first chunk of this name lies.
+/// Returns the range of the first chunk of this name.
 fn find(file: &[u8], name: &[u8; 4]) -> Option<std::ops::Range<usize>> {
     let mut at = SIGNATURE.len();
     for chunk in Chunks::open(file)? {
@@ -135,7 +134,7 @@ fn find(file: &[u8], name: &[u8; 4]) -> Option<std::ops::Range<usize>> {
     None
 }
 
-/// Writes a chunk, or nothing when its payload is too large for one.
+/// Writes a chunk, or nothing when its payload is too large.
 fn push_chunk(file: &mut Vec<u8>, name: &[u8; 4], payload: &[&[u8]]) {
     let size = payload.iter().map(|part| part.len()).sum::<usize>();
     if size > MAX_PAYLOAD {
@@ -149,7 +148,7 @@ fn push_chunk(file: &mut Vec<u8>, name: &[u8; 4], payload: &[&[u8]]) {
     file.extend(checksum.to_be_bytes());
 }
 
-/// A chunk, frame included.
+/// A chunk including length, name and checksum.
 struct Chunk<'a> {
     name: [u8; 4],
     bytes: &'a [u8],
@@ -166,7 +165,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// The chunks of a file up to IEND; a None inside when it breaks off before.
+/// The chunks of a file up to IEND. The last item is `None` when the file breaks off before.
 struct Chunks<'a> {
     rest: &'a [u8],
     done: bool,
@@ -204,7 +203,7 @@ impl<'a> Iterator for Chunks<'a> {
 mod tests {
     use super::*;
 
-    /// A file of the shape of a PNG: containers never look at the pixels.
+    /// A file with the structure of a PNG. Containers never read the pixels.
     fn file(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
         let mut file = SIGNATURE.to_vec();
         push_chunk(&mut file, b"IHDR", &[&[0; 13]]);

@@ -1,6 +1,6 @@
-//! PNG decode, by png. Of an APNG the default image is shown, which in most files is the first frame.
+//! Decodes PNG with the `png` crate. For an APNG it decodes the default image, which in most files is the first frame.
 //!
-//! A truncated PNG is refused: unlike JPEG's, its missing part would be plain black or transparent.
+//! A truncated PNG is refused. Unlike in a JPEG, its missing part would be plain black or transparent.
 
 use std::io::Cursor;
 
@@ -16,15 +16,16 @@ use crate::picture::Picture;
 /// Reads the chunks of a PNG.
 ///
 /// # Errors
-/// [`DecodeError::Undecodable`] without a header, [`DecodeError::TooManyPixels`] over a limit, frames included.
+/// [`DecodeError::Undecodable`] when there is no header, [`DecodeError::TooManyPixels`] when a limit is exceeded.
+/// Frames count towards it.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     Ok(probe_header(&read_header(bytes, limits)?, limits))
 }
 
-/// Decodes a PNG; samples of 16 bits are rounded to 8.
+/// Decodes a PNG. Samples of 16 bits are rounded to 8.
 ///
 /// # Errors
-/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing pixels.
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing pixels.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header, limits);
@@ -72,8 +73,8 @@ fn probe_header(header: &Header<'_>, limits: &Limits) -> Probe {
     }
 }
 
-/// The picture; the samples as decoded beside it when it is interlaced and they need a change of layout, depth
-/// or place; else a few rows; and the inflater's window and a profile's tables.
+/// Returns the bytes that a decode needs: the picture; the decoded samples when the picture is interlaced and they need
+/// a change of layout, depth or position, otherwise a few rows; the inflater's window; and a profile's tables.
 fn decode_bytes(header: &Header<'_>) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
     let sample_bytes = if header.bit_depth == 16 { 2 } else { 1 };
@@ -83,8 +84,8 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
     picture + buffered + (4 << 20)
 }
 
-/// Text is skipped and the profile inflated by us, each for its bombs; checksums of data that decodes are
-/// nobody's concern.
+/// Opens the decoder. It skips texts, and we inflate the profile ourselves, because both can be decompression bombs.
+/// Checksums of data that decodes are ignored.
 fn open(bytes: &[u8]) -> Result<Reader<Cursor<&[u8]>>, DecodingError> {
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: usize::MAX });
     decoder.set_ignore_text_chunk(true);
@@ -141,7 +142,7 @@ fn bytes_per_sample(depth: BitDepth) -> usize {
     if depth == BitDepth::Sixteen { 2 } else { 1 }
 }
 
-/// Converts whole pixels, 16-bit samples big-endian as PNG has them.
+/// Converts whole pixels. 16-bit samples are big-endian, as in PNG.
 fn convert(converter: &Converter, depth: BitDepth, samples: &[u8], target: &mut [u8]) {
     if depth == BitDepth::Sixteen {
         let words: Vec<u16> = samples.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
@@ -179,12 +180,12 @@ mod tests {
         file
     }
 
-    /// `file` with a chunk put behind its header chunk.
+    /// Returns `file` with a chunk added after its header chunk.
     fn with_chunk(file: &[u8], kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
         let mut chunk = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
         chunk.extend(kind);
         chunk.extend(body);
-        // The checksum is wrong: that of an ancillary chunk is nobody's concern.
+        // The checksum is wrong. Checksums of ancillary chunks are ignored.
         chunk.extend([0; 4]);
         [&file[..33], &chunk, &file[33..]].concat()
     }

@@ -1,10 +1,10 @@
-//! What a PNG's chunks say (W3C PNG, third edition), read without decoding.
+//! Reads what a PNG's chunks say (W3C PNG, third edition), without decoding.
 
 use super::text::{self, Texts};
 use crate::codec::bytes::{slice, u32_be};
 use crate::codec::colour::{Chromaticities, Space};
 
-/// A PNG's size and everything that stands before or after its pixels and matters to us.
+/// The size of a PNG, and the chunks before or after its pixels that bytefit uses.
 #[derive(Debug, Default)]
 pub(super) struct Header<'a> {
     pub width: u32,
@@ -14,7 +14,7 @@ pub(super) struct Header<'a> {
     pub interlaced: bool,
     /// Whether a palette entry or a colour is transparent (tRNS).
     pub transparent: bool,
-    /// Frames that acTL declares; 0 for a still picture.
+    /// Number of frames in acTL; 0 for a still picture.
     pub frames: u32,
     pub exif: Option<&'a [u8]>,
     /// The XMP packet, when it is not compressed.
@@ -24,13 +24,13 @@ pub(super) struct Header<'a> {
     iccp: Option<&'a [u8]>,
     cicp: Option<(u8, u8)>,
     srgb: bool,
-    /// gAMA times 100,000.
+    /// The value of gAMA, which is gamma times 100,000.
     gamma: Option<u32>,
     chromaticities: Option<Chromaticities>,
 }
 
 impl<'a> Header<'a> {
-    /// Reads the chunks of `bytes`; what is behind a damaged length is not looked at. None without IHDR.
+    /// Reads the chunks of `bytes` up to a damaged length. Returns `None` when there is no IHDR.
     pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
         let mut header = Header::default();
         let mut at = 8;
@@ -50,7 +50,7 @@ impl<'a> Header<'a> {
         (header.bit_depth > 0).then_some(header)
     }
 
-    /// A chunk that only counts before the pixels.
+    /// Reads a chunk that has a meaning only before the pixels.
     fn read_chunk(&mut self, kind: &[u8], body: &'a [u8]) {
         match kind {
             b"IHDR" => self.read_size(body),
@@ -74,7 +74,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Samples of a pixel once a palette is looked up, transparency included.
+    /// Returns the samples of a pixel after the palette lookup, including transparency.
     pub fn channels(&self) -> u64 {
         match (self.colour_type, self.transparent) {
             (0, false) => 1,
@@ -89,20 +89,19 @@ impl<'a> Header<'a> {
         self.transparent || matches!(self.colour_type, 4 | 6)
     }
 
-    /// The ICC profile; none when it inflates to more than `max_bytes`, which is found out without inflating
-    /// further.
+    /// Returns the ICC profile. Returns `None` when it inflates to more than `max_bytes`, and stops inflating there.
     pub fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
         let body = self.iccp?;
         let name = body.iter().take(80).position(|&byte| byte == 0)?;
-        // One byte of compression method follows the name: 0, deflate.
+        // One byte of compression method follows the name. 0 is deflate.
         let (&0, deflated) = body.get(name + 1..)?.split_first()? else {
             return None;
         };
         fdeflate::decompress_to_vec_bounded(deflated, max_bytes).ok()
     }
 
-    /// What the samples mean, in the order that the third edition gives (s4.3): cICP, iCCP (`icc`, inflated),
-    /// sRGB, gAMA with cHRM.
+    /// Returns the colour space of the samples, in the order of precedence of the third edition (s4.3): cICP, iCCP
+    /// (`icc`, inflated), sRGB, gAMA with cHRM.
     pub fn space<'b>(&self, icc: Option<&'b [u8]>) -> Space<'b> {
         if let Some((primaries, transfer)) = self.cicp {
             return Space::Cicp { primaries, transfer };
@@ -116,7 +115,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// A power of about 2.2 with sRGB's primaries is what writers say who mean sRGB.
+    /// Writers that mean sRGB declare a power of about 2.2 with sRGB's primaries.
     fn gamma_space<'b>(&self, exponent: f32) -> Space<'b> {
         let primaries = self.chromaticities.filter(|primaries| !primaries.are_srgb());
         if (exponent / 2.2 - 1.0).abs() < 0.05 && primaries.is_none() {
@@ -126,7 +125,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The kind and body of the chunk at `at`.
+/// Returns the kind and body of the chunk at `at`.
 fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8; 4], &[u8])> {
     let length = u32_be(bytes, at)? as usize;
     Some((slice(bytes, at + 4, 4)?.first_chunk()?, slice(bytes, at + 8, length)?))

@@ -1,16 +1,16 @@
-//! The first directory of a TIFF (TIFF 6.0 s2; BigTIFF), its entries without their values. The decoder makes room for
-//! whatever an entry claims: what it claims is looked at here first.
+//! Reads the first directory of a TIFF (TIFF 6.0 s2; BigTIFF): its entries without their values. The decoder allocates
+//! memory for whatever an entry declares, so the declarations are checked here first.
 
 use crate::codec::bytes::{slice, u16_be, u16_le, u32_be, u32_le};
 
-/// Entries that are looked at; real directories have about 40.
+/// Maximum number of entries that are read. Real directories have about 40.
 const MAX_ENTRIES: u64 = 4096;
 
-/// How the numbers of a file are written.
+/// How the file stores numbers.
 #[derive(Clone, Copy, Debug)]
 struct Numbers {
     is_little_endian: bool,
-    /// BigTIFF: offsets and counts of 64 bits.
+    /// Whether the file is a BigTIFF, with offsets and counts of 64 bits.
     is_big: bool,
 }
 
@@ -22,19 +22,19 @@ pub struct Directory<'a> {
     entries: Vec<Entry>,
 }
 
-/// A tag and where its values are.
+/// A tag and the position of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     pub tag: u16,
     kind: u16,
-    /// Values that it claims to have.
+    /// Number of values that the entry declares.
     pub count: u64,
-    /// Where its values stand, or their offset where they are too many to stand here.
+    /// Position of the field that holds the values, or their offset when they do not fit.
     field: usize,
 }
 
 impl<'a> Directory<'a> {
-    /// Reads the entries; none where there is no whole directory.
+    /// Reads the entries. Returns `None` when there is no complete directory.
     pub fn read(bytes: &'a [u8]) -> Option<Directory<'a>> {
         let is_little_endian = bytes.starts_with(b"II");
         let magic = Numbers { is_little_endian, is_big: false }.short(bytes, 2)?;
@@ -56,23 +56,24 @@ impl<'a> Directory<'a> {
         &self.entries
     }
 
-    /// Where the first value of `tag` stands, and what it is: a number of 16 bits in a file that is no BigTIFF.
+    /// Returns the position and the value of the first value of `tag`, when it is a 16-bit number in a file that is not
+    /// a BigTIFF.
     pub fn short(&self, tag: u16) -> Option<(usize, u16)> {
         let entry = self.entry(tag).filter(|_| !self.numbers.is_big)?;
         Some((entry.field, self.numbers.short(self.bytes, entry.field)?))
     }
 
-    /// `value` as the file writes numbers.
+    /// Returns `value` in the byte order of the file.
     pub fn written(&self, value: u16) -> [u8; 2] {
         if self.numbers.is_little_endian { value.to_le_bytes() } else { value.to_be_bytes() }
     }
 
-    /// The bytes of a tag whose values are bytes.
+    /// Returns the values of a tag whose values are bytes.
     pub fn bytes_of(&self, tag: u16) -> Option<&'a [u8]> {
         self.values_of(&self.entry(tag).filter(|entry| value_bytes(entry.kind) == 1)?)
     }
 
-    /// All values of `entry`, as they stand in the file; none where they don't.
+    /// Returns all values of `entry` as stored in the file, or `None` when they are not all there.
     pub fn values_of(&self, entry: &Entry) -> Option<&'a [u8]> {
         let length = usize::try_from(entry.count.checked_mul(value_bytes(entry.kind))?).ok()?;
         let stands_here = length <= if self.numbers.is_big { 8 } else { 4 };
@@ -86,7 +87,7 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// Bytes of a value of this kind (TIFF 6.0 s2; BigTIFF).
+/// Returns the bytes of a value of this kind (TIFF 6.0 s2; BigTIFF).
 fn value_bytes(kind: u16) -> u64 {
     match kind {
         // SHORT, SSHORT
@@ -95,13 +96,13 @@ fn value_bytes(kind: u16) -> u64 {
         4 | 9 | 11 | 13 => 4,
         // RATIONAL, SRATIONAL, DOUBLE, LONG8, SLONG8, IFD8
         5 | 10 | 12 | 16..=18 => 8,
-        // BYTE, ASCII, SBYTE, UNDEFINED, and what has no name yet
+        // BYTE, ASCII, SBYTE, UNDEFINED, and unknown kinds
         _ => 1,
     }
 }
 
 impl Numbers {
-    /// The entry of these `bytes`, which stand at `at` in the file.
+    /// Reads an entry from `bytes`, which lie at `at` in the file.
     fn entry(self, bytes: &[u8], at: usize) -> Option<Entry> {
         let (tag, kind, count) = (self.short(bytes, 0)?, self.short(bytes, 2)?, self.offset(bytes, 4)?);
         Some(Entry { tag, kind, count, field: at + if self.is_big { 12 } else { 8 } })
@@ -115,7 +116,7 @@ impl Numbers {
         if self.is_little_endian { u32_le(bytes, at) } else { u32_be(bytes, at) }
     }
 
-    /// An offset or a large count: 32 bits, of BigTIFF 64.
+    /// Reads an offset or a large count: 32 bits, or 64 in a BigTIFF.
     fn offset(self, bytes: &[u8], at: usize) -> Option<u64> {
         if !self.is_big {
             return self.long(bytes, at).map(u64::from);
@@ -129,7 +130,7 @@ impl Numbers {
 mod tests {
     use super::*;
 
-    /// A directory of one entry, numbers written big end first, and the values behind it.
+    /// A directory of one entry, with big-endian numbers, and the values after it.
     fn file(is_big: bool, kind: u16, values: &[u8]) -> Vec<u8> {
         let count = values.len() as u64;
         let short = |value: u16| value.to_be_bytes().to_vec();

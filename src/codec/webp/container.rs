@@ -1,14 +1,14 @@
-//! The chunks of a WebP (RFC 9649, section 2): metadata out, metadata in, padding. Must not know pixels.
+//! Edits the chunks of a WebP (RFC 9649, section 2): strips metadata, embeds metadata and pads.
 
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif, exif_block, xmp};
 use crate::picture::Orientation;
 
-/// Bytes before the first chunk: "RIFF", the size of what follows it, "WEBP".
+/// Bytes before the first chunk: "RIFF", the size of the rest of the file, "WEBP".
 const FILE_HEAD: usize = 12;
 /// Bytes of a chunk before its payload: name and size.
 const CHUNK_HEAD: usize = 8;
-/// Bytes of a VP8X chunk, head included.
+/// Bytes of a VP8X chunk including its header.
 const VP8X_BYTES: usize = 18;
 
 /// Flags of VP8X (RFC 9649 s2.7.1).
@@ -16,15 +16,16 @@ const ALPHA: u8 = 0x10;
 const EXIF: u8 = 0x08;
 const XMP: u8 = 0x04;
 
-/// The name of the chunk that pads: unknown to everyone, and "readers SHOULD ignore" such (s2.7.1.6).
+/// The name of the padding chunk. No reader knows it, and "readers SHOULD ignore" unknown chunks (s2.7.1.6).
 const PADDING: &[u8; 4] = b"bfPd";
 
-/// Whether the chunks fill what RIFF declares, and that is there.
+/// Whether the file has all bytes that RIFF declares, and chunks fill them.
 pub fn is_sound(file: &[u8]) -> bool {
     chunks(file).is_some()
 }
 
-/// The file without EXIF, XMP and unknown chunks, unless `policy` keeps them, up to the end that RIFF declares.
+/// Removes EXIF, XMP and unknown chunks from the file, unless `policy` keeps them, and everything after the end that
+/// RIFF declares.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let chunks = chunks(file)?;
     if !chunks.iter().any(|chunk| matches!(&chunk.name, b"VP8 " | b"VP8L" | b"ANMF")) {
@@ -62,7 +63,7 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     if left.is_empty() { Some(kept) } else { Some(embed(kept, &left)) }
 }
 
-/// The first EXIF and the first XMP of an extended file, which alone has some that readers look for.
+/// Returns the first EXIF and the first XMP of an extended file. Readers look for them only there.
 fn found(chunks: &[Chunk]) -> Metadata {
     let is_extended = chunks.first().is_some_and(|chunk| chunk.name == *b"VP8X");
     let first = |name: &[u8; 4]| chunks.iter().find(|chunk| is_extended && chunk.name == *name);
@@ -73,7 +74,7 @@ fn found(chunks: &[Chunk]) -> Metadata {
     }
 }
 
-/// The flags of the metadata that there is: some writers promise what they don't write.
+/// Returns the flags of the metadata that exists. Some writers set flags for metadata that they do not write.
 fn metadata_flags(chunks: &[Chunk]) -> u8 {
     let flags = chunks.iter().map(|chunk| match &chunk.name {
         b"EXIF" => EXIF,
@@ -83,7 +84,7 @@ fn metadata_flags(chunks: &[Chunk]) -> u8 {
     flags.fold(0, |all, flag| all | flag)
 }
 
-/// The file with EXIF and XMP chunks at its end, made an extended one (VP8X) when it is a simple one.
+/// Adds EXIF and XMP chunks at the end of the file. A simple file becomes an extended one (VP8X).
 pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     let mut flags = 0;
     let mut added = Vec::new();
@@ -96,11 +97,11 @@ pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     extended(&file, flags, &added).unwrap_or(file)
 }
 
-/// The file grown by `extra` bytes: by an unknown chunk in an extended file, or what is too small for one by
-/// zero bytes at the end of the chunk with the coded image, which no decoder reaches.
+/// Grows the file by `extra` bytes with an unknown chunk in an extended file. What is too small for a chunk becomes
+/// zero bytes at the end of the chunk with the coded image, which decoders never reach.
 ///
-/// The last byte of an odd number lies behind the file that RIFF declares, since all in RIFF is even. RFC 9649
-/// s2.4: "The file SHOULD NOT contain any data after the data specified by File Size. Readers MAY parse such
+/// When `extra` is odd, its last byte goes after the end that RIFF declares, because all sizes in RIFF are even. RFC
+/// 9649 s2.4: "The file SHOULD NOT contain any data after the data specified by File Size. Readers MAY parse such
 /// files, ignoring the trailing data." There is no other way to an odd size.
 pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     let size = file.len().checked_add(extra)?;
@@ -114,14 +115,14 @@ pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
         push_chunk(&mut padding, PADDING, &vec![0; payload]);
         extended(&file, 0, &padding)?
     } else {
-        // An animation has no image of its own to grow: it takes the odd byte's way.
+        // An animation has no image of its own that could grow. These bytes go after its end, like the odd byte.
         with_longer_image(&file, even).unwrap_or(file)
     };
     padded.resize(size, 0);
     Some(padded)
 }
 
-/// `file` as an extended one, with `flags` and, at its end, the chunks `added`.
+/// Returns `file` as an extended one, with `flags` and with the chunks `added` at its end.
 fn extended(file: &[u8], flags: u8, added: &[u8]) -> Option<Vec<u8>> {
     let chunks = chunks(file)?;
     let mut grown = file_head();
@@ -143,7 +144,7 @@ fn extended(file: &[u8], flags: u8, added: &[u8]) -> Option<Vec<u8>> {
     close(grown)
 }
 
-/// `file` with `even` zero bytes at the end of its last image chunk.
+/// Returns `file` with `even` zero bytes at the end of its last image chunk.
 fn with_longer_image(file: &[u8], even: usize) -> Option<Vec<u8>> {
     let chunks = chunks(file)?;
     let last = chunks.iter().rposition(|chunk| matches!(&chunk.name, b"VP8 " | b"VP8L"))?;
@@ -161,8 +162,8 @@ fn with_longer_image(file: &[u8], even: usize) -> Option<Vec<u8>> {
     close(grown)
 }
 
-/// The payload of VP8X for a file whose one chunk is `image` (RFC 9649 s2.7.1): flags, 24 bits reserved, width
-/// and height less one in 24 bits each.
+/// Returns the payload of VP8X for a file with the one chunk `image` (RFC 9649 s2.7.1): flags, 24 reserved bits, and
+/// width and height, each minus one in 24 bits.
 fn features(image: &Chunk, flags: u8) -> Option<[u8; VP8X_BYTES - CHUNK_HEAD]> {
     let (width, height, alpha) = dimensions(image)?;
     let (width, height) = (width.checked_sub(1)?.to_le_bytes(), height.checked_sub(1)?.to_le_bytes());
@@ -170,7 +171,7 @@ fn features(image: &Chunk, flags: u8) -> Option<[u8; VP8X_BYTES - CHUNK_HEAD]> {
     Some([flags, 0, 0, 0, width[0], width[1], width[2], height[0], height[1], height[2]])
 }
 
-/// Width, height and use of alpha as the coded image itself says (RFC 6386 s9.1, RFC 9649 s3.4).
+/// Returns width, height and use of alpha, as declared in the coded image (RFC 6386 s9.1, RFC 9649 s3.4).
 fn dimensions(image: &Chunk) -> Option<(u32, u32, bool)> {
     let word = |at: usize| Some(u32::from_le_bytes(image.payload.get(at..at + 4)?.try_into().ok()?));
     match &image.name {
@@ -186,13 +187,13 @@ fn dimensions(image: &Chunk) -> Option<(u32, u32, bool)> {
     }
 }
 
-/// A chunk without its frame.
+/// A chunk without its header and padding byte.
 struct Chunk<'a> {
     name: [u8; 4],
     payload: &'a [u8],
 }
 
-/// The chunks inside the size that RIFF declares; none when they do not add up to it.
+/// Returns the chunks inside the size that RIFF declares, or `None` when their sizes do not add up to it.
 fn chunks(file: &[u8]) -> Option<Vec<Chunk<'_>>> {
     let head = file.get(..FILE_HEAD)?;
     if &head[..4] != b"RIFF" || &head[8..] != b"WEBP" {
@@ -221,7 +222,7 @@ fn file_head() -> Vec<u8> {
     b"RIFF\0\0\0\0WEBP".to_vec()
 }
 
-/// Writes a chunk and the byte that makes its size even.
+/// Writes a chunk, and a padding byte when its size is odd.
 fn push_chunk(file: &mut Vec<u8>, name: &[u8; 4], payload: &[u8]) {
     file.extend(name);
     file.extend((payload.len() as u32).to_le_bytes());
@@ -229,7 +230,7 @@ fn push_chunk(file: &mut Vec<u8>, name: &[u8; 4], payload: &[u8]) {
     file.resize(file.len().next_multiple_of(2), 0);
 }
 
-/// Sets the size that RIFF declares; none when it holds no chunk or is too large for its field.
+/// Sets the size in RIFF. Returns `None` when the file has no chunk or is too large for the field.
 fn close(mut file: Vec<u8>) -> Option<Vec<u8>> {
     let size = u32::try_from(file.len() - CHUNK_HEAD).ok().filter(|_| file.len() > FILE_HEAD)?;
     file[4..8].copy_from_slice(&size.to_le_bytes());

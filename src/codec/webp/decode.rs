@@ -1,4 +1,4 @@
-//! WebP decode: lossy, lossless and the first frame of an animation, by image-webp.
+//! Decodes WebP with image-webp: lossy, lossless and the first frame of an animation.
 
 use std::io::Cursor;
 
@@ -15,16 +15,16 @@ use crate::picture::Picture;
 /// Reads the chunks of a WebP.
 ///
 /// # Errors
-/// [`DecodeError::Undecodable`] without a picture or when its sizes contradict each other,
-/// [`DecodeError::TooManyPixels`] over a limit, frames included.
+/// [`DecodeError::Undecodable`] when there is no picture or its sizes contradict each other,
+/// [`DecodeError::TooManyPixels`] when a limit is exceeded. Frames count towards it.
 pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     Ok(probe_header(&read_header(bytes, limits)?, limits))
 }
 
-/// Decodes a WebP, the first frame of an animation composed on its canvas.
+/// Decodes a WebP. The first frame of an animation is composed on its canvas.
 ///
 /// # Errors
-/// As [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header, limits);
@@ -63,9 +63,9 @@ fn probe_header(header: &Header<'_>, limits: &Limits) -> Probe {
     }
 }
 
-/// The picture; lossless: RGBA beside it, and transforms and prefix codes, a pixel's worth each at worst;
-/// lossy: planes of 1.5 bytes a pixel, and the alpha plane as decoded in RGBA and as kept; animated: the
-/// canvas in RGBA on top.
+/// Returns the bytes that a decode needs: the picture and more by kind. Lossless: a copy in RGBA, and transforms and
+/// prefix codes, which at worst take as much as a pixel each. Lossy: planes of 1.5 bytes a pixel, and the alpha plane,
+/// once as decoded in RGBA and once as kept. Animated: also the canvas in RGBA.
 fn decode_bytes(header: &Header<'_>) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
     let picture = if header.alpha { 4 } else { 3 };
@@ -115,7 +115,7 @@ mod tests {
         chunk(b"RIFF", &body)
     }
 
-    /// A canvas of 4x4 whose frames are 2x2 pictures at 2,0.
+    /// A canvas of 4x4 with frames that are 2x2 pictures at 2,0.
     fn animation(frames: usize) -> Vec<u8> {
         let picture = lossless(2, 2, &[9; 16])[12..].to_vec();
         let frame = [vec![1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0], picture].concat();

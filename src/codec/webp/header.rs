@@ -1,4 +1,4 @@
-//! What a WebP's chunks say (RFC 9649), read without decoding.
+//! Reads what a WebP's chunks say (RFC 9649), without decoding.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ const ALPHA_FLAG: u8 = 0x10;
 const ANIMATION_FLAG: u8 = 0x02;
 const EXIF_FLAG: u8 = 0x08;
 const XMP_FLAG: u8 = 0x04;
-/// Where VP8X keeps its flags: after RIFF, size, WEBP, VP8X, size.
+/// Offset of the flags of VP8X: after RIFF, size, WEBP, VP8X, size.
 const FLAGS_AT: usize = 20;
 
 /// A WebP's size and everything besides its pixels.
@@ -37,7 +37,7 @@ impl<'a> Header<'a> {
     /// Reads the chunks of `bytes`.
     ///
     /// # Errors
-    /// The reason in words: no picture, or a picture whose size is not that of its frame or canvas.
+    /// Returns the reason as a text: there is no picture, or its size differs from that of its frame or canvas.
     pub fn read(bytes: &'a [u8]) -> Result<Header<'a>, &'static str> {
         let mut header = Header::default();
         let mut pictures = 0;
@@ -88,7 +88,7 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// Counts the frame; only the first is decoded and looked at.
+    /// Counts the frame. Only the first is decoded and read.
     fn read_frame(&mut self, body: &[u8]) -> Result<(), &'static str> {
         self.frames += 1;
         if self.frames > 1 {
@@ -110,8 +110,9 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// `bytes` without flags that promise EXIF or XMP where there is none, or alpha that the canvas needs:
-    /// the decoder would refuse the file for the first, and lose transparency for the second.
+    /// Returns `bytes` with flags that match the chunks. Clears the flags for EXIF or XMP that does not exist, because
+    /// the decoder would refuse the file. Corrects the alpha flag, because the decoder would lose the transparency of
+    /// the canvas.
     pub fn with_honest_flags(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(&flags) = bytes.get(FLAGS_AT).filter(|_| self.extended) else {
             return Cow::Borrowed(bytes);
@@ -135,7 +136,7 @@ impl<'a> Header<'a> {
     }
 }
 
-/// The chunks from `at` on, each with what there is of its body.
+/// Returns the chunks from `at` on, each with the part of its body that exists.
 fn chunks(bytes: &[u8], mut at: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let kind = slice(bytes, at, 4)?;
