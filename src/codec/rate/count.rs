@@ -1,4 +1,4 @@
-//! Quantises a spectrum and counts the bits that a baseline JPEG of it takes.
+//! Quantises a spectrum and counts the bits of a baseline JPEG with these levels.
 
 use multiversion::multiversion;
 
@@ -7,17 +7,17 @@ use super::dct::{PRECISION, ZIGZAG};
 
 /// A quantiser, prepared for a spectrum.
 pub struct Steps {
-    /// 2^16 over each step, in zigzag order.
+    /// 2^16 divided by each step, in zigzag order.
     reciprocals: [u16; 64],
-    /// What is added before the division.
+    /// The rounding added before the division.
     roundings: [u16; 64],
-    /// Magnitudes below these become zero.
+    /// Smaller magnitudes become zero.
     thresholds: [u16; 64],
 }
 
 impl Steps {
-    /// The quantiser with `table` of steps in natural order, each at least 0.5; magnitudes below `dead_zone` steps
-    /// become zero (0.5 is plain rounding).
+    /// Creates the quantiser for `table`, which holds steps in natural order, each at least 0.5. Magnitudes below
+    /// `dead_zone` steps become zero (0.5 is plain rounding).
     pub fn new(table: &[f64; 64], dead_zone: f64) -> Steps {
         let steps = ZIGZAG.map(|place| table[place] * PRECISION);
         let mut thresholds = steps.map(|step| (step * dead_zone).ceil() as u16);
@@ -29,7 +29,7 @@ impl Steps {
         }
     }
 
-    /// Magnitudes of the quantised `block`.
+    /// Returns the magnitudes of the quantised `block`.
     #[inline(always)]
     fn apply(&self, block: &[i16; 64]) -> [u16; 64] {
         let mut levels = [0; 64];
@@ -46,18 +46,18 @@ impl Steps {
 /// The size of a quantised spectrum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Count {
-    /// Bits of all symbols by their entropy, and of the magnitudes behind them.
+    /// Bits of all symbols, by their entropy, and of the magnitude bits that follow them.
     pub bits: f64,
-    /// The part of them that codes lowest frequencies.
+    /// The part of `bits` that codes the lowest frequencies.
     pub dc_bits: f64,
-    /// The part of them that ends blocks.
+    /// The part of `bits` that ends blocks.
     pub end_bits: f64,
-    /// Coefficients above the lowest frequency that are not zero.
+    /// Number of nonzero coefficients above the lowest frequency.
     pub nonzero: f64,
 }
 
 impl Spectrum {
-    /// Counts the spectrum at these steps of luma and of chroma.
+    /// Counts the spectrum at these steps for luma and chroma.
     pub fn count(&self, luma_steps: &Steps, chroma_steps: &Steps) -> Count {
         let mut luma = Symbols::default();
         count_plane(&mut luma, &self.luma, luma_steps);
@@ -75,9 +75,9 @@ impl Spectrum {
 
 /// How often each symbol of JPEG's entropy code occurs (T.81 F.1.2).
 struct Symbols {
-    /// By bits of the difference.
+    /// By number of bits of the difference.
     dc: [u32; 16],
-    /// By run of zeros and bits of the level that ends it.
+    /// By run of zeros, and number of bits of the level after it.
     ac: [u32; 256],
 }
 
@@ -133,12 +133,12 @@ impl Symbols {
     }
 }
 
-/// Bits of `magnitude`: the size category of T.81 table F.1.
+/// Returns the number of bits of `magnitude`: the size category of T.81 table F.1.
 fn bits_of(magnitude: u32) -> u32 {
     32 - magnitude.leading_zeros()
 }
 
-/// A bit for each level that is not zero, the first lowest.
+/// Returns one bit for each level, which is set when the level is not zero. The first level is the lowest bit.
 #[inline(always)]
 fn nonzero_places(levels: &[u16; 64]) -> u64 {
     let mut flags = [0u8; 64];
@@ -148,25 +148,25 @@ fn nonzero_places(levels: &[u16; 64]) -> u64 {
     let (groups, _) = flags.as_chunks::<8>();
     let mut places = 0;
     for (index, group) in groups.iter().enumerate() {
-        // Brings the lowest bits of eight bytes together in the highest byte.
+        // Gathers the lowest bits of eight bytes in the highest byte.
         let gathered = u64::from_le_bytes(*group).wrapping_mul(0x0102_0408_1020_4080) >> 56;
         places |= gathered << (8 * index);
     }
     places
 }
 
-/// Bits of all symbols in an ideal code.
+/// Returns the bits of all symbols in an ideal code.
 fn entropy(symbols: &[u32]) -> f64 {
     let total = f64::from(symbols.iter().sum::<u32>());
     symbols.iter().map(|count| bits_for(*count, total)).sum()
 }
 
-/// Bits of `count` symbols out of `total` in an ideal code.
+/// Returns the bits of `count` symbols out of `total` in an ideal code.
 fn bits_for(count: u32, total: f64) -> f64 {
     if count == 0 { 0.0 } else { f64::from(count) * (total / f64::from(count)).log2() }
 }
 
-/// Bits behind the symbols, whose low bits (by `mask`) say how many follow each.
+/// Returns the bits that follow the symbols. The low bits of a symbol (by `mask`) say how many follow it.
 fn magnitude_bits(symbols: &[u32], mask: usize) -> f64 {
     symbols.iter().enumerate().map(|(symbol, count)| f64::from(*count) * (symbol & mask) as f64).sum()
 }
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn blocks_astride_see_what_those_of_a_jpeg_hide() {
-        // What is left of noise by the coarsest JPEG: each block is flat.
+        // The coarsest JPEG of noise has only flat blocks.
         let (coarse, side) = (noise(8, 8), 64);
         let at = |place: u32| coarse.pixels()[place as usize * 3];
         let pixels: Vec<u8> =

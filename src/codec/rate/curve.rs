@@ -1,19 +1,19 @@
-//! A falling curve whose values take long to compute. Each point of a grid is computed once; values between them are
+//! A falling curve whose values take long to compute. Each point of a grid is computed once. Values between them are
 //! interpolated.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-/// Distance between grid points, in ln(step). Counts are nearly straight over an eighth; between steps that differ by a
+/// Distance between grid points, in ln(step). Counts are nearly straight over an eighth. Between steps that differ by a
 /// percent they jump, because thresholds are whole numbers.
 const SPACING: f64 = 0.125;
 
-/// The points that were computed so far; none is higher than one to its left.
+/// The points computed so far. None is higher than the one to its left.
 #[derive(Debug, Default)]
 pub struct Curve(RefCell<BTreeMap<i64, f64>>);
 
 impl Curve {
-    /// The curve at `x`, interpolated between the two grid points beside it, which `value_at` computes.
+    /// Returns the curve at `x`, interpolated between the two nearest grid points, which `value_at` computes.
     pub fn read(&self, x: f64, value_at: impl Fn(f64) -> f64) -> f64 {
         let left = (x / SPACING).floor();
         let at = |point: f64| self.at(point as i64, || value_at(point * SPACING));
@@ -21,7 +21,8 @@ impl Curve {
         low + (high - low) * (x / SPACING - left)
     }
 
-    /// A model may rise outside the range that it was fitted to: such a point gets the value of its neighbour.
+    /// Returns the value of a grid point. A model may rise outside the range that it was fitted to. Such a point gets
+    /// the value of its neighbour.
     fn at(&self, point: i64, value: impl FnOnce() -> f64) -> f64 {
         let mut known = self.0.borrow_mut();
         if let Some(value) = known.get(&point) {

@@ -21,13 +21,13 @@ const TURNED_ZIGZAG: [usize; 64] = {
     turned
 };
 
-/// Coefficients are held at eight times the scale of T.81: eighths of a level.
+/// Coefficients are stored at eight times the scale of T.81, in eighths of a level.
 pub const PRECISION: f64 = 8.0;
 
-/// The factor that the factorisation leaves on each frequency: cos(k pi / 16) sqrt(2), and 1 for k = 0.
+/// The factor that the factorisation leaves in each frequency: cos(k pi / 16) sqrt(2), and 1 for k = 0.
 const LEFT_OVER: [f32; 8] = [1.0, 1.387_039_8, 1.306_563, 1.175_875_6, 1.0, 0.785_694_96, 0.541_196_1, 0.275_899_38];
 
-/// What brings each coefficient to scale.
+/// The factors that scale each coefficient.
 const FACTORS: Block = {
     let mut factors = [[0.0; 8]; 8];
     let mut index = 0;
@@ -38,7 +38,7 @@ const FACTORS: Block = {
     factors
 };
 
-/// The coefficients of `samples` (centred on zero) in zigzag order, in units of 1 / [`PRECISION`].
+/// Returns the coefficients of `samples` (centred on zero) in zigzag order, in units of 1 / [`PRECISION`].
 #[inline(always)]
 pub fn forward(mut samples: Block) -> [i16; 64] {
     columns(&mut samples);
@@ -47,7 +47,7 @@ pub fn forward(mut samples: Block) -> [i16; 64] {
     let mut rounded = [0; 64];
     let (values, factors) = (turned.as_flattened(), FACTORS.as_flattened());
     for (level, (value, factor)) in rounded.iter_mut().zip(values.iter().zip(factors)) {
-        // No cast from a float is as short: beside this number the last bits of a float are a whole number.
+        // This is faster than a cast. After adding this constant, the low bits of the float are a whole number.
         *level = (value * factor + WHOLE_NUMBERS).to_bits() as i16;
     }
     let mut levels = [0; 64];
@@ -71,7 +71,7 @@ fn transposed(block: &Block) -> Block {
     turned
 }
 
-/// The one-dimensional transform down every column; the loop runs over the columns, so that it vectorises.
+/// The one-dimensional transform of every column. The loop runs over the columns, so that it vectorises.
 #[expect(clippy::needless_range_loop, reason = "a column is no slice of the block")]
 #[inline(always)]
 fn columns(block: &mut Block) {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
     use std::f64::consts::PI;
 
-    /// T.81 A.3.3, as it stands there.
+    /// T.81 A.3.3, written as in the standard.
     #[expect(clippy::needless_range_loop, reason = "the indexes are what the formula is about")]
     fn reference(samples: &Block, u: usize, v: usize) -> f64 {
         let norm = |k: usize| if k == 0 { (0.5f64).sqrt() } else { 1.0 };

@@ -1,20 +1,20 @@
-//! Predicts sizes from the bits that JPEG would take. VP8 and AV1 work similarly enough that a few fitted coefficients
-//! make up for the difference: docs/model.md, Sizes.
+//! Predicts file sizes from the bits that a JPEG would take. VP8 and AV1 work similarly enough that a few fitted
+//! coefficients make up for the difference: docs/model.md, Sizes.
 
 use super::{Count, Curve, Spectrum, Steps, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
-/// At most about so many pixels are counted. Only every n-th row of blocks of a larger picture is.
+/// Approximate maximum of pixels that are counted. In a larger picture only every n-th row of blocks is counted.
 const SAMPLED_PIXELS: u64 = 500_000;
 
-/// How an encoder's sizes follow from counts.
+/// How an encoder's sizes depend on the counts.
 #[derive(Debug)]
 pub struct SizeModel {
-    /// JPEG is counted at a step that is this much coarser, as ln of the ratio.
+    /// The factor by which the JPEG's step is coarser than the encoder's, as ln.
     pub finer: f64,
-    /// ln of how much coarser than the lowest frequency the highest is quantised.
+    /// The factor by which the highest frequency is quantised more coarsely than the lowest, as ln.
     pub steepness: f64,
-    /// Share of a step below which a coefficient is lost.
+    /// Coefficients below this share of a step become zero.
     pub dead_zone: f64,
     /// Coefficients of [`SizeModel::features`].
     pub coefficients: [f64; 10],
@@ -35,7 +35,7 @@ impl FineStepBend {
     /// No correction.
     pub const NONE: FineStepBend = FineStepBend { below: f64::NEG_INFINITY, coefficients: [0.0; 2] };
 
-    /// The distance below [`Self::below`], and its square.
+    /// Returns the distance below [`Self::below`], and its square.
     pub fn features(&self, ln_step: f64) -> [f64; 2] {
         let distance = (self.below - ln_step).max(0.0);
         [distance, distance * distance]
@@ -43,7 +43,7 @@ impl FineStepBend {
 }
 
 impl SizeModel {
-    /// What the bits per pixel at `ln_step` depend on.
+    /// Returns the features from which the bits per pixel at `ln_step` follow.
     pub fn features(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> [f64; 10] {
         let count = self.count(spectrum, ln_step);
         let bits = count.bits.max(1.0);
@@ -54,14 +54,14 @@ impl SizeModel {
         [1.0, ln_step, square(ln_step), busy, square(busy), busy * ln_step, ends, means, sparse, sparse * ln_step]
     }
 
-    /// ln(bits for each pixel) at `ln_step`.
+    /// Returns ln(bits per pixel) at `ln_step`.
     fn ln_bits_per_pixel(&self, spectrum: &Spectrum, pixels: f64, ln_step: f64) -> f64 {
         let counted = dot(&self.coefficients, &self.features(spectrum, pixels, ln_step));
         counted + dot(&self.bend.coefficients, &self.bend.features(ln_step))
     }
 
     fn count(&self, spectrum: &Spectrum, ln_step: f64) -> Count {
-        // Half a level is the finest step that counting takes.
+        // The count works down to a step of half a level.
         let step = |index: usize| {
             let (vertical, horizontal) = (index / 8, index % 8);
             let coarser = self.steepness * (vertical + horizontal) as f64 / 14.0;
@@ -90,12 +90,12 @@ impl SizePredictor {
         }
     }
 
-    /// The coefficients of `picture` that are counted.
+    /// Returns the spectrum of `picture` that is counted.
     pub fn spectrum(picture: &Picture) -> Spectrum {
         Spectrum::offset_by_half_block(picture, Chroma::Halved, rows_for(picture, SAMPLED_PIXELS))
     }
 
-    /// ln(bytes) at `ln_step`.
+    /// Returns ln(bytes) at `ln_step`.
     pub fn ln_bytes(&self, ln_step: f64) -> f64 {
         let counted = |x: f64| self.fitted.ln_bits_per_pixel(&self.spectrum, self.pixels, x);
         (self.pixels / 8.0).ln() + self.ln_bits_per_pixel.read(ln_step, counted)

@@ -12,27 +12,27 @@ use crate::picture::{Chroma, Layout, Picture};
 pub struct Spectrum {
     /// Blocks of luma.
     pub(super) luma: Vec<[i16; 64]>,
-    /// Blocks of Cb and of Cr.
+    /// Blocks of Cb and blocks of Cr.
     pub(super) chroma: [Vec<[i16; 64]>; 2],
-    /// Blocks of the picture for each block held, at least 1.
+    /// Number of blocks in the picture for each block held, at least 1.
     pub weight: f64,
 }
 
 impl Spectrum {
-    /// The spectrum of `picture`, its chroma at the resolution that `chroma` keeps. Colour under transparency
-    /// counts. Of its rows of blocks, which are as high as [`Chroma::block_pixels`], one in `every` is taken.
+    /// Returns the spectrum of `picture`, with chroma at the resolution that `chroma` keeps. Colour under transparency
+    /// counts. One row of blocks in `every` is used; the rows are as high as [`Chroma::block_pixels`].
     pub fn of(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         Spectrum::beginning_at(0, picture, chroma, every)
     }
 
-    /// The same with blocks that begin half a block to the right and down. The blocks of a picture that was a JPEG have
-    /// few levels left. Blocks in other positions have as many as those of any picture.
+    /// The same with blocks that begin half a block to the right and down. When a picture was a JPEG, its own blocks
+    /// have few distinct levels left. Blocks at other positions have as many as those of any picture.
     pub fn offset_by_half_block(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         Spectrum::beginning_at(HALF_A_BLOCK, picture, chroma, every)
     }
 
-    /// The detail of luma that a picture loses at each of `scales`: the energy of the frequencies above it for each
-    /// pixel, in squared levels.
+    /// Returns the detail of luma that a picture loses at each of `scales`: the energy of the frequencies above the
+    /// scale, per pixel, in squared levels.
     pub fn energy_beyond<const N: usize>(&self, scales: [f64; N]) -> [f64; N] {
         let mut by_frequency = [0.0; 8];
         for block in &self.luma {
@@ -41,7 +41,7 @@ impl Spectrum {
             }
         }
         scales.map(|scale| {
-            // Of eight frequencies a scale of 3/8 holds three.
+            // A scale of 3/8 keeps three of eight frequencies.
             let share = |frequency: usize| (frequency as f64 + 1.0 - 8.0 * scale).clamp(0.0, 1.0);
             let beyond: f64 =
                 by_frequency.iter().enumerate().map(|(frequency, energy)| energy * share(frequency)).sum();
@@ -49,7 +49,7 @@ impl Spectrum {
         })
     }
 
-    /// The spectrum from `corner` on, to the right and down.
+    /// Returns the spectrum from `corner` on, to the right and down.
     fn beginning_at(corner: u32, picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         let unit = chroma.block_pixels();
         let rows = sampled_rows(picture, chroma, every);
@@ -69,22 +69,22 @@ impl Spectrum {
     }
 }
 
-/// Pixels to the middle of a block of 8x8.
+/// Pixels from the edge to the middle of a block of 8x8.
 const HALF_A_BLOCK: u32 = 4;
 
-/// Of how many rows of blocks one is taken when those taken are to hold about `pixels`.
+/// Returns n such that every n-th row of blocks together holds about `pixels`.
 pub fn rows_for(picture: &Picture, pixels: u64) -> u32 {
     picture.pixel_count().div_ceil(pixels) as u32
 }
 
-/// The rows of blocks of `picture` that stand for all when one in `every` is taken: at least one.
+/// Returns the rows of blocks of `picture` that are used when one in `every` is taken. There is at least one.
 fn sampled_rows(picture: &Picture, chroma: Chroma, every: u32) -> StepBy<Range<u32>> {
     let rows = picture.height().div_ceil(chroma.block_pixels());
     let every = every.clamp(1, rows);
     (every / 2..rows).step_by(every as usize)
 }
 
-/// The same rows, one below the other. Returns `None` when every row is taken.
+/// Returns the same rows as a picture, one below the other. Returns `None` when every row is taken.
 pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> {
     if every == 1 {
         return None;
@@ -116,12 +116,12 @@ fn add_row(picture: &Picture, chroma: Chroma, corner: [u32; 2], band: &mut Band,
     }
 }
 
-/// Rows that a band holds: what JPEG codes together at 4:2:0.
+/// Rows of a band: the rows that JPEG codes together at 4:2:0.
 const BAND_ROWS: usize = 16;
 
 /// The YCbCr samples of a row of blocks, centred on zero.
 struct Band {
-    /// Whole blocks.
+    /// Width in pixels, a whole number of blocks.
     width: usize,
     y: Vec<f32>,
     cb: Vec<f32>,
@@ -134,7 +134,7 @@ impl Band {
         Band { width, y: plane(), cb: plane(), cr: plane() }
     }
 
-    /// Reads `rows` rows from `left` and `top` on; beyond the edges of the picture the last pixels go on.
+    /// Reads `rows` rows from `left` and `top` on. Beyond the edges of the picture the last pixels repeat.
     #[inline(always)]
     fn read(&mut self, picture: &Picture, [left, top]: [usize; 2], rows: usize) {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
@@ -151,7 +151,7 @@ impl Band {
         }
     }
 
-    /// The block of `plane` at `top` and `left`.
+    /// Returns the block of `plane` at `top` and `left`.
     #[inline(always)]
     fn cut(&self, plane: &[f32], top: usize, left: usize) -> Block {
         let mut block = [[0.0; 8]; 8];
@@ -161,7 +161,7 @@ impl Band {
         block
     }
 
-    /// The 16x16 samples of `plane` from `left` on, halved both ways.
+    /// Returns the 16x16 samples of `plane` from `left` on, halved in both directions.
     #[inline(always)]
     fn halved(&self, plane: &[f32], left: usize) -> Block {
         let mut block = [[0.0; 8]; 8];
@@ -176,7 +176,7 @@ impl Band {
     }
 }
 
-/// Y, Cb and Cr (T.871) of a row of pixels of `N` bytes; the last goes on.
+/// Returns Y, Cb and Cr (T.871) of a row of pixels of `N` bytes. The last pixel repeats.
 #[inline(always)]
 fn read_row<const N: usize>(pixels: &[u8], [y, cb, cr]: [&mut [f32]; 3]) {
     let (pixels, _) = pixels.as_chunks::<N>();
@@ -196,7 +196,7 @@ fn read_row<const N: usize>(pixels: &[u8], [y, cb, cr]: [&mut [f32]; 3]) {
 mod tests {
     use super::*;
 
-    /// Grey columns, `pixels` wide each, 100 levels and 120 by turns.
+    /// Grey columns, each `pixels` wide, alternating between 100 and 120 levels.
     fn columns(pixels: u32) -> Spectrum {
         let level = |index: u32| if (index % 64 / pixels).is_multiple_of(2) { 100 } else { 120 };
         let picture = Picture::new(64, 64, Layout::Rgb, (0..64 * 64).flat_map(|index| [level(index); 3]).collect());
@@ -205,8 +205,8 @@ mod tests {
 
     #[test]
     fn what_is_finer_than_a_scale_is_the_energy_beyond_it() {
-        // Columns are 10 levels off their mean: a hundred squared. Every second pixel is the highest frequency there
-        // is, and a little of those below.
+        // Columns differ from their mean by 10 levels, and 10 squared is 100. Alternating pixels have the highest
+        // frequency, and a little of the lower ones.
         let [three_quarters, an_eighth, whole] = columns(1).energy_beyond([0.75, 0.125, 1.0]);
         assert!((80.0..=100.0).contains(&three_quarters), "{three_quarters}");
         assert!((99.0..=101.0).contains(&an_eighth), "{an_eighth}");

@@ -1,6 +1,6 @@
-//! Predicts the size of a lossless file by coding short pieces of rows as the encoders do: repeats are copied, other
-//! pixels are predicted from their neighbours, and the errors take their entropy. For photographs that is 0.9 to 1.3 of
-//! a WebP file.
+//! Predicts the size of a lossless file by coding short pieces of rows as the encoders do. Repeats are copied, other
+//! pixels are predicted from their neighbours, and the errors cost their entropy. For photographs the result is 0.9 to
+//! 1.3 times the size of a WebP file.
 
 mod repeats;
 mod sample;
@@ -16,7 +16,7 @@ use strip::Strip;
 /// The prediction for a lossless file.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Expectation {
-    /// At least so many bytes.
+    /// Lower bound of the size in bytes.
     pub least_bytes: u64,
     /// Pixels that are not copies of others.
     pub literal_pixels: u64,
@@ -41,8 +41,8 @@ pub fn expect(picture: &Picture, cap: u64) -> Expectation {
     expectation
 }
 
-/// Strips up to which the sample grows before it is asked. The first tell enough of a photograph that is to be far
-/// smaller.
+/// Strips in each pass; the prediction is checked after each. For a photograph that must become far smaller, the first
+/// pass is enough.
 const PASSES: [Range<usize>; 3] = [0..16, 16..64, 64..256];
 
 fn of_whole(picture: &Picture, sample: &Sample, recurring: &Recurring) -> Expectation {
@@ -52,33 +52,33 @@ fn of_whole(picture: &Picture, sample: &Sample, recurring: &Recurring) -> Expect
     Expectation { least_bytes, literal_pixels }
 }
 
-/// Where strips lie in a picture.
+/// The positions of strips in a picture.
 struct Strips {
     length: usize,
-    /// How many there may be before they are most of the picture.
+    /// Maximum number of strips, before they cover most of the picture.
     most: usize,
-    /// Pixels that they may be moved by to the right and down.
+    /// Pixels by which a strip can be moved to the right and down.
     room: (usize, usize),
 }
 
-/// Pixels of a strip where the picture is as wide.
+/// Length of a strip in pixels, when the picture is wide enough.
 const STRIP_LENGTH: usize = 256;
 
-/// The share of the picture that strips are of is one in so many at the most.
+/// Strips cover at most one in this many pixels of the picture.
 const SPARSENESS: usize = 4;
 
 impl Strips {
     /// Returns `None` when the picture is too small for a strip.
     fn of(picture: &Picture) -> Option<Strips> {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
-        // A pixel at both ends and a row above.
+        // A strip also needs one pixel at each end and a row above.
         let length = STRIP_LENGTH.min(width.checked_sub(2).filter(|length| *length > 0)?);
         let rows_below = height.checked_sub(1).filter(|rows| *rows > 0)?;
         let most = (width * height / (SPARSENESS * length)).max(1);
         Some(Strips { length, most, room: (width - 1 - length, rows_below) })
     }
 
-    /// Where the strips of `pass` begin, spread evenly by the fractions of multiples (Roberts' R2 sequence).
+    /// Returns the positions of the strips of `pass`, spread evenly by fractions of multiples (Roberts' R2 sequence).
     fn places(&self, pass: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
         let spread =
             |step: f64, strip: usize, room: usize| ((0.5 + step * strip as f64).fract() * room as f64) as usize;
@@ -88,14 +88,14 @@ impl Strips {
     }
 }
 
-/// How many of the places asked about recur in their row or column: tiles and sprites are copies from afar.
+/// Counts how many of the tested positions repeat in their row or column. Tiles and sprites are copies from far away.
 #[derive(Default)]
 struct Recurring {
     asked: u32,
     found: u32,
 }
 
-/// Pixels that are compared: in a photograph no two runs of so many are alike.
+/// Number of pixels compared. In a photograph no two runs of this length are equal.
 const COMPARED: usize = 8;
 
 impl Recurring {
@@ -113,7 +113,7 @@ impl Recurring {
         self.found += u32::from(is_below_or_above() || is_beside());
     }
 
-    /// Whether so many do that most of the picture may be copies.
+    /// Whether so many positions repeat that most of the picture may be copies.
     fn is_usual(&self) -> bool {
         self.found * 4 > self.asked
     }
@@ -131,7 +131,7 @@ mod tests {
         Picture::new(SIDE, SIDE, Layout::Rgb, levels.flat_map(|level| [level; 3]).collect())
     }
 
-    /// Levels of so many bits without any order.
+    /// Random levels of `bits` bits.
     fn grain(bits: u32) -> impl FnMut(u32, u32) -> u8 {
         let mut seed = 0x2545_f491u32;
         move |_, _| {

@@ -4,7 +4,7 @@
 pub(super) struct Repeats {
     symbols: Vec<u32>,
     last_seen: Vec<Option<usize>>,
-    /// Symbols that a repeat has at the least.
+    /// Minimum length of a repeat in symbols.
     least: usize,
 }
 
@@ -13,14 +13,15 @@ impl Repeats {
         Repeats { symbols: Vec::new(), last_seen: vec![None; 1 << HASH_BITS], least }
     }
 
-    /// Appends `symbols`, and returns the index of the first.
+    /// Appends `symbols` and returns the index of the first.
     pub(super) fn append(&mut self, symbols: impl Iterator<Item = u32>) -> usize {
         let index = self.symbols.len();
         self.symbols.extend(symbols);
         index
     }
 
-    /// How many symbols from `index` on repeat earlier ones; 0 where too few do. Later questions find this index.
+    /// Returns how many symbols from `index` on repeat earlier ones; 0 when there are too few. Records this index for
+    /// later calls.
     pub(super) fn length_at(&mut self, index: usize) -> usize {
         let Some(run) = self.symbols.get(index..index + self.least) else { return 0 };
         let Some(earlier) = self.last_seen[hash(run)].replace(index) else { return 0 };
@@ -30,7 +31,8 @@ impl Repeats {
     }
 }
 
-/// Places that are remembered: as many as there are pixels in a sample that tells enough of most pictures.
+/// Bits of the table of positions. It has as many entries as a sample that is large enough for most pictures has
+/// pixels.
 const HASH_BITS: u32 = 14;
 
 fn hash(run: &[u32]) -> usize {

@@ -1,9 +1,9 @@
-//! A sample of a picture, coded without loss, and what follows for the whole.
+//! A sample of a picture, coded without loss, and the size of the whole picture that follows from it.
 
 use super::repeats::Repeats;
 use super::strip::{Pixel, Strip};
 
-/// The size of the strips so far.
+/// The coded size of the strips so far.
 pub(super) struct Sample {
     pub(super) pixels: u64,
     literals: u64,
@@ -15,7 +15,7 @@ pub(super) struct Sample {
     errors: Vec<Errors>,
 }
 
-/// How often literals of one unrest are off by so much, for each channel.
+/// How often literals of one unrest class have each prediction error, for each channel.
 type Errors = [[u32; 256]; 4];
 
 impl Sample {
@@ -31,7 +31,7 @@ impl Sample {
         }
     }
 
-    /// Codes `strip`, and returns the index of a literal in it where there are many.
+    /// Codes `strip`. Returns the index of a literal in it when there are many.
     pub(super) fn add(&mut self, strip: &Strip) -> Option<usize> {
         let copies = self.copies;
         let literals = self.split(strip);
@@ -47,7 +47,7 @@ impl Sample {
         are_many.then(|| literals[literals.len() / 2])
     }
 
-    /// The indices of the literals of `strip`; what lies between them is copied.
+    /// Returns the indices of the literals of `strip`. The pixels between them are copied.
     fn split(&mut self, strip: &Strip) -> Vec<usize> {
         let (symbols, slopes) = (self.symbols.append(strip.symbols()), self.slopes.append(strip.slope_symbols()));
         let mut literals = Vec::new();
@@ -60,13 +60,14 @@ impl Sample {
                 continue;
             }
             index += copied;
-            // A copy that reaches the end of the strip may go on, so it is not counted as one more.
+            // A copy that reaches the end of the strip may continue beyond it, so it is not counted as another copy.
             self.copies += u64::from(index < strip.len());
         }
         literals
     }
 
-    /// How many pixels of `strip` from `index` on are copied; the strip's symbols begin at `symbols` and at `slopes`.
+    /// Returns how many pixels of `strip` from `index` on are copied. The strip's symbols begin at `symbols` and
+    /// `slopes`.
     fn copied(&mut self, strip: &Strip, index: usize, symbols: usize, slopes: usize) -> usize {
         let near = strip.copied_from_neighbours(index);
         if near >= LEAST_COPY {
@@ -88,12 +89,12 @@ impl Sample {
         }
     }
 
-    /// Share of pixels that are literals.
+    /// Returns the share of pixels that are literals.
     pub(super) fn literal_share(&self) -> f64 {
         self.literals as f64 / self.pixels as f64
     }
 
-    /// At least so many bytes for each pixel of the whole picture.
+    /// Returns a lower bound of the bytes per pixel of the whole picture.
     pub(super) fn least_bytes_per_pixel(&self) -> f64 {
         let literal_bits: f64 = self.errors.iter().flatten().map(entropy).sum();
         let copy_bits = self.copies as f64 * COPY_BITS;
@@ -103,38 +104,39 @@ impl Sample {
     }
 }
 
-/// Pixels of a copy at the least: of fewer literals cost less.
+/// Minimum length of a copy in pixels. Fewer literals cost less than a copy.
 const LEAST_COPY: usize = 3;
 
-/// The same of errors of the slope, which take fewer bits than pixels.
+/// The same for errors of the slope, which take fewer bits than pixels.
 const LEAST_SLOPE_COPY: usize = 4;
 
 /// Pixels in a row that share a prediction.
 const TILE: usize = 16;
 
-/// The most unrest of each class but the last.
+/// The highest unrest of each class except the last.
 const UNREST_ENDS: [u8; 9] = [0, 1, 2, 4, 7, 12, 21, 36, 70];
 
 /// Bits of a copy: its length and its distance.
 const COPY_BITS: f64 = 12.0;
 
-/// How many times what it takes in a file a copy counts here at the most: of 62 pictures 3.5 times, where text repeats
-/// far from the sample.
+/// Upper bound of how much copies cost here, relative to the file. In 62 pictures the most was 3.5 times, in text that
+/// repeats far from the sample.
 const COPY_EXCESS: f64 = 5.0;
 
-/// The same of literals, where so large a share of the sample are literals: 1.3 times in photographs, 3 times in a
-/// sample of text, which shows each glyph for the first time.
+/// The same for literals, when they have this share of the sample: 1.3 times in photographs, 3 times in a sample of
+/// text, which shows each glyph for the first time.
 fn literal_excess(share: f64) -> f64 {
     1.4 + 2.6 * (1.0 - share).powi(3)
 }
 
-/// Bits that the symbols counted take by their entropy.
+/// Returns the bits of the counted symbols, by their entropy.
 fn entropy(counts: &[u32; 256]) -> f64 {
     let all = f64::from(counts.iter().sum::<u32>());
     counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) * (all / f64::from(*count)).log2()).sum()
 }
 
-/// The standard error of the mean of `values`, over that mean: all of it where one value can't tell.
+/// Returns the standard error of the mean of `values`, relative to that mean. It is 1 when there are too few values to
+/// tell.
 fn relative_error(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;

@@ -5,19 +5,20 @@ use crate::picture::{Layout, Picture};
 /// Red, green, blue, alpha.
 pub(super) type Pixel = [u8; 4];
 
-/// Ways to predict a pixel: those of PNG and WebP that do most.
+/// Number of ways to predict a pixel: those of PNG and WebP that help most.
 const PREDICTIONS: usize = 6;
 
-/// A piece of a row and of the row above it, with a pixel more at both ends.
+/// A piece of a row and of the row above it, with one more pixel at each end.
 pub(super) struct Strip {
     row: Vec<Pixel>,
     above: Vec<Pixel>,
-    /// What each prediction is off by, for each pixel.
+    /// The error of each prediction, for each pixel.
     errors: Vec<[Pixel; PREDICTIONS]>,
 }
 
 impl Strip {
-    /// `length` pixels of `picture` from (`x`, `y`) on, neither its first or last column nor its first row.
+    /// Reads `length` pixels of `picture` from (`x`, `y`) on. They must not include its first or last column or its
+    /// first row.
     pub(super) fn of(picture: &Picture, (x, y): (usize, usize), length: usize) -> Strip {
         let (row, above) = (pixels(picture, (x - 1, y), length + 2), pixels(picture, (x - 1, y - 1), length + 2));
         let errors = (1..=length).map(|index| errors(&row, &above, index)).collect();
@@ -28,28 +29,28 @@ impl Strip {
         self.errors.len()
     }
 
-    /// The pixels as symbols.
+    /// Returns the pixels as symbols.
     pub(super) fn symbols(&self) -> impl Iterator<Item = u32> {
         self.row[1..=self.len()].iter().copied().map(u32::from_le_bytes)
     }
 
-    /// What the slope between the neighbours of each pixel is off by, as symbols.
+    /// Returns the error of the slope between the neighbours of each pixel, as symbols.
     pub(super) fn slope_symbols(&self) -> impl Iterator<Item = u32> {
         self.errors.iter().map(|errors| u32::from_le_bytes(errors[SLOPE]))
     }
 
-    /// How many pixels from `index` on are those above them, or go on as the one before.
+    /// Returns how many pixels from `index` on equal those above them, or repeat the pixel before.
     pub(super) fn copied_from_neighbours(&self, index: usize) -> usize {
         let run = |is_copy: &dyn Fn(usize) -> bool| (index + 1..=self.len()).take_while(|at| is_copy(*at)).count();
         run(&|at| self.row[at] == self.above[at]).max(run(&|at| self.row[at] == self.row[index]))
     }
 
-    /// How many pixels from `index` on lie on the slope between their neighbours.
+    /// Returns how many pixels from `index` on lie on the slope between their neighbours.
     pub(super) fn on_slope(&self, index: usize) -> usize {
         self.errors[index..].iter().take_while(|errors| errors[SLOPE] == Pixel::default()).count()
     }
 
-    /// The prediction that is off by least over the pixels at `indices`.
+    /// Returns the prediction with the smallest error over the pixels at `indices`.
     pub(super) fn best_prediction(&self, indices: &[usize]) -> usize {
         let off_by = |prediction: &usize| -> u32 {
             let errors = indices.iter().flat_map(|index| self.errors[*index][*prediction]);
@@ -58,13 +59,15 @@ impl Strip {
         (0..PREDICTIONS).min_by_key(off_by).unwrap_or(SLOPE)
     }
 
-    /// What `prediction` is off by at `index`, red and blue less green, as WebP codes it (RFC 9649, 4.2 and 4.3).
+    /// Returns the error of `prediction` at `index`, with green subtracted from red and blue, as WebP codes it (RFC
+    /// 9649, 4.2 and 4.3).
     pub(super) fn coded_error(&self, index: usize, prediction: usize) -> Pixel {
         let [red, green, blue, alpha] = self.errors[index][prediction];
         [red.wrapping_sub(green), green, blue.wrapping_sub(green), alpha]
     }
 
-    /// How much the neighbours of the pixel at `index` differ among themselves, in the channel where they do most.
+    /// Returns how much the neighbours of the pixel at `index` differ from each other, in the channel with the largest
+    /// difference.
     pub(super) fn unrest(&self, index: usize) -> u8 {
         let (left, above) = (self.row[index], &self.above[index..index + 3]);
         let of_channel = |channel: usize| {
@@ -76,7 +79,7 @@ impl Strip {
     }
 }
 
-/// `count` pixels of a row of `picture` from (`x`, `y`) on.
+/// Reads `count` pixels of a row of `picture` from (`x`, `y`) on.
 fn pixels(picture: &Picture, (x, y): (usize, usize), count: usize) -> Vec<Pixel> {
     let size = picture.layout().bytes_per_pixel();
     let start = (y * picture.width() as usize + x) * size;
@@ -106,8 +109,8 @@ fn errors(row: &[Pixel], above: &[Pixel], index: usize) -> [Pixel; PREDICTIONS] 
 /// The index of the slope among the predictions.
 const SLOPE: usize = 0;
 
-/// From the pixel to the left and from the three above: the slope, the median of it and its sides (T.87 A.4.2), either
-/// side, the one above to the right, the mean.
+/// Returns the predictions from the pixel to the left and the three above: the slope, the median of the slope and its
+/// sides (T.87 A.4.2), either side, the pixel above to the right, and the mean.
 fn predictions(left: u8, [above_left, above, above_right]: [u8; 3]) -> [u8; PREDICTIONS] {
     let slope = i16::from(left) + i16::from(above) - i16::from(above_left);
     let between = |low: u8, high: u8| slope.clamp(i16::from(low), i16::from(high)) as u8;
