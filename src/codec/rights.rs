@@ -1,16 +1,16 @@
-//! Who made a picture and who holds the rights to it, wherever files say so: EXIF, XMP, IPTC, texts.
+//! Finds who made a picture and who holds the rights to it, in EXIF, XMP, IPTC and texts.
 
 pub mod iptc;
 
 use super::{Metadata, MetadataPolicy, exif, xmp};
 use crate::picture::Orientation;
 
-/// Bytes that all values of a file may have together; what goes beyond is cut. Escaped, they fit into a JPEG's segment.
+/// Maximum bytes of all values of a file together. Longer values are cut. Escaped, they fit into a JPEG segment.
 pub const MAX_BYTES: usize = 8 << 10;
-/// Values that one property may have: authors, mostly.
+/// Maximum number of values of one property. Mostly authors have several.
 const MAX_VALUES: usize = 32;
 
-/// What can be said about rights, by the names that XMP has for it.
+/// A statement about rights, with its name in XMP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
     /// dc:creator; Artist in EXIF, By-line in IPTC, Author in PNG.
@@ -27,9 +27,9 @@ pub enum Right {
     Certificate,
     /// xmpRights:Marked, True or False.
     Marked,
-    /// photoshop:Credit; the same in IPTC.
+    /// photoshop:Credit; Credit in IPTC.
     Credit,
-    /// photoshop:Source; the same in IPTC.
+    /// photoshop:Source; Source in IPTC.
     Source,
 }
 
@@ -47,7 +47,7 @@ impl Right {
     ];
 }
 
-/// What a file says about rights.
+/// The statements of a file about its rights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     /// The values of each right, in the order of [`Right::ALL`].
@@ -59,12 +59,12 @@ impl Rights {
         self.values.iter().all(Vec::is_empty)
     }
 
-    /// The values of `right`; none when nothing is said of it.
+    /// Returns the values of `right`. The slice is empty when there are none.
     pub fn values(&self, right: Right) -> &[String] {
         &self.values[right as usize]
     }
 
-    /// Notes the values of `right`, unless there are some already. Blank ones don't count.
+    /// Adds the values of `right`, unless it already has some. Ignores blank values.
     pub fn add<T: AsRef<str>>(&mut self, right: Right, values: impl IntoIterator<Item = T>) {
         if !self.values(right).is_empty() {
             return;
@@ -81,7 +81,7 @@ impl Rights {
         self.values[right as usize] = kept;
     }
 
-    /// Notes what `other` says of what nothing is said of here.
+    /// Adds the values of `other` for each right that has none here.
     pub fn add_missing(&mut self, other: &Rights) {
         for right in Right::ALL {
             self.add(right, other.values(right));
@@ -93,7 +93,7 @@ impl Rights {
     }
 }
 
-/// `text` without the letters that XML can't hold and blanks around it, cut to `max_bytes`.
+/// Returns `text` without the characters that XML cannot hold and without blanks around it, cut to `max_bytes`.
 fn printable(text: &str, max_bytes: usize) -> String {
     let is_text = |letter: &char| match letter {
         '\n' | '\t' => true,
@@ -107,7 +107,7 @@ fn printable(text: &str, max_bytes: usize) -> String {
     text[..end].trim_end().to_owned()
 }
 
-/// Bytes of a text whose encoding is not certain: UTF-8, or else Latin-1.
+/// Reads a text of unknown encoding: UTF-8 when it is valid, otherwise Latin-1.
 pub fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -115,8 +115,8 @@ pub fn text(bytes: &[u8]) -> String {
     }
 }
 
-/// Author and rights of `found`, and of `elsewhere` in its file, as EXIF, which has this orientation. What EXIF has no
-/// field for, and what was not in EXIF, is in XMP too.
+/// Returns the author and rights of `found`, and of `elsewhere` in its file, as EXIF with this orientation. XMP also
+/// gets what EXIF has no field for, and what was not in EXIF.
 pub fn copyright(found: &Metadata, elsewhere: &Rights, orientation: Orientation) -> Metadata {
     let mut rights = found.xmp.as_deref().map(xmp::rights).unwrap_or_default();
     rights.add_missing(elsewhere);
@@ -128,7 +128,7 @@ pub fn copyright(found: &Metadata, elsewhere: &Rights, orientation: Orientation)
     Metadata { exif, xmp: needs_xmp.then(|| xmp::packet(&rights)) }
 }
 
-/// `found` for a picture that was turned upright, with what its file says `elsewhere` of rights added to XMP.
+/// Returns `found` for a picture that was turned upright. Rights from `elsewhere` in its file are added to XMP.
 pub fn kept_upright(found: &Metadata, elsewhere: &Rights) -> Metadata {
     let exif = found.exif.as_deref().map(exif::upright);
     let packet = found.xmp.as_deref().map(|packet| xmp::with_orientation(packet, Orientation::Upright));
@@ -139,8 +139,8 @@ pub fn kept_upright(found: &Metadata, elsewhere: &Rights) -> Metadata {
     Metadata { exif, xmp: packet }
 }
 
-/// What `policy`, which is not to keep everything, leaves of `found` in a file whose pixels stay as they are: the
-/// orientation, and author and rights when the policy says so.
+/// Returns the part of `found` that `policy` keeps in a file whose pixels stay unchanged: the orientation, and author
+/// and rights when the policy says so. The policy must not be to keep everything.
 pub fn left(found: &Metadata, elsewhere: &Rights, policy: MetadataPolicy) -> Metadata {
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
     match policy {

@@ -1,5 +1,5 @@
-//! XMP packets (XMP part 1, s7): rights read out and written in, and the orientation that viewers go by. Only as much
-//! of XML and RDF is read as that takes; entities of a packet's own are not expanded.
+//! Reads and writes XMP packets (XMP part 1, s7): rights, and the orientation that viewers use. Supports only the XML
+//! and RDF that this needs. Entities declared in a packet are not expanded.
 
 mod pieces;
 
@@ -13,18 +13,18 @@ const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
 const TIFF: &str = "http://ns.adobe.com/tiff/1.0/";
 const XML_LANG: &str = "xml:lang";
 
-/// Bytes of the largest packet that a JPEG's segment holds (XMP part 3, s1.1.3).
+/// Maximum size in bytes of a packet in a JPEG segment (XMP part 3, s1.1.3).
 const MAX_SEGMENT: usize = 65_502;
-/// Elements in each other that are looked at; real packets have fewer than ten.
+/// Maximum depth of nested elements that are read. Real packets have fewer than ten levels.
 const MAX_DEPTH: usize = 64;
-/// Items of a list from which on a packet is not read further: nobody lists so many authors.
+/// Reading stops at a list with this many items. No real packet lists so many authors.
 const MAX_ITEMS: usize = 1024;
 
-/// How XMP writes a property's values (XMP part 1, s6.3, s7.5 to 7.8).
+/// How XMP writes the values of a property (XMP part 1, s6.3, s7.5 to 7.8).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Text,
-    /// One text in several languages, the usual one first.
+    /// One text in several languages, the default language first.
     Alternatives,
     List(&'static str),
 }
@@ -46,7 +46,7 @@ const fn property(
     Property { right, prefix, namespace, name, shape }
 }
 
-/// XMP part 1, s8.3 (dc) and s8.5 (xmpRights); XMP part 2 (photoshop).
+/// Namespaces from XMP part 1, s8.3 (dc) and s8.5 (xmpRights), and XMP part 2 (photoshop).
 const DC: (&str, &str) = ("dc", "http://purl.org/dc/elements/1.1/");
 const RIGHTS: (&str, &str) = ("xmpRights", "http://ns.adobe.com/xap/1.0/rights/");
 const PHOTOSHOP: (&str, &str) = ("photoshop", "http://ns.adobe.com/photoshop/1.0/");
@@ -63,7 +63,7 @@ const PROPERTIES: [Property; 9] = [
     property(Right::Source, PHOTOSHOP, "Source", Shape::Text),
 ];
 
-/// What `packet` says about rights.
+/// Returns the rights in `packet`.
 pub fn rights(packet: &[u8]) -> Rights {
     let packet = readable(packet);
     let mut reader =
@@ -83,7 +83,7 @@ pub fn rights(packet: &[u8]) -> Rights {
     reader.rights
 }
 
-/// A packet that says nothing but `rights`, in the wrapper that XMP asks for (part 1, s7.3.2).
+/// Returns a packet with only `rights`, in the wrapper that XMP requires (part 1, s7.3.2).
 pub fn packet(rights: &Rights) -> Vec<u8> {
     const BEGIN: &str = "<?xpacket begin=\"\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>";
     const END: &str = "<?xpacket end=\"r\"?>";
@@ -92,8 +92,8 @@ pub fn packet(rights: &Rights) -> Vec<u8> {
     format!("{BEGIN}<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">{rdf}</x:xmpmeta>{END}").into()
 }
 
-/// `packet` with those of `rights` that it says nothing of; as it was where it has no place for them, or a JPEG's
-/// segment could not hold it any more.
+/// Adds those of `rights` to `packet` that it does not have. Returns it unchanged when it has no place for them, or
+/// when a JPEG segment could not hold the result.
 pub fn with_rights(packet: Vec<u8>, rights: &Rights) -> Vec<u8> {
     let said = self::rights(&packet);
     let mut missing = Rights::default();
@@ -110,11 +110,11 @@ pub fn with_rights(packet: Vec<u8>, rights: &Rights) -> Vec<u8> {
     grown
 }
 
-/// `packet` with every tiff:Orientation that it has set to `orientation`: never longer than it was.
+/// Sets every tiff:Orientation in `packet` to `orientation`. The result is never longer than `packet`.
 pub fn with_orientation(packet: &[u8], orientation: Orientation) -> Vec<u8> {
     let wanted = orientation.to_exif().to_string().into_bytes();
     let mut turned = packet.to_vec();
-    // From the back, so that what lies before keeps its place.
+    // Goes backwards, so that earlier ranges stay valid.
     for range in orientations(readable(packet)).into_iter().rev() {
         if packet[range.clone()].trim_ascii() != wanted {
             turned.splice(range, wanted.iter().copied());
@@ -123,7 +123,7 @@ pub fn with_orientation(packet: &[u8], orientation: Orientation) -> Vec<u8> {
     turned
 }
 
-/// The part of a packet that is UTF-8, as all of it should be.
+/// Returns the part of a packet that is valid UTF-8, which should be all of it.
 fn readable(packet: &[u8]) -> &str {
     match std::str::from_utf8(packet) {
         Ok(text) => text,
@@ -131,7 +131,7 @@ fn readable(packet: &[u8]) -> &str {
     }
 }
 
-/// Where the values of tiff:Orientation lie, as attributes and as elements, in order.
+/// Returns the ranges of the values of tiff:Orientation, as attributes and as elements, in order.
 fn orientations(packet: &str) -> Vec<Range<usize>> {
     let names = Names::read(packet);
     let is_orientation = |name: &str| names.is(name, "tiff", TIFF, "Orientation");
@@ -153,7 +153,7 @@ fn orientations(packet: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the last rdf:RDF closes.
+/// Returns the position where the last rdf:RDF closes.
 fn end_of_rdf(packet: &str) -> Option<usize> {
     let names = Names::read(packet);
     let ends = Pieces::of(packet).filter_map(|piece| match piece {
@@ -163,7 +163,7 @@ fn end_of_rdf(packet: &str) -> Option<usize> {
     ends.last()
 }
 
-/// An rdf:Description of `rights`, which declares its own namespaces.
+/// Returns an rdf:Description of `rights`, which declares its own namespaces.
 fn description(rights: &Rights) -> String {
     let said: Vec<_> = PROPERTIES.iter().filter(|property| !rights.values(property.right).is_empty()).collect();
     let mut text = format!("<rdf:Description rdf:about=\"\" xmlns:rdf=\"{RDF}\"");
@@ -194,10 +194,10 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Goes through a packet and notes what it says about rights.
+/// Reads a packet and collects its rights.
 struct RightsReader<'a> {
     names: Names<'a>,
-    /// The elements that are open.
+    /// The open elements.
     open: Vec<&'a str>,
     current: Option<Current>,
     rights: Rights,
@@ -206,11 +206,11 @@ struct RightsReader<'a> {
 /// A property whose element is open.
 struct Current {
     property: &'static Property,
-    /// Elements that were open before it.
+    /// Number of elements that were open before it.
     depth: usize,
     text: String,
     items: Vec<String>,
-    /// Which of the items is the usual language's.
+    /// Index of the item in the default language.
     usual: Option<usize>,
 }
 
@@ -235,7 +235,8 @@ impl<'a> RightsReader<'a> {
         }
     }
 
-    /// The property whose element is about to open: one of the picture itself, not of something inside it.
+    /// Returns the property whose element is about to open, when it describes the picture itself and not something
+    /// inside it.
     fn opened_property(&self, name: &str) -> Option<Current> {
         let [.., top, last] = self.open[..] else { return None };
         let is_own = self.is_rdf(top, "RDF") && self.is_rdf(last, "Description");

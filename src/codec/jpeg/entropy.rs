@@ -1,16 +1,17 @@
-//! Reads the Huffman-coded data of a JPEG symbol by symbol (ITU-T T.81, annexes F and G), to tell whether its scans
-//! hold exactly the blocks that its headers announce. Decoders go on over damage there: what they show is a guess.
+//! Reads the Huffman-coded data of a JPEG symbol by symbol (ITU-T T.81, annexes F and G), to check whether its scans
+//! hold exactly the blocks that its headers announce. Decoders continue after damage there, and what they show is a
+//! guess.
 
 use super::container::{DHT, DRI, EOI, SOF0, SOF1, SOF2, SOS, Segment, Segments};
 
 /// The largest categories of differences and coefficients in 8-bit pictures (T.81, tables F.1 and F.2).
 const MAX_DC_CATEGORY: u32 = 11;
 const MAX_AC_CATEGORY: u32 = 10;
-/// Positions of a block (T.81 s A.3.6).
+/// Last position in a block (T.81 s A.3.6).
 const LAST: usize = 63;
 
-/// Whether every scan of `file` is whole, up to its end marker. Arithmetic coding and lossless JPEG count as damage:
-/// they are not decoded either.
+/// Whether every scan of `file` is complete, up to its end marker. Arithmetic coding and lossless JPEG count as damage,
+/// because they are not decoded either.
 pub fn is_sound(file: &[u8]) -> bool {
     walk(file).is_some()
 }
@@ -23,7 +24,7 @@ fn walk(file: &[u8]) -> Option<()> {
         match segment.marker {
             EOI => return coded.is_complete().then_some(()),
             SOF0 | SOF1 | SOF2 => coded.read_frame(&segment)?,
-            // The other frames (T.81, table B.1), of which the exceptions among their numbers are not.
+            // The other frame types (T.81, table B.1). The gaps in the ranges are not frames.
             0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => return None,
             DHT => coded.read_tables(segment.payload)?,
             DRI => coded.restart_interval = usize::from(u16::from_be_bytes(segment.payload.try_into().ok()?)),
@@ -33,7 +34,7 @@ fn walk(file: &[u8]) -> Option<()> {
     }
 }
 
-/// What the headers have said so far.
+/// The headers read so far.
 #[derive(Default)]
 struct Coded {
     is_progressive: bool,
@@ -42,7 +43,7 @@ struct Coded {
     components: Vec<Component>,
     dc_tables: [Option<Table>; 4],
     ac_tables: [Option<Table>; 4],
-    /// Units between restart markers; 0 for none.
+    /// Units between restart markers; 0 when there are none.
     restart_interval: usize,
 }
 
@@ -50,11 +51,11 @@ struct Component {
     id: u8,
     horizontal: usize,
     vertical: usize,
-    /// Blocks of a row that the picture needs, and those with the padding to whole units.
+    /// Blocks in a row that the picture needs, and blocks in a row with the padding to whole units.
     blocks_across: usize,
     blocks_down: usize,
     stride: usize,
-    /// Of each block the positions whose coefficient is not zero, a bit each: refinements depend on them.
+    /// For each block, one bit for each position whose coefficient is not zero. Refinements depend on them.
     nonzero: Vec<u64>,
     has_dc: bool,
 }
@@ -64,7 +65,7 @@ struct Component {
 struct Band {
     first: usize,
     last: usize,
-    /// Whether the scan adds a bit to what earlier ones coded.
+    /// Whether the scan adds one bit to the coefficients of earlier scans.
     refines: bool,
 }
 
@@ -153,7 +154,7 @@ impl Coded {
         Some(())
     }
 
-    /// Reads the pieces of a scan between restart markers, which count from 0 to 7 again and again.
+    /// Reads the parts of a scan between restart markers, which count from 0 to 7 repeatedly.
     fn read_coded(&mut self, entropy: &[u8], selected: &[Selected], band: Band) -> Option<()> {
         let (across, down) = self.units(selected);
         let mut unit = 0;
@@ -180,7 +181,8 @@ impl Coded {
         (unit == across * down).then_some(())
     }
 
-    /// Units across and down: of one component its blocks, of several what their sampling makes a unit (T.81 s A.2).
+    /// Returns the number of units across and down. A unit is one block in a scan of one component; in a scan of
+    /// several, their sampling defines it (T.81 s A.2).
     fn units(&self, selected: &[Selected]) -> (usize, usize) {
         let first = &self.components[selected[0].index];
         match selected {
@@ -242,8 +244,8 @@ impl Coded {
     }
 }
 
-/// The coefficients of a block in `band` that are coded for the first time (T.81 s F.1.2.2, G.1.2.2). `zero_run` is
-/// how many blocks more are zero, which only progressive scans have.
+/// Reads the coefficients of a block in `band` that are coded for the first time (T.81 s F.1.2.2, G.1.2.2). `zero_run`
+/// is the number of further blocks that are zero, which only progressive scans have.
 fn read_coefficients(
     reader: &mut BitReader,
     table: &Table,
@@ -276,11 +278,12 @@ fn read_coefficients(
             }
         }
     }
-    // Sixteen zeros may reach the end of the band, not past it.
+    // A run of sixteen zeros may reach the end of the band, but not go past it.
     (at == band.last + 1).then_some(())
 }
 
-/// A bit more for the coefficients of a block in `band`, and those that become other than zero (T.81 s G.1.2.3).
+/// Reads one more bit for the coefficients of a block in `band`, and the coefficients that become nonzero (T.81 s
+/// G.1.2.3).
 fn refine_coefficients(
     reader: &mut BitReader,
     table: &Table,
@@ -304,7 +307,7 @@ fn refine_coefficients(
         }
         reader.skip(category)?;
         let mut zeros = run;
-        // The known ones on the way take a bit each; the place behind `run` zeros is the new one's.
+        // Each known coefficient on the way takes one bit. The new one comes after `run` zeros.
         while at <= band.last && (is_known(at) || zeros > 0) {
             if is_known(at) {
                 reader.skip(1)?;
@@ -327,35 +330,36 @@ fn refine_coefficients(
     Some(())
 }
 
-/// The bytes up to the next restart marker, which must be the `expected` one, and those behind it.
+/// Returns the bytes up to the next restart marker, which must be the `expected` one, and the bytes after it.
 fn split_at_restart(entropy: &[u8], expected: u8) -> Option<(&[u8], Option<&[u8]>)> {
     let is_restart = |pair: &[u8]| pair[0] == 0xFF && matches!(pair[1], 0xD0..=0xD7);
     let Some(at) = entropy.windows(2).position(is_restart) else { return Some((without_fill(entropy), None)) };
     (entropy[at + 1] == 0xD0 + expected).then(|| (without_fill(&entropy[..at]), Some(&entropy[at + 2..])))
 }
 
-/// `bytes` without the fill bytes that may come before a marker (T.81 s B.1.1.2).
+/// Returns `bytes` without the fill bytes that may precede a marker (T.81 s B.1.1.2).
 fn without_fill(bytes: &[u8]) -> &[u8] {
     let fill = bytes.iter().rev().take_while(|byte| **byte == 0xFF).count();
     &bytes[..bytes.len() - fill]
 }
 
-/// Bits of a lookup: most codes are shorter.
+/// Bits of the lookup table's index. Most codes are shorter.
 const LOOKUP_BITS: u32 = 9;
 /// Bits of the longest code (T.81 s B.2.4.2).
 const MAX_CODE_BITS: usize = 16;
 
 /// A Huffman table (T.81, annex C).
 struct Table {
-    /// By the next bits: the length of the code that they begin with and its symbol; a length of 0 for longer codes.
+    /// Indexed by the next bits: the length of the code that they begin with, and its symbol. Longer codes have a
+    /// length of 0.
     lookup: Vec<(u8, u8)>,
-    /// Of each length the first code, how many there are, and where their symbols begin.
+    /// For each length: the first code, the number of codes, and the index of their first symbol.
     lengths: [(u32, u32, usize); MAX_CODE_BITS + 1],
     symbols: Vec<u8>,
 }
 
 impl Table {
-    /// A table, and how many bytes it takes.
+    /// Reads a table. Also returns how many bytes it takes.
     fn read(bytes: &[u8]) -> Option<(Table, usize)> {
         let counts = bytes.get(..MAX_CODE_BITS)?;
         let total = counts.iter().map(|count| usize::from(*count)).sum::<usize>();
@@ -381,10 +385,11 @@ impl Table {
     }
 }
 
-/// Reads bits, the highest of a byte first, from coded data whose 0xFF are followed by a zero (T.81 s F.1.2.3).
+/// Reads bits, starting with the highest of each byte, from coded data in which a zero follows each 0xFF (T.81 s
+/// F.1.2.3).
 struct BitReader<'a> {
     rest: &'a [u8],
-    /// The next bits, at the top.
+    /// The next bits, starting at the highest bit.
     buffer: u64,
     held: u32,
 }
@@ -407,13 +412,13 @@ impl<'a> BitReader<'a> {
         }
     }
 
-    /// Passes over `count` bits, at most 64.
+    /// Skips `count` bits, at most 64.
     fn skip(&mut self, count: u32) -> Option<()> {
         self.bits(count.min(32))?;
         self.bits(count.saturating_sub(32)).map(|_| ())
     }
 
-    /// The next `count` bits, at most 32; none when there are fewer.
+    /// Reads the next `count` bits, at most 32. Returns `None` when there are fewer.
     fn bits(&mut self, count: u32) -> Option<u32> {
         if self.held < count {
             self.refill();
@@ -424,7 +429,7 @@ impl<'a> BitReader<'a> {
         Some(value as u32)
     }
 
-    /// The symbol of the next code; none when no code begins so.
+    /// Reads the symbol of the next code. Returns `None` when no code matches.
     fn symbol(&mut self, table: &Table) -> Option<u32> {
         if self.held < MAX_CODE_BITS as u32 {
             self.refill();
@@ -445,7 +450,7 @@ impl<'a> BitReader<'a> {
         None
     }
 
-    /// Whether nothing is left but the bits that fill the last byte.
+    /// Whether only the bits that fill the last byte are left.
     fn is_at_end(&mut self) -> bool {
         self.refill();
         self.rest.is_empty() && self.held < 8
@@ -474,7 +479,7 @@ mod tests {
         file
     }
 
-    /// Files of every kind that encoders write: one scan and many, restarts, shared and whole chroma.
+    /// Files of every kind that encoders write: one scan and many, restarts, subsampled and full chroma.
     fn files() -> Vec<Vec<u8>> {
         let mut grey = Vec::new();
         Encoder::new(&mut grey, 85).encode(&drawn(1), WIDTH, HEIGHT, ColorType::Luma).unwrap();
@@ -493,13 +498,13 @@ mod tests {
         files
     }
 
-    /// A progressive file as libjpeg writes it by default: with successive approximation.
+    /// A progressive file as libjpeg writes it by default, with successive approximation.
     #[expect(unsafe_code, reason = "mozjpeg is a C library")]
     fn by_libjpeg() -> Vec<u8> {
         use mozjpeg_sys as sys;
         let (pixels, mut coded, mut size) = (drawn(3), std::ptr::null_mut::<u8>(), 0);
-        // SAFETY: the calls come in the order that libjpeg asks for; a row holds WIDTH pixels of three bytes; the
-        // file is copied before it is freed.
+        // SAFETY: The calls come in the order that libjpeg requires. A row holds WIDTH pixels of three bytes. The file
+        // is copied before it is freed.
         unsafe {
             let mut errors: sys::jpeg_error_mgr = std::mem::zeroed();
             let mut info: sys::jpeg_compress_struct = std::mem::zeroed();
@@ -524,7 +529,7 @@ mod tests {
         }
     }
 
-    /// Where the coded data of the last scan begins.
+    /// Returns the start of the coded data of the last scan.
     fn last_scan(file: &[u8]) -> usize {
         let marker = file.windows(2).rposition(|pair| pair == [0xFF, SOS]).unwrap();
         marker + 2 + usize::from(file[marker + 3])
@@ -561,7 +566,7 @@ mod tests {
             damaged[*at] ^= 0x5A;
             !is_sound(&damaged)
         });
-        // The others are bits of a coefficient's value, which any picture may have.
+        // The other bytes hold bits of a coefficient's value, which may have any value.
         let noticed = noticed.count();
         assert!(noticed * 2 > total, "{noticed} of {total}");
     }

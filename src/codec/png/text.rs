@@ -1,26 +1,26 @@
-//! The texts of a PNG (W3C, third edition, s11.3.3) that tell of rights: tEXt, zTXt and iTXt.
+//! Reads the texts of a PNG (W3C, third edition, s11.3.3) about rights: tEXt, zTXt and iTXt.
 
 use crate::codec::rights::{Right, Rights, iptc, text};
 
-/// Bytes that a text may inflate to: all that rights may have together, and IPTC beside it, in two digits a byte.
+/// Maximum bytes that a text may inflate to: the maximum of all rights together, and IPTC, with two digits a byte.
 const MAX_INFLATED: usize = 64 << 10;
 
-/// The keyword under which ImageMagick's family of programs keeps IPTC.
+/// The keyword under which ImageMagick and related programs store IPTC.
 const IPTC: &[u8] = b"Raw profile type iptc";
 
-/// Texts of these keywords that are looked at: a small file could hold any number that inflate to much.
+/// Maximum number of texts with these keywords that are read. A small file could hold any number that inflate to much.
 const MAX_TEXTS: usize = 8;
 
-/// What the texts seen so far say about rights.
+/// The rights in the texts read so far.
 #[derive(Debug, Default)]
 pub struct Texts {
     pub rights: Rights,
-    /// Texts that were looked at.
+    /// Number of texts read.
     seen: usize,
 }
 
 impl Texts {
-    /// Notes what the chunk `name` says about rights, if it is a text that does.
+    /// Adds the rights in the chunk `name`, when it is a text about rights.
     pub fn read(&mut self, name: &[u8; 4], payload: &[u8]) {
         let Some((keyword, rest)) = split_at_zero(payload) else { return };
         if !matches!(keyword, b"Author" | b"Copyright" | IPTC) || self.seen == MAX_TEXTS {
@@ -36,7 +36,7 @@ impl Texts {
     }
 }
 
-/// The text behind a keyword.
+/// Returns the text after a keyword.
 fn value(name: &[u8; 4], rest: &[u8]) -> Option<Vec<u8>> {
     match name {
         b"tEXt" => Some(rest.to_vec()),
@@ -59,7 +59,8 @@ fn inflated(deflated: &[u8]) -> Option<Vec<u8>> {
     fdeflate::decompress_to_vec_bounded(deflated, MAX_INFLATED).ok()
 }
 
-/// The bytes of a profile written as text: its name, its size and its bytes as hexadecimal digits, on lines.
+/// Returns the bytes of a profile written as text: its name, its size and its bytes as hexadecimal digits, each on
+/// lines.
 fn raw_profile(text: &[u8]) -> Option<Vec<u8>> {
     let lines = text.trim_ascii_start().split(|byte| *byte == b'\n').skip(2);
     let digits: Vec<u8> =
@@ -72,7 +73,7 @@ fn iptc_rights(data: &[u8]) -> Rights {
     if data.starts_with(b"8BIM") { iptc::of_resources(data) } else { iptc::rights(data) }
 }
 
-/// The packet of a chunk that holds XMP as it is, not compressed.
+/// Returns the packet of a chunk that holds uncompressed XMP.
 pub fn xmp(payload: &[u8]) -> Option<&[u8]> {
     let rest = payload.strip_prefix(b"XML:com.adobe.xmp\0\0\0")?;
     let (_language, rest) = split_at_zero(rest)?;

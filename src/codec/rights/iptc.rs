@@ -1,20 +1,20 @@
-//! IPTC's data sets (IIM 4.2), and Photoshop's image resources that they come in.
+//! Reads IPTC's data sets (IIM 4.2), and the image resources of Photoshop that contain them.
 
 use super::{MAX_VALUES, Right, Rights, text};
 use crate::codec::bytes::{slice, u16_be, u32_be};
 
 /// The resource that holds IPTC's data sets (Photoshop File Formats Specification, image resource IDs).
 const IPTC_RESOURCE: u16 = 0x0404;
-/// What every data set starts with (IIM s1.5).
+/// The first byte of every data set (IIM s1.5).
 const TAG_MARKER: u8 = 0x1C;
-/// The record of what is said about the picture.
+/// The record that describes the picture.
 const APPLICATION: u8 = 2;
 
-/// The data sets that tell of rights (IIM, record 2): By-line, Credit, Source, Copyright Notice.
+/// The data sets about rights (IIM, record 2): By-line, Credit, Source, Copyright Notice.
 const DATA_SETS: [(u8, Right); 4] =
     [(80, Right::Creator), (110, Right::Credit), (115, Right::Source), (116, Right::Notice)];
 
-/// What Photoshop's image `resources` say about rights.
+/// Returns the rights in Photoshop's image `resources`.
 pub fn of_resources(resources: &[u8]) -> Rights {
     let mut at = 0;
     while let Some((id, data, next)) = resource(resources, at) {
@@ -26,7 +26,7 @@ pub fn of_resources(resources: &[u8]) -> Rights {
     Rights::default()
 }
 
-/// What IPTC's data sets say about rights.
+/// Returns the rights in IPTC's data sets.
 pub fn rights(data: &[u8]) -> Rights {
     let mut found: [Vec<String>; DATA_SETS.len()] = Default::default();
     let mut at = 0;
@@ -44,7 +44,7 @@ pub fn rights(data: &[u8]) -> Rights {
     rights
 }
 
-/// The resource at `at`: its id, its data, and where the next begins. Name and data are padded to even sizes.
+/// Reads the resource at `at`: its id, its data, and the start of the next. Name and data are padded to even sizes.
 fn resource(bytes: &[u8], at: usize) -> Option<(u16, &[u8], usize)> {
     if slice(bytes, at, 4)? != b"8BIM" {
         return None;
@@ -57,8 +57,8 @@ fn resource(bytes: &[u8], at: usize) -> Option<(u16, &[u8], usize)> {
     Some((id, data, (size_at + 4 + size).next_multiple_of(2)))
 }
 
-/// The data set at `at`: its record, its number, its value, and where the next begins. A size whose highest bit is set
-/// is the size of the size that follows (IIM s1.5, extended data set).
+/// Reads the data set at `at`: its record, its number, its value, and the start of the next. A size whose highest bit
+/// is set is the size of the size that follows (IIM s1.5, extended data set).
 fn data_set(bytes: &[u8], at: usize) -> Option<(u8, u8, &[u8], usize)> {
     let [TAG_MARKER, record, number] = *slice(bytes, at, 3)? else { return None };
     let short = u16_be(bytes, at + 3)?;
@@ -78,7 +78,7 @@ pub(in crate::codec) mod tests {
         [&[TAG_MARKER, record, number][..], &(value.len() as u16).to_be_bytes(), value].concat()
     }
 
-    /// Data sets as picture agencies write them; what must not leak starts with "SECRET".
+    /// Data sets like those of picture agencies. Values that must not leak start with "SECRET".
     pub(in crate::codec) fn data_sets() -> Vec<u8> {
         let sets: [(u8, &[u8]); 6] = [
             (5, b"SECRET title"),
@@ -92,7 +92,7 @@ pub(in crate::codec) mod tests {
         [set(1, 90, b"\x1B%G"), sets.concat()].concat()
     }
 
-    /// `data_sets` as a resource, behind another of odd size.
+    /// Returns the data sets as a resource, after another one of odd size.
     pub(in crate::codec) fn resources() -> Vec<u8> {
         let data = data_sets();
         let other = b"8BIM\x04\x0A\x02ab\0\0\0\0\x01\x01\0".to_vec();

@@ -1,38 +1,38 @@
-//! How finely the alpha plane of a lossy WebP is coded: lossless while it is small beside the colour, with fewer levels
-//! when it would take most of the file.
+//! Decides how finely the alpha plane of a lossy WebP is coded: lossless while it is small compared with the colour,
+//! and with fewer levels when it would take most of the file.
 
 use std::os::raw::c_int;
 
 /// An alpha plane.
 #[derive(Clone, Copy, Debug)]
 pub struct Alpha {
-    /// Bytes of the plane without loss.
+    /// Bytes of the plane when it is coded lossless.
     pub lossless_bytes: f64,
 }
 
 /// Share of a file that the plane may take without losing levels.
 const FAIR_SHARE: f64 = 1.0 / 3.0;
 
-/// The quality at which the plane would be all of the file, on libwebp's scale: 6 levels.
+/// The quality on libwebp's scale at which the plane would be the whole file: 6 levels.
 const LEAST_QUALITY: f64 = 20.0;
 
 impl Alpha {
-    /// libwebp's alpha_quality beside colour of `colour_bytes`: 100 (lossless) within its fair share, then falling in a
-    /// line, so that a coarser file never has a larger plane.
+    /// Returns libwebp's alpha_quality for a plane with `colour_bytes` of colour. It is 100 (lossless) up to the fair
+    /// share and then falls linearly, so that a coarser file never has a larger plane.
     pub fn quality_beside(&self, colour_bytes: f64) -> c_int {
         let share = self.lossless_bytes / (self.lossless_bytes + colour_bytes).max(1.0);
         let excess = ((share - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);
         (100.0 - (100.0 - LEAST_QUALITY) * excess).round() as c_int
     }
 
-    /// Predicted bytes of the plane there, in proportion to the bits of its levels. Too few for a mask, which has few
-    /// levels anyway; the search corrects that.
+    /// Returns the predicted bytes of the plane at that quality, in proportion to the bits of its levels. This is too
+    /// low for a mask, which has few levels anyway. The search corrects that.
     pub fn bytes_beside(&self, colour_bytes: f64) -> f64 {
         self.lossless_bytes * levels(self.quality_beside(colour_bytes)).log2() / 8.0
     }
 }
 
-/// Levels that libwebp leaves at a quality (src/enc/alpha_enc.c).
+/// Returns the number of levels that libwebp keeps at a quality (src/enc/alpha_enc.c).
 fn levels(quality: c_int) -> f64 {
     f64::from(if quality <= 70 { 2 + quality / 5 } else { (16 + (quality - 70) * 8).min(256) })
 }

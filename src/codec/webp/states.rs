@@ -1,27 +1,28 @@
-//! libwebp's real states. A quality stands for four whole-number quantiser indices, one for each segment of the
-//! picture, and two qualities with the same indices give the same file. The indices depend on how busy each segment is
-//! (libwebp quant_enc.c, VP8SetSegmentParams), which is read from one encode and the beginning of another.
+//! The encoder states that libwebp can really be in. A quality stands for four whole-number quantiser indices, one for
+//! each segment of the picture, and two qualities with the same indices give the same file. The indices depend on how
+//! busy each segment is (libwebp quant_enc.c, VP8SetSegmentParams). That is read from one encode and the beginning of
+//! another.
 
 use std::cell::{Cell, RefCell};
 
 use super::quantiser;
 
-/// Segments that a picture may have (RFC 6386 s9.3).
+/// Maximum number of segments in a picture (RFC 6386 s9.3).
 pub const SEGMENTS: usize = 4;
 
 /// The segments of an encode.
 #[derive(Clone, Copy, Debug)]
 pub struct Segments {
-    /// Quantiser index of each.
+    /// Quantiser index of each segment.
     pub index: [i32; SEGMENTS],
-    /// Bytes of the coefficients of each.
+    /// Bytes of the coefficients of each segment.
     pub bytes: [i32; SEGMENTS],
-    /// Macroblocks of each.
+    /// Macroblocks of each segment.
     pub blocks: [i32; SEGMENTS],
 }
 
 impl Segments {
-    /// The share that each segment has in the change of size when all steps change by the same factor. Returns `None`
+    /// Returns the share of each segment in the change of size when all steps change by the same factor. Returns `None`
     /// when nothing would change.
     pub fn shares(&self) -> Option<[f64; SEGMENTS]> {
         let movable = self.movable();
@@ -29,8 +30,8 @@ impl Segments {
         (total > 0.0).then(|| movable.map(|bytes| bytes / total))
     }
 
-    /// Bytes of each segment, times how steeply they fall with its step: ln(bytes) over ln(step). Busy blocks lose few
-    /// of their bytes to a coarser step, quiet ones most: docs/model.md, WebP's states.
+    /// Returns the bytes of each segment, times how steeply they fall with its step: ln(bytes) over ln(step). A coarser
+    /// step removes few bytes from busy blocks and most bytes from quiet ones: docs/model.md, WebP's states.
     fn movable(&self) -> [f64; SEGMENTS] {
         std::array::from_fn(|s| {
             let bytes = f64::from(self.bytes[s]);
@@ -41,31 +42,30 @@ impl Segments {
     }
 }
 
-/// A state: libwebp's quality and strength of spatial noise shaping (sns_strength).
+/// A state: libwebp's quality and its strength of spatial noise shaping (sns_strength).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
     pub quality: f64,
     pub shaping: i32,
 }
 
-/// The strength that libwebp has by default.
+/// The default strength of libwebp.
 pub const SHAPING: i32 = 50;
 
-/// Strengths that are tried. They have states between those of the default, which are up to 15 % of bytes apart. Beyond
-/// 50 to
-/// 57 the steps of chroma move too (dq_uv_dc and dq_uv_ac): docs/model.md, WebP's states.
+/// Strengths that are tried. They have states between those of the default, which are up to 15 % of bytes apart.
+/// Outside 50 to 57 the steps of chroma change too (dq_uv_dc and dq_uv_ac): docs/model.md, WebP's states.
 const SHAPINGS: [i32; 8] = [SHAPING, 51, 52, 53, 54, 55, 56, 57];
 
-/// The state whose indices give the segments' susceptibility best, to 3 to 6 units.
+/// The state whose indices show the segments' susceptibility best, to within 3 to 6 units.
 pub const TELLING: State = State { quality: 25.0, shaping: 100 };
 
 /// Exponent for each unit of a segment's susceptibility, at full strength (SNS_TO_DQ / 128).
 const EXPONENT: f64 = 0.9 / 128.0;
 
-/// Qualities that are tried for each unit. Indices change after a tenth of a unit or more.
+/// Number of qualities tried in each unit. Indices change after a tenth of a unit or more.
 const FINENESS: f64 = 20.0;
 
-/// How many of these are tried on either side of the quality of a step.
+/// How many of these qualities are tried on each side of the quality of a step.
 const REACH: i32 = 30;
 
 /// Penalty, in ln(step), for each unit away from the default strength: docs/model.md, WebP's states.
@@ -77,28 +77,28 @@ const DOUBT: f64 = 0.5;
 /// The states of a picture, on the scale of ln(quantiser step).
 pub struct States {
     segments: Cell<[Segment; SEGMENTS]>,
-    /// The difference between ln(step) as the search has it and the mean over the segments. An encode stays at the step
+    /// The difference between the search's ln(step) and the mean ln(step) over the segments. An encode keeps the step
     /// that was asked for.
     offset: Cell<f64>,
     /// The answers so far.
     given: RefCell<Vec<(State, f64)>>,
 }
 
-/// Segment of a picture.
+/// A segment of a picture.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
-    /// Bounds of libwebp's alpha. The lower it is, the coarser the segment's step.
+    /// Bounds of libwebp's alpha. The lower alpha is, the coarser is the segment's step.
     susceptibility: [i32; 2],
     /// Share in the change of ln(bytes).
     share: f64,
 }
 
-/// What libwebp clips its alpha to.
+/// The range to which libwebp clips its alpha.
 const SUSCEPTIBILITIES: [i32; 2] = [-127, 127];
 
 impl Segment {
-    /// The segment with narrower bounds, if only one of the indices `seen` at `state` can be its own. libwebp merges
-    /// segments with the same index and numbers them again.
+    /// Returns the segment with narrower bounds when only one of the indices `seen` at `state` can belong to it.
+    /// libwebp merges segments with the same index and numbers them again.
     fn narrowed(self, state: State, seen: &[i32]) -> Segment {
         let [low, high] = self.susceptibility;
         let indices = (low..=high).map(|susceptibility| (susceptibility, index(state, susceptibility)));
@@ -112,22 +112,22 @@ impl Segment {
         }
     }
 
-    /// The most likely susceptibility.
+    /// Returns the most likely susceptibility.
     fn middle(&self) -> i32 {
         let [low, high] = self.susceptibility;
         (low + high).div_euclid(2)
     }
 }
 
-/// The index that a segment of this susceptibility has at `state`.
+/// Returns the index of a segment with this susceptibility at `state`.
 fn index(state: State, susceptibility: i32) -> i32 {
     let exponent = 1.0 - EXPONENT * f64::from(state.shaping) / 100.0 * f64::from(susceptibility);
     (127.0 * (1.0 - quantiser::compression(state.quality).powf(exponent))).clamp(0.0, 127.0) as i32
 }
 
 impl States {
-    /// The states that follow from the `segments` of an encode at the default strength and `quality`. Returns `None`
-    /// when nothing follows from them.
+    /// Derives the states from the `segments` of an encode at the default strength and `quality`. Returns `None` when
+    /// nothing can be derived.
     pub fn of(segments: &Segments, quality: f64) -> Option<States> {
         let shares = segments.shares()?;
         let compression = quantiser::compression(quality).ln();
@@ -145,9 +145,10 @@ impl States {
         Some(states)
     }
 
-    /// The best state for `ln_step`, and its own ln(step). It is near, well known, and not far from the default.
+    /// Returns the best state for `ln_step`, and the ln(step) of that state. The best state is near, well known, and
+    /// not far from the default.
     pub fn nearest(&self, ln_step: f64) -> (State, f64) {
-        // An earlier answer stays the answer for its own step, even if a better one is near it.
+        // An earlier answer stays the answer for its own step, even when a better one is near it.
         if let Some(given) = self.given_at(ln_step) {
             return given;
         }
@@ -183,7 +184,8 @@ impl States {
         (best.1, best.2)
     }
 
-    /// The least quality at the default strength whose step is at most `ln_step`, in units of 1 / [`FINENESS`].
+    /// Returns the lowest quality at the default strength whose step is at most `ln_step`, in units of 1 /
+    /// [`FINENESS`].
     fn coarsest_at_most(&self, ln_step: f64) -> i32 {
         let (mut low, mut high) = (0, (100.0 * FINENESS) as i32);
         while low < high {
@@ -194,29 +196,29 @@ impl States {
         low
     }
 
-    /// Records the indices of an encode at `state`, which keeps its `ln_step`. The steps of states near it move.
+    /// Records the indices of an encode at `state`, which keeps its `ln_step`. The steps of states near it change.
     pub fn record(&self, state: State, ln_step: f64, seen: [i32; SEGMENTS]) {
         self.narrow(state, seen);
         self.offset.set(self.offset.get() + ln_step - self.ln_step(state));
     }
 
-    /// Narrows the segments by the indices that libwebp gives them at `state`. Steps of other states may move.
+    /// Narrows the segments by the indices that libwebp gives them at `state`. The steps of other states may change.
     pub fn narrow(&self, state: State, seen: [i32; SEGMENTS]) {
         self.segments.set(self.segments.get().map(|segment| segment.narrowed(state, &seen)));
     }
 
-    /// ln(step) of `state`.
+    /// Returns ln(step) of `state`.
     pub fn ln_step(&self, state: State) -> f64 {
         self.mean(state, Segment::middle) + self.offset.get()
     }
 
-    /// How far the step of `state` may be off.
+    /// Returns the uncertainty of the step of `state`.
     fn doubt(&self, state: State) -> f64 {
         let [high, low] = [0, 1].map(|end| self.mean(state, |segment| segment.susceptibility[end]));
         high - low
     }
 
-    /// The mean of ln(step) over the segments at `state`, of this susceptibility each.
+    /// Returns the mean of ln(step) over the segments at `state`, when each has this susceptibility.
     fn mean(&self, state: State, susceptibility: impl Fn(&Segment) -> i32) -> f64 {
         let ln_step = |segment: &Segment| quantiser::ln_step_in_bytes(index(state, susceptibility(segment)));
         self.segments.get().iter().map(|segment| segment.share * ln_step(segment)).sum()
@@ -261,7 +263,7 @@ mod tests {
         states.record(state, ln_step, [36, 28, 22, 15]);
         assert!((states.ln_step(state) - ln_step).abs() < 1e-12);
         assert!(states.doubt(beside) < before, "{} of {before}", states.doubt(beside));
-        // Where two indices could be the first segment's, only one of them alone says which it is.
+        // When two indices could be the first segment's, either one alone decides which.
         let ends = |state| states.segments.get()[0].susceptibility.map(|end| index(state, end));
         let unsure = |tenth: i32| State { quality: f64::from(tenth) / 10.0, shaping: 50 };
         let unsure = (500..700).map(unsure).find(|state| ends(*state)[0] != ends(*state)[1]).unwrap();

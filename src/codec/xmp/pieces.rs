@@ -1,13 +1,13 @@
-//! XML in pieces: tags and the text between them. Comments, instructions and declarations are passed over.
+//! Splits XML into tags and the text between them. Comments, instructions and declarations are skipped.
 
 use std::ops::Range;
 
-/// Prefixes of namespaces that are looked up; real packets declare about twenty.
+/// Maximum number of namespace prefixes that are recorded. Real packets declare about twenty.
 const MAX_NAMES: usize = 128;
 
-/// A piece of a text of XML, and where in the text it lies.
+/// A piece of an XML text, and its position in the text.
 pub enum Piece<'a> {
-    /// `attributes` is what stands behind the name, and begins at `at`.
+    /// `attributes` is the part after the name. It begins at `at`.
     Open {
         name: &'a str,
         attributes: &'a str,
@@ -18,7 +18,7 @@ pub enum Piece<'a> {
         name: &'a str,
         at: usize,
     },
-    /// `is_escaped` says whether entities stand for letters in it.
+    /// `is_escaped` says whether the text may contain entities.
     Text {
         text: &'a str,
         at: usize,
@@ -26,7 +26,7 @@ pub enum Piece<'a> {
     },
 }
 
-/// Goes through a text, up to its end or the first piece that does not end.
+/// Iterates over a text, up to its end or the first piece that is not closed.
 pub struct Pieces<'a> {
     text: &'a str,
     at: usize,
@@ -37,7 +37,7 @@ impl<'a> Pieces<'a> {
         Pieces { text, at: 0 }
     }
 
-    /// Passes over what begins here, up to and with the next `end` that is `from` bytes away or more.
+    /// Skips the piece that begins here, up to and including the next `end` at a distance of `from` bytes or more.
     fn pass(&mut self, from: usize, end: &str) -> Option<()> {
         let start = self.at + from;
         self.at = start + self.text.get(start..)?.find(end)? + end.len();
@@ -87,7 +87,7 @@ impl<'a> Iterator for Pieces<'a> {
     }
 }
 
-/// Where the `>` of a tag is that stands in no value.
+/// Returns the position of the `>` that closes a tag. It ignores those inside values.
 fn tag_end(text: &str) -> Option<usize> {
     let mut quote = None;
     text.bytes().position(|byte| {
@@ -100,7 +100,7 @@ fn tag_end(text: &str) -> Option<usize> {
     })
 }
 
-/// The attributes of a tag: the name of each, and where in `part` its value lies.
+/// Returns the attributes of a tag: the name of each, and the range of its value in `part`.
 pub fn attributes(part: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -114,7 +114,7 @@ pub fn attributes(part: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     })
 }
 
-/// The prefixes of namespaces that a text declares, wherever it does.
+/// The namespace prefixes that a text declares, anywhere in the text.
 pub struct Names<'a> {
     declared: Vec<(&'a str, &'a str)>,
 }
@@ -135,8 +135,8 @@ impl<'a> Names<'a> {
         Names { declared }
     }
 
-    /// Whether `name`, with its prefix, means `local` in `namespace`. A prefix that is not declared means what it
-    /// usually does.
+    /// Whether `name`, with its prefix, means `local` in `namespace`. A prefix that is not declared has its usual
+    /// meaning.
     pub fn is(&self, name: &str, usual: &str, namespace: &str, local: &str) -> bool {
         let Some((prefix, _)) = name.split_once(':').filter(|(_, found)| *found == local) else { return false };
         let mut meanings = self.declared.iter().filter(|(other, _)| *other == prefix).peekable();
@@ -144,14 +144,14 @@ impl<'a> Names<'a> {
     }
 }
 
-/// `text` with XML's five entities and numbered letters as the letters that they stand for.
+/// Returns `text` with XML's five entities and numeric character references replaced by their characters.
 pub fn unescaped(text: &str) -> String {
     let mut letters = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('&') {
         letters.push_str(&rest[..start]);
         rest = &rest[start..];
-        // The longest that we know is `&#1114111;`.
+        // The longest supported one is `&#1114111;`.
         let end = rest.bytes().take(12).position(|byte| byte == b';');
         match end.and_then(|end| Some((letter(&rest[1..end])?, end))) {
             Some((letter, end)) => {

@@ -55,7 +55,7 @@ fn of_whole(picture: &Picture, sample: &Sample, recurring: &Recurring) -> Expect
 /// The positions of strips in a picture.
 struct Strips {
     length: usize,
-    /// Maximum number of strips, before they cover most of the picture.
+    /// Maximum number of strips. More would cover most of the picture.
     most: usize,
     /// Pixels by which a strip can be moved to the right and down.
     room: (usize, usize),
