@@ -17,7 +17,7 @@ const XML_LANG: &str = "xml:lang";
 const MAX_SEGMENT: usize = 65_502;
 /// Maximum depth of nested elements that are read. Real packets have fewer than ten levels.
 const MAX_DEPTH: usize = 64;
-/// Reading stops at a list with this many items. No real packet lists so many authors.
+/// Reading stops at a list with more items than this. No real packet lists so many authors.
 const MAX_ITEMS: usize = 1024;
 
 /// How XMP writes the values of a property (XMP part 1, s6.3, s7.5 to 7.8).

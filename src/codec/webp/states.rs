@@ -263,7 +263,7 @@ mod tests {
         states.record(state, ln_step, [36, 28, 22, 15]);
         assert!((states.ln_step(state) - ln_step).abs() < 1e-12);
         assert!(states.doubt(beside) < before, "{} of {before}", states.doubt(beside));
-        // When two indices could be the first segment's, either one alone decides which.
+        // When two indices could be the first segment's, seeing both decides nothing. Seeing only one does.
         let ends = |state| states.segments.get()[0].susceptibility.map(|end| index(state, end));
         let unsure = |tenth: i32| State { quality: f64::from(tenth) / 10.0, shaping: 50 };
         let unsure = (500..700).map(unsure).find(|state| ends(*state)[0] != ends(*state)[1]).unwrap();
