@@ -26,7 +26,7 @@ use crate::http::response::request_id::RequestId;
 
 /// Size of a connection's read buffer, and so the longest head. It is not counted as reserved memory, and idle connections
 /// keep it: with hyper's default of 400 KiB, a thousand uploads would take 400 MB.
-const READ_BUFFER_BYTES: usize = 32 << 10;
+const READ_BUFFER_BYTES: usize = 24 << 10;
 
 /// How long a connection stays open after draining began, even if idle: a request that was sent before may still be on its
 /// way, and closing at once would lose it.
@@ -40,7 +40,8 @@ where
 {
     let phase = Arc::new(ConnectionPhase::new(config));
     let io = TokioIo::new(WatchedStream::new(stream, phase.clone()));
-    let service = service_fn(|request| answer(router.clone(), phase.clone(), request));
+    // In a box, so that an idle connection does not keep the space of a request.
+    let service = service_fn(|request| Box::pin(answer(router.clone(), phase.clone(), request)));
     let already_draining = *draining.borrow_and_update();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
