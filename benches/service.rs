@@ -10,21 +10,26 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::{self, Effort, Limits};
+use bytefit::engine::{Codecs, WorkersMode};
 use bytefit::picture::{Orientation, Picture, transform};
 use bytefit::settings::Settings;
+use bytefit::workers::Spawner;
 use testkit::drawing;
 
 const CLIENTS: usize = 8;
 const PICTURES: usize = 60;
 
 fn main() {
+    // Forked before this process has a second thread.
+    let spawner = runs_in_processes().then(|| Spawner::start(Arc::new(Codecs)).expect("worker processes"));
     let bodies = bodies();
-    let (address, stop, server) = start();
+    let (address, stop, server) = start(spawner);
     let next = AtomicUsize::new(0);
     let over = AtomicUsize::new(0);
     let started = Instant::now();
@@ -52,8 +57,13 @@ fn main() {
     server.join().expect("the server stops");
 }
 
+/// `BYTEFIT_ENGINE__WORKERS=threads` measures the service without worker processes.
+fn runs_in_processes() -> bool {
+    std::env::var("BYTEFIT_ENGINE__WORKERS").map_or(true, |mode| mode != WorkersMode::Threads.name())
+}
+
 /// Starts the service on a free port. It stops when the sender sends.
-fn start() -> (SocketAddr, tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
+fn start(spawner: Option<Spawner>) -> (SocketAddr, tokio::sync::oneshot::Sender<()>, std::thread::JoinHandle<()>) {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let (bound, address) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
@@ -64,7 +74,7 @@ fn start() -> (SocketAddr, tokio::sync::oneshot::Sender<()>, std::thread::JoinHa
             let shutdown = async {
                 let _ = stopped.await;
             };
-            bytefit::app::serve(Settings::default(), listener, shutdown).await.expect("the service runs");
+            bytefit::app::serve(Settings::default(), listener, spawner, shutdown).await.expect("the service runs");
         });
     });
     (address.recv().expect("the server starts"), stop, server)

@@ -1,38 +1,73 @@
 //! Builds the service from its settings and runs it on a listener.
 
-use std::future::Future;
+use std::future::{self, Future};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 
-use crate::engine::Engine;
+use crate::engine::{Codecs, Engine, Work};
 use crate::http::{self, AppState};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::workers::{Spawner, Workers};
 
-/// Why the service can't start.
+/// Why the service can't start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("the engine can't start its threads: {0}")]
     Engine(#[source] io::Error),
+    #[error("the process that starts the workers is gone")]
+    SpawnerGone,
 }
 
-/// Serves on `listener` until `shutdown` completes and open connections are drained.
+/// Serves on `listener` until `shutdown` completes and open connections are drained. Jobs run in the workers of `spawner`,
+/// or on threads without one.
 ///
 /// # Errors
-/// [`AppError`] before the first connection is accepted.
+/// [`AppError::Engine`] before the first connection is accepted; [`AppError::SpawnerGone`] when the spawner ended before
+/// `shutdown`, after draining.
 pub async fn serve(
     settings: Settings,
     listener: TcpListener,
+    spawner: Option<Spawner>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), AppError> {
     let started = Instant::now();
     let metrics = Arc::new(Metrics::with_routes(http::labels()));
-    let engine = Engine::new(settings.engine_config(), metrics.clone()).map_err(AppError::Engine)?;
+    let workers = spawner.map(|spawner| Workers::new(spawner, metrics.clone())).transpose();
+    let workers = workers.map_err(AppError::Engine)?.map(Arc::new);
+    let work: Arc<dyn Work> = match &workers {
+        Some(workers) => workers.clone(),
+        None => Arc::new(Codecs),
+    };
+    let engine = Engine::with_work(settings.engine_config(), metrics.clone(), work).map_err(AppError::Engine)?;
     let defaults = settings.defaults();
     let config = settings.server.http;
-    http::serve(AppState { engine, metrics, defaults, config, started }, listener, shutdown).await;
-    Ok(())
+    let (lost, was_lost) = oneshot::channel();
+    let stop = async move {
+        tokio::select! {
+            () = shutdown => {}
+            () = spawner_gone(workers) => {
+                tracing::error!("the process that starts the workers is gone: draining");
+                // The receiver lives until the service has ended.
+                let _ = lost.send(());
+            }
+        }
+    };
+    http::serve(AppState { engine, metrics, defaults, config, started }, listener, stop).await;
+    match was_lost.await {
+        Ok(()) => Err(AppError::SpawnerGone),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Completes when the spawner of `workers` is gone; never without workers.
+async fn spawner_gone(workers: Option<Arc<Workers>>) {
+    match workers {
+        Some(workers) => workers.spawner_gone().await,
+        None => future::pending().await,
+    }
 }

@@ -52,9 +52,13 @@ pub mod size {
         Text(String),
     }
 
-    /// Reads a size into a `u64` or `usize`.
+    /// Reads a size into a `u64` or `usize`. In formats that are not for people a size is a number.
     pub fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
-        let bytes = match Written::deserialize(deserializer)? {
+        let written = match deserializer.is_human_readable() {
+            true => Written::deserialize(deserializer)?,
+            false => Written::Bytes(u64::deserialize(deserializer)?),
+        };
+        let bytes = match written {
             Written::Bytes(bytes) => bytes,
             Written::Text(text) => parse_size(&text)
                 .map_err(|error| D::Error::custom(format!("{} is {error}: write {SIZE_GRAMMAR}", quoted(&text))))?,
@@ -62,9 +66,13 @@ pub mod size {
         T::try_from(bytes).map_err(|_| D::Error::custom(SizeError::TooLarge))
     }
 
-    /// Writes a size as [`show`] does.
+    /// Writes a size as [`show`] does, or as a number in formats that are not for people.
     pub fn serialize<S: Serializer, T: Copy + TryInto<u64>>(bytes: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&show((*bytes).try_into().unwrap_or(u64::MAX)))
+        let bytes = (*bytes).try_into().unwrap_or(u64::MAX);
+        match serializer.is_human_readable() {
+            true => serializer.serialize_str(&show(bytes)),
+            false => serializer.serialize_u64(bytes),
+        }
     }
 
     /// `bytes` in the largest unit that is exact.

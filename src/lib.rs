@@ -72,3 +72,5 @@ pub mod settings;
 pub mod stop;
 #[cfg(feature = "server")]
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod workers;

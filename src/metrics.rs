@@ -15,7 +15,7 @@ use prometheus::{core::Collector, process_collector::ProcessCollector};
 
 use crate::codec::Format;
 use crate::job::{Outcome, Report};
-pub use labels::{CacheResult, Method, RouteLabel, Shed, Stage, Status};
+pub use labels::{CacheResult, Method, RouteLabel, Shed, Stage, Status, WorkerDeath};
 pub use latency::Latency;
 use latency::Recent;
 
@@ -76,6 +76,14 @@ table::metrics! {
         memory_limit_bytes: IntGauge[];
         /// Jobs that ended in a panic.
         panics_total: IntCounter[];
+        /// Worker processes that run now.
+        workers: IntGauge[];
+        /// Worker processes that were ended to start afresh: after many jobs, or a large one.
+        workers_recycled_total: IntCounter[];
+        /// Worker processes that were killed because their job was over its deadline or nobody waited for it.
+        workers_stopped_total: IntCounter[];
+        /// Worker processes that died in the middle of a job.
+        worker_deaths_total: IntCounterVec["cause"];
         /// Always 1; the version is in the label.
         build_info: IntGaugeVec["version"];
     }
@@ -127,6 +135,9 @@ impl Metrics {
         }
         for reason in Shed::ALL {
             self.shed_total.with_label_values(&[reason.name()]);
+        }
+        for cause in WorkerDeath::ALL {
+            self.worker_deaths_total.with_label_values(&[cause.name()]);
         }
         self.cache_bytes.with_label_values(&[MEMORY_TIER]);
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -192,6 +203,26 @@ impl Metrics {
         self.panics_total.inc();
     }
 
+    /// Counts a worker process as running until the guard is dropped.
+    pub fn worker_started(&self) -> GaugeGuard {
+        GaugeGuard::add(&self.workers, 1)
+    }
+
+    /// Counts a worker process that was ended to start afresh.
+    pub fn worker_recycled(&self) {
+        self.workers_recycled_total.inc();
+    }
+
+    /// Counts a worker process that was killed because its answer was too late or not wanted any more.
+    pub fn worker_stopped(&self) {
+        self.workers_stopped_total.inc();
+    }
+
+    /// Counts a worker process that died in the middle of a job.
+    pub fn worker_died(&self, cause: WorkerDeath) {
+        self.worker_deaths_total.with_label_values(&[cause.name()]).inc();
+    }
+
     /// Adds the time that a job waited for its permit.
     pub fn job_waited(&self, queued: Duration) {
         self.queue_wait_seconds.observe(queued.as_secs_f64());
@@ -234,6 +265,21 @@ impl Metrics {
     /// Jobs that wait for a permit now.
     pub fn queue_depth(&self) -> u64 {
         self.queue_depth.get().try_into().unwrap_or(0)
+    }
+
+    /// Worker processes that run now.
+    pub fn workers(&self) -> u64 {
+        self.workers.get().try_into().unwrap_or(0)
+    }
+
+    /// Worker processes that were ended to start afresh.
+    pub fn workers_recycled(&self) -> u64 {
+        self.workers_recycled_total.get()
+    }
+
+    /// Worker processes that died in the middle of a job, whatever the cause.
+    pub fn worker_deaths(&self) -> u64 {
+        WorkerDeath::ALL.iter().map(|cause| self.worker_deaths_total.with_label_values(&[cause.name()]).get()).sum()
     }
 
     /// Memory that bodies, running jobs and answers being sent have reserved, in bytes.
@@ -360,6 +406,10 @@ mod tests {
             "bytefit_memory_reserved_bytes 0",
             "bytefit_memory_limit_bytes 0",
             "bytefit_panics_total 0",
+            "bytefit_workers 0",
+            "bytefit_workers_recycled_total 0",
+            "bytefit_workers_stopped_total 0",
+            r#"bytefit_worker_deaths_total{cause="stack_overflow"} 0"#,
             concat!(r#"bytefit_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {
             assert_line(&metrics, line);

@@ -1,5 +1,5 @@
-//! Rights that the serving process gives up before it accepts its first client: writing files, starting programs, opening
-//! connections. An attacker who exploits a codec can do none of these.
+//! Rights that processes give up. The serving process can't write files, start programs or open connections. A worker, which
+//! runs codecs, has nothing but its memory and one stream to the server.
 //!
 //! Linux has two mechanisms for this, and each is used if the kernel has it: Landlock restricts access to files and outgoing
 //! connections, seccomp restricts system calls. Both apply to every thread that starts later and can't be undone.
@@ -9,10 +9,12 @@ mod allowed_calls;
 #[cfg(target_os = "linux")]
 mod filter;
 #[cfg(target_os = "linux")]
-mod linux;
+mod server;
+#[cfg(target_os = "linux")]
+pub mod worker;
 
 #[cfg(target_os = "linux")]
-pub use linux::{SandboxError, enter};
+pub use server::{SandboxError, enter};
 
 /// Which parts of the sandbox are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -31,6 +31,16 @@ impl Stop {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// When the job must end.
+    pub fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether [`Stop::cancel`] was called, on this or on any clone.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
     /// Whether work that takes `expected` would end before the deadline.
     pub fn has_time_for(&self, expected: Duration) -> bool {
         expected <= self.deadline.saturating_duration_since(Instant::now())
@@ -38,7 +48,7 @@ impl Stop {
 
     /// Why the job must stop now. Returns `None` when it may continue.
     pub fn reason(&self) -> Option<StopReason> {
-        if self.cancelled.load(Ordering::Relaxed) {
+        if self.is_cancelled() {
             Some(StopReason::Cancelled)
         } else if Instant::now() >= self.deadline {
             Some(StopReason::Deadline)

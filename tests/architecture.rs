@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The modules, those at the bottom first; a module imports modules below it, never one beside or above.
 const LEVELS: &[&[&str]] = &[
-    &["named", "stop", "byte_size", "panics", "excerpt"],
+    &["named", "stop", "byte_size", "panics", "excerpt", "sandbox"],
     &["duration"],
     &["config_value"],
     &["picture"],
@@ -14,8 +14,8 @@ const LEVELS: &[&[&str]] = &[
     &["job"],
     &["params", "metrics"],
     &["engine"],
-    &["http"],
-    &["telemetry", "sandbox"],
+    &["http", "workers"],
+    &["telemetry"],
     &["settings"],
     &["app"],
     &["cli"],

@@ -4,12 +4,15 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{BAD_USAGE, FAILED, environment, fail};
+use crate::engine::{Codecs, WorkersMode};
 use crate::settings::{Flags, Settings};
+use crate::workers::Spawner;
 use crate::{app, http, sandbox, telemetry};
 
 #[derive(Debug, clap::Args)]
@@ -38,8 +41,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// Listens, enters the sandbox, and only then starts threads: the sandbox holds for threads that start after it.
+/// Forks the spawner, listens, enters the sandbox, and only then starts threads: a fork takes one thread and copies open
+/// sockets, and the sandbox holds for threads that start after it.
 fn serve(settings: Settings) -> Result<(), String> {
+    let spawner = start_spawner(settings.engine.workers)?;
     let address = settings.server.listen;
     let listener = listen(address, settings.server.http.max_connections)
         .map_err(|error| format!("can't listen on {address}: {error}"))?;
@@ -52,7 +57,24 @@ fn serve(settings: Settings) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("can't start the runtime: {error}"))?;
-    runtime.block_on(serve_on(listener, settings))
+    runtime.block_on(serve_on(listener, spawner, settings))
+}
+
+/// The spawner of the worker processes. Returns `None` when jobs run on threads.
+fn start_spawner(mode: WorkersMode) -> Result<Option<Spawner>, String> {
+    if mode == WorkersMode::Threads {
+        return Ok(None);
+    }
+    match Spawner::start(Arc::new(Codecs)) {
+        Ok(spawner) => Ok(Some(spawner)),
+        Err(error) if mode == WorkersMode::Auto => {
+            tracing::warn!(%error, "no sealed worker processes on this system: pictures are worked on in this process");
+            Ok(None)
+        }
+        Err(error) => {
+            Err(format!("can't start worker processes: {error}; engine.workers = \"threads\" serves without them"))
+        }
+    }
 }
 
 /// Listens with a queue of `max_connections`. std's queue has 128 entries; a connection that does not fit into the queue
@@ -84,7 +106,7 @@ fn enter_sandbox() -> Result<(), String> {
     Ok(())
 }
 
-async fn serve_on(listener: TcpListener, settings: Settings) -> Result<(), String> {
+async fn serve_on(listener: TcpListener, spawner: Option<Spawner>, settings: Settings) -> Result<(), String> {
     let listener = tokio::net::TcpListener::from_std(listener).map_err(|error| error.to_string())?;
     let bound = listener.local_addr().map_err(|error| error.to_string())?;
     let shutdown = stop_signal().map_err(|error| format!("can't watch for signals: {error}"))?;
@@ -93,7 +115,7 @@ async fn serve_on(listener: TcpListener, settings: Settings) -> Result<(), Strin
         version = env!("CARGO_PKG_VERSION"),
         "serving; try: curl --data-binary @photo.jpg 'http://{bound}/compress?target=80KB' -o photo.webp"
     );
-    app::serve(settings, listener, shutdown).await.map_err(|error| error.to_string())
+    app::serve(settings, listener, spawner, shutdown).await.map_err(|error| error.to_string())
 }
 
 /// Returns a future that completes at the first SIGTERM or SIGINT.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::Limits;
 use crate::config_value::{InvalidConfig, at_most, duration, size};
+use crate::named::named;
 
 /// Threads that the pool may have: more than any machine has cores. Each has its own stack.
 const MAX_THREADS: usize = 1024;
@@ -19,6 +20,8 @@ const MAX_QUEUE_SLOTS: usize = 1 << 20;
 pub struct Config {
     /// Threads of the pool, and so the number of jobs that run at once. 0 means one per core. At most 1024.
     pub threads: usize,
+    /// Where jobs run.
+    pub workers: WorkersMode,
     /// Jobs that may wait for a permit. When as many wait, requests are refused. At most 2^20.
     pub queue_slots: usize,
     /// Memory of jobs and bodies together, in bytes. A quarter of it is for bodies. 0 means half of what the machine (or
@@ -34,6 +37,18 @@ pub struct Config {
     /// Limits on pictures.
     #[serde(skip)]
     pub limits: Limits,
+}
+
+named! {
+    /// Where jobs run.
+    pub enum WorkersMode {
+        /// In processes where the system lets us seal them, else on threads.
+        Auto = "auto",
+        /// In sealed processes.
+        Processes = "processes",
+        /// On threads of the serving process.
+        Threads = "threads",
+    }
 }
 
 /// The configuration of the result cache, the section `[cache]`.
@@ -52,6 +67,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             threads: 0,
+            workers: WorkersMode::Auto,
             queue_slots: 64,
             memory_bytes: 0,
             max_body_bytes: 64_000_000,

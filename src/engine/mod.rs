@@ -9,6 +9,7 @@ mod allocator;
 mod body_memory;
 mod cache;
 mod config;
+mod deaths;
 mod key;
 mod machine;
 mod oversized;
@@ -29,13 +30,15 @@ use crate::metrics::{CacheResult, Metrics};
 use crate::panics::Panicked;
 pub use admission::AdmittedUpload;
 use admission::{Admission, Need};
+pub use allocator::release_free_memory;
 pub use body_memory::{MemoryLease, NoMemory};
 use cache::{Cache, CachedAnswer};
-pub use config::{CacheConfig, Config};
+pub use config::{CacheConfig, Config, WorkersMode};
+use deaths::Deaths;
 use key::Key;
 use pool::Pool;
 use single_flight::{Flights, Waiter};
-pub use work::{Codecs, Work};
+pub use work::{Bounds, Codecs, Death, Work, WorkError};
 
 /// Longer deadlines are cut to this, so that adding one to the time of day can't overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -95,6 +98,12 @@ pub enum EngineError {
     /// The codec panicked, which is a bug. `message` is for the log, not for the client.
     #[error("the codec panicked: {message}")]
     Panicked { message: String },
+    /// The process that worked on the job died, which is a bug of its codec or of its limits.
+    #[error(transparent)]
+    Died(#[from] Death),
+    /// No process could be started for the job. `reason` is for the log, not for the client.
+    #[error("no worker process: {reason}")]
+    NoWorker { reason: String },
 }
 
 /// Runs jobs on a pool of threads, behind a cache and permits. Clones share all state.
@@ -110,6 +119,7 @@ struct Shared {
     cache: Cache,
     pool: Pool,
     work: Arc<dyn Work>,
+    deaths: Deaths,
     limits: Limits,
     metrics: Arc<Metrics>,
 }
@@ -129,6 +139,8 @@ pub struct Snapshot {
     pub queued: usize,
     pub queue_slots: usize,
     pub threads: usize,
+    /// Whether jobs run in worker processes, and not on the threads.
+    pub in_processes: bool,
     pub memory_reserved_bytes: u64,
     pub memory_limit_bytes: u64,
     pub cache: CacheStats,
@@ -160,6 +172,17 @@ impl From<JobError> for EngineError {
     }
 }
 
+impl From<WorkError> for EngineError {
+    fn from(error: WorkError) -> EngineError {
+        match error {
+            WorkError::Job(error) => error.into(),
+            WorkError::Panicked(panicked) => panicked.into(),
+            WorkError::Died(death) => EngineError::Died(death),
+            WorkError::NoWorker(reason) => EngineError::NoWorker { reason },
+        }
+    }
+}
+
 impl From<Panicked> for EngineError {
     fn from(Panicked(message): Panicked) -> EngineError {
         EngineError::Panicked { message }
@@ -187,7 +210,7 @@ impl Engine {
         let job_bytes = memory_bytes.saturating_sub(body_bytes);
         let admission = Admission::new(pool.threads(), config.queue_slots, job_bytes, body_bytes, Arc::clone(&metrics));
         let cache = Cache::new(config.cache.capacity_bytes, config.cache.ttl);
-        let shared = Shared { admission, cache, pool, work, limits: config.limits, metrics };
+        let shared = Shared { admission, cache, pool, work, deaths: Deaths::new(), limits: config.limits, metrics };
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
     }
 
@@ -282,12 +305,13 @@ impl Engine {
 
     /// The state now.
     pub fn snapshot(&self) -> Snapshot {
-        let Shared { admission, cache, pool, metrics, .. } = &*self.shared;
+        let Shared { admission, cache, pool, work, metrics, .. } = &*self.shared;
         Snapshot {
             in_flight: metrics.jobs_in_flight() as usize,
             queued: metrics.queue_depth() as usize,
             queue_slots: admission.queue_slots(),
             threads: pool.threads(),
+            in_processes: work.in_processes(),
             memory_reserved_bytes: metrics.memory_reserved_now(),
             memory_limit_bytes: admission.memory_limit_bytes(),
             cache: CacheStats {
@@ -315,9 +339,9 @@ impl PendingRequest {
     fn may_do_better(&self, result: &Result<Computed, EngineError>) -> bool {
         let lacked_time_or_memory = match result {
             Ok(computed) => computed.cached.answer.report.cut_short,
-            Err(EngineError::Overloaded { .. }) => true,
+            Err(EngineError::Overloaded { .. } | EngineError::NoWorker { .. }) => true,
             Err(EngineError::Job(error)) => matches!(**error, JobError::DeadlineExceeded { .. }),
-            Err(EngineError::ShuttingDown | EngineError::Panicked { .. }) => false,
+            Err(EngineError::ShuttingDown | EngineError::Panicked { .. } | EngineError::Died(_)) => false,
         };
         lacked_time_or_memory && self.stop_at.saturating_duration_since(Instant::now()) >= MIN_TIME_TO_RETRY
     }
@@ -355,16 +379,29 @@ impl Shared {
         self.metrics.cache_request(CacheResult::Miss);
         let key = task.key;
         let received = task.received;
-        let (cached, queued) = self.work_on(task).await.inspect_err(|error| {
-            if matches!(error, EngineError::Panicked { .. }) {
-                self.metrics.panicked();
-            }
-        })?;
+        let content = task.input.hash;
+        self.deaths.check(&content, &task.input.bytes)?;
+        let (cached, queued) = self.work_on(task).await.inspect_err(|error| self.note_bug(error, content))?;
         self.metrics.job_done(&cached.answer.report, received.elapsed());
         // The next request may have more time, or find the machine idle.
         let stored = !cached.answer.report.cut_short && self.cache.insert(key, cached.clone()).await;
         self.metrics.set_cache_bytes(self.cache.bytes());
         Ok(Computed { cached, served_from: ServedFrom::Miss { stored }, queued })
+    }
+
+    /// Counts an error that is a bug of ours.
+    fn note_bug(&self, error: &EngineError, content: blake3::Hash) {
+        match error {
+            EngineError::Panicked { .. } => self.metrics.panicked(),
+            EngineError::Died(death) => {
+                self.metrics.worker_died(death.cause);
+                self.deaths.note(content);
+            }
+            EngineError::Job(_)
+            | EngineError::Overloaded { .. }
+            | EngineError::ShuttingDown
+            | EngineError::NoWorker { .. } => {}
+        }
     }
 
     /// Takes a queue slot, reads the header, waits for a permit and works. Returns the answer and the time waited.
@@ -383,9 +420,9 @@ impl Shared {
             // Permit and input are released when the work is over, even if nobody waits for it any more.
             let _permit = permit;
             let input = input;
-            let cached = shared.work_now(&job, &input.bytes, &stop).map(CachedAnswer::new);
+            let cached = shared.work_now(&job, &input.bytes, &stop, work).map(CachedAnswer::new);
             if shared.admission.is_large(work) {
-                allocator::release_free_memory();
+                release_free_memory();
             }
             cached
         });
@@ -443,10 +480,10 @@ impl Shared {
     }
 
     /// Runs the job on this thread, unless it was stopped meanwhile.
-    fn work_now(&self, job: &Job, input: &[u8], stop: &Stop) -> Result<Answer, JobError> {
+    fn work_now(&self, job: &Job, input: &[u8], stop: &Stop, memory_bytes: u64) -> Result<Answer, WorkError> {
         job.check(stop)?;
         let started = Instant::now();
-        let result = self.work.run(job, input, &self.limits, stop);
+        let result = self.work.run(job, input, &Bounds { limits: &self.limits, stop, memory_bytes });
         self.admission.job_took(started.elapsed());
         result
     }

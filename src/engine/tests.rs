@@ -111,7 +111,8 @@ impl Work for Script {
         }
     }
 
-    fn run(&self, job: &Job, input: &[u8], _: &Limits, stop: &Stop) -> Result<Answer, JobError> {
+    fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
+        let stop = bounds.stop;
         let earlier = self.runs.fetch_add(1, Ordering::SeqCst);
         match input {
             b"panic" => panic!("codec bug"),
@@ -120,8 +121,8 @@ impl Work for Script {
             }
             b"deadline" => Ok(cut_short(answer(job, input, Outcome::Deadline))),
             b"cut" | b"cut, then late" if earlier == 0 => Ok(cut_short(answer(job, input, Outcome::Deadline))),
-            b"late" if earlier == 0 => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
-            b"cut, then late" => Err(JobError::DeadlineExceeded { deadline: job.deadline }),
+            b"late" if earlier == 0 => Err(JobError::DeadlineExceeded { deadline: job.deadline }.into()),
+            b"cut, then late" => Err(JobError::DeadlineExceeded { deadline: job.deadline }.into()),
             b"roomy" => Ok(Answer { bytes: Vec::with_capacity(100_000), ..answer(job, input, Outcome::Quality) }),
             b"missed" => Ok(cut_short(answer(job, input, Outcome::Missed))),
             text if text.starts_with(b"hold") || text.starts_with(b"big") => {
@@ -154,6 +155,7 @@ impl TestEngine {
             Arc::new(Script { runs: AtomicUsize::new(0), started: report_start, released: Mutex::new(released) });
         let metrics = Arc::new(Metrics::new());
         let config = Config {
+            workers: WorkersMode::Threads,
             threads,
             queue_slots,
             memory_bytes: 100 * MIB,

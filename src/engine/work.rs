@@ -1,7 +1,9 @@
-//! The work that the engine runs, behind a trait, so that the engine can be tested without codecs.
+//! The work that the engine runs, behind a trait: on this process's threads, in other processes, or scripted by tests.
 
 use crate::codec::{self, Limits};
 use crate::job::{self, Answer, Job, JobError, Stop};
+use crate::metrics::WorkerDeath;
+use crate::panics::Panicked;
 
 /// The work that the engine schedules.
 pub trait Work: Send + Sync + 'static {
@@ -13,14 +15,54 @@ pub trait Work: Send + Sync + 'static {
     /// header already shows that the job can't be done.
     fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError>;
 
-    /// Does `job` on `input` and checks `stop` between steps. Called on the pool.
+    /// Does `job` on `input` within `bounds`. Called on the pool.
     ///
     /// # Errors
-    /// Every variant of [`JobError`].
-    fn run(&self, job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError>;
+    /// Every variant of [`WorkError`].
+    fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError>;
+
+    /// Whether jobs run in other processes.
+    fn in_processes(&self) -> bool {
+        false
+    }
 }
 
-/// The real work: pictures through codecs.
+/// What a job must keep to while it runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds<'a> {
+    pub limits: &'a Limits,
+    /// Asked between the steps of the job.
+    pub stop: &'a Stop,
+    /// Memory that the job needs at its peak, as [`Work::memory_needed`] said.
+    pub memory_bytes: u64,
+}
+
+/// Why work has no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum WorkError {
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// The codec panicked, which is a bug.
+    #[error("the codec panicked: {}", .0.0)]
+    Panicked(Panicked),
+    /// The process that did the work died.
+    #[error(transparent)]
+    Died(#[from] Death),
+    /// No process could be started to do the work.
+    #[error("no worker process: {0}")]
+    NoWorker(String),
+}
+
+/// How a worker process ended in the middle of a job.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the worker process died: {}: {detail}", .cause.name())]
+pub struct Death {
+    pub cause: WorkerDeath,
+    /// Signal or exit code, and the last that the process said. For the log only.
+    pub detail: String,
+}
+
+/// The real work: pictures through codecs, on the thread that calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Codecs;
 
@@ -30,7 +72,7 @@ impl Work for Codecs {
         job::memory_needed(&probe, job, limits, available)
     }
 
-    fn run(&self, job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
-        job::run(job, input, limits, stop)
+    fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
+        Ok(job::run(job, input, bounds.limits, bounds.stop)?)
     }
 }

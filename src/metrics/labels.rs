@@ -70,6 +70,24 @@ named! {
 }
 
 named! {
+    /// How a worker process ended in the middle of a job.
+    pub enum WorkerDeath {
+        /// It called abort, as C libraries do on an error that they don't return.
+        Abort = "abort",
+        /// Its stack was full.
+        StackOverflow = "stack_overflow",
+        /// It asked for more memory than its job may use.
+        Memory = "memory",
+        /// It broke a rule of the processor: SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP.
+        Crash = "crash",
+        /// It was killed by someone else: the system, when memory is short, or a person.
+        Killed = "killed",
+        /// It ended by itself, or answered what can't be understood.
+        Other = "other",
+    }
+}
+
+named! {
     /// Why a request or connection was refused.
     pub enum Shed {
         QueueFull = "queue_full",

@@ -1,4 +1,4 @@
-//! The system calls that the serving process may make after it listens.
+//! The system calls that the serving process may make after it listens, and those that a worker may make.
 //!
 //! The list comes from the sources of glibc, musl, jemalloc and the runtime, and from strace of the running service. It
 //! includes calls of rare paths, such as a panic's backtrace, or SIGSTOP and SIGCONT.
@@ -8,6 +8,10 @@ use super::filter::{AllowList, Argument};
 
 pub const SERVER: AllowList =
     AllowList { unconditional: &[UNCONDITIONAL, UNCONDITIONAL_X86], conditional: &[CONDITIONAL, CONDITIONAL_X86] };
+
+/// Those of a worker: memory, its stream, time, and what a Rust process calls when it panics, aborts or ends.
+pub const WORKER: AllowList =
+    AllowList { unconditional: &[WORKER_UNCONDITIONAL, WORKER_UNCONDITIONAL_X86], conditional: &[WORKER_CONDITIONAL] };
 
 /// Flags of open that write, create or truncate a file.
 const WRITE_FLAGS: i32 =
@@ -79,6 +83,8 @@ const UNCONDITIONAL: &[i64] = &[
     libc::SYS_accept4,
     libc::SYS_recvfrom,
     libc::SYS_shutdown,
+    // Streams to workers come with messages of the spawner.
+    libc::SYS_recvmsg,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
     libc::SYS_getsockopt,
@@ -141,3 +147,56 @@ const UNCONDITIONAL_X86: &[i64] = &[
 ];
 #[cfg(not(target_arch = "x86_64"))]
 const UNCONDITIONAL_X86: &[i64] = &[];
+
+const WORKER_CONDITIONAL: &[(i64, &[Argument])] = &[
+    // Memory is never executable.
+    (libc::SYS_mmap, &[Without(2, libc::PROT_EXEC)]),
+    (libc::SYS_mprotect, &[Without(2, libc::PROT_EXEC)]),
+    // Answers go to the server only.
+    (libc::SYS_sendto, &[Without(3, libc::MSG_FASTOPEN), Null(4)]),
+    // The memory limit of the next job.
+    (libc::SYS_prlimit64, &[Is(0, 0)]),
+    // abort() sends a signal to its own thread.
+    (libc::SYS_tgkill, &[OwnId(0)]),
+];
+
+const WORKER_UNCONDITIONAL: &[i64] = &[
+    // Memory.
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    // The stream, and what is written to standard error.
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_recvfrom,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_close,
+    libc::SYS_ppoll,
+    // Locks, clocks, random numbers, the number of cores.
+    libc::SYS_futex,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_getcpu,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_restart_syscall,
+    libc::SYS_getrandom,
+    libc::SYS_sysinfo,
+    // Signals, as a full stack and abort() use them.
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+#[cfg(target_arch = "x86_64")]
+const WORKER_UNCONDITIONAL_X86: &[i64] = &[libc::SYS_poll, libc::SYS_time];
+#[cfg(not(target_arch = "x86_64"))]
+const WORKER_UNCONDITIONAL_X86: &[i64] = &[];

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use bytefit::codec::{Format, Limits};
-use bytefit::engine::{Engine, Work};
-use bytefit::job::{Answer, Facts, Job, JobError, Outcome, Report, Stop, Timings};
+use bytefit::engine::{Bounds, Engine, Work, WorkError};
+use bytefit::job::{Answer, Facts, Job, JobError, Outcome, Report, Timings};
 
 use crate::client::Request;
 use crate::picture::png;
@@ -47,7 +47,7 @@ impl Work for LongHeaders {
         Ok(1)
     }
 
-    fn run(&self, job: &Job, input: &[u8], _: &Limits, _: &Stop) -> Result<Answer, JobError> {
+    fn run(&self, job: &Job, input: &[u8], _: &Bounds<'_>) -> Result<Answer, WorkError> {
         Ok(echo(job, input))
     }
 }
@@ -57,7 +57,7 @@ impl Work for Latch {
         Ok(input.len() as u64)
     }
 
-    fn run(&self, job: &Job, input: &[u8], _: &Limits, _: &Stop) -> Result<Answer, JobError> {
+    fn run(&self, job: &Job, input: &[u8], _: &Bounds<'_>) -> Result<Answer, WorkError> {
         self.wait();
         assert_ne!(input, png(13, 8), "the codec panics");
         Ok(echo(job, input))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{Format, Limits};
-use bytefit::engine::{self, CacheConfig, Engine};
+use bytefit::engine::{self, CacheConfig, Engine, WorkersMode};
 use bytefit::http::{self, AppState};
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
@@ -29,6 +29,7 @@ impl Default for TestConfig {
         TestConfig {
             engine: engine::Config {
                 threads: 2,
+                workers: WorkersMode::Threads,
                 queue_slots: 64,
                 memory_bytes: 1 << 30,
                 max_body_bytes: 8 << 20,

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -12,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::SystemTime;
 
-use socket2::{Domain, MaybeUninitSlice, MsgHdr, SockAddr, Socket, Type};
+use socket2::{Domain, MsgHdr, SockAddr, Socket, Type};
 
 /// The first number of a call that is answered as by a kernel without it.
 const FIRST_NEW: i64 = 424;
@@ -166,7 +165,6 @@ impl Network {
         self.open(attempts);
         self.send(attempts);
         let (pair, _) = &self.pair;
-        attempts.made("receiving a message", receive_message(pair));
         attempts.made("a signal for a socket", own(pair, libc::F_SETOWN));
         attempts.made("an option that connects", set_option(&self.tcp, libc::TCP_FASTOPEN_CONNECT));
         attempts.made("an option that restores", set_option(&self.accepted, libc::TCP_REPAIR));
@@ -232,14 +230,6 @@ fn set_option(socket: &impl AsRawFd, option: i32) -> io::Result<()> {
     // SAFETY: the pointer is to a live value of that length.
     let set = unsafe { libc::setsockopt(socket.as_raw_fd(), libc::IPPROTO_TCP, option, pointer, length) };
     if set == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// A message may carry open files.
-fn receive_message(socket: &UnixStream) -> io::Result<usize> {
-    let mut heard = [MaybeUninit::uninit(); 8];
-    let mut parts = [MaybeUninitSlice::new(&mut heard)];
-    let mut message = socket2::MsgHdrMut::new().with_buffers(&mut parts);
-    socket2::SockRef::from(socket).recvmsg(&mut message, libc::MSG_DONTWAIT)
 }
 
 /// Names the process that the kernel signals when something comes in.

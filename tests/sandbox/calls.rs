@@ -16,7 +16,7 @@ pub const REFUSED: &[(&str, i64)] = numbers! {
     SYS_migrate_pages SYS_move_pages SYS_sched_setaffinity SYS_sched_setscheduler SYS_sched_setparam
     SYS_sched_setattr SYS_setpriority SYS_ioprio_set SYS_prlimit64 SYS_setrlimit SYS_setpgid SYS_prctl
     // Connections of our own.
-    SYS_socket SYS_connect SYS_bind SYS_listen SYS_sendto SYS_sendmsg SYS_sendmmsg SYS_recvmsg SYS_recvmmsg
+    SYS_socket SYS_connect SYS_bind SYS_listen SYS_sendto SYS_sendmsg SYS_sendmmsg SYS_recvmmsg
     SYS_socketpair SYS_setsockopt
     // Files.
     SYS_openat SYS_openat2 SYS_open_by_handle_at SYS_name_to_handle_at SYS_truncate SYS_ftruncate SYS_fallocate

@@ -22,6 +22,9 @@ pub use kind::Kind;
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
+/// When a request may try again that found no process to work on it: the system may have some again soon.
+const RETRY_STARTING: Duration = Duration::from_secs(1);
+
 /// A refused or failed request, with its facts.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -53,10 +56,17 @@ impl Problem {
         self
     }
 
+    /// Says why, in the log only.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<String>) -> Problem {
+        self.cause = Some(cause.into());
+        self
+    }
+
     /// An error of the service. `cause` goes to the log only.
     pub fn internal(cause: impl Into<String>) -> Problem {
         let detail = "an error on our side, logged under this request id";
-        Problem { cause: Some(cause.into()), ..Problem::new(Kind::Internal, detail) }
+        Problem::new(Kind::Internal, detail).because(cause)
     }
 
     /// A body over the limit.
@@ -175,6 +185,11 @@ impl From<EngineError> for Problem {
             }
             EngineError::ShuttingDown => Problem::new(Kind::ShuttingDown, "no new work is taken"),
             EngineError::Panicked { message } => Problem::internal(format!("codec panicked: {message}")),
+            EngineError::Died(death) => Problem::internal(death.to_string()),
+            error @ EngineError::NoWorker { .. } => {
+                let problem = Problem::new(Kind::Overloaded, "no process could be started for this request");
+                problem.retry_after(RETRY_STARTING).because(error.to_string())
+            }
         }
     }
 }

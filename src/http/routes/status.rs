@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use crate::engine::{CacheStats, Snapshot};
+use crate::engine::{CacheStats, Snapshot, WorkersMode};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::response::report::rounded;
@@ -36,6 +36,7 @@ pub async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
         "uptime_s": state.started.elapsed().as_secs(),
         "rss_bytes": state.metrics.resident_bytes(),
         "pool": pool(&snapshot),
+        "workers": workers(&snapshot, &state),
         "queue": { "queued": snapshot.queued, "slots": snapshot.queue_slots },
         "cache": { "memory": cache(&snapshot.cache) },
         "latency_ms": {
@@ -54,6 +55,15 @@ fn pool(snapshot: &Snapshot) -> Value {
         "in_flight": snapshot.in_flight,
         "memory_reserved_bytes": snapshot.memory_reserved_bytes,
         "memory_limit_bytes": snapshot.memory_limit_bytes,
+    })
+}
+
+fn workers(snapshot: &Snapshot, state: &AppState) -> Value {
+    json!({
+        "mode": if snapshot.in_processes { WorkersMode::Processes } else { WorkersMode::Threads },
+        "running": state.metrics.workers(),
+        "deaths": state.metrics.worker_deaths(),
+        "recycled": state.metrics.workers_recycled(),
     })
 }
 

@@ -1,0 +1,236 @@
+//! The pool of workers, which does the engine's work in their processes.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::control::{End, EndStatus, WorkerId};
+use super::exchange::{Exchange, Interruption};
+use super::registry::Registry;
+use super::spawner::{Spawner, greeted};
+use super::wire::{self, Ask, Reply};
+use crate::codec::Limits;
+use crate::engine::{Bounds, Death, Work, WorkError};
+use crate::job::{Answer, Job, JobError, OnMiss};
+use crate::metrics::{Metrics, WorkerDeath};
+use crate::panics::Panicked;
+
+/// Jobs after which a worker is replaced: what a codec leaks or leaves behind must not add up.
+const MAX_JOBS: u32 = 64;
+
+/// A worker that did a job of at least this much memory is replaced, which returns the memory at once.
+const LARGE_JOB: u64 = 256 << 20;
+
+/// From a job's deadline to the moment that its worker is killed: time to send the best answer so far.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// Workers that may die while they are idle, one after the other, before a job is refused: with each the job was not begun.
+const ATTEMPTS: u32 = 3;
+
+/// A pool of worker processes that does the engine's work.
+pub struct Workers {
+    registry: Arc<Registry>,
+    work: Arc<dyn Work>,
+    idle: Mutex<Vec<Worker>>,
+    next_id: AtomicU32,
+    metrics: Arc<Metrics>,
+}
+
+/// A worker process that waits for a job or does one.
+struct Worker {
+    id: WorkerId,
+    stream: UnixStream,
+    jobs: u32,
+}
+
+impl Workers {
+    /// A pool over `spawner`, without workers yet.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn new(spawner: Spawner, metrics: Arc<Metrics>) -> io::Result<Workers> {
+        let registry = Registry::open(spawner.socket, Arc::clone(&metrics))?;
+        let (idle, next_id) = (Mutex::default(), AtomicU32::new(0));
+        Ok(Workers { registry, work: spawner.work, idle, next_id, metrics })
+    }
+
+    /// Resolves when the spawner is gone: no worker can be started any more.
+    pub async fn spawner_gone(&self) {
+        self.registry.spawner_gone().await;
+    }
+
+    /// An idle worker, or a new one.
+    fn take(&self) -> io::Result<Worker> {
+        while let Some(worker) = self.idle().pop() {
+            if self.registry.runs(worker.id) {
+                return Ok(worker);
+            }
+            self.registry.forget(worker.id);
+        }
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let stream = self.registry.start(id)?;
+        let worker = Worker { id, stream, jobs: 0 };
+        greeted(&worker.stream).inspect_err(|_| self.registry.forget(id))?;
+        worker.stream.set_nonblocking(true)?;
+        Ok(worker)
+    }
+
+    /// Keeps `worker` for the next job, unless it has done enough.
+    fn give_back(&self, mut worker: Worker, memory_bytes: u64) {
+        worker.jobs += 1;
+        if worker.jobs < MAX_JOBS && memory_bytes < LARGE_JOB {
+            self.idle().push(worker);
+            return;
+        }
+        // It ends when its stream is dropped here.
+        self.registry.forget(worker.id);
+        self.metrics.worker_recycled();
+    }
+
+    /// Sends `ask` and `input` to a worker. One that dies before it has both has not begun: the next is asked.
+    fn send(&self, ask: &Ask, input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
+        let mut attempt = 1;
+        loop {
+            let worker = self.take().map_err(|error| WorkError::NoWorker(error.to_string()))?;
+            let exchange = exchange(&worker, bounds);
+            let Err(error) = wire::send(&exchange, ask, input) else { return Ok(worker) };
+            if let Some(interruption) = exchange.interruption() {
+                return Err(self.stop(&worker, interruption, &ask.job));
+            }
+            self.registry.kill(worker.id);
+            if attempt == ATTEMPTS {
+                return Err(WorkError::NoWorker(error.to_string()));
+            }
+            attempt += 1;
+        }
+    }
+
+    /// The worker's reply and the file that came with it.
+    fn receive(&self, worker: &Worker, job: &Job, bounds: &Bounds<'_>) -> Result<(Reply, Vec<u8>), WorkError> {
+        let exchange = exchange(worker, bounds);
+        let received = wire::receive::<Reply>(&exchange, bounds.memory_bytes.max(job.target));
+        match (received, exchange.interruption()) {
+            (Ok(Some(reply)), _) => Ok(reply),
+            (_, Some(interruption)) => Err(self.stop(worker, interruption, job)),
+            (Ok(None), None) => Err(WorkError::Died(death(self.registry.end_of(worker.id)))),
+            (Err(error), None) => {
+                // A stream that can't be read may come from a codec that was taken over.
+                let end = self.registry.kill(worker.id);
+                Err(WorkError::Died(match error.kind() {
+                    io::ErrorKind::InvalidData => Death { cause: WorkerDeath::Other, detail: error.to_string() },
+                    _ => death(end),
+                }))
+            }
+        }
+    }
+
+    /// Kills a worker whose answer is not wanted any more.
+    fn stop(&self, worker: &Worker, interruption: Interruption, job: &Job) -> WorkError {
+        self.registry.kill(worker.id);
+        self.metrics.worker_stopped();
+        WorkError::Job(match interruption {
+            Interruption::Cancelled => JobError::Cancelled,
+            Interruption::Late => JobError::DeadlineExceeded { deadline: job.deadline },
+        })
+    }
+
+    /// The list is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
+    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Work for Workers {
+    /// The worker holds the input a second time.
+    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {
+        let copy = input.len() as u64;
+        Ok(self.work.memory_needed(job, input, limits, available.saturating_sub(copy))? + copy)
+    }
+
+    fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
+        let ask = Ask {
+            job: job.clone(),
+            limits: *bounds.limits,
+            remaining: bounds.stop.deadline().saturating_duration_since(Instant::now()),
+            memory_bytes: bounds.memory_bytes,
+        };
+        let worker = self.send(&ask, input, bounds)?;
+        let (reply, bytes) = self.receive(&worker, job, bounds)?;
+        self.give_back(worker, bounds.memory_bytes);
+        match reply {
+            Reply::Done(report) => checked(Answer { bytes, report }, job),
+            Reply::Failed(error) => Err(error.into()),
+            Reply::Panicked(message) => Err(WorkError::Panicked(Panicked(message))),
+        }
+    }
+
+    fn in_processes(&self) -> bool {
+        true
+    }
+}
+
+fn exchange<'a>(worker: &'a Worker, bounds: &Bounds<'a>) -> Exchange<'a> {
+    Exchange::new(&worker.stream, bounds.stop, bounds.stop.deadline() + GRACE)
+}
+
+/// Checks the target again: a codec that was taken over may answer anything.
+fn checked(answer: Answer, job: &Job) -> Result<Answer, WorkError> {
+    let (bytes, target) = (answer.bytes.len() as u64, job.target);
+    if answer.report.output.bytes != bytes || (job.on_miss == OnMiss::Error && !job.mode.is_met(target, bytes)) {
+        return Err(JobError::OverTarget { bytes, target }.into());
+    }
+    Ok(answer)
+}
+
+/// What is known of the end of a worker, in words for the log.
+fn death(end: Option<End>) -> Death {
+    let Some(End { status, last_words }) = end else {
+        return Death { cause: WorkerDeath::Other, detail: "the spawner did not say how".to_owned() };
+    };
+    let status_text = match status {
+        EndStatus::Exit(code) => format!("exit code {code}"),
+        EndStatus::Signal(signal) => format!("signal {signal}"),
+    };
+    let detail = if last_words.is_empty() { status_text } else { format!("{status_text}, {last_words:?}") };
+    Death { cause: cause(status, &last_words), detail }
+}
+
+/// Rust's runtime aborts when its stack or memory is full, and says so.
+fn cause(status: EndStatus, last_words: &str) -> WorkerDeath {
+    match status {
+        EndStatus::Signal(libc::SIGABRT) if last_words.contains("has overflowed its stack") => {
+            WorkerDeath::StackOverflow
+        }
+        EndStatus::Signal(libc::SIGABRT) if last_words.contains("memory allocation of") => WorkerDeath::Memory,
+        EndStatus::Signal(libc::SIGABRT) => WorkerDeath::Abort,
+        EndStatus::Signal(libc::SIGKILL) => WorkerDeath::Killed,
+        EndStatus::Signal(libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP) => {
+            WorkerDeath::Crash
+        }
+        EndStatus::Signal(_) | EndStatus::Exit(_) => WorkerDeath::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_is_counted_by_its_cause() {
+        let overflow = "thread 'main' has overflowed its stack\nfatal runtime error: stack overflow, aborting";
+        for (status, last_words, expected) in [
+            (EndStatus::Signal(libc::SIGABRT), overflow, WorkerDeath::StackOverflow),
+            (EndStatus::Signal(libc::SIGABRT), "memory allocation of 4294967296 bytes failed", WorkerDeath::Memory),
+            (EndStatus::Signal(libc::SIGABRT), "free(): invalid pointer", WorkerDeath::Abort),
+            (EndStatus::Signal(libc::SIGSEGV), "", WorkerDeath::Crash),
+            (EndStatus::Signal(libc::SIGKILL), "", WorkerDeath::Killed),
+            (EndStatus::Exit(1), "", WorkerDeath::Other),
+        ] {
+            let end = End { status, last_words: last_words.to_owned() };
+            assert_eq!(death(Some(end)).cause, expected, "{status:?} {last_words}");
+        }
+        assert_eq!(death(None).cause, WorkerDeath::Other);
+    }
+}

@@ -1,0 +1,109 @@
+//! A worker: a sealed process of one thread that does one job after the other, asked over one stream.
+
+use std::cell::Cell;
+use std::fs::OpenOptions;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::panic;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustix::thread::set_name;
+
+use super::process;
+use super::wire::{self, Ask, Greeting, Reply};
+use crate::engine::{Bounds, Work, WorkError, release_free_memory};
+use crate::job::Stop;
+use crate::panics::{self, Panicked};
+use crate::sandbox;
+
+/// After this long without a job a worker returns its free memory to the system.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// What a worker has besides its memory.
+pub struct Inheritance {
+    /// Its stream to the server.
+    pub stream: UnixStream,
+    /// The pipe that its standard error becomes.
+    pub standard_error: OwnedFd,
+}
+
+thread_local! {
+    /// The last panic of this thread, with its place in the source.
+    static LAST_PANIC: Cell<Option<String>> = const { Cell::new(None) };
+}
+
+/// Serves jobs until the server closes the stream; never returns.
+pub fn run(inheritance: Inheritance, spawner: Pid, work: &dyn Work) -> ! {
+    let Inheritance { stream, standard_error } = inheritance;
+    let ready = prepare(spawner, standard_error);
+    let greeting = match &ready {
+        Ok(()) => Greeting::Ready,
+        Err(error) => Greeting::Unsealed(error.to_string()),
+    };
+    let greeted = wire::send(&stream, &greeting, &[]);
+    let served = ready.and(greeted).and_then(|()| serve(&stream, work));
+    if let Err(error) = &served {
+        // The spawner reads it and the server logs it.
+        eprintln!("{error}");
+    }
+    process::exit_now(i32::from(served.is_err()))
+}
+
+/// Gives up everything that a job does not need.
+fn prepare(spawner: Pid, standard_error: OwnedFd) -> io::Result<()> {
+    set_name(c"bytefit-worker")?;
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid() != Some(spawner) {
+        return Err(io::Error::other("the spawner is gone"));
+    }
+    let nowhere = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&nowhere)?;
+    rustix::stdio::dup2_stdout(&nowhere)?;
+    rustix::stdio::dup2_stderr(&standard_error)?;
+    drop((nowhere, standard_error));
+    sandbox::worker::seal().map_err(io::Error::other)
+}
+
+fn serve(stream: &UnixStream, work: &dyn Work) -> io::Result<()> {
+    let mut largest_job = 0;
+    loop {
+        wait_for_job(stream)?;
+        let Some((ask, input)) = wire::receive::<Ask>(stream, u64::MAX)? else { return Ok(()) };
+        // Memory of earlier jobs may not be returned yet.
+        largest_job = ask.memory_bytes.max(largest_job);
+        sandbox::worker::limit_memory(largest_job)?;
+        let stop = Stop::at(Instant::now() + ask.remaining);
+        let bounds = Bounds { limits: &ask.limits, stop: &stop, memory_bytes: ask.memory_bytes };
+        match panics::caught(|| work.run(&ask.job, &input, &bounds)) {
+            Ok(Ok(answer)) => wire::send(stream, &Reply::Done(answer.report), &answer.bytes)?,
+            Ok(Err(WorkError::Job(error))) => wire::send(stream, &Reply::Failed(error), &[])?,
+            Ok(Err(error)) => wire::send(stream, &Reply::Panicked(error.to_string()), &[])?,
+            Err(Panicked(message)) => {
+                wire::send(stream, &Reply::Panicked(LAST_PANIC.take().unwrap_or(message)), &[])?;
+            }
+        }
+    }
+}
+
+/// Waits for the next job, and returns free memory to the system when none comes for a while.
+fn wait_for_job(stream: &UnixStream) -> io::Result<()> {
+    let idle = Timespec { tv_sec: IDLE.as_secs() as i64, tv_nsec: 0 };
+    match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&idle)) {
+        Ok(0) => release_free_memory(),
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// Keeps the message of a panic for the answer, in place of printing it with a backtrace, for which files are opened.
+pub fn keep_panics() {
+    panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
+        LAST_PANIC.set(Some(format!("{}{place}", panics::message(info.payload()))));
+    }));
+}

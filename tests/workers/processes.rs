@@ -1,0 +1,83 @@
+//! The processes of the service under test, as /proc shows them.
+#![expect(unsafe_code, reason = "signals are system calls")]
+
+use std::fs;
+
+/// A process in /proc.
+struct Process {
+    pid: i32,
+    parent: i32,
+    /// R while it runs, S while it sleeps, Z when it has ended and was not reaped.
+    state: char,
+}
+
+/// What the service leaves behind.
+pub struct Footprint {
+    /// Of this process and the spawner.
+    pub descriptors: usize,
+    /// Of the spawner.
+    pub children: usize,
+    pub zombies: usize,
+    /// Of this process and the spawner.
+    pub resident_kib: u64,
+}
+
+impl Footprint {
+    pub fn now() -> Footprint {
+        let own = [std::process::id() as i32, spawner()];
+        let children: Vec<Process> = all().filter(|process| own.contains(&process.parent)).collect();
+        Footprint {
+            descriptors: own.iter().map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)).sum(),
+            children: children.len(),
+            zombies: children.iter().filter(|process| process.state == 'Z').count(),
+            resident_kib: own.iter().map(|pid| resident_kib(*pid)).sum(),
+        }
+    }
+}
+
+/// The spawner of this process.
+pub fn spawner() -> i32 {
+    children_of(std::process::id() as i32).next().expect("a spawner").pid
+}
+
+/// The workers that run.
+pub fn workers() -> Vec<i32> {
+    children_of(spawner()).filter(|process| process.state != 'Z').map(|process| process.pid).collect()
+}
+
+/// The workers that use a core now.
+pub fn busy_workers() -> Vec<i32> {
+    children_of(spawner()).filter(|process| process.state == 'R').map(|process| process.pid).collect()
+}
+
+pub fn runs(pid: i32) -> bool {
+    all().any(|process| process.pid == pid && process.state != 'Z')
+}
+
+/// Ends a process of this test.
+pub fn kill(pid: i32) {
+    // SAFETY: a signal to a process that this one has started.
+    assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
+}
+
+fn children_of(parent: i32) -> impl Iterator<Item = Process> {
+    all().filter(move |process| process.parent == parent)
+}
+
+fn all() -> impl Iterator<Item = Process> {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(process)
+}
+
+/// Reads `/proc/PID/stat`: the id, the name in parentheses, the state, the parent's id.
+fn process(pid: i32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    Some(Process { pid, state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
+}
+
+fn resident_kib(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse().unwrap_or(0)
+}
