@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use crate::engine::WorkError;
 use crate::http::response::problem::{Kind, Problem};
 use crate::job::JobError;
 use crate::panics::Panicked;
@@ -81,6 +82,19 @@ impl From<Panicked> for Failure {
     fn from(Panicked(message): Panicked) -> Failure {
         let detail = format!("the codec panicked: {message}");
         Failure::of(Problem::internal(message), detail)
+    }
+}
+
+impl From<WorkError> for Failure {
+    fn from(error: WorkError) -> Failure {
+        match error {
+            WorkError::Job(error) => error.into(),
+            WorkError::Panicked(panicked) => panicked.into(),
+            error @ (WorkError::Died(_) | WorkError::NoWorker(_)) => {
+                let detail = error.to_string();
+                Failure::of(Problem::internal(detail.clone()), detail)
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{ArgMatches, Command};
@@ -13,10 +14,13 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
 use crate::codec::{Format, Limits};
-use crate::job::{self, Answer, Job, Stop};
+use crate::engine::{Bounds, Codecs, Work, WorkersMode};
+use crate::job::{Answer, Job, Stop};
+use crate::metrics::Metrics;
 use crate::panics;
 use crate::params::{self, PARAMETERS, Parameter};
 use crate::settings::{Flags, Settings, SettingsError};
+use crate::workers::{Spawner, Workers};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -120,6 +124,7 @@ pub struct Fitted {
 
 /// What is done to every file.
 struct Task {
+    work: Arc<dyn Work>,
     job: Job,
     limits: Limits,
     /// Largest size of an input, in bytes.
@@ -140,19 +145,32 @@ impl Task {
         let parameters = arguments.parameters.with_format(output.format_from_name());
         let request = params::parse(&parameters, &settings.defaults()).map_err(|error| format!("--{error}"))?;
         output.make_directory()?;
+        let work = work(settings.engine.workers)?;
         let limits = settings.limits.pictures;
         let max_input_bytes = settings.server.http.max_body_bytes;
-        Ok(Task { job: request.job, limits, max_input_bytes, output })
+        Ok(Task { work, job: request.job, limits, max_input_bytes, output })
     }
 
     fn fit(&self, file: &Path) -> Result<Fitted, Failure> {
         let input = input::read(file, self.max_input_bytes)?;
         let started = Instant::now();
         let stop = Stop::at(started + self.job.deadline);
-        let answer = panics::caught(|| job::run(&self.job, &input, &self.limits, &stop))??;
+        let answer = panics::caught(|| {
+            let memory_bytes = self.work.memory_needed(&self.job, &input, &self.limits, u64::MAX)?;
+            self.work.run(&self.job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes })
+        })??;
         let written = self.output.write(file, &answer)?;
         Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })
     }
+}
+
+/// Files of one's own are worked on by threads, unless the settings ask for processes.
+fn work(mode: WorkersMode) -> Result<Arc<dyn Work>, String> {
+    if mode != WorkersMode::Processes {
+        return Ok(Arc::new(Codecs));
+    }
+    let workers = Spawner::start(Arc::new(Codecs)).and_then(|spawner| Workers::new(spawner, Arc::new(Metrics::new())));
+    Ok(Arc::new(workers.map_err(|error| format!("can't start worker processes: {error}"))?))
 }
 
 impl Parameters {

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod calls;
+mod processes;
 mod service;
 
 use std::collections::HashMap;

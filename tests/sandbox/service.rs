@@ -3,6 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use serde_json::Value;
@@ -52,17 +53,18 @@ fn value(metrics: &str, name: &str) -> f64 {
     line.unwrap_or_else(|| panic!("no {name} in {metrics}")).parse().unwrap()
 }
 
-/// The binary, serving; killed when dropped.
-struct Service {
-    process: Child,
+/// The binary, serving, in a process group of its own; killed when dropped.
+pub struct Service {
+    pub process: Child,
     log: BufReader<ChildStderr>,
     address: String,
 }
 
 impl Service {
-    fn start() -> Service {
+    pub fn start() -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bytefit"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().stderr(Stdio::piped());
+        // A process group of its own, as a service manager gives it.
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().stderr(Stdio::piped()).process_group(0);
         let mut process = command.env("BYTEFIT_LOG__FORMAT", "json").spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         let mut service = Service { process, log, address: String::new() };
@@ -73,20 +75,20 @@ impl Service {
     }
 
     /// The next line of the log.
-    fn logged(&mut self) -> Value {
+    pub fn logged(&mut self) -> Value {
         let mut line = String::new();
         self.log.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
-    fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
         let mut connection = self.send_head(method, path, body, "");
         connection.write_all(body).unwrap();
         rest(connection)
     }
 
     /// A request that is accepted: its body is asked for, and still to be sent.
-    fn begin(&self, path: &str, body: &[u8]) -> TcpStream {
+    pub fn begin(&self, path: &str, body: &[u8]) -> TcpStream {
         let mut connection = self.send_head("POST", path, body, "Expect: 100-continue\r\n");
         let mut asked = *b"HTTP/1.1 100 Continue\r\n\r\n";
         connection.read_exact(&mut asked).unwrap();
@@ -94,7 +96,7 @@ impl Service {
         connection
     }
 
-    fn send_head(&self, method: &str, path: &str, body: &[u8], more: &str) -> TcpStream {
+    pub fn send_head(&self, method: &str, path: &str, body: &[u8], more: &str) -> TcpStream {
         let mut connection = TcpStream::connect(&self.address).unwrap();
         let (address, length) = (&self.address, body.len());
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n");
@@ -102,14 +104,14 @@ impl Service {
         connection
     }
 
-    fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: i32) {
         // SAFETY: plain numbers; the process is a child that was not waited for.
         assert_eq!(unsafe { libc::kill(self.process.id() as i32, signal) }, 0);
     }
 }
 
 /// What comes until the other side closes.
-fn rest(mut connection: TcpStream) -> Vec<u8> {
+pub fn rest(mut connection: TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).unwrap();
     answer

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::engine::WorkersMode;
 use crate::http::response::problem::Kind;
 use crate::job::{Outcome, StepKind};
 use crate::metrics::CacheResult;
@@ -85,6 +86,12 @@ fn status_schema() -> Value {
         "uptime_s": count(),
         "rss_bytes": nullable("integer"),
         "pool": any,
+        "workers": object(json!({
+            "mode": { "enum": [WorkersMode::Processes.name(), WorkersMode::Threads.name()] },
+            "running": count(),
+            "deaths": count(),
+            "recycled": count(),
+        })),
         "queue": any,
         "cache": any,
         "latency_ms": any,
