@@ -1,41 +1,12 @@
 //! Edits the segments of a JPEG (ITU-T T.81, annex B): strips metadata, embeds metadata and pads.
 
+use super::segments::{
+    ADOBE, APP0, APP1, APP2, APP13, APP14, APP15, COM, EOI, EXIF, GAIN_MAP, ICC, JFIF, MPF, PHOTOSHOP, SOI, Segment,
+    Segments, XMP,
+};
 use crate::codec::rights::{self, iptc};
 use crate::codec::{Metadata, MetadataPolicy, exif, xmp};
 use crate::picture::Orientation;
-
-/// Second bytes of markers (T.81, table B.1).
-const SOI: u8 = 0xD8;
-pub(super) const EOI: u8 = 0xD9;
-pub(super) const SOF0: u8 = 0xC0;
-pub(super) const SOF1: u8 = 0xC1;
-pub(super) const SOF2: u8 = 0xC2;
-const SOF15: u8 = 0xCF;
-/// Markers in the range of the frame headers that are not frame headers: DHT, JPG, DAC.
-const NO_FRAMES: [u8; 3] = [DHT, 0xC8, 0xCC];
-pub(super) const DHT: u8 = 0xC4;
-pub(super) const DRI: u8 = 0xDD;
-pub(super) const SOS: u8 = 0xDA;
-const APP0: u8 = 0xE0;
-const APP1: u8 = 0xE1;
-const APP2: u8 = 0xE2;
-const APP13: u8 = 0xED;
-const APP14: u8 = 0xEE;
-const APP15: u8 = 0xEF;
-const COM: u8 = 0xFE;
-
-/// Prefixes of application segments: JFIF 1.02, ICC.1 annex B.4, T.872, EXIF 2.32 s4.7.2, CIPA DC-007 s4.2, XMP part 3
-/// s1.1.3.
-const JFIF: &[u8] = b"JFIF\0";
-const ICC: &[u8] = b"ICC_PROFILE\0";
-const ADOBE: &[u8] = b"Adobe";
-const EXIF: &[u8] = b"Exif\0\0";
-const MPF: &[u8] = b"MPF\0";
-const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-/// Photoshop File Formats Specification, s "Embedding image resources in JPEG".
-const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
-/// ISO 21496-1 annex C: metadata for a gain map after the picture.
-const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 
 /// Bytes of a JFIF segment up to its thumbnail. The last two are the width and height of the thumbnail.
 const JFIF_BYTES: usize = 14;
@@ -47,61 +18,63 @@ const SEGMENT_HEAD: usize = 4;
 /// Removes metadata and thumbnails from the file, unless `policy` keeps them. Also removes everything after the end
 /// (videos, previews, gain maps) and the segments that list it.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
-    let found = found(file)?;
+    let (found, resources) = found(file)?;
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
-    let (mut kept, mut resources) = (vec![0xFF, SOI], Vec::new());
-    let mut segments = Segments::open(file)?;
-    loop {
-        let segment = segments.next()?;
+    let mut kept = vec![0xFF, SOI];
+    for segment in Segments::strict(file)? {
         match segment.marker {
-            EOI => break,
-            APP2 if [MPF, GAIN_MAP].iter().any(|name| segment.payload.starts_with(name)) => {}
-            APP1 if policy == MetadataPolicy::Keep && segment.payload.starts_with(XMP) => {
-                let packet = xmp::with_orientation(&segment.payload[XMP.len()..], orientation);
-                push_segment(&mut kept, APP1, &[XMP, &packet]);
-            }
-            APP0..=APP15 | COM if policy == MetadataPolicy::Keep => {
-                push_segment(&mut kept, segment.marker, &[segment.payload]);
-            }
-            APP0 if segment.payload.starts_with(JFIF) => {
-                push_segment(&mut kept, APP0, &[&without_thumbnail(segment.payload)?]);
-            }
-            APP2 if segment.payload.starts_with(ICC) => push_segment(&mut kept, APP2, &[segment.payload]),
-            APP13 => resources.extend(segment.payload.strip_prefix(PHOTOSHOP).unwrap_or_default()),
-            APP14 if segment.payload.starts_with(ADOBE) => push_segment(&mut kept, APP14, &[segment.payload]),
-            APP0..=APP15 | COM => {}
+            APP0..=APP15 | COM => push_kept(&mut kept, &segment, policy, orientation)?,
             // Four components are inks, which few viewers show correctly.
-            SOF0..=SOF15 if !NO_FRAMES.contains(&segment.marker) && segment.payload.get(5) == Some(&4) => return None,
+            _ if segment.is_frame() && segment.payload.get(5) == Some(&4) => return None,
+            EOI => kept.extend([0xFF, EOI]),
             marker => {
                 push_segment(&mut kept, marker, &[segment.payload]);
                 kept.extend(segment.entropy);
             }
         }
     }
-    kept.extend([0xFF, EOI]);
     if policy == MetadataPolicy::Keep {
         return Some(kept);
     }
     Some(embed(kept, &rights::left(&found, &iptc::of_resources(&resources), policy)))
 }
 
-/// Returns the first EXIF and the first XMP of the file.
-fn found(file: &[u8]) -> Option<Metadata> {
-    let mut found = Metadata::default();
-    let mut segments = Segments::open(file)?;
-    loop {
-        let segment = segments.next()?;
-        match segment.marker {
-            EOI => return Some(found),
-            APP1 if segment.payload.starts_with(EXIF) => {
-                found.exif.get_or_insert_with(|| segment.payload[EXIF.len()..].to_vec());
+/// Returns the first EXIF and the first XMP of the file, and all of Photoshop's resources. Returns `None` when the file
+/// breaks the rules before its end.
+fn found(file: &[u8]) -> Option<(Metadata, Vec<u8>)> {
+    let (mut found, mut resources) = (Metadata::default(), Vec::new());
+    for Segment { marker, payload, .. } in Segments::strict(file)? {
+        match marker {
+            EOI => return Some((found, resources)),
+            APP1 if payload.starts_with(EXIF) => {
+                found.exif.get_or_insert_with(|| payload[EXIF.len()..].to_vec());
             }
-            APP1 if segment.payload.starts_with(XMP) => {
-                found.xmp.get_or_insert_with(|| segment.payload[XMP.len()..].to_vec());
+            APP1 if payload.starts_with(XMP) => {
+                found.xmp.get_or_insert_with(|| payload[XMP.len()..].to_vec());
             }
+            APP13 => resources.extend(payload.strip_prefix(PHOTOSHOP).unwrap_or_default()),
             _ => {}
         }
     }
+    None
+}
+
+/// Writes what `policy` keeps of an application segment or a comment. Returns `None` when it is not understood.
+fn push_kept(kept: &mut Vec<u8>, segment: &Segment, policy: MetadataPolicy, orientation: Orientation) -> Option<()> {
+    let Segment { marker, payload, .. } = *segment;
+    match marker {
+        APP2 if [MPF, GAIN_MAP].iter().any(|name| payload.starts_with(name)) => {}
+        APP1 if policy == MetadataPolicy::Keep && payload.starts_with(XMP) => {
+            let packet = xmp::with_orientation(&payload[XMP.len()..], orientation);
+            push_segment(kept, APP1, &[XMP, &packet]);
+        }
+        _ if policy == MetadataPolicy::Keep => push_segment(kept, marker, &[payload]),
+        APP0 if payload.starts_with(JFIF) => push_segment(kept, APP0, &[&without_thumbnail(payload)?]),
+        APP2 if payload.starts_with(ICC) => push_segment(kept, APP2, &[payload]),
+        APP14 if payload.starts_with(ADOBE) => push_segment(kept, APP14, &[payload]),
+        _ => {}
+    }
+    Some(())
 }
 
 /// Adds EXIF and XMP to the file, each in one APP1 segment. Leaves out what is too large for a segment.
@@ -151,13 +124,7 @@ pub fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
 
 /// Returns the end of the leading segments of `file` that are `wanted`.
 fn position_after(file: &[u8], wanted: impl Fn(&Segment) -> bool) -> Option<usize> {
-    let mut segments = Segments::open(file)?;
-    loop {
-        let at = segments.at;
-        if !wanted(&segments.next()?) {
-            return Some(at);
-        }
-    }
+    Segments::strict(file)?.find(|segment| !wanted(segment)).map(|segment| segment.start)
 }
 
 fn push_segment(file: &mut Vec<u8>, marker: u8, payload: &[&[u8]]) {
@@ -175,64 +142,9 @@ fn without_thumbnail(jfif: &[u8]) -> Option<[u8; JFIF_BYTES]> {
     Some(head)
 }
 
-/// A marker with its payload and coded data.
-pub(super) struct Segment<'a> {
-    pub(super) marker: u8,
-    pub(super) payload: &'a [u8],
-    /// The coded data after a start of scan, including restart markers.
-    pub(super) entropy: &'a [u8],
-}
-
-/// Reads a file from marker to marker.
-pub(super) struct Segments<'a> {
-    file: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Segments<'a> {
-    pub(super) fn open(file: &'a [u8]) -> Option<Segments<'a>> {
-        file.starts_with(&[0xFF, SOI]).then_some(Segments { file, at: 2 })
-    }
-
-    /// Returns the next segment and skips fill bytes before it. Returns `None` when the file ends or breaks the rules
-    /// here.
-    pub(super) fn next(&mut self) -> Option<Segment<'a>> {
-        let rest = self.file.get(self.at..)?;
-        let fill = rest.iter().take_while(|byte| **byte == 0xFF).count();
-        let marker = *rest.get(fill).filter(|_| fill > 0)?;
-        if marker == EOI {
-            self.at += fill + 1;
-            return Some(Segment { marker, payload: &[], entropy: &[] });
-        }
-        // Everything below 0xC0, and 0xD0 to 0xD8, has no payload or no meaning between segments.
-        if !matches!(marker, 0xC0..=0xCF | SOS..=0xFE) {
-            return None;
-        }
-        let body = &rest[fill + 1..];
-        let size = usize::from(u16::from_be_bytes(body.get(..2)?.try_into().ok()?));
-        let payload = body.get(2..size)?;
-        let entropy = if marker == SOS { entropy_coded(&body[size..])? } else { &[] };
-        self.at += fill + 1 + size + entropy.len();
-        Some(Segment { marker, payload, entropy })
-    }
-}
-
-/// Returns the part of `rest` before the next marker that is neither a restart nor a stuffed zero.
-fn entropy_coded(rest: &[u8]) -> Option<&[u8]> {
-    let mut at = 0;
-    loop {
-        at += rest.get(at..)?.iter().position(|byte| *byte == 0xFF)?;
-        match rest.get(at + 1)? {
-            0x00 | 0xD0..=0xD7 => at += 2,
-            // A fill byte: the next 0xFF may start the marker.
-            0xFF => at += 1,
-            _ => return Some(&rest[..at]),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::segments::SOS;
     use super::*;
 
     fn segment(marker: u8, payload: &[u8]) -> Vec<u8> {

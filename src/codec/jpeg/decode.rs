@@ -11,6 +11,7 @@ use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
 use super::header::Header;
+use super::segments::EOI;
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::{
     DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable,
@@ -27,7 +28,7 @@ const FREE_VISITS: u64 = 1_000_000;
 const SMALL_BLOCKS: u64 = 64;
 /// Rows of the largest unit (4 blocks, T.81 s A.1.1). The decoder's read-ahead can hide this many.
 const LAST_ROWS: usize = 32;
-const END_MARKER: &[u8] = b"\xFF\xD9";
+const END_MARKER: &[u8] = &[0xFF, EOI];
 /// The sample value for the missing part of a truncated file.
 const MISSING: u8 = 128;
 

@@ -2,7 +2,7 @@
 //! hold exactly the blocks that its headers announce. Decoders continue after damage there, and what they show is a
 //! guess.
 
-use super::container::{DHT, DRI, EOI, SOF0, SOF1, SOF2, SOS, Segment, Segments};
+use super::segments::{DHT, DRI, EOI, RST0, RST7, SOF0, SOF1, SOF2, SOS, Segment, Segments};
 
 /// The largest categories of differences and coefficients in 8-bit pictures (T.81, tables F.1 and F.2).
 const MAX_DC_CATEGORY: u32 = 11;
@@ -17,15 +17,14 @@ pub fn is_sound(file: &[u8]) -> bool {
 }
 
 fn walk(file: &[u8]) -> Option<()> {
-    let mut segments = Segments::open(file)?;
+    let mut segments = Segments::strict(file)?;
     let mut coded = Coded::default();
     loop {
         let segment = segments.next()?;
         match segment.marker {
             EOI => return coded.is_complete().then_some(()),
             SOF0 | SOF1 | SOF2 => coded.read_frame(&segment)?,
-            // The other frame types (T.81, table B.1). The gaps in the ranges are not frames.
-            0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => return None,
+            _ if segment.is_frame() => return None,
             DHT => coded.read_tables(segment.payload)?,
             DRI => coded.restart_interval = usize::from(u16::from_be_bytes(segment.payload.try_into().ok()?)),
             SOS => coded.read_scan(&segment)?,
@@ -91,8 +90,8 @@ impl Coded {
         self.height = usize::from(u16::from_be_bytes([*high, *low]));
         self.width = usize::from(u16::from_be_bytes([*wide, *narrow]));
         let factors: Vec<_> = rest.chunks_exact(3).map(|part| (part[0], part[1] >> 4, part[1] & 15)).collect();
-        let is_factor = |factor: u8| (1..=4).contains(&factor);
-        if self.width * self.height == 0 || !factors.iter().all(|(_, h, v)| is_factor(*h) && is_factor(*v)) {
+        let mut sides = factors.iter().flat_map(|(_, horizontal, vertical)| [*horizontal, *vertical]);
+        if self.width * self.height == 0 || !sides.all(|factor| (1..=4).contains(&factor)) {
             return None;
         }
         let across = usize::from(factors.iter().map(|(_, horizontal, _)| *horizontal).max()?);
@@ -332,9 +331,9 @@ fn refine_coefficients(
 
 /// Returns the bytes up to the next restart marker, which must be the `expected` one, and the bytes after it.
 fn split_at_restart(entropy: &[u8], expected: u8) -> Option<(&[u8], Option<&[u8]>)> {
-    let is_restart = |pair: &[u8]| pair[0] == 0xFF && matches!(pair[1], 0xD0..=0xD7);
+    let is_restart = |pair: &[u8]| pair[0] == 0xFF && matches!(pair[1], RST0..=RST7);
     let Some(at) = entropy.windows(2).position(is_restart) else { return Some((without_fill(entropy), None)) };
-    (entropy[at + 1] == 0xD0 + expected).then(|| (without_fill(&entropy[..at]), Some(&entropy[at + 2..])))
+    (entropy[at + 1] == RST0 + expected).then(|| (without_fill(&entropy[..at]), Some(&entropy[at + 2..])))
 }
 
 /// Returns `bytes` without the fill bytes that may precede a marker (T.81 s B.1.1.2).

@@ -1,13 +1,11 @@
 //! Reads what a JPEG's markers say (ITU-T T.81 annex B), without decoding.
 
-use crate::codec::bytes::{slice, u16_be};
+use super::segments::{
+    ADOBE, APP1, APP2, APP13, APP14, EOI, EXIF, ICC, PHOTOSHOP, SOF2, SOF6, SOF10, SOF14, SOS, Segment, Segments, XMP,
+};
+use crate::codec::bytes::u16_be;
 use crate::codec::rights::{Rights, iptc};
 
-const EXIF: &[u8] = b"Exif\0\0";
-const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
-const ICC: &[u8] = b"ICC_PROFILE\0";
-const ADOBE: &[u8] = b"Adobe";
-const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 /// Maximum bytes of Photoshop's resources that are read. More than a few segments hold pictures, not texts.
 const MAX_RESOURCES: usize = 256 << 10;
 
@@ -47,64 +45,34 @@ impl<'a> Header<'a> {
     /// damaged before the first scan begins. After that, what was found so far is returned.
     pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
         let mut header = Header::default();
-        let mut at = 2;
-        loop {
-            match header.read_marker(bytes, at) {
-                Step::Next(next) => at = next,
-                Step::End => return Some(header),
-                Step::Damaged => return (header.scans > 0).then_some(header),
-            }
+        Segments::lenient(bytes).for_each(|segment| header.read_segment(&segment));
+        (header.complete || header.scans > 0).then_some(header)
+    }
+
+    fn read_segment(&mut self, segment: &Segment<'a>) {
+        match segment.marker {
+            EOI => self.complete = true,
+            APP1 => self.read_app1(segment.payload),
+            APP2 => self.read_icc(segment.payload),
+            APP13 => self.resources.extend(segment.payload.strip_prefix(PHOTOSHOP)),
+            APP14 => self.adobe |= segment.payload.starts_with(ADOBE),
+            SOS => self.read_scan(segment.payload),
+            _ if segment.is_frame() => self.read_frame(segment),
+            _ => {}
         }
     }
 
-    fn read_marker(&mut self, bytes: &'a [u8], at: usize) -> Step {
-        let Some((marker, body)) = next_marker(bytes, at) else {
-            return Step::Damaged;
-        };
-        match marker {
-            0xD9 => {
-                self.complete = true;
-                return Step::End;
-            }
-            // RSTn, TEM and a second SOI have no payload.
-            0x01 | 0xD0..=0xD8 => return Step::Next(body),
-            _ => {}
-        }
-        let Some(segment) =
-            u16_be(bytes, body).and_then(|length| slice(bytes, body + 2, usize::from(length).checked_sub(2)?))
-        else {
-            return Step::Damaged;
-        };
-        let end = body + 2 + segment.len();
-        match marker {
-            // C4, C8 and CC are not frames.
-            0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
-                self.read_frame(marker, segment);
-            }
-            0xE1 => self.read_app1(segment),
-            0xE2 => self.read_icc(segment),
-            0xED => self.resources.extend(segment.strip_prefix(PHOTOSHOP)),
-            0xEE => self.adobe |= segment.starts_with(ADOBE),
-            0xDA => {
-                self.read_scan(segment);
-                return Step::Next(entropy_end(bytes, end));
-            }
-            _ => {}
-        }
-        Step::Next(end)
-    }
-
-    fn read_frame(&mut self, marker: u8, segment: &[u8]) {
+    fn read_frame(&mut self, segment: &Segment) {
         if !self.components.is_empty() {
             return;
         }
-        let (Some(height), Some(width)) = (u16_be(segment, 1), u16_be(segment, 3)) else {
+        let (Some(height), Some(width)) = (u16_be(segment.payload, 1), u16_be(segment.payload, 3)) else {
             return;
         };
         self.width = u32::from(width);
         self.height = u32::from(height);
-        self.progressive = matches!(marker, 0xC2 | 0xC6 | 0xCA | 0xCE);
-        let components = segment.get(6..).unwrap_or_default().chunks_exact(3).take(4);
+        self.progressive = matches!(segment.marker, SOF2 | SOF6 | SOF10 | SOF14);
+        let components = segment.payload.get(6..).unwrap_or_default().chunks_exact(3).take(4);
         self.components = components
             .map(|bytes| Component {
                 id: bytes[0],
@@ -114,24 +82,24 @@ impl<'a> Header<'a> {
             .collect();
     }
 
-    fn read_app1(&mut self, segment: &'a [u8]) {
-        if let Some(exif) = segment.strip_prefix(EXIF) {
+    fn read_app1(&mut self, payload: &'a [u8]) {
+        if let Some(exif) = payload.strip_prefix(EXIF) {
             self.exif.get_or_insert(exif);
-        } else if let Some(xmp) = segment.strip_prefix(XMP) {
+        } else if let Some(xmp) = payload.strip_prefix(XMP) {
             self.xmp.get_or_insert(xmp);
         }
     }
 
-    fn read_icc(&mut self, segment: &'a [u8]) {
-        if let Some([number, count, chunk @ ..]) = segment.strip_prefix(ICC) {
+    fn read_icc(&mut self, payload: &'a [u8]) {
+        if let Some([number, count, chunk @ ..]) = payload.strip_prefix(ICC) {
             self.icc.push((*number, *count, chunk));
         }
     }
 
-    fn read_scan(&mut self, segment: &[u8]) {
+    fn read_scan(&mut self, payload: &[u8]) {
         self.scans += 1;
-        let count = usize::from(segment.first().copied().unwrap_or(0)).min(4);
-        for selector in segment.get(1..).unwrap_or_default().chunks_exact(2).take(count) {
+        let count = usize::from(payload.first().copied().unwrap_or(0)).min(4);
+        for selector in payload.get(1..).unwrap_or_default().chunks_exact(2).take(count) {
             if let Some(component) = self.components.iter().find(|component| component.id == selector[0]) {
                 self.block_visits = self.block_visits.saturating_add(self.blocks_of(component));
             }
@@ -180,39 +148,6 @@ impl<'a> Header<'a> {
         }
         Some(profile)
     }
-}
-
-enum Step {
-    /// The search for the next marker starts here.
-    Next(usize),
-    End,
-    Damaged,
-}
-
-/// Returns the first marker from `at` on and the start of its body. Skips fill bytes before it.
-fn next_marker(bytes: &[u8], mut at: usize) -> Option<(u8, usize)> {
-    loop {
-        at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
-        at += bytes.get(at..)?.iter().position(|&byte| byte != 0xFF)?;
-        let marker = *bytes.get(at)?;
-        at += 1;
-        if marker != 0 {
-            return Some((marker, at));
-        }
-    }
-}
-
-/// Returns the end of the entropy-coded bytes from `at` on: the first marker that is not a restart.
-fn entropy_end(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(found) = bytes.get(at..).and_then(|rest| rest.iter().position(|&byte| byte == 0xFF)) {
-        at += found;
-        match bytes.get(at + 1) {
-            Some(0 | 0xD0..=0xD7) => at += 2,
-            Some(0xFF) => at += 1,
-            _ => return at,
-        }
-    }
-    bytes.len()
 }
 
 #[cfg(test)]

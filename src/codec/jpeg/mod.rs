@@ -10,6 +10,7 @@ pub(super) mod model;
 mod quality_scale;
 pub mod quantiser;
 mod scans;
+mod segments;
 pub mod size_model;
 
 pub(super) use model::MODEL;
