@@ -1,57 +1,41 @@
 //! Edits the chunks of a WebP (RFC 9649, section 2): strips metadata, embeds metadata and pads.
 
+use super::chunks::{ALPHA_FLAG, Bitstream, CHUNK_HEAD, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG};
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif, exif_block, xmp};
 use crate::picture::Orientation;
 
-/// Bytes before the first chunk: "RIFF", the size of the rest of the file, "WEBP".
-const FILE_HEAD: usize = 12;
-/// Bytes of a chunk before its payload: name and size.
-const CHUNK_HEAD: usize = 8;
 /// Bytes of a VP8X chunk including its header.
 const VP8X_BYTES: usize = 18;
-
-/// Flags of VP8X (RFC 9649 s2.7.1).
-const ALPHA: u8 = 0x10;
-const EXIF: u8 = 0x08;
-const XMP: u8 = 0x04;
+/// Starts the header of a lossy image, after three bytes (RFC 6386 s9.1).
+const START_CODE: [u8; 3] = [0x9D, 0x01, 0x2A];
 
 /// The name of the padding chunk. No reader knows it, and "readers SHOULD ignore" unknown chunks (s2.7.1.6).
 const PADDING: &[u8; 4] = b"bfPd";
 
 /// Whether the file has all bytes that RIFF declares, and chunks fill them.
 pub fn is_sound(file: &[u8]) -> bool {
-    chunks(file).is_some()
+    Chunks::of_riff(file).is_some()
 }
 
 /// Removes EXIF, XMP and unknown chunks from the file, unless `policy` keeps them, and everything after the end that
 /// RIFF declares.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
-    let chunks = chunks(file)?;
-    if !chunks.iter().any(|chunk| matches!(&chunk.name, b"VP8 " | b"VP8L" | b"ANMF")) {
+    let chunks = Chunks::of_riff(file)?;
+    if !chunks.iter().any(|chunk| chunk.is_image() || chunk.name == *b"ANMF") {
         return None;
     }
     let found = found(&chunks);
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
     let keeps_all = policy == MetadataPolicy::Keep;
+    let flags = if keeps_all { metadata_flags(&chunks) } else { 0 };
     let mut kept = file_head();
-    for chunk in &chunks {
-        match &chunk.name {
-            b"VP8X" => {
-                let mut features = chunk.payload.to_vec();
-                *features.first_mut()? &= !(EXIF | XMP);
-                if keeps_all {
-                    *features.first_mut()? |= metadata_flags(&chunks);
-                }
-                push_chunk(&mut kept, b"VP8X", &features);
-            }
-            b"XMP " if keeps_all => {
-                push_chunk(&mut kept, b"XMP ", &xmp::with_orientation(chunk.payload, orientation));
-            }
-            name if keeps_all => push_chunk(&mut kept, name, chunk.payload),
-            b"ICCP" | b"ALPH" | b"VP8 " | b"VP8L" | b"ANIM" | b"ANMF" => {
-                push_chunk(&mut kept, &chunk.name, chunk.payload);
-            }
+    for Chunk { name, payload, .. } in &chunks {
+        match name {
+            b"VP8X" => push_chunk(&mut kept, name, &with_metadata_flags(payload, flags)?),
+            b"XMP " if keeps_all => push_chunk(&mut kept, name, &xmp::with_orientation(payload, orientation)),
+            b"ICCP" | b"ALPH" | b"VP8 " | b"VP8L" | b"ANIM" | b"ANMF" => push_chunk(&mut kept, name, payload),
+            _ if keeps_all => push_chunk(&mut kept, name, payload),
             _ => {}
         }
     }
@@ -77,18 +61,24 @@ fn found(chunks: &[Chunk]) -> Metadata {
 /// Returns the flags of the metadata that exists. Some writers set flags for metadata that they do not write.
 fn metadata_flags(chunks: &[Chunk]) -> u8 {
     let flags = chunks.iter().map(|chunk| match &chunk.name {
-        b"EXIF" => EXIF,
-        b"XMP " => XMP,
+        b"EXIF" => EXIF_FLAG,
+        b"XMP " => XMP_FLAG,
         _ => 0,
     });
     flags.fold(0, |all, flag| all | flag)
+}
+
+/// Returns the payload of VP8X with `flags` instead of its own flags for metadata.
+fn with_metadata_flags(features: &[u8], flags: u8) -> Option<Vec<u8>> {
+    let (first, rest) = features.split_first()?;
+    Some([&[first & !(EXIF_FLAG | XMP_FLAG) | flags], rest].concat())
 }
 
 /// Adds EXIF and XMP chunks at the end of the file. A simple file becomes an extended one (VP8X).
 pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     let mut flags = 0;
     let mut added = Vec::new();
-    for (name, flag, block) in [(b"EXIF", EXIF, &metadata.exif), (b"XMP ", XMP, &metadata.xmp)] {
+    for (name, flag, block) in [(b"EXIF", EXIF_FLAG, &metadata.exif), (b"XMP ", XMP_FLAG, &metadata.xmp)] {
         if let Some(block) = block {
             flags |= flag;
             push_chunk(&mut added, name, block);
@@ -106,7 +96,7 @@ pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
 pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     let size = file.len().checked_add(extra)?;
     let even = extra & !1;
-    let is_extended = chunks(&file)?.first()?.name == *b"VP8X";
+    let is_extended = Chunks::of_riff(&file)?.first()?.name == *b"VP8X";
     let framing = if is_extended { CHUNK_HEAD } else { CHUNK_HEAD + VP8X_BYTES };
     let mut padded = if even == 0 {
         file
@@ -124,7 +114,7 @@ pub fn pad(file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
 
 /// Returns `file` as an extended one, with `flags` and with the chunks `added` at its end.
 fn extended(file: &[u8], flags: u8, added: &[u8]) -> Option<Vec<u8>> {
-    let chunks = chunks(file)?;
+    let chunks = Chunks::of_riff(file)?;
     let mut grown = file_head();
     for (index, chunk) in chunks.iter().enumerate() {
         match (index, &chunk.name) {
@@ -146,8 +136,8 @@ fn extended(file: &[u8], flags: u8, added: &[u8]) -> Option<Vec<u8>> {
 
 /// Returns `file` with `even` zero bytes at the end of its last image chunk.
 fn with_longer_image(file: &[u8], even: usize) -> Option<Vec<u8>> {
-    let chunks = chunks(file)?;
-    let last = chunks.iter().rposition(|chunk| matches!(&chunk.name, b"VP8 " | b"VP8L"))?;
+    let chunks = Chunks::of_riff(file)?;
+    let last = chunks.iter().rposition(Chunk::is_image)?;
     let mut grown = file_head();
     for (index, chunk) in chunks.iter().enumerate() {
         if index == last {
@@ -165,57 +155,13 @@ fn with_longer_image(file: &[u8], even: usize) -> Option<Vec<u8>> {
 /// Returns the payload of VP8X for a file with the one chunk `image` (RFC 9649 s2.7.1): flags, 24 reserved bits, and
 /// width and height, each minus one in 24 bits.
 fn features(image: &Chunk, flags: u8) -> Option<[u8; VP8X_BYTES - CHUNK_HEAD]> {
-    let (width, height, alpha) = dimensions(image)?;
-    let (width, height) = (width.checked_sub(1)?.to_le_bytes(), height.checked_sub(1)?.to_le_bytes());
-    let flags = if alpha { flags | ALPHA } else { flags };
-    Some([flags, 0, 0, 0, width[0], width[1], width[2], height[0], height[1], height[2]])
-}
-
-/// Returns width, height and use of alpha, as declared in the coded image (RFC 6386 s9.1, RFC 9649 s3.4).
-fn dimensions(image: &Chunk) -> Option<(u32, u32, bool)> {
-    let word = |at: usize| Some(u32::from_le_bytes(image.payload.get(at..at + 4)?.try_into().ok()?));
-    match &image.name {
-        b"VP8 " if image.payload.get(3..6)? == [0x9D, 0x01, 0x2A] => {
-            let sides = word(6)?;
-            Some((sides & 0x3FFF, sides >> 16 & 0x3FFF, false))
-        }
-        b"VP8L" if *image.payload.first()? == 0x2F => {
-            let bits = word(1)?;
-            Some(((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bits >> 28 & 1 == 1))
-        }
-        _ => None,
-    }
-}
-
-/// A chunk without its header and padding byte.
-struct Chunk<'a> {
-    name: [u8; 4],
-    payload: &'a [u8],
-}
-
-/// Returns the chunks inside the size that RIFF declares, or `None` when their sizes do not add up to it.
-fn chunks(file: &[u8]) -> Option<Vec<Chunk<'_>>> {
-    let head = file.get(..FILE_HEAD)?;
-    if &head[..4] != b"RIFF" || &head[8..] != b"WEBP" {
+    if !image.is_image() || (image.name == *b"VP8 " && image.payload.get(3..6)? != START_CODE) {
         return None;
     }
-    let end = CHUNK_HEAD.checked_add(size_at(file, 4)?)?;
-    let riff = file.get(..end)?;
-    let mut chunks = Vec::new();
-    let mut at = FILE_HEAD;
-    while at < end {
-        let name = riff.get(at..at + 4)?.try_into().ok()?;
-        let start = at + CHUNK_HEAD;
-        let size = size_at(riff, at + 4)?;
-        chunks.push(Chunk { name, payload: riff.get(start..start.checked_add(size)?)? });
-        at = (start + size).next_multiple_of(2);
-    }
-    Some(chunks)
-}
-
-fn size_at(file: &[u8], at: usize) -> Option<usize> {
-    let bytes = file.get(at..at + 4)?.try_into().ok()?;
-    usize::try_from(u32::from_le_bytes(bytes)).ok()
+    let Bitstream { width, height, alpha } = image.bitstream()?;
+    let (width, height) = (width.checked_sub(1)?.to_le_bytes(), height.checked_sub(1)?.to_le_bytes());
+    let flags = if alpha { flags | ALPHA_FLAG } else { flags };
+    Some([flags, 0, 0, 0, width[0], width[1], width[2], height[0], height[1], height[2]])
 }
 
 fn file_head() -> Vec<u8> {
@@ -240,6 +186,7 @@ fn close(mut file: Vec<u8>) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::bytes::u32_le;
 
     fn file(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
         let mut file = file_head();
@@ -262,7 +209,7 @@ mod tests {
     #[test]
     fn a_simple_file_becomes_an_extended_one_of_its_own_size_and_alpha() {
         let metadata = Metadata { exif: Some(b"exif".to_vec()), xmp: None };
-        for (name, image, flags) in [(b"VP8 ", LOSSY, EXIF), (b"VP8L", LOSSLESS, EXIF | ALPHA)] {
+        for (name, image, flags) in [(b"VP8 ", LOSSY, EXIF_FLAG), (b"VP8L", LOSSLESS, EXIF_FLAG | ALPHA_FLAG)] {
             let expected = file(&[(b"VP8X", &with_flags(flags)), (name, image), (b"EXIF", b"exif")]);
             assert_eq!(embed(file(&[(name, image)]), &metadata), expected);
         }
@@ -282,7 +229,7 @@ mod tests {
         let simple = file(&[(b"VP8 ", LOSSY)]);
         for extra in [1, 25, 27, 1001] {
             let padded = pad(simple.clone(), extra).unwrap();
-            assert_eq!(size_at(&padded, 4), Some(padded.len() - CHUNK_HEAD - 1));
+            assert_eq!(u32_le(&padded, 4), Some((padded.len() - CHUNK_HEAD - 1) as u32));
             assert_eq!(padded.last(), Some(&0));
         }
     }

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::codec::bytes::{slice, u16_le, u24_le, u32_le};
+use super::chunks::{ALPHA_FLAG, ANIMATION_FLAG, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG};
+use crate::codec::bytes::u24_le;
 
-const ALPHA_FLAG: u8 = 0x10;
-const ANIMATION_FLAG: u8 = 0x02;
-const EXIF_FLAG: u8 = 0x08;
-const XMP_FLAG: u8 = 0x04;
 /// Offset of the flags of VP8X: after RIFF, size, WEBP, VP8X, size.
 const FLAGS_AT: usize = 20;
+/// Bytes of a frame before its chunks (RFC 9649 s2.7.1.1).
+const FRAME_HEAD: usize = 16;
 
 /// A WebP's size and everything besides its pixels.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,13 +25,6 @@ pub(super) struct Header<'a> {
     extended: bool,
 }
 
-/// The size that a picture's own bitstream declares, and whether it has alpha.
-struct Bitstream {
-    width: u32,
-    height: u32,
-    alpha: bool,
-}
-
 impl<'a> Header<'a> {
     /// Reads the chunks of `bytes`.
     ///
@@ -41,21 +33,21 @@ impl<'a> Header<'a> {
     pub fn read(bytes: &'a [u8]) -> Result<Header<'a>, &'static str> {
         let mut header = Header::default();
         let mut pictures = 0;
-        for (kind, body) in chunks(bytes, 12) {
-            match kind {
-                b"VP8X" => header.read_extended(body)?,
+        for chunk in Chunks::starting_at(bytes, FILE_HEAD) {
+            match &chunk.name {
+                b"VP8X" => header.read_extended(chunk.payload)?,
                 b"VP8 " | b"VP8L" if pictures == 0 && !header.animated => {
-                    header.read_picture(kind, body)?;
+                    header.read_picture(&chunk)?;
                     pictures += 1;
                 }
                 b"ALPH" => header.alpha |= header.extended,
                 b"ANMF" if header.animated => {
-                    header.read_frame(body)?;
+                    header.read_frame(chunk.payload)?;
                     pictures += 1;
                 }
-                b"ICCP" => header.icc = header.icc.or(Some(body)),
-                b"EXIF" => header.exif = header.exif.or(Some(body)),
-                b"XMP " => header.xmp = header.xmp.or(Some(body)),
+                b"ICCP" => header.icc = header.icc.or(Some(chunk.payload)),
+                b"EXIF" => header.exif = header.exif.or(Some(chunk.payload)),
+                b"XMP " => header.xmp = header.xmp.or(Some(chunk.payload)),
                 _ => {}
             }
             if pictures > 0 && !header.extended {
@@ -77,13 +69,13 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    fn read_picture(&mut self, kind: &[u8], body: &[u8]) -> Result<(), &'static str> {
-        let picture = bitstream(kind, body).ok_or("its picture is damaged")?;
+    fn read_picture(&mut self, image: &Chunk) -> Result<(), &'static str> {
+        let picture = image.bitstream().ok_or("its picture is damaged")?;
         if self.extended && (picture.width, picture.height) != (self.width, self.height) {
             return Err("its picture is not the size of its canvas");
         }
         (self.width, self.height) = (picture.width, picture.height);
-        self.lossless = kind == b"VP8L";
+        self.lossless = image.name == *b"VP8L";
         self.alpha |= picture.alpha;
         Ok(())
     }
@@ -99,13 +91,13 @@ impl<'a> Header<'a> {
         if x + width > self.width || y + height > self.height {
             return Err("its first frame lies outside its canvas");
         }
-        let picture = chunks(body, 16).find(|(kind, _)| matches!(*kind, b"VP8 " | b"VP8L"));
-        let (kind, picture) = picture.ok_or("its first frame holds no picture")?;
-        let declared = bitstream(kind, picture).ok_or("its first frame is damaged")?;
+        let image =
+            Chunks::starting_at(body, FRAME_HEAD).find(Chunk::is_image).ok_or("its first frame holds no picture")?;
+        let declared = image.bitstream().ok_or("its first frame is damaged")?;
         if (declared.width, declared.height) != (width, height) {
             return Err("its first frame is not the size that it declares");
         }
-        self.lossless = kind == b"VP8L";
+        self.lossless = image.name == *b"VP8L";
         self.alpha |= (width, height) != (self.width, self.height);
         Ok(())
     }
@@ -133,28 +125,5 @@ impl<'a> Header<'a> {
         let mut copy = bytes.to_vec();
         copy[FLAGS_AT] = honest;
         Cow::Owned(copy)
-    }
-}
-
-/// Returns the chunks from `at` on, each with the part of its body that exists.
-fn chunks(bytes: &[u8], mut at: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
-    std::iter::from_fn(move || {
-        let kind = slice(bytes, at, 4)?;
-        let size = u32_le(bytes, at + 4)? as usize;
-        let rest = bytes.get(at + 8..)?;
-        at = at.checked_add(8)?.checked_add(size)?.checked_add(size & 1)?;
-        Some((kind, &rest[..size.min(rest.len())]))
-    })
-}
-
-fn bitstream(kind: &[u8], body: &[u8]) -> Option<Bitstream> {
-    if kind == b"VP8L" {
-        let bits = u32_le(body, 1).filter(|_| body[0] == 0x2F)?;
-        let (width, height) = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1);
-        Some(Bitstream { width, height, alpha: bits >> 28 & 1 == 1 })
-    } else {
-        let (width, height) = (u16_le(body, 6)?, u16_le(body, 8)?);
-        let (width, height) = (u32::from(width & 0x3FFF), u32::from(height & 0x3FFF));
-        Some(Bitstream { width, height, alpha: false })
     }
 }

@@ -1,6 +1,7 @@
 //! WebP: its container, decoder and encoder.
 
 mod alpha;
+mod chunks;
 pub mod container;
 pub mod decode;
 pub mod encode;
