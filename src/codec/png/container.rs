@@ -1,11 +1,10 @@
 //! Edits the chunks of a PNG (W3C, third edition, section 5): strips metadata, embeds metadata and pads.
 
+use super::chunks::{Chunk, Chunks, FRAME, SIGNATURE};
 use super::text::{self, Texts};
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif, exif_block, xmp};
 use crate::picture::Orientation;
-
-const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
 
 /// Ancillary chunks that decide how the pixels look, or belong to an animation.
 const KEPT: [&[u8; 4]; 15] = [
@@ -16,8 +15,6 @@ const KEPT: [&[u8; 4]; 15] = [
 /// The name of the padding chunk. Its letter cases mean: ancillary, private, safe to copy (s5.4).
 const PADDING: &[u8; 4] = b"bfPd";
 
-/// Bytes of a chunk besides its payload: length, name and checksum.
-const FRAME: usize = 12;
 /// Maximum payload of a chunk in bytes (s5.3).
 const MAX_PAYLOAD: usize = (1 << 31) - 1;
 
@@ -27,7 +24,7 @@ const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
 /// Whether every chunk is complete and has the right checksum, the pixel chunks are adjacent, and IEND follows.
 pub fn is_sound(file: &[u8]) -> bool {
-    let Some(chunks) = Chunks::open(file).and_then(|chunks| chunks.collect::<Option<Vec<_>>>()) else { return false };
+    let Some(chunks) = Chunks::of_whole(file) else { return false };
     let pixels: Vec<usize> = (0..chunks.len()).filter(|index| chunks[*index].name == *b"IDAT").collect();
     let (Some(first), Some(last)) = (pixels.first(), pixels.last()) else { return false };
     chunks.iter().all(Chunk::is_sound) && last - first + 1 == pixels.len()
@@ -35,7 +32,7 @@ pub fn is_sound(file: &[u8]) -> bool {
 
 /// Removes texts, times, EXIF and unknown chunks from the file, unless `policy` keeps them, and everything after IEND.
 pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
-    let chunks = Chunks::open(file)?.collect::<Option<Vec<_>>>()?;
+    let chunks = Chunks::of_whole(file)?;
     let (found, texts) = found(&chunks);
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
     let mut kept = SIGNATURE.to_vec();
@@ -109,11 +106,8 @@ fn with_room(mut file: Vec<u8>) -> Option<Vec<u8>> {
         return Some(file);
     }
     let first = find(&file, b"IDAT")?;
-    let mut following = Chunks { rest: &file[first.start..], done: false };
-    let (one, two) = (following.split()?, following.split()?);
-    if two.name != *b"IDAT" {
-        return None;
-    }
+    let mut pixels = Chunks::strict(&file)?.skip_while(|chunk| chunk.name != *b"IDAT");
+    let (one, two) = (pixels.next()?, pixels.next().filter(|chunk| chunk.name == *b"IDAT")?);
     let mut joined = Vec::new();
     push_chunk(&mut joined, b"IDAT", &[one.payload(), two.payload()]);
     let both = first.start..first.end + two.bytes.len();
@@ -123,13 +117,13 @@ fn with_room(mut file: Vec<u8>) -> Option<Vec<u8>> {
 
 /// Returns the range of the first chunk of this name.
 fn find(file: &[u8], name: &[u8; 4]) -> Option<std::ops::Range<usize>> {
-    let mut at = SIGNATURE.len();
-    for chunk in Chunks::open(file)? {
-        let chunk = chunk?;
+    let mut start = SIGNATURE.len();
+    for chunk in Chunks::strict(file)? {
+        let end = start + chunk.bytes.len();
         if chunk.name == *name {
-            return Some(at..at + chunk.bytes.len());
+            return Some(start..end);
         }
-        at += chunk.bytes.len();
+        start = end;
     }
     None
 }
@@ -146,57 +140,6 @@ fn push_chunk(file: &mut Vec<u8>, name: &[u8; 4], payload: &[&[u8]]) {
     payload.iter().for_each(|part| file.extend(*part));
     let checksum = crc32fast::hash(&file[checked..]);
     file.extend(checksum.to_be_bytes());
-}
-
-/// A chunk including length, name and checksum.
-struct Chunk<'a> {
-    name: [u8; 4],
-    bytes: &'a [u8],
-}
-
-impl<'a> Chunk<'a> {
-    fn payload(&self) -> &'a [u8] {
-        &self.bytes[8..self.bytes.len() - 4]
-    }
-
-    fn is_sound(&self) -> bool {
-        let (checked, checksum) = self.bytes[4..].split_at(self.bytes.len() - 8);
-        crc32fast::hash(checked).to_be_bytes() == checksum
-    }
-}
-
-/// The chunks of a file up to IEND. The last item is `None` when the file breaks off before.
-struct Chunks<'a> {
-    rest: &'a [u8],
-    done: bool,
-}
-
-impl<'a> Chunks<'a> {
-    fn open(file: &'a [u8]) -> Option<Chunks<'a>> {
-        let rest = file.strip_prefix(SIGNATURE)?;
-        (rest.get(4..8)? == b"IHDR").then_some(Chunks { rest, done: false })
-    }
-
-    fn split(&mut self) -> Option<Chunk<'a>> {
-        let size = u32::from_be_bytes(self.rest.get(..4)?.try_into().ok()?) as usize;
-        let name = self.rest.get(4..8)?.try_into().ok()?;
-        let (bytes, rest) = self.rest.split_at_checked(size.checked_add(FRAME)?)?;
-        self.rest = rest;
-        Some(Chunk { name, bytes })
-    }
-}
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = Option<Chunk<'a>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
-        }
-        let chunk = self.split();
-        self.done = chunk.as_ref().is_none_or(|chunk| chunk.name == *b"IEND");
-        Some(chunk)
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! Reads what a PNG's chunks say (W3C PNG, third edition), without decoding.
 
+use super::chunks::{Chunk, Chunks};
 use super::text::{self, Texts};
-use crate::codec::bytes::{slice, u32_be};
+use crate::codec::bytes::u32_be;
 use crate::codec::colour::{Chromaticities, Space};
 
 /// The size of a PNG, and the chunks before or after its pixels that bytefit uses.
@@ -33,34 +34,33 @@ impl<'a> Header<'a> {
     /// Reads the chunks of `bytes` up to a damaged length. Returns `None` when there is no IHDR.
     pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
         let mut header = Header::default();
-        let mut at = 8;
         let mut pixels_seen = false;
-        while let Some((kind, body)) = chunk(bytes, at) {
-            header.texts.read(kind, body);
-            match kind {
+        for chunk in Chunks::lenient(bytes) {
+            let payload = chunk.payload();
+            header.texts.read(&chunk.name, payload);
+            match &chunk.name {
                 b"IDAT" => pixels_seen = true,
-                b"IEND" => break,
-                b"eXIf" => header.exif = header.exif.or(Some(body)),
-                b"iTXt" => header.xmp = header.xmp.or_else(|| text::xmp(body)),
-                _ if !pixels_seen => header.read_chunk(kind, body),
+                b"eXIf" => header.exif = header.exif.or(Some(payload)),
+                b"iTXt" => header.xmp = header.xmp.or_else(|| text::xmp(payload)),
+                _ if !pixels_seen => header.read_chunk(&chunk),
                 _ => {}
             }
-            at += 12 + body.len();
         }
         (header.bit_depth > 0).then_some(header)
     }
 
     /// Reads a chunk that has a meaning only before the pixels.
-    fn read_chunk(&mut self, kind: &[u8], body: &'a [u8]) {
-        match kind {
-            b"IHDR" => self.read_size(body),
+    fn read_chunk(&mut self, chunk: &Chunk<'a>) {
+        let payload = chunk.payload();
+        match &chunk.name {
+            b"IHDR" => self.read_size(payload),
             b"tRNS" => self.transparent = true,
-            b"acTL" => self.frames = u32_be(body, 0).unwrap_or(0),
-            b"iCCP" => self.iccp = self.iccp.or(Some(body)),
-            b"cICP" => self.cicp = body.first().copied().zip(body.get(1).copied()),
+            b"acTL" => self.frames = u32_be(payload, 0).unwrap_or(0),
+            b"iCCP" => self.iccp = self.iccp.or(Some(payload)),
+            b"cICP" => self.cicp = payload.first().copied().zip(payload.get(1).copied()),
             b"sRGB" => self.srgb = true,
-            b"gAMA" => self.gamma = u32_be(body, 0),
-            b"cHRM" => self.chromaticities = chromaticities(body),
+            b"gAMA" => self.gamma = u32_be(payload, 0),
+            b"cHRM" => self.chromaticities = chromaticities(payload),
             _ => {}
         }
     }
@@ -123,12 +123,6 @@ impl<'a> Header<'a> {
         }
         Space::Gamma { exponent, primaries }
     }
-}
-
-/// Returns the kind and body of the chunk at `at`.
-fn chunk(bytes: &[u8], at: usize) -> Option<(&[u8; 4], &[u8])> {
-    let length = u32_be(bytes, at)? as usize;
-    Some((slice(bytes, at + 4, 4)?.first_chunk()?, slice(bytes, at + 8, length)?))
 }
 
 fn chromaticities(body: &[u8]) -> Option<Chromaticities> {

@@ -1,5 +1,6 @@
 //! PNG: its container, decoder and encoder.
 
+mod chunks;
 pub mod container;
 pub mod decode;
 pub mod encode;

@@ -1,5 +1,6 @@
 //! What is known of PNG.
 
+use super::chunks::SIGNATURE;
 use super::encode::{MAX_SIDE, PaletteEncoder, encode_lossless};
 use super::{container, decode, quality_scale};
 use crate::codec::Format;
@@ -12,7 +13,7 @@ pub static MODEL: FormatModel = FormatModel {
     extension: "png",
     keeps_alpha: true,
     is_usually_lossy: false,
-    recognises: |bytes| bytes.starts_with(b"\x89PNG\r\n\x1A\n"),
+    recognises: |bytes| bytes.starts_with(SIGNATURE),
     probe: decode::probe,
     decode: decode::decode,
     decoder_copies: 3,

@@ -1,0 +1,98 @@
+//! Reads a PNG from chunk to chunk (W3C, third edition, section 5).
+
+use crate::codec::bytes::{slice, u32_be};
+
+pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
+
+/// Bytes of a chunk besides its payload: length, name and checksum.
+pub(super) const FRAME: usize = 12;
+
+/// A chunk whose payload is complete.
+#[derive(Clone, Copy)]
+pub(super) struct Chunk<'a> {
+    pub name: [u8; 4],
+    /// Bytes of the payload.
+    size: u32,
+    /// Length, name, payload and checksum. The end of the file may cut off the checksum.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Chunk<'a> {
+    pub fn payload(&self) -> &'a [u8] {
+        &self.bytes[8..8 + self.size as usize]
+    }
+
+    /// Whether the checksum is complete.
+    pub fn is_complete(&self) -> bool {
+        self.bytes.len() == FRAME + self.size as usize
+    }
+
+    /// Whether the checksum is right.
+    pub fn is_sound(&self) -> bool {
+        let (checked, checksum) = self.bytes[4..].split_at(4 + self.size as usize);
+        crc32fast::hash(checked).to_be_bytes() == checksum
+    }
+}
+
+/// The chunks of a file in order, up to IEND or the first damaged one.
+pub(super) struct Chunks<'a> {
+    rest: &'a [u8],
+    is_strict: bool,
+}
+
+impl<'a> Chunks<'a> {
+    /// Reads all that is there. The checksum of the last chunk may be cut off.
+    pub fn lenient(file: &'a [u8]) -> Chunks<'a> {
+        Chunks { rest: file.get(SIGNATURE.len()..).unwrap_or_default(), is_strict: false }
+    }
+
+    /// Stops at a chunk that is not complete. Returns `None` when the file does not start with the signature and IHDR.
+    pub fn strict(file: &'a [u8]) -> Option<Chunks<'a>> {
+        let rest = file.strip_prefix(SIGNATURE)?;
+        (slice(rest, 4, 4)? == b"IHDR").then_some(Chunks { rest, is_strict: true })
+    }
+
+    /// Returns the chunks of a file that is complete up to IEND.
+    pub fn of_whole(file: &'a [u8]) -> Option<Vec<Chunk<'a>>> {
+        let chunks: Vec<_> = Chunks::strict(file)?.collect();
+        (chunks.last()?.name == *b"IEND").then_some(chunks)
+    }
+}
+
+impl<'a> Iterator for Chunks<'a> {
+    type Item = Chunk<'a>;
+
+    fn next(&mut self) -> Option<Chunk<'a>> {
+        let size = u32_be(self.rest, 0)?;
+        let name = slice(self.rest, 4, 4)?.try_into().ok()?;
+        let payload = slice(self.rest, 8, size as usize)?;
+        let (bytes, rest) = self.rest.split_at(self.rest.len().min(FRAME + payload.len()));
+        let chunk = Chunk { name, size, bytes };
+        self.rest = if chunk.name == *b"IEND" { &[] } else { rest };
+        (chunk.is_complete() || !self.is_strict).then_some(chunk)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &[u8] = b"\x89PNG\r\n\x1A\n\0\0\0\x01IHDRx....\0\0\0\0IEND....\0\0\0\0tEXt....";
+
+    #[test]
+    fn nothing_after_the_end_is_read() {
+        let names: Vec<_> = Chunks::lenient(FILE).map(|chunk| chunk.name).collect();
+        assert_eq!(names, [*b"IHDR", *b"IEND"]);
+        assert_eq!(Chunks::of_whole(FILE).map(|chunks| chunks.len()), Some(2));
+    }
+
+    #[test]
+    fn only_the_lenient_reader_takes_a_chunk_without_its_checksum() {
+        for cut in 1..=4 {
+            let file = &FILE[..FILE.len() - 12 - cut];
+            assert_eq!(Chunks::lenient(file).count(), 2, "{cut}");
+            assert_eq!(Chunks::strict(file).map(Iterator::count), Some(1), "{cut}");
+            assert!(Chunks::of_whole(file).is_none(), "{cut}");
+        }
+    }
+}
