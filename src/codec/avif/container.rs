@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::boxes::{Bounds, Item, Layout, boxes};
+use super::boxes::{Bounds, boxes};
+use super::items::exif_of;
+use super::layout::{Item, Layout};
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif};
 use crate::picture::Orientation;
@@ -103,13 +105,6 @@ fn left(file: &[u8], metadata: &[&Item], policy: MetadataPolicy) -> Option<Metad
         }
     }
     Some(rights::copyright(&found, &Rights::default(), Orientation::Upright))
-}
-
-/// Returns the EXIF block of an Exif item. The item starts with the offset of the TIFF header, counted from the end of
-/// that offset, and the block follows (23008-12, A.2.1).
-fn exif_of(item: &[u8]) -> Option<&[u8]> {
-    let (offset, rest) = item.split_first_chunk()?;
-    rest.get(u32::from_be_bytes(*offset) as usize..)
 }
 
 /// Returns an Exif item of `size` bytes that holds at most `kept`, and is empty when `kept` does not fit.

@@ -2,9 +2,11 @@
 
 #[cfg(feature = "libaom")]
 mod aom;
-pub(super) mod boxes;
+mod boxes;
 pub mod container;
 pub mod decode;
+mod items;
+mod layout;
 pub(super) mod model;
 mod parse;
 pub mod quantiser;

@@ -6,11 +6,11 @@
 
 use std::borrow::Cow;
 
-use crate::codec::bytes::{slice, u16_be, u32_be};
+use super::boxes::{Cursor, find, number, payloads};
+use super::items::{ItemInfo, Locations, entries_start, exif_of, primary_item};
+use crate::codec::bytes::{u16_be, u32_be};
 use crate::picture::Orientation;
 
-/// Maximum number of boxes read on one level. Real files have a few dozen.
-const MAX_BOXES: usize = 10_000;
 /// Maximum number of items in a file. A grid of the largest allowed pictures has a few hundred tiles.
 const MAX_ITEMS: usize = 4096;
 /// Maximum number of extents of an item. Real files have one.
@@ -72,35 +72,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
     meta.still(frames)
 }
 
-/// Returns the kind and body of each box of `bytes`, up to the first damaged one.
-fn boxes(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let mut at = 0;
-    let walk = std::iter::from_fn(move || {
-        let kind = slice(bytes, at + 4, 4)?;
-        let (head, size) = match u32_be(bytes, at)? {
-            0 => (8, bytes.len() - at),
-            1 => (16, usize::try_from(number(bytes, at + 8, 8)?).ok()?),
-            size => (8, size as usize),
-        };
-        let whole = slice(bytes, at, size)?;
-        at += size;
-        Some((kind, whole.get(head..)?))
-    });
-    walk.take(MAX_BOXES)
-}
-
-fn find<'a>(bytes: &'a [u8], kind: &[u8]) -> Option<&'a [u8]> {
-    boxes(bytes).find(|(found, _)| *found == kind).map(|(_, body)| body)
-}
-
-/// Reads `size` bytes at `at` as a big-endian number; no bytes read as 0.
-fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
-    Some(slice(bytes, at, size)?.iter().fold(0, |value, &byte| value << 8 | u64::from(byte)))
-}
-
 /// Returns the number of samples of the longest track, from its size table (ISO/IEC 14496-12 s8.7.3).
 fn frames(moov: &[u8]) -> u32 {
-    let tracks = boxes(moov).filter(|(kind, _)| *kind == b"trak");
+    let tracks = payloads(moov).filter(|(kind, _)| kind == b"trak");
     let samples = tracks.filter_map(|(_, track)| {
         let table = find(find(find(find(track, b"mdia")?, b"minf")?, b"stbl")?, b"stsz")?;
         u32_be(table, 8)
@@ -116,8 +90,9 @@ struct Meta<'a> {
     idat: &'a [u8],
     primary: u32,
     items: Vec<Item<'a>>,
-    references: Vec<Reference<'a>>,
-    properties: Vec<(&'a [u8], &'a [u8])>,
+    references: Vec<Reference>,
+    /// Kind and payload of each property.
+    properties: Vec<([u8; 4], &'a [u8])>,
     /// Item, and the index of one of its properties, counted from 1, in order.
     associations: Vec<(u32, usize)>,
 }
@@ -125,7 +100,7 @@ struct Meta<'a> {
 #[derive(Debug)]
 struct Item<'a> {
     id: u32,
-    kind: &'a [u8],
+    kind: [u8; 4],
     content_type: &'a [u8],
     in_idat: bool,
     /// Offset and length of each extent. A length of 0 means up to the end.
@@ -133,8 +108,8 @@ struct Item<'a> {
 }
 
 #[derive(Debug)]
-struct Reference<'a> {
-    kind: &'a [u8],
+struct Reference {
+    kind: [u8; 4],
     from: u32,
     to: Vec<u32>,
 }
@@ -142,17 +117,15 @@ struct Reference<'a> {
 impl<'a> Meta<'a> {
     fn read(file: &'a [u8], body: &'a [u8]) -> Result<Meta<'a>, &'static str> {
         let damaged = "its description is damaged";
-        let version = |full_box: &[u8]| full_box.first().copied();
         let pitm = find(body, b"pitm").ok_or("it names no primary picture")?;
-        let wide = version(pitm).ok_or(damaged)? > 0;
-        let primary = number(pitm, 4, if wide { 4 } else { 2 }).ok_or(damaged)? as u32;
+        let primary = primary_item(pitm).ok_or(damaged)?;
         let mut items = find(body, b"iinf").and_then(read_items).ok_or(damaged)?;
         find(body, b"iloc").and_then(|iloc| read_locations(iloc, &mut items)).ok_or(damaged)?;
         let references = find(body, b"iref").map_or(Some(Vec::new()), read_references).ok_or(damaged)?;
         let iprp = find(body, b"iprp").ok_or("its pictures have no properties")?;
-        let properties = boxes(find(iprp, b"ipco").ok_or(damaged)?).take(MAX_PROPERTIES).collect();
+        let properties = payloads(find(iprp, b"ipco").ok_or(damaged)?).take(MAX_PROPERTIES).collect();
         let mut associations = Vec::new();
-        for (_, ipma) in boxes(iprp).filter(|(kind, _)| *kind == b"ipma") {
+        for (_, ipma) in payloads(iprp).filter(|(kind, _)| kind == b"ipma") {
             read_associations(ipma, &mut associations).ok_or(damaged)?;
         }
         let idat = find(body, b"idat").unwrap_or_default();
@@ -168,7 +141,7 @@ impl<'a> Meta<'a> {
         if alpha.as_ref().is_some_and(|alpha| (alpha.width, alpha.height) != (colour.width, colour.height)) {
             return Err("its alpha is not the size of its colours");
         }
-        let first_tile = self.referred(b"dimg", primary.id).next().filter(|_| primary.kind == b"grid");
+        let first_tile = self.referred(b"dimg", primary.id).next().filter(|_| primary.kind == *b"grid");
         let colr = |kinds: &[&[u8; 4]]| {
             let of = |id| self.properties_of(id, b"colr").find(|body| kinds.iter().any(|kind| body.starts_with(*kind)));
             of(primary.id).or_else(|| of(first_tile?)).and_then(|body| body.get(4..))
@@ -177,9 +150,9 @@ impl<'a> Meta<'a> {
             icc: colr(&[b"prof", b"rICC"]),
             nclx: colr(&[b"nclx"]).and_then(read_nclx),
             orientation: self.orientation(primary.id),
-            exif: self.described_by(primary.id, |item| item.kind == b"Exif").and_then(strip_exif_offset),
+            exif: self.described_by(primary.id, |item| item.kind == *b"Exif").and_then(exif_block),
             xmp: self
-                .described_by(primary.id, |item| item.kind == b"mime" && item.content_type == b"application/rdf+xml"),
+                .described_by(primary.id, |item| item.kind == *b"mime" && item.content_type == b"application/rdf+xml"),
             colour,
             alpha,
             premultiplied,
@@ -193,25 +166,26 @@ impl<'a> Meta<'a> {
 
     /// Returns the items that `from` refers to by this kind of reference.
     fn referred<'b>(&'b self, kind: &'b [u8; 4], from: u32) -> impl Iterator<Item = u32> + 'b {
-        let matching = self.references.iter().filter(move |reference| reference.kind == kind && reference.from == from);
+        let matching =
+            self.references.iter().filter(move |reference| reference.kind == *kind && reference.from == from);
         matching.flat_map(|reference| reference.to.iter().copied())
     }
 
     /// Returns the items that refer to `to` by this kind of reference.
     fn referring<'b>(&'b self, kind: &'b [u8; 4], to: u32) -> impl Iterator<Item = &'b Item<'a>> + 'b {
         let matching =
-            self.references.iter().filter(move |reference| reference.kind == kind && reference.to.contains(&to));
+            self.references.iter().filter(move |reference| reference.kind == *kind && reference.to.contains(&to));
         matching.filter_map(|reference| self.item(reference.from))
     }
 
     /// Returns the properties of an item in the order of its associations.
-    fn ordered_properties<'b>(&'b self, id: u32) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + 'b {
+    fn ordered_properties<'b>(&'b self, id: u32) -> impl Iterator<Item = ([u8; 4], &'a [u8])> + 'b {
         let own = self.associations.iter().filter(move |(item, _)| *item == id);
         own.filter_map(|&(_, index)| self.properties.get(index.checked_sub(1)?).copied())
     }
 
     fn properties_of<'b>(&'b self, id: u32, kind: &'b [u8; 4]) -> impl Iterator<Item = &'a [u8]> + 'b {
-        self.ordered_properties(id).filter(move |(found, _)| *found == kind).map(|(_, body)| body)
+        self.ordered_properties(id).filter(move |(found, _)| found == kind).map(|(_, body)| body)
     }
 
     /// Returns the auxiliary picture that holds the transparency of `primary`.
@@ -231,7 +205,7 @@ impl<'a> Meta<'a> {
     }
 
     fn picture(&self, item: &Item<'a>) -> Result<Picture<'a>, &'static str> {
-        match item.kind {
+        match &item.kind {
             b"av01" => {
                 let tile = self.tile(item)?;
                 Ok(Picture { width: tile.width, height: tile.height, columns: 1, tiles: vec![tile] })
@@ -250,33 +224,19 @@ impl<'a> Meta<'a> {
     /// Reads a grid (HEIF s6.6.2.3): tiles of one size, in rows, which cover the picture.
     fn grid(&self, item: &Item<'a>) -> Result<Picture<'a>, &'static str> {
         let body = self.bytes_of(item).ok_or("its grid lies outside the file")?;
-        let wide = body.get(1).ok_or("its grid is damaged")? & 1 == 1;
-        let side = |at: usize, size| number(&body, at, size).and_then(|side| u32::try_from(side).ok());
-        let (rows, columns, width, height) = (|| {
-            let size = if wide { 4 } else { 2 };
-            let (rows, columns) = (u32::from(*body.get(2)?) + 1, u32::from(*body.get(3)?) + 1);
-            Some((rows, columns, side(4, size)?, side(4 + size, size)?))
-        })()
-        .ok_or("its grid is damaged")?;
+        let grid = Grid::read(&body).ok_or("its grid is damaged")?;
         let ids: Vec<u32> = self.referred(b"dimg", item.id).take(MAX_TILES + 1).collect();
-        if ids.len() > MAX_TILES || ids.len() as u64 != u64::from(rows) * u64::from(columns) {
+        if ids.len() > MAX_TILES || ids.len() as u64 != u64::from(grid.rows) * u64::from(grid.columns) {
             return Err("its grid has the wrong number of tiles");
         }
-        let tiles = ids.iter().map(|&id| self.item(id).filter(|tile| tile.kind == b"av01"));
+        let tiles = ids.iter().map(|&id| self.item(id).filter(|tile| tile.kind == *b"av01"));
         let tiles = tiles.map(|tile| self.tile(tile.ok_or("a tile of its grid is missing")?));
         let tiles = tiles.collect::<Result<Vec<Tile<'a>>, _>>()?;
         let (across, down) = (tiles[0].width, tiles[0].height);
-        let covers = |side: u32, tile: u32, count: u32| {
-            let (side, tile, count) = (u64::from(side), u64::from(tile), u64::from(count));
-            tile * count >= side && tile * (count - 1) < side
-        };
-        if tiles.iter().any(|tile| (tile.width, tile.height) != (across, down))
-            || !covers(width, across, columns)
-            || !covers(height, down, rows)
-        {
+        if tiles.iter().any(|tile| (tile.width, tile.height) != (across, down)) || !grid.is_covered_by(across, down) {
             return Err("the tiles of its grid do not cover the picture");
         }
-        Ok(Picture { width, height, columns, tiles })
+        Ok(Picture { width: grid.width, height: grid.height, columns: grid.columns, tiles })
     }
 
     /// Returns the bytes of an item, borrowed when they lie in one extent. All extents together may not be longer than
@@ -314,6 +274,32 @@ impl<'a> Meta<'a> {
     }
 }
 
+/// The fields of a grid (HEIF s6.6.2.3).
+struct Grid {
+    rows: u32,
+    columns: u32,
+    width: u32,
+    height: u32,
+}
+
+impl Grid {
+    fn read(body: &[u8]) -> Option<Grid> {
+        let side_bytes = if body.get(1)? & 1 == 1 { 4 } else { 2 };
+        let side = |at| number(body, at, side_bytes).map(|side| side as u32);
+        let (rows, columns) = (u32::from(*body.get(2)?) + 1, u32::from(*body.get(3)?) + 1);
+        Some(Grid { rows, columns, width: side(4)?, height: side(4 + side_bytes)? })
+    }
+
+    /// Whether tiles of this size cover the picture, and no row or column of them lies outside it.
+    fn is_covered_by(&self, across: u32, down: u32) -> bool {
+        let covers = |side: u32, tile: u32, count: u32| {
+            let (side, tile, count) = (u64::from(side), u64::from(tile), u64::from(count));
+            tile * count >= side && tile * (count - 1) < side
+        };
+        covers(self.width, across, self.columns) && covers(self.height, down, self.rows)
+    }
+}
+
 /// Combines `turns` quarter turns anti-clockwise with a mirroring after them: axis 0 swaps top and bottom, 1 left and
 /// right.
 fn orientation(turns: u8, mirror: Option<u8>) -> Orientation {
@@ -330,92 +316,52 @@ fn orientation(turns: u8, mirror: Option<u8>) -> Orientation {
 }
 
 fn read_items(iinf: &[u8]) -> Option<Vec<Item<'_>>> {
-    let start = if *iinf.first()? == 0 { 6 } else { 8 };
-    let entries = boxes(iinf.get(start..)?).filter(|(kind, _)| *kind == b"infe").take(MAX_ITEMS);
-    Some(entries.filter_map(|(_, body)| read_item(body)).collect())
+    let entries = payloads(iinf.get(entries_start(iinf)?..)?).filter(|(kind, _)| kind == b"infe").take(MAX_ITEMS);
+    Some(entries.filter_map(|(_, infe)| read_item(infe)).collect())
 }
 
-/// Reads an entry of version 2 or 3 (ISO/IEC 14496-12 s8.11.6). Older versions name no kind and are skipped.
 fn read_item(infe: &[u8]) -> Option<Item<'_>> {
-    let id_size = match infe.first()? {
-        2 => 2,
-        3 => 4,
-        _ => return None,
-    };
-    let id = number(infe, 4, id_size)? as u32;
-    let kind = slice(infe, 6 + id_size, 4)?;
-    let mut strings = infe.get(10 + id_size..)?.split(|&byte| byte == 0);
-    strings.next();
-    let content_type = strings.next().unwrap_or_default();
+    let ItemInfo { id, kind, content_type } = ItemInfo::read(infe)?;
     Some(Item { id, kind, content_type, in_idat: false, extents: Vec::new() })
 }
 
-/// Reads item locations of version 0 to 2 (ISO/IEC 14496-12 s8.11.3).
 fn read_locations(iloc: &[u8], items: &mut [Item<'_>]) -> Option<()> {
-    let version = *iloc.first()?;
-    let sizes = u16_be(iloc, 4)?;
-    let size = |shift: u16| Some(usize::from(sizes >> shift & 15)).filter(|size| matches!(size, 0 | 4 | 8));
-    let (offset_size, length_size, base_size) = (size(12)?, size(8)?, size(4)?);
-    let index_size = if version == 0 { 0 } else { size(0)? };
-    let id_size = if version < 2 { 2 } else { 4 };
-    let mut fields = Fields { bytes: iloc, at: 6 };
-    for _ in 0..fields.next(id_size)?.min(MAX_ITEMS as u64) {
-        let id = fields.next(id_size)? as u32;
-        let construction = if version == 0 { 0 } else { fields.next(2)? & 15 };
-        fields.next(2)?;
-        let base = fields.next(base_size)?;
-        let mut extents = Vec::new();
-        // Extents whose fields have no size take no bytes, so the bytes cannot confirm their count.
-        let count = fields.next(2).filter(|count| *count <= MAX_EXTENTS as u64)?;
-        for _ in 0..count {
-            fields.next(index_size)?;
-            let offset = base.checked_add(fields.next(offset_size)?)?;
-            extents.push((offset, fields.next(length_size)?));
-        }
+    let mut locations = Locations::open(iloc)?;
+    if !locations.widths.iter().all(|width| matches!(width, 0 | 4 | 8)) {
+        return None;
+    }
+    for _ in 0..locations.count.min(MAX_ITEMS as u64) {
+        let location = locations.next(MAX_EXTENTS)?;
         // Construction method 2 (bytes of another item) does not occur in AVIF.
-        if let Some(item) = items.iter_mut().find(|item| item.id == id)
-            && construction < 2
+        if let Some(item) = items.iter_mut().find(|item| item.id == location.id)
+            && location.construction < 2
         {
-            (item.in_idat, item.extents) = (construction == 1, extents);
+            (item.in_idat, item.extents) = (location.construction == 1, location.extents);
         }
     }
     Some(())
 }
 
-/// Reads numbers one after another.
-struct Fields<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Fields<'_> {
-    fn next(&mut self, size: usize) -> Option<u64> {
-        let value = number(self.bytes, self.at, size)?;
-        self.at += size;
-        Some(value)
-    }
-}
-
-fn read_references(iref: &[u8]) -> Option<Vec<Reference<'_>>> {
+fn read_references(iref: &[u8]) -> Option<Vec<Reference>> {
     let id_size = if *iref.first()? == 0 { 2 } else { 4 };
     let read = |(kind, body)| {
-        let mut fields = Fields { bytes: body, at: 0 };
-        let from = fields.next(id_size)? as u32;
-        let count = fields.next(2)?;
-        let to = (0..count).map(|_| fields.next(id_size).map(|id| id as u32)).collect::<Option<Vec<u32>>>()?;
+        let mut fields = Cursor { bytes: body, at: 0 };
+        let from = fields.number(id_size)? as u32;
+        let count = fields.number(2)?;
+        let to = (0..count).map(|_| fields.number(id_size).map(|id| id as u32)).collect::<Option<Vec<u32>>>()?;
         Some(Reference { kind, from, to })
     };
-    boxes(iref.get(4..)?).take(MAX_ITEMS).map(read).collect()
+    payloads(iref.get(4..)?).take(MAX_ITEMS).map(read).collect()
 }
 
 fn read_associations(ipma: &[u8], associations: &mut Vec<(u32, usize)>) -> Option<()> {
     let (version, wide) = (*ipma.first()?, *ipma.get(3)? & 1 == 1);
-    let mut fields = Fields { bytes: ipma, at: 4 };
-    for _ in 0..fields.next(4)? {
-        let id = fields.next(if version == 0 { 2 } else { 4 })? as u32;
-        for _ in 0..fields.next(1)? {
+    let mut fields = Cursor { bytes: ipma, at: 4 };
+    for _ in 0..fields.number(4)? {
+        let id = fields.number(if version == 0 { 2 } else { 4 })? as u32;
+        for _ in 0..fields.number(1)? {
             // The highest bit says whether the property is essential.
-            let index = if wide { fields.next(2)? & 0x7FFF } else { fields.next(1)? & 0x7F };
+            let index = if wide { fields.number(2)? & 0x7FFF } else { fields.number(1)? & 0x7F };
             associations.push((id, index as usize));
             if associations.len() > MAX_PROPERTIES {
                 return None;
@@ -430,13 +376,11 @@ fn read_nclx(body: &[u8]) -> Option<Nclx> {
     Some(Nclx { primaries: point(0)?, transfer: point(2)?, matrix: point(4)?, full_range: body.get(6)? & 0x80 != 0 })
 }
 
-/// Returns the EXIF block of an Exif item. The item starts with the offset of the TIFF header, counted from the end of
-/// that field (HEIF annex A.2.1).
-fn strip_exif_offset(item: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
-    let start = 4usize.checked_add(u32_be(&item, 0)? as usize)?;
+/// Returns the EXIF block of an Exif item.
+fn exif_block(item: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
     match item {
-        Cow::Borrowed(bytes) => bytes.get(start..).map(Cow::Borrowed),
-        Cow::Owned(bytes) => bytes.get(start..).map(|block| Cow::Owned(block.to_vec())),
+        Cow::Borrowed(bytes) => exif_of(bytes).map(Cow::Borrowed),
+        Cow::Owned(bytes) => exif_of(&bytes).map(|block| Cow::Owned(block.to_vec())),
     }
 }
 
