@@ -1,6 +1,18 @@
 //! Memory that was freed but that the allocators still keep for later.
 #![expect(unsafe_code, reason = "both allocators are C libraries")]
 
+/// Lets the C library keep what it freed for the next job, for processes that do one job after the other. By default it
+/// returns the top of its heap to the system many times in a job and gets it back page by page, which took 2 to 4 % of the
+/// CPU time of a job of 2 megapixels.
+pub fn keep_free_memory() {
+    // SAFETY: sets two numbers before the first job. 32 MiB is the largest threshold that mmap may have (mallopt(3)).
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 1 << 30);
+    }
+}
+
 /// Returns freed memory to the system: that of jemalloc, where each thread keeps some for ten seconds, and that of the
 /// C library, which the encoders in C use. docs/model.md says how much that is.
 pub fn release_free_memory() {

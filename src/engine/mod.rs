@@ -30,7 +30,7 @@ use crate::metrics::{CacheResult, Metrics};
 use crate::panics::Panicked;
 pub use admission::AdmittedUpload;
 use admission::{Admission, Need};
-pub use allocator::release_free_memory;
+pub use allocator::{keep_free_memory, release_free_memory};
 pub use body_memory::{MemoryLease, NoMemory};
 use cache::{Cache, CachedAnswer};
 pub use config::{CacheConfig, Config, WorkersMode};

@@ -15,7 +15,7 @@ use rustix::thread::set_name;
 
 use super::process;
 use super::wire::{self, Ask, Greeting, Reply};
-use crate::engine::{Bounds, Work, WorkError, release_free_memory};
+use crate::engine::{Bounds, Work, WorkError, keep_free_memory, release_free_memory};
 use crate::job::Stop;
 use crate::panics::{self, Panicked};
 use crate::sandbox;
@@ -65,6 +65,7 @@ fn prepare(spawner: Pid, standard_error: OwnedFd) -> io::Result<()> {
     rustix::stdio::dup2_stdout(&nowhere)?;
     rustix::stdio::dup2_stderr(&standard_error)?;
     drop((nowhere, standard_error));
+    keep_free_memory();
     sandbox::worker::seal().map_err(io::Error::other)
 }
 
