@@ -40,7 +40,7 @@ pub(crate) use named;
 mod tests {
     named! {
         /// For the test.
-        pub enum Fruit {
+        enum Fruit {
             Apple = "apple",
             SourCherry = "sour_cherry",
         }

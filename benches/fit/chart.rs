@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// What one row of the chart shows.
-pub struct Bar {
+pub(crate) struct Bar {
     pub format: &'static str,
     pub target: &'static str,
     /// CPU time divided by that of decoding and one encode.
@@ -44,7 +44,7 @@ impl Panel {
 }
 
 /// The chart of `bars`, in the given order.
-pub fn svg(bars: &[Bar]) -> String {
+pub(crate) fn svg(bars: &[Bar]) -> String {
     let bottom = TOP + ROW * bars.len() as f64;
     let height = bottom + 12.0;
     let mut svg = format!(

@@ -16,28 +16,28 @@ const LOW: (&str, Target) = ("0.2 bpp", Target::BitsPerPixel(0.2));
 type Change = fn(Job) -> Job;
 
 /// What is measured of an answer.
-pub struct Answer {
+pub(crate) struct Answer {
     pub score: f64,
     /// CPU time.
     pub seconds: f64,
 }
 
 /// An input, and the picture that its answers are compared with.
-pub struct Subject<'a> {
+pub(crate) struct Subject<'a> {
     pub input: &'a [u8],
     pub picture: Picture,
     reference: Reference,
 }
 
 impl Subject<'_> {
-    pub fn new(input: &[u8]) -> Subject<'_> {
+    pub(crate) fn new(input: &[u8]) -> Subject<'_> {
         let picture = super::asked(codec::decode(input, &Limits::default()).expect("a picture"));
         let reference = Reference::new(&picture, [255; 3]);
         Subject { input, picture, reference }
     }
 
     /// The answer to the job that [`super::job`] makes of `target`, after `change`. Returns `None` when it is refused.
-    pub fn answer(&self, target: &Target, formats: &[Format], change: Change) -> Option<Answer> {
+    pub(crate) fn answer(&self, target: &Target, formats: &[Format], change: Change) -> Option<Answer> {
         let job = change(super::job(formats, target.bytes(&self.picture)));
         let working = cpu();
         let stop = Stop::at(Instant::now() + job.deadline);
@@ -47,13 +47,13 @@ impl Subject<'_> {
     }
 
     /// SSIMULACRA2 of any file.
-    pub fn score(&self, file: &[u8]) -> f64 {
+    pub(crate) fn score(&self, file: &[u8]) -> f64 {
         score(&self.reference, file, &self.picture)
     }
 }
 
 /// Prints what `downscale=auto` gains over `never`, if both have an answer, and what it costs.
-pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
+pub(crate) fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
     let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
     println!(
         "\ndownscale=auto against never: SSIMULACRA2 gained, CPU\nformat   target   answers  median    mean   least    CPU"
@@ -75,7 +75,7 @@ pub fn print_scales(formats: &[Format], inputs: &[Vec<u8>]) {
 }
 
 /// Prints what `format=auto` gains over the best single format, by score.
-pub fn print_formats(inputs: &[Vec<u8>]) {
+pub(crate) fn print_formats(inputs: &[Vec<u8>]) {
     println!(
         "\nformat=auto against the best single format: SSIMULACRA2 gained\neffort   target   answers  median    mean   least"
     );

@@ -30,7 +30,7 @@ struct Pair {
 }
 
 /// Prints what our answers at full size gain over each rival's at the same targets, and what each costs.
-pub fn print_rivals(formats: &[Format], inputs: &[Vec<u8>]) {
+pub(crate) fn print_rivals(formats: &[Format], inputs: &[Vec<u8>]) {
     let subjects: Vec<Subject> = inputs.iter().map(|input| Subject::new(input)).collect();
     let folder = tempfile::tempdir().expect("a folder");
     println!(

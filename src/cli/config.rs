@@ -7,13 +7,13 @@ use super::{BAD_USAGE, environment, fail};
 use crate::settings::{Flags, Settings};
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// TOML file with the settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-pub fn run(arguments: &Arguments) -> ExitCode {
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match Settings::load(arguments.config.as_deref(), environment(), &Flags::default()) {
         Ok(settings) => {
             print!("{}", settings.to_toml());

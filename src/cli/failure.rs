@@ -12,7 +12,7 @@ use crate::panics::Panicked;
 
 /// Why a file has no answer.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub(super) struct Failure {
     detail: String,
     /// The members of the problem, without `detail`.
     members: Map<String, Value>,
@@ -20,28 +20,28 @@ pub struct Failure {
 
 impl Failure {
     /// The input can't be read.
-    pub fn unreadable(error: &io::Error) -> Failure {
+    pub(super) fn unreadable(error: &io::Error) -> Failure {
         Failure::local("unreadable", error.to_string())
     }
 
     /// The answer can't be written.
-    pub fn unwritable(reason: impl Into<String>) -> Failure {
+    pub(super) fn unwritable(reason: impl Into<String>) -> Failure {
         Failure::local("unwritable", reason.into())
     }
 
     /// A file exists at the path of the answer.
-    pub fn exists(path: &Path) -> Failure {
+    pub(super) fn exists(path: &Path) -> Failure {
         Failure::local("output_exists", format!("{} exists already; --force overwrites it", path.display()))
     }
 
     /// The input has more bytes than `server.max_body` allows.
-    pub fn too_large(limit: u64) -> Failure {
+    pub(super) fn too_large(limit: u64) -> Failure {
         let detail = format!("more than {limit} bytes, the limit that server.max_body sets");
         Failure::of(Problem::body_too_large(limit), detail)
     }
 
     /// The input has no bytes.
-    pub fn empty() -> Failure {
+    pub(super) fn empty() -> Failure {
         let detail = "no bytes";
         Failure::of(Problem::new(Kind::EmptyBody, detail), detail.to_owned())
     }
@@ -57,12 +57,12 @@ impl Failure {
     }
 
     /// The reason, as text for the user.
-    pub fn detail(&self) -> &str {
+    pub(super) fn detail(&self) -> &str {
         &self.detail
     }
 
     /// The JSON object, which names `file`.
-    pub fn json(&self, file: &Path) -> Value {
+    pub(super) fn json(&self, file: &Path) -> Value {
         let mut value = json!({ "file": file.display().to_string() });
         for (name, member) in &self.members {
             value[name] = member.clone();

@@ -23,7 +23,7 @@ use crate::settings::{Flags, Settings, SettingsError};
 use crate::workers::{Spawner, Workers};
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Files to fit; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -90,7 +90,7 @@ impl clap::FromArgMatches for Parameters {
     }
 }
 
-pub fn run(arguments: Arguments) -> ExitCode {
+pub(super) fn run(arguments: Arguments) -> ExitCode {
     let task = match Task::new(&arguments) {
         Ok(task) => task,
         Err(reason) => return fail(BAD_USAGE, &reason),
@@ -115,7 +115,7 @@ fn progress(arguments: &Arguments) -> ProgressBar {
 }
 
 /// A file that was fitted and written.
-pub struct Fitted {
+pub(super) struct Fitted {
     pub answer: Answer,
     /// The path of the answer.
     pub written: PathBuf,

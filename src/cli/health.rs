@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const HTTP_PORT: u16 = 80;
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Address of the server: http://HOST:PORT/PATH; http:// and the path may be left out [default: /health at the
     /// address in the settings]
     url: Option<String>,
@@ -27,7 +27,7 @@ pub struct Arguments {
     config: Option<PathBuf>,
 }
 
-pub fn run(arguments: &Arguments) -> ExitCode {
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let url = match arguments.url.clone().map_or_else(|| configured_url(arguments), Ok) {
         Ok(url) => url,
         Err(error) => return fail(BAD_USAGE, &error),

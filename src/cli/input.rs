@@ -11,7 +11,7 @@ use super::failure::Failure;
 const STDIN: &str = "-";
 
 /// Whether `file` stands for standard input; `./-` is a file.
-pub fn is_stdin(file: &Path) -> bool {
+pub(super) fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == STDIN
 }
 
@@ -19,7 +19,7 @@ pub fn is_stdin(file: &Path) -> bool {
 ///
 /// # Errors
 /// [`Failure`] when the file can't be read, is empty, or has more than `limit` bytes.
-pub fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path, limit: u64) -> Result<Vec<u8>, Failure> {
     if is_stdin(file) {
         return read_bounded(io::stdin().lock(), limit);
     }

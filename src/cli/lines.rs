@@ -10,7 +10,7 @@ use crate::http::response::report;
 use crate::job::Outcome;
 
 /// Prints the result for `file`. Returns whether it failed.
-pub fn print(file: &Path, fitted: &Result<Fitted, Failure>, json: bool, output: &Output) -> bool {
+pub(super) fn print(file: &Path, fitted: &Result<Fitted, Failure>, json: bool, output: &Output) -> bool {
     match fitted {
         Ok(fitted) => print_fitted(file, fitted, json, output),
         Err(failure) => {

@@ -13,7 +13,7 @@ use crate::codec::Format;
 use crate::job::Answer;
 
 /// Where answers are written, and which files must not be overwritten.
-pub struct Output {
+pub(super) struct Output {
     destination: Destination,
     /// Whether existing files may be overwritten.
     force: bool,
@@ -39,7 +39,7 @@ impl Output {
     ///
     /// # Errors
     /// A message for the user.
-    pub fn new(files: &[PathBuf], requested: Option<&Path>, force: bool) -> Result<Output, String> {
+    pub(super) fn new(files: &[PathBuf], requested: Option<&Path>, force: bool) -> Result<Output, String> {
         let destination = Destination::choose(files, requested)?;
         let inputs = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
         let same_stem = destination.same_stem(files);
@@ -50,18 +50,18 @@ impl Output {
     ///
     /// # Errors
     /// A message for the user.
-    pub fn make_directory(&self) -> Result<(), String> {
+    pub(super) fn make_directory(&self) -> Result<(), String> {
         let Destination::Directory(path) = &self.destination else { return Ok(()) };
         fs::create_dir_all(path).map_err(|error| format!("can't make {}: {error}", path.display()))
     }
 
     /// Whether answers go to standard output.
-    pub fn is_stdout(&self) -> bool {
+    pub(super) fn is_stdout(&self) -> bool {
         self.destination == Destination::Stdout
     }
 
     /// The format that the extension of the requested file stands for. Returns `None` when no file was requested.
-    pub fn format_from_name(&self) -> Option<Format> {
+    pub(super) fn format_from_name(&self) -> Option<Format> {
         let Destination::File(path) = &self.destination else { return None };
         Format::of_name(path.extension()?.to_str()?)
     }
@@ -70,7 +70,7 @@ impl Output {
     ///
     /// # Errors
     /// [`Failure`] when writing fails, or when the path is an input, the answer to another input, or an existing file.
-    pub fn write(&self, input: &Path, answer: &Answer) -> Result<PathBuf, Failure> {
+    pub(super) fn write(&self, input: &Path, answer: &Answer) -> Result<PathBuf, Failure> {
         let Some(path) = self.path(input, answer.report.output.format) else {
             write_and_flush(io::stdout(), &answer.bytes).map_err(|error| Failure::unwritable(error.to_string()))?;
             return Ok(PathBuf::from("-"));

@@ -16,7 +16,7 @@ use crate::workers::Spawner;
 use crate::{app, http, sandbox, telemetry};
 
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// TOML file with the settings that differ from the defaults
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub struct Arguments {
     listen: Option<String>,
 }
 
-pub fn run(arguments: &Arguments) -> ExitCode {
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let flags = Flags { listen: arguments.listen.clone() };
     let settings = match Settings::load(arguments.config.as_deref(), environment(), &flags) {
         Ok(settings) => settings,

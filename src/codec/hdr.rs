@@ -23,7 +23,7 @@ const FROM_2020: Matrix = [[1.660_5, -0.587_6, -0.072_8], [-0.124_6, 1.132_9, -0
 const FROM_P3: Matrix = [[1.224_9, -0.224_9, 0.0], [-0.042_1, 1.042_1, 0.0], [-0.019_6, -0.078_6, 1.098_3]];
 
 /// Converts one high dynamic range space to sRGB.
-pub struct ToneMap {
+pub(super) struct ToneMap {
     /// Signal to light: nits divided by [`WHITE_NITS`] for PQ, scene light 0 to 1 for HLG.
     light: Vec<f32>,
     is_hlg: bool,
@@ -35,7 +35,7 @@ pub struct ToneMap {
 impl ToneMap {
     /// Prepares the conversion from these code points of ITU-T H.273. Returns `None` when the transfer function is
     /// neither PQ nor HLG.
-    pub fn new(primaries: u8, transfer: u8) -> Option<ToneMap> {
+    pub(super) fn new(primaries: u8, transfer: u8) -> Option<ToneMap> {
         let is_hlg = match transfer {
             16 => false,
             18 => true,
@@ -54,7 +54,7 @@ impl ToneMap {
     }
 
     /// Converts a signal, each channel 0 to 1, to an sRGB pixel.
-    pub fn convert(&self, signal: [f32; 3]) -> [u8; 3] {
+    pub(super) fn convert(&self, signal: [f32; 3]) -> [u8; 3] {
         let mut light = signal.map(|channel| self.light[step(channel)]);
         if self.is_hlg {
             light = hlg_display(light);

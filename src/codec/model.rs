@@ -5,7 +5,7 @@ use super::{DecodeError, Decoded, Effort, EncodeError, Limits, Metadata, Metadat
 use crate::picture::Picture;
 
 /// Everything that the other modules need to know of a format.
-pub struct FormatModel {
+pub(crate) struct FormatModel {
     /// The media type (IANA).
     pub media_type: &'static str,
     /// The usual file name extension, without the dot.
@@ -27,7 +27,7 @@ pub struct FormatModel {
 }
 
 /// How a format is written, and what is expected of that.
-pub struct OutputModel {
+pub(crate) struct OutputModel {
     /// The lossy ways of writing it, coarsest first.
     pub codings: &'static [LossyCoding],
     /// The lossless way of writing it, where it has one.
@@ -43,7 +43,7 @@ pub struct OutputModel {
 }
 
 /// A lossless way of writing a format.
-pub struct LosslessModel {
+pub(crate) struct LosslessModel {
     pub encode: fn(&Picture, Effort) -> Result<Vec<u8>, EncodeError>,
     /// Nanoseconds that a pixel takes at fast, balanced and best effort, where it is no copy of another.
     pub nanoseconds_per_pixel: [u64; 3],
@@ -52,7 +52,7 @@ pub struct LosslessModel {
 }
 
 /// What can be done to a finished file; `codec::container` says what each function promises.
-pub struct ContainerModel {
+pub(crate) struct ContainerModel {
     /// Whether a file is whole and undamaged.
     pub is_sound: fn(&[u8]) -> bool,
     pub strip: fn(&[u8], MetadataPolicy) -> Option<Vec<u8>>,
@@ -68,7 +68,7 @@ pub struct ContainerModel {
 pub const MEASURED_STEPS: usize = 6;
 
 /// What a smaller picture gains: docs/model.md, Scale gain.
-pub struct ScaleGainModel {
+pub(crate) struct ScaleGainModel {
     /// Coefficients of `job::scale_gain::features` for each measured step.
     pub coefficients: [[f64; 4]; MEASURED_STEPS],
     /// Whether bits per pixel are among the features. They are not where the quality is itself predicted from them
@@ -84,7 +84,7 @@ pub struct ScaleGainModel {
 }
 
 /// How a format is compared with AVIF before anything is encoded: docs/model.md, Format rank.
-pub enum LeadModel {
+pub(crate) enum LeadModel {
     /// This is AVIF.
     Reference,
     /// Coefficients of `job::format_rank::features`.

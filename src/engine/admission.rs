@@ -28,7 +28,7 @@ const INITIAL_JOB_TIME: Duration = Duration::from_millis(500);
 const MAX_RETRY_SECONDS: u64 = 60;
 
 /// Limits on the requests that wait and the jobs that run.
-pub struct Admission {
+pub(super) struct Admission {
     /// One permit for each job that runs or waits.
     slots: Arc<Semaphore>,
     /// One permit for each header that may be read at once.
@@ -63,20 +63,20 @@ pub struct AdmittedUpload {
 
 /// A job's slot in the queue, held until the job is done. Dropping it frees the slot.
 #[derive(Debug)]
-pub struct QueueSlot {
+pub(super) struct QueueSlot {
     _permit: OwnedSemaphorePermit,
 }
 
 /// The right to read a header. Move it into the closure that reads.
 #[derive(Debug)]
-pub struct HeaderTurn {
+pub(super) struct HeaderTurn {
     _permit: OwnedSemaphorePermit,
 }
 
 /// The right to run a job, with the memory for it. Move it into the closure that runs the job: a client that disconnects
 /// must not free a thread that is still busy.
 #[derive(Debug)]
-pub struct Permit {
+pub(super) struct Permit {
     _in_flight: GaugeGuard,
     _reserved: GaugeGuard,
     _worker: OwnedSemaphorePermit,
@@ -87,7 +87,7 @@ pub struct Permit {
 
 /// The memory that a job needs, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Need {
+pub(super) struct Need {
     /// At its peak, besides its body.
     pub work: u64,
     /// Held by its body.
@@ -97,7 +97,7 @@ pub struct Need {
 impl Admission {
     /// Lets `threads` jobs run and `queue_slots` wait, with `job_bytes` of memory for jobs (rounded up to
     /// whole MiB) and `body_bytes` for bodies.
-    pub fn new(
+    pub(super) fn new(
         threads: usize,
         queue_slots: usize,
         job_bytes: u64,
@@ -132,7 +132,7 @@ impl Admission {
     /// # Errors
     /// [`EngineError::ShuttingDown`] after [`Admission::drain`], else [`EngineError::Overloaded`] while the
     /// queue is full.
-    pub fn admit(&self) -> Result<AdmittedUpload, EngineError> {
+    pub(super) fn admit(&self) -> Result<AdmittedUpload, EngineError> {
         if self.is_draining() {
             self.metrics.shed(Shed::Draining);
             return Err(EngineError::ShuttingDown);
@@ -151,7 +151,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while there is not enough.
-    pub fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
+    pub(super) fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
         let lease = self.body_memory.lease(self.retry_after());
         lease.grow(bytes).map_err(|NoMemory { retry_after }| EngineError::Overloaded { retry_after })?;
         Ok(lease)
@@ -161,7 +161,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the queue is full.
-    pub fn take_queue_slot(&self) -> Result<QueueSlot, EngineError> {
+    pub(super) fn take_queue_slot(&self) -> Result<QueueSlot, EngineError> {
         Arc::clone(&self.slots).try_acquire_owned().map(|permit| QueueSlot { _permit: permit }).map_err(|_| self.full())
     }
 
@@ -176,7 +176,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the deadline comes first, or when oversized jobs could wait for each other for ever.
-    pub async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
+    pub(super) async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
         self.queued(self.permit_in_turn(need), deadline).await?
     }
 
@@ -185,7 +185,7 @@ impl Admission {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the deadline comes first.
-    pub async fn header_turn(&self, deadline: Instant) -> Result<HeaderTurn, EngineError> {
+    pub(super) async fn header_turn(&self, deadline: Instant) -> Result<HeaderTurn, EngineError> {
         let turn = self.queued(Arc::clone(&self.headers).acquire_owned(), deadline).await?;
         Ok(HeaderTurn { _permit: turn.expect("the semaphore is never closed") })
     }
@@ -232,7 +232,7 @@ impl Admission {
     }
 
     /// Adds the time that a job ran to the mean.
-    pub fn job_took(&self, elapsed: Duration) {
+    pub(super) fn job_took(&self, elapsed: Duration) {
         let mut mean_job_time = self.mean_job_time.lock().unwrap_or_else(PoisonError::into_inner);
         *mean_job_time = Some(match *mean_job_time {
             Some(mean) => mean.mul_f64(1.0 - LAST_JOB) + elapsed.mul_f64(LAST_JOB),
@@ -251,43 +251,43 @@ impl Admission {
     }
 
     /// Stops admitting requests.
-    pub fn drain(&self) {
+    pub(super) fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
     /// Whether [`Admission::drain`] was called.
-    pub fn is_draining(&self) -> bool {
+    pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
     }
 
     /// Jobs that may wait.
-    pub fn queue_slots(&self) -> usize {
+    pub(super) fn queue_slots(&self) -> usize {
         self.queue_slots
     }
 
     /// Whether the freed memory of such jobs, which the allocator keeps for each thread, could be more than a tenth of the
     /// memory of jobs.
-    pub fn is_large(&self, bytes: u64) -> bool {
+    pub(super) fn is_large(&self, bytes: u64) -> bool {
         bytes.saturating_mul(10 * self.threads as u64) > self.job_memory_bytes()
     }
 
     /// Memory that running jobs may use together, in bytes.
-    pub fn job_memory_bytes(&self) -> u64 {
+    pub(super) fn job_memory_bytes(&self) -> u64 {
         u64::from(self.memory_mib) * MIB
     }
 
     /// Memory that bodies, and answers being sent, may use together, in bytes.
-    pub fn body_memory_bytes(&self) -> u64 {
+    pub(super) fn body_memory_bytes(&self) -> u64 {
         self.body_memory.bytes()
     }
 
     /// The most memory that a job may need whose body holds `body_bytes`: all the rest.
-    pub fn memory_beside(&self, body_bytes: u64) -> u64 {
+    pub(super) fn memory_beside(&self, body_bytes: u64) -> u64 {
         self.memory_limit_bytes.saturating_sub(body_bytes)
     }
 
     /// Memory that bodies and running jobs may use together, in bytes.
-    pub fn memory_limit_bytes(&self) -> u64 {
+    pub(super) fn memory_limit_bytes(&self) -> u64 {
         self.memory_limit_bytes
     }
 }

@@ -15,7 +15,7 @@ pub fn keep_free_memory() {
 
 /// Returns freed memory to the system: that of jemalloc, where each thread keeps some for ten seconds, and that of the
 /// C library, which the encoders in C use. docs/model.md says how much that is.
-pub fn release_free_memory() {
+pub(super) fn release_free_memory() {
     #[cfg(not(target_env = "msvc"))]
     // SAFETY: this command of jemalloc takes no arguments and may be called at any time (its manual, MALLCTL
     // NAMESPACE); 4096 is MALLCTL_ARENAS_ALL. If another allocator is in use, it does nothing.

@@ -11,7 +11,7 @@ use crate::metrics::{GaugeGuard, Metrics, Shed};
 const UNIT: u64 = 64 << 10;
 
 /// The memory that all bodies share.
-pub struct BodyMemory {
+pub(super) struct BodyMemory {
     units: Arc<Semaphore>,
     bytes: u64,
     metrics: Arc<Metrics>,
@@ -33,7 +33,7 @@ struct Reserved {
 
 /// Memory of bodies that a job borrows; dropping it gives the memory back.
 #[derive(Debug)]
-pub struct BorrowedMemory {
+pub(super) struct BorrowedMemory {
     _units: OwnedSemaphorePermit,
     _reserved: GaugeGuard,
 }
@@ -47,18 +47,18 @@ pub struct NoMemory {
 
 impl BodyMemory {
     /// `bytes` of memory, rounded up to whole units.
-    pub fn new(bytes: u64, metrics: Arc<Metrics>) -> BodyMemory {
+    pub(super) fn new(bytes: u64, metrics: Arc<Metrics>) -> BodyMemory {
         let units = usize::try_from(bytes.div_ceil(UNIT)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         BodyMemory { units: Arc::new(Semaphore::new(units)), bytes: units as u64 * UNIT, metrics }
     }
 
     /// All the memory that there is, in use or not.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }
 
     /// Waits in turn for `bytes` that a job needs. Bodies that arrive meanwhile get what is left.
-    pub async fn borrow(&self, bytes: u64) -> BorrowedMemory {
+    pub(super) async fn borrow(&self, bytes: u64) -> BorrowedMemory {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);
         let permit = Arc::clone(&self.units).acquire_many_owned(units).await;
         BorrowedMemory {
@@ -68,7 +68,7 @@ impl BodyMemory {
     }
 
     /// An empty lease. When there is no memory, [`NoMemory`] says to try again after `retry_after`.
-    pub fn lease(&self, retry_after: Duration) -> MemoryLease {
+    pub(super) fn lease(&self, retry_after: Duration) -> MemoryLease {
         MemoryLease(Arc::new(Mutex::new(Reserved {
             units: Arc::clone(&self.units),
             metrics: Arc::clone(&self.metrics),

@@ -20,7 +20,7 @@ const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// An answer and its validator.
 #[derive(Clone, Debug)]
-pub struct CachedAnswer {
+pub(super) struct CachedAnswer {
     pub answer: Arc<Answer>,
     /// Strong validator of the answer's bytes, quotes included.
     pub etag: Arc<str>,
@@ -28,7 +28,7 @@ pub struct CachedAnswer {
 
 impl CachedAnswer {
     /// Wraps `answer` and hashes its bytes. Padding leaves up to twice the capacity needed, which is released here.
-    pub fn new(mut answer: Answer) -> CachedAnswer {
+    pub(super) fn new(mut answer: Answer) -> CachedAnswer {
         answer.bytes.shrink_to_fit();
         let hash = blake3::hash(&answer.bytes).to_hex();
         let etag = format!("\"{}\"", &hash[..32]).into();
@@ -42,14 +42,14 @@ impl CachedAnswer {
 }
 
 /// The result cache. The answer that was requested least recently is evicted first.
-pub struct Cache {
+pub(super) struct Cache {
     cached: moka::future::Cache<Key, CachedAnswer>,
     capacity_bytes: u64,
 }
 
 impl Cache {
     /// A cache of at most `capacity_bytes` that keeps each answer for `ttl`. A capacity of 0 keeps nothing.
-    pub fn new(capacity_bytes: u64, ttl: Duration) -> Cache {
+    pub(super) fn new(capacity_bytes: u64, ttl: Duration) -> Cache {
         let cached = moka::future::Cache::builder()
             .max_capacity(capacity_bytes)
             .weigher(|_, cached: &CachedAnswer| cached.weight())
@@ -60,12 +60,12 @@ impl Cache {
     }
 
     /// The answer under `key`.
-    pub async fn get(&self, key: &Key) -> Option<CachedAnswer> {
+    pub(super) async fn get(&self, key: &Key) -> Option<CachedAnswer> {
         self.cached.get(key).await
     }
 
     /// Keeps `cached` under `key`. Returns false when it is larger than an eighth of the cache, and is not kept.
-    pub async fn insert(&self, key: Key, cached: CachedAnswer) -> bool {
+    pub(super) async fn insert(&self, key: Key, cached: CachedAnswer) -> bool {
         let fits = u64::from(cached.weight()) <= self.capacity_bytes / PARTS;
         if fits {
             self.cached.insert(key, cached).await;
@@ -76,17 +76,17 @@ impl Cache {
     }
 
     /// Number of answers kept.
-    pub fn entries(&self) -> u64 {
+    pub(super) fn entries(&self) -> u64 {
         self.cached.entry_count()
     }
 
     /// Bytes that they take.
-    pub fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         self.cached.weighted_size()
     }
 
     /// Bytes that they may take.
-    pub fn capacity_bytes(&self) -> u64 {
+    pub(super) fn capacity_bytes(&self) -> u64 {
         self.capacity_bytes
     }
 }

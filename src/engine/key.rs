@@ -8,11 +8,11 @@ const ENCODER_VERSION: u32 = 2;
 
 /// Identifies an answer: the hash of the input's hash, the canonical job and the encoder version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key(blake3::Hash);
+pub(super) struct Key(blake3::Hash);
 
 impl Key {
     /// The key of `job` on the input with this content hash.
-    pub fn new(input: &blake3::Hash, job: &Job) -> Key {
+    pub(super) fn new(input: &blake3::Hash, job: &Job) -> Key {
         let mut hasher = blake3::Hasher::new();
         hasher.update(input.as_bytes());
         hasher.update(&ENCODER_VERSION.to_le_bytes());
@@ -21,12 +21,12 @@ impl Key {
     }
 
     /// The key as 64 hex digits.
-    pub fn to_hex(self) -> String {
+    pub(super) fn to_hex(self) -> String {
         self.0.to_hex().to_string()
     }
 
     /// Reads a key of 64 hex digits. Returns `None` for any other text.
-    pub fn from_hex(hex: &str) -> Option<Key> {
+    pub(super) fn from_hex(hex: &str) -> Option<Key> {
         blake3::Hash::from_hex(hex).ok().map(Key)
     }
 }

@@ -8,12 +8,12 @@ use std::thread;
 const FALLBACK_MEMORY: u64 = 1 << 30;
 
 /// Cores that this process may use, at least 1. The processor quota of a cgroup counts.
-pub fn cores() -> usize {
+pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZero::get)
 }
 
 /// Memory that this process may use, in bytes: the machine's, or less where a cgroup says so.
-pub fn memory_bytes() -> u64 {
+pub(super) fn memory_bytes() -> u64 {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     // A container sees its own cgroup as the root. The first path is cgroup version 2, the second version 1.
     let cgroups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].map(read);

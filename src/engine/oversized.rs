@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What an oversized job needs of the memory of bodies, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
+pub(super) struct Share {
     /// Taken by its own body.
     pub body: u64,
     /// Borrowed for its work, on top of all the memory of jobs.
@@ -18,7 +18,7 @@ pub struct Share {
 
 /// The oversized jobs that wait for memory.
 #[derive(Debug)]
-pub struct Waiting {
+pub(super) struct Waiting {
     /// The memory of bodies, in bytes.
     total: u64,
     shares: Arc<Mutex<Vec<Share>>>,
@@ -26,19 +26,19 @@ pub struct Waiting {
 
 /// One waiting job; dropping it ends the wait.
 #[derive(Debug)]
-pub struct Wait {
+pub(super) struct Wait {
     share: Share,
     shares: Arc<Mutex<Vec<Share>>>,
 }
 
 impl Waiting {
     /// No waiting jobs, with `total` bytes to share.
-    pub fn new(total: u64) -> Waiting {
+    pub(super) fn new(total: u64) -> Waiting {
         Waiting { total, shares: Arc::default() }
     }
 
     /// Adds a waiting job. Returns `None` when it and the others could wait for each other's bodies for ever.
-    pub fn enter(&self, share: Share) -> Option<Wait> {
+    pub(super) fn enter(&self, share: Share) -> Option<Wait> {
         // The list is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
         let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
         let all = || shares.iter().chain([&share]);

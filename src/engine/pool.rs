@@ -12,7 +12,7 @@ use crate::panics::{Panicked, caught};
 const STACK_BYTES: usize = 8 << 20;
 
 /// A pool of threads.
-pub struct Pool {
+pub(super) struct Pool {
     threads: rayon::ThreadPool,
 }
 
@@ -21,7 +21,7 @@ impl Pool {
     ///
     /// # Errors
     /// The system refuses the threads.
-    pub fn new(threads: usize, metrics: Arc<Metrics>) -> io::Result<Pool> {
+    pub(super) fn new(threads: usize, metrics: Arc<Metrics>) -> io::Result<Pool> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
             .thread_name(|index| format!("bytefit-pool-{index}"))
@@ -34,7 +34,7 @@ impl Pool {
     }
 
     /// Threads in the pool.
-    pub fn threads(&self) -> usize {
+    pub(super) fn threads(&self) -> usize {
         self.threads.current_num_threads()
     }
 
@@ -45,7 +45,10 @@ impl Pool {
     ///
     /// # Cancel
     /// If the future is dropped before the work starts, the work never starts. Once started it runs to its end.
-    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Panicked> {
         let (reply, answer) = oneshot::channel();
         self.threads.spawn(move || {
             if reply.is_closed() {
@@ -65,7 +68,7 @@ impl Pool {
 ///
 /// # Cancel
 /// Work that has started runs to its end.
-pub async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
     let done = tokio::task::spawn_blocking(move || caught(work)).await;
     done.unwrap_or_else(|_| Err(Panicked("the runtime dropped the work".to_owned())))
 }

@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 const BODY: u64 = 64 << 10;
 
 /// An ordinary job.
-pub fn job() -> Job {
+pub(super) fn job() -> Job {
     Job { deadline: Duration::from_secs(3600), ..Job::new(1000, Formats::Keep) }
 }
 

@@ -10,7 +10,7 @@ const RECENT: Duration = Duration::from_millis(250);
 
 /// When the uploads that hold a claim began, the oldest first.
 #[derive(Clone, Debug, Default)]
-pub struct UploadClaims(Arc<Mutex<VecDeque<Instant>>>);
+pub(super) struct UploadClaims(Arc<Mutex<VecDeque<Instant>>>);
 
 /// The claim of one upload; dropping it ends the claim.
 #[derive(Debug)]
@@ -21,13 +21,13 @@ pub struct UploadClaim {
 
 impl UploadClaims {
     /// Adds a claim that begins `now`.
-    pub fn add(&self, now: Instant) -> UploadClaim {
+    pub(super) fn add(&self, now: Instant) -> UploadClaim {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(now);
         UploadClaim { claims: self.clone(), since: now }
     }
 
     /// The number of recent claims at `now`.
-    pub fn recent(&self, now: Instant) -> usize {
+    pub(super) fn recent(&self, now: Instant) -> usize {
         let mut claims = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while claims.front().is_some_and(|since| now.duration_since(*since) > RECENT) {
             claims.pop_front();

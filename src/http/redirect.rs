@@ -8,7 +8,7 @@ use super::routes;
 
 /// 308 to the same path without the slashes at its end, and with the query, where there is something at that path; the
 /// method and the body stay as they are (RFC 9110 s15.4.9).
-pub fn without_slash(uri: &Uri) -> Option<Response> {
+pub(super) fn without_slash(uri: &Uri) -> Option<Response> {
     let path = uri.path().strip_suffix('/')?.trim_end_matches('/');
     if !routes::ALL.iter().any(|route| route.matches(path)) {
         return None;

@@ -13,7 +13,7 @@ use super::routes::{self, Route};
 use super::{AppState, middleware, redirect};
 
 /// A router of every route in [`routes::ALL`].
-pub fn router(state: Arc<AppState>) -> Router {
+pub(super) fn router(state: Arc<AppState>) -> Router {
     let router = routes::ALL.iter().fold(Router::new(), |router, route| router.route(route.path, handler(route)));
     router
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "see the Allow header"))

@@ -13,7 +13,7 @@ use super::search_adapter::{NearestEncode, SearchAdapter};
 use super::{Effort, Job, JobError, Mode};
 
 /// Where a search at one size ended.
-pub struct SizeResult {
+pub(super) struct SizeResult {
     /// The best file within the cap. `None` when no setting reaches it.
     pub candidate: Option<Candidate>,
     /// Whether the candidate is of the finest setting: more bytes would not help at this size.
@@ -26,7 +26,7 @@ pub struct SizeResult {
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`], [`JobError::DeadlineExceeded`] when there is no time to begin.
-pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<SizeResult, JobError> {
+pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<SizeResult, JobError> {
     let mut result = SizeResult { candidate: None, is_at_finest: false, nearest: None };
     let ceiling = context.job.quality;
     let first = expected_quality(context, prepared, aim)?.coding_index;
@@ -57,7 +57,7 @@ pub fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> R
 }
 
 /// Where the model expects a search to end.
-pub struct ExpectedQuality {
+pub(super) struct ExpectedQuality {
     /// Index among the format's codings of the first that is not expected to end with bytes to spare.
     coding_index: usize,
     pub quality: f64,
@@ -69,7 +69,7 @@ pub struct ExpectedQuality {
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub fn expected_quality(
+pub(super) fn expected_quality(
     context: &mut SearchContext,
     prepared: &Prepared,
     aim: &Aim,
@@ -99,7 +99,7 @@ const FAST: SearchWindow = SearchWindow { good_enough: 0.94, position: 0.5 };
 const FAST_LOSS: f64 = 0.09;
 
 /// What a search within `cap` bytes aims at.
-pub fn aim(job: &Job, cap: u64) -> Aim {
+pub(super) fn aim(job: &Job, cap: u64) -> Aim {
     let below = Aim::below(cap);
     match (job.mode, job.effort) {
         (Mode::Close { tolerance }, _) => Aim::around(job.target, tolerance),

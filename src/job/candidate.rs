@@ -4,7 +4,7 @@ use crate::codec::Format;
 
 /// A finished file, metadata included, before padding.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub(super) struct Candidate {
     pub bytes: Vec<u8>,
     pub format: Format,
     pub width: u32,
@@ -16,7 +16,7 @@ pub struct Candidate {
 
 /// How a candidate holds the picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// The input itself.
     Passthrough,
     /// Every pixel as it was.
@@ -29,7 +29,7 @@ pub enum Kind {
 
 impl Kind {
     /// The quality of a lossy file.
-    pub fn quality(self) -> Option<f64> {
+    pub(super) fn quality(self) -> Option<f64> {
         match self {
             Kind::Passthrough | Kind::Lossless => None,
             Kind::Quality(quality) | Kind::Downscaled(quality) => Some(quality),
@@ -37,24 +37,24 @@ impl Kind {
     }
 
     /// The quality of a lossy file as reports give it.
-    pub fn reported_quality(self) -> Option<f64> {
+    pub(super) fn reported_quality(self) -> Option<f64> {
         self.quality().map(reported)
     }
 }
 
 /// `quality` as reports give it: 1 to 100.
-pub fn reported(quality: f64) -> f64 {
+pub(super) fn reported(quality: f64) -> f64 {
     quality.clamp(1.0, 100.0)
 }
 
 impl Candidate {
     /// Bytes of the file.
-    pub fn len(&self) -> u64 {
+    pub(super) fn len(&self) -> u64 {
         self.bytes.len() as u64
     }
 
     /// Whether the picture is smaller than that of `other`, or of equal size and coarser.
-    pub fn is_below(&self, other: &Candidate) -> bool {
+    pub(super) fn is_below(&self, other: &Candidate) -> bool {
         let size_and_quality = |candidate: &Candidate| {
             let pixels = u64::from(candidate.width) * u64::from(candidate.height);
             (pixels, candidate.kind.quality().unwrap_or(f64::INFINITY))

@@ -9,7 +9,7 @@ use super::{Formats, Job, JobError};
 ///
 /// # Errors
 /// [`JobError::KeepUnwritable`]; [`JobError::Decode`] when the answer would be larger than `limits` allow.
-pub fn check(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> {
+pub(super) fn check(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> {
     allowed_formats(job, probe.format)?;
     check_requested_size(job, probe, limits)
 }
@@ -18,7 +18,7 @@ pub fn check(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> 
 ///
 /// # Errors
 /// [`JobError::KeepUnwritable`].
-pub fn allowed_formats(job: &Job, input: Format) -> Result<Vec<Format>, JobError> {
+pub(super) fn allowed_formats(job: &Job, input: Format) -> Result<Vec<Format>, JobError> {
     match &job.formats {
         Formats::Keep if !input.is_output() => Err(JobError::KeepUnwritable(input)),
         Formats::Keep => Ok(vec![input]),

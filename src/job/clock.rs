@@ -16,7 +16,7 @@ const ENCODES_OF_A_SEARCH: f64 = 3.0;
 const UNCERTAINTY: f64 = 2.0;
 
 /// Decides by the deadline what is still started.
-pub struct Clock<'a> {
+pub(super) struct Clock<'a> {
     job: &'a Job,
     stop: &'a Stop,
     /// Time per pixel of the slowest encode so far.
@@ -26,38 +26,38 @@ pub struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    pub fn new(job: &'a Job, stop: &'a Stop) -> Clock<'a> {
+    pub(super) fn new(job: &'a Job, stop: &'a Stop) -> Clock<'a> {
         Clock { job, stop, slowest: Duration::ZERO, has_answer: false }
     }
 
     /// The reason to stop now, if there is one.
-    pub fn stop_reason(&self) -> Option<StopReason> {
+    pub(super) fn stop_reason(&self) -> Option<StopReason> {
         self.stop.reason()
     }
 
     /// # Errors
     /// [`JobError::Cancelled`] or [`JobError::DeadlineExceeded`] when there is a reason to stop.
-    pub fn check(&self) -> Result<(), JobError> {
+    pub(super) fn check(&self) -> Result<(), JobError> {
         self.job.check(self.stop)
     }
 
     /// The error of a job that found no answer in time.
-    pub fn deadline_exceeded(&self) -> JobError {
+    pub(super) fn deadline_exceeded(&self) -> JobError {
         JobError::DeadlineExceeded { deadline: self.job.deadline }
     }
 
     /// Whether work that takes `time` would end before the deadline.
-    pub fn has_time(&self, time: Duration) -> bool {
+    pub(super) fn has_time(&self, time: Duration) -> bool {
         self.stop.has_time_for(time)
     }
 
     /// Whether another encode of `picture` would end before the deadline if it is as slow as the slowest so far.
-    pub fn has_time_for_another(&self, picture: &Picture) -> bool {
+    pub(super) fn has_time_for_another(&self, picture: &Picture) -> bool {
         self.has_time(times_pixels(self.slowest, picture))
     }
 
     /// Whether a first encode of `picture` in `format` would end before the deadline if it takes its usual time.
-    pub fn has_time_for_first(&self, format: Format, picture: &Picture) -> bool {
+    pub(super) fn has_time_for_first(&self, format: Format, picture: &Picture) -> bool {
         LossyCoding::of(format).first().is_some_and(|coding| self.has_time(self.usual_time(*coding, picture)))
     }
 
@@ -66,20 +66,20 @@ impl<'a> Clock<'a> {
     ///
     /// # Errors
     /// [`JobError::DeadlineExceeded`] when it is not.
-    pub fn check_time_for_first(&self, coding: LossyCoding, picture: &Picture) -> Result<(), JobError> {
+    pub(super) fn check_time_for_first(&self, coding: LossyCoding, picture: &Picture) -> Result<(), JobError> {
         let factor = if self.has_answer { 1.0 } else { UNCERTAINTY };
         let is_worth_it = self.has_time(self.usual_time(coding, picture).div_f64(factor));
         if is_worth_it { Ok(()) } else { Err(self.deadline_exceeded()) }
     }
 
     /// Notes how long an encode of `picture` took.
-    pub fn note_encode(&mut self, picture: &Picture, elapsed: Duration) {
+    pub(super) fn note_encode(&mut self, picture: &Picture, elapsed: Duration) {
         self.slowest = self.slowest.max(elapsed.div_f64(picture.pixel_count() as f64));
     }
 
     /// The effort for `picture`: the job's, or less, so that the encodes of a search end before the deadline. The time
     /// that a job waited does not count, so that the same request has the same answer.
-    pub fn effort(&self, coding: LossyCoding, picture: &Picture) -> Effort {
+    pub(super) fn effort(&self, coding: LossyCoding, picture: &Picture) -> Effort {
         let encodes = |effort| coding.cost(effort).mul_f64(picture.pixel_count() as f64 * ENCODES_OF_A_SEARCH);
         let efforts = [Effort::Best, Effort::Balanced].into_iter().filter(|effort| *effort <= self.job.effort);
         efforts.into_iter().find(|effort| encodes(*effort) <= self.job.deadline).unwrap_or(Effort::Fast)

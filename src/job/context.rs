@@ -10,7 +10,7 @@ use super::views::Views;
 use super::{Job, JobError, Mode, Nearest, Smallest};
 
 /// The search for the answer to one job.
-pub struct SearchContext<'a> {
+pub(super) struct SearchContext<'a> {
     pub job: &'a Job,
     /// The format of the input.
     pub input: Format,
@@ -26,7 +26,7 @@ pub struct SearchContext<'a> {
 
 impl<'a> SearchContext<'a> {
     /// The start of a search for `job`, given an input of the format `input`.
-    pub fn new(
+    pub(super) fn new(
         job: &'a Job,
         views: Views<'a>,
         input: Format,
@@ -46,12 +46,12 @@ impl<'a> SearchContext<'a> {
     }
 
     /// `file` with the metadata that the job keeps.
-    pub fn with_metadata(&self, file: Vec<u8>, format: Format) -> Vec<u8> {
+    pub(super) fn with_metadata(&self, file: Vec<u8>, format: Format) -> Vec<u8> {
         if self.metadata.is_empty() { file } else { container::embed(file, format, self.metadata) }
     }
 
     /// The error that names the smallest possible file, or what stopped the search before there was any.
-    pub fn unreachable(&self) -> JobError {
+    pub(super) fn unreachable(&self) -> JobError {
         if let Err(stopped) = self.clock.check() {
             return stopped;
         }

@@ -52,7 +52,7 @@ struct Fitted {
 ///
 /// # Errors
 /// As [`at_size`].
-pub fn best_scale(
+pub(super) fn best_scale(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
@@ -159,7 +159,7 @@ fn at_scale(context: &mut SearchContext, whole: &Prepared, scale: f64, aim: &Aim
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<Expectation, JobError> {
+pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<Expectation, JobError> {
     let format = whole.format;
     let of_whole = expected_quality(context, whole, aim)?;
     let mut expectation = Expectation::of_whole(of_whole.quality);

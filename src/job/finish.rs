@@ -9,7 +9,7 @@ use super::trace::Trace;
 use super::{Answer, Facts, Job, JobError, OnMiss, Outcome, Report, Timings};
 
 /// The part of the input's metadata that goes into an answer whose pixels were turned upright.
-pub fn kept_metadata(found: &Metadata, found_rights: &Rights, policy: MetadataPolicy) -> Metadata {
+pub(super) fn kept_metadata(found: &Metadata, found_rights: &Rights, policy: MetadataPolicy) -> Metadata {
     match policy {
         MetadataPolicy::Strip => Metadata::default(),
         MetadataPolicy::Copyright => rights::copyright(found, found_rights, Orientation::Upright),
@@ -21,7 +21,7 @@ pub fn kept_metadata(found: &Metadata, found_rights: &Rights, policy: MetadataPo
 ///
 /// # Errors
 /// [`JobError::OverTarget`] and [`JobError::Encode`]: each a bug of ours.
-pub fn finish(
+pub(super) fn finish(
     job: &Job,
     candidate: Candidate,
     input: Facts,

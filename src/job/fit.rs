@@ -7,7 +7,7 @@ use super::context::SearchContext;
 use super::{Facts, JobError, OnMiss, formats};
 
 /// The best-looking candidate that meets the job, over the allowed formats.
-pub fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
+pub(super) fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
     match fit_or_miss(context, allowed, input) {
         // What the deadline cut off might have met the job, so the nearest result so far is not the nearest possible.
         Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.trace.cut_short => {

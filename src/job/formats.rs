@@ -12,7 +12,7 @@ type Expected = (Format, Option<Expectation>);
 
 /// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would be
 /// left, or none that keeps the alpha channel of a picture that has one.
-pub fn suitable(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
+pub(super) fn suitable(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
     let can_match = |format: &Format| job.mode != Mode::Exact || container::can_have_size(*format, job.target);
     let suitable: Vec<Format> = allowed.iter().copied().filter(can_match).collect();
     if suitable.iter().any(|format| format.keeps_alpha() || !has_alpha) { suitable } else { allowed.to_vec() }
@@ -23,7 +23,7 @@ pub fn suitable(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
 /// # Errors
 /// [`JobError::TargetUnreachable`], [`JobError::ScoreUnreachable`], [`JobError::DeadlineExceeded`],
 /// [`JobError::Cancelled`], [`JobError::Encode`].
-pub fn best(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
+pub(super) fn best(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
     let suitable = suitable(context.job, allowed, context.views.requested.has_alpha());
     match best_among(context, &suitable, cap) {
         Err(JobError::TargetUnreachable { .. } | JobError::Encode(EncodeError::TooLarge { .. }))
@@ -159,7 +159,7 @@ fn in_format(
 ///
 /// # Errors
 /// [`JobError::ScoreUnreachable`].
-pub fn scored(context: &mut SearchContext, mut candidate: Candidate) -> Result<Candidate, JobError> {
+pub(super) fn scored(context: &mut SearchContext, mut candidate: Candidate) -> Result<Candidate, JobError> {
     if context.job.min_score.is_some() {
         candidate.score = Some(context.scoring.score(&candidate)?);
     }

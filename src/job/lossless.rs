@@ -16,13 +16,13 @@ const SMALL: u64 = 2_000_000;
 
 /// Whether lossless encodes are worth trying and their memory worth reserving, as far as the header tells. A lossless
 /// file of a larger picture that was lossy before takes more than half a bit a pixel.
-pub fn is_thinkable(job: &Job, input: Format, pixels: u64) -> bool {
+pub(super) fn is_thinkable(job: &Job, input: Format, pixels: u64) -> bool {
     (comes_first(job) || may_save(job))
         && (pixels <= SMALL || !input.model().is_usually_lossy || job.target >= pixels / 16)
 }
 
 /// Whether a lossless file is better than any lossy one. A job with a lower quality ceiling prefers fewer bytes.
-pub fn comes_first(job: &Job) -> bool {
+pub(super) fn comes_first(job: &Job) -> bool {
     job.quality >= DEFAULT_QUALITY
 }
 
@@ -46,7 +46,11 @@ const LARGEST_RATIO: f64 = 1.3;
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].
-pub fn candidate(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Option<Candidate>, JobError> {
+pub(super) fn candidate(
+    context: &mut SearchContext,
+    allowed: &[Format],
+    cap: u64,
+) -> Result<Option<Candidate>, JobError> {
     let formats: Vec<(Format, &LosslessModel)> = modes().filter(|(format, _)| allowed.contains(format)).collect();
     if formats.is_empty() || !is_thinkable(context.job, context.input, context.views.requested.pixel_count()) {
         return Ok(None);

@@ -14,7 +14,7 @@ use super::format_rank::Expectation;
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`], [`JobError::DeadlineExceeded`] when there is no time to begin.
-pub fn candidate(
+pub(super) fn candidate(
     context: &mut SearchContext,
     format: Format,
     cap: u64,
@@ -35,7 +35,7 @@ pub fn candidate(
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub fn expectation(context: &mut SearchContext, format: Format, cap: u64) -> Result<Expectation, JobError> {
+pub(super) fn expectation(context: &mut SearchContext, format: Format, cap: u64) -> Result<Expectation, JobError> {
     let aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
     if context.may_shrink {

@@ -8,7 +8,7 @@ use super::{Facts, Job};
 
 /// The input itself, its pixels unchanged and its metadata stripped as the job asks. Returns `None` when it does not meet
 /// the target in an allowed format, when it is damaged, or when the job changes its size.
-pub fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
+pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
     let changes_size = |resize: &Resize| resized_size(facts.width, facts.height, resize) != (facts.width, facts.height);
     if job.resize.as_ref().is_some_and(changes_size) || !allowed.contains(&facts.format) {
         return None;

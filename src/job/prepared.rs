@@ -8,7 +8,7 @@ use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::Picture;
 
 /// A picture at one size, as one format can hold it, with its encoders. Each encoder analyses the picture once.
-pub struct Prepared<'a> {
+pub(super) struct Prepared<'a> {
     pub format: Format,
     pub picture: &'a Picture,
     encoders: RefCell<Vec<(LossyCoding, Rc<dyn Encoder + 'a>)>>,
@@ -16,7 +16,7 @@ pub struct Prepared<'a> {
 
 impl<'a> Prepared<'a> {
     /// `picture` must have no alpha channel if `format` keeps none.
-    pub fn new(format: Format, picture: &'a Picture) -> Prepared<'a> {
+    pub(super) fn new(format: Format, picture: &'a Picture) -> Prepared<'a> {
         Prepared { format, picture, encoders: RefCell::default() }
     }
 
@@ -24,7 +24,7 @@ impl<'a> Prepared<'a> {
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`].
-    pub fn encoder(&self, coding: LossyCoding, effort: Effort) -> Result<Rc<dyn Encoder + 'a>, EncodeError> {
+    pub(super) fn encoder(&self, coding: LossyCoding, effort: Effort) -> Result<Rc<dyn Encoder + 'a>, EncodeError> {
         let mut encoders = self.encoders.borrow_mut();
         if let Some((_, encoder)) = encoders.iter().find(|(known, _)| *known == coding) {
             return Ok(encoder.clone());

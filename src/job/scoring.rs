@@ -10,7 +10,7 @@ use super::JobError;
 use super::candidate::Candidate;
 
 /// The requested picture to compare with. It is prepared when the first score is asked for.
-pub struct Scoring<'a> {
+pub(super) struct Scoring<'a> {
     requested: &'a Picture,
     background: [u8; 3],
     reference: Option<Reference>,
@@ -18,12 +18,12 @@ pub struct Scoring<'a> {
 
 impl<'a> Scoring<'a> {
     /// Scores against `requested`; what is transparent shows `background`.
-    pub fn new(requested: &'a Picture, background: [u8; 3]) -> Scoring<'a> {
+    pub(super) fn new(requested: &'a Picture, background: [u8; 3]) -> Scoring<'a> {
         Scoring { requested, background, reference: None }
     }
 
     /// Time that a score usually takes.
-    pub fn usual_time(&self) -> Duration {
+    pub(super) fn usual_time(&self) -> Duration {
         score::COST.mul_f64(self.requested.pixel_count() as f64)
     }
 
@@ -31,7 +31,7 @@ impl<'a> Scoring<'a> {
     ///
     /// # Errors
     /// [`JobError::Encode`] when our own file does not decode: a bug in its encoder.
-    pub fn score(&mut self, candidate: &Candidate) -> Result<f64, JobError> {
+    pub(super) fn score(&mut self, candidate: &Candidate) -> Result<f64, JobError> {
         let reference = self.reference.get_or_insert_with(|| Reference::new(self.requested, self.background));
         // The input passed the limits; what we wrote ourselves is no larger.
         let limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, ..Limits::default() };

@@ -18,7 +18,7 @@ use super::prepared::Prepared;
 use super::{JobError, Mode};
 
 /// An encoder whose range ends at the quality ceiling. It notes every encode in the context.
-pub struct SearchAdapter<'a, 'b, 'p> {
+pub(super) struct SearchAdapter<'a, 'b, 'p> {
     pub context: &'a mut SearchContext<'b>,
     coding: LossyCoding,
     picture: &'p Picture,
@@ -27,7 +27,7 @@ pub struct SearchAdapter<'a, 'b, 'p> {
 }
 
 /// An encode, as a fact about the picture.
-pub struct NearestEncode {
+pub(super) struct NearestEncode {
     /// On the format's scale.
     pub quality: f64,
     pub bytes: u64,
@@ -36,7 +36,7 @@ pub struct NearestEncode {
 impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
     /// # Errors
     /// [`JobError::Encode`] when the picture is too large for the format.
-    pub fn new(
+    pub(super) fn new(
         context: &'a mut SearchContext<'b>,
         coding: LossyCoding,
         prepared: &Prepared<'p>,
@@ -53,7 +53,7 @@ impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
     }
 
     /// `aim` with the search window of this coding. Mode close, and efforts other than the usual one, keep their own.
-    pub fn with_window(&self, aim: &Aim) -> Aim {
+    pub(super) fn with_window(&self, aim: &Aim) -> Aim {
         let job = self.context.job;
         let is_usual = job.effort == Effort::Balanced && !matches!(job.mode, Mode::Close { .. });
         match self.coding.search_window(self.picture.pixel_count()).filter(|_| is_usual) {
@@ -63,19 +63,19 @@ impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
     }
 
     /// Whether the job's quality ceiling is lower than the best quality that the encoder reaches.
-    pub fn is_cut_at_ceiling(&self) -> bool {
+    pub(super) fn is_cut_at_ceiling(&self) -> bool {
         let finest = self.coding.scale().quality(*self.encoder.ln_step_range().start());
         self.context.job.quality < finest
     }
 
     /// The encode nearest to the best size of `aim`.
-    pub fn nearest(&self, found: &Found, aim: &Aim) -> Option<NearestEncode> {
+    pub(super) fn nearest(&self, found: &Found, aim: &Aim) -> Option<NearestEncode> {
         let (x, bytes) = *found.trace.iter().min_by_key(|(_, bytes)| bytes.abs_diff(aim.best))?;
         Some(NearestEncode { quality: self.coding.scale().quality(x), bytes })
     }
 
     /// The best file that was found.
-    pub fn candidate(&self, found: Found) -> Option<Candidate> {
+    pub(super) fn candidate(&self, found: Found) -> Option<Candidate> {
         found.best.map(|best| self.candidate_at(best.x, best.bytes))
     }
 

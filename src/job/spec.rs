@@ -98,7 +98,7 @@ named! {
 pub const DEFAULT_QUALITY: f64 = 95.0;
 
 /// The default time for a whole job.
-pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
 impl Job {
     /// Fits a picture into `target` bytes in one of `formats`; everything else has its default.

@@ -9,7 +9,7 @@ use super::{Step, StepKind};
 
 /// Every encode of a job, in order.
 #[derive(Clone, Debug, Default)]
-pub struct Trace {
+pub(super) struct Trace {
     pub steps: Vec<Step>,
     /// Whether more time might have led to a better answer: the deadline ended a search early, chose a format, or kept
     /// one from being tried.
@@ -21,12 +21,12 @@ pub struct Trace {
 
 impl Trace {
     /// The steps except for probes.
-    pub fn encodes(&self) -> impl Iterator<Item = &Step> {
+    pub(super) fn encodes(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.kind != StepKind::Probe)
     }
 
     /// Adds an encode.
-    pub fn note(&mut self, candidate: &Candidate) {
+    pub(super) fn note(&mut self, candidate: &Candidate) {
         let Candidate { format, width, height, .. } = *candidate;
         let quality = candidate.kind.reported_quality();
         let kind = if quality.is_some() { StepKind::Encode } else { StepKind::Lossless };
@@ -41,7 +41,7 @@ impl Trace {
     }
 
     /// Adds a cheaper encode, and the size that it predicts for `coding` at `ln_step`.
-    pub fn note_probe(&mut self, coding: LossyCoding, picture: &Picture, ln_step: f64, ln_bytes: f64) {
+    pub(super) fn note_probe(&mut self, coding: LossyCoding, picture: &Picture, ln_step: f64, ln_bytes: f64) {
         self.steps.push(Step {
             format: coding.format(),
             width: picture.width(),
@@ -53,18 +53,18 @@ impl Trace {
     }
 
     /// The size of the lossless file in `format`. Returns `None` when none was made yet.
-    pub fn lossless_bytes(&self, format: Format) -> Option<u64> {
+    pub(super) fn lossless_bytes(&self, format: Format) -> Option<u64> {
         let is_it = |step: &&Step| step.format == format && step.kind == StepKind::Lossless;
         self.steps.iter().find(is_it).map(|step| step.bytes)
     }
 
     /// The size of the encode that came nearest to `target` bytes.
-    pub fn nearest_bytes(&self, target: u64) -> Option<u64> {
+    pub(super) fn nearest_bytes(&self, target: u64) -> Option<u64> {
         self.encodes().map(|step| step.bytes).min_by_key(|bytes| bytes.abs_diff(target))
     }
 
     /// The smallest file that a request can count on.
-    pub fn smallest(&self) -> Option<&Candidate> {
+    pub(super) fn smallest(&self) -> Option<&Candidate> {
         self.smallest.iter().min_by_key(|candidate| candidate.len())
     }
 }

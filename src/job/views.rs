@@ -12,7 +12,7 @@ use super::scale_gain::{self, Details};
 const SEEN_PIXELS: u64 = 450_000;
 
 /// The requested picture in every form that is encoded or looked at.
-pub struct Views<'a> {
+pub(super) struct Views<'a> {
     /// The picture that the job asks for: upright and resized.
     pub requested: &'a Picture,
     /// The same, without colours that nobody sees.
@@ -27,17 +27,17 @@ pub struct Views<'a> {
 }
 
 impl<'a> Views<'a> {
-    pub fn new(requested: &'a Picture, without_hidden_colour: &'a Picture, flattened: &'a Picture) -> Views<'a> {
+    pub(super) fn new(requested: &'a Picture, without_hidden_colour: &'a Picture, flattened: &'a Picture) -> Views<'a> {
         Views { requested, without_hidden_colour, flattened, prepared: Vec::new(), parts: Vec::new(), details: None }
     }
 
     /// The views of a picture without an alpha channel.
-    pub fn of_opaque(picture: &'a Picture) -> Views<'a> {
+    pub(super) fn of_opaque(picture: &'a Picture) -> Views<'a> {
         Views::new(picture, picture, picture)
     }
 
     /// The requested picture, as lossy encoders of `format` take it.
-    pub fn prepared(&mut self, format: Format) -> Rc<Prepared<'a>> {
+    pub(super) fn prepared(&mut self, format: Format) -> Rc<Prepared<'a>> {
         if let Some(known) = self.prepared.iter().find(|prepared| prepared.format == format) {
             return known.clone();
         }
@@ -48,7 +48,7 @@ impl<'a> Views<'a> {
     }
 
     /// A part of `whole` at `width` x `height`, of at most about [`SEEN_PIXELS`].
-    pub fn part(&mut self, whole: &Picture, (width, height): (u32, u32)) -> Rc<Picture> {
+    pub(super) fn part(&mut self, whole: &Picture, (width, height): (u32, u32)) -> Rc<Picture> {
         let scaled = || Rc::new(transform::scale_in_part(whole, width, height, SEEN_PIXELS));
         if !self.is_shared(whole) {
             return scaled();
@@ -62,7 +62,7 @@ impl<'a> Views<'a> {
     }
 
     /// The detail of `whole`.
-    pub fn details(&mut self, whole: &Picture) -> Details {
+    pub(super) fn details(&mut self, whole: &Picture) -> Details {
         if self.is_shared(whole) {
             return *self.details.get_or_insert_with(|| scale_gain::details(whole));
         }

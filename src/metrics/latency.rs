@@ -19,11 +19,11 @@ pub struct Latency {
 
 /// The last durations, the oldest first.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<VecDeque<Duration>>);
+pub(super) struct Recent(Mutex<VecDeque<Duration>>);
 
 impl Recent {
     /// Adds a duration, and drops the oldest of 1000.
-    pub fn add(&self, elapsed: Duration) {
+    pub(super) fn add(&self, elapsed: Duration) {
         let mut kept = self.lock();
         if kept.len() == KEPT {
             kept.pop_front();
@@ -32,7 +32,7 @@ impl Recent {
     }
 
     /// The quantiles now. All are zero when there are no durations.
-    pub fn latency(&self) -> Latency {
+    pub(super) fn latency(&self) -> Latency {
         let mut sorted: Vec<Duration> = self.lock().iter().copied().collect();
         sorted.sort_unstable();
         Latency {

@@ -3,7 +3,7 @@
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
 /// One line of the table.
-pub struct Spec<'a> {
+pub(super) struct Spec<'a> {
     pub namespace: &'a str,
     pub name: &'a str,
     pub help: &'a str,
@@ -22,7 +22,7 @@ impl Spec<'_> {
 }
 
 /// A kind of metric.
-pub trait Build: Sized {
+pub(super) trait Build: Sized {
     /// Builds the metric of this line.
     fn build(spec: &Spec<'_>) -> prometheus::Result<Self>;
 }

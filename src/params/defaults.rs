@@ -69,7 +69,7 @@ mod formats {
         Text(String),
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Format>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Format>, D::Error> {
         let names = match Written::deserialize(deserializer)? {
             Written::List(names) => names,
             Written::Text(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
@@ -79,7 +79,7 @@ mod formats {
         if formats.is_empty() { Err(D::Error::custom("at least one format is needed")) } else { Ok(formats) }
     }
 
-    pub fn serialize<S: Serializer>(formats: &[Format], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(formats: &[Format], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(formats.iter().map(|format| format.name()))
     }
 }

@@ -6,7 +6,7 @@
 use super::filter::Argument::{Is, Null, OwnId, With, Without};
 use super::filter::{AllowList, Argument};
 
-pub const SERVER: AllowList =
+pub(super) const SERVER: AllowList =
     AllowList { unconditional: &[UNCONDITIONAL, UNCONDITIONAL_X86], conditional: &[CONDITIONAL, CONDITIONAL_X86] };
 
 /// Those of a worker: memory, its stream, time, and what a Rust process calls when it panics, aborts or ends.

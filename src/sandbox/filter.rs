@@ -14,7 +14,7 @@ use seccompiler::{
 use super::{Enforcement, SandboxError};
 
 /// The system calls that a process may make.
-pub struct AllowList<'a> {
+pub(super) struct AllowList<'a> {
     /// Allowed with any arguments.
     pub unconditional: &'a [&'a [i64]],
     /// Allowed when all listed conditions hold. A call with several rows is allowed when one of the rows holds.
@@ -23,7 +23,7 @@ pub struct AllowList<'a> {
 
 /// A condition on an argument. The first number is the index of the argument, counted from 0.
 #[derive(Clone, Copy, Debug)]
-pub enum Argument {
+pub(super) enum Argument {
     /// Equal to this 32-bit value.
     Is(u8, i32),
     /// All of these bits are set.
@@ -48,7 +48,7 @@ const X32_CALL_BIT: u32 = 0x4000_0000;
 ///
 /// # Errors
 /// [`SandboxError`] when the kernel refuses the filter. Returns [`Enforcement::None`] when it has no seccomp.
-pub fn apply(allowed: &AllowList) -> Result<Enforcement, SandboxError> {
+pub(super) fn apply(allowed: &AllowList) -> Result<Enforcement, SandboxError> {
     let Ok(arch) = TargetArch::try_from(ARCH) else { return Ok(Enforcement::None) };
     match seccompiler::apply_filter(&program(allowed, arch)?) {
         Ok(()) => Ok(Enforcement::Full),

@@ -57,7 +57,7 @@ pub enum SettingsError {
 
 /// One value that replaces the value of a lower layer.
 #[derive(Debug)]
-pub struct Override {
+pub(super) struct Override {
     origin: Origin,
     section: String,
     /// `None` when the file has a plain value or an empty table instead of a section.
@@ -113,7 +113,7 @@ impl Override {
 ///
 /// # Errors
 /// [`SettingsError::Value`] when a key is unknown or a value can't be used.
-pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
+pub(super) fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
     let defaults: Table = DEFAULT_TOML.parse().expect("the embedded defaults are TOML");
     let mut table = defaults.clone();
     let mut settings = Settings::default();
@@ -136,7 +136,7 @@ pub fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError> {
 ///
 /// # Errors
 /// [`SettingsError::Unreadable`] and [`SettingsError::Syntax`].
-pub fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
+pub(super) fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
     let unreadable = |error: io::Error| SettingsError::Unreadable { path: path.to_owned(), reason: error.to_string() };
     let text = read(path).map_err(unreadable)?;
     let origin = |offset: usize| Origin::File { path: path.to_owned(), line: line_of(&text, offset) };
@@ -171,7 +171,9 @@ pub fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
 /// # Errors
 /// [`SettingsError::Value`] when `PORT` is not a port, when the file of a `_FILE` variable can't be read, and when a
 /// variable is set both with and without `_FILE`.
-pub fn environment(environment: impl IntoIterator<Item = (String, String)>) -> Result<Vec<Override>, SettingsError> {
+pub(super) fn environment(
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Vec<Override>, SettingsError> {
     let mut variables: Vec<_> = environment.into_iter().collect();
     // The order of environment variables is not defined.
     variables.sort();
@@ -233,7 +235,7 @@ fn variable(name: &str, section: &str, key: &str, value: String) -> Result<Overr
 }
 
 /// The settings among the command line flags.
-pub fn flags(flags: &Flags) -> Option<Override> {
+pub(super) fn flags(flags: &Flags) -> Option<Override> {
     flags.listen.as_ref().map(|listen| Override {
         origin: Origin::Flag("--listen"),
         section: "server".to_owned(),

@@ -10,11 +10,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// No answer takes this long unless something hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A whole response.
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -23,19 +23,19 @@ pub struct Answer {
 impl Answer {
     /// The value of a header, which must be there.
     #[track_caller]
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"));
         value.to_str().unwrap()
     }
 
     #[track_caller]
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
     }
 
     /// Asserts that this is a whole problem of this status and code, and returns it.
     #[track_caller]
-    pub fn problem(&self, status: u16, code: &str) -> Value {
+    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.header("cache-control"), "no-store");
@@ -51,7 +51,7 @@ impl Answer {
 
 /// A request that is sent as it is.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub(crate) struct Request {
     method: &'static str,
     path: String,
     headers: Vec<(String, String)>,
@@ -59,31 +59,31 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn new(method: &'static str, path: &str) -> Request {
+    pub(crate) fn new(method: &'static str, path: &str) -> Request {
         Request { method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
     }
 
-    pub fn get(path: &str) -> Request {
+    pub(crate) fn get(path: &str) -> Request {
         Request::new("GET", path)
     }
 
     /// A body for /compress, with these parameters.
-    pub fn compress(query: &str, body: &[u8]) -> Request {
+    pub(crate) fn compress(query: &str, body: &[u8]) -> Request {
         Request::new("POST", &format!("/compress?{query}")).body(body)
     }
 
-    pub fn header(mut self, name: &str, value: &str) -> Request {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Request {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    pub fn body(mut self, body: &[u8]) -> Request {
+    pub(crate) fn body(mut self, body: &[u8]) -> Request {
         self.body = body.to_vec();
         self
     }
 
     /// The request line and headers, with the declared length.
-    pub fn head(&self) -> Vec<u8> {
+    pub(crate) fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: bytefit\r\n", self.method, self.path);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -97,31 +97,31 @@ impl Request {
 }
 
 /// An open connection.
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
 impl Connection {
-    pub async fn open(address: SocketAddr) -> Connection {
+    pub(crate) async fn open(address: SocketAddr) -> Connection {
         Connection { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
     }
 
     /// Sends a whole request and reads its answer.
-    pub async fn ask(&mut self, request: &Request) -> Answer {
+    pub(crate) async fn ask(&mut self, request: &Request) -> Answer {
         self.write(&request.head()).await;
         self.write(&request.body).await;
         self.answer(request.method == "HEAD").await
     }
 
     /// Writes, and returns whether all bytes were sent: the server may have answered and closed already.
-    pub async fn write(&mut self, bytes: &[u8]) -> bool {
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> bool {
         let written = timeout(PATIENCE, self.stream.write_all(bytes));
         written.await.expect("the server reads or closes").is_ok()
     }
 
     /// Reads the final answer to a request, and skips interim ones.
-    pub async fn answer(&mut self, to_head: bool) -> Answer {
+    pub(crate) async fn answer(&mut self, to_head: bool) -> Answer {
         loop {
             let (status, headers) = self.read_head().await;
             if status < 200 {
@@ -138,12 +138,12 @@ impl Connection {
     }
 
     /// Reads the head of the next answer, interim ones included, and returns its status.
-    pub async fn next_status(&mut self) -> u16 {
+    pub(crate) async fn next_status(&mut self) -> u16 {
         self.read_head().await.0
     }
 
     /// Reads until the server closes, and returns the bytes.
-    pub async fn read_to_end(&mut self) -> Vec<u8> {
+    pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
         while self.read_some().await > 0 {}
         std::mem::take(&mut self.unread)
     }

@@ -14,14 +14,14 @@ const QUERY: &str = "target=9KB&format=jpeg";
 
 /// Jobs wait for this latch until the test releases it. Then every job answers with its input.
 #[derive(Clone)]
-pub struct Latch(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Latch(Arc<(Mutex<bool>, Condvar)>);
 
 impl Latch {
-    pub fn new() -> Latch {
+    pub(crate) fn new() -> Latch {
         Latch(Arc::default())
     }
 
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
@@ -32,7 +32,7 @@ impl Latch {
     }
 
     /// Starts a server whose jobs wait for this latch. A picture 13 pixels wide panics.
-    pub async fn server(&self, change: impl FnOnce(&mut TestConfig)) -> TestServer {
+    pub(crate) async fn server(&self, change: impl FnOnce(&mut TestConfig)) -> TestServer {
         let work = Arc::new(self.clone());
         TestServer::start_engine(change, |config, metrics| Engine::with_work(config, metrics, work)).await
     }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::client::{Answer, Connection, PATIENCE, Request};
 
 /// The configuration of a test server.
-pub struct TestConfig {
+pub(crate) struct TestConfig {
     pub engine: engine::Config,
     pub http: http::Config,
     pub defaults: Defaults,
@@ -56,7 +56,7 @@ impl Default for TestConfig {
 }
 
 /// A running service. It ends with the test's runtime, or by [`TestServer::stop`].
-pub struct TestServer {
+pub(crate) struct TestServer {
     pub address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
@@ -64,17 +64,17 @@ pub struct TestServer {
 
 impl TestServer {
     /// Starts the service with the default configuration.
-    pub async fn start() -> TestServer {
+    pub(crate) async fn start() -> TestServer {
         TestServer::start_with(|_| {}).await
     }
 
     /// Starts the service with a changed configuration.
-    pub async fn start_with(change: impl FnOnce(&mut TestConfig)) -> TestServer {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut TestConfig)) -> TestServer {
         TestServer::start_engine(change, Engine::new).await
     }
 
     /// Starts the service on the engine that `engine` makes.
-    pub async fn start_engine(
+    pub(crate) async fn start_engine(
         change: impl FnOnce(&mut TestConfig),
         engine: impl FnOnce(engine::Config, Arc<Metrics>) -> std::io::Result<Engine>,
     ) -> TestServer {
@@ -101,37 +101,37 @@ impl TestServer {
         TestServer { address, stop: Some(stop), served }
     }
 
-    pub async fn connect(&self) -> Connection {
+    pub(crate) async fn connect(&self) -> Connection {
         Connection::open(self.address).await
     }
 
     /// Sends a request on a new connection, and returns the answer.
-    pub async fn ask(&self, request: Request) -> Answer {
+    pub(crate) async fn ask(&self, request: Request) -> Answer {
         self.connect().await.ask(&request).await
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Request::get(path)).await
     }
 
-    pub async fn compress(&self, query: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn compress(&self, query: &str, body: &[u8]) -> Answer {
         self.ask(Request::compress(query, body)).await
     }
 
     /// The value of a series in /metrics.
-    pub async fn series(&self, name: &str) -> f64 {
+    pub(crate) async fn series(&self, name: &str) -> f64 {
         let text = self.metrics().await;
         let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
     }
 
     /// The text of /metrics.
-    pub async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         String::from_utf8(self.get("/metrics").await.body).unwrap()
     }
 
     /// Waits until `condition` holds for the body of /livez.
-    pub async fn wait_until(&self, condition: impl Fn(&Value) -> bool) {
+    pub(crate) async fn wait_until(&self, condition: impl Fn(&Value) -> bool) {
         let reached = async {
             while !condition(&self.get("/livez").await.json()) {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -141,23 +141,23 @@ impl TestServer {
     }
 
     /// Waits until one more connection is accepted.
-    pub async fn wait_until_admitted(&self) {
+    pub(crate) async fn wait_until_admitted(&self) {
         let admitted = async { while self.get("/health").await.status != 200 {} };
         timeout(PATIENCE, admitted).await.expect("a connection comes free");
     }
 
     /// Waits until a series in /metrics has reached `count`.
-    pub async fn wait_until_counted(&self, series: &str, count: f64) {
+    pub(crate) async fn wait_until_counted(&self, series: &str, count: f64) {
         let counted = async { while self.series(series).await < count {} };
         timeout(PATIENCE, counted).await.expect("the count is reached");
     }
 
     /// Starts to drain; [`TestServer::stopped`] waits for the end.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.take().expect("stopped once").send(()).expect("the service listens");
     }
 
-    pub async fn stopped(self) {
+    pub(crate) async fn stopped(self) {
         timeout(PATIENCE, self.served).await.expect("the service ends").unwrap();
     }
 }

@@ -38,7 +38,7 @@ fn grow(bytes: usize) {
 }
 
 /// What `work` returns, and the bytes that were allocated at its peak, above those before.
-pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
+pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let before = NOW.load(Ordering::Relaxed);
     PEAK.store(before, Ordering::Relaxed);
     let result = work();

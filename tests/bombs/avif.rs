@@ -3,7 +3,7 @@
 use crate::bytes::iso_box;
 use crate::{Bomb, End, fixture};
 
-pub fn bombs() -> Vec<Bomb> {
+pub(crate) fn bombs() -> Vec<Bomb> {
     let resized = |width: u32, height: u32| {
         let mut file = plain();
         let at = position(&file, b"ispe") + 8;

@@ -3,7 +3,7 @@
 use crate::bytes::jpeg_segment;
 use crate::{Bomb, End, fixture};
 
-pub fn bombs() -> Vec<Bomb> {
+pub(crate) fn bombs() -> Vec<Bomb> {
     let resized = |width: u16, height: u16| {
         let mut file = progressive();
         let frame = marker(&file, 0xC2);
@@ -66,7 +66,7 @@ fn exif(block: &[u8]) -> Vec<u8> {
 }
 
 /// A directory whose next one is itself, and whose EXIF directory is itself as well.
-pub fn circle() -> Vec<u8> {
+pub(crate) fn circle() -> Vec<u8> {
     let mut block = b"II*\0\x08\0\0\0\x01\0".to_vec();
     block.extend([0x69, 0x87, 4, 0, 1, 0, 0, 0, 8, 0, 0, 0]);
     block.extend([8, 0, 0, 0]);

@@ -2,7 +2,7 @@
 
 use crate::{Bomb, End};
 
-pub fn bombs() -> Vec<Bomb> {
+pub(crate) fn bombs() -> Vec<Bomb> {
     vec![
         Bomb { name: "gif on a canvas of 65535x65535", file: gif(65_535, 65_535, 1), end: End::Refused },
         Bomb { name: "gif of 50,000 frames", file: gif(16, 16, 50_000), end: End::Refused },

@@ -5,7 +5,7 @@ use crate::{Bomb, End};
 
 const RGB: u8 = 2;
 
-pub fn bombs() -> Vec<Bomb> {
+pub(crate) fn bombs() -> Vec<Bomb> {
     let plain = |width, height| file(width, height, 0, &[], &deflated_zeros(1000));
     let with = |chunk: Vec<u8>| file(64, 64, 0, &[chunk], &deflated_zeros(64 * (1 + 64 * 3)));
     let bomb = deflated_zeros(200 << 20);

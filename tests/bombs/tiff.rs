@@ -9,7 +9,7 @@ type Field = (u16, u16, u32, u32);
 const SHORT: u16 = 3;
 const LONG: u16 = 4;
 
-pub fn bombs() -> Vec<Bomb> {
+pub(crate) fn bombs() -> Vec<Bomb> {
     let zeros = deflated_zeros(100 << 20);
     let deflated = |width, height| {
         let strip = [(273, LONG, 1, DATA), (278, LONG, 1, height), (279, LONG, 1, zeros.len() as u32)];

@@ -3,7 +3,7 @@
 use crate::bytes::{riff_chunk, webp};
 use crate::{Bomb, End};
 
-pub fn bombs() -> Vec<Bomb> {
+pub(crate) fn bombs() -> Vec<Bomb> {
     vec![
         Bomb { name: "webp of 34 bytes, 16384x16384 lossless", file: lossless(16_384, 16_384), end: End::Refused },
         Bomb { name: "webp of 16383x16383, lossy", file: webp(&[lossy(16_383, 16_383)]), end: End::Refused },

@@ -18,20 +18,20 @@ const FIRST_NEW: i64 = 424;
 
 /// Attempts made, and those that the sandbox did not refuse.
 #[derive(Default)]
-pub struct Attempts {
+pub(crate) struct Attempts {
     made: usize,
     let_in: Vec<String>,
 }
 
 impl Attempts {
     /// Makes a system call.
-    pub fn call(&mut self, name: &str, number: i64, arguments: [i64; 6]) {
+    pub(crate) fn call(&mut self, name: &str, number: i64, arguments: [i64; 6]) {
         let refusal = if (FIRST_NEW..512).contains(&number) { libc::ENOSYS } else { libc::EPERM };
         self.count(name, call(number, arguments), refusal);
     }
 
     /// Takes down what came of an attempt.
-    pub fn made<T>(&mut self, name: &str, result: io::Result<T>) {
+    pub(crate) fn made<T>(&mut self, name: &str, result: io::Result<T>) {
         self.count(name, result, libc::EPERM);
     }
 
@@ -44,21 +44,21 @@ impl Attempts {
         }
     }
 
-    pub fn all_refused(&self) {
+    pub(crate) fn all_refused(&self) {
         let Attempts { made, let_in } = self;
         assert!(let_in.is_empty(), "{} of {made} were let in:\n{}", let_in.len(), let_in.join("\n"));
     }
 }
 
 /// A system call, its arguments as they stand.
-pub fn call(number: i64, [a, b, c, d, e, f]: [i64; 6]) -> io::Result<i64> {
+pub(crate) fn call(number: i64, [a, b, c, d, e, f]: [i64; 6]) -> io::Result<i64> {
     // SAFETY: no argument that a test here gives is the address of memory that a call writes to.
     let returned = unsafe { libc::syscall(number, a, b, c, d, e, f) };
     if returned == -1 { Err(io::Error::last_os_error()) } else { Ok(returned) }
 }
 
 /// A folder with a file in it.
-pub struct Files {
+pub(crate) struct Files {
     folder: PathBuf,
     kept: PathBuf,
     open: fs::File,
@@ -68,7 +68,7 @@ pub struct Files {
 const CONTENT: &str = "here before";
 
 impl Files {
-    pub fn new() -> Files {
+    pub(crate) fn new() -> Files {
         let folder = tempfile::tempdir().unwrap().keep();
         let kept = folder.join("kept");
         fs::write(&kept, CONTENT).unwrap();
@@ -78,7 +78,7 @@ impl Files {
         Files { folder, kept, open, modified }
     }
 
-    pub fn attempt(&self, attempts: &mut Attempts) {
+    pub(crate) fn attempt(&self, attempts: &mut Attempts) {
         let new = self.folder.join("new");
         attempts.made("a new file", fs::File::create(&new));
         attempts.made("appending", fs::OpenOptions::new().append(true).open(&self.kept));
@@ -100,7 +100,7 @@ impl Files {
         attempts.made("an extended attribute", set_attribute(&self.open));
     }
 
-    pub fn are_as_before(&self) {
+    pub(crate) fn are_as_before(&self) {
         assert_eq!(fs::read_to_string(&self.kept).unwrap(), CONTENT);
         assert_eq!(fs::read_dir(&self.folder).unwrap().count(), 1);
         let metadata = fs::metadata(&self.kept).unwrap();
@@ -123,7 +123,7 @@ fn set_attribute(file: &fs::File) -> io::Result<()> {
 }
 
 /// Sockets of every kind, not connected; and those who would hear of them.
-pub struct Network {
+pub(crate) struct Network {
     tcp: Socket,
     listener: TcpListener,
     udp: UdpSocket,
@@ -136,7 +136,7 @@ pub struct Network {
 }
 
 impl Network {
-    pub fn new() -> Network {
+    pub(crate) fn new() -> Network {
         let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let listener = TcpListener::bind(here).unwrap();
         let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -161,7 +161,7 @@ impl Network {
         }
     }
 
-    pub fn attempt(&self, attempts: &mut Attempts) {
+    pub(crate) fn attempt(&self, attempts: &mut Attempts) {
         self.open(attempts);
         self.send(attempts);
         let (pair, _) = &self.pair;
@@ -209,7 +209,7 @@ impl Network {
         attempts.made("TCP Fast Open by sendmsg", self.tcp.sendmsg(&fast, libc::MSG_FASTOPEN));
     }
 
-    pub fn is_silent(&self) {
+    pub(crate) fn is_silent(&self) {
         let mut heard = [0; 8];
         let nothing = Some(io::ErrorKind::WouldBlock);
         assert_eq!(self.listener.accept().err().map(|error| error.kind()), nothing);
@@ -239,7 +239,7 @@ fn own(socket: &UnixStream, command: i32) -> io::Result<()> {
     if set == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-pub fn processes(attempts: &mut Attempts) {
+pub(crate) fn processes(attempts: &mut Attempts) {
     let parent = i64::from(std::os::unix::process::parent_id());
     let own = i64::from(std::process::id());
     attempts.made("a program", Command::new("/bin/true").status());
@@ -281,7 +281,7 @@ fn child(flags: i32) -> io::Result<()> {
     Ok(())
 }
 
-pub fn memory(attempts: &mut Attempts) {
+pub(crate) fn memory(attempts: &mut Attempts) {
     let anonymous = i64::from(libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
     let code = i64::from(libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC);
     attempts.call("memory for code", libc::SYS_mmap, [0, 4096, code, anonymous, -1, 0]);

@@ -2,13 +2,13 @@
 //! does next to nothing where it is let in: what comes back is then not what the sandbox says.
 
 /// What x86-64 adds to a number for the call's 32-bit form.
-pub const X32: i64 = 0x4000_0000;
+pub(crate) const X32: i64 = 0x4000_0000;
 
 macro_rules! numbers {
     ($($name:ident)*) => { &[$((stringify!($name), libc::$name)),*] };
 }
 
-pub const REFUSED: &[(&str, i64)] = numbers! {
+pub(crate) const REFUSED: &[(&str, i64)] = numbers! {
     // Other programs and processes.
     SYS_execve SYS_execveat SYS_clone SYS_clone3 SYS_ptrace SYS_process_vm_readv SYS_process_vm_writev
     SYS_process_madvise SYS_process_mrelease SYS_kcmp SYS_pidfd_open SYS_pidfd_getfd SYS_pidfd_send_signal
@@ -46,7 +46,7 @@ pub const REFUSED: &[(&str, i64)] = numbers! {
 
 /// The same under the names that only older architectures have.
 #[cfg(target_arch = "x86_64")]
-pub const REFUSED_HERE: &[(&str, i64)] = numbers! {
+pub(crate) const REFUSED_HERE: &[(&str, i64)] = numbers! {
     SYS_open SYS_creat SYS_link SYS_symlink SYS_unlink SYS_rename SYS_mkdir SYS_rmdir SYS_mknod SYS_chmod SYS_chown
     SYS_lchown SYS_utime SYS_utimes SYS_futimesat SYS_fchmodat2 SYS_inotify_init SYS_signalfd SYS_iopl SYS_ioperm
     SYS_modify_ldt SYS_arch_prctl SYS_kexec_file_load SYS_sysfs SYS_uselib

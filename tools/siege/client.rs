@@ -14,29 +14,29 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// The bytes of a request; `line` is its method and path, `headers` end in a line break each.
-pub fn request(line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn request(line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = body.len();
     let head = format!("{line} HTTP/1.1\r\nhost: siege\r\n{headers}content-length: {length}\r\n\r\n");
     [head.as_bytes(), body].concat()
 }
 
 /// A request that is the last on its connection.
-pub fn get(path: &str) -> Vec<u8> {
+pub(crate) fn get(path: &str) -> Vec<u8> {
     request(&format!("GET {path}"), "connection: close\r\n", b"")
 }
 
 /// A request to fit a picture; the connection stays open.
-pub fn post(query: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn post(query: &str, body: &[u8]) -> Vec<u8> {
     request(&format!("POST /compress?{query}"), "", body)
 }
 
 /// Sends a request on a new connection.
-pub async fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
+pub(crate) async fn ask(address: SocketAddr, request: &[u8]) -> io::Result<Answer> {
     Connection::open(address).await?.ask(request).await
 }
 
 /// Runs `count` clients at once and returns their results, in any order.
-pub async fn crowd<T, F>(count: usize, client: impl Fn(usize) -> F) -> Vec<T>
+pub(crate) async fn crowd<T, F>(count: usize, client: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,
     F: Future<Output = T> + Send + 'static,
@@ -45,47 +45,47 @@ where
 }
 
 /// An answer, final or interim.
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     head: String,
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().filter_map(|line| line.split_once(": ")).find(|(known, _)| *known == name).map(|pair| pair.1)
     }
 
     /// Seconds that a refusal asks to wait.
-    pub fn retry_after(&self) -> Option<u64> {
+    pub(crate) fn retry_after(&self) -> Option<u64> {
         self.header("retry-after")?.parse().ok()
     }
 }
 
-pub struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     unread: Vec<u8>,
 }
 
 impl Connection {
-    pub async fn open(address: SocketAddr) -> io::Result<Connection> {
+    pub(crate) async fn open(address: SocketAddr) -> io::Result<Connection> {
         let stream = timeout(PATIENCE, TcpStream::connect(address)).await??;
         stream.set_nodelay(true)?;
         Ok(Connection { stream, unread: Vec::new() })
     }
 
     /// Sends a request and reads its answer, which may come before all is sent.
-    pub async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<Answer> {
         let _ = self.send(request).await;
         self.answer().await
     }
 
-    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         timeout(PATIENCE, self.stream.write_all(bytes)).await?
     }
 
     /// The next answer.
-    pub async fn answer(&mut self) -> io::Result<Answer> {
+    pub(crate) async fn answer(&mut self) -> io::Result<Answer> {
         let end = loop {
             match self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
                 Some(at) => break at + 4,
@@ -104,7 +104,7 @@ impl Connection {
     }
 
     /// The status of the next answer. Consumes nothing.
-    pub async fn status(&mut self) -> io::Result<u16> {
+    pub(crate) async fn status(&mut self) -> io::Result<u16> {
         while self.unread.len() < 12 {
             self.read_some().await?;
         }
@@ -113,12 +113,12 @@ impl Connection {
     }
 
     /// Reads until the service closes. Dropping the future loses nothing.
-    pub async fn ended(&mut self) {
+    pub(crate) async fn ended(&mut self) {
         while self.read_some().await.is_ok() {}
     }
 
     /// Closes the connection with a reset.
-    pub fn hang_up(self) {
+    pub(crate) fn hang_up(self) {
         let _ = self.stream.set_zero_linger();
     }
 

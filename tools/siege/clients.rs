@@ -26,7 +26,7 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 const QUERY: &str = "target=4KB&format=webp&effort=fast";
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let server = Server::open(SETTINGS).await;
     let mut rows = Vec::from(slow(&server, scale).await);
     rows.push(unread(&server, scale).await);

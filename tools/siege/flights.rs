@@ -11,7 +11,7 @@ use crate::table::{Row, Scale};
 const QUERY: &str = "target=20KB&format=webp";
 const MISSES: &str = r#"bytefit_cache_requests_total{result="miss",tier="memory"}"#;
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let server = Server::open(&[("ENGINE__QUEUE_SLOTS", "1000"), ("SERVER__MAX_CONNECTIONS", "2048")]).await;
     vec![together(&server).await, leaderless(&server, scale.count(50)).await]
 }

@@ -16,7 +16,7 @@ use crate::watch::Watch;
 const CONNECTIONS: usize = 100;
 const REQUESTS_A_SECOND: f64 = 200.0;
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     vec![steady(scale).await, idle(scale).await]
 }
 

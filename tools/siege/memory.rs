@@ -25,7 +25,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("CACHE__CAPACITY", "0"),
 ];
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let fast = attack(scale, "200 pictures of 4 megapixels, WebP, fast", "format=webp&effort=fast").await;
     let best = attack(scale, "the same, every format, best", "format=webp,jpeg,png,avif&effort=best").await;
     let mut rows: Vec<Row> = fast.into_iter().chain(best).collect();

@@ -21,7 +21,7 @@ const SETTINGS: &[(&str, &str)] =
     &[("CACHE__CAPACITY", "0"), ("SERVER__MAX_CONNECTIONS", "8192"), ("ENGINE__QUEUE_SLOTS", "32")];
 const QUEUE_SLOTS: f64 = 32.0;
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let server = Server::open(SETTINGS).await;
     let (address, picture, length) = (server.address, picture::jpeg(512, 1), scale.seconds(60));
     let before = peak(address, picture, scale.seconds(10)).await;

@@ -16,19 +16,19 @@ use crate::client::{ask, get};
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// A running service; dropping it kills it.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub address: SocketAddr,
 }
 
 impl Server {
     /// Starts it under settings such as `("ENGINE__MEMORY", "256MiB")`.
-    pub async fn open(settings: &[(&str, &str)]) -> Server {
+    pub(crate) async fn open(settings: &[(&str, &str)]) -> Server {
         Server::with_files(file_limit(), settings).await
     }
 
     /// Starts it with a limit on open files.
-    pub async fn with_files(files: u64, settings: &[(&str, &str)]) -> Server {
+    pub(crate) async fn with_files(files: u64, settings: &[(&str, &str)]) -> Server {
         let log = tempfile::tempfile().expect("a file for the log");
         let mut command = binary((libc::RLIMIT_NOFILE, files));
         command.args(["serve", "--listen", "127.0.0.1:0"]);
@@ -53,25 +53,25 @@ impl Server {
         line.split_whitespace().next().and_then(|value| value.parse().ok()).unwrap_or(f64::NAN)
     }
 
-    pub fn resident_mib(&self) -> f64 {
+    pub(crate) fn resident_mib(&self) -> f64 {
         self.status("VmRSS:") / 1024.0
     }
 
-    pub fn peak_mib(&self) -> f64 {
+    pub(crate) fn peak_mib(&self) -> f64 {
         self.status("VmHWM:") / 1024.0
     }
 
-    pub fn threads(&self) -> f64 {
+    pub(crate) fn threads(&self) -> f64 {
         self.status("Threads:")
     }
 
     /// The number of open files.
-    pub fn files(&self) -> usize {
+    pub(crate) fn files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count)
     }
 
     /// Waits until it has at most `files` open files. Returns whether that happened in time.
-    pub async fn closes_down_to(&self, files: usize, within: Duration) -> bool {
+    pub(crate) async fn closes_down_to(&self, files: usize, within: Duration) -> bool {
         let since = Instant::now();
         while self.files() > files && since.elapsed() < within {
             sleep(POLL_INTERVAL).await;
@@ -80,25 +80,25 @@ impl Server {
     }
 
     /// The sum of these series in /metrics.
-    pub async fn series(&self, names: &[&str]) -> f64 {
+    pub(crate) async fn series(&self, names: &[&str]) -> f64 {
         let Ok(answer) = ask(self.address, &get("/metrics")).await else { return f64::NAN };
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
         lines.filter(|(name, _)| names.contains(name)).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
     }
 
-    pub fn is_alive(&mut self) -> bool {
+    pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_none())
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         // SAFETY: a plain system call; the child is not waited for yet, so the id is still its own.
         unsafe { libc::kill(self.child.id() as libc::pid_t, libc::SIGTERM) };
     }
 
     /// Its exit status, or `None` when it still runs after `patience`.
-    pub async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
+    pub(crate) async fn ended(&mut self, patience: Duration) -> Option<ExitStatus> {
         let since = Instant::now();
         while self.is_alive() && since.elapsed() < patience {
             sleep(POLL_INTERVAL).await;
@@ -133,7 +133,7 @@ fn bytefit() -> PathBuf {
 
 /// The binary in an empty environment, under a limit of the system. Exceeding the limit is an error and not a signal. The
 /// system kills the process when this one is killed.
-pub fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
+pub(crate) fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
     let mut command = Command::new(bytefit());
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
     // SAFETY: plain system calls, fit for the moment between fork and exec.
@@ -148,7 +148,7 @@ pub fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
 }
 
 /// Open files that a process may have.
-pub fn file_limit() -> u64 {
+pub(crate) fn file_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
@@ -156,7 +156,7 @@ pub fn file_limit() -> u64 {
 }
 
 /// Raises the limit of this process to [`file_limit`].
-pub fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     let limit = libc::rlimit { rlim_cur: file_limit(), rlim_max: file_limit() };
     // SAFETY: the pointer is to a live rlimit.
     unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &limit) };

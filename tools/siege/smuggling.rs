@@ -55,7 +55,7 @@ impl Expected {
     }
 }
 
-pub async fn rows() -> Vec<Row> {
+pub(crate) async fn rows() -> Vec<Row> {
     let server = Server::open(SETTINGS).await;
     let (address, cases): (_, &[Case]) = (server.address, cases().leak());
     let client = |number: usize| async move {

@@ -34,7 +34,7 @@ const QUERIES: [&str; 12] = [
 const BAD_QUERIES: [&str; 6] =
     ["", "target=80k", "target=1KB&target=2KB", "target=9KB&width=-1", "target=9KB&x=y", "target=%ff"];
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let mut server = Server::open(SETTINGS).await;
     let (address, good, hostile) = (server.address, kinds(server.address).await, hostile());
     let until = Instant::now() + Duration::from_secs(if scale.quick { 60 } else { 20 * 60 });

@@ -25,7 +25,7 @@ const DRAIN: Duration = Duration::from_secs(8);
 /// Time that may pass until the end of a process is seen.
 const SLACK_MS: f64 = 200.0;
 
-pub async fn rows(scale: Scale) -> Vec<Row> {
+pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let mut rows = Vec::from(terminated(scale).await);
     rows.push(killed(scale).await);
     rows.push(out_of_files().await);

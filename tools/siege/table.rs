@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// A fault, what is promised under it, what was measured, and whether the promise held.
-pub struct Row {
+pub(crate) struct Row {
     fault: &'static str,
     promise: &'static str,
     measured: String,
@@ -12,7 +12,7 @@ pub struct Row {
 }
 
 impl Row {
-    pub fn new(fault: &'static str, promise: &'static str, measured: String, held: bool) -> Row {
+    pub(crate) fn new(fault: &'static str, promise: &'static str, measured: String, held: bool) -> Row {
         Row { fault, promise, measured, held }
     }
 }
@@ -26,18 +26,18 @@ impl fmt::Display for Row {
 
 /// The full siege, or a tenth of it.
 #[derive(Clone, Copy)]
-pub struct Scale {
+pub(crate) struct Scale {
     pub quick: bool,
 }
 
 impl Scale {
     /// `full`, or a tenth.
-    pub fn count(self, full: usize) -> usize {
+    pub(crate) fn count(self, full: usize) -> usize {
         if self.quick { full.div_ceil(10) } else { full }
     }
 
     /// `full` seconds, or a tenth.
-    pub fn seconds(self, full: u64) -> Duration {
+    pub(crate) fn seconds(self, full: u64) -> Duration {
         if self.quick { Duration::from_millis(full * 100) } else { Duration::from_secs(full) }
     }
 }

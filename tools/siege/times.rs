@@ -4,26 +4,26 @@ use std::fmt;
 use std::time::Duration;
 
 #[derive(Clone, Debug, Default)]
-pub struct Times {
+pub(crate) struct Times {
     taken: Vec<Duration>,
     pub failed: usize,
 }
 
 impl Times {
     /// Adds the time of an answer, or a failure.
-    pub fn add(&mut self, taken: Option<Duration>) {
+    pub(crate) fn add(&mut self, taken: Option<Duration>) {
         match taken {
             Some(taken) => self.taken.push(taken),
             None => self.failed += 1,
         }
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.taken.len()
     }
 
     /// The quantile `share` in milliseconds (nearest rank); 0 without answers.
-    pub fn at(&self, share: f64) -> f64 {
+    pub(crate) fn at(&self, share: f64) -> f64 {
         let mut sorted = self.taken.clone();
         sorted.sort_unstable();
         let rank = (sorted.len() as f64 * share).ceil() as usize;
@@ -31,7 +31,7 @@ impl Times {
     }
 
     /// Whether every request was answered within `millis`.
-    pub fn all_within(&self, millis: f64) -> bool {
+    pub(crate) fn all_within(&self, millis: f64) -> bool {
         self.failed == 0 && self.at(1.0) <= millis
     }
 }

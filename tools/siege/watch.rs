@@ -14,19 +14,19 @@ use crate::times::Times;
 /// An answer that takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub struct Watch {
+pub(crate) struct Watch {
     over: Arc<AtomicBool>,
     watcher: JoinHandle<Times>,
 }
 
 impl Watch {
     /// GET /health.
-    pub fn health(address: SocketAddr) -> Watch {
+    pub(crate) fn health(address: SocketAddr) -> Watch {
         Watch::new(address, get("/health"))
     }
 
     /// POST /compress with one picture, which is in the cache from the second time on.
-    pub fn picture(address: SocketAddr, query: &str, body: &[u8]) -> Watch {
+    pub(crate) fn picture(address: SocketAddr, query: &str, body: &[u8]) -> Watch {
         Watch::new(address, request(&format!("POST /compress?{query}"), "connection: close\r\n", body))
     }
 
@@ -47,7 +47,7 @@ impl Watch {
     }
 
     /// Stops, and returns the times.
-    pub fn end(self) -> Times {
+    pub(crate) fn end(self) -> Times {
         self.over.store(true, Ordering::Relaxed);
         self.watcher.join().expect("a watcher doesn't panic")
     }

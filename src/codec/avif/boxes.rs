@@ -9,7 +9,7 @@ const MAX_BOXES: usize = 10_000;
 
 /// The position of a box in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bounds {
+pub(crate) struct Bounds {
     pub kind: [u8; 4],
     pub start: usize,
     /// Bytes before the payload: 8, or 16 when the size has 64 bits.
@@ -19,17 +19,17 @@ pub struct Bounds {
 
 impl Bounds {
     /// Returns the bytes of the whole box.
-    pub fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
     /// Returns the bytes after the header of the box.
-    pub fn payload(&self) -> Range<usize> {
+    pub(crate) fn payload(&self) -> Range<usize> {
         self.start + self.head..self.end
     }
 
     /// Adds `extra` to the size that the box declares in `file`. Returns `None` when the sum does not fit its field.
-    pub fn grow(&self, file: &mut [u8], extra: usize) -> Option<()> {
+    pub(crate) fn grow(&self, file: &mut [u8], extra: usize) -> Option<()> {
         let field = if self.head == 16 { self.start + 8..self.start + 16 } else { self.start..self.start + 4 };
         let field = file.get_mut(field)?;
         let size = number(field, 0, field.len())?;

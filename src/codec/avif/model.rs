@@ -9,7 +9,7 @@ use crate::codec::model::{ContainerModel, FormatModel, LeadModel, OutputModel, S
 use crate::codec::sniff::brands;
 use crate::picture::Chroma;
 
-pub static MODEL: FormatModel = FormatModel {
+pub(crate) static MODEL: FormatModel = FormatModel {
     media_type: "image/avif",
     extension: "avif",
     keeps_alpha: true,
@@ -56,7 +56,7 @@ fn encoder_bytes(width: u32, height: u32) -> u64 {
     blocks(width).saturating_mul(blocks(height)).saturating_mul(40)
 }
 
-pub static HALVED: CodingModel = CodingModel {
+pub(crate) static HALVED: CodingModel = CodingModel {
     format: Format::Avif,
     scale: || encode::scale(Chroma::Halved),
     nanoseconds_per_pixel: encode::NANOSECONDS_PER_PIXEL,
@@ -66,7 +66,7 @@ pub static HALVED: CodingModel = CodingModel {
     encoder: |picture, effort| Ok(Box::new(AvifEncoder::new(picture, Chroma::Halved, effort)?)),
 };
 
-pub static FULL: CodingModel = CodingModel {
+pub(crate) static FULL: CodingModel = CodingModel {
     format: Format::Avif,
     scale: || encode::scale(Chroma::Full),
     nanoseconds_per_pixel: encode::NANOSECONDS_PER_PIXEL,

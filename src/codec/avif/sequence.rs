@@ -26,7 +26,7 @@ pub(super) struct Sequence {
 
 impl Sequence {
     /// Reads the units of `stream`. Returns `None` when there is no sequence header or a unit is damaged.
-    pub fn read(stream: &[u8]) -> Option<Sequence> {
+    pub(super) fn read(stream: &[u8]) -> Option<Sequence> {
         let mut sequence: Option<Sequence> = None;
         let mut frames = 0;
         let mut at = 0;

@@ -16,7 +16,7 @@ pub(super) struct Plane<'a> {
 
 impl Plane<'_> {
     /// Whether every row is complete.
-    pub fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         let row = self.width * if self.wide { 2 } else { 1 };
         row <= self.stride && self.height > 0 && self.bytes.len() >= self.stride * (self.height - 1) + row
     }
@@ -58,7 +58,7 @@ enum Matrix {
 
 impl Signal {
     /// Returns `None` for an unsupported matrix (constant luminance, ICtCp).
-    pub fn new(nclx: Nclx, bit_depth: u8) -> Option<Signal> {
+    pub(super) fn new(nclx: Nclx, bit_depth: u8) -> Option<Signal> {
         let matrix = match nclx.matrix {
             0 => Matrix::Identity,
             1 => Matrix::Luma { red: 0.2126, blue: 0.0722 },
@@ -139,7 +139,7 @@ pub(super) struct Scratch {
 
 impl Planes<'_> {
     /// Returns row `y` as red, green and blue of 16 bits.
-    pub fn rgb_row(&self, y: usize, scratch: &mut Scratch, rgb: &mut Vec<u16>) {
+    pub(super) fn rgb_row(&self, y: usize, scratch: &mut Scratch, rgb: &mut Vec<u16>) {
         rgb.clear();
         self.luma.read_row(y, &mut scratch.luma);
         let Some(chroma) = &self.chroma else {
@@ -156,7 +156,7 @@ impl Planes<'_> {
     }
 
     /// Returns row `y` of luma as 8 bits.
-    pub fn luma_row(&self, y: usize, scratch: &mut Scratch, row: &mut Vec<u8>) {
+    pub(super) fn luma_row(&self, y: usize, scratch: &mut Scratch, row: &mut Vec<u8>) {
         row.clear();
         self.luma.read_row(y, &mut scratch.luma);
         let unit = |luma: &f32| ((luma - self.signal.luma_offset) * self.signal.luma_scale).clamp(0.0, 1.0);

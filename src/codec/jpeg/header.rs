@@ -43,7 +43,7 @@ pub(super) struct Component {
 impl<'a> Header<'a> {
     /// Reads all markers of `bytes` up to the end marker or the end of the bytes. Returns `None` when a marker is
     /// damaged before the first scan begins. After that, what was found so far is returned.
-    pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
         let mut header = Header::default();
         Segments::lenient(bytes).for_each(|segment| header.read_segment(&segment));
         (header.complete || header.scans > 0).then_some(header)
@@ -107,7 +107,7 @@ impl<'a> Header<'a> {
     }
 
     /// Returns the number of blocks of all components together.
-    pub fn blocks(&self) -> u64 {
+    pub(super) fn blocks(&self) -> u64 {
         self.components.iter().map(|component| self.blocks_of(component)).sum()
     }
 
@@ -120,7 +120,7 @@ impl<'a> Header<'a> {
     }
 
     /// Returns the rights in IPTC, read from at most `max_bytes` of resources.
-    pub fn rights(&self, max_bytes: usize) -> Rights {
+    pub(super) fn rights(&self, max_bytes: usize) -> Rights {
         let mut left = max_bytes.min(MAX_RESOURCES);
         let parts = self.resources.iter().map_while(|part| {
             left = left.checked_sub(part.len())?;
@@ -130,12 +130,12 @@ impl<'a> Header<'a> {
     }
 
     /// Returns the bytes of all chunks of an ICC profile.
-    pub fn icc_bytes(&self) -> usize {
+    pub(super) fn icc_bytes(&self) -> usize {
         self.icc.iter().map(|(_, _, chunk)| chunk.len()).sum()
     }
 
     /// Returns the ICC profile when all its chunks are present and together at most `max_bytes` long (ICC.1 annex B.4).
-    pub fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
+    pub(super) fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
         let &(_, count, _) = self.icc.first()?;
         let total = self.icc_bytes();
         if self.icc.len() != usize::from(count) || total > max_bytes {

@@ -10,7 +10,7 @@ use mozjpeg_sys::{self as sys, J_BOOLEAN_PARAM, J_COLOR_SPACE, J_FLOAT_PARAM, J_
 use crate::picture::Chroma;
 
 /// How a picture is encoded.
-pub struct Settings {
+pub(super) struct Settings {
     pub width: u32,
     pub height: u32,
     /// Whether a pixel is one byte of luma instead of red, green and blue.
@@ -36,7 +36,7 @@ impl Settings {
 ///
 /// # Errors
 /// The number of libjpeg's error.
-pub fn encode(samples: &[u8], settings: &Settings) -> Result<Vec<u8>, String> {
+pub(super) fn encode(samples: &[u8], settings: &Settings) -> Result<Vec<u8>, String> {
     // libjpeg reports errors by unwinding (see `throw`).
     catch_unwind(AssertUnwindSafe(|| {
         let mut session = Session::new();

@@ -7,7 +7,7 @@ use crate::codec::lossy_coding::{CodingModel, LossyCoding};
 use crate::codec::model::{ContainerModel, FormatModel, LeadModel, OutputModel, ScaleGainModel};
 use crate::picture::Chroma;
 
-pub static MODEL: FormatModel = FormatModel {
+pub(crate) static MODEL: FormatModel = FormatModel {
     media_type: "image/jpeg",
     extension: "jpg",
     keeps_alpha: false,
@@ -52,7 +52,7 @@ pub static MODEL: FormatModel = FormatModel {
 /// Nanoseconds that an encode takes for each pixel.
 const NANOSECONDS_PER_PIXEL: [u64; 3] = [15, 100, 110];
 
-pub static HALVED: CodingModel = CodingModel {
+pub(crate) static HALVED: CodingModel = CodingModel {
     format: Format::Jpeg,
     scale: || quality_scale::HALVED,
     nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,
@@ -62,7 +62,7 @@ pub static HALVED: CodingModel = CodingModel {
     encoder: |picture, effort| Ok(Box::new(JpegEncoder::new(picture, Chroma::Halved, effort)?)),
 };
 
-pub static FULL: CodingModel = CodingModel {
+pub(crate) static FULL: CodingModel = CodingModel {
     format: Format::Jpeg,
     scale: || quality_scale::FULL,
     nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,

@@ -3,7 +3,7 @@
 use crate::codec::quality::{QualityScale, point};
 
 /// At 4:2:0.
-pub const HALVED: QualityScale = QualityScale::new(&[
+pub(super) const HALVED: QualityScale = QualityScale::new(&[
     point(-64.1, 3.700, -2.996),
     point(-58.2, 3.207, -2.827),
     point(-40.1, 2.714, -2.537),
@@ -22,7 +22,7 @@ pub const HALVED: QualityScale = QualityScale::new(&[
 ]);
 
 /// At 4:4:4.
-pub const FULL: QualityScale = QualityScale::new(&[
+pub(super) const FULL: QualityScale = QualityScale::new(&[
     point(-63.9, 3.700, -2.598),
     point(-57.2, 3.207, -2.477),
     point(-37.9, 2.714, -2.234),

@@ -6,7 +6,7 @@ use mozjpeg_sys::jpeg_scan_info;
 ///
 /// They take fewer bytes than libjpeg's ten, since they do without successive approximation and keep the lowest two
 /// frequencies of luma apart: docs/model.md, JPEG.
-pub fn of(pixels: u64, is_grey: bool) -> &'static [jpeg_scan_info] {
+pub(super) fn of(pixels: u64, is_grey: bool) -> &'static [jpeg_scan_info] {
     match (is_progressive(pixels), is_grey) {
         (false, _) => &[],
         (true, true) => &GREY,
@@ -15,7 +15,7 @@ pub fn of(pixels: u64, is_grey: bool) -> &'static [jpeg_scan_info] {
 }
 
 /// Whether a picture of `pixels` is written as a progressive file.
-pub fn is_progressive(pixels: u64) -> bool {
+pub(super) fn is_progressive(pixels: u64) -> bool {
     pixels >= LEAST_PIXELS
 }
 

@@ -32,7 +32,7 @@ pub(super) struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// Reads the chunks of `bytes` up to a damaged length. Returns `None` when there is no IHDR.
-    pub fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
         let mut header = Header::default();
         let mut pixels_seen = false;
         for chunk in Chunks::lenient(bytes) {
@@ -75,7 +75,7 @@ impl<'a> Header<'a> {
     }
 
     /// Returns the samples of a pixel after the palette lookup, including transparency.
-    pub fn channels(&self) -> u64 {
+    pub(super) fn channels(&self) -> u64 {
         match (self.colour_type, self.transparent) {
             (0, false) => 1,
             (0, true) | (4, _) => 2,
@@ -85,12 +85,12 @@ impl<'a> Header<'a> {
     }
 
     /// Whether pixels may be transparent.
-    pub fn alpha(&self) -> bool {
+    pub(super) fn alpha(&self) -> bool {
         self.transparent || matches!(self.colour_type, 4 | 6)
     }
 
     /// Returns the ICC profile. Returns `None` when it inflates to more than `max_bytes`, and stops inflating there.
-    pub fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
+    pub(super) fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
         let body = self.iccp?;
         let name = body.iter().take(80).position(|&byte| byte == 0)?;
         // One byte of compression method follows the name. 0 is deflate.
@@ -102,7 +102,7 @@ impl<'a> Header<'a> {
 
     /// Returns the colour space of the samples, in the order of precedence of the third edition (s4.3): cICP, iCCP
     /// (`icc`, inflated), sRGB, gAMA with cHRM.
-    pub fn space<'b>(&self, icc: Option<&'b [u8]>) -> Space<'b> {
+    pub(super) fn space<'b>(&self, icc: Option<&'b [u8]>) -> Space<'b> {
         if let Some((primaries, transfer)) = self.cicp {
             return Space::Cicp { primaries, transfer };
         }

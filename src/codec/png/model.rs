@@ -8,7 +8,7 @@ use crate::codec::container::all_bytes;
 use crate::codec::lossy_coding::{CodingModel, LossyCoding};
 use crate::codec::model::{ContainerModel, FormatModel, LeadModel, LosslessModel, OutputModel, ScaleGainModel};
 
-pub static MODEL: FormatModel = FormatModel {
+pub(crate) static MODEL: FormatModel = FormatModel {
     media_type: "image/png",
     extension: "png",
     keeps_alpha: true,
@@ -57,7 +57,7 @@ pub static MODEL: FormatModel = FormatModel {
 /// Bytes that the encoder takes for each pixel.
 const BYTES_PER_PIXEL: u64 = 12;
 
-pub static PALETTE: CodingModel = CodingModel {
+pub(crate) static PALETTE: CodingModel = CodingModel {
     format: Format::Png,
     scale: || quality_scale::SCALE,
     nanoseconds_per_pixel: [200, 200, 300],

@@ -3,7 +3,7 @@
 use crate::codec::quality::{QualityScale, point};
 
 /// The step is the inverse of the number of colours.
-pub const SCALE: QualityScale = QualityScale::new(&[
+pub(super) const SCALE: QualityScale = QualityScale::new(&[
     point(-64.2, -0.693, -0.895),
     point(-58.0, -1.099, -0.407),
     point(-43.5, -1.386, -0.195),

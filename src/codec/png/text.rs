@@ -13,7 +13,7 @@ const MAX_TEXTS: usize = 8;
 
 /// The rights in the texts read so far.
 #[derive(Debug, Default)]
-pub struct Texts {
+pub(super) struct Texts {
     pub rights: Rights,
     /// Number of texts read.
     seen: usize,
@@ -21,7 +21,7 @@ pub struct Texts {
 
 impl Texts {
     /// Adds the rights in the chunk `name`, when it is a text about rights.
-    pub fn read(&mut self, name: &[u8; 4], payload: &[u8]) {
+    pub(super) fn read(&mut self, name: &[u8; 4], payload: &[u8]) {
         let Some((keyword, rest)) = split_at_zero(payload) else { return };
         if !matches!(keyword, b"Author" | b"Copyright" | IPTC) || self.seen == MAX_TEXTS {
             return;
@@ -74,7 +74,7 @@ fn iptc_rights(data: &[u8]) -> Rights {
 }
 
 /// Returns the packet of a chunk that holds uncompressed XMP.
-pub fn xmp(payload: &[u8]) -> Option<&[u8]> {
+pub(super) fn xmp(payload: &[u8]) -> Option<&[u8]> {
     let rest = payload.strip_prefix(b"XML:com.adobe.xmp\0\0\0")?;
     let (_language, rest) = split_at_zero(rest)?;
     let (_translated, packet) = split_at_zero(rest)?;

@@ -1,10 +1,10 @@
 //! The 8x8 DCT of JPEG, in the factorisation of Arai, Agui and Nakajima (1988).
 
 /// 8x8 samples or coefficients, row by row.
-pub type Block = [[f32; 8]; 8];
+pub(super) type Block = [[f32; 8]; 8];
 
 /// Position of each coefficient in zigzag order, as `8 * vertical + horizontal` frequency (T.81 figure A.6).
-pub const ZIGZAG: [usize; 64] = [
+pub(super) const ZIGZAG: [usize; 64] = [
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54,
     47, 55, 62, 63,
@@ -22,7 +22,7 @@ const TURNED_ZIGZAG: [usize; 64] = {
 };
 
 /// Coefficients are stored at eight times the scale of T.81, in eighths of a level.
-pub const PRECISION: f64 = 8.0;
+pub(super) const PRECISION: f64 = 8.0;
 
 /// The factor that the factorisation leaves in each frequency: cos(k pi / 16) sqrt(2), and 1 for k = 0.
 const LEFT_OVER: [f32; 8] = [1.0, 1.387_039_8, 1.306_563, 1.175_875_6, 1.0, 0.785_694_96, 0.541_196_1, 0.275_899_38];
@@ -40,7 +40,7 @@ const FACTORS: Block = {
 
 /// Returns the coefficients of `samples` (centred on zero) in zigzag order, in units of 1 / [`PRECISION`].
 #[inline(always)]
-pub fn forward(mut samples: Block) -> [i16; 64] {
+pub(super) fn forward(mut samples: Block) -> [i16; 64] {
     columns(&mut samples);
     let mut turned = transposed(&samples);
     columns(&mut turned);

@@ -16,7 +16,7 @@ struct Numbers {
 
 /// The entries of the first directory.
 #[derive(Debug)]
-pub struct Directory<'a> {
+pub(super) struct Directory<'a> {
     bytes: &'a [u8],
     numbers: Numbers,
     entries: Vec<Entry>,
@@ -24,7 +24,7 @@ pub struct Directory<'a> {
 
 /// A tag and the position of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(super) struct Entry {
     pub tag: u16,
     kind: u16,
     /// Number of values that the entry declares.
@@ -35,7 +35,7 @@ pub struct Entry {
 
 impl<'a> Directory<'a> {
     /// Reads the entries. Returns `None` when there is no complete directory.
-    pub fn read(bytes: &'a [u8]) -> Option<Directory<'a>> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Directory<'a>> {
         let is_little_endian = bytes.starts_with(b"II");
         let magic = Numbers { is_little_endian, is_big: false }.short(bytes, 2)?;
         let numbers = Numbers { is_little_endian, is_big: magic == 43 };
@@ -52,29 +52,29 @@ impl<'a> Directory<'a> {
         Some(Directory { bytes, numbers, entries: entries.collect::<Option<_>>()? })
     }
 
-    pub fn entries(&self) -> &[Entry] {
+    pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Returns the position and the value of the first value of `tag`, when it is a 16-bit number in a file that is not
     /// a BigTIFF.
-    pub fn short(&self, tag: u16) -> Option<(usize, u16)> {
+    pub(super) fn short(&self, tag: u16) -> Option<(usize, u16)> {
         let entry = self.entry(tag).filter(|_| !self.numbers.is_big)?;
         Some((entry.field, self.numbers.short(self.bytes, entry.field)?))
     }
 
     /// Returns `value` in the byte order of the file.
-    pub fn written(&self, value: u16) -> [u8; 2] {
+    pub(super) fn written(&self, value: u16) -> [u8; 2] {
         if self.numbers.is_little_endian { value.to_le_bytes() } else { value.to_be_bytes() }
     }
 
     /// Returns the values of a tag whose values are bytes.
-    pub fn bytes_of(&self, tag: u16) -> Option<&'a [u8]> {
+    pub(super) fn bytes_of(&self, tag: u16) -> Option<&'a [u8]> {
         self.values_of(&self.entry(tag).filter(|entry| value_bytes(entry.kind) == 1)?)
     }
 
     /// Returns all values of `entry` as stored in the file, or `None` when they are not all there.
-    pub fn values_of(&self, entry: &Entry) -> Option<&'a [u8]> {
+    pub(super) fn values_of(&self, entry: &Entry) -> Option<&'a [u8]> {
         let length = usize::try_from(entry.count.checked_mul(value_bytes(entry.kind))?).ok()?;
         let stands_here = length <= if self.numbers.is_big { 8 } else { 4 };
         let at =

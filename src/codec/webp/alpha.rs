@@ -5,7 +5,7 @@ use std::os::raw::c_int;
 
 /// An alpha plane.
 #[derive(Clone, Copy, Debug)]
-pub struct Alpha {
+pub(super) struct Alpha {
     /// Bytes of the plane when it is coded lossless.
     pub lossless_bytes: f64,
 }
@@ -19,7 +19,7 @@ const LEAST_QUALITY: f64 = 20.0;
 impl Alpha {
     /// Returns libwebp's alpha_quality for a plane with `colour_bytes` of colour. It is 100 (lossless) up to the fair
     /// share and then falls linearly, so that a coarser file never has a larger plane.
-    pub fn quality_beside(&self, colour_bytes: f64) -> c_int {
+    pub(super) fn quality_beside(&self, colour_bytes: f64) -> c_int {
         let share = self.lossless_bytes / (self.lossless_bytes + colour_bytes).max(1.0);
         let excess = ((share - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);
         (100.0 - (100.0 - LEAST_QUALITY) * excess).round() as c_int
@@ -27,7 +27,7 @@ impl Alpha {
 
     /// Returns the predicted bytes of the plane at that quality, in proportion to the bits of its levels. This is too
     /// low for a mask, which has few levels anyway. The search corrects that.
-    pub fn bytes_beside(&self, colour_bytes: f64) -> f64 {
+    pub(super) fn bytes_beside(&self, colour_bytes: f64) -> f64 {
         self.lossless_bytes * levels(self.quality_beside(colour_bytes)).log2() / 8.0
     }
 }

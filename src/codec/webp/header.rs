@@ -30,7 +30,7 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     /// Returns the reason as a text: there is no picture, or its size differs from that of its frame or canvas.
-    pub fn read(bytes: &'a [u8]) -> Result<Header<'a>, &'static str> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Header<'a>, &'static str> {
         let mut header = Header::default();
         let mut pictures = 0;
         for chunk in Chunks::starting_at(bytes, FILE_HEAD) {
@@ -105,7 +105,7 @@ impl<'a> Header<'a> {
     /// Returns `bytes` with flags that match the chunks. Clears the flags for EXIF or XMP that does not exist, because
     /// the decoder would refuse the file. Corrects the alpha flag, because the decoder would lose the transparency of
     /// the canvas.
-    pub fn with_honest_flags(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(super) fn with_honest_flags(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(&flags) = bytes.get(FLAGS_AT).filter(|_| self.extended) else {
             return Cow::Borrowed(bytes);
         };

@@ -4,7 +4,7 @@
 use std::os::raw::c_int;
 
 use libwebp_sys as sys;
-pub use sys::{WebPAuxStats as AuxStats, WebPConfig as Config};
+pub(super) use sys::{WebPAuxStats as AuxStats, WebPConfig as Config};
 
 use crate::codec::{EncodeError, Format};
 use crate::picture::{Layout, Picture};
@@ -13,7 +13,7 @@ use crate::picture::{Layout, Picture};
 ///
 /// # Errors
 /// [`EncodeError::Failed`] when the library that is linked has another version than its header.
-pub fn config(quality: f64) -> Result<Config, EncodeError> {
+pub(super) fn config(quality: f64) -> Result<Config, EncodeError> {
     Config::new_with_preset(sys::WebPPreset::WEBP_PRESET_DEFAULT, quality as f32)
         .map_err(|()| failed("libwebp of another version"))
 }
@@ -23,14 +23,14 @@ fn failed(reason: &str) -> EncodeError {
 }
 
 /// A libwebp picture, freed on drop.
-pub struct Source(Box<sys::WebPPicture>);
+pub(super) struct Source(Box<sys::WebPPicture>);
 
 // SAFETY: the picture owns its planes, no thread-local state is behind it.
 unsafe impl Send for Source {}
 
 impl Source {
     /// Copies `picture` into libwebp's planes: ARGB if asked for, else YUV 4:2:0.
-    pub fn import(picture: &Picture, argb: bool) -> Result<Source, EncodeError> {
+    pub(super) fn import(picture: &Picture, argb: bool) -> Result<Source, EncodeError> {
         let mut source = Source(Box::new(sys::WebPPicture::new().map_err(|()| failed("libwebp of another version"))?));
         source.0.width = picture.width() as c_int;
         source.0.height = picture.height() as c_int;
@@ -48,7 +48,7 @@ impl Source {
     }
 
     /// Converts ARGB to YUV by the slower method that keeps sharp edges of colour.
-    pub fn convert_to_sharp_yuv(&mut self) -> Result<(), EncodeError> {
+    pub(super) fn convert_to_sharp_yuv(&mut self) -> Result<(), EncodeError> {
         // SAFETY: the picture was imported as ARGB.
         let converted = unsafe { sys::WebPPictureSharpARGBToYUVA(&mut *self.0) };
         if converted == 0 { Err(failed("out of memory")) } else { Ok(()) }
@@ -56,7 +56,7 @@ impl Source {
 
     /// The quantiser indices that libwebp gives the picture's segments, from an encode that ends as soon as they are
     /// known. Returns `None` when it ends earlier.
-    pub fn indices(&self, config: &Config) -> Option<[i32; 4]> {
+    pub(super) fn indices(&self, config: &Config) -> Option<[i32; 4]> {
         // SAFETY: as for `encode`; what is written, if anything, goes to the writer of a new picture, which drops it.
         unsafe {
             let mut stats: sys::WebPAuxStats = std::mem::zeroed();
@@ -69,7 +69,7 @@ impl Source {
     }
 
     /// The file, and libwebp's statistics of it.
-    pub fn encode(&self, config: &Config) -> Result<(Vec<u8>, AuxStats), EncodeError> {
+    pub(super) fn encode(&self, config: &Config) -> Result<(Vec<u8>, AuxStats), EncodeError> {
         // SAFETY: the view shares the planes without owning them and is not freed; libwebp reads them, and
         // where it blanks what lies under full transparency it does so the same way every time. The writer
         // is initialised before use and cleared after its bytes are copied.

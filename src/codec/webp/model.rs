@@ -8,7 +8,7 @@ use crate::codec::container::all_bytes;
 use crate::codec::lossy_coding::{CodingModel, LossyCoding, SearchWindow};
 use crate::codec::model::{ContainerModel, FormatModel, LeadModel, LosslessModel, OutputModel, ScaleGainModel};
 
-pub static MODEL: FormatModel = FormatModel {
+pub(crate) static MODEL: FormatModel = FormatModel {
     media_type: "image/webp",
     extension: "webp",
     keeps_alpha: true,
@@ -56,7 +56,7 @@ pub static MODEL: FormatModel = FormatModel {
     }),
 };
 
-pub static LOSSY: CodingModel = CodingModel {
+pub(crate) static LOSSY: CodingModel = CodingModel {
     format: Format::Webp,
     scale: || quality_scale::SCALE,
     nanoseconds_per_pixel: [50, 130, 300],

@@ -3,7 +3,7 @@
 use crate::codec::quality::{QualityScale, point};
 
 /// At 4:2:0, the only one that it has.
-pub const SCALE: QualityScale = QualityScale::new(&[
+pub(super) const SCALE: QualityScale = QualityScale::new(&[
     point(-23.8, 5.649, -2.434),
     point(-7.6, 5.346, -2.207),
     point(7.7, 5.040, -1.916),

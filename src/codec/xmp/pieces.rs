@@ -6,7 +6,7 @@ use std::ops::Range;
 const MAX_NAMES: usize = 128;
 
 /// A piece of an XML text, and its position in the text.
-pub enum Piece<'a> {
+pub(super) enum Piece<'a> {
     /// `attributes` is the part after the name. It begins at `at`.
     Open {
         name: &'a str,
@@ -27,13 +27,13 @@ pub enum Piece<'a> {
 }
 
 /// Iterates over a text, up to its end or the first piece that is not closed.
-pub struct Pieces<'a> {
+pub(super) struct Pieces<'a> {
     text: &'a str,
     at: usize,
 }
 
 impl<'a> Pieces<'a> {
-    pub fn of(text: &'a str) -> Pieces<'a> {
+    pub(super) fn of(text: &'a str) -> Pieces<'a> {
         Pieces { text, at: 0 }
     }
 
@@ -101,7 +101,7 @@ fn tag_end(text: &str) -> Option<usize> {
 }
 
 /// Returns the attributes of a tag: the name of each, and the range of its value in `part`.
-pub fn attributes(part: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
+pub(super) fn attributes(part: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
     let mut at = 0;
     std::iter::from_fn(move || {
         let equals = at + part.get(at..)?.find('=')?;
@@ -115,12 +115,12 @@ pub fn attributes(part: &str) -> impl Iterator<Item = (&str, Range<usize>)> {
 }
 
 /// The namespace prefixes that a text declares, anywhere in the text.
-pub struct Names<'a> {
+pub(super) struct Names<'a> {
     declared: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Names<'a> {
-    pub fn read(text: &'a str) -> Names<'a> {
+    pub(super) fn read(text: &'a str) -> Names<'a> {
         let mut declared = Vec::new();
         for piece in Pieces::of(text) {
             let Piece::Open { attributes: part, .. } = piece else { continue };
@@ -137,7 +137,7 @@ impl<'a> Names<'a> {
 
     /// Whether `name`, with its prefix, means `local` in `namespace`. A prefix that is not declared has its usual
     /// meaning.
-    pub fn is(&self, name: &str, usual: &str, namespace: &str, local: &str) -> bool {
+    pub(super) fn is(&self, name: &str, usual: &str, namespace: &str, local: &str) -> bool {
         let Some((prefix, _)) = name.split_once(':').filter(|(_, found)| *found == local) else { return false };
         let mut meanings = self.declared.iter().filter(|(other, _)| *other == prefix).peekable();
         if meanings.peek().is_none() { prefix == usual } else { meanings.any(|(_, meaning)| *meaning == namespace) }
@@ -145,7 +145,7 @@ impl<'a> Names<'a> {
 }
 
 /// Returns `text` with XML's five entities and numeric character references replaced by their characters.
-pub fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let mut letters = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('&') {

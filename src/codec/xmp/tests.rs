@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// A packet like those of programs for photographers. Values that must not leak start with "SECRET".
-pub const PACKET: &str = r#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
+pub(crate) const PACKET: &str = r#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
   <!-- <dc:creator>nobody</dc:creator> -->

@@ -3,7 +3,7 @@
 mod parameters;
 mod schemas;
 
-pub use parameters::{form, query_parameters};
+pub(super) use parameters::{form, query_parameters};
 
 use serde_json::{Map, Value, json};
 
@@ -11,12 +11,12 @@ use crate::codec::Format;
 use crate::http::response::problem::{Kind, PROBLEM_JSON};
 
 /// Everything that entries refer to: schemas, headers and problems.
-pub fn components() -> Value {
+pub(super) fn components() -> Value {
     json!({ "schemas": schemas::schemas(), "headers": headers(), "responses": problems() })
 }
 
 /// The entry of an endpoint without parameters that answers with JSON of this schema.
-pub fn plain(operation: &str, summary: &str, schema: Value) -> Value {
+pub(super) fn plain(operation: &str, summary: &str, schema: Value) -> Value {
     let mut responses = json!({
         "200": {
             "description": summary,
@@ -36,7 +36,7 @@ pub fn plain(operation: &str, summary: &str, schema: Value) -> Value {
 }
 
 /// The responses of an endpoint that answers with an image.
-pub fn image_responses() -> Value {
+pub(super) fn image_responses() -> Value {
     let image = json!({ "schema": {} });
     let content: Map<String, Value> =
         Format::OUTPUT.iter().map(|format| (format.media_type().to_owned(), image.clone())).collect();
@@ -47,7 +47,7 @@ pub fn image_responses() -> Value {
 }
 
 /// Adds the problems that an endpoint answers with. Kinds with the same status share a response.
-pub fn add_problems(responses: &mut Value, wanted: impl Fn(Kind) -> bool) {
+pub(super) fn add_problems(responses: &mut Value, wanted: impl Fn(Kind) -> bool) {
     for kind in Kind::ALL.iter().copied().filter(|kind| wanted(*kind)) {
         let status = kind.status().as_u16();
         responses[status.to_string()] = json!({ "$ref": format!("#/components/responses/{status}") });
@@ -77,12 +77,12 @@ fn problems() -> Map<String, Value> {
 }
 
 /// The header If-None-Match as a parameter.
-pub fn if_none_match() -> Value {
+pub(super) fn if_none_match() -> Value {
     json!({ "name": "If-None-Match", "in": "header", "required": false, "schema": { "type": "string" } })
 }
 
 /// The header X-Request-Id as a parameter.
-pub fn request_id() -> Value {
+pub(super) fn request_id() -> Value {
     json!({
         "name": "X-Request-Id",
         "in": "header",
@@ -119,12 +119,12 @@ fn headers() -> Map<String, Value> {
 }
 
 /// References to the headers with these names.
-pub fn header_refs(names: &[&str]) -> Value {
+pub(super) fn header_refs(names: &[&str]) -> Value {
     let reference = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
     Value::Object(names.iter().map(reference).collect())
 }
 
 /// A reference to the schema with this name.
-pub fn schema(name: &str) -> Value {
+pub(super) fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::params::{PARAMETERS, Parameter};
 
 /// The parameters as part of the query.
-pub fn query_parameters() -> impl Iterator<Item = Value> {
+pub(crate) fn query_parameters() -> impl Iterator<Item = Value> {
     PARAMETERS.iter().map(query_parameter)
 }
 
@@ -20,7 +20,7 @@ fn query_parameter(parameter: &Parameter) -> Value {
 }
 
 /// The parameters as parts of a form, together with the file.
-pub fn form() -> Value {
+pub(crate) fn form() -> Value {
     let mut properties: Map<String, Value> = PARAMETERS
         .iter()
         .map(|parameter| {

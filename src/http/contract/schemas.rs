@@ -8,7 +8,7 @@ use crate::job::{Outcome, StepKind};
 use crate::metrics::CacheResult;
 
 /// Every named schema.
-pub fn schemas() -> Value {
+pub(super) fn schemas() -> Value {
     json!({
         "Problem": problem_schema(),
         "Report": report_schema(),

@@ -23,7 +23,7 @@ use crate::panics;
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// The outermost layer.
-pub async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
     let mut record = RequestRecord::open(&state.metrics, &request);
     let mut response = match host::refusal(&request) {
         Some(refusal) => refusal,
@@ -138,6 +138,6 @@ impl Drop for RequestRecord {
 }
 
 /// The answer to a panic in a handler, which is a bug.
-pub fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
+pub(crate) fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     Problem::internal(format!("handler panicked: {}", panics::message(&*payload))).into_response()
 }

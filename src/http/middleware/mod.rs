@@ -3,4 +3,4 @@
 mod access_log;
 mod host;
 
-pub use access_log::{observe, panicked};
+pub(super) use access_log::{observe, panicked};

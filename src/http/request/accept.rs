@@ -7,14 +7,14 @@ use crate::codec::Format;
 
 /// A parsed Accept header.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Accept {
+pub(crate) struct Accept {
     /// Media ranges and their weights, in order. Empty when the client accepts anything.
     ranges: Vec<(String, f32)>,
 }
 
 impl Accept {
     /// Reads every Accept header. A weight that is not a number counts as 1, as if it were missing.
-    pub fn of(headers: &HeaderMap) -> Accept {
+    pub(crate) fn of(headers: &HeaderMap) -> Accept {
         let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
         let ranges = values.flat_map(|value| value.split(',')).filter_map(range).collect();
         Accept { ranges }
@@ -22,7 +22,7 @@ impl Accept {
 
     /// The formats that an answer may have: those that Accept names, and those of `defaults` that a wildcard or a missing
     /// Accept allows. Empty when nothing is acceptable.
-    pub fn formats(&self, defaults: &[Format]) -> Vec<Format> {
+    pub(crate) fn formats(&self, defaults: &[Format]) -> Vec<Format> {
         if self.wants_only_the_report() {
             return defaults.to_vec();
         }
@@ -41,7 +41,7 @@ impl Accept {
 
     /// Whether the client prefers the report to the image: Accept names application/json, or application/* for it, with more
     /// weight than every image type, or with the same weight and before them.
-    pub fn wants_report(&self) -> bool {
+    pub(crate) fn wants_report(&self) -> bool {
         let Some((json_at, json)) = self.json().filter(|(_, weight)| *weight > 0.0) else { return false };
         let mut images = self.ranges.iter().enumerate().filter(|(_, (range, _))| range.starts_with("image/"));
         images.all(|(at, (_, image))| json > *image || (json == *image && json_at < at))

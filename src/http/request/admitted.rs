@@ -12,7 +12,7 @@ use crate::http::response::problem::Problem;
 
 /// What an admitted request holds while its body arrives.
 #[derive(Debug)]
-pub struct Admitted(pub AdmittedUpload);
+pub(crate) struct Admitted(pub AdmittedUpload);
 
 impl FromRequestParts<Arc<AppState>> for Admitted {
     type Rejection = Problem;

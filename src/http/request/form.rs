@@ -21,7 +21,7 @@ const MAX_FORM_TEXT_BYTES: usize = 16 << 10;
 ///
 /// # Errors
 /// Every variant of [`UploadError`] except `TooSlow`.
-pub async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) -> Result<Received, UploadError> {
+pub(super) async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) -> Result<Received, UploadError> {
     let allowance = Allowance::new();
     let mut form = Multipart::new(Pieces::new(stream, allowance.clone()), boundary(parts)?);
     let mut empty = Some(empty);

@@ -1,8 +1,8 @@
 //! Reads a request: its head to parameters, its body to an upload.
 
-pub mod accept;
-pub mod admitted;
+pub(super) mod accept;
+pub(super) mod admitted;
 mod form;
 mod pieces;
-pub mod query;
-pub mod upload;
+pub(super) mod query;
+pub(super) mod upload;

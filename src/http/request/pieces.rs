@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use super::upload::UploadError;
 
 /// Bytes that may come before a part's data: a preamble, a boundary and the part's head. The parser may hold one piece more.
-pub const MAX_FRAMING_BYTES: usize = 16 << 10;
+pub(super) const MAX_FRAMING_BYTES: usize = 16 << 10;
 
 /// Bytes handed over at once. Small compared with the limit. A form of 60 MB wakes the parser 15,000 times, which takes
 /// 40 ms of CPU in all.
@@ -20,21 +20,21 @@ const PIECE_BYTES: usize = 4 << 10;
 
 /// How many bytes the parser may still get. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Allowance(Arc<AtomicUsize>);
+pub(super) struct Allowance(Arc<AtomicUsize>);
 
 impl Allowance {
     /// The allowance at the start of a form.
-    pub fn new() -> Allowance {
+    pub(super) fn new() -> Allowance {
         Allowance(Arc::new(AtomicUsize::new(MAX_FRAMING_BYTES)))
     }
 
     /// A part's data follows, which the parser does not buffer.
-    pub fn data_follows(&self) {
+    pub(super) fn data_follows(&self) {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
 
     /// A part has ended, and another one or the end of the form follows.
-    pub fn framing_follows(&self) {
+    pub(super) fn framing_follows(&self) {
         self.0.store(MAX_FRAMING_BYTES, Ordering::Relaxed);
     }
 
@@ -48,7 +48,7 @@ impl Allowance {
 }
 
 /// A stream of bytes in pieces, within the allowance.
-pub struct Pieces<S> {
+pub(super) struct Pieces<S> {
     stream: S,
     allowance: Allowance,
     /// What arrived and is not handed over yet.
@@ -60,7 +60,7 @@ pub struct Pieces<S> {
 
 impl<S> Pieces<S> {
     /// The pieces of `stream`.
-    pub fn new(stream: S, allowance: Allowance) -> Pieces<S> {
+    pub(super) fn new(stream: S, allowance: Allowance) -> Pieces<S> {
         Pieces { stream, allowance, rest: Bytes::new(), pause: false }
     }
 

@@ -9,7 +9,7 @@ use crate::params::ParamError;
 ///
 /// # Errors
 /// [`ParamError`] for a name or value that is not UTF-8.
-pub fn pairs(query: &str) -> Result<Vec<(String, String)>, ParamError> {
+pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, ParamError> {
     query.split('&').filter(|piece| !piece.is_empty()).map(pair).collect()
 }
 

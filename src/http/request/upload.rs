@@ -22,7 +22,7 @@ const INITIAL_CAPACITY: usize = 64 << 10;
 
 /// A body that was received.
 #[derive(Debug)]
-pub struct Received {
+pub(crate) struct Received {
     pub upload: Upload,
     /// The text parts of a form; empty for a raw body.
     pub pairs: Vec<(String, String)>,
@@ -69,7 +69,7 @@ impl From<UploadError> for Problem {
 }
 
 /// Whether the body is a form, whose text parts are parameters.
-pub fn is_form(parts: &Parts) -> bool {
+pub(crate) fn is_form(parts: &Parts) -> bool {
     let essence = parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes().split(|byte| *byte == b';').next());
     essence.flatten().is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"multipart/form-data"))
 }
@@ -78,7 +78,7 @@ pub fn is_form(parts: &Parts) -> bool {
 ///
 /// # Errors
 /// [`UploadError::TooLarge`].
-pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
+pub(crate) fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
     let limit = config.max_body_bytes;
     if body.size_hint().lower() > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
 }
@@ -87,7 +87,12 @@ pub fn check_declared(body: &Body, config: &Config) -> Result<(), UploadError> {
 ///
 /// # Errors
 /// Every variant of [`UploadError`].
-pub async fn receive(parts: &Parts, body: Body, config: &Config, lease: MemoryLease) -> Result<Received, UploadError> {
+pub(crate) async fn receive(
+    parts: &Parts,
+    body: Body,
+    config: &Config,
+    lease: MemoryLease,
+) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
     // Without a declared length, a body may have as many bytes as the limit.
     let max_bytes = body.size_hint().exact().unwrap_or(config.max_body_bytes);
@@ -113,7 +118,7 @@ async fn collect(mut stream: LimitedBody, mut file: HashedBody) -> Result<Upload
 }
 
 /// A file while it is received, with the hash of the bytes so far.
-pub struct HashedBody {
+pub(crate) struct HashedBody {
     bytes: Vec<u8>,
     /// The most bytes that the body around it may have.
     max_bytes: u64,
@@ -123,7 +128,7 @@ pub struct HashedBody {
 
 impl HashedBody {
     /// An empty file that grows to at most `max_bytes`, in the memory of `lease`.
-    pub fn new(max_bytes: u64, lease: MemoryLease) -> HashedBody {
+    pub(crate) fn new(max_bytes: u64, lease: MemoryLease) -> HashedBody {
         HashedBody { bytes: Vec::new(), max_bytes, hasher: blake3::Hasher::new(), lease }
     }
 
@@ -131,7 +136,7 @@ impl HashedBody {
     ///
     /// # Errors
     /// [`UploadError::NoMemory`].
-    pub fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
         let length = self.bytes.len() + chunk.len();
         let capacity = self.bytes.capacity();
         if length > capacity {
@@ -150,7 +155,7 @@ impl HashedBody {
     ///
     /// # Errors
     /// [`UploadError::Empty`] when nothing was pushed.
-    pub fn finish(self) -> Result<Upload, UploadError> {
+    pub(crate) fn finish(self) -> Result<Upload, UploadError> {
         if self.bytes.is_empty() {
             return Err(UploadError::Empty);
         }
@@ -159,7 +164,7 @@ impl HashedBody {
 }
 
 /// A body that fails at the first byte over its limit.
-pub struct LimitedBody {
+pub(crate) struct LimitedBody {
     stream: BodyDataStream,
     taken: u64,
     limit: u64,

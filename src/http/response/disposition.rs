@@ -21,7 +21,7 @@ const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// Names the answer `filename`, with the extension of its format.
-pub fn content_disposition(filename: &str, format: Format) -> HeaderValue {
+pub(super) fn content_disposition(filename: &str, format: Format) -> HeaderValue {
     let name = with_extension(&base_name(filename), format);
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let value = if plain == name {

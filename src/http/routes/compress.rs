@@ -25,7 +25,7 @@ use crate::metrics::RouteLabel;
 use crate::params::{self, Defaults};
 
 /// The row of this endpoint.
-pub const COMPRESS: Route = Route {
+pub(super) const COMPRESS: Route = Route {
     path: "/compress",
     method: "post",
     handler: || post(compress),
@@ -36,7 +36,7 @@ pub const COMPRESS: Route = Route {
 };
 
 /// Admission, parameters, body, engine, reply. Each of them may refuse the request; the cheap ones come first.
-pub async fn compress(
+pub(super) async fn compress(
     Admitted(AdmittedUpload { lease, claim }): Admitted,
     State(state): State<Arc<AppState>>,
     request: Request,

@@ -17,7 +17,7 @@ use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 
 /// `/health`: whether new work is accepted.
-pub const HEALTH: Route = Route {
+pub(super) const HEALTH: Route = Route {
     path: "/health",
     method: "get",
     handler: || get(ready),
@@ -28,7 +28,7 @@ pub const HEALTH: Route = Route {
 };
 
 /// `/readyz`: the same under Kubernetes' name.
-pub const READYZ: Route = Route {
+pub(super) const READYZ: Route = Route {
     path: "/readyz",
     method: "get",
     handler: || get(ready),
@@ -39,7 +39,7 @@ pub const READYZ: Route = Route {
 };
 
 /// `/livez`: whether the process answers.
-pub const LIVEZ: Route = Route {
+pub(super) const LIVEZ: Route = Route {
     path: "/livez",
     method: "get",
     handler: || get(live),
@@ -52,7 +52,7 @@ pub const LIVEZ: Route = Route {
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// 200 while new work is accepted, 503 as soon as the service drains.
-pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
+pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
     if state.engine.is_draining() {
         let body = json!({ "status": "draining" });
         let answer = (Extension(Deliberate), [(CACHE_CONTROL, NO_STORE)], Json(body));
@@ -62,7 +62,7 @@ pub async fn ready(State(state): State<Arc<AppState>>) -> Response {
 }
 
 /// 200 as long as the process answers at all. While it drains too, or an orchestrator would kill it.
-pub async fn live(State(state): State<Arc<AppState>>) -> Response {
+pub(super) async fn live(State(state): State<Arc<AppState>>) -> Response {
     let status = if state.engine.is_draining() { "draining" } else { "ok" };
     ([(CACHE_CONTROL, NO_STORE)], Json(health(&state, status))).into_response()
 }

@@ -14,7 +14,7 @@ use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 
 /// The row of this endpoint.
-pub const METRICS: Route = Route {
+pub(super) const METRICS: Route = Route {
     path: "/metrics",
     method: "get",
     handler: || get(metrics),
@@ -25,7 +25,7 @@ pub const METRICS: Route = Route {
 };
 
 /// Every metric, in Prometheus' text format 0.0.4.
-pub async fn metrics(State(state): State<Arc<AppState>>) -> Response {
+pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render()).into_response()
 }
 

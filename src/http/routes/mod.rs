@@ -60,7 +60,7 @@ impl Route {
 }
 
 /// The endpoint at `path`, with its variables in braces.
-pub fn find(path: &str) -> Option<&'static Route> {
+pub(super) fn find(path: &str) -> Option<&'static Route> {
     ALL.iter().find(|route| route.path == path)
 }
 

@@ -13,7 +13,7 @@ use crate::http::routes::{self, Route};
 use crate::metrics::RouteLabel;
 
 /// The row of this endpoint.
-pub const OPENAPI: Route = Route {
+pub(super) const OPENAPI: Route = Route {
     path: "/openapi.json",
     method: "get",
     handler: || get(openapi),
@@ -26,7 +26,7 @@ pub const OPENAPI: Route = Route {
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string()));
 
 /// The document as bytes.
-pub async fn openapi() -> Response {
+pub(super) async fn openapi() -> Response {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT.clone()).into_response()
 }
 

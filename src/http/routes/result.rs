@@ -18,7 +18,7 @@ use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 
 /// The row of this endpoint.
-pub const RESULT: Route = Route {
+pub(super) const RESULT: Route = Route {
     path: "/results/{id}",
     method: "get",
     handler: || get(result),
@@ -33,7 +33,7 @@ pub const RESULT: Route = Route {
 const CACHE_FOR_A_DAY: HeaderValue = HeaderValue::from_static("private, max-age=86400, immutable");
 
 /// The image, or 404 when the cache no longer holds it.
-pub async fn result(
+pub(super) async fn result(
     State(state): State<Arc<AppState>>,
     Path(id): Path<String>,
     headers: HeaderMap,

@@ -9,7 +9,7 @@ use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 
 /// The row of this endpoint.
-pub const ROOT: Route = Route {
+pub(super) const ROOT: Route = Route {
     path: "/",
     method: "get",
     handler: || get(root),
@@ -20,7 +20,7 @@ pub const ROOT: Route = Route {
 };
 
 /// Name, version, an example and links.
-pub async fn root() -> Json<Value> {
+pub(super) async fn root() -> Json<Value> {
     Json(json!({
         "name": "bytefit",
         "version": env!("CARGO_PKG_VERSION"),

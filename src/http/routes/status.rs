@@ -16,7 +16,7 @@ use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 
 /// The row of this endpoint.
-pub const STATUS: Route = Route {
+pub(super) const STATUS: Route = Route {
     path: "/status",
     method: "get",
     handler: || get(status),
@@ -27,7 +27,7 @@ pub const STATUS: Route = Route {
 };
 
 /// The state now.
-pub async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
+pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
     let snapshot = state.engine.snapshot();
     let latency = state.metrics.latency();
     Json(json!({

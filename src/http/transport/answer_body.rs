@@ -11,14 +11,14 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use super::connection_phase::ConnectionPhase;
 
 /// A body that ends the answer in `phase` when it is dropped. hyper drops it as soon as it has taken the last byte.
-pub struct AnswerBody {
+pub(super) struct AnswerBody {
     body: Body,
     phase: Arc<ConnectionPhase>,
 }
 
 impl AnswerBody {
     /// Wraps `body`, whose answer begins now.
-    pub fn new(body: Body, phase: Arc<ConnectionPhase>) -> AnswerBody {
+    pub(super) fn new(body: Body, phase: Arc<ConnectionPhase>) -> AnswerBody {
         phase.begin_answer();
         AnswerBody { body, phase }
     }

@@ -34,7 +34,7 @@ const DRAIN_DELAY: Duration = Duration::from_millis(500);
 
 /// Serves requests on `stream` until the client disconnects or makes no progress for too long, or until `draining` turns
 /// true and the current request is answered.
-pub async fn serve<S>(stream: S, router: Router, config: &Config, mut draining: watch::Receiver<bool>)
+pub(super) async fn serve<S>(stream: S, router: Router, config: &Config, mut draining: watch::Receiver<bool>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -87,7 +87,7 @@ async fn answer(
 }
 
 /// Writes a problem as a whole HTTP/1.1 answer that closes the connection, for requests that never reach the router.
-pub fn to_http1(problem: Problem) -> Vec<u8> {
+pub(super) fn to_http1(problem: Problem) -> Vec<u8> {
     let response = problem.render(&RequestId::generate());
     let status = response.status();
     let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default());

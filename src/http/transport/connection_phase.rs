@@ -14,7 +14,7 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// What a connection is waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(super) enum Phase {
     /// The next request. The rest of an answer whose body has ended may still be written.
     Idle,
     /// The rest of a request's head.
@@ -42,7 +42,7 @@ impl Phase {
 
 /// The phase of a connection, and when it began.
 #[derive(Debug)]
-pub struct ConnectionPhase {
+pub(super) struct ConnectionPhase {
     phase: watch::Sender<(Phase, Instant)>,
     /// Bytes a second that a client has to read; 0 is any.
     min_answer_rate: u64,
@@ -54,7 +54,7 @@ pub struct ConnectionPhase {
 
 impl ConnectionPhase {
     /// A new connection, whose first request must come at once.
-    pub fn new(config: &Config) -> ConnectionPhase {
+    pub(super) fn new(config: &Config) -> ConnectionPhase {
         ConnectionPhase {
             phase: watch::Sender::new((Phase::Head, Instant::now())),
             min_answer_rate: config.min_answer_rate,
@@ -64,59 +64,59 @@ impl ConnectionPhase {
     }
 
     /// A request's head has arrived.
-    pub fn begin_request(&self, has_body: bool) {
+    pub(super) fn begin_request(&self, has_body: bool) {
         self.sends_body.store(has_body, Ordering::Relaxed);
         self.enter(Phase::Handling);
     }
 
     /// An answer begins.
-    pub fn begin_answer(&self) {
+    pub(super) fn begin_answer(&self) {
         self.answer_is_open.store(true, Ordering::Relaxed);
         self.enter(Phase::Answering);
     }
 
     /// The answer's body has ended. If the client has still to read some of it, the phase stays.
-    pub fn end_answer(&self) {
+    pub(super) fn end_answer(&self) {
         self.answer_is_open.store(false, Ordering::Relaxed);
         self.pass(Phase::Answering, Phase::Idle);
     }
 
     /// The client does not take what is written.
-    pub fn write_blocked(&self) {
+    pub(super) fn write_blocked(&self) {
         self.pass(Phase::Idle, Phase::Unread);
         self.pass(Phase::Answering, Phase::Unread);
     }
 
     /// The client has taken everything that was written.
-    pub fn write_flushed(&self) {
+    pub(super) fn write_flushed(&self) {
         let next = if self.answer_is_open.load(Ordering::Relaxed) { Phase::Answering } else { Phase::Idle };
         self.pass(Phase::Unread, next);
     }
 
     /// Whether the client may still be sending the last request's body.
-    pub fn may_be_sending(&self) -> bool {
+    pub(super) fn may_be_sending(&self) -> bool {
         self.sends_body.load(Ordering::Relaxed)
     }
 
     /// The phase now.
-    pub fn current(&self) -> Phase {
+    pub(super) fn current(&self) -> Phase {
         self.phase.borrow().0
     }
 
     /// Begins `phase`.
-    pub fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         self.phase.send_replace((phase, Instant::now()));
     }
 
     /// Begins the phase `to` if the phase is `from`.
-    pub fn pass(&self, from: Phase, to: Phase) {
+    pub(super) fn pass(&self, from: Phase, to: Phase) {
         if self.current() == from {
             self.enter(to);
         }
     }
 
     /// The client has read `bytes` more of an answer that was blocked.
-    pub fn write_continued(&self, bytes: usize) {
+    pub(super) fn write_continued(&self, bytes: usize) {
         let (phase, since) = *self.phase.borrow();
         if phase == Phase::Unread {
             self.phase.send_replace((phase, credited(since, bytes, self.min_answer_rate, Instant::now())));
@@ -124,7 +124,7 @@ impl ConnectionPhase {
     }
 
     /// Resolves when a phase has lasted too long, to that phase.
-    pub async fn expired(&self, config: &Config) -> Phase {
+    pub(super) async fn expired(&self, config: &Config) -> Phase {
         let mut changes = self.phase.subscribe();
         loop {
             let (phase, since) = *changes.borrow_and_update();

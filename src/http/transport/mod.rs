@@ -6,4 +6,4 @@ mod connection_phase;
 mod server;
 mod watched_stream;
 
-pub use server::serve;
+pub(super) use server::serve;

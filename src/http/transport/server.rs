@@ -33,7 +33,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Serves `router` on `listener` until `shutdown` resolves. Then idle connections are closed, running requests are answered
 /// and new ones are still refused with an answer, until no connection is left or `config.drain_timeout` is over. What is
 /// open then is dropped.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
     config: Config,

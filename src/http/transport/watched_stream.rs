@@ -14,7 +14,7 @@ use crate::http::response::problem::{Kind, Problem};
 
 /// A stream that updates the connection's phase, lingers before it closes, and replaces hyper's own refusals, which have no
 /// body, by problems.
-pub struct WatchedStream<S> {
+pub(super) struct WatchedStream<S> {
     stream: S,
     phase: Arc<ConnectionPhase>,
     /// Bytes of our replacement for a refusal of hyper's that are not written yet.
@@ -24,7 +24,7 @@ pub struct WatchedStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
     /// Watches `stream` and updates `phase`.
-    pub fn new(stream: S, phase: Arc<ConnectionPhase>) -> WatchedStream<S> {
+    pub(super) fn new(stream: S, phase: Arc<ConnectionPhase>) -> WatchedStream<S> {
         WatchedStream { stream, phase, unsent: Vec::new(), write_closed: false }
     }
 

@@ -12,7 +12,7 @@ use super::tuning::Options;
 
 /// How a picture is encoded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub(super) struct Settings {
     /// The quantiser index, 1 to 255.
     pub index: u8,
     /// Whether libaom takes the picture for screen content.
@@ -21,7 +21,7 @@ pub struct Settings {
 }
 
 /// The version of the libaom that is linked: major, minor and patch, a byte each.
-pub fn version() -> u32 {
+pub(super) fn version() -> u32 {
     // SAFETY: takes nothing and returns a constant of the library.
     unsafe { sys::aom_codec_version() as u32 }
 }
@@ -30,7 +30,7 @@ pub fn version() -> u32 {
 ///
 /// # Errors
 /// What libaom says.
-pub fn encode(planes: &Planes, settings: &Settings) -> Result<(Vec<u8>, u8), String> {
+pub(super) fn encode(planes: &Planes, settings: &Settings) -> Result<(Vec<u8>, u8), String> {
     let mut context = Context::open(planes, settings)?;
     for (name, value) in &settings.options {
         context.set(name, value)?;

@@ -6,7 +6,7 @@ use crate::picture::{Chroma, Layout, Picture};
 
 /// The planes of a picture, row after row without padding.
 #[derive(Debug)]
-pub struct Planes {
+pub(super) struct Planes {
     pub width: u32,
     pub height: u32,
     pub y: Vec<u8>,
@@ -24,7 +24,7 @@ enum Kind {
 
 impl Planes {
     /// The colour of `picture` without its alpha; only luma if all of it is grey.
-    pub fn of(picture: &Picture, chroma: Chroma) -> Planes {
+    pub(super) fn of(picture: &Picture, chroma: Chroma) -> Planes {
         if picture.is_grey() {
             let size = picture.layout().bytes_per_pixel();
             return Planes::grey(picture, picture.pixels().chunks_exact(size).map(|pixel| pixel[0]).collect());
@@ -56,7 +56,7 @@ impl Planes {
     }
 
     /// The alpha channel of `picture` as luma. Returns `None` when it has none.
-    pub fn of_alpha(picture: &Picture) -> Option<Planes> {
+    pub(super) fn of_alpha(picture: &Picture) -> Option<Planes> {
         let alpha = |pixel: &[u8]| pixel[3];
         picture.has_alpha().then(|| Planes::grey(picture, picture.pixels().chunks_exact(4).map(alpha).collect()))
     }
@@ -75,17 +75,17 @@ impl Planes {
     }
 
     /// Whether there is no chroma.
-    pub fn is_grey(&self) -> bool {
+    pub(super) fn is_grey(&self) -> bool {
         self.kind == Kind::Grey
     }
 
     /// Whether every pixel has its own chroma.
-    pub fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.kind == Kind::Colour(Chroma::Full)
     }
 
     /// Samples in a row of chroma.
-    pub fn chroma_width(&self) -> u32 {
+    pub(super) fn chroma_width(&self) -> u32 {
         if self.is_full() { self.width } else { self.width.div_ceil(2) }
     }
 }

@@ -3,7 +3,7 @@
 use crate::codec::quality::{QualityScale, point};
 
 /// At 4:2:0.
-pub const HALVED: QualityScale = QualityScale::new(&[
+pub(super) const HALVED: QualityScale = QualityScale::new(&[
     point(-51.7, 5.432, -3.304),
     point(-27.4, 5.007, -2.827),
     point(-5.6, 4.568, -2.345),
@@ -22,7 +22,7 @@ pub const HALVED: QualityScale = QualityScale::new(&[
 ]);
 
 /// At 4:4:4.
-pub const FULL: QualityScale = QualityScale::new(&[
+pub(super) const FULL: QualityScale = QualityScale::new(&[
     point(-46.1, 5.432, -3.197),
     point(-23.0, 5.007, -2.701),
     point(-2.3, 4.568, -2.244),
@@ -41,7 +41,7 @@ pub const FULL: QualityScale = QualityScale::new(&[
 ]);
 
 /// At 4:2:0 with libaom's tuning for still pictures, libaom 3.12.1.
-pub const IQ_HALVED: QualityScale = QualityScale::new(&[
+pub(super) const IQ_HALVED: QualityScale = QualityScale::new(&[
     point(-45.9, 5.432, -3.225),
     point(-24.3, 5.007, -2.782),
     point(-1.3, 4.568, -2.299),
@@ -60,7 +60,7 @@ pub const IQ_HALVED: QualityScale = QualityScale::new(&[
 ]);
 
 /// The same at 4:4:4.
-pub const IQ_FULL: QualityScale = QualityScale::new(&[
+pub(super) const IQ_FULL: QualityScale = QualityScale::new(&[
     point(-45.0, 5.432, -3.171),
     point(-23.6, 5.007, -2.735),
     point(-0.5, 4.568, -2.253),

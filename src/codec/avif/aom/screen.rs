@@ -16,7 +16,7 @@ const CONTRAST: u8 = 48;
 const FEW_COLOURS: usize = 40;
 
 /// Whether two of five blocks with an edge in them have few colours: docs/model.md, AVIF.
-pub fn is_screen_content(picture: &Picture) -> bool {
+pub(super) fn is_screen_content(picture: &Picture) -> bool {
     let (columns, rows) = (picture.width() as usize / BLOCK, picture.height() as usize / BLOCK);
     let every = (columns * rows).div_ceil(MAX_BLOCKS).max(1);
     let (mut edged, mut few) = (0, 0);

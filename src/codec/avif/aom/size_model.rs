@@ -3,7 +3,7 @@
 use crate::codec::rate::{FineStepBend, SizeModel};
 
 /// How sizes at 4:2:0 follow from counts.
-pub const HALVED: SizeModel = SizeModel {
+pub(super) const HALVED: SizeModel = SizeModel {
     finer: -1.0,
     steepness: 3.0,
     dead_zone: 0.9,
@@ -12,7 +12,7 @@ pub const HALVED: SizeModel = SizeModel {
 };
 
 /// The same at 4:4:4.
-pub const FULL: SizeModel = SizeModel {
+pub(super) const FULL: SizeModel = SizeModel {
     finer: -0.25,
     steepness: 2.0,
     dead_zone: 0.75,
@@ -21,7 +21,7 @@ pub const FULL: SizeModel = SizeModel {
 };
 
 /// At 4:2:0 with libaom's tuning for still pictures, libaom 3.12.1.
-pub const IQ_HALVED: SizeModel = SizeModel {
+pub(super) const IQ_HALVED: SizeModel = SizeModel {
     finer: -1.0,
     steepness: 3.0,
     dead_zone: 0.9,
@@ -30,7 +30,7 @@ pub const IQ_HALVED: SizeModel = SizeModel {
 };
 
 /// The same at 4:4:4.
-pub const IQ_FULL: SizeModel = SizeModel {
+pub(super) const IQ_FULL: SizeModel = SizeModel {
     finer: -0.5,
     steepness: 2.0,
     dead_zone: 0.9,

@@ -8,7 +8,7 @@ use super::super::quantiser;
 
 /// A quantiser setting.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct State {
+pub(super) struct State {
     /// ln of the step that would take as many bytes at [`STEEPEST`]. States are in the order of it.
     pub ln_step: f64,
     /// 1 to 255.
@@ -44,7 +44,7 @@ impl State {
     }
 
     /// The state nearest to `ln_step`.
-    pub fn nearest(ln_step: f64) -> State {
+    pub(super) fn nearest(ln_step: f64) -> State {
         let above = STATES.partition_point(|state| state.ln_step < ln_step).min(STATES.len() - 1);
         let below = above.saturating_sub(1);
         let nearer_below = ln_step - STATES[below].ln_step < STATES[above].ln_step - ln_step;
@@ -52,7 +52,7 @@ impl State {
     }
 
     /// `ln_step` of the finest and of the coarsest state.
-    pub fn range() -> RangeInclusive<f64> {
+    pub(super) fn range() -> RangeInclusive<f64> {
         STATES[0].ln_step..=STATES[STATES.len() - 1].ln_step
     }
 }

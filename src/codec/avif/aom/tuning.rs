@@ -5,11 +5,11 @@ use std::ffi::{CStr, CString};
 use crate::codec::Effort;
 
 /// libaom's options and their values, by the names that aomenc gives them, in the order in which they are set.
-pub type Options = Vec<(&'static CStr, CString)>;
+pub(super) type Options = Vec<(&'static CStr, CString)>;
 
 /// What libaom's decisions are tuned for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tuning {
+pub(super) enum Tuning {
     /// Structural similarity: the best that there is before libaom 3.12.
     Ssim,
     /// The look of still pictures, led by SSIMULACRA2.
@@ -21,13 +21,13 @@ const FIRST_WITH_IQ: u32 = 0x03_0c_00;
 
 impl Tuning {
     /// The best tuning that libaom has at `version`: major, minor and patch, a byte each.
-    pub fn of(version: u32) -> Tuning {
+    pub(super) fn of(version: u32) -> Tuning {
         if version < FIRST_WITH_IQ { Tuning::Ssim } else { Tuning::Iq }
     }
 }
 
 /// The settings for `effort`, with quantiser matrices of `level`: docs/model.md, AVIF.
-pub fn options(tuning: Tuning, effort: Effort, level: u8) -> Options {
+pub(super) fn options(tuning: Tuning, effort: Effort, level: u8) -> Options {
     let level = level.to_string();
     let mut options = Vec::new();
     let mut set = |name, value: &str| options.push((name, CString::new(value).expect("text without a zero")));
