@@ -2,7 +2,7 @@
 
 /// Why a text is not a size.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SizeError {
+pub(crate) enum SizeError {
     /// Not a number followed by a known unit.
     #[error("not a size")]
     Malformed,
@@ -12,7 +12,8 @@ pub enum SizeError {
 }
 
 /// What [`parse_size`] accepts, for error messages.
-pub const SIZE_GRAMMAR: &str = "bytes (80000), SI units (80KB, 1.5MB, 1GB) or binary units (80KiB, 1.5MiB, 1GiB)";
+pub(crate) const SIZE_GRAMMAR: &str =
+    "bytes (80000), SI units (80KB, 1.5MB, 1GB) or binary units (80KiB, 1.5MiB, 1GiB)";
 
 /// Units and their bytes. KB is 1,000 bytes, so that a file made for "80 KB" passes a check that counts 1,024 too.
 const UNITS: [(&str, u64); 8] = [
@@ -31,7 +32,7 @@ const UNITS: [(&str, u64); 8] = [
 ///
 /// # Errors
 /// [`SizeError::Malformed`] for anything else (`80k`, `-5`, `80kbit`, `NaN`), [`SizeError::TooLarge`] above `u64::MAX`.
-pub fn parse_size(text: &str) -> Result<u64, SizeError> {
+pub(crate) fn parse_size(text: &str) -> Result<u64, SizeError> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = unit.strip_prefix(' ').unwrap_or(unit).to_ascii_lowercase();

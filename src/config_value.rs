@@ -26,7 +26,7 @@ impl InvalidConfig {
 ///
 /// # Errors
 /// [`InvalidConfig`] when it is.
-pub fn at_least_one(key: &str, value: u64) -> Result<(), InvalidConfig> {
+pub(crate) fn at_least_one(key: &str, value: u64) -> Result<(), InvalidConfig> {
     if value >= 1 { Ok(()) } else { Err(InvalidConfig::of(key, "must be at least 1".to_owned())) }
 }
 
@@ -34,12 +34,13 @@ pub fn at_least_one(key: &str, value: u64) -> Result<(), InvalidConfig> {
 ///
 /// # Errors
 /// [`InvalidConfig`] when it is.
-pub fn at_most(key: &str, value: usize, max: usize) -> Result<(), InvalidConfig> {
+#[cfg(feature = "server")]
+pub(crate) fn at_most(key: &str, value: usize, max: usize) -> Result<(), InvalidConfig> {
     if value <= max { Ok(()) } else { Err(InvalidConfig::of(key, format!("{value} is more than {max}"))) }
 }
 
 /// Sizes: a number of bytes, or a text that [`parse_size`](crate::byte_size::parse_size) reads.
-pub mod size {
+pub(crate) mod size {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     use crate::byte_size::{SIZE_GRAMMAR, SizeError, parse_size};
@@ -76,7 +77,7 @@ pub mod size {
     }
 
     /// `bytes` in the largest unit that is exact.
-    pub fn show(bytes: u64) -> String {
+    pub(crate) fn show(bytes: u64) -> String {
         let units = [
             ("GiB", 1 << 30),
             ("GB", 1_000_000_000),
@@ -93,7 +94,7 @@ pub mod size {
 }
 
 /// Durations: a text that [`parse_duration`](crate::duration::parse_duration) reads. Longer than zero, at most a year.
-pub mod duration {
+pub(crate) mod duration {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
@@ -105,7 +106,7 @@ pub mod duration {
     const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
 
     /// Reads a duration.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "expected a duration with its unit: \"250ms\", \"10s\", \"24h\"")]
         enum Written {
@@ -120,7 +121,7 @@ pub mod duration {
     }
 
     /// Writes a duration as [`show_duration`] does.
-    pub fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&show_duration(*duration))
     }
 }

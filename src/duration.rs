@@ -5,20 +5,20 @@ use std::time::Duration;
 use crate::excerpt::quoted;
 
 /// What [`parse_duration`] accepts, for error messages.
-pub const DURATION_GRAMMAR: &str = "250ms, 1.5s, 10s, 1m, 24h";
+pub(crate) const DURATION_GRAMMAR: &str = "250ms, 1.5s, 10s, 1m, 24h";
 
 /// Parses numbers with units: `250ms`, `1.5s`, `1m`, `1h 30m`.
 ///
 /// # Errors
 /// A message for the user, for anything else, including a number without a unit.
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     // humantime accepts 0 without a unit, unlike every other number.
     let parsed = humantime::parse_duration(text).ok().filter(|_| text.trim() != "0");
     parsed.ok_or_else(|| format!("{} is not a duration: write {DURATION_GRAMMAR}", quoted(text)))
 }
 
 /// `duration` in the form that [`parse_duration`] reads.
-pub fn show_duration(duration: Duration) -> String {
+pub(crate) fn show_duration(duration: Duration) -> String {
     humantime::format_duration(duration).to_string()
 }
 

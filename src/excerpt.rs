@@ -6,7 +6,7 @@ use std::borrow::Cow;
 const MAX_CHARS: usize = 80;
 
 /// `text`, or its first 80 characters and an ellipsis if it is longer.
-pub fn excerpt(text: &str) -> Cow<'_, str> {
+pub(crate) fn excerpt(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => Cow::Owned(format!("{}\u{2026}", &text[..end])),
         None => Cow::Borrowed(text),
@@ -14,12 +14,13 @@ pub fn excerpt(text: &str) -> Cow<'_, str> {
 }
 
 /// The [`excerpt`] of `text` in quotes, with control characters escaped.
-pub fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", excerpt(text))
 }
 
 /// `message`, a text of another library, with every occurrence of a `given` value shortened by [`excerpt`].
-pub fn cut_in(message: &str, given: &[&str]) -> String {
+#[cfg(feature = "server")]
+pub(crate) fn cut_in(message: &str, given: &[&str]) -> String {
     let long = given.iter().filter(|text| matches!(excerpt(text), Cow::Owned(_)));
     long.fold(message.to_owned(), |message, text| {
         message.replace(&format!("{text:?}"), &quoted(text)).replace(text, &excerpt(text))
@@ -39,6 +40,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "server")]
     fn a_message_keeps_its_own_words() {
         let value = "\"v\n".repeat(1000);
         let message = cut_in(&format!("invalid type: string {value:?}, expected usize"), &[&value]);

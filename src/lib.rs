@@ -29,12 +29,12 @@
 //! - [`params`]: names and values to a valid [`job::Job`], for HTTP and the command line alike.
 //! - `engine`: cache, queue, memory and threads around the jobs.
 //! - `metrics`: the table of metrics.
-//! - [`panics`]: catches panics and puts them in words.
+//! - `panics`: catches panics and puts them in words.
 //! - [`job`]: one job, from the bytes of a file to its answer.
 //! - [`search`]: finds the encoder setting whose file meets the target.
 //! - [`codec`]: bytes to pictures and back, one folder per format.
 //! - [`picture`]: pixels, orientation, resizing, score.
-//! - [`stop`], [`byte_size`], [`duration`], [`excerpt`], [`named`]: deadlines and cancelling, sizes and durations as people
+//! - [`stop`], `byte_size`, `duration`, `excerpt`, `named`: deadlines and cancelling, sizes and durations as people
 //!   write them, shortened values in messages, enums with names.
 //! - [`config_value`]: how values are written in configurations.
 //! - `settings`: the configurations of all modules, from defaults, file, environment and flags.
@@ -46,22 +46,23 @@
 
 #[cfg(feature = "server")]
 pub mod app;
-pub mod byte_size;
+mod byte_size;
 #[cfg(feature = "server")]
 pub mod cli;
 pub mod codec;
 pub mod config_value;
-pub mod duration;
+mod duration;
 #[cfg(feature = "server")]
 pub mod engine;
-pub mod excerpt;
+mod excerpt;
 #[cfg(feature = "server")]
 pub mod http;
 pub mod job;
 #[cfg(feature = "server")]
 pub mod metrics;
-pub mod named;
-pub mod panics;
+mod named;
+#[cfg(feature = "server")]
+mod panics;
 pub mod params;
 pub mod picture;
 #[cfg(feature = "server")]

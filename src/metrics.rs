@@ -1,9 +1,9 @@
 //! The table of metrics: one line per metric, whose doc comment is the help text. The registry is a value, not a static.
 //!
-//! Every label set exists at zero from the start, and every label value is one of a fixed set in [`labels`], so that no
+//! Every label set exists at zero from the start, and every label value is one of a fixed set in `labels`, so that no
 //! client can create a series.
 
-pub mod labels;
+mod labels;
 mod latency;
 mod table;
 
@@ -145,7 +145,7 @@ impl Metrics {
 
     /// Counts an answered HTTP request. A method or status that is not in [`labels`] counts as `other`. Routes that compute
     /// answers count for [`Metrics::latency`].
-    pub fn http_request(&self, route: RouteLabel, method: &str, status: u16, elapsed: Duration) {
+    pub(crate) fn http_request(&self, route: RouteLabel, method: &str, status: u16, elapsed: Duration) {
         let method = Method::from_name(method).unwrap_or(Method::Other);
         let status = Status::from_code(route, status);
         self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]).inc();
@@ -156,32 +156,32 @@ impl Metrics {
     }
 
     /// Counts a request or connection that was refused.
-    pub fn shed(&self, reason: Shed) {
+    pub(crate) fn shed(&self, reason: Shed) {
         self.shed_total.with_label_values(&[reason.name()]).inc();
     }
 
     /// Counts a job as waiting for its permit until the guard is dropped.
-    pub fn job_queued(&self) -> GaugeGuard {
+    pub(crate) fn job_queued(&self) -> GaugeGuard {
         GaugeGuard::add(&self.queue_depth, 1)
     }
 
     /// Counts a job as running until the guard is dropped.
-    pub fn job_started(&self) -> GaugeGuard {
+    pub(crate) fn job_started(&self) -> GaugeGuard {
         GaugeGuard::add(&self.jobs_in_flight, 1)
     }
 
     /// Counts memory as reserved until the guard is dropped.
-    pub fn memory_reserved(&self, bytes: u64) -> GaugeGuard {
+    pub(crate) fn memory_reserved(&self, bytes: u64) -> GaugeGuard {
         GaugeGuard::add(&self.memory_reserved_bytes, clamp(bytes))
     }
 
     /// Sets the memory that bodies, jobs and answers being sent may reserve together.
-    pub fn set_memory_limit(&self, bytes: u64) {
+    pub(crate) fn set_memory_limit(&self, bytes: u64) {
         self.memory_limit_bytes.set(clamp(bytes));
     }
 
     /// Counts a lookup in the result cache.
-    pub fn cache_request(&self, result: CacheResult) {
+    pub(crate) fn cache_request(&self, result: CacheResult) {
         self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]).inc();
         if result == CacheResult::Collapsed {
             self.coalesced_total.inc();
@@ -189,17 +189,17 @@ impl Metrics {
     }
 
     /// Sets the size of the result cache.
-    pub fn set_cache_bytes(&self, bytes: u64) {
+    pub(crate) fn set_cache_bytes(&self, bytes: u64) {
         self.cache_bytes.with_label_values(&[MEMORY_TIER]).set(clamp(bytes));
     }
 
     /// Lookups in the result cache with this result.
-    pub fn cache_requests(&self, result: CacheResult) -> u64 {
+    pub(crate) fn cache_requests(&self, result: CacheResult) -> u64 {
         self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]).get()
     }
 
     /// Counts a job that panicked.
-    pub fn panicked(&self) {
+    pub(crate) fn panicked(&self) {
         self.panics_total.inc();
     }
 
@@ -224,13 +224,13 @@ impl Metrics {
     }
 
     /// Adds the time that a job waited for its permit.
-    pub fn job_waited(&self, queued: Duration) {
+    pub(crate) fn job_waited(&self, queued: Duration) {
         self.queue_wait_seconds.observe(queued.as_secs_f64());
         self.stage(Stage::Queue, queued);
     }
 
     /// Counts the encodes and times of a computed job. `total` is the time since its body was complete.
-    pub fn job_done(&self, report: &Report, total: Duration) {
+    pub(crate) fn job_done(&self, report: &Report, total: Duration) {
         for (format, encodes) in &report.encodes_by_format {
             self.encodes_total.with_label_values(&[format.name()]).inc_by(u64::from(*encodes));
             self.encodes_per_job.with_label_values(&[format.name()]).observe(f64::from(*encodes));
@@ -242,7 +242,7 @@ impl Metrics {
     }
 
     /// Counts an answer that was served, computed or from the cache.
-    pub fn answer_served(&self, report: &Report) {
+    pub(crate) fn answer_served(&self, report: &Report) {
         let format = report.output.format.name();
         self.results_total.with_label_values(&[format, report.outcome.name()]).inc();
         self.target_fill_ratio
@@ -258,12 +258,12 @@ impl Metrics {
     }
 
     /// Jobs that run now.
-    pub fn jobs_in_flight(&self) -> u64 {
+    pub(crate) fn jobs_in_flight(&self) -> u64 {
         self.jobs_in_flight.get().try_into().unwrap_or(0)
     }
 
     /// Jobs that wait for a permit now.
-    pub fn queue_depth(&self) -> u64 {
+    pub(crate) fn queue_depth(&self) -> u64 {
         self.queue_depth.get().try_into().unwrap_or(0)
     }
 
@@ -283,17 +283,17 @@ impl Metrics {
     }
 
     /// Memory that bodies, running jobs and answers being sent have reserved, in bytes.
-    pub fn memory_reserved_now(&self) -> u64 {
+    pub(crate) fn memory_reserved_now(&self) -> u64 {
         self.memory_reserved_bytes.get().try_into().unwrap_or(0)
     }
 
     /// Quantiles over the last requests on routes that compute answers. All are zero before the first.
-    pub fn latency(&self) -> Latency {
+    pub(crate) fn latency(&self) -> Latency {
         self.recent.latency()
     }
 
     /// Answers served, by outcome, in all formats.
-    pub fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
+    pub(crate) fn outcomes(&self) -> impl Iterator<Item = (Outcome, u64)> {
         Outcome::ALL.iter().map(|outcome| {
             let of_format =
                 |format: Format| self.results_total.with_label_values(&[format.name(), outcome.name()]).get();
@@ -303,7 +303,7 @@ impl Metrics {
 
     /// Resident memory of this process in bytes. Returns `None` when the system does not say.
     #[cfg(target_os = "linux")]
-    pub fn resident_bytes(&self) -> Option<u64> {
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
         let families = ProcessCollector::for_self().collect();
         let rss = families.iter().find(|family| family.name() == "process_resident_memory_bytes")?;
         let bytes = rss.get_metric().first()?.get_gauge().get_value();
@@ -312,12 +312,12 @@ impl Metrics {
 
     /// Resident memory of this process in bytes. Returns `None` when the system does not say.
     #[cfg(not(target_os = "linux"))]
-    pub fn resident_bytes(&self) -> Option<u64> {
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
         None
     }
 
     /// Every metric in Prometheus' text format 0.0.4.
-    pub fn render(&self) -> String {
+    pub(crate) fn render(&self) -> String {
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .expect("names and labels of the table are valid, and a String takes every write")
@@ -327,7 +327,7 @@ impl Metrics {
 /// An amount added to a gauge and subtracted again on drop, so that a cancelled request can't leak a count.
 #[derive(Debug)]
 #[must_use = "the gauge falls back at once"]
-pub struct GaugeGuard {
+pub(crate) struct GaugeGuard {
     gauge: IntGauge,
     amount: i64,
 }

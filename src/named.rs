@@ -9,6 +9,7 @@ macro_rules! named {
             $($(#[$value_attr])* #[serde(rename = $name)] $value,)+
         }
 
+        #[allow(dead_code, reason = "an enum of this crate alone may use only some of these")]
         impl $enum {
             /// Every value.
             $vis const ALL: &'static [$enum] = &[$($enum::$value),+];

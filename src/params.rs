@@ -52,7 +52,7 @@ pub struct Parameter {
 
 named! {
     /// The value of `mode`.
-    pub enum ModeName {
+    pub(crate) enum ModeName {
         Fit = "fit",
         Exact = "exact",
         Close = "close",
@@ -61,7 +61,7 @@ named! {
 
 named! {
     /// The value of `downscale`.
-    pub enum Downscale {
+    pub(crate) enum Downscale {
         Auto = "auto",
         Never = "never",
     }

@@ -10,14 +10,14 @@ use std::thread;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
-pub use config::{Config, LogFormat};
+pub(crate) use config::{Config, LogFormat};
 
 /// Sends the log lines of the process to standard error. `rust_log`, the value of `RUST_LOG`, overrides the configured
 /// level.
 ///
 /// # Errors
 /// The error of tracing when the level can't be parsed.
-pub fn install(config: &Config, rust_log: Option<&str>) -> Result<(), ParseError> {
+pub(crate) fn install(config: &Config, rust_log: Option<&str>) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(rust_log.unwrap_or(&config.level))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let pretty = match config.format {

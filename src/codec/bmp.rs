@@ -32,7 +32,7 @@ fn is_bmp(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`DecodeError::Undecodable`] for a damaged header, [`DecodeError::TooManyPixels`] when a limit is exceeded.
-pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     let (width, height, bits) = size(bytes).ok_or_else(|| undecodable(Format::Bmp, "its header is damaged"))?;
     limits.check_size(Format::Bmp, width, height)?;
     let alpha = matches!(bits, 16 | 32);
@@ -51,7 +51,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 ///
 /// # Errors
 /// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let probe = probe(bytes, limits)?;
     let failed = |error: ImageError| undecodable(Format::Bmp, error.to_string());
     let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;

@@ -37,7 +37,7 @@ struct Header {
 /// # Errors
 /// [`DecodeError::Undecodable`] when there is no frame, [`DecodeError::TooManyPixels`] when a limit is exceeded. Frames
 /// count towards it.
-pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     Ok(probe_header(&read_header(bytes, limits)?))
 }
 
@@ -45,7 +45,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 ///
 /// # Errors
 /// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header);
     let failed = |error: DecodingError| undecodable(Format::Gif, error.to_string());

@@ -4,25 +4,25 @@
 //! Decoders are memory-safe Rust; C libraries only ever see pixels that we made.
 
 pub mod avif;
-pub mod bmp;
+mod bmp;
 mod bytes;
 pub mod colour;
 pub mod container;
 pub mod encoder;
 pub mod exif;
 mod format;
-pub mod gif;
+mod gif;
 mod hdr;
 pub mod jpeg;
 pub mod limits;
 pub mod lossy_coding;
 pub(crate) mod model;
 pub mod png;
-pub mod quality;
+mod quality;
 pub mod rate;
 pub mod rights;
 mod sniff;
-pub mod tiff;
+mod tiff;
 pub mod webp;
 pub mod xmp;
 

@@ -73,7 +73,7 @@ enum Kind {
 /// # Errors
 /// [`DecodeError::Undecodable`] for a damaged header or an unsupported kind, [`DecodeError::TooManyPixels`] when a
 /// limit is exceeded.
-pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
     Ok(probe_page(&open(bytes, limits)?))
 }
 
@@ -81,7 +81,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 ///
 /// # Errors
 /// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut page = open(bytes, limits)?;
     let directory = read_directory(bytes)?;
     let icc = keep_metadata(directory.bytes_of(ICC), limits);

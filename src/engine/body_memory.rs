@@ -19,7 +19,7 @@ pub(super) struct BodyMemory {
 
 /// The memory of one body. Clones share it.
 #[derive(Clone, Debug)]
-pub struct MemoryLease(Arc<Mutex<Reserved>>);
+pub(crate) struct MemoryLease(Arc<Mutex<Reserved>>);
 
 #[derive(Debug)]
 struct Reserved {
@@ -40,7 +40,7 @@ pub(super) struct BorrowedMemory {
 
 /// There is no memory left.
 #[derive(Debug, PartialEq, Eq)]
-pub struct NoMemory {
+pub(crate) struct NoMemory {
     /// When to try again.
     pub retry_after: Duration,
 }
@@ -81,7 +81,7 @@ impl BodyMemory {
 
 impl MemoryLease {
     /// Bytes that it holds, rounded up to whole units.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let reserved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reserved.bytes.div_ceil(UNIT).saturating_mul(UNIT)
     }
@@ -90,7 +90,7 @@ impl MemoryLease {
     ///
     /// # Errors
     /// [`NoMemory`]; the lease stays as it was.
-    pub fn grow(&self, bytes: u64) -> Result<(), NoMemory> {
+    pub(crate) fn grow(&self, bytes: u64) -> Result<(), NoMemory> {
         // The count is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
         let mut reserved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let total = reserved.bytes.saturating_add(bytes);

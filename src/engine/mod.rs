@@ -1,6 +1,6 @@
 //! Schedules jobs: admission, result cache, single flight, permits and a pool of threads.
 //!
-//! A request first asks [`Engine::admit`] and gets a [`MemoryLease`] for its body. With the body it calls [`Engine::run`],
+//! A request first asks `Engine::admit` and gets a `MemoryLease` for its body. With the body it calls `Engine::run`,
 //! which looks into the cache, then waits for an identical request that is being computed, or else computes the answer in
 //! a task of its own: queue slot, header, permit, pool.
 
@@ -28,7 +28,7 @@ use crate::codec::Limits;
 use crate::job::{self, Answer, Effort, Job, JobError, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use crate::panics::Panicked;
-pub use admission::AdmittedUpload;
+pub(crate) use admission::AdmittedUpload;
 use admission::{Admission, Need};
 pub use allocator::{keep_free_memory, release_free_memory};
 pub use body_memory::{MemoryLease, NoMemory};
@@ -53,7 +53,7 @@ const MIN_TIME_TO_RETRY: Duration = Duration::from_millis(50);
 
 /// An uploaded file and its content hash, computed while it streamed in.
 #[derive(Clone, Debug)]
-pub struct Upload {
+pub(crate) struct Upload {
     pub bytes: Bytes,
     pub hash: blake3::Hash,
     /// The memory that the bytes take.
@@ -62,7 +62,7 @@ pub struct Upload {
 
 /// An answer as the engine serves it.
 #[derive(Clone, Debug)]
-pub struct Served {
+pub(crate) struct Served {
     pub answer: Arc<Answer>,
     pub served_from: ServedFrom,
     /// The answer's id for [`Engine::result`]: 64 hex digits.
@@ -75,7 +75,7 @@ pub struct Served {
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServedFrom {
+pub(crate) enum ServedFrom {
     /// The cache.
     Hit,
     /// Computed for this request; `stored` says whether the cache keeps it.
@@ -86,7 +86,7 @@ pub enum ServedFrom {
 
 /// Why the engine has no answer. It can be cloned, because every request that waits for a computation gets it.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum EngineError {
+pub(crate) enum EngineError {
     #[error(transparent)]
     Job(Arc<JobError>),
     /// The queue is full, or no thread or memory became free in time; try again after this long.
@@ -134,7 +134,7 @@ struct Computed {
 
 /// The engine's state at one moment, for /health and /status.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     pub in_flight: usize,
     pub queued: usize,
     pub queue_slots: usize,
@@ -148,7 +148,7 @@ pub struct Snapshot {
 
 /// State of the result cache.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct CacheStats {
+pub(crate) struct CacheStats {
     pub entries: u64,
     pub bytes: u64,
     pub capacity_bytes: u64,
@@ -218,7 +218,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while the queue is full, [`EngineError::ShuttingDown`] after [`Engine::drain`].
-    pub fn admit(&self) -> Result<AdmittedUpload, EngineError> {
+    pub(crate) fn admit(&self) -> Result<AdmittedUpload, EngineError> {
         self.shared.admission.admit()
     }
 
@@ -234,7 +234,7 @@ impl Engine {
     /// # Cancel
     /// Dropping the future leaves the computation to the others that wait for it. When the last of them leaves, or the
     /// deadline passes, the computation stops before its next step.
-    pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
+    pub(crate) async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let received = Instant::now();
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
         let request = PendingRequest { key: Key::new(&upload.hash, &job), job, received, stop_at };
@@ -279,7 +279,7 @@ impl Engine {
     }
 
     /// The answer with this id, as long as the cache holds it. Counts as neither hit nor miss.
-    pub async fn result(&self, id: &str) -> Option<Served> {
+    pub(crate) async fn result(&self, id: &str) -> Option<Served> {
         let key = Key::from_hex(id)?;
         let cached = self.shared.cache.get(&key).await?;
         Some(served(key, Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }))
@@ -289,17 +289,17 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while there is not enough memory.
-    pub fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
+    pub(crate) fn lease_for_answer(&self, bytes: u64) -> Result<MemoryLease, EngineError> {
         self.shared.admission.lease_for_answer(bytes)
     }
 
     /// Stops admitting requests. Those already admitted are served.
-    pub fn drain(&self) {
+    pub(crate) fn drain(&self) {
         self.shared.admission.drain();
     }
 
     /// Whether [`Engine::drain`] was called.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.shared.admission.is_draining()
     }
 

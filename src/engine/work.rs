@@ -64,7 +64,7 @@ pub struct Death {
 
 /// The real work: pictures through codecs, on the thread that calls.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Codecs;
+pub(super) struct Codecs;
 
 impl Work for Codecs {
     fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {

@@ -9,7 +9,7 @@ mod contract;
 mod middleware;
 mod redirect;
 mod request;
-pub mod response;
+pub(crate) mod response;
 mod router;
 mod routes;
 mod transport;

@@ -17,7 +17,7 @@ impl RouteLabel {
 
 named! {
     /// A method of a request.
-    pub enum Method {
+    pub(crate) enum Method {
         Get = "GET",
         Head = "HEAD",
         Post = "POST",
@@ -27,7 +27,7 @@ named! {
 
 named! {
     /// A status code that the service answers with.
-    pub enum Status {
+    pub(crate) enum Status {
         S200 = "200",
         S304 = "304",
         S308 = "308",
@@ -49,7 +49,7 @@ named! {
 
 named! {
     /// A stage of a job.
-    pub enum Stage {
+    pub(crate) enum Stage {
         Queue = "queue",
         Decode = "decode",
         Transform = "transform",
@@ -61,7 +61,7 @@ named! {
 
 named! {
     /// The result of a lookup in the cache.
-    pub enum CacheResult {
+    pub(crate) enum CacheResult {
         Hit = "hit",
         Miss = "miss",
         /// Waited for an identical request.
@@ -89,7 +89,7 @@ named! {
 
 named! {
     /// Why a request or connection was refused.
-    pub enum Shed {
+    pub(crate) enum Shed {
         QueueFull = "queue_full",
         /// No thread or memory became free before the request's deadline.
         QueueTimeout = "queue_timeout",
@@ -103,7 +103,7 @@ named! {
 
 impl Status {
     /// The label of this status code on this route.
-    pub fn from_code(route: RouteLabel, code: u16) -> Status {
+    pub(crate) fn from_code(route: RouteLabel, code: u16) -> Status {
         let code = code.to_string();
         Status::of(route).find(|status| status.name() == code).unwrap_or(Status::Other)
     }

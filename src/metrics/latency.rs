@@ -9,7 +9,7 @@ const KEPT: usize = 1000;
 
 /// How long the last requests took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Latency {
+pub(crate) struct Latency {
     /// The number of requests counted, at most 1000.
     pub requests: usize,
     pub p50: Duration,

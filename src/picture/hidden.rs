@@ -9,7 +9,7 @@ use super::Picture;
 const BLOCK: usize = 8;
 
 /// `picture` with one colour in every block that is wholly transparent: that of the last visible block.
-pub fn without_hidden_colours(picture: &Picture) -> Cow<'_, Picture> {
+pub(crate) fn without_hidden_colours(picture: &Picture) -> Cow<'_, Picture> {
     if !picture.has_alpha() || picture.pixels.chunks_exact(4).all(|pixel| pixel[3] != 0) {
         return Cow::Borrowed(picture);
     }

@@ -1,6 +1,6 @@
 //! Pictures: pixels in memory and what is done to them.
 
-pub mod hidden;
+pub(crate) mod hidden;
 pub mod orientation;
 pub mod score;
 pub mod transform;

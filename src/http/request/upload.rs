@@ -30,7 +30,7 @@ pub(crate) struct Received {
 
 /// Why a body could not be received.
 #[derive(Debug, thiserror::Error)]
-pub enum UploadError {
+pub(crate) enum UploadError {
     /// More bytes than the limit, declared or sent.
     #[error("the body has more than {limit} bytes")]
     TooLarge { limit: u64 },

@@ -1,7 +1,7 @@
 //! HTTP responses: answers and problems.
 
 mod disposition;
-pub mod problem;
-pub mod reply;
-pub mod report;
-pub mod request_id;
+pub(crate) mod problem;
+pub(crate) mod reply;
+pub(crate) mod report;
+pub(crate) mod request_id;

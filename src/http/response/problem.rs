@@ -17,17 +17,17 @@ use crate::codec::{DecodeError, EncodeError, Format};
 use crate::engine::EngineError;
 use crate::job::{JobError, Smallest};
 use crate::params::ParamError;
-pub use kind::Kind;
+pub(crate) use kind::Kind;
 
 /// The media type of a problem.
-pub const PROBLEM_JSON: &str = "application/problem+json";
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// When a request may try again that found no process to work on it: the system may have some again soon.
 const RETRY_STARTING: Duration = Duration::from_secs(1);
 
 /// A refused or failed request, with its facts.
 #[derive(Clone, Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     kind: Kind,
     detail: String,
     members: Map<String, Value>,
@@ -38,20 +38,20 @@ pub struct Problem {
 
 impl Problem {
     /// A problem of this kind. `detail` is one sentence about this request.
-    pub fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
         Problem { kind, detail: detail.into(), members: Map::new(), retry_after: None, cause: None }
     }
 
     /// Adds a member with a fact.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
+    pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
         self.members.insert(name.to_owned(), value.into());
         self
     }
 
     /// Says when to try again: in whole seconds, rounded up, at least one.
     #[must_use]
-    pub fn retry_after(mut self, wait: Duration) -> Problem {
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Problem {
         self.retry_after = Some(wait);
         self
     }
@@ -64,29 +64,29 @@ impl Problem {
     }
 
     /// An error of the service. `cause` goes to the log only.
-    pub fn internal(cause: impl Into<String>) -> Problem {
+    pub(crate) fn internal(cause: impl Into<String>) -> Problem {
         let detail = "an error on our side, logged under this request id";
         Problem::new(Kind::Internal, detail).because(cause)
     }
 
     /// A body over the limit.
-    pub fn body_too_large(limit_bytes: u64) -> Problem {
+    pub(crate) fn body_too_large(limit_bytes: u64) -> Problem {
         Problem::new(Kind::BodyTooLarge, format!("the body has more than {limit_bytes} bytes"))
             .with("limit_bytes", limit_bytes)
     }
 
     /// What kind of problem this is.
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.kind
     }
 
     /// The cause for the log.
-    pub fn cause(&self) -> Option<&str> {
+    pub(crate) fn cause(&self) -> Option<&str> {
         self.cause.as_deref()
     }
 
     /// The members of the body, without the id of a request.
-    pub fn members(&self) -> Map<String, Value> {
+    pub(crate) fn members(&self) -> Map<String, Value> {
         let mut members = Map::new();
         members.insert("type".to_owned(), self.kind.type_uri().into());
         members.insert("title".to_owned(), self.kind.title().into());
@@ -98,7 +98,7 @@ impl Problem {
     }
 
     /// The whole answer.
-    pub fn render(&self, id: &RequestId) -> http::Response<Bytes> {
+    pub(crate) fn render(&self, id: &RequestId) -> http::Response<Bytes> {
         let mut body = self.members();
         body.insert("request_id".to_owned(), id.as_str().into());
         let mut response = http::Response::new(Bytes::from(Value::Object(body).to_string()));
@@ -129,11 +129,11 @@ impl IntoResponse for Problem {
 
 /// Marks a response with an error status whose body must stay as it is.
 #[derive(Clone, Copy, Debug)]
-pub struct Deliberate;
+pub(crate) struct Deliberate;
 
 /// The problem that `response` carries, or one by its status for an error of the framework. Returns `None` for a response
 /// that is not an error.
-pub fn of(response: &Response) -> Option<Arc<Problem>> {
+pub(crate) fn of(response: &Response) -> Option<Arc<Problem>> {
     if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
         return Some(problem.clone());
     }
@@ -155,7 +155,7 @@ fn by_status(status: StatusCode) -> Problem {
 }
 
 /// Replaces `response` by the problem's answer. Headers that are already set (Allow, Vary) stay.
-pub fn finish(response: Response, problem: &Problem, id: &RequestId) -> Response {
+pub(crate) fn finish(response: Response, problem: &Problem, id: &RequestId) -> Response {
     let (mut parts, body) = problem.render(id).into_parts();
     let kept = response.into_parts().0;
     for (name, value) in &kept.headers {

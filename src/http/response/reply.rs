@@ -24,14 +24,14 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Facts of an answer, kept in the response's extensions for the access log.
 #[derive(Clone, Copy, Debug)]
-pub struct LogFacts {
+pub(crate) struct LogFacts {
     pub format: Format,
     pub outcome: Outcome,
 }
 
 /// An answer and how the request wants it.
 #[derive(Debug)]
-pub struct Reply<'a> {
+pub(crate) struct Reply<'a> {
     pub served: &'a Served,
     /// Whether the format depended on Accept.
     pub negotiated: bool,
@@ -45,7 +45,7 @@ impl Reply<'_> {
     ///
     /// # Errors
     /// `Overloaded`, while there is no memory to send a large answer.
-    pub fn image_unless_known(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
+    pub(crate) fn image_unless_known(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
         if is_known(request, &self.served.etag) {
             return Ok(self.with_log_facts((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
         }
@@ -56,7 +56,7 @@ impl Reply<'_> {
     ///
     /// # Errors
     /// `Overloaded`, while there is no memory to send a large answer.
-    pub fn image(&self, engine: &Engine) -> Result<Response, Problem> {
+    pub(crate) fn image(&self, engine: &Engine) -> Result<Response, Problem> {
         let mut headers = self.image_headers();
         let output = self.report().output;
         let lease = if output.bytes > SEND_BUFFER as u64 { Some(engine.lease_for_answer(output.bytes)?) } else { None };
@@ -70,7 +70,7 @@ impl Reply<'_> {
     }
 
     /// The report instead of the image.
-    pub fn json(&self) -> Response {
+    pub(crate) fn json(&self) -> Response {
         let report = report::json(self.served, self.total);
         self.with_log_facts((self.headers(), axum::Json(report)).into_response())
     }

@@ -9,7 +9,7 @@ use crate::job::{Facts, Report, Step, Timings};
 use crate::metrics::CacheResult;
 
 /// The report for `Accept: application/json`. `total` is the time that this request took.
-pub fn json(served: &Served, total: Duration) -> Value {
+pub(crate) fn json(served: &Served, total: Duration) -> Value {
     let timings = timings(served);
     let mut report = of(&served.answer.report);
     report["output"]["url"] = url(served).into();
@@ -25,7 +25,7 @@ pub fn json(served: &Served, total: Duration) -> Value {
 }
 
 /// The part of a report that does not depend on the request.
-pub fn of(report: &Report) -> Value {
+pub(crate) fn of(report: &Report) -> Value {
     let mut output = facts(&report.output);
     output["quality"] = report.quality.map(rounded).into();
     output["score"] = report.score.map(rounded).into();
@@ -41,7 +41,7 @@ pub fn of(report: &Report) -> Value {
 }
 
 /// The times of a report as a Server-Timing header.
-pub fn server_timing(served: &Served, total: Duration) -> String {
+pub(crate) fn server_timing(served: &Served, total: Duration) -> String {
     let timings = timings(served);
     let stages = [
         ("queue", served.queued),
@@ -54,7 +54,7 @@ pub fn server_timing(served: &Served, total: Duration) -> String {
 }
 
 /// Rounds to two decimals: smaller differences do not matter to a reader.
-pub fn rounded(number: f64) -> f64 {
+pub(crate) fn rounded(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }
 

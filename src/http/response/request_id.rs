@@ -6,18 +6,18 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The header with the id, in requests and answers.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is accepted from a client, in bytes.
 const MAX_LENGTH: usize = 128;
 
 /// The client's own id if it is valid, or 32 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
+pub(crate) struct RequestId(HeaderValue);
 
 impl RequestId {
     /// The id in `headers` if it is 1 to 128 visible ASCII characters, or a new one.
-    pub fn of(headers: &HeaderMap) -> RequestId {
+    pub(crate) fn of(headers: &HeaderMap) -> RequestId {
         match headers.get(X_REQUEST_ID) {
             Some(value) if is_valid(value.as_bytes()) => RequestId(value.clone()),
             _ => RequestId::generate(),
@@ -25,19 +25,19 @@ impl RequestId {
     }
 
     /// A new, unique id. It is not a secret: each half is a hash under a random key of the standard library.
-    pub fn generate() -> RequestId {
+    pub(crate) fn generate() -> RequestId {
         let half = || RandomState::new().build_hasher().finish();
         let text = format!("{:016x}{:016x}", half(), half());
         RequestId(HeaderValue::try_from(text).expect("hex digits are a header value"))
     }
 
     /// The id as a header value.
-    pub fn header(&self) -> HeaderValue {
+    pub(crate) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
 
     /// The id as text.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         self.0.to_str().expect("an id is visible ASCII")
     }
 }

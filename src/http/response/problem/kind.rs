@@ -7,30 +7,30 @@ macro_rules! kinds {
     ($($variant:ident = $status:ident, $code:literal, $title:literal;)*) => {
         /// A kind of problem.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Kind {
+        pub(crate) enum Kind {
             $(#[doc = $title] $variant,)*
         }
 
         impl Kind {
             /// Every kind, ordered by status.
-            pub const ALL: &'static [Kind] = &[$(Kind::$variant),*];
+            pub(crate) const ALL: &'static [Kind] = &[$(Kind::$variant),*];
 
             /// The status of the answer.
-            pub const fn status(self) -> StatusCode {
+            pub(crate) const fn status(self) -> StatusCode {
                 match self {
                     $(Kind::$variant => StatusCode::$status,)*
                 }
             }
 
             /// The name for programs.
-            pub const fn code(self) -> &'static str {
+            pub(crate) const fn code(self) -> &'static str {
                 match self {
                     $(Kind::$variant => $code,)*
                 }
             }
 
             /// The name for people.
-            pub const fn title(self) -> &'static str {
+            pub(crate) const fn title(self) -> &'static str {
                 match self {
                     $(Kind::$variant => $title,)*
                 }
@@ -61,7 +61,7 @@ kinds! {
 
 impl Kind {
     /// The URI reference that names the kind.
-    pub fn type_uri(self) -> String {
+    pub(crate) fn type_uri(self) -> String {
         format!("/problems/{}", self.code().replace('_', "-"))
     }
 }
