@@ -17,6 +17,7 @@ use crate::workers::{Spawner, Workers};
 /// Why the service can't start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
+    /// The system refused a thread or another resource that the engine needs.
     #[error("the engine can't start its threads: {0}")]
     Engine(#[source] io::Error),
     #[error("the process that starts the workers is gone")]

@@ -16,6 +16,7 @@ pub use defaults::Defaults;
 /// A valid request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
+    /// What the parameters ask for; the deployment's defaults where they say nothing.
     pub job: Job,
     /// Whether `format` was auto or absent: the caller may narrow `job.formats` to what the client accepts.
     pub auto_format: bool,
@@ -40,11 +41,13 @@ pub struct ParamError {
 /// A parameter: its name and its documentation, for error messages, OpenAPI and `--help`.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
+    /// The key in a query or form. The command line writes a hyphen for each underscore.
     pub name: &'static str,
     /// Which values are allowed, in the words of the error messages.
     pub allowed: &'static str,
     /// The value when the parameter is absent.
     pub default: &'static str,
+    /// One line for `--help` and OpenAPI.
     pub meaning: &'static str,
     /// Every value of a parameter that has a fixed set of them; empty for any other.
     pub values: &'static [&'static str],

@@ -19,13 +19,16 @@ pub use server::{SandboxError, enter};
 /// Which parts of the sandbox are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sandbox {
+    /// Restrictions on files, TCP connections and signals.
     pub landlock: Enforcement,
+    /// Restrictions on system calls.
     pub seccomp: Enforcement,
 }
 
 /// How much of a mechanism is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enforcement {
+    /// Every restriction that was requested.
     Full,
     /// The kernel has only some of the requested restrictions.
     Partial,

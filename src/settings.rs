@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config_value::{InvalidConfig, at_least_one, size};
 use crate::{codec, engine, http, params, telemetry};
-pub use layers::{Origin, SettingsError};
+pub(crate) use layers::SettingsError;
 
 /// Every setting with its default, commented.
 pub const DEFAULT_TOML: &str = include_str!("../config/default.toml");
@@ -24,11 +24,17 @@ const MIN_JOB_MEMORY: u64 = 16 << 20;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// The section `[server]`: the listener, and limits on clients.
     pub server: Server,
+    /// The section `[engine]`: threads, queue and memory.
     pub engine: engine::Config,
+    /// The section `[limits]`: what inputs and targets may have.
     pub limits: Limits,
+    /// The section `[fit]`: values of parameters that a request leaves out.
     pub fit: params::Defaults,
+    /// The section `[cache]`: the results that are kept.
     pub cache: engine::CacheConfig,
+    /// The section `[log]`: level and form of log lines.
     pub log: telemetry::Config,
 }
 
@@ -60,7 +66,7 @@ pub struct Limits {
 
 /// Settings from the command line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// `--listen`.
     pub listen: Option<String>,
 }
@@ -88,7 +94,7 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] for an unknown key, for a value that can't be used, and for values that contradict each other. It
     /// names the file and line, the variable, or the flag.
-    pub fn load(
+    pub(crate) fn load(
         file: Option<&Path>,
         environment: impl IntoIterator<Item = (String, String)>,
         flags: &Flags,
@@ -103,12 +109,12 @@ impl Settings {
     }
 
     /// The settings as TOML.
-    pub fn to_toml(&self) -> String {
+    pub(crate) fn to_toml(&self) -> String {
         toml::to_string(self).expect("settings are tables of plain values")
     }
 
     /// The engine's configuration, with the values that stand in other sections.
-    pub fn engine_config(&self) -> engine::Config {
+    pub(crate) fn engine_config(&self) -> engine::Config {
         engine::Config {
             max_body_bytes: self.server.http.max_body_bytes,
             cache: self.cache.clone(),
@@ -118,7 +124,7 @@ impl Settings {
     }
 
     /// The defaults and bounds of requests, with the value that stands in another section.
-    pub fn defaults(&self) -> params::Defaults {
+    pub(crate) fn defaults(&self) -> params::Defaults {
         params::Defaults { max_target: self.limits.max_target, ..self.fit.clone() }
     }
 

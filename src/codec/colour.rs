@@ -22,9 +22,13 @@ const SRGB_TOLERANCE: u8 = 1;
 /// What the samples of a pixel are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channels {
+    /// One sample of brightness.
     Grey,
+    /// Brightness, then alpha.
     GreyAlpha,
+    /// Red, green, blue.
     Rgb,
+    /// Red, green, blue, alpha.
     Rgba,
     /// Cyan, magenta, yellow, black; the largest value is full ink.
     Cmyk,
@@ -64,27 +68,46 @@ pub enum Space<'a> {
     /// An embedded ICC profile.
     Icc(&'a [u8]),
     /// Code points of ITU-T H.273.
-    Cicp { primaries: u8, transfer: u8 },
+    Cicp {
+        /// ColourPrimaries, section 8.1.
+        primaries: u8,
+        /// TransferCharacteristics, section 8.2.
+        transfer: u8,
+    },
     /// A power function, and primaries when they differ from sRGB's.
-    Gamma { exponent: f32, primaries: Option<Chromaticities> },
+    Gamma {
+        /// The power that makes light of a sample: 2.2 for a gAMA of 45,455 in PNG.
+        exponent: f32,
+        /// `None` for the primaries of sRGB.
+        primaries: Option<Chromaticities>,
+    },
 }
 
 /// CIE xy of a colour space's white point and primaries.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Chromaticities {
+    /// The white point: x and y.
     pub white: (f32, f32),
+    /// The red primary: x and y.
     pub red: (f32, f32),
+    /// The green primary: x and y.
     pub green: (f32, f32),
+    /// The blue primary: x and y.
     pub blue: (f32, f32),
 }
 
 /// A sample of 8 or 16 bits; the largest value is full intensity.
 pub trait Sample: Copy + Default {
+    /// Full intensity: 255 or 65,535.
     const MAX: Self;
 
+    /// The sample as 8 bits, rounded to the nearest level.
     fn to_8_bits(self) -> u8;
+    /// The sample from 0 to 1.
     fn to_unit(self) -> f32;
+    /// Full intensity minus the sample.
     fn inverted(self) -> Self;
+    /// The product of both samples, each taken from 0 to 1, rounded to the nearest level.
     fn multiplied(self, other: Self) -> Self;
     /// Applies the profile's transform to `source` and writes to `target`. Returns false when the profile cannot be
     /// applied.

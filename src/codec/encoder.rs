@@ -11,6 +11,7 @@ named! {
     pub enum Effort {
         /// Cheap encoder settings, one encode and one correction.
         Fast = "fast",
+        /// Encodes until the size is right, in the format that is predicted to look best.
         #[default]
         Balanced = "balanced",
         /// Slower encoder settings, every allowed format scored.

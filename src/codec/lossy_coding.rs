@@ -18,6 +18,7 @@ pub enum LossyCoding {
     JpegHalved,
     /// JPEG at 4:4:4, for qualities that 4:2:0 does not reach.
     JpegFull,
+    /// Lossy WebP (VP8), which is always 4:2:0.
     Webp,
     /// AVIF at 4:2:0.
     AvifHalved,

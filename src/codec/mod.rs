@@ -42,6 +42,7 @@ use rights::Rights;
 /// What the header of a file promises, read without decoding or allocating pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Probe {
+    /// The format that the first bytes show, whatever the file is called.
     pub format: Format,
     /// Width as stored, in pixels, before orientation.
     pub width: u32,
@@ -71,10 +72,12 @@ named! {
     /// What happens to EXIF and XMP.
     #[derive(Default)]
     pub enum MetadataPolicy {
+        /// Nothing stays.
         #[default]
         Strip = "strip",
         /// Author and rights stay.
         Copyright = "copyright",
+        /// EXIF and XMP stay, and rights from elsewhere are added to XMP. The orientation goes: the pixels are upright.
         Keep = "keep",
     }
 }
@@ -91,7 +94,9 @@ impl Metadata {
 pub struct Decoded {
     /// The pixels as stored; an alpha channel that is opaque everywhere is already dropped.
     pub picture: Picture,
+    /// How `picture` is turned to stand upright.
     pub orientation: Orientation,
+    /// Blocks over [`Limits::max_metadata_bytes`] are missing.
     pub metadata: Metadata,
     /// What the file says about rights outside of EXIF and XMP.
     pub rights: Rights,
@@ -105,13 +110,28 @@ pub struct Decoded {
 pub enum DecodeError {
     /// The bytes are in no format that bytefit reads; `found` names the format where it was recognised.
     #[error("{}", unsupported(.found.as_deref()))]
-    Unsupported { found: Option<Cow<'static, str>> },
+    Unsupported {
+        /// The name for people, as in "HEIC"; `None` for bytes that look like nothing known.
+        found: Option<Cow<'static, str>>,
+    },
     /// The bytes claim a known format but do not hold a picture in it.
     #[error("the {} data can't be decoded: {reason}", .format.name())]
-    Undecodable { format: Format, reason: String },
+    Undecodable {
+        /// The format that the bytes begin like.
+        format: Format,
+        /// What is wrong, in the words of the decoder.
+        reason: String,
+    },
     /// The header promises more than [`Limits`] allow.
     #[error("image is {width}x{height}, limit is {limit}")]
-    TooManyPixels { width: u32, height: u32, limit: limits::SizeLimit },
+    TooManyPixels {
+        /// Width as stored, in pixels.
+        width: u32,
+        /// Height as stored, in pixels.
+        height: u32,
+        /// The limit that the picture is over.
+        limit: limits::SizeLimit,
+    },
 }
 
 fn unsupported(found: Option<&str>) -> String {
@@ -126,10 +146,24 @@ fn unsupported(found: Option<&str>) -> String {
 pub enum EncodeError {
     /// The format cannot hold a picture of this size.
     #[error("{} holds at most {limit} pixels a side, the picture is {width}x{height}", .format.name())]
-    TooLarge { format: Format, width: u32, height: u32, limit: u32 },
+    TooLarge {
+        /// The format that was asked for.
+        format: Format,
+        /// Width of the picture in pixels.
+        width: u32,
+        /// Height of the picture in pixels.
+        height: u32,
+        /// The most pixels that a side may have.
+        limit: u32,
+    },
     /// The encoder gave up on pixels that it should take: a bug or out of memory.
     #[error("the {} encoder stopped: {reason}", .format.name())]
-    Failed { format: Format, reason: String },
+    Failed {
+        /// The format that was asked for.
+        format: Format,
+        /// What the library reported.
+        reason: String,
+    },
 }
 
 /// Reads the header of `bytes` and checks it against `limits`, before any pixel is allocated.

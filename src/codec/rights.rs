@@ -55,6 +55,7 @@ pub struct Rights {
 }
 
 impl Rights {
+    /// Whether the file states none of the rights.
     pub fn is_empty(&self) -> bool {
         self.values.iter().all(Vec::is_empty)
     }

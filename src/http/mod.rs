@@ -34,9 +34,13 @@ pub const SEND_BUFFER: usize = 256 << 10;
 /// The state that the routes share.
 #[derive(Clone)]
 pub struct AppState {
+    /// Computes the answers.
     pub engine: Engine,
+    /// The metrics that the engine counts in too.
     pub metrics: Arc<Metrics>,
+    /// Values of parameters that a request leaves out, and their bounds.
     pub defaults: Defaults,
+    /// Limits on clients, from the section `[server]`.
     pub config: Config,
     /// When the service started.
     pub started: Instant,

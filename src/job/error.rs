@@ -10,8 +10,10 @@ use crate::named::named;
 /// Why a job has no answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum JobError {
+    /// The input can't be decoded, or it is over a limit.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// The picture cannot be written in the format asked for.
     #[error(transparent)]
     Encode(#[from] EncodeError),
     /// `format=keep` for an input in a format that bytefit only reads.
@@ -22,22 +24,60 @@ pub enum JobError {
         "to work on a picture of {width}x{height} takes {needed} bytes of memory, more than the {available} that there \
          are: send a smaller one, or ask for less"
     )]
-    TooMuchMemory { width: u32, height: u32, needed: u64, available: u64 },
-    /// Padding the answer would take more memory than there is. `limit` is the largest size that does not.
+    TooMuchMemory {
+        /// Width as stored, in pixels.
+        width: u32,
+        /// Height as stored, in pixels.
+        height: u32,
+        /// Bytes that the job takes at its peak, as estimated from the header.
+        needed: u64,
+        /// Bytes that there are for all jobs.
+        available: u64,
+    },
+    /// Padding the answer would take more memory than there is.
     #[error("{}: {bytes} bytes take more memory than there is, allowed: up to {limit} bytes", .parameter.name())]
-    TooMuchPadding { parameter: SizeParameter, bytes: u64, limit: u64 },
-    /// No setting reaches the target. In mode close `nearest` is the size that came nearest.
+    TooMuchPadding {
+        /// The parameter that asks for the size.
+        parameter: SizeParameter,
+        /// The size asked for.
+        bytes: u64,
+        /// The largest size that there is memory for.
+        limit: u64,
+    },
+    /// No setting reaches the target.
     #[error("{}", miss(*target, smallest, *nearest))]
-    TargetUnreachable { target: u64, smallest: Smallest, nearest: Option<Nearest> },
+    TargetUnreachable {
+        /// Bytes asked for.
+        target: u64,
+        /// The smallest answer found. A job with its size as the target succeeds.
+        smallest: Smallest,
+        /// The size that came nearest. `None` except in mode close.
+        nearest: Option<Nearest>,
+    },
     /// The best answer within the target scores less than `min_score`.
     #[error("the best picture within {target} bytes scores {score:.2}, min_score is {min_score}")]
-    ScoreUnreachable { target: u64, min_score: f64, score: f64 },
+    ScoreUnreachable {
+        /// Bytes asked for.
+        target: u64,
+        /// SSIMULACRA2 asked for.
+        min_score: f64,
+        /// SSIMULACRA2 of the best answer.
+        score: f64,
+    },
     /// No answer met the target before the deadline.
     #[error("no answer met the target within {} ms", .deadline.as_millis())]
-    DeadlineExceeded { deadline: Duration },
+    DeadlineExceeded {
+        /// The job's deadline, counted from the last byte of the request.
+        deadline: Duration,
+    },
     /// The finished file misses the target: a bug, never the client's fault.
     #[error("the answer has {bytes} bytes, over the target of {target}")]
-    OverTarget { bytes: u64, target: u64 },
+    OverTarget {
+        /// Bytes of the file.
+        bytes: u64,
+        /// Bytes asked for.
+        target: u64,
+    },
     /// Nobody waits for the answer any more.
     #[error("cancelled")]
     Cancelled,
@@ -48,6 +88,7 @@ named! {
     pub enum SizeParameter {
         /// The target, in mode exact.
         Target = "target",
+        /// The least size, in mode fit.
         MinBytes = "min_bytes",
     }
 }
@@ -55,6 +96,7 @@ named! {
 /// The size that came nearest to a target in mode close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nearest {
+    /// Bytes of the file that came nearest.
     pub bytes: u64,
     /// Bytes that the size may be off to either side.
     pub tolerance: u64,
@@ -85,10 +127,15 @@ fn metadata_share(target: u64, smallest: &Smallest) -> String {
 /// The smallest answer that a failed search found.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Smallest {
+    /// Bytes of the file, metadata included.
     pub bytes: u64,
+    /// Always one that the job allows.
     pub format: Format,
+    /// Width in pixels, after any downscale.
     pub width: u32,
+    /// Height in pixels.
     pub height: u32,
+    /// 1 to 100. `None` for a lossless file.
     pub quality: Option<f64>,
     /// The part of `bytes` that is metadata.
     pub metadata_bytes: u64,

@@ -10,16 +10,22 @@ use crate::named::named;
 /// The result of a job: the file, and how it was made.
 #[derive(Clone, Debug)]
 pub struct Answer {
+    /// The file.
     pub bytes: Vec<u8>,
+    /// What the file is like, and what the search did.
     pub report: Report,
 }
 
 /// How an answer was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// The file as given.
     pub input: Facts,
+    /// The file of the answer.
     pub output: Facts,
+    /// Bytes asked for.
     pub target: u64,
+    /// The way to this answer, or that it misses the target.
     pub outcome: Outcome,
     /// Whether more time might have led to a better answer: the deadline ended the search early, chose a format, or kept one
     /// from being tried.
@@ -36,15 +42,20 @@ pub struct Report {
     pub encodes_by_format: Vec<(Format, u32)>,
     /// Every encode of the search, in order.
     pub trace: Vec<Step>,
+    /// Where the time went.
     pub timings: Timings,
 }
 
 /// Size and kind of a file; width and height are those of the upright picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
+    /// Size of the file, metadata included.
     pub bytes: u64,
+    /// The format of the bytes, whatever the file is called.
     pub format: Format,
+    /// Width in pixels.
     pub width: u32,
+    /// Height in pixels.
     pub height: u32,
 }
 
@@ -69,12 +80,17 @@ named! {
 /// One encode of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
+    /// The format that was tried.
     pub format: Format,
+    /// Width of the encoded picture in pixels, which a downscale makes smaller.
     pub width: u32,
+    /// Height of the encoded picture in pixels.
     pub height: u32,
     /// Quality of the encode. `None` for a lossless one.
     pub quality: Option<f64>,
+    /// Size of the file, or of a probe the size that it predicts.
     pub bytes: u64,
+    /// Whether this is a file or a prediction.
     pub kind: StepKind,
 }
 
@@ -93,7 +109,10 @@ named! {
 /// Wall time of each stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timings {
+    /// From the bytes to pixels in sRGB.
     pub decode: Duration,
+    /// Turning upright and resizing.
     pub transform: Duration,
+    /// Every encode and score, with the resizes of a downscale.
     pub search: Duration,
 }

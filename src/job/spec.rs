@@ -17,19 +17,25 @@ use super::{Facts, JobError};
 pub struct Job {
     /// The byte target, at least 1.
     pub target: u64,
+    /// Whether the target is a limit, an exact size or a size to come near to. By default a limit.
     pub mode: Mode,
+    /// The formats to choose from.
     pub formats: Formats,
     /// The quality ceiling, 1 to 100: no bytes are spent on more quality.
     pub quality: f64,
+    /// The size to resize to before the search; `None`, the default, keeps the input's.
     pub resize: Option<Resize>,
     /// Whether the picture may be made smaller when the target is too low for a decent quality.
     pub downscale: bool,
     /// SSIMULACRA2 that the answer must reach, 0 to 100.
     pub min_score: Option<f64>,
+    /// CPU time to spend on a better answer.
     pub effort: Effort,
+    /// Which metadata the answer has. It counts in the target.
     pub metadata: MetadataPolicy,
     /// The colour behind transparent pixels when the format has no alpha channel: red, green, blue.
     pub background: [u8; 3],
+    /// What to answer when nothing meets the target.
     pub on_miss: OnMiss,
     /// Time for the whole job, from the last byte of the request.
     pub deadline: Duration,
@@ -38,12 +44,18 @@ pub struct Job {
 /// How the size of the answer relates to the target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
-    /// At most the target; padded to `min_bytes` (at most the target) when that is set.
-    Fit { min_bytes: Option<u64> },
+    /// At most the target.
+    Fit {
+        /// A smaller answer is padded to this many bytes, at most the target. `None` pads nothing.
+        min_bytes: Option<u64>,
+    },
     /// Exactly the target, by legal padding.
     Exact,
-    /// The nearest size, at most `tolerance` bytes to either side.
-    Close { tolerance: u64 },
+    /// The nearest size, over the target or under it.
+    Close {
+        /// Bytes that the size may be off to either side.
+        tolerance: u64,
+    },
 }
 
 impl Mode {
@@ -87,6 +99,7 @@ named! {
     /// What happens when the target cannot be met.
     #[derive(Default)]
     pub enum OnMiss {
+        /// The job fails with [`JobError::TargetUnreachable`] or [`JobError::ScoreUnreachable`].
         #[default]
         Error = "error",
         /// The smallest answer found, marked as missed.

@@ -5,6 +5,7 @@ use crate::named::named;
 /// An endpoint in the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteLabel {
+    /// The value of the label `route`.
     pub name: &'static str,
     /// Whether it computes answers: if so, it answers with every status, and its times count for the latency.
     pub computes: bool,

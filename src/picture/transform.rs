@@ -13,8 +13,11 @@ use crate::named::named;
 /// A size asked for; at least one side is set, each at least 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resize {
+    /// Pixels. `None` follows from the height and the ratio.
     pub width: Option<u32>,
+    /// Pixels. `None` follows from the width and the ratio.
     pub height: Option<u32>,
+    /// What happens to the ratio when both sides are set.
     pub fit: ResizeFit,
     /// Whether the picture may grow.
     pub enlarge: bool,

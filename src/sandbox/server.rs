@@ -11,10 +11,13 @@ use super::{Enforcement, Sandbox, allowed_calls, filter};
 /// Why a kernel that has the mechanisms refused the sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
+    /// The kernel did not take the Landlock rules.
     #[error("landlock: {0}")]
     Landlock(#[from] RulesetError),
+    /// The list of system calls does not make a filter: a bug.
     #[error("seccomp: {0}")]
     Filter(#[from] BackendError),
+    /// The kernel did not take the filter.
     #[error("seccomp: {0}")]
     Seccomp(#[from] seccompiler::Error),
 }

@@ -6,6 +6,7 @@ use crate::stop::StopReason;
 
 /// An encoder as the search sees it. `x` is always ln(quantiser step): larger is coarser.
 pub trait SearchedEncoder {
+    /// Why an encode failed.
     type Error;
 
     /// The finest and the coarsest `x` that may be tried.

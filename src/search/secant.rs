@@ -16,7 +16,9 @@ const MODEL_ERROR: f64 = 0.1;
 /// One encode of the search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
+    /// ln(quantiser step) of the state that was encoded.
     pub x: f64,
+    /// The file.
     pub bytes: Vec<u8>,
 }
 

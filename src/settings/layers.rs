@@ -19,7 +19,7 @@ const MAX_TEXT_BYTES: u64 = 1 << 20;
 
 /// Where a setting comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// The embedded defaults.
     Default,
     /// A line of a file, counted from 1.
@@ -43,7 +43,7 @@ impl fmt::Display for Origin {
 
 /// Why the settings can't be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     /// The configuration file can't be read.
     #[error("{}: {reason}", .path.display())]
     Unreadable { path: PathBuf, reason: String },

@@ -32,7 +32,7 @@ const LONGEST_STEP: Duration = Duration::from_secs(300);
 const SLACK_BYTES: u64 = 8 << 20;
 
 /// A file, and what is to come of it.
-pub struct Bomb {
+struct Bomb {
     name: &'static str,
     file: Vec<u8>,
     end: End,
@@ -40,7 +40,7 @@ pub struct Bomb {
 
 /// What is to come of a file.
 #[derive(Clone, Copy, PartialEq)]
-pub enum End {
+enum End {
     /// It is refused by its header.
     Refused,
     /// It may be decoded, or fail to; either way within the memory that admission reserves.

@@ -15,14 +15,14 @@ use bytefit::job::{self, Answer, Formats, Job, JobError, Stop};
 use bytefit::picture::Picture;
 
 /// A job for one format, with the defaults of the API, and a deadline for a busy machine.
-pub fn job(format: Format, target: u64) -> Job {
+fn job(format: Format, target: u64) -> Job {
     Job { deadline: Duration::from_secs(120), ..Job::new(target, Formats::Among(vec![format])) }
 }
 
-pub fn run(job: &Job, input: &[u8]) -> Result<Answer, JobError> {
+fn run(job: &Job, input: &[u8]) -> Result<Answer, JobError> {
     job::run(job, input, &Limits::default(), &Stop::at(Instant::now() + job.deadline))
 }
 
-pub fn decode(file: &[u8]) -> Picture {
+fn decode(file: &[u8]) -> Picture {
     codec::decode(file, &Limits::default()).unwrap().picture
 }

@@ -5,7 +5,9 @@ use std::ops::RangeInclusive;
 /// Steps of luma and of chroma at a scale of 1, natural order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tables {
+    /// Steps of Y, in the unit of JPEG's coefficients.
     pub luma: [f64; 64],
+    /// Steps of Cb and Cr, in the same unit.
     pub chroma: [f64; 64],
 }
 

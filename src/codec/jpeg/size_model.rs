@@ -52,6 +52,7 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Samples `picture`: every row of blocks of a small one, one row in several of a large one.
     pub fn of(picture: &Picture, chroma: Chroma) -> Sample {
         let pixels = picture.pixel_count();
         let rows = picture.height().div_ceil(chroma.block_pixels());

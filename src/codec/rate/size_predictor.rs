@@ -81,6 +81,7 @@ pub struct SizePredictor {
 }
 
 impl SizePredictor {
+    /// Transforms a sample of `picture`, from which `fitted` predicts.
     pub fn of(picture: &Picture, fitted: &'static SizeModel) -> SizePredictor {
         SizePredictor {
             fitted,

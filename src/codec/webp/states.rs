@@ -45,7 +45,9 @@ impl Segments {
 /// A state: libwebp's quality and its strength of spatial noise shaping (sns_strength).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct State {
+    /// 0 to 100, the finest last.
     pub quality: f64,
+    /// 0 to 100: how much coarser busy blocks are quantised than quiet ones.
     pub shaping: i32,
 }
 

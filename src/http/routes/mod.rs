@@ -24,6 +24,7 @@ pub struct Route {
     pub path: &'static str,
     /// The method, as OpenAPI spells it.
     pub method: &'static str,
+    /// Makes the handler, for its one method.
     pub handler: fn() -> MethodRouter<Arc<AppState>>,
     /// Its name in the metrics.
     pub label: RouteLabel,
