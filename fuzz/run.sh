@@ -15,7 +15,7 @@ host="$(rustc -vV | sed -n 's/^host: //p')"
 # Two static tables of the same name in one C file are no violation; cargo-fuzz asks for the same.
 ASAN_OPTIONS=detect_odr_violation=0:detect_leaks=0 "fuzz/target/$host/release/seeds" fuzz/corpus
 
-# Known leaks are told by the names of functions, which takes this tool.
+# Known leaks are recognised by the names of functions, which takes this tool.
 export LSAN_OPTIONS=suppressions=fuzz/leaks.txt:print_suppressions=0
 leaks=1
 command -v llvm-symbolizer >/dev/null || leaks=0

@@ -85,12 +85,12 @@ fn imports_go_down_and_the_core_is_pure() {
 }
 
 #[test]
-fn every_room_has_a_level() {
+fn every_module_has_a_level() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for entry in fs::read_dir(&root).unwrap() {
         let name = entry.unwrap().path().with_extension("");
-        let room = name.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(level(LEVELS, &room).is_some(), "{room} is in no level");
+        let module = name.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(level(LEVELS, &module).is_some(), "{module} is in no level");
     }
     for (module, levels) in INNER_LEVELS {
         for entry in fs::read_dir(root.join(module)).unwrap() {
@@ -153,7 +153,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// What `module` (its path below src, without extension) must not say, and says.
 fn check(module: &str, text: &str) -> Vec<String> {
-    let room = module.split('/').next().unwrap();
+    let top = module.split('/').next().unwrap();
     let code: String = text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<&str>>().join("\n");
     let mut found = Vec::new();
     let mut levels = vec![(LEVELS, "crate::".to_owned(), module)];
@@ -170,7 +170,7 @@ fn check(module: &str, text: &str) -> Vec<String> {
             }
         }
     }
-    if PURE.contains(&room) {
+    if PURE.contains(&top) {
         for outside in OUTSIDE {
             if says(&code, outside) {
                 found.push(format!("{module} is of the core and names {outside}"));

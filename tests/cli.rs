@@ -230,7 +230,7 @@ fn health_finds_the_server_as_people_name_it() {
     desk.run(&["health", &format!("localhost:{port}/nothing")]).ended(1, &["answered 404"]);
     fs::write(desk.path("bytefit.toml"), format!("[server]\nlisten = \":{port}\"\n")).unwrap();
     desk.run(&["health", "--config", "bytefit.toml"]).ended(0, &[]);
-    // Either refuses on port 80, or has it: what is no port and no address is told otherwise.
+    // Either refuses on port 80, or has it: what is no port and no address has another message.
     let ran = desk.run(&["health", "http://[::1]/health"]);
     assert!(!ran.stderr.contains("invalid") && !ran.stderr.contains("not a port"), "{}", ran.stderr);
 }

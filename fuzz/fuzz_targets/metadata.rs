@@ -4,15 +4,16 @@
 use std::sync::LazyLock;
 
 use bytefit::codec::colour::{Channels, Converter, Space};
-use bytefit::codec::rights::iptc;
 use bytefit::codec::lossy_coding::LossyCoding;
+use bytefit::codec::rights::iptc;
 use bytefit::codec::{Decoded, Effort, Format, Metadata, MetadataPolicy, container, decode, exif, xmp};
 use bytefit::picture::{Layout, Orientation, Picture};
 use bytefit_fuzz::{LIMITS, check_decoded};
 use libfuzzer_sys::fuzz_target;
 
 /// A file of each format that can be written, without metadata.
-static BARE: LazyLock<Vec<(Format, Vec<u8>)>> = LazyLock::new(|| Format::OUTPUT.map(|f| (f, bare(f))).to_vec());
+static PLAIN_FILES: LazyLock<Vec<(Format, Vec<u8>)>> =
+    LazyLock::new(|| Format::OUTPUT.map(|f| (f, plain_file(f))).to_vec());
 
 const CHANNELS: [Channels; 5] = [Channels::Grey, Channels::GreyAlpha, Channels::Rgb, Channels::Rgba, Channels::Cmyk];
 const POLICIES: [MetadataPolicy; 3] = [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep];
@@ -21,21 +22,21 @@ fuzz_target!(|bytes: &[u8]| {
     // No file holds a block of nothing.
     let Some((&kind, block)) = bytes.split_first().filter(|(_, block)| !block.is_empty()) else { return };
     match kind {
-        0..=3 => read_exif(block, &BARE[usize::from(kind)]),
-        4..=7 => read_xmp(block, &BARE[usize::from(kind - 4)]),
+        0..=3 => read_exif(block, &PLAIN_FILES[usize::from(kind)]),
+        4..=7 => read_xmp(block, &PLAIN_FILES[usize::from(kind - 4)]),
         8..=17 => convert(block, CHANNELS[usize::from(kind - 8) % 5], kind >= 13),
         _ => profile_of_jpeg(block),
     }
 });
 
-fn bare(format: Format) -> Vec<u8> {
+fn plain_file(format: Format) -> Vec<u8> {
     let pixels = (0..8 * 8 * 3).map(|at| (at * 37 % 251) as u8).collect();
     let picture = Picture::new(8, 8, Layout::Rgb, pixels);
     let encoder = LossyCoding::of(format)[0].encoder(&picture, Effort::Fast).expect("8x8 fits everywhere");
     encoder.encode(*encoder.ln_step_range().end()).expect("8x8 is encoded")
 }
 
-fn read_exif(block: &[u8], bare: &(Format, Vec<u8>)) {
+fn read_exif(block: &[u8], plain: &(Format, Vec<u8>)) {
     assert_eq!(exif::upright(block).len(), block.len());
     for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright] {
         let kept = exif::kept(block, policy);
@@ -46,23 +47,23 @@ fn read_exif(block: &[u8], bare: &(Format, Vec<u8>)) {
         assert_eq!(exif::copyright(&owned).as_ref(), Some(&owned));
         assert_eq!(exif::orientation(&owned), Orientation::Upright);
     }
-    embed(Metadata { exif: Some(block.to_vec()), xmp: None }, bare);
+    embed(Metadata { exif: Some(block.to_vec()), xmp: None }, plain);
 }
 
-fn read_xmp(packet: &[u8], bare: &(Format, Vec<u8>)) {
+fn read_xmp(packet: &[u8], plain: &(Format, Vec<u8>)) {
     let rights = xmp::rights(packet);
     assert!(rights.is_empty() || xmp::rights(&xmp::packet(&rights)) == rights);
     assert!(xmp::with_orientation(packet, Orientation::Upright).len() <= packet.len());
     iptc::of_resources(packet);
     iptc::rights(packet);
-    embed(Metadata { exif: None, xmp: Some(packet.to_vec()) }, bare);
+    embed(Metadata { exif: None, xmp: Some(packet.to_vec()) }, plain);
 }
 
 /// Puts `metadata` into a file and takes it out again; the pixels stay what they were.
-fn embed(metadata: Metadata, (format, bare): &(Format, Vec<u8>)) {
-    let plain = decoded(bare);
-    let file = container::embed(bare.clone(), *format, &metadata);
-    assert!(decoded(&file).picture == plain.picture);
+fn embed(metadata: Metadata, (format, plain): &(Format, Vec<u8>)) {
+    let before = decoded(plain);
+    let file = container::embed(plain.clone(), *format, &metadata);
+    assert!(decoded(&file).picture == before.picture);
     for policy in POLICIES {
         let Some(stripped) = container::strip(&file, *format, policy) else {
             // An AVIF is edited in place, where rights may have no room.
@@ -70,7 +71,7 @@ fn embed(metadata: Metadata, (format, bare): &(Format, Vec<u8>)) {
             continue;
         };
         let stripped = decoded(&stripped);
-        assert!(stripped.picture == plain.picture);
+        assert!(stripped.picture == before.picture);
         let block = stripped.metadata.exif.unwrap_or_default();
         assert!(policy != MetadataPolicy::Strip || exif::copyright(&block).is_none());
     }
@@ -97,8 +98,8 @@ fn convert(block: &[u8], channels: Channels, is_wide: bool) {
 
 /// Decodes a JPEG with the profile `block` in APP2 segments (ICC.1 annex B.4).
 fn profile_of_jpeg(block: &[u8]) {
-    let (_, bare) = &BARE[0];
-    let mut file = bare[..2].to_vec();
+    let (_, plain) = &PLAIN_FILES[0];
+    let mut file = plain[..2].to_vec();
     let chunks = block.chunks(40_000);
     let count = chunks.len() as u8;
     for (index, chunk) in chunks.enumerate() {
@@ -108,6 +109,6 @@ fn profile_of_jpeg(block: &[u8]) {
         file.extend([index as u8 + 1, count]);
         file.extend(chunk);
     }
-    file.extend(&bare[2..]);
+    file.extend(&plain[2..]);
     decoded(&file);
 }

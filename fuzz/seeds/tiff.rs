@@ -48,7 +48,8 @@ pub fn files() -> Vec<Seed> {
     }
     for little in [true, false] {
         let order = if little { "little" } else { "big-endian" };
-        let file = |bits: u16, channels: u16, extra: &[Field], data: &[u8]| hand(little, bits, channels, extra, data);
+        let file =
+            |bits: u16, channels: u16, extra: &[Field], data: &[u8]| one_page(little, bits, channels, extra, data);
         let grey = |bits: u16| drawn::packed(WIDTH, HEIGHT, 1, bits.into());
         for bits in [1, 4, 8] {
             add(&format!("grey-{bits}-{order}"), file(bits, 1, &[], &grey(bits)));
@@ -130,7 +131,7 @@ fn planes(little: bool) -> Vec<u8> {
         long(STRIP_OFFSETS, &[8, 8 + size, 8 + 2 * size]),
         long(STRIP_BYTES, &[size; 3]),
     ];
-    hand(little, 8, 3, &fields, &data)
+    one_page(little, 8, 3, &fields, &data)
 }
 
 /// Two tiles of 16x16 side by side.
@@ -143,11 +144,11 @@ fn tiles(little: bool) -> Vec<u8> {
         long(TILE_OFFSETS, &[8, 8 + size]),
         long(TILE_BYTES, &[size; 2]),
     ];
-    hand(little, 8, 3, &fields, &drawn::samples(32, 16, 3))
+    one_page(little, 8, 3, &fields, &drawn::samples(32, 16, 3))
 }
 
 /// A file of one page: `data` from byte 8 on, then the directory. `fields` go before those that every file has.
-fn hand(little: bool, bits: u16, channels: u16, fields: &[Field], data: &[u8]) -> Vec<u8> {
+fn one_page(little: bool, bits: u16, channels: u16, fields: &[Field], data: &[u8]) -> Vec<u8> {
     let is_tiled = fields.iter().any(|(tag, ..)| *tag == TILE_OFFSETS);
     let mut all = vec![
         short(256, &[WIDTH as u16]),

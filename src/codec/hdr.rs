@@ -99,10 +99,10 @@ fn hlg_display(scene: [f32; 3]) -> [f32; 3] {
 /// Compresses light above the knee into the range that is left below white with Reinhard's extended curve. The peak
 /// becomes 1.
 fn squeeze(light: f32) -> f32 {
-    let room = 1.0 - KNEE;
-    let over = (light - KNEE) / room;
-    let peak = (PEAK_NITS / WHITE_NITS - KNEE) / room;
-    (KNEE + room * over * (1.0 + over / (peak * peak)) / (1.0 + over)).min(1.0)
+    let headroom = 1.0 - KNEE;
+    let over = (light - KNEE) / headroom;
+    let peak = (PEAK_NITS / WHITE_NITS - KNEE) / headroom;
+    (KNEE + headroom * over * (1.0 + over / (peak * peak)) / (1.0 + over)).min(1.0)
 }
 
 fn srgb_level(light: f32) -> u8 {

@@ -105,7 +105,7 @@ pub struct Nearest {
 fn miss(target: u64, smallest: &Smallest, nearest: Option<Nearest>) -> String {
     match nearest {
         Some(Nearest { bytes, tolerance }) => {
-            format!("no setting lands within {tolerance} bytes of {target}: the nearest has {bytes} bytes")
+            format!("no setting comes within {tolerance} bytes of {target}: the nearest has {bytes} bytes")
         }
         None => format!(
             "no setting reaches {target} bytes: the smallest is {} bytes{}",

@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn what_can_be_seen_stays_and_what_can_not_takes_its_colour() {
         let picture = drawn(21, 13, |x, y| [(x * y) as u8, 40, 90, if x < 5 { 200 } else { 0 }]);
-        let bare = without_hidden_colours(&picture);
-        for (at, (before, after)) in picture.pixels.chunks_exact(4).zip(bare.pixels.chunks_exact(4)).enumerate() {
+        let cleared = without_hidden_colours(&picture);
+        for (at, (before, after)) in picture.pixels.chunks_exact(4).zip(cleared.pixels.chunks_exact(4)).enumerate() {
             assert_eq!(before[3], after[3]);
             match at % 21 {
                 // Blocks that can be seen in part stay whole.
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn nothing_to_be_seen_is_one_colour() {
-        let bare = without_hidden_colours(&drawn(30, 9, |x, y| [x as u8, y as u8, 3, 0])).into_owned();
-        assert!(bare.pixels.chunks_exact(4).all(|pixel| pixel == [128, 128, 128, 0]));
+        let cleared = without_hidden_colours(&drawn(30, 9, |x, y| [x as u8, y as u8, 3, 0])).into_owned();
+        assert!(cleared.pixels.chunks_exact(4).all(|pixel| pixel == [128, 128, 128, 0]));
     }
 }

@@ -118,8 +118,8 @@ fn sizes_durations_and_lists_are_read_from_any_source() {
 fn an_unknown_key_is_named_with_its_file_and_line() {
     let file = file("# comment\n[server]\nmax_connections = 5\n\nmax_bodyy = \"20MB\"\n");
     let result = Settings::load(Some(file.path()), [], &Flags::default());
-    let place = format!("{}:5: server.max_bodyy: ", file.path().display());
-    assert_refused(result, &[&place, "unknown field", "max_body"]);
+    let origin = format!("{}:5: server.max_bodyy: ", file.path().display());
+    assert_refused(result, &[&origin, "unknown field", "max_body"]);
 }
 
 #[test]

@@ -48,8 +48,8 @@ enum End {
 }
 
 fn bombs() -> Vec<Bomb> {
-    let rooms = [png::bombs(), jpeg::bombs(), webp::bombs(), avif::bombs(), tiff::bombs(), others::bombs()];
-    rooms.into_iter().flatten().collect()
+    let formats = [png::bombs(), jpeg::bombs(), webp::bombs(), avif::bombs(), tiff::bombs(), others::bombs()];
+    formats.into_iter().flatten().collect()
 }
 
 /// The small file of this name, whole.

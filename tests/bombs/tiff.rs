@@ -74,7 +74,7 @@ fn tiles(side: u32) -> Vec<Field> {
     vec![(322, LONG, 1, side), (323, LONG, 1, side), (324, LONG, 1, DATA), (325, LONG, 1, 64)]
 }
 
-/// A little-endian file of one directory, with the place of the next, and `data` at [`DATA`].
+/// A little-endian file of one directory, with the offset of the next, and `data` at [`DATA`].
 fn file(fields: &[Field], next: u32, data: &[u8]) -> Vec<u8> {
     let mut fields = fields.to_vec();
     fields.sort_unstable();

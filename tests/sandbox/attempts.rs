@@ -117,7 +117,7 @@ fn open(path: &std::path::Path, flags: i32) -> io::Result<()> {
 }
 
 fn set_attribute(file: &fs::File) -> io::Result<()> {
-    // SAFETY: the name ends with a zero, the value has the length that is told.
+    // SAFETY: the name ends with a zero, the value has the length that is given.
     let set = unsafe { libc::fsetxattr(file.as_raw_fd(), c"user.left".as_ptr(), c"x".as_ptr().cast(), 1, 0) };
     if set == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -39,7 +39,7 @@ fn picture() -> Vec<u8> {
         seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         (seed >> 27) as u8
     };
-    let pixels: Vec<u8> = (0..128 * 128 * 3).map(|place| (place / 384) as u8 + noise()).collect();
+    let pixels: Vec<u8> = (0..128 * 128 * 3).map(|index| (index / 384) as u8 + noise()).collect();
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, 128, 128);
     encoder.set_color(png::ColorType::Rgb);

@@ -19,7 +19,7 @@ impl Steps {
     /// Creates the quantiser for `table`, which holds steps in natural order, each at least 0.5. Magnitudes below
     /// `dead_zone` steps become zero (0.5 is plain rounding).
     pub fn new(table: &[f64; 64], dead_zone: f64) -> Steps {
-        let steps = ZIGZAG.map(|place| table[place] * PRECISION);
+        let steps = ZIGZAG.map(|position| table[position] * PRECISION);
         let mut thresholds = steps.map(|step| (step * dead_zone).ceil() as u16);
         thresholds[0] = 0;
         Steps {
@@ -33,11 +33,11 @@ impl Steps {
     #[inline(always)]
     fn apply(&self, block: &[i16; 64]) -> [u16; 64] {
         let mut levels = [0; 64];
-        for place in 0..64 {
-            let magnitude = block[place].unsigned_abs();
-            let sum = magnitude + self.roundings[place];
-            let level = ((u32::from(sum) * u32::from(self.reciprocals[place])) >> 16) as u16;
-            levels[place] = if magnitude < self.thresholds[place] { 0 } else { level };
+        for position in 0..64 {
+            let magnitude = block[position].unsigned_abs();
+            let sum = magnitude + self.roundings[position];
+            let level = ((u32::from(sum) * u32::from(self.reciprocals[position])) >> 16) as u16;
+            levels[position] = if magnitude < self.thresholds[position] { 0 } else { level };
         }
         levels
     }
@@ -109,12 +109,12 @@ impl Symbols {
         let mut rest = nonzero_places(levels) & !1;
         let mut last = 0;
         while rest != 0 {
-            let place = rest.trailing_zeros();
-            let zeros = place - last - 1;
+            let position = rest.trailing_zeros();
+            let zeros = position - last - 1;
             self.ac[SIXTEEN_ZEROS] += zeros / 16;
-            let symbol = (zeros % 16) << 4 | bits_of(u32::from(levels[place as usize]));
+            let symbol = (zeros % 16) << 4 | bits_of(u32::from(levels[position as usize]));
             self.ac[(symbol & 255) as usize] += 1;
-            last = place;
+            last = position;
             rest &= rest - 1;
         }
         self.ac[END_OF_BLOCK] += u32::from(last < 63);
@@ -146,13 +146,13 @@ fn nonzero_places(levels: &[u16; 64]) -> u64 {
         *flag = u8::from(*level != 0);
     }
     let (groups, _) = flags.as_chunks::<8>();
-    let mut places = 0;
+    let mut positions = 0;
     for (index, group) in groups.iter().enumerate() {
         // Gathers the lowest bits of eight bytes in the highest byte.
         let gathered = u64::from_le_bytes(*group).wrapping_mul(0x0102_0408_1020_4080) >> 56;
-        places |= gathered << (8 * index);
+        positions |= gathered << (8 * index);
     }
-    places
+    positions
 }
 
 /// Returns the bits of all symbols in an ideal code.
@@ -209,10 +209,10 @@ mod tests {
     #[test]
     fn levels_are_rounded_to_the_nearest() {
         let steps = flat(5.0);
-        let block: [i16; 64] = std::array::from_fn(|place| place as i16 * 13 - 400);
-        for (place, level) in steps.apply(&block).into_iter().enumerate() {
-            let exact = f64::from(block[place].unsigned_abs()) / 40.0;
-            assert!((f64::from(level) - exact).abs() <= 0.51, "{} gives {level}", block[place]);
+        let block: [i16; 64] = std::array::from_fn(|position| position as i16 * 13 - 400);
+        for (position, level) in steps.apply(&block).into_iter().enumerate() {
+            let exact = f64::from(block[position].unsigned_abs()) / 40.0;
+            assert!((f64::from(level) - exact).abs() <= 0.51, "{} gives {level}", block[position]);
         }
     }
 
@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn places_are_where_levels_are_not_zero() {
         let mut levels = [0; 64];
-        for place in [0, 1, 7, 8, 31, 32, 63] {
-            levels[place] = 900;
+        for position in [0, 1, 7, 8, 31, 32, 63] {
+            levels[position] = 900;
         }
         assert_eq!(nonzero_places(&levels), 1 | 1 << 1 | 1 << 7 | 1 << 8 | 1 << 31 | 1 << 32 | 1 << 63);
     }
@@ -244,9 +244,9 @@ mod tests {
     fn blocks_astride_see_what_those_of_a_jpeg_hide() {
         // The coarsest JPEG of noise has only flat blocks.
         let (coarse, side) = (noise(8, 8), 64);
-        let at = |place: u32| coarse.pixels()[place as usize * 3];
+        let at = |position: u32| coarse.pixels()[position as usize * 3];
         let pixels: Vec<u8> =
-            (0..side * side).flat_map(|place| [at(place / side / 8 * 8 + place % side / 8); 3]).collect();
+            (0..side * side).flat_map(|position| [at(position / side / 8 * 8 + position % side / 8); 3]).collect();
         let picture = Picture::new(side, side, Layout::Rgb, pixels);
         let nonzero = |spectrum: Spectrum| count(&spectrum, 4.0).nonzero;
         assert_eq!(nonzero(Spectrum::of(&picture, Chroma::Full, 1)), 0.0);

@@ -225,8 +225,8 @@ mod tests {
     }
 
     fn veiled_at(side: u32, alpha: impl Fn(u32, u32) -> u8) -> Picture {
-        let places = (0..side * side).map(|place| (place % side, place / side));
-        let pixels = places.flat_map(|(x, y)| [x as u8, y as u8, (x + y) as u8, alpha(x, y)]);
+        let points = (0..side * side).map(|index| (index % side, index / side));
+        let pixels = points.flat_map(|(x, y)| [x as u8, y as u8, (x + y) as u8, alpha(x, y)]);
         Picture::new(side, side, Layout::Rgba, pixels.collect())
     }
 
@@ -275,7 +275,7 @@ mod tests {
     fn rows_stand_for_the_alpha_plane() {
         let side = 1_500;
         let soft = |x: u32, y: u32| {
-            let off = [x, y].map(|place| (f64::from(place) / f64::from(side) - 0.5).powi(2)).iter().sum::<f64>().sqrt();
+            let off = [x, y].map(|at| (f64::from(at) / f64::from(side) - 0.5).powi(2)).iter().sum::<f64>().sqrt();
             ((0.45 - off) * 600.0).clamp(0.0, 255.0) as u8
         };
         for picture in [veiled_at(side, soft), veiled_at(side, grain)] {

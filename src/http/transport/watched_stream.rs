@@ -41,11 +41,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
 
     /// Whether `bytes` are a refusal of hyper's own; if so, ours is sent in its place.
     fn replace_refusal(&mut self, bytes: &[u8]) -> bool {
-        let bare = !matches!(self.phase.current(), Phase::Handling | Phase::Answering) && is_bare_refusal(bytes);
-        if bare {
+        let is_hypers = !matches!(self.phase.current(), Phase::Handling | Phase::Answering) && is_hypers_refusal(bytes);
+        if is_hypers {
             self.unsent = malformed_head();
         }
-        bare
+        is_hypers
     }
 
     fn note_write(&self, written: &Poll<io::Result<usize>>) {
@@ -96,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_send(cx))?;
-        // A bare refusal is a head, so it is in the first buffer.
+        // A refusal of hyper is a head, so it is in the first buffer.
         let head = buffers.first().map_or(&[][..], |buffer| buffer);
         if self.replace_refusal(head) {
             return Poll::Ready(Ok(head.len()));
@@ -134,7 +134,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 }
 
 /// Whether this is hyper's own answer to a head that it can't parse: a 4xx without a body. Every 4xx of ours has a body.
-fn is_bare_refusal(bytes: &[u8]) -> bool {
+fn is_hypers_refusal(bytes: &[u8]) -> bool {
     let empty = b"content-length: 0\r\n";
     bytes.starts_with(b"HTTP/1.1 4") && bytes.windows(empty.len()).any(|window| window == empty)
 }

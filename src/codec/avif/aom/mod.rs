@@ -136,8 +136,8 @@ mod tests {
     use crate::picture::Layout;
 
     fn drawn(width: u32, height: u32, layout: Layout, pixel: impl Fn(u32, u32) -> [u8; 4]) -> Picture {
-        let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
-        let pixels = places.flat_map(|(x, y)| pixel(x, y).into_iter().take(layout.bytes_per_pixel())).collect();
+        let points = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+        let pixels = points.flat_map(|(x, y)| pixel(x, y).into_iter().take(layout.bytes_per_pixel())).collect();
         Picture::new(width, height, layout, pixels)
     }
 

@@ -28,7 +28,7 @@ pub fn expect(picture: &Picture, cap: u64) -> Expectation {
     let (mut sample, mut recurring) = (Sample::new(), Recurring::default());
     let mut expectation = Expectation::default();
     for pass in PASSES {
-        for (x, y) in strips.places(pass) {
+        for (x, y) in strips.positions(pass) {
             if let Some(literal) = sample.add(&Strip::of(picture, (x, y), strips.length)) {
                 recurring.note(picture, (x + literal, y));
             }
@@ -58,7 +58,7 @@ struct Strips {
     /// Maximum number of strips. More would cover most of the picture.
     most: usize,
     /// Pixels by which a strip can be moved to the right and down.
-    room: (usize, usize),
+    leeway: (usize, usize),
 }
 
 /// Length of a strip in pixels, when the picture is wide enough.
@@ -75,14 +75,14 @@ impl Strips {
         let length = STRIP_LENGTH.min(width.checked_sub(2).filter(|length| *length > 0)?);
         let rows_below = height.checked_sub(1).filter(|rows| *rows > 0)?;
         let most = (width * height / (SPARSENESS * length)).max(1);
-        Some(Strips { length, most, room: (width - 1 - length, rows_below) })
+        Some(Strips { length, most, leeway: (width - 1 - length, rows_below) })
     }
 
     /// Returns the positions of the strips of `pass`, spread evenly by fractions of multiples (Roberts' R2 sequence).
-    fn places(&self, pass: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
+    fn positions(&self, pass: Range<usize>) -> impl Iterator<Item = (usize, usize)> {
         let spread =
-            |step: f64, strip: usize, room: usize| ((0.5 + step * strip as f64).fract() * room as f64) as usize;
-        let (right, down) = self.room;
+            |step: f64, strip: usize, leeway: usize| ((0.5 + step * strip as f64).fract() * leeway as f64) as usize;
+        let (right, down) = self.leeway;
         (pass.start..pass.end.min(self.most))
             .map(move |strip| (1 + spread(0.569_840_29, strip, right), 1 + spread(0.754_877_67, strip, down)))
     }
