@@ -7,8 +7,7 @@
 //! Eight clients send one request after the other: distinct pictures (each photo mirrored and turned, as JPEG), to be fitted
 //! to 80 KB of WebP. Without a corpus the pictures are drawn.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,6 +20,8 @@ use bytefit::picture::{Orientation, Picture, transform};
 use bytefit::settings::Settings;
 use bytefit::workers::Spawner;
 use testkit::drawing;
+use testkit::http::{Connection, request};
+use tokio::runtime;
 
 const CLIENTS: usize = 8;
 const PICTURES: usize = 60;
@@ -35,10 +36,11 @@ fn main() {
     let started = Instant::now();
     let mut times: Vec<Duration> = std::thread::scope(|scope| {
         let client = || {
+            let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             let mut times = Vec::new();
             while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let asked = Instant::now();
-                let bytes = ask(address, body);
+                let bytes = runtime.block_on(ask(address, body));
                 times.push(asked.elapsed());
                 over.fetch_add(usize::from(bytes > 80_000), Ordering::Relaxed);
             }
@@ -67,7 +69,7 @@ fn start(spawner: Option<Spawner>) -> (SocketAddr, tokio::sync::oneshot::Sender<
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let (bound, address) = std::sync::mpsc::channel();
     let server = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let runtime = runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
             bound.send(listener.local_addr().expect("an address")).expect("the bench waits");
@@ -81,18 +83,11 @@ fn start(spawner: Option<Spawner>) -> (SocketAddr, tokio::sync::oneshot::Sender<
 }
 
 /// Sends `body` and returns the bytes of the answer's body.
-fn ask(address: SocketAddr, body: &[u8]) -> usize {
-    let mut stream = TcpStream::connect(address).expect("a connection");
-    let head = format!(
-        "POST /compress?target=80KB&format=webp&deadline=60s HTTP/1.1\r\nHost: bench\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).expect("sent");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("answered");
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer[..answer.len().min(400)]));
-    let head_end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
-    answer.len() - head_end
+async fn ask(address: SocketAddr, body: &[u8]) -> usize {
+    let request = request("POST /compress?target=80KB&format=webp&deadline=60s", "connection: close\r\n", body);
+    let answer = Connection::open(address).await.expect("a connection").ask(&request).await.expect("answered");
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    answer.body.len()
 }
 
 /// JPEGs of quality 92: the pictures of the corpus, mirrored and turned until there are enough.

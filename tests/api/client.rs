@@ -1,53 +1,9 @@
-//! A client that sends exactly the bytes of a test, and keeps everything that comes back.
+//! Requests of the tests, and a connection on which every failure ends the test.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
-
-/// No answer takes this long unless something hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A whole response.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub body: Vec<u8>,
-}
-
-impl Answer {
-    /// The value of a header, which must be there.
-    #[track_caller]
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let value = self.headers.get(name).unwrap_or_else(|| panic!("no {name} in {self:?}"));
-        value.to_str().unwrap()
-    }
-
-    #[track_caller]
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {self:?}"))
-    }
-
-    /// Asserts that this is a whole problem of this status and code, and returns it.
-    #[track_caller]
-    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
-        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.body));
-        assert_eq!(self.header("content-type"), "application/problem+json");
-        assert_eq!(self.header("cache-control"), "no-store");
-        let problem = self.json();
-        assert_eq!(problem["code"], code, "{problem}");
-        assert_eq!(problem["status"], status);
-        assert_eq!(problem["type"], format!("/problems/{}", code.replace('_', "-")));
-        assert_eq!(problem["request_id"], self.header("x-request-id"));
-        assert!(problem["title"].is_string() && problem["detail"].is_string(), "{problem}");
-        problem
-    }
-}
+pub(crate) use testkit::http::{Answer, PATIENCE};
 
 /// A request that is sent as it is.
 #[derive(Clone, Debug)]
@@ -97,83 +53,48 @@ impl Request {
 }
 
 /// An open connection.
-pub(crate) struct Connection {
-    stream: TcpStream,
-    unread: Vec<u8>,
-}
+pub(crate) struct Connection(testkit::http::Connection);
 
 impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Connection {
-        Connection { stream: TcpStream::connect(address).await.unwrap(), unread: Vec::new() }
+        Connection(testkit::http::Connection::open(address).await.unwrap())
     }
 
     /// Sends a whole request and reads its answer.
     pub(crate) async fn ask(&mut self, request: &Request) -> Answer {
         self.write(&request.head()).await;
         self.write(&request.body).await;
-        self.answer(request.method == "HEAD").await
+        match request.method {
+            "HEAD" => self.0.head().await.expect("a whole head"),
+            _ => self.answer().await,
+        }
     }
 
     /// Writes, and returns whether all bytes were sent: the server may have answered and closed already.
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> bool {
-        let written = timeout(PATIENCE, self.stream.write_all(bytes));
-        written.await.expect("the server reads or closes").is_ok()
+        match self.0.send(bytes).await {
+            Err(error) if error.kind() == ErrorKind::TimedOut => panic!("the server neither reads nor closes"),
+            sent => sent.is_ok(),
+        }
     }
 
     /// Reads the final answer to a request, and skips interim ones.
-    pub(crate) async fn answer(&mut self, to_head: bool) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         loop {
-            let (status, headers) = self.read_head().await;
-            if status < 200 {
-                continue;
+            let answer = self.0.answer().await.expect("a whole answer");
+            if answer.status >= 200 {
+                return answer;
             }
-            let length = headers.get("content-length").map_or(0, |length| length.to_str().unwrap().parse().unwrap());
-            let length = if to_head || status == 304 { 0 } else { length };
-            while self.unread.len() < length {
-                assert!(self.read_some().await > 0, "the body breaks off");
-            }
-            let body = self.unread.drain(..length).collect();
-            return Answer { status, headers, body };
         }
     }
 
     /// Reads the head of the next answer, interim ones included, and returns its status.
     pub(crate) async fn next_status(&mut self) -> u16 {
-        self.read_head().await.0
+        self.0.head().await.expect("a whole head").status
     }
 
     /// Reads until the server closes, and returns the bytes.
     pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
-        while self.read_some().await > 0 {}
-        std::mem::take(&mut self.unread)
-    }
-
-    async fn read_head(&mut self) -> (u16, HeaderMap) {
-        let end = loop {
-            if let Some(index) = self.unread.windows(4).position(|window| window == b"\r\n\r\n") {
-                break index + 4;
-            }
-            let found = String::from_utf8_lossy(&self.unread).into_owned();
-            assert!(self.read_some().await > 0, "closed in the head of an answer: {found:?}");
-        };
-        let head: Vec<u8> = self.unread.drain(..end).collect();
-        let text = String::from_utf8(head).unwrap();
-        let mut lines = text.split("\r\n");
-        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-        let header = |line: &str| {
-            let (name, value) = line.split_once(": ").unwrap_or_else(|| panic!("{line:?} is no header"));
-            (HeaderName::try_from(name).unwrap(), HeaderValue::try_from(value).unwrap())
-        };
-        let mut headers = HeaderMap::new();
-        for (name, value) in lines.filter(|line| !line.is_empty()).map(header) {
-            headers.append(name, value);
-        }
-        (status, headers)
-    }
-
-    /// Reads what is there. A reset connection counts as closed.
-    async fn read_some(&mut self) -> usize {
-        let read = timeout(PATIENCE, self.stream.read_buf(&mut self.unread));
-        read.await.expect("the server answers or closes").unwrap_or(0)
+        self.0.rest().await.expect("the server closes")
     }
 }

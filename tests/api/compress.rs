@@ -37,7 +37,7 @@ async fn never_exceeds_the_target_and_reports_how() {
         assert_eq!(answer.header("bytefit-input-bytes"), picture.len().to_string());
         assert_eq!(answer.header("cache-status"), "bytefit; fwd=miss; stored");
         assert!(answer.header("etag").starts_with('"'), "strong");
-        assert!(answer.headers.get("vary").is_none(), "the format was not negotiated");
+        assert!(answer.find("vary").is_none(), "the format was not negotiated");
         for stage in ["queue;dur=", "decode;dur=", "transform;dur=", "search;dur=", "total;dur="] {
             assert!(answer.header("server-timing").contains(stage));
         }
@@ -58,7 +58,7 @@ async fn what_already_fits_passes_through() {
     let picture = small();
     let answer = server.compress("target=10MB&format=png", &picture).await;
     assert_eq!(answer.header("bytefit-outcome"), "passthrough");
-    assert!(answer.headers.get("bytefit-quality").is_none());
+    assert!(answer.find("bytefit-quality").is_none());
     assert!(answer.body.len() <= picture.len());
 }
 
@@ -175,5 +175,5 @@ async fn the_file_name_has_the_extension_of_the_answer() {
     let answer = server.compress("target=12KB&format=jpeg&filename=holiday+1.png", &small()).await;
     assert_eq!(answer.header("content-disposition"), "inline; filename=\"holiday 1.jpg\"");
     let nameless = server.compress("target=12KB&format=jpeg", &small()).await;
-    assert!(nameless.headers.get("content-disposition").is_none());
+    assert!(nameless.find("content-disposition").is_none());
 }

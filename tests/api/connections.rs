@@ -108,12 +108,12 @@ async fn a_request_names_its_host_once() {
     for hosts in ["", "host: a\r\nhost: b\r\n"] {
         let mut connection = server.connect().await;
         connection.write(format!("GET /health HTTP/1.1\r\n{hosts}\r\n").as_bytes()).await;
-        let answer = connection.answer(false).await;
+        let answer = connection.answer().await;
         answer.problem(400, "malformed_request");
         assert_eq!(answer.header("connection"), "close");
         assert!(connection.read_to_end().await.is_empty());
     }
     let mut old = server.connect().await;
     old.write(b"GET /health HTTP/1.0\r\n\r\n").await;
-    assert_eq!(old.answer(false).await.status, 200);
+    assert_eq!(old.answer().await.status, 200);
 }

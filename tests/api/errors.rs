@@ -180,7 +180,7 @@ async fn a_request_that_is_no_http_gets_a_problem_and_the_connection_closes() {
     {
         let mut connection = server.connect().await;
         connection.write(head.as_bytes()).await;
-        connection.answer(false).await.problem(400, "malformed_request");
+        connection.answer().await.problem(400, "malformed_request");
         connection.read_to_end().await;
     }
 }
@@ -209,6 +209,6 @@ async fn a_slow_upload_is_cut_off_at_its_deadline() {
     let mut connection = server.connect().await;
     connection.write(&request.head()).await;
     connection.write(b"\x89PNG").await;
-    let problem = connection.answer(false).await.problem(408, "upload_too_slow");
+    let problem = connection.answer().await.problem(408, "upload_too_slow");
     assert_eq!(problem["limit_ms"], 150);
 }

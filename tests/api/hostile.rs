@@ -86,7 +86,7 @@ async fn send_and_check(files: Vec<(String, Vec<u8>)>) {
                 let answer = connection.ask(&Request::compress(QUERY, file)).await;
                 assert!(started.elapsed() <= LATEST, "{name} took {:?}", started.elapsed());
                 check(name, &answer);
-                if answer.headers.get("connection").is_some_and(|value| value == "close") {
+                if answer.find("connection").is_some_and(|value| value == "close") {
                     connection = server.connect().await;
                 }
                 if next.load(Ordering::Relaxed).is_multiple_of(GOOD_EVERY) {

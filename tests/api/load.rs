@@ -100,14 +100,14 @@ async fn a_request_over_the_limit_is_refused_before_its_body() {
     server.wait_until(|health| health["in_flight"] == 1 && health["queued"] == 1).await;
     let mut third = server.connect().await;
     third.write(&Request::compress(QUERY, &[0; 1000]).head()).await;
-    let answer = third.answer(false).await;
+    let answer = third.answer().await;
     answer.problem(503, "overloaded");
     assert!(answer.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert_eq!(server.get("/health").await.status, 200, "health never waits in the queue");
     assert_eq!(server.series(r#"bytefit_shed_total{reason="queue_full"}"#).await, 1.0);
     latch.release();
-    assert_eq!(first.answer(false).await.status, 200);
-    assert_eq!(second.answer(false).await.status, 200);
+    assert_eq!(first.answer().await.status, 200);
+    assert_eq!(second.answer().await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -127,7 +127,7 @@ async fn health_answers_while_twenty_headers_take_long() {
     server.wait_until(|health| health["queued"] == 18).await;
     latch.release();
     for connection in &mut connections {
-        assert_eq!(connection.answer(false).await.status, 200);
+        assert_eq!(connection.answer().await.status, 200);
     }
 }
 
@@ -166,7 +166,7 @@ async fn identical_requests_wait_for_one_computation() {
     latch.release();
     let mut statuses = Vec::new();
     for connection in &mut connections {
-        let answer = connection.answer(false).await;
+        let answer = connection.answer().await;
         assert_eq!(answer.body, body);
         statuses.push(answer.header("cache-status").to_owned());
     }

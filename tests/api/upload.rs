@@ -9,7 +9,7 @@ async fn a_declared_length_over_the_limit_is_refused_before_the_body() {
     let server = TestServer::start_with(|config| config.http.max_body_bytes = 1000).await;
     let mut connection = server.connect().await;
     connection.write(&Request::compress("target=9KB", &[0; 1001]).head()).await;
-    let problem = connection.answer(false).await.problem(413, "body_too_large");
+    let problem = connection.answer().await.problem(413, "body_too_large");
     assert_eq!(problem["limit_bytes"], 1000);
 }
 
@@ -19,7 +19,7 @@ async fn a_chunked_body_is_counted_as_it_arrives() {
     let mut connection = server.connect().await;
     connection.write(b"POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n").await;
     connection.write(&[b"400\r\n", &[b'x'; 0x400][..], b"\r\n"].concat()).await;
-    connection.answer(false).await.problem(413, "body_too_large");
+    connection.answer().await.problem(413, "body_too_large");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +32,7 @@ async fn the_framing_of_a_form_counts() {
     );
     let mut connection = server.connect().await;
     connection.write(&[head.as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await;
-    connection.answer(false).await.problem(413, "body_too_large");
+    connection.answer().await.problem(413, "body_too_large");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +46,7 @@ async fn a_chunked_body_is_answered_like_any_other() {
         connection.write(&[format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat()).await;
     }
     connection.write(b"0\r\n\r\n").await;
-    assert_eq!(connection.answer(false).await.status, 200);
+    assert_eq!(connection.answer().await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,7 +57,7 @@ async fn a_client_that_goes_on_sending_still_gets_its_refusal() {
         let mut connection = server.connect().await;
         connection.write(&Request::new("POST", path).body(&body).head()).await;
         assert!(connection.write(&body).await, "most clients give up when they can't send");
-        assert_eq!(connection.answer(false).await.status, status);
+        assert_eq!(connection.answer().await.status, status);
     }
 }
 
@@ -73,7 +73,7 @@ async fn a_client_that_expects_100_is_refused_before_it_sends_its_body() {
     connection.write(&good.head()).await;
     assert_eq!(connection.next_status().await, 100);
     connection.write(&small()).await;
-    assert_eq!(connection.answer(false).await.status, 200);
+    assert_eq!(connection.answer().await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,12 +93,12 @@ async fn a_body_is_refused_while_it_arrives_when_there_is_no_memory_for_it() {
     let mut second = server.connect().await;
     second.write(&request.head()).await;
     second.write(&part).await;
-    let refused = second.answer(false).await;
+    let refused = second.answer().await;
     refused.problem(503, "overloaded");
     assert!(refused.header("retry-after").parse::<u64>().unwrap() >= 1);
     assert_eq!(server.series(r#"bytefit_shed_total{reason="memory"}"#).await, 1.0);
     first.write(&[0; 124 << 10]).await;
-    first.answer(false).await.problem(415, "unsupported_format");
+    first.answer().await.problem(415, "unsupported_format");
     while server.series("bytefit_memory_reserved_bytes").await > 0.0 {}
 }
 
@@ -116,11 +116,11 @@ async fn a_form_without_a_part_is_refused_after_16_kib() {
     for start in ["", &format!("{part}\r\nX: "), &format!("{part}\r\n\r\nfit\r\n{part}\r\nX: "), "--seam"] {
         let mut connection = server.connect().await;
         connection.write(&[&form_head(), start.as_bytes(), &endless].concat()).await;
-        connection.answer(false).await.problem(400, "malformed_request");
+        connection.answer().await.problem(400, "malformed_request");
     }
     let mut connection = server.connect().await;
     connection.write(&[&form_head()[..], &b"\r\n".repeat(20 << 10)].concat()).await;
-    connection.answer(false).await.problem(400, "malformed_request");
+    connection.answer().await.problem(400, "malformed_request");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,5 +151,5 @@ async fn a_chunked_body_may_be_as_large_as_a_declared_one() {
     let mut connection = server.connect().await;
     connection.write(b"POST /compress?target=9KB HTTP/1.1\r\nhost: b\r\ntransfer-encoding: chunked\r\n\r\n").await;
     connection.write(&[format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await;
-    connection.answer(false).await.problem(415, "unsupported_format");
+    connection.answer().await.problem(415, "unsupported_format");
 }

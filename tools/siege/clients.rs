@@ -61,7 +61,7 @@ impl Shape {
         let since = Instant::now();
         let _ = connection.send(self.opening).await;
         // A silent connection that found no slot in the system's queue is never closed.
-        while timeout(SECOND / 5, connection.ended()).await.is_err() && since.elapsed() < 30 * SECOND {
+        while timeout(SECOND / 5, connection.rest()).await.is_err() && since.elapsed() < 30 * SECOND {
             if self.trickles {
                 let _ = connection.send(b"x").await;
             }

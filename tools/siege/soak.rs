@@ -112,7 +112,7 @@ async fn requests(address: SocketAddr, good: Files, hostile: Files, mut random: 
 async fn outcome(address: SocketAddr, query: &str, body: &[u8]) -> String {
     match ask(address, &post(query, body)).await {
         Ok(answer) if answer.status == 200 && answer.body.len() > TARGET => {
-            answer.header("bytefit-outcome").filter(|outcome| *outcome == "missed").map_or("over", |_| "200").to_owned()
+            answer.find("bytefit-outcome").filter(|outcome| *outcome == "missed").map_or("over", |_| "200").to_owned()
         }
         Ok(answer) => answer.status.to_string(),
         Err(_) => "cut".to_owned(),
