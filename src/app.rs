@@ -20,6 +20,7 @@ pub enum AppError {
     /// The system refused a thread or another resource that the engine needs.
     #[error("the engine can't start its threads: {0}")]
     Engine(#[source] io::Error),
+    /// The service has drained, because it can't start workers any more.
     #[error("the process that starts the workers is gone")]
     SpawnerGone,
 }

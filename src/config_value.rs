@@ -54,7 +54,7 @@ pub(crate) mod size {
     }
 
     /// Reads a size into a `u64` or `usize`. In formats that are not for people a size is a number.
-    pub fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<T, D::Error> {
         let written = match deserializer.is_human_readable() {
             true => Written::deserialize(deserializer)?,
             false => Written::Bytes(u64::deserialize(deserializer)?),
@@ -68,7 +68,10 @@ pub(crate) mod size {
     }
 
     /// Writes a size as [`show`] does, or as a number in formats that are not for people.
-    pub fn serialize<S: Serializer, T: Copy + TryInto<u64>>(bytes: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer, T: Copy + TryInto<u64>>(
+        bytes: &T,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let bytes = (*bytes).try_into().unwrap_or(u64::MAX);
         match serializer.is_human_readable() {
             true => serializer.serialize_str(&show(bytes)),

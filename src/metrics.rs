@@ -15,8 +15,9 @@ use prometheus::{core::Collector, process_collector::ProcessCollector};
 
 use crate::codec::Format;
 use crate::job::{Outcome, Report};
-pub use labels::{CacheResult, Method, RouteLabel, Shed, Stage, Status, WorkerDeath};
-pub use latency::Latency;
+pub(crate) use labels::{CacheResult, Method, Shed, Stage, Status};
+pub use labels::{RouteLabel, WorkerDeath};
+pub(crate) use latency::Latency;
 use latency::Recent;
 
 /// Every metric is named `bytefit_` followed by its field.
@@ -204,22 +205,22 @@ impl Metrics {
     }
 
     /// Counts a worker process as running until the guard is dropped.
-    pub fn worker_started(&self) -> GaugeGuard {
+    pub(crate) fn worker_started(&self) -> GaugeGuard {
         GaugeGuard::add(&self.workers, 1)
     }
 
     /// Counts a worker process that was ended to start afresh.
-    pub fn worker_recycled(&self) {
+    pub(crate) fn worker_recycled(&self) {
         self.workers_recycled_total.inc();
     }
 
     /// Counts a worker process that was killed because its answer was too late or not wanted any more.
-    pub fn worker_stopped(&self) {
+    pub(crate) fn worker_stopped(&self) {
         self.workers_stopped_total.inc();
     }
 
     /// Counts a worker process that died in the middle of a job.
-    pub fn worker_died(&self, cause: WorkerDeath) {
+    pub(crate) fn worker_died(&self, cause: WorkerDeath) {
         self.worker_deaths_total.with_label_values(&[cause.name()]).inc();
     }
 
@@ -258,7 +259,7 @@ impl Metrics {
     }
 
     /// Jobs that run now.
-    pub(crate) fn jobs_in_flight(&self) -> u64 {
+    pub fn jobs_in_flight(&self) -> u64 {
         self.jobs_in_flight.get().try_into().unwrap_or(0)
     }
 
@@ -268,7 +269,7 @@ impl Metrics {
     }
 
     /// Worker processes that run now.
-    pub fn workers(&self) -> u64 {
+    pub(crate) fn workers(&self) -> u64 {
         self.workers.get().try_into().unwrap_or(0)
     }
 

@@ -89,7 +89,7 @@ impl From<WorkError> for Failure {
     fn from(error: WorkError) -> Failure {
         match error {
             WorkError::Job(error) => error.into(),
-            WorkError::Panicked(panicked) => panicked.into(),
+            WorkError::Panicked(message) => Panicked(message).into(),
             error @ (WorkError::Died(_) | WorkError::NoWorker(_)) => {
                 let detail = error.to_string();
                 Failure::of(Problem::internal(detail.clone()), detail)

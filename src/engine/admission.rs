@@ -54,7 +54,7 @@ pub(super) struct Admission {
 
 /// What an admitted request holds while its body arrives.
 #[derive(Debug)]
-pub(crate) struct AdmittedUpload {
+pub struct AdmittedUpload {
     /// Memory for the body.
     pub lease: MemoryLease,
     /// Claim on a queue slot; drop it when the body is complete.

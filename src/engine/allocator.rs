@@ -4,7 +4,7 @@
 /// Lets the C library keep what it freed for the next job, for processes that do one job after the other. By default it
 /// returns the top of its heap to the system many times in a job and gets it back page by page, which took 2 to 4 % of the
 /// CPU time of a job of 2 megapixels.
-pub fn keep_free_memory() {
+pub(crate) fn keep_free_memory() {
     // SAFETY: sets two numbers before the first job. 32 MiB is the largest threshold that mmap may have (mallopt(3)).
     #[cfg(target_env = "gnu")]
     unsafe {
@@ -15,7 +15,7 @@ pub fn keep_free_memory() {
 
 /// Returns freed memory to the system: that of jemalloc, where each thread keeps some for ten seconds, and that of the
 /// C library, which the encoders in C use. docs/model.md says how much that is.
-pub(super) fn release_free_memory() {
+pub(crate) fn release_free_memory() {
     #[cfg(not(target_env = "msvc"))]
     // SAFETY: this command of jemalloc takes no arguments and may be called at any time (its manual, MALLCTL
     // NAMESPACE); 4096 is MALLCTL_ARENAS_ALL. If another allocator is in use, it does nothing.

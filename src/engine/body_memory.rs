@@ -19,7 +19,7 @@ pub(super) struct BodyMemory {
 
 /// The memory of one body. Clones share it.
 #[derive(Clone, Debug)]
-pub(crate) struct MemoryLease(Arc<Mutex<Reserved>>);
+pub struct MemoryLease(Arc<Mutex<Reserved>>);
 
 #[derive(Debug)]
 struct Reserved {
@@ -40,7 +40,7 @@ pub(super) struct BorrowedMemory {
 
 /// There is no memory left.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NoMemory {
+pub struct NoMemory {
     /// When to try again.
     pub retry_after: Duration,
 }
@@ -90,7 +90,7 @@ impl MemoryLease {
     ///
     /// # Errors
     /// [`NoMemory`]; the lease stays as it was.
-    pub(crate) fn grow(&self, bytes: u64) -> Result<(), NoMemory> {
+    pub fn grow(&self, bytes: u64) -> Result<(), NoMemory> {
         // The count is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
         let mut reserved = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let total = reserved.bytes.saturating_add(bytes);

@@ -20,18 +20,18 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 const MAX_FILES: u64 = 10_000;
 
 /// How many processes died of each file lately.
-pub struct Deaths {
+pub(super) struct Deaths {
     by_content: Cache<Hash, u32>,
 }
 
 impl Deaths {
     /// No deaths yet.
-    pub fn new() -> Deaths {
+    pub(super) fn new() -> Deaths {
         Deaths { by_content: Cache::builder().max_capacity(MAX_FILES).time_to_live(REMEMBERED).build() }
     }
 
     /// Remembers that a process died of the file with this content.
-    pub fn note(&self, content: Hash) {
+    pub(super) fn note(&self, content: Hash) {
         self.by_content
             .entry(content)
             .and_compute_with(|entry| Op::Put(entry.map_or(0, |entry| entry.into_value()) + 1));
@@ -41,7 +41,7 @@ impl Deaths {
     ///
     /// # Errors
     /// [`DecodeError::Undecodable`].
-    pub fn check(&self, content: &Hash, file: &[u8]) -> Result<(), JobError> {
+    pub(super) fn check(&self, content: &Hash, file: &[u8]) -> Result<(), JobError> {
         if self.by_content.get(content).is_none_or(|deaths| deaths < MAX_DEATHS) {
             return Ok(());
         }

@@ -28,9 +28,9 @@ use crate::codec::Limits;
 use crate::job::{self, Answer, Effort, Job, JobError, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use crate::panics::Panicked;
-pub(crate) use admission::AdmittedUpload;
+pub use admission::AdmittedUpload;
 use admission::{Admission, Need};
-pub use allocator::{keep_free_memory, release_free_memory};
+pub(crate) use allocator::{keep_free_memory, release_free_memory};
 pub use body_memory::{MemoryLease, NoMemory};
 use cache::{Cache, CachedAnswer};
 pub use config::{CacheConfig, Config, WorkersMode};
@@ -53,8 +53,10 @@ const MIN_TIME_TO_RETRY: Duration = Duration::from_millis(50);
 
 /// An uploaded file and its content hash, computed while it streamed in.
 #[derive(Clone, Debug)]
-pub(crate) struct Upload {
+pub struct Upload {
+    /// The whole file.
     pub bytes: Bytes,
+    /// BLAKE3 of the bytes.
     pub hash: blake3::Hash,
     /// The memory that the bytes take.
     pub lease: MemoryLease,
@@ -62,8 +64,10 @@ pub(crate) struct Upload {
 
 /// An answer as the engine serves it.
 #[derive(Clone, Debug)]
-pub(crate) struct Served {
+pub struct Served {
+    /// The file and its report, shared with the cache.
     pub answer: Arc<Answer>,
+    /// Whether it was computed for this request.
     pub served_from: ServedFrom,
     /// The answer's id for [`Engine::result`]: 64 hex digits.
     pub id: String,
@@ -75,35 +79,51 @@ pub(crate) struct Served {
 
 /// Where an answer came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ServedFrom {
+pub enum ServedFrom {
     /// The cache.
     Hit,
-    /// Computed for this request; `stored` says whether the cache keeps it.
-    Miss { stored: bool },
-    /// Computed for an identical request that came first; `stored` as above.
-    Collapsed { stored: bool },
+    /// Computed for this request.
+    Miss {
+        /// Whether the cache keeps it.
+        stored: bool,
+    },
+    /// Computed for an identical request that came first.
+    Collapsed {
+        /// Whether the cache keeps it.
+        stored: bool,
+    },
 }
 
 /// Why the engine has no answer. It can be cloned, because every request that waits for a computation gets it.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(crate) enum EngineError {
+pub enum EngineError {
+    /// The job has no answer, most often for a reason that the client can change.
     #[error(transparent)]
     Job(Arc<JobError>),
     /// The queue is full, or no thread or memory became free in time; try again after this long.
     #[error("overloaded, try again in {} s", .retry_after.as_secs())]
-    Overloaded { retry_after: Duration },
+    Overloaded {
+        /// When the load is expected to be lower.
+        retry_after: Duration,
+    },
     /// The service is shutting down.
     #[error("shutting down")]
     ShuttingDown,
-    /// The codec panicked, which is a bug. `message` is for the log, not for the client.
+    /// The codec panicked, which is a bug.
     #[error("the codec panicked: {message}")]
-    Panicked { message: String },
+    Panicked {
+        /// What it said. For the log, not for the client.
+        message: String,
+    },
     /// The process that worked on the job died, which is a bug of its codec or of its limits.
     #[error(transparent)]
     Died(#[from] Death),
-    /// No process could be started for the job. `reason` is for the log, not for the client.
+    /// No process could be started for the job.
     #[error("no worker process: {reason}")]
-    NoWorker { reason: String },
+    NoWorker {
+        /// For the log, not for the client.
+        reason: String,
+    },
 }
 
 /// Runs jobs on a pool of threads, behind a cache and permits. Clones share all state.
@@ -176,7 +196,7 @@ impl From<WorkError> for EngineError {
     fn from(error: WorkError) -> EngineError {
         match error {
             WorkError::Job(error) => error.into(),
-            WorkError::Panicked(panicked) => panicked.into(),
+            WorkError::Panicked(message) => EngineError::Panicked { message },
             WorkError::Died(death) => EngineError::Died(death),
             WorkError::NoWorker(reason) => EngineError::NoWorker { reason },
         }
@@ -218,7 +238,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] while the queue is full, [`EngineError::ShuttingDown`] after [`Engine::drain`].
-    pub(crate) fn admit(&self) -> Result<AdmittedUpload, EngineError> {
+    pub fn admit(&self) -> Result<AdmittedUpload, EngineError> {
         self.shared.admission.admit()
     }
 
@@ -234,7 +254,7 @@ impl Engine {
     /// # Cancel
     /// Dropping the future leaves the computation to the others that wait for it. When the last of them leaves, or the
     /// deadline passes, the computation stops before its next step.
-    pub(crate) async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
+    pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let received = Instant::now();
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
         let request = PendingRequest { key: Key::new(&upload.hash, &job), job, received, stop_at };
@@ -279,7 +299,7 @@ impl Engine {
     }
 
     /// The answer with this id, as long as the cache holds it. Counts as neither hit nor miss.
-    pub(crate) async fn result(&self, id: &str) -> Option<Served> {
+    pub async fn result(&self, id: &str) -> Option<Served> {
         let key = Key::from_hex(id)?;
         let cached = self.shared.cache.get(&key).await?;
         Some(served(key, Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }))
@@ -294,17 +314,17 @@ impl Engine {
     }
 
     /// Stops admitting requests. Those already admitted are served.
-    pub(crate) fn drain(&self) {
+    pub fn drain(&self) {
         self.shared.admission.drain();
     }
 
     /// Whether [`Engine::drain`] was called.
-    pub(crate) fn is_draining(&self) -> bool {
+    pub fn is_draining(&self) -> bool {
         self.shared.admission.is_draining()
     }
 
     /// The state now.
-    pub fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let Shared { admission, cache, pool, work, metrics, .. } = &*self.shared;
         Snapshot {
             in_flight: metrics.jobs_in_flight() as usize,

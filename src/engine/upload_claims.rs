@@ -14,7 +14,7 @@ pub(super) struct UploadClaims(Arc<Mutex<VecDeque<Instant>>>);
 
 /// The claim of one upload; dropping it ends the claim.
 #[derive(Debug)]
-pub(crate) struct UploadClaim {
+pub struct UploadClaim {
     claims: UploadClaims,
     since: Instant,
 }

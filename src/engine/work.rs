@@ -3,7 +3,6 @@
 use crate::codec::{self, Limits};
 use crate::job::{self, Answer, Job, JobError, Stop};
 use crate::metrics::WorkerDeath;
-use crate::panics::Panicked;
 
 /// The work that the engine schedules.
 pub trait Work: Send + Sync + 'static {
@@ -30,6 +29,7 @@ pub trait Work: Send + Sync + 'static {
 /// What a job must keep to while it runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds<'a> {
+    /// Limits on the input, checked from its header.
     pub limits: &'a Limits,
     /// Asked between the steps of the job.
     pub stop: &'a Stop,
@@ -40,11 +40,12 @@ pub struct Bounds<'a> {
 /// Why work has no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WorkError {
+    /// The job has no answer, most often for a reason that the client can change.
     #[error(transparent)]
     Job(#[from] JobError),
     /// The codec panicked, which is a bug.
-    #[error("the codec panicked: {}", .0.0)]
-    Panicked(Panicked),
+    #[error("the codec panicked: {0}")]
+    Panicked(String),
     /// The process that did the work died.
     #[error(transparent)]
     Died(#[from] Death),
@@ -57,6 +58,7 @@ pub enum WorkError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the worker process died: {}: {detail}", .cause.name())]
 pub struct Death {
+    /// The cause by which it is counted.
     pub cause: WorkerDeath,
     /// Signal or exit code, and the last that the process said. For the log only.
     pub detail: String,
@@ -64,7 +66,7 @@ pub struct Death {
 
 /// The real work: pictures through codecs, on the thread that calls.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Codecs;
+pub struct Codecs;
 
 impl Work for Codecs {
     fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {

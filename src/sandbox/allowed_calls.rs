@@ -10,7 +10,7 @@ pub(super) const SERVER: AllowList =
     AllowList { unconditional: &[UNCONDITIONAL, UNCONDITIONAL_X86], conditional: &[CONDITIONAL, CONDITIONAL_X86] };
 
 /// Those of a worker: memory, its stream, time, and what a Rust process calls when it panics, aborts or ends.
-pub const WORKER: AllowList =
+pub(super) const WORKER: AllowList =
     AllowList { unconditional: &[WORKER_UNCONDITIONAL, WORKER_UNCONDITIONAL_X86], conditional: &[WORKER_CONDITIONAL] };
 
 /// Flags of open that write, create or truncate a file.

@@ -20,10 +20,13 @@ const SPARE_BYTES: u64 = 64 << 20;
 /// Why a process can't be sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
+    /// The kernel refuses Landlock's or seccomp's rules.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    /// The kernel lacks this mechanism.
     #[error("the kernel has no {0}")]
     Missing(&'static str),
+    /// The system refuses a resource limit.
     #[error("limits: {0}")]
     Limits(#[from] rustix::io::Errno),
 }

@@ -12,11 +12,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The number of a worker process, unique while the server runs.
-pub type WorkerId = u32;
+pub(super) type WorkerId = u32;
 
 /// What the server asks of the spawner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Request {
+pub(super) enum Request {
     /// Start a worker under this number.
     Start(WorkerId),
     /// Kill it.
@@ -25,7 +25,7 @@ pub enum Request {
 
 /// What the spawner tells the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
+pub(super) enum Event {
     /// The worker runs. The server's end of its stream comes with this message.
     Started(WorkerId),
     /// The worker could not be started, for this reason.
@@ -36,7 +36,7 @@ pub enum Event {
 
 /// How a process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
+pub(super) struct End {
     pub status: EndStatus,
     /// The last that it wrote to its standard error, at most [`MAX_LAST_WORDS`] bytes.
     pub last_words: String,
@@ -44,7 +44,7 @@ pub struct End {
 
 /// What the system says of the end of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum EndStatus {
+pub(super) enum EndStatus {
     /// It ended by itself, with this exit code.
     Exit(i32),
     /// It was ended by this signal.
@@ -52,7 +52,7 @@ pub enum EndStatus {
 }
 
 /// Bytes of [`End::last_words`] at the most: a line of an assertion or of Rust's runtime.
-pub const MAX_LAST_WORDS: usize = 1024;
+pub(super) const MAX_LAST_WORDS: usize = 1024;
 
 /// Bytes of a message at the most. Text that is not UTF-8 grows to three times its length when it is read as such.
 const MAX_MESSAGE: usize = 64 + 3 * MAX_LAST_WORDS;
@@ -62,7 +62,7 @@ impl Request {
     ///
     /// # Errors
     /// When the spawner is gone.
-    pub fn send(self, socket: impl AsFd) -> io::Result<()> {
+    pub(super) fn send(self, socket: impl AsFd) -> io::Result<()> {
         rustix::net::send(socket, &encode(&self)?, SendFlags::NOSIGNAL)?;
         Ok(())
     }
@@ -71,7 +71,7 @@ impl Request {
     ///
     /// # Errors
     /// The socket's own.
-    pub fn receive(socket: impl AsFd) -> io::Result<Option<Request>> {
+    pub(super) fn receive(socket: impl AsFd) -> io::Result<Option<Request>> {
         let mut bytes = [0; MAX_MESSAGE];
         let (length, _) = retry(|| rustix::net::recv(socket.as_fd(), &mut bytes[..], RecvFlags::empty()))?;
         decode(&bytes[..length])
@@ -83,7 +83,7 @@ impl Event {
     ///
     /// # Errors
     /// When the server is gone.
-    pub fn send(&self, socket: impl AsFd, stream: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    pub(super) fn send(&self, socket: impl AsFd, stream: Option<BorrowedFd<'_>>) -> io::Result<()> {
         let bytes = encode(self)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -99,7 +99,7 @@ impl Event {
     ///
     /// # Errors
     /// The socket's own.
-    pub fn receive(socket: impl AsFd) -> io::Result<Option<(Event, Option<OwnedFd>)>> {
+    pub(super) fn receive(socket: impl AsFd) -> io::Result<Option<(Event, Option<OwnedFd>)>> {
         let mut bytes = [0; MAX_MESSAGE];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);

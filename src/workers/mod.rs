@@ -8,7 +8,7 @@
 //!                 <----- Done + file | Failed | Panicked -----------------
 //! ```
 //!
-//! Workers start when there is work and are replaced after [`MAX_JOBS`] jobs or a large one. A worker is killed when its job
+//! Workers start when there is work and are replaced after 64 jobs or a large one. A worker is killed when its job
 //! is over its deadline or nobody waits for it any more: that frees its core at once, whatever its codec does.
 
 #[cfg(target_os = "linux")]

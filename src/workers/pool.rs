@@ -15,7 +15,6 @@ use crate::codec::Limits;
 use crate::engine::{Bounds, Death, Work, WorkError};
 use crate::job::{Answer, Job, JobError, OnMiss};
 use crate::metrics::{Metrics, WorkerDeath};
-use crate::panics::Panicked;
 
 /// Jobs after which a worker is replaced: what a codec leaks or leaves behind must not add up.
 const MAX_JOBS: u32 = 64;
@@ -162,7 +161,7 @@ impl Work for Workers {
         match reply {
             Reply::Done(report) => checked(Answer { bytes, report }, job),
             Reply::Failed(error) => Err(error.into()),
-            Reply::Panicked(message) => Err(WorkError::Panicked(Panicked(message))),
+            Reply::Panicked(message) => Err(WorkError::Panicked(message)),
         }
     }
 

@@ -9,7 +9,7 @@ use super::control::EndStatus;
 
 /// Which of the two processes goes on after [`fork`].
 #[derive(Debug)]
-pub enum Forked {
+pub(super) enum Forked {
     /// The process that called.
     Parent {
         /// The new process.
@@ -23,7 +23,7 @@ pub enum Forked {
 ///
 /// # Errors
 /// When the system refuses another process, or this one has more threads than one.
-pub fn fork() -> io::Result<Forked> {
+pub(super) fn fork() -> io::Result<Forked> {
     if !is_single_threaded() {
         return Err(io::Error::other("a process with several threads can't be forked"));
     }
@@ -45,7 +45,7 @@ fn is_single_threaded() -> bool {
 
 /// Ignores the signals that a terminal or a supervisor sends to every process of a service: the server decides when a
 /// worker ends.
-pub fn ignore_stop_signals() {
+pub(super) fn ignore_stop_signals() {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE] {
         // SAFETY: SIG_IGN is no handler, so there is nothing that could be unsafe to run.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
@@ -53,7 +53,7 @@ pub fn ignore_stop_signals() {
 }
 
 /// Ends this process at once, without running what Rust or C registered for its end: that belongs to the parent.
-pub fn exit_now(code: i32) -> ! {
+pub(super) fn exit_now(code: i32) -> ! {
     // SAFETY: never returns, and touches no memory.
     unsafe { libc::_exit(code) }
 }
@@ -62,7 +62,7 @@ pub fn exit_now(code: i32) -> ! {
 ///
 /// # Errors
 /// When it is no child of this process.
-pub fn reap(child: Pid) -> io::Result<Option<EndStatus>> {
+pub(super) fn reap(child: Pid) -> io::Result<Option<EndStatus>> {
     let waited = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::NOHANG)?;
     Ok(waited.and_then(|(_, status)| {
         let by_signal = status.terminating_signal().map(EndStatus::Signal);

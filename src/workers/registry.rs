@@ -18,7 +18,7 @@ use crate::metrics::{GaugeGuard, Metrics};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The workers that run, and the socket to the spawner, which starts and kills them.
-pub struct Registry {
+pub(super) struct Registry {
     spawner: OwnedFd,
     workers: Mutex<HashMap<WorkerId, State>>,
     changed: Condvar,
@@ -41,7 +41,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the system refuses the thread.
-    pub fn open(spawner: OwnedFd, metrics: Arc<Metrics>) -> io::Result<Arc<Registry>> {
+    pub(super) fn open(spawner: OwnedFd, metrics: Arc<Metrics>) -> io::Result<Arc<Registry>> {
         let registry = Arc::new(Registry {
             spawner,
             workers: Mutex::default(),
@@ -58,7 +58,7 @@ impl Registry {
     ///
     /// # Errors
     /// When the system refuses another process, or the spawner is gone.
-    pub fn start(&self, id: WorkerId) -> io::Result<UnixStream> {
+    pub(super) fn start(&self, id: WorkerId) -> io::Result<UnixStream> {
         self.lock().insert(id, State::Requested);
         Request::Start(id).send(&self.spawner)?;
         let mut workers = self.wait(id, |state| !matches!(state, State::Requested));
@@ -73,19 +73,19 @@ impl Registry {
     }
 
     /// Whether the worker runs, as far as the spawner has reported.
-    pub fn runs(&self, id: WorkerId) -> bool {
+    pub(super) fn runs(&self, id: WorkerId) -> bool {
         matches!(self.lock().get(&id), Some(State::Running(_)))
     }
 
     /// Kills a worker and waits until it has ended.
-    pub fn kill(&self, id: WorkerId) -> Option<End> {
+    pub(super) fn kill(&self, id: WorkerId) -> Option<End> {
         // Where the spawner is gone its workers are too.
         let _ = Request::Kill(id).send(&self.spawner);
         self.end_of(id)
     }
 
     /// Waits for the end of a worker. Returns `None` when nothing was heard of it.
-    pub fn end_of(&self, id: WorkerId) -> Option<End> {
+    pub(super) fn end_of(&self, id: WorkerId) -> Option<End> {
         let mut workers = self.wait(id, |state| matches!(state, State::Ended(_)));
         match workers.remove(&id) {
             Some(State::Ended(end)) => Some(end),
@@ -94,7 +94,7 @@ impl Registry {
     }
 
     /// Resolves when the spawner is gone.
-    pub async fn spawner_gone(&self) {
+    pub(super) async fn spawner_gone(&self) {
         // An error would mean that the registry itself is gone.
         let _ = self.spawner_lives.subscribe().wait_for(|lives| !lives).await;
     }
@@ -137,7 +137,7 @@ impl Registry {
     }
 
     /// Forgets a worker, whose end nobody will ask about.
-    pub fn forget(&self, id: WorkerId) {
+    pub(super) fn forget(&self, id: WorkerId) {
         self.lock().remove(&id);
     }
 

@@ -11,7 +11,7 @@ use crate::job::{Job, JobError, Report};
 
 /// The first that a worker says.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Greeting {
+pub(super) enum Greeting {
     /// It is sealed and waits for jobs.
     Ready,
     /// The system did not let it seal itself, for this reason.
@@ -20,7 +20,7 @@ pub enum Greeting {
 
 /// What the server asks of a worker. The file follows as the body.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Ask {
+pub(super) struct Ask {
     pub job: Job,
     pub limits: Limits,
     /// Time until the job's deadline, from the moment that the worker has the frame: clocks do not travel.
@@ -31,7 +31,7 @@ pub struct Ask {
 
 /// What a worker answers. The file follows as the body of [`Reply::Done`].
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Reply {
+pub(super) enum Reply {
     Done(Report),
     Failed(JobError),
     /// The codec panicked: what it said, and where.
@@ -48,7 +48,7 @@ const PREFIX_BYTES: usize = 12;
 ///
 /// # Errors
 /// The stream's own.
-pub fn send(mut stream: impl Write, header: &impl Serialize, body: &[u8]) -> io::Result<()> {
+pub(super) fn send(mut stream: impl Write, header: &impl Serialize, body: &[u8]) -> io::Result<()> {
     let header = postcard::to_stdvec(header).map_err(io::Error::other)?;
     let header_bytes = u32::try_from(header.len()).map_err(io::Error::other)?;
     let mut front = Vec::with_capacity(PREFIX_BYTES + header.len());
@@ -63,7 +63,10 @@ pub fn send(mut stream: impl Write, header: &impl Serialize, body: &[u8]) -> io:
 ///
 /// # Errors
 /// The stream's own; `InvalidData` for a frame that is over its limits or can't be read.
-pub fn receive<T: DeserializeOwned>(mut stream: impl Read, max_body_bytes: u64) -> io::Result<Option<(T, Vec<u8>)>> {
+pub(super) fn receive<T: DeserializeOwned>(
+    mut stream: impl Read,
+    max_body_bytes: u64,
+) -> io::Result<Option<(T, Vec<u8>)>> {
     let mut prefix = [0; PREFIX_BYTES];
     match stream.read_exact(&mut prefix) {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),

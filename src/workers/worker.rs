@@ -24,7 +24,7 @@ use crate::sandbox;
 const IDLE: Duration = Duration::from_secs(1);
 
 /// What a worker has besides its memory.
-pub struct Inheritance {
+pub(super) struct Inheritance {
     /// Its stream to the server.
     pub stream: UnixStream,
     /// The pipe that its standard error becomes.
@@ -37,7 +37,7 @@ thread_local! {
 }
 
 /// Serves jobs until the server closes the stream; never returns.
-pub fn run(inheritance: Inheritance, spawner: Pid, work: &dyn Work) -> ! {
+pub(super) fn run(inheritance: Inheritance, spawner: Pid, work: &dyn Work) -> ! {
     let Inheritance { stream, standard_error } = inheritance;
     let ready = prepare(spawner, standard_error);
     let greeting = match &ready {
@@ -102,7 +102,7 @@ fn wait_for_job(stream: &UnixStream) -> io::Result<()> {
 }
 
 /// Keeps the message of a panic for the answer, in place of printing it with a backtrace, for which files are opened.
-pub fn keep_panics() {
+pub(super) fn keep_panics() {
     panic::set_hook(Box::new(|info| {
         let place = info.location().map(|place| format!(" at {place}")).unwrap_or_default();
         LAST_PANIC.set(Some(format!("{}{place}", panics::message(info.payload()))));

@@ -54,14 +54,14 @@ fn value(metrics: &str, name: &str) -> f64 {
 }
 
 /// The binary, serving, in a process group of its own; killed when dropped.
-pub struct Service {
+pub(crate) struct Service {
     pub process: Child,
     log: BufReader<ChildStderr>,
     address: String,
 }
 
 impl Service {
-    pub fn start() -> Service {
+    pub(crate) fn start() -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bytefit"));
         // A process group of its own, as a service manager gives it.
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().stderr(Stdio::piped()).process_group(0);
@@ -75,20 +75,20 @@ impl Service {
     }
 
     /// The next line of the log.
-    pub fn logged(&mut self) -> Value {
+    pub(crate) fn logged(&mut self) -> Value {
         let mut line = String::new();
         self.log.read_line(&mut line).unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
-    pub fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
         let mut connection = self.send_head(method, path, body, "");
         connection.write_all(body).unwrap();
         rest(connection)
     }
 
     /// A request that is accepted: its body is asked for, and still to be sent.
-    pub fn begin(&self, path: &str, body: &[u8]) -> TcpStream {
+    pub(crate) fn begin(&self, path: &str, body: &[u8]) -> TcpStream {
         let mut connection = self.send_head("POST", path, body, "Expect: 100-continue\r\n");
         let mut asked = *b"HTTP/1.1 100 Continue\r\n\r\n";
         connection.read_exact(&mut asked).unwrap();
@@ -96,7 +96,7 @@ impl Service {
         connection
     }
 
-    pub fn send_head(&self, method: &str, path: &str, body: &[u8], more: &str) -> TcpStream {
+    pub(crate) fn send_head(&self, method: &str, path: &str, body: &[u8], more: &str) -> TcpStream {
         let mut connection = TcpStream::connect(&self.address).unwrap();
         let (address, length) = (&self.address, body.len());
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}\r\n");
@@ -104,14 +104,14 @@ impl Service {
         connection
     }
 
-    pub fn signal(&self, signal: i32) {
+    pub(crate) fn signal(&self, signal: i32) {
         // SAFETY: plain numbers; the process is a child that was not waited for.
         assert_eq!(unsafe { libc::kill(self.process.id() as i32, signal) }, 0);
     }
 }
 
 /// What comes until the other side closes.
-pub fn rest(mut connection: TcpStream) -> Vec<u8> {
+pub(crate) fn rest(mut connection: TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).unwrap();
     answer

@@ -11,7 +11,7 @@ use bytefit::job::{Answer, Facts, Job, JobError, Outcome, Report, Timings};
 use crate::seal;
 
 /// Work whose input says what goes wrong.
-pub struct Faults;
+pub(crate) struct Faults;
 
 impl Work for Faults {
     fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {

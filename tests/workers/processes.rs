@@ -12,7 +12,7 @@ struct Process {
 }
 
 /// What the service leaves behind.
-pub struct Footprint {
+pub(crate) struct Footprint {
     /// Of this process and the spawner.
     pub descriptors: usize,
     /// Of the spawner.
@@ -23,7 +23,7 @@ pub struct Footprint {
 }
 
 impl Footprint {
-    pub fn now() -> Footprint {
+    pub(crate) fn now() -> Footprint {
         let own = [std::process::id() as i32, spawner()];
         let children: Vec<Process> = all().filter(|process| own.contains(&process.parent)).collect();
         Footprint {
@@ -36,26 +36,26 @@ impl Footprint {
 }
 
 /// The spawner of this process.
-pub fn spawner() -> i32 {
+pub(crate) fn spawner() -> i32 {
     children_of(std::process::id() as i32).next().expect("a spawner").pid
 }
 
 /// The workers that run.
-pub fn workers() -> Vec<i32> {
+pub(crate) fn workers() -> Vec<i32> {
     children_of(spawner()).filter(|process| process.state != 'Z').map(|process| process.pid).collect()
 }
 
 /// The workers that use a core now.
-pub fn busy_workers() -> Vec<i32> {
+pub(crate) fn busy_workers() -> Vec<i32> {
     children_of(spawner()).filter(|process| process.state == 'R').map(|process| process.pid).collect()
 }
 
-pub fn runs(pid: i32) -> bool {
+pub(crate) fn runs(pid: i32) -> bool {
     all().any(|process| process.pid == pid && process.state != 'Z')
 }
 
 /// Ends a process of this test.
-pub fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     // SAFETY: a signal to a process that this one has started.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
 }

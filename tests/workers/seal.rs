@@ -11,7 +11,7 @@ use crate::Bench;
 /// The first number of a call that is answered as by a kernel without it.
 const FIRST_NEW: i64 = 424;
 
-pub fn nothing_is_reached(bench: &Bench) {
+pub(crate) fn nothing_is_reached(bench: &Bench) {
     let made = bench.run("attempts").expect("an answer");
     let text = String::from_utf8_lossy(&made.answer.bytes).into_owned();
     let (count, let_in) = text.split_once('\n').expect("a count");
@@ -20,7 +20,7 @@ pub fn nothing_is_reached(bench: &Bench) {
 }
 
 /// Makes every attempt. Returns how many, and those that were not refused.
-pub fn attempts() -> String {
+pub(crate) fn attempts() -> String {
     let mut made = 0;
     let mut let_in = Vec::new();
     let mut take_down = |name: &str, error: Option<io::Error>| {

@@ -45,7 +45,7 @@ impl Bounds {
 }
 
 /// Returns the boxes that fill `range` of `file`, or `None` when they do not fill it.
-pub fn boxes(file: &[u8], range: Range<usize>) -> Option<Vec<Bounds>> {
+pub(super) fn boxes(file: &[u8], range: Range<usize>) -> Option<Vec<Bounds>> {
     let mut boxes = Boxes { bytes: file.get(..range.end)?, at: range.start };
     let mut found = Vec::new();
     while boxes.at < range.end {
@@ -55,13 +55,13 @@ pub fn boxes(file: &[u8], range: Range<usize>) -> Option<Vec<Bounds>> {
 }
 
 /// Returns the kind and payload of each box of `bytes`, up to the first damaged one.
-pub fn payloads(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
+pub(super) fn payloads(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     let boxes = Boxes { bytes, at: 0 }.take(MAX_BOXES);
     boxes.map(|bounds| (bounds.kind, &bytes[bounds.payload()]))
 }
 
 /// Returns the payload of the first box of this kind.
-pub fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
+pub(super) fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     payloads(bytes).find(|(found, _)| found == kind).map(|(_, payload)| payload)
 }
 
@@ -89,7 +89,7 @@ impl Iterator for Boxes<'_> {
 }
 
 /// Reads `size` bytes at `at` as a big-endian number, at most 8. A number of 0 bytes is 0.
-pub fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
+pub(super) fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
     if size > 8 {
         return None;
     }
@@ -97,14 +97,14 @@ pub fn number(bytes: &[u8], at: usize, size: usize) -> Option<u64> {
 }
 
 /// Reads big-endian numbers one after another.
-pub struct Cursor<'a> {
+pub(super) struct Cursor<'a> {
     pub bytes: &'a [u8],
     pub at: usize,
 }
 
 impl Cursor<'_> {
     /// Reads the next number of `size` bytes.
-    pub fn number(&mut self, size: usize) -> Option<u64> {
+    pub(super) fn number(&mut self, size: usize) -> Option<u64> {
         let number = number(self.bytes, self.at, size)?;
         self.at += size;
         Some(number)

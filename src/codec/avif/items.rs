@@ -13,7 +13,7 @@ pub(super) struct ItemInfo<'a> {
 
 impl<'a> ItemInfo<'a> {
     /// Reads an entry of version 2 or 3 (s8.11.6). Older versions name no kind.
-    pub fn read(infe: &'a [u8]) -> Option<ItemInfo<'a>> {
+    pub(super) fn read(infe: &'a [u8]) -> Option<ItemInfo<'a>> {
         let id_bytes = match infe.first()? {
             2 => 2,
             3 => 4,
@@ -60,7 +60,7 @@ pub(super) struct Locations<'a> {
 }
 
 impl<'a> Locations<'a> {
-    pub fn open(iloc: &'a [u8]) -> Option<Locations<'a>> {
+    pub(super) fn open(iloc: &'a [u8]) -> Option<Locations<'a>> {
         let mut fields = Cursor { bytes: iloc, at: 0 };
         let version = fields.number(4)? >> 24;
         let widths = fields.number(2)? as usize;
@@ -72,7 +72,7 @@ impl<'a> Locations<'a> {
 
     /// Reads the next entry. Returns `None` when it is cut short or has more than `max_extents`. Extents whose fields
     /// have no size take no bytes, so the bytes cannot confirm their number.
-    pub fn next(&mut self, max_extents: usize) -> Option<Location> {
+    pub(super) fn next(&mut self, max_extents: usize) -> Option<Location> {
         let [offset_bytes, length_bytes, base_bytes, index_bytes] = self.widths;
         let fields = &mut self.fields;
         let id = fields.number(id_bytes(self.version))? as u32;

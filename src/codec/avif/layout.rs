@@ -12,7 +12,7 @@ const MAX_EXTENTS: usize = 4096;
 
 /// An item: a piece of data that the meta box names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
+pub(super) struct Item {
     pub id: u32,
     pub kind: [u8; 4],
     /// Whether the extents lie in the idat box instead of anywhere in the file.
@@ -23,18 +23,18 @@ pub struct Item {
 
 impl Item {
     /// Returns the number of bytes of the item; `usize::MAX` when the sum overflows.
-    pub fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.extents.iter().fold(0, |size, extent| size.saturating_add(extent.len()))
     }
 
     /// Returns the bytes of the item.
-    pub fn read(&self, file: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn read(&self, file: &[u8]) -> Option<Vec<u8>> {
         let parts = self.extents.iter().map(|extent| file.get(extent.clone())).collect::<Option<Vec<_>>>()?;
         Some(parts.concat())
     }
 
     /// Overwrites the item with `bytes`, which must be as long as the item.
-    pub fn write(&self, file: &mut [u8], mut bytes: &[u8]) {
+    pub(super) fn write(&self, file: &mut [u8], mut bytes: &[u8]) {
         for extent in &self.extents {
             let (part, rest) = bytes.split_at(extent.len());
             file[extent.clone()].copy_from_slice(part);
@@ -45,7 +45,7 @@ impl Item {
 
 /// The layout of a file with one meta box.
 #[derive(Clone, Debug)]
-pub struct Layout {
+pub(super) struct Layout {
     /// The boxes of the file.
     pub top: Vec<Bounds>,
     pub meta: Bounds,
@@ -59,7 +59,7 @@ pub struct Layout {
 
 impl Layout {
     /// Reads the layout of `file`. Returns `None` when it is not an image file or has an unknown structure.
-    pub fn open(file: &[u8]) -> Option<Layout> {
+    pub(super) fn open(file: &[u8]) -> Option<Layout> {
         let top = boxes(file, 0..file.len())?;
         if top.first()?.kind != *b"ftyp" {
             return None;
@@ -76,14 +76,14 @@ impl Layout {
     }
 
     /// Whether an item refers to another by this kind of reference.
-    pub fn refers(&self, file: &[u8], kind: &[u8; 4]) -> bool {
+    pub(super) fn refers(&self, file: &[u8], kind: &[u8; 4]) -> bool {
         let iref = only(&self.children, b"iref").map(|iref| iref.start + iref.head + 4..iref.end);
         let references = iref.and_then(|range| boxes(file, range));
         references.is_some_and(|references| references.iter().any(|reference| reference.kind == *kind))
     }
 
     /// Whether `item` lies in boxes for data and shares no byte with any of `others`.
-    pub fn is_apart(&self, item: &Item, others: &[&Item]) -> bool {
+    pub(super) fn is_apart(&self, item: &Item, others: &[&Item]) -> bool {
         let mdats = self.top.iter().filter(|bounds| bounds.kind == *b"mdat").map(Bounds::payload);
         let homes: Vec<_> = mdats.chain(only(&self.children, b"idat").map(|idat| idat.payload())).collect();
         item.extents.iter().all(|extent| {

@@ -56,7 +56,7 @@ pub(super) struct Segment<'a> {
 
 impl Segment<'_> {
     /// Whether it is a frame header. DHT, JPG and DAC lie in the same range.
-    pub fn is_frame(&self) -> bool {
+    pub(super) fn is_frame(&self) -> bool {
         matches!(self.marker, SOF0..=SOF15) && !matches!(self.marker, DHT | JPG | DAC)
     }
 }
@@ -71,13 +71,13 @@ pub(super) struct Segments<'a> {
 impl<'a> Segments<'a> {
     /// Reads all that is there, as decoders do: skips bytes between segments, and takes coded data that the file cuts
     /// off.
-    pub fn lenient(file: &'a [u8]) -> Segments<'a> {
+    pub(super) fn lenient(file: &'a [u8]) -> Segments<'a> {
         Segments { file, at: 2, is_strict: false }
     }
 
     /// Stops where the file breaks the rules: at bytes between segments, at a marker that has no place there, and at
     /// coded data without a marker after it. Returns `None` when the file does not start with SOI.
-    pub fn strict(file: &'a [u8]) -> Option<Segments<'a>> {
+    pub(super) fn strict(file: &'a [u8]) -> Option<Segments<'a>> {
         file.starts_with(&[0xFF, SOI]).then_some(Segments { file, at: 2, is_strict: true })
     }
 

@@ -18,17 +18,17 @@ pub(super) struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    pub fn payload(&self) -> &'a [u8] {
+    pub(super) fn payload(&self) -> &'a [u8] {
         &self.bytes[8..8 + self.size as usize]
     }
 
     /// Whether the checksum is complete.
-    pub fn is_complete(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         self.bytes.len() == FRAME + self.size as usize
     }
 
     /// Whether the checksum is right.
-    pub fn is_sound(&self) -> bool {
+    pub(super) fn is_sound(&self) -> bool {
         let (checked, checksum) = self.bytes[4..].split_at(4 + self.size as usize);
         crc32fast::hash(checked).to_be_bytes() == checksum
     }
@@ -42,18 +42,18 @@ pub(super) struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     /// Reads all that is there. The checksum of the last chunk may be cut off.
-    pub fn lenient(file: &'a [u8]) -> Chunks<'a> {
+    pub(super) fn lenient(file: &'a [u8]) -> Chunks<'a> {
         Chunks { rest: file.get(SIGNATURE.len()..).unwrap_or_default(), is_strict: false }
     }
 
     /// Stops at a chunk that is not complete. Returns `None` when the file does not start with the signature and IHDR.
-    pub fn strict(file: &'a [u8]) -> Option<Chunks<'a>> {
+    pub(super) fn strict(file: &'a [u8]) -> Option<Chunks<'a>> {
         let rest = file.strip_prefix(SIGNATURE)?;
         (slice(rest, 4, 4)? == b"IHDR").then_some(Chunks { rest, is_strict: true })
     }
 
     /// Returns the chunks of a file that is complete up to IEND.
-    pub fn of_whole(file: &'a [u8]) -> Option<Vec<Chunk<'a>>> {
+    pub(super) fn of_whole(file: &'a [u8]) -> Option<Vec<Chunk<'a>>> {
         let chunks: Vec<_> = Chunks::strict(file)?.collect();
         (chunks.last()?.name == *b"IEND").then_some(chunks)
     }

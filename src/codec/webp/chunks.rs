@@ -32,12 +32,12 @@ pub(super) struct Bitstream {
 
 impl Chunk<'_> {
     /// Whether it holds a coded image, lossy or lossless.
-    pub fn is_image(&self) -> bool {
+    pub(super) fn is_image(&self) -> bool {
         matches!(&self.name, b"VP8 " | b"VP8L")
     }
 
     /// Reads what a coded image declares (RFC 6386 s9.1, RFC 9649 s3.4).
-    pub fn bitstream(&self) -> Option<Bitstream> {
+    pub(super) fn bitstream(&self) -> Option<Bitstream> {
         if self.name == *b"VP8L" {
             let bits = u32_le(self.payload, 1).filter(|_| self.payload[0] == 0x2F)?;
             let (width, height) = ((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1);
@@ -57,12 +57,12 @@ pub(super) struct Chunks<'a> {
 
 impl<'a> Chunks<'a> {
     /// Reads the chunks of `bytes` from `at` on. Looks at no size but theirs.
-    pub fn starting_at(bytes: &'a [u8], at: usize) -> Chunks<'a> {
+    pub(super) fn starting_at(bytes: &'a [u8], at: usize) -> Chunks<'a> {
         Chunks { bytes, at }
     }
 
     /// Returns the chunks inside the size that RIFF declares, or `None` when their sizes do not add up to it.
-    pub fn of_riff(file: &'a [u8]) -> Option<Vec<Chunk<'a>>> {
+    pub(super) fn of_riff(file: &'a [u8]) -> Option<Vec<Chunk<'a>>> {
         if !file.starts_with(b"RIFF") || slice(file, 8, 4)? != b"WEBP" {
             return None;
         }

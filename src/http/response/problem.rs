@@ -58,7 +58,7 @@ impl Problem {
 
     /// Says why, in the log only.
     #[must_use]
-    pub fn because(mut self, cause: impl Into<String>) -> Problem {
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Problem {
         self.cause = Some(cause.into());
         self
     }
