@@ -10,7 +10,7 @@ use super::control::{End, EndStatus, WorkerId};
 use super::exchange::{Exchange, Interruption};
 use super::registry::Registry;
 use super::spawner::{Spawner, greeted};
-use super::wire::{self, Ask, Reply};
+use super::wire::{self, Ask, Begun, Reply};
 use crate::codec::Limits;
 use crate::engine::{Bounds, Death, Work, WorkError};
 use crate::job::{Answer, Job, JobError, OnMiss};
@@ -88,19 +88,24 @@ impl Workers {
         self.metrics.worker_recycled();
     }
 
-    /// Sends `ask` and `input` to a worker. One that dies before it has both has not begun: the next is asked.
-    fn send(&self, ask: &Ask, input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
+    /// Sends `ask` and `input` to a worker, which begins. Where one dies before it begins, another is asked.
+    fn begin(&self, ask: &Ask, input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
         let mut attempt = 1;
         loop {
             let worker = self.take().map_err(|error| WorkError::NoWorker(error.to_string()))?;
             let exchange = exchange(&worker, bounds);
-            let Err(error) = wire::send(&exchange, ask, input) else { return Ok(worker) };
+            let begun = wire::send(&exchange, ask, input).and_then(|()| wire::receive::<Begun>(&exchange, 0));
+            let reason = match begun {
+                Ok(Some(_)) => return Ok(worker),
+                Ok(None) => "it died before it began".to_owned(),
+                Err(error) => error.to_string(),
+            };
             if let Some(interruption) = exchange.interruption() {
                 return Err(self.stop(&worker, interruption, &ask.job));
             }
             self.registry.kill(worker.id);
             if attempt == ATTEMPTS {
-                return Err(WorkError::NoWorker(error.to_string()));
+                return Err(WorkError::NoWorker(reason));
             }
             attempt += 1;
         }
@@ -155,7 +160,7 @@ impl Work for Workers {
             remaining: bounds.stop.deadline().saturating_duration_since(Instant::now()),
             memory_bytes: bounds.memory_bytes,
         };
-        let worker = self.send(&ask, input, bounds)?;
+        let worker = self.begin(&ask, input, bounds)?;
         let (reply, bytes) = self.receive(&worker, job, bounds)?;
         self.give_back(worker, bounds.memory_bytes);
         match reply {

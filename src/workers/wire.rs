@@ -29,6 +29,10 @@ pub(super) struct Ask {
     pub memory_bytes: u64,
 }
 
+/// A worker has the whole of an [`Ask`] and begins. Until it says so nothing has happened to the job.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Begun;
+
 /// What a worker answers. The file follows as the body of [`Reply::Done`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {

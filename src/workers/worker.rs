@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::set_name;
 
 use super::process;
-use super::wire::{self, Ask, Greeting, Reply};
+use super::wire::{self, Ask, Begun, Greeting, Reply};
 use crate::engine::{Bounds, Work, WorkError, keep_free_memory, release_free_memory};
 use crate::job::Stop;
 use crate::panics::{self, Panicked};
@@ -74,6 +74,7 @@ fn serve(stream: &UnixStream, work: &dyn Work) -> io::Result<()> {
     loop {
         wait_for_job(stream)?;
         let Some((ask, input)) = wire::receive::<Ask>(stream, u64::MAX)? else { return Ok(()) };
+        wire::send(stream, &Begun, &[])?;
         // Memory of earlier jobs may not be returned yet.
         largest_job = ask.memory_bytes.max(largest_job);
         sandbox::worker::limit_memory(largest_job)?;
