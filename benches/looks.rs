@@ -1,0 +1,180 @@
+//! How answers look on all kinds of pictures that people send, not on photographs alone:
+//!
+//! ```text
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench looks [-- CLASS...] [-- auto webp ...]
+//! ```
+//!
+//! For each picture, target and choice of formats it prints the answer's format, size, share of the target, SSIMULACRA2
+//! against the whole picture (a smaller answer is scaled up; of a picture with alpha the lower score on white and black) and
+//! CPU time. Then it prints for each class the mean score, the worst, and by how much `auto` stays below the best single
+//! format. Without a corpus the pictures are drawn.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use bytefit::codec::{self, Format, Limits};
+use bytefit::job::{self, Formats, Job, Stop};
+use bytefit::picture::score::Reference;
+use bytefit::picture::{Picture, transform};
+use testkit::drawing::{self, Content};
+
+const TARGETS: [u64; 3] = [20_000, 50_000, 100_000];
+
+/// The choices of formats: `auto` as for a browser, and each alone.
+const CHOICES: [(&str, &[Format]); 5] = [
+    ("auto", &[Format::Webp, Format::Jpeg, Format::Png]),
+    ("webp", &[Format::Webp]),
+    ("jpeg", &[Format::Jpeg]),
+    ("png", &[Format::Png]),
+    ("avif", &[Format::Avif]),
+];
+
+/// A picture of a class.
+struct Input {
+    class: String,
+    name: String,
+    file: Vec<u8>,
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let (choices, classes): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|word| CHOICES.iter().any(|(name, _)| name == word));
+    let mut scores: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    println!(
+        "{:10} {:24} {:>7} {:5} {:>22} {:>5} {:>7} {:>7}",
+        "class", "picture", "target", "", "answer", "fill", "score", "ms"
+    );
+    for input in inputs().into_iter().filter(|input| classes.is_empty() || classes.contains(&input.class)) {
+        let picture = upright(&input.file);
+        let references = references(&picture);
+        for target in TARGETS {
+            let mut row = Row::default();
+            for (name, formats) in
+                CHOICES.iter().filter(|(name, _)| choices.is_empty() || choices.iter().any(|c| c == name))
+            {
+                let shown = show(&input, target, name, formats, &picture, &references);
+                row.scores.insert((*name).to_owned(), shown);
+            }
+            scores.entry(input.class.clone()).or_default().push(row);
+        }
+    }
+    summary(&scores);
+}
+
+/// The scores of one picture and target, by choice of formats.
+#[derive(Default)]
+struct Row {
+    scores: BTreeMap<String, Option<f64>>,
+}
+
+/// Fits, prints a line and returns the score.
+fn show(
+    input: &Input,
+    target: u64,
+    choice: &str,
+    formats: &[Format],
+    picture: &Picture,
+    references: &[([u8; 3], Reference)],
+) -> Option<f64> {
+    let job = Job { deadline: Duration::from_secs(120), ..Job::new(target, Formats::Among(formats.to_vec())) };
+    let stop = Stop::at(Instant::now() + job.deadline);
+    let started = Instant::now();
+    let answer = job::run(&job, &input.file, &Limits::default(), &stop);
+    let milliseconds = started.elapsed().as_millis();
+    let front = format!("{:10} {:24} {target:>7} {choice:5}", input.class, input.name);
+    let Ok(answer) = answer else {
+        println!("{front} {}", answer.unwrap_err());
+        return None;
+    };
+    let output = answer.report.output;
+    let score = score(&answer.bytes, picture, references);
+    let quality = answer.report.quality.map_or("-".to_owned(), |quality| format!("{quality:.0}"));
+    let shown = format!("{} {}x{} q{quality}", output.format.name(), output.width, output.height);
+    println!("{front} {shown:>22} {:>5.2} {score:>7.2} {milliseconds:>7}", output.bytes as f64 / target as f64);
+    Some(score)
+}
+
+fn summary(scores: &BTreeMap<String, Vec<Row>>) {
+    println!(
+        "\n{:10} {:>6} {:>36} {:>28}",
+        "class", "rows", "mean score: auto webp jpeg png avif", "auto below the best: worst"
+    );
+    for (class, rows) in scores {
+        let mean = |choice: &str| {
+            let scores: Vec<f64> = rows.iter().filter_map(|row| *row.scores.get(choice)?).collect();
+            scores.iter().sum::<f64>() / scores.len().max(1) as f64
+        };
+        let below = rows.iter().filter_map(|row| {
+            let auto = (*row.scores.get("auto")?)?;
+            let of_auto = ["webp", "jpeg", "png"];
+            let singles =
+                row.scores.iter().filter(|(name, _)| of_auto.contains(&name.as_str())).filter_map(|(_, score)| *score);
+            Some(singles.fold(f64::NEG_INFINITY, f64::max) - auto)
+        });
+        let worst = below.fold(f64::NEG_INFINITY, f64::max);
+        let means: Vec<String> = CHOICES.iter().map(|(name, _)| format!("{:6.1}", mean(name))).collect();
+        println!("{class:10} {:>6} {} {worst:>10.2}", rows.len(), means.join(" "));
+    }
+}
+
+fn score(file: &[u8], picture: &Picture, references: &[([u8; 3], Reference)]) -> f64 {
+    let answer = upright(file);
+    let answer = transform::scale(&answer, picture.width(), picture.height());
+    let scores =
+        references.iter().map(|(background, reference)| reference.score(&transform::flatten(&answer, *background)));
+    scores.fold(f64::INFINITY, f64::min)
+}
+
+fn references(picture: &Picture) -> Vec<([u8; 3], Reference)> {
+    let backgrounds: &[[u8; 3]] = if picture.has_alpha() { &[[255; 3], [0; 3]] } else { &[[255; 3]] };
+    backgrounds
+        .iter()
+        .map(|background| (*background, Reference::new(&transform::flatten(picture, *background), *background)))
+        .collect()
+}
+
+fn upright(file: &[u8]) -> Picture {
+    let decoded = codec::decode(file, &Limits::default()).expect("a readable picture");
+    transform::orient(decoded.picture, decoded.orientation)
+}
+
+/// The drawn pictures, and those of the corpus.
+fn inputs() -> Vec<Input> {
+    let drawn = |class: &str, name: &str, picture: &Picture| Input {
+        class: class.to_owned(),
+        name: name.to_owned(),
+        file: codec::png::encode::encode_lossless(picture, codec::Effort::Fast).expect("a picture of modest size"),
+    };
+    let mut inputs = vec![
+        drawn("text", "drawn page 1240x1754", &drawing::page(1240, 1754)),
+        drawn("text", "drawn page 2480x3508", &drawing::page(2480, 3508)),
+        drawn("text", "drawn strokes", &drawing::picture(Content::Text, 1600, 1200)),
+        drawn("flat", "drawn areas", &drawing::picture(Content::Flat, 1600, 1200)),
+        drawn("alpha", "drawn fading photo", &drawing::picture(Content::Alpha, 800, 600)),
+        drawn("grey", "drawn grey photo", &drawing::picture(Content::Grey, 1024, 768)),
+        drawn("photo", "drawn photo", &drawing::picture(Content::Photo, 1024, 768)),
+    ];
+    if let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) {
+        for (folder, class, most) in
+            [("field/looks", "", 20), ("kodak", "photo", 6), ("photos", "photo", 3), ("camera", "camera", 6)]
+        {
+            let mut files: Vec<PathBuf> = std::fs::read_dir(corpus.join(folder))
+                .expect("a folder")
+                .map(|entry| entry.expect("an entry").path())
+                .collect();
+            files.sort();
+            inputs.extend(files.into_iter().take(most).map(|path| {
+                let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+                let class = if class.is_empty() { name.trim_end_matches(char::is_numeric) } else { class };
+                Input {
+                    class: class.to_owned(),
+                    file: std::fs::read(&path).expect("a file"),
+                    name: name.chars().take(24).collect(),
+                }
+            }));
+        }
+    }
+    inputs
+}
