@@ -101,6 +101,8 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "enlarge", "false", "true or false", "whether the picture may be enlarged to width and height";
     "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for its size",
         one of Downscale::NAMES;
+    "min_width", "none", "a whole number from 1 to 65535", "the picture is not made narrower than this, in pixels, to meet the target";
+    "min_height", "none", "a whole number from 1 to 65535", "the picture is not made lower than this, in pixels, to meet the target";
     "min_score", "none", "a number from 0 to 100", "lowest SSIMULACRA2 score that the answer may have";
     "effort", "balanced", "fast, balanced or best", "how much CPU time is spent on quality", one of Effort::NAMES;
     "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP", one of MetadataPolicy::NAMES;
@@ -135,6 +137,8 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
         downscale: given
             .one_of("downscale", Downscale::CHOICES)?
             .map_or(usual.downscale, |downscale| downscale == Downscale::Auto),
+        min_width: given.parse("min_width", side)?,
+        min_height: given.parse("min_height", side)?,
         min_score: given.parse("min_score", |text| number(text, 0.0, 100.0))?,
         effort: given.one_of("effort", Effort::CHOICES)?.unwrap_or(usual.effort),
         metadata: given.one_of("metadata", MetadataPolicy::CHOICES)?.unwrap_or(usual.metadata),

@@ -81,6 +81,9 @@ pub(crate) struct ScaleGainModel {
     /// Bits per pixel from which on a picture has so much detail that [`Self::decent_quality_of_detail`] is enough.
     pub detailed_bits_per_pixel: f64,
     pub decent_quality_of_detail: f64,
+    /// Quality of a smaller picture from which on no smaller one is chosen, whatever it gains: pixels are worth something
+    /// in themselves. `None` where that was not measured. docs/model.md, Scale gain.
+    pub enough_quality: Option<f64>,
 }
 
 /// How a format is compared with AVIF before anything is encoded: docs/model.md, Format rank.

@@ -81,6 +81,7 @@ mod tests {
             (target, mode, formats) in (1..4u64, modes(), formats()),
             (quality, resize) in (prop_oneof![Just(95.0), 1.0..=100.0f64], option::of(resizes())),
             (downscale, min_score) in (any::<bool>(), option::of(prop_oneof![Just(70.0), 0.0..=100.0f64])),
+            (min_width, min_height) in (option::of(1..3u32), option::of(1..3u32)),
             effort in select(vec![Effort::Fast, Effort::Balanced, Effort::Best]),
             metadata in select(vec![MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep]),
             background in [0..2u8, 0..2u8, 0..2u8],
@@ -88,8 +89,8 @@ mod tests {
             deadline in (1..4u64).prop_map(Duration::from_millis),
         ) -> Job {
             Job {
-                target, mode, formats, quality, resize, downscale, min_score, effort, metadata, background,
-                on_miss, deadline,
+                target, mode, formats, quality, resize, downscale, min_width, min_height, min_score, effort, metadata,
+                background, on_miss, deadline,
             }
         }
     }
@@ -108,6 +109,8 @@ mod tests {
             8 => job.metadata = other.metadata,
             9 => job.background = other.background,
             10 => job.on_miss = other.on_miss,
+            11 => job.min_width = other.min_width,
+            12 => job.min_height = other.min_height,
             _ => job.deadline = other.deadline,
         }
         job
@@ -117,7 +120,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..12usize) {
+        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..14usize) {
             let changed = with_field(job.clone(), other, field);
             let input = blake3::hash(b"input");
             prop_assert_eq!(job == changed, Key::new(&input, &job) == Key::new(&input, &changed));

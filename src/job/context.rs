@@ -64,6 +64,7 @@ impl<'a> SearchContext<'a> {
             height: smallest.height,
             quality: smallest.kind.reported_quality(),
             metadata_bytes: container::embedded_bytes(smallest.format, self.metadata),
+            is_held: self.job.downscale && (self.job.min_width.is_some() || self.job.min_height.is_some()),
         };
         JobError::TargetUnreachable { target: self.job.target, smallest, nearest: self.nearest() }
     }

@@ -5,7 +5,6 @@ use crate::codec::lossy_coding::LossyCoding;
 use crate::picture::{Picture, transform};
 use crate::search::aim::Aim;
 
-use super::JobError;
 use super::at_size::{SizeResult, at_size, expected_quality};
 use super::candidate::Candidate;
 use super::context::SearchContext;
@@ -13,6 +12,7 @@ use super::format_rank::Expectation;
 use super::prepared::Prepared;
 use super::scale_gain;
 use super::search_adapter::NearestEncode;
+use super::{Job, JobError};
 
 /// The quality that the next scale is chosen for when nothing reached the cap at a scale.
 const MODEST: f64 = 45.0;
@@ -58,7 +58,7 @@ pub(super) fn best_scale(
     aim: &Aim,
     expectation: Expectation,
 ) -> Result<Option<Candidate>, JobError> {
-    let scales = scales(whole.picture);
+    let scales = scales(context.job, whole.picture);
     let Some(fitted) = first_fitting(context, whole, aim, &scales, expectation.scale_index)? else { return Ok(None) };
     Ok(Some(fill_with_pixels(context, whole, aim, &scales, fitted)?.file))
 }
@@ -169,7 +169,7 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
     if of_whole.is_at_ceiling || scale_gain::is_decent(format, quality, bits) {
         return Ok(expectation);
     }
-    let scales = scales(whole.picture);
+    let scales = scales(context.job, whole.picture);
     let details = context.views.details(whole.picture);
     let mut gain = 0.0;
     let mut best_gain = scale_gain::margin(format);
@@ -194,6 +194,9 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
         }
         quality = expected.quality;
         bits = bits_per_pixel(aim, pixels);
+        if scale_gain::is_enough(format, quality) {
+            return Ok(if gain > 0.0 { Expectation { scale_index: index, gain, ..expectation } } else { expectation });
+        }
     }
     Ok(expectation)
 }
@@ -204,9 +207,12 @@ fn index_for(scales: &[f64], wanted: f64) -> usize {
 }
 
 /// The scales that `original` may have, the largest first: full size, those below, and the smallest.
-fn scales(original: &Picture) -> Vec<f64> {
-    let side = original.width().max(original.height());
-    let least = f64::from(LEAST_SIDE.min(side)) / f64::from(side);
+fn scales(job: &Job, original: &Picture) -> Vec<f64> {
+    let long_side = original.width().max(original.height());
+    let share = |least: u32, side: u32| (f64::from(least) / f64::from(side)).min(1.0);
+    let least = share(LEAST_SIDE, long_side)
+        .max(share(job.min_width.unwrap_or(0), original.width()))
+        .max(share(job.min_height.unwrap_or(0), original.height()));
     scale_gain::SCALES.into_iter().filter(|scale| *scale > least).chain([least]).collect()
 }
 
@@ -226,11 +232,25 @@ fn size_at(original: &Picture, scale: f64) -> (u32, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Formats;
     use crate::picture::Layout;
 
-    fn scales_of(width: u32, height: u32) -> Vec<f64> {
+    fn scales_for(job: &Job, width: u32, height: u32) -> Vec<f64> {
         let bytes = width as usize * height as usize * 3;
-        scales(&Picture::new(width, height, Layout::Rgb, vec![0; bytes]))
+        scales(job, &Picture::new(width, height, Layout::Rgb, vec![0; bytes]))
+    }
+
+    fn scales_of(width: u32, height: u32) -> Vec<f64> {
+        scales_for(&Job::new(1, Formats::Keep), width, height)
+    }
+
+    #[test]
+    fn scales_end_where_the_job_says() {
+        let job = |min_width, min_height| Job { min_width, min_height, ..Job::new(1, Formats::Keep) };
+        assert_eq!(scales_for(&job(Some(60), None), 100, 200), [1.0, 0.75, 2.0 / 3.0, 0.6]);
+        assert_eq!(scales_for(&job(Some(10), Some(150)), 100, 200), [1.0, 0.75]);
+        assert_eq!(scales_for(&job(Some(100), None), 100, 200), [1.0]);
+        assert_eq!(scales_for(&job(Some(900), None), 100, 200), [1.0], "nothing is enlarged");
     }
 
     #[test]

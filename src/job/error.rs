@@ -108,9 +108,10 @@ fn miss(target: u64, smallest: &Smallest, nearest: Option<Nearest>) -> String {
             format!("no setting comes within {tolerance} bytes of {target}: the nearest has {bytes} bytes")
         }
         None => format!(
-            "no setting reaches {target} bytes: the smallest is {} bytes{}",
+            "no setting reaches {target} bytes: the smallest is {} bytes{}{}",
             smallest.bytes,
-            metadata_share(target, smallest)
+            metadata_share(target, smallest),
+            if smallest.is_held { ", and min_width or min_height allows no smaller picture" } else { "" },
         ),
     }
 }
@@ -139,6 +140,8 @@ pub struct Smallest {
     pub quality: Option<f64>,
     /// The part of `bytes` that is metadata.
     pub metadata_bytes: u64,
+    /// Whether `min_width` or `min_height` may forbid a smaller one.
+    pub is_held: bool,
 }
 
 #[cfg(test)]
@@ -178,8 +181,15 @@ mod tests {
 
     #[test]
     fn an_error_comes_back_as_it_went() {
-        let smallest =
-            Smallest { bytes: 10, format: Format::Webp, width: 3, height: 2, quality: Some(1.5), metadata_bytes: 0 };
+        let smallest = Smallest {
+            bytes: 10,
+            format: Format::Webp,
+            width: 3,
+            height: 2,
+            quality: Some(1.5),
+            metadata_bytes: 0,
+            is_held: true,
+        };
         let limit = SizeLimit::Pixels(100);
         for error in [
             JobError::Decode(DecodeError::Unsupported { found: Some("HEIC".into()) }),

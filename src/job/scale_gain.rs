@@ -68,6 +68,11 @@ pub fn is_decent(format: Format, quality: f64, bits_per_pixel: f64) -> bool {
     quality >= if is_detailed { model.decent_quality_of_detail } else { model.decent_quality }
 }
 
+/// Whether a smaller picture looks good enough at `quality` that no smaller one is chosen.
+pub fn is_enough(format: Format, quality: f64) -> bool {
+    model(format).enough_quality.is_some_and(|enough| quality >= enough)
+}
+
 /// Coefficients of the steps that were not measured, which gain below a quality of 50: docs/model.md.
 const FURTHER: [f64; 4] = [10.0, -0.2, 0.0, 0.0];
 

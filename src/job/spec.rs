@@ -27,6 +27,10 @@ pub struct Job {
     pub resize: Option<Resize>,
     /// Whether the picture may be made smaller when the target is too low for a decent quality.
     pub downscale: bool,
+    /// Pixels of width that the picture is not made smaller than to meet the target. One that is narrower stays as it is.
+    pub min_width: Option<u32>,
+    /// The same for the height.
+    pub min_height: Option<u32>,
     /// SSIMULACRA2 that the answer must reach, 0 to 100.
     pub min_score: Option<f64>,
     /// CPU time to spend on a better answer.
@@ -123,6 +127,8 @@ impl Job {
             quality: DEFAULT_QUALITY,
             resize: None,
             downscale: true,
+            min_width: None,
+            min_height: None,
             min_score: None,
             effort: Effort::default(),
             metadata: MetadataPolicy::default(),

@@ -140,6 +140,22 @@ fn a_small_target_makes_the_picture_smaller_unless_downscale_is_never() {
 }
 
 #[test]
+fn the_picture_is_made_no_smaller_than_min_width_and_min_height() {
+    let input = file(Content::Photo, 400, 300);
+    for format in Format::OUTPUT {
+        let free = run(&job(format, 2_000), &input).unwrap().report.output;
+        assert!(free.width < 300, "{format:?}");
+        let held = Job { min_width: Some(300), on_miss: OnMiss::Smallest, ..job(format, 2_000) };
+        let output = run(&held, &input).unwrap().report.output;
+        assert!(output.width >= 300, "{format:?}: {output:?}");
+    }
+    let held = Job { min_height: Some(300), ..job(Format::Webp, 300) };
+    let refusal = run(&held, &input).unwrap_err();
+    assert!(matches!(&refusal, JobError::TargetUnreachable { smallest, .. } if smallest.height == 300), "{refusal}");
+    assert!(refusal.to_string().contains("min_height"), "{refusal}");
+}
+
+#[test]
 fn sizes_asked_for_are_met() {
     let input = file(Content::Photo, 160, 120);
     for (fit, expected) in [(ResizeFit::Inside, (80, 60)), (ResizeFit::Cover, (80, 80)), (ResizeFit::Fill, (80, 80))] {

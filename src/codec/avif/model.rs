@@ -45,6 +45,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality: 55.0,
             detailed_bits_per_pixel: 0.35,
             decent_quality_of_detail: 20.0,
+            enough_quality: None,
         },
         lead: LeadModel::Reference,
     }),

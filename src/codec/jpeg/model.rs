@@ -44,6 +44,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality: 52.0,
             detailed_bits_per_pixel: 0.25,
             decent_quality_of_detail: 35.0,
+            enough_quality: Some(60.0),
         },
         lead: LeadModel::Fitted([-8.434, 0.095, -0.102, 0.277, -0.966, 0.273, 0.140]),
     }),

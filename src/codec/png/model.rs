@@ -49,6 +49,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality: 60.0,
             detailed_bits_per_pixel: f64::INFINITY,
             decent_quality_of_detail: 60.0,
+            enough_quality: None,
         },
         lead: LeadModel::NotCompared,
     }),

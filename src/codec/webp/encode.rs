@@ -188,6 +188,11 @@ fn method(effort: Effort) -> c_int {
     }
 }
 
+/// What libwebp spends on lossless files, 0 to 100. From 76 on it looks for the cheapest way to copy: a page of two colours
+/// takes a fifth fewer bytes for a tenth more time, and photographs stay as they are. At 100 a file takes 10 to 40 times as
+/// long.
+const LOSSLESS_QUALITY: f64 = 90.0;
+
 /// `picture` as lossless WebP.
 ///
 /// # Errors
@@ -195,7 +200,7 @@ fn method(effort: Effort) -> c_int {
 pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, EncodeError> {
     Format::Webp.check_size(picture)?;
     let source = Source::import(picture, true)?;
-    let mut config = config(State { quality: 75.0, shaping: SHAPING }, method(effort))?;
+    let mut config = config(State { quality: LOSSLESS_QUALITY, shaping: SHAPING }, method(effort))?;
     config.lossless = 1;
     // Hidden colour is kept too.
     config.exact = 1;

@@ -51,6 +51,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality: 65.0,
             detailed_bits_per_pixel: 0.7,
             decent_quality_of_detail: 35.0,
+            enough_quality: Some(65.0),
         },
         lead: LeadModel::Fitted([-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206]),
     }),

@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn facts_are_members_beside_the_standard_ones() {
         let (format, quality, metadata_bytes) = (Format::Webp, Some(1.0), 3050);
-        let smallest = Smallest { bytes: 3120, format, width: 64, height: 48, quality, metadata_bytes };
+        let smallest = Smallest { bytes: 3120, format, width: 64, height: 48, quality, metadata_bytes, is_held: false };
         let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest, nearest: None });
         let response = problem.render(&RequestId::generate());
         assert_eq!(response.status(), 422);
