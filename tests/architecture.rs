@@ -35,7 +35,7 @@ const HTTP_LEVELS: &[&[&str]] = &[
 
 /// The modules of job, the lowest first; the same rule holds between them.
 const JOB_LEVELS: &[&[&str]] = &[
-    &["error", "report", "prepared", "scale_gain", "format_rank"],
+    &["error", "report", "prepared", "scale_gain", "format_rank", "content"],
     &["spec", "candidate"],
     &["clock", "views", "trace", "scoring", "checks"],
     &["context", "passthrough"],

@@ -31,6 +31,9 @@ const LEAST_SIDE: u32 = 64;
 /// The most sizes that are encoded.
 const MAX_SIZES: usize = 4;
 
+/// Quality from which on text is not made smaller: it can be read in a poor picture, but not in a small one.
+const LEGIBLE: f64 = 1.0;
+
 /// Share of the cap below which a file of the finest setting leaves bytes that a larger picture may use.
 const FILLED: f64 = 0.9;
 
@@ -166,7 +169,13 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
     let mut quality = of_whole.quality;
     let mut bits = bits_per_pixel(aim, whole.picture.pixel_count());
     // At the quality ceiling fewer pixels would only leave bytes unused.
-    if of_whole.is_at_ceiling || scale_gain::is_decent(format, quality, bits) {
+    let shows_text = context.views.shows_text();
+    let is_enough = |quality: f64| match shows_text {
+        true => quality >= LEGIBLE,
+        false => scale_gain::is_enough(format, quality),
+    };
+    let is_decent = scale_gain::is_decent(format, quality, bits) || shows_text && is_enough(quality);
+    if of_whole.is_at_ceiling || is_decent {
         return Ok(expectation);
     }
     let scales = scales(context.job, whole.picture);
@@ -181,7 +190,7 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
             best_gain = gain;
             expectation = Expectation { scale_index: index, gain, ..expectation };
         }
-        if gain < best_gain - DIP || context.clock.stop_reason().is_some() {
+        if !shows_text && gain < best_gain - DIP || context.clock.stop_reason().is_some() {
             break;
         }
         let size = size_at(whole.picture, *scale);
@@ -194,8 +203,12 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
         }
         quality = expected.quality;
         bits = bits_per_pixel(aim, pixels);
-        if scale_gain::is_enough(format, quality) {
-            return Ok(if gain > 0.0 { Expectation { scale_index: index, gain, ..expectation } } else { expectation });
+        if is_enough(quality) {
+            return Ok(if gain > 0.0 || shows_text {
+                Expectation { scale_index: index, gain, ..expectation }
+            } else {
+                expectation
+            });
         }
     }
     Ok(expectation)

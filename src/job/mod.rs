@@ -13,7 +13,7 @@
 //! context            what a search shares         passthrough
 //! clock  views  trace  scoring  checks
 //! spec  candidate
-//! error  report  prepared  scale_gain  format_rank
+//! error  report  prepared  scale_gain  format_rank  content
 //! ```
 
 mod at_size;
@@ -21,6 +21,7 @@ mod calibration;
 mod candidate;
 mod checks;
 mod clock;
+mod content;
 mod context;
 mod downscale;
 mod error;

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::codec::Format;
 use crate::picture::{Picture, transform};
 
+use super::content;
 use super::prepared::Prepared;
 use super::scale_gain::{self, Details};
 
@@ -24,11 +25,20 @@ pub(super) struct Views<'a> {
     /// Parts of the picture at smaller sizes. All formats share them.
     parts: Vec<((u32, u32), Rc<Picture>)>,
     details: Option<Details>,
+    shows_text: Option<bool>,
 }
 
 impl<'a> Views<'a> {
     pub(super) fn new(requested: &'a Picture, without_hidden_colour: &'a Picture, flattened: &'a Picture) -> Views<'a> {
-        Views { requested, without_hidden_colour, flattened, prepared: Vec::new(), parts: Vec::new(), details: None }
+        Views {
+            requested,
+            without_hidden_colour,
+            flattened,
+            prepared: Vec::new(),
+            parts: Vec::new(),
+            details: None,
+            shows_text: None,
+        }
     }
 
     /// The views of a picture without an alpha channel.
@@ -67,6 +77,11 @@ impl<'a> Views<'a> {
             return *self.details.get_or_insert_with(|| scale_gain::details(whole));
         }
         scale_gain::details(whole)
+    }
+
+    /// Whether the picture is text, a drawing or a screenshot.
+    pub(super) fn shows_text(&mut self) -> bool {
+        *self.shows_text.get_or_insert_with(|| content::is_text(self.flattened))
     }
 
     /// Whether every format encodes `whole`. With an alpha channel they do not, and then parts are too large to keep.

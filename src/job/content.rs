@@ -1,0 +1,95 @@
+//! What a picture shows, as far as the choice of scale and format depends on it.
+
+use crate::picture::Picture;
+
+/// Side of the blocks that are looked at, in pixels.
+const BLOCK: usize = 8;
+
+/// Rows of blocks that are looked at, when there are more.
+const MOST_ROWS: usize = 64;
+
+/// Levels of luma between the darkest and the lightest pixel from which on a block counts as an edge.
+const EDGE: u8 = 96;
+
+/// Whether `picture` is text, a drawing or a screenshot: many blocks with edges, and few pixels between light and dark in
+/// them. docs/model.md, Content, has the figures of documents, scans and photographs.
+pub(super) fn is_text(picture: &Picture) -> bool {
+    let blocks = Blocks::of(picture);
+    let (edges, between) = (blocks.edge_share(), blocks.between_share());
+    edges >= 0.05 && between <= 0.12 || edges >= 0.3 && between <= 0.21
+}
+
+/// Counts over the blocks of a picture.
+#[derive(Default)]
+struct Blocks {
+    blocks: usize,
+    /// Blocks with an edge.
+    edges: usize,
+    /// Pixels of those that are neither light nor dark: in the middle two fifths of the block's range.
+    between: usize,
+}
+
+impl Blocks {
+    fn of(picture: &Picture) -> Blocks {
+        let (columns, rows) = (picture.width() as usize / BLOCK, picture.height() as usize / BLOCK);
+        let mut found = Blocks::default();
+        for row in (0..rows).step_by(rows.div_ceil(MOST_ROWS).max(1)) {
+            (0..columns).for_each(|column| found.add(&luma_of(picture, column * BLOCK, row * BLOCK)));
+        }
+        found
+    }
+
+    fn add(&mut self, block: &[u8; BLOCK * BLOCK]) {
+        self.blocks += 1;
+        let (darkest, lightest) =
+            block.iter().fold((u8::MAX, 0), |(low, high), level| (low.min(*level), high.max(*level)));
+        let range = u32::from(lightest - darkest);
+        if range < u32::from(EDGE) {
+            return;
+        }
+        self.edges += 1;
+        let is_between = |level: &&u8| (range * 3 + 1..range * 7).contains(&(u32::from(**level - darkest) * 10));
+        self.between += block.iter().filter(is_between).count();
+    }
+
+    fn edge_share(&self) -> f64 {
+        self.edges as f64 / self.blocks.max(1) as f64
+    }
+
+    fn between_share(&self) -> f64 {
+        self.between as f64 / (self.edges * BLOCK * BLOCK).max(1) as f64
+    }
+}
+
+/// The luma of the block at this position. Transparent pixels count with the colour that they have.
+fn luma_of(picture: &Picture, left: usize, top: usize) -> [u8; BLOCK * BLOCK] {
+    let size = picture.layout().bytes_per_pixel();
+    let width = picture.width() as usize;
+    std::array::from_fn(|index| {
+        let at = ((top + index / BLOCK) * width + left + index % BLOCK) * size;
+        let [red, green, blue] = [0, 1, 2].map(|channel| u32::from(picture.pixels()[at + channel]));
+        // ITU-R BT.601 in 256ths.
+        ((77 * red + 150 * green + 29 * blue) >> 8) as u8
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Layout;
+
+    fn grey(level: impl Fn(u32, u32) -> u8) -> Picture {
+        let pixels = (0..256 * 256u32).flat_map(|index| [level(index % 256, index / 256); 3]).collect();
+        Picture::new(256, 256, Layout::Rgb, pixels)
+    }
+
+    #[test]
+    fn strokes_are_text_and_soft_shapes_are_not() {
+        assert!(is_text(&grey(|x, y| if x % 9 < 2 && y % 14 < 10 { 20 } else { 250 })));
+        assert!(!is_text(
+            &grey(|x, y| ((f64::from(x) / 9.0).sin() * (f64::from(y) / 7.0).cos() * 120.0 + 128.0) as u8)
+        ));
+        assert!(!is_text(&grey(|_, _| 128)));
+        assert!(!is_text(&Picture::new(7, 7, Layout::Rgb, vec![0; 147])), "smaller than a block");
+    }
+}
