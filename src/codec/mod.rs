@@ -109,7 +109,7 @@ pub struct Decoded {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes are in no format that bytefit reads; `found` names the format where it was recognised.
-    #[error("{}", unsupported(.found.as_deref()))]
+    #[error("{}", unsupported_message(.found.as_deref()))]
     Unsupported {
         /// The name for people, as in "HEIC"; `None` for bytes that look like nothing known.
         found: Option<Cow<'static, str>>,
@@ -134,7 +134,7 @@ pub enum DecodeError {
     },
 }
 
-fn unsupported(found: Option<&str>) -> String {
+fn unsupported_message(found: Option<&str>) -> String {
     match found {
         Some(name) => format!("{name} is not supported"),
         None => "the bytes are not an image in a known format".to_owned(),
@@ -192,6 +192,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
 /// The error of a file in `format` that holds no picture.
 fn undecodable(format: Format, reason: impl Into<String>) -> DecodeError {
     DecodeError::Undecodable { format, reason: reason.into() }
+}
+
+/// The error of a file in a kind of a known format that is not read, like "lossless JPEG".
+fn unsupported(kind: impl Into<Cow<'static, str>>) -> DecodeError {
+    DecodeError::Unsupported { found: Some(kind.into()) }
 }
 
 /// A copy of `metadata` when it is at most `limits.max_metadata_bytes` long; larger ones are dropped.

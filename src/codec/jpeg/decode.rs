@@ -1,4 +1,4 @@
-//! Decodes JPEG with zune-jpeg: baseline and progressive, grey, YCbCr, RGB, CMYK and YCCK.
+//! Decodes JPEG with zune-jpeg: baseline and progressive, Huffman-coded and arithmetic, grey, YCbCr, RGB, CMYK and YCCK.
 //!
 //! Truncated files are common, and browsers show the part that exists. The rule here: a file without its end marker is
 //! accepted when at least half of its rows are there (baseline), or its first scan, which covers the whole picture
@@ -11,10 +11,11 @@ use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
 use super::header::Header;
-use super::segments::EOI;
+use super::meaning::{Lead, Meaning};
+use super::segments::{EOI, JPEG_LS, SOF0, SOF2};
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::{
-    DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable,
+    DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable, unsupported,
 };
 use crate::picture::Picture;
 
@@ -50,7 +51,10 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let probe = probe_header(&header, limits);
     let icc = header.icc(limits.max_metadata_bytes);
     let space = icc.as_deref().map_or(Space::Srgb, Space::Icc);
-    let (samples, channels) = decode_samples(bytes, &header)?;
+    let lead = Lead::read(bytes);
+    let components = header.component_ids();
+    let meaning = lead.meaning(&components).ok_or_else(|| unknown_components(&components))?;
+    let (samples, channels) = decode_samples(&bytes[..header.end], &header, meaning, &lead)?;
     let converter = Converter::new(&space, channels);
     let pixels = to_srgb(samples, channels, &converter, header.adobe);
     Ok(Decoded {
@@ -58,7 +62,10 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         orientation: probe.orientation,
         metadata: Metadata { exif: keep_metadata(header.exif, limits), xmp: keep_metadata(header.xmp, limits) },
         rights: header.rights(limits.max_metadata_bytes),
-        as_stored: header.complete && converter.keeps_colours(),
+        as_stored: header.complete
+            && !header.has_broken_icc()
+            && lead.is_regular(&components)
+            && converter.keeps_colours(),
     })
 }
 
@@ -68,15 +75,37 @@ fn refused(reason: impl Into<String>) -> DecodeError {
 
 fn read_header<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, DecodeError> {
     let header = Header::read(bytes).ok_or_else(|| refused("it ends before the picture begins"))?;
+    check_kind(&header)?;
     if header.components.is_empty() || header.scans == 0 {
         return Err(refused("it holds no picture"));
     }
     limits.check_size(Format::Jpeg, header.width, header.height)?;
+    check_scans(&header)?;
+    Ok(header)
+}
+
+/// Refuses scans that cost more than a real file's.
+pub(super) fn check_scans(header: &Header<'_>) -> Result<(), DecodeError> {
     let max_visits = FREE_VISITS + MAX_VISITS_PER_BLOCK * header.blocks();
     if header.scans > MAX_SCANS || header.block_visits > max_visits {
         return Err(refused(format!("its {} scans cost more than a picture is worth", header.scans)));
     }
-    Ok(header)
+    Ok(())
+}
+
+/// Refuses the kinds of frames that are not decoded (T.81, table B.1).
+pub(super) fn check_kind(header: &Header<'_>) -> Result<(), DecodeError> {
+    match header.frame {
+        JPEG_LS => Err(unsupported("JPEG-LS")),
+        0xC3 | 0xCB => Err(unsupported("lossless JPEG")),
+        0xC5..=0xC7 | 0xCD..=0xCF => Err(unsupported("hierarchical JPEG")),
+        0xC0..=0xCF if header.precision == 12 => Err(unsupported("JPEG of 12 bits a sample")),
+        _ => Ok(()),
+    }
+}
+
+fn unknown_components(components: &[u8]) -> DecodeError {
+    unsupported(format!("JPEG with {} components", components.len()))
 }
 
 fn probe_header(header: &Header<'_>, limits: &Limits) -> Probe {
@@ -108,19 +137,27 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
     pixels * per_pixel + coefficients * copies + rows + header.icc_bytes() as u64 + (4 << 20)
 }
 
-/// Returns the samples of the picture, in the channels that the decoder found.
-fn decode_samples(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
+/// Returns the samples of the picture, whose file ends where `bytes` end, and their channels.
+pub(super) fn decode_samples(
+    bytes: &[u8],
+    header: &Header<'_>,
+    meaning: Meaning,
+    lead: &Lead<'_>,
+) -> Result<(Vec<u8>, Channels), DecodeError> {
+    let needs_tables = matches!(header.frame, SOF0..=SOF2);
+    let mut plain = lead.for_decoder(bytes, meaning, needs_tables);
     if header.complete {
-        decode_whole(bytes, header)
-    } else if header.blocks() <= SMALL_BLOCKS {
-        decode_whole(&[bytes, END_MARKER].concat(), header)
-    } else {
-        decode_truncated(bytes, header)
+        return decode_whole(&plain, header, meaning);
     }
+    if header.blocks() <= SMALL_BLOCKS {
+        plain.extend(END_MARKER);
+        return decode_whole(&plain, header, meaning);
+    }
+    decode_truncated(plain, header, meaning)
 }
 
-fn decode_whole(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
-    let (mut decoder, channels) = open(bytes, header)?;
+fn decode_whole(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Result<(Vec<u8>, Channels), DecodeError> {
+    let (mut decoder, channels) = open(bytes, header, meaning)?;
     let mut samples = buffer(header, channels);
     decoder.decode_into(&mut samples).map_err(failed)?;
     Ok((samples, channels))
@@ -129,15 +166,23 @@ fn decode_whole(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels)
 /// Decodes the part of a truncated file that exists, by the module's rule. Incremental mode stops where the decoder's
 /// read-ahead reaches the end. When that is in the last rows, an end marker after the bytes makes the decoder return
 /// these rows. Further up this does not work, because the decoder fills the missing part with noise.
-fn decode_truncated(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Channels), DecodeError> {
-    let (mut decoder, channels) = open(bytes, header)?;
+fn decode_truncated(
+    mut bytes: Vec<u8>,
+    header: &Header<'_>,
+    meaning: Meaning,
+) -> Result<(Vec<u8>, Channels), DecodeError> {
+    let (mut decoder, channels) = open(&bytes, header, meaning)?;
     decoder.set_incremental_mode(true);
     let mut samples = buffer(header, channels);
-    let (height, rows) = match decoder.decode_into(&mut samples) {
+    let result = decoder.decode_into(&mut samples);
+    let (height, rows) = (header.height as usize, decoder.decoded_scanlines().unwrap_or(0));
+    match result {
         Ok(()) => return Ok((samples, channels)),
+        // What follows a picture without its end marker need not be JPEG.
+        Err(_) if rows == height && !header.progressive => return Ok((samples, channels)),
         Err(error) if !error.is_recoverable_eof() => return Err(failed(error)),
-        Err(_) => (header.height as usize, decoder.decoded_scanlines().unwrap_or(0)),
-    };
+        Err(_) => {}
+    }
     if header.progressive {
         return match decoder.decoded_scans() {
             Some(1..) => Ok((samples, channels)),
@@ -151,7 +196,8 @@ fn decode_truncated(bytes: &[u8], header: &Header<'_>) -> Result<(Vec<u8>, Chann
         return Ok((samples, channels));
     }
     drop((decoder, samples));
-    decode_whole(&[bytes, END_MARKER].concat(), header)
+    bytes.extend(END_MARKER);
+    decode_whole(&bytes, header, meaning)
 }
 
 fn mostly_missing() -> DecodeError {
@@ -165,7 +211,7 @@ fn buffer(header: &Header<'_>, channels: Channels) -> Vec<u8> {
 type Opened<'a> = JpegDecoder<ZCursor<&'a [u8]>>;
 
 /// Opens a decoder and checks that its headers agree with ours.
-fn open<'a>(bytes: &'a [u8], header: &Header<'_>) -> Result<(Opened<'a>, Channels), DecodeError> {
+fn open<'a>(bytes: &'a [u8], header: &Header<'_>, meaning: Meaning) -> Result<(Opened<'a>, Channels), DecodeError> {
     let options = DecoderOptions::default()
         .set_strict_mode(false)
         .set_max_width(header.width as usize)
@@ -173,15 +219,17 @@ fn open<'a>(bytes: &'a [u8], header: &Header<'_>) -> Result<(Opened<'a>, Channel
         .jpeg_set_max_scans(MAX_SCANS);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
     decoder.decode_headers().map_err(failed)?;
-    let (channels, output) = match decoder.input_colorspace() {
-        Some(ColorSpace::Luma) => (Channels::Grey, ColorSpace::Luma),
-        Some(ColorSpace::YCbCr | ColorSpace::RGB) => (Channels::Rgb, ColorSpace::RGB),
-        Some(ColorSpace::CMYK | ColorSpace::YCCK) => (Channels::Cmyk, ColorSpace::CMYK),
-        other => return Err(refused(format!("its colours are {other:?}, which is not supported"))),
+    let (expected, channels, output) = match meaning {
+        Meaning::Grey => (ColorSpace::Luma, Channels::Grey, ColorSpace::Luma),
+        Meaning::YCbCr => (ColorSpace::YCbCr, Channels::Rgb, ColorSpace::RGB),
+        Meaning::Rgb => (ColorSpace::RGB, Channels::Rgb, ColorSpace::RGB),
+        Meaning::Cmyk => (ColorSpace::CMYK, Channels::Cmyk, ColorSpace::CMYK),
+        Meaning::Ycck => (ColorSpace::YCCK, Channels::Cmyk, ColorSpace::CMYK),
     };
     decoder.set_options(options.jpeg_set_out_colorspace(output));
     let length = header.width as usize * header.height as usize * channels.count();
-    if decoder.dimensions() != Some((header.width as usize, header.height as usize))
+    if decoder.input_colorspace() != Some(expected)
+        || decoder.dimensions() != Some((header.width as usize, header.height as usize))
         || decoder.output_buffer_size() != Some(length)
     {
         return Err(refused("its headers contradict each other"));
@@ -189,13 +237,16 @@ fn open<'a>(bytes: &'a [u8], header: &Header<'_>) -> Result<(Opened<'a>, Channel
     Ok((decoder, channels))
 }
 
+/// Says in our words what the decoder found.
 fn failed(error: DecodeErrors) -> DecodeError {
-    refused(reason(&error))
-}
-
-/// Returns the decoder's error message, without the quotes that its Debug form puts around it.
-fn reason(error: &DecodeErrors) -> String {
-    format!("{error:?}").replace('"', "")
+    refused(match error {
+        DecodeErrors::HuffmanDecode(_) => "its Huffman tables are missing or damaged",
+        DecodeErrors::DqtError(_) => "its quantisation tables are missing or damaged",
+        DecodeErrors::SofError(_) => "its frame header is damaged",
+        DecodeErrors::SosError(_) => "a scan header is damaged",
+        DecodeErrors::ExhaustedData | DecodeErrors::IoErrors(_) => "it is cut short",
+        _ => "its coded data is damaged",
+    })
 }
 
 /// Adobe's marker means that inks are stored inverted. Without it they are stored as T.81 readers expect.

@@ -1,7 +1,8 @@
 //! Reads what a JPEG's markers say (ITU-T T.81 annex B), without decoding.
 
 use super::segments::{
-    ADOBE, APP1, APP2, APP13, APP14, EOI, EXIF, ICC, PHOTOSHOP, SOF2, SOF6, SOF10, SOF14, SOS, Segment, Segments, XMP,
+    ADOBE, APP1, APP2, APP13, APP14, EOI, EXIF, ICC, JPEG_LS, PHOTOSHOP, SOF2, SOF6, SOF10, SOF14, SOI, SOS, Segment,
+    Segments, XMP,
 };
 use crate::codec::bytes::u16_be;
 use crate::codec::rights::{Rights, iptc};
@@ -15,6 +16,10 @@ pub(super) struct Header<'a> {
     pub width: u32,
     pub height: u32,
     pub progressive: bool,
+    /// The second byte of the frame's marker, which names its kind (T.81, table B.1).
+    pub frame: u8,
+    /// Bits of a sample.
+    pub precision: u8,
     pub components: Vec<Component>,
     pub exif: Option<&'a [u8]>,
     pub xmp: Option<&'a [u8]>,
@@ -30,6 +35,8 @@ pub(super) struct Header<'a> {
     pub block_visits: u64,
     /// Whether the end marker is present.
     pub complete: bool,
+    /// Where the picture ends: after the end marker, or where another file begins instead of it.
+    pub end: usize,
 }
 
 /// A colour component as declared in the frame header.
@@ -44,20 +51,30 @@ impl<'a> Header<'a> {
     /// Reads all markers of `bytes` up to the end marker or the end of the bytes. Returns `None` when a marker is
     /// damaged before the first scan begins. After that, what was found so far is returned.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
-        let mut header = Header::default();
-        Segments::lenient(bytes).for_each(|segment| header.read_segment(&segment));
+        let mut header = Header { end: bytes.len(), ..Header::default() };
+        for segment in Segments::lenient(bytes) {
+            // Some phones write a picture without an end marker, and another file after it.
+            if segment.marker == SOI && header.scans > 0 {
+                header.end = segment.start;
+                break;
+            }
+            header.read_segment(&segment);
+        }
         (header.complete || header.scans > 0).then_some(header)
     }
 
     fn read_segment(&mut self, segment: &Segment<'a>) {
         match segment.marker {
-            EOI => self.complete = true,
+            EOI => {
+                self.complete = true;
+                self.end = segment.end;
+            }
             APP1 => self.read_app1(segment.payload),
             APP2 => self.read_icc(segment.payload),
             APP13 => self.resources.extend(segment.payload.strip_prefix(PHOTOSHOP)),
             APP14 => self.adobe |= segment.payload.starts_with(ADOBE),
             SOS => self.read_scan(segment.payload),
-            _ if segment.is_frame() => self.read_frame(segment),
+            _ if segment.is_frame() || segment.marker == JPEG_LS => self.read_frame(segment),
             _ => {}
         }
     }
@@ -69,6 +86,8 @@ impl<'a> Header<'a> {
         let (Some(height), Some(width)) = (u16_be(segment.payload, 1), u16_be(segment.payload, 3)) else {
             return;
         };
+        self.frame = segment.marker;
+        self.precision = segment.payload.first().copied().unwrap_or(0);
         self.width = u32::from(width);
         self.height = u32::from(height);
         self.progressive = matches!(segment.marker, SOF2 | SOF6 | SOF10 | SOF14);
@@ -104,6 +123,16 @@ impl<'a> Header<'a> {
                 self.block_visits = self.block_visits.saturating_add(self.blocks_of(component));
             }
         }
+    }
+
+    /// Returns the names of the components.
+    pub(super) fn component_ids(&self) -> Vec<u8> {
+        self.components.iter().map(|component| component.id).collect()
+    }
+
+    /// Whether there is an ICC profile whose chunks are numbered wrongly or not all there.
+    pub(super) fn has_broken_icc(&self) -> bool {
+        !self.icc.is_empty() && self.icc(usize::MAX).is_none()
     }
 
     /// Returns the number of blocks of all components together.

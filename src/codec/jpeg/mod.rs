@@ -6,6 +6,7 @@ pub mod encode;
 pub mod entropy;
 mod header;
 mod library;
+mod meaning;
 pub(super) mod model;
 mod quality_scale;
 pub mod quantiser;

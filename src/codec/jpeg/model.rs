@@ -15,7 +15,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
     recognises: |bytes| bytes.starts_with(b"\xFF\xD8\xFF"),
     probe: decode::probe,
     decode: decode::decode,
-    decoder_copies: 1,
+    decoder_copies: 2,
     output: Some(OutputModel {
         codings: &[LossyCoding::JpegHalved, LossyCoding::JpegFull],
         lossless: None,

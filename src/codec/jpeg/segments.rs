@@ -26,6 +26,8 @@ pub(super) const APP2: u8 = 0xE2;
 pub(super) const APP13: u8 = 0xED;
 pub(super) const APP14: u8 = 0xEE;
 pub(super) const APP15: u8 = 0xEF;
+/// The frame of a JPEG-LS (T.87), which is another format in the same segments.
+pub(super) const JPEG_LS: u8 = 0xF7;
 pub(super) const COM: u8 = 0xFE;
 
 /// Prefixes of application segments: JFIF 1.02, ICC.1 annex B.4, T.872, EXIF 2.32 s4.7.2, CIPA DC-007 s4.2, XMP part 3
