@@ -12,7 +12,7 @@ const ADOBE_BYTES: usize = 12;
 
 /// What the components mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(in crate::codec) enum Meaning {
     Grey,
     YCbCr,
     Rgb,

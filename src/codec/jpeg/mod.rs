@@ -13,5 +13,6 @@ pub mod quantiser;
 mod scans;
 mod segments;
 pub mod size_model;
+pub(in crate::codec) mod strip;
 
 pub(super) use model::MODEL;

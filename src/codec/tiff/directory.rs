@@ -1,8 +1,10 @@
-//! Reads the first directory of a TIFF (TIFF 6.0 s2; BigTIFF): its entries without their values. The decoder allocates
-//! memory for whatever an entry declares, so the declarations are checked here first.
+//! Reads the first directory of a TIFF (TIFF 6.0 s2; BigTIFF): its entries, and their values when they are asked for.
 
 use crate::codec::bytes::{slice, u16_be, u16_le, u32_be, u32_le};
 
+/// Kinds of values (TIFF 6.0 s2; BigTIFF): BYTE, SHORT, LONG, IFD, LONG8 and IFD8.
+const UNSIGNED: [u16; 6] = [1, 3, 4, 13, 16, 18];
+const RATIONAL: u16 = 5;
 /// Maximum number of entries that are read. Real directories have about 40.
 const MAX_ENTRIES: u64 = 4096;
 
@@ -56,16 +58,46 @@ impl<'a> Directory<'a> {
         &self.entries
     }
 
-    /// Returns the position and the value of the first value of `tag`, when it is a 16-bit number in a file that is not
-    /// a BigTIFF.
-    pub(super) fn short(&self, tag: u16) -> Option<(usize, u16)> {
-        let entry = self.entry(tag).filter(|_| !self.numbers.is_big)?;
-        Some((entry.field, self.numbers.short(self.bytes, entry.field)?))
+    /// Whether numbers are stored with their lowest byte first.
+    pub(super) fn is_little_endian(&self) -> bool {
+        self.numbers.is_little_endian
     }
 
-    /// Returns `value` in the byte order of the file.
-    pub(super) fn written(&self, value: u16) -> [u8; 2] {
-        if self.numbers.is_little_endian { value.to_le_bytes() } else { value.to_be_bytes() }
+    /// Whether the first page has `tag`.
+    pub(super) fn has(&self, tag: u16) -> bool {
+        self.entry(tag).is_some()
+    }
+
+    /// Returns the first value of `tag`, when it is an unsigned whole number.
+    pub(super) fn number(&self, tag: u16) -> Option<u64> {
+        self.unsigned(tag)?.next()
+    }
+
+    /// Returns all values of `tag`, when they are unsigned whole numbers and all there.
+    pub(super) fn numbers(&self, tag: u16) -> Option<Vec<u64>> {
+        Some(self.unsigned(tag)?.collect())
+    }
+
+    /// Returns all values of `tag`, when they are unsigned fractions and all there.
+    pub(super) fn fractions(&self, tag: u16) -> Option<Vec<f64>> {
+        let entry = self.entry(tag).filter(|entry| entry.kind == RATIONAL)?;
+        let fraction = |pair: &[u8]| {
+            let (over, under) = (self.numbers.long(pair, 0)?, self.numbers.long(pair, 4)?);
+            (under > 0).then(|| f64::from(over) / f64::from(under))
+        };
+        self.values_of(&entry)?.chunks_exact(8).map(fraction).collect()
+    }
+
+    fn unsigned(&self, tag: u16) -> Option<impl Iterator<Item = u64>> {
+        let entry = self.entry(tag).filter(|entry| UNSIGNED.contains(&entry.kind))?;
+        let size = value_bytes(entry.kind) as usize;
+        Some(self.values_of(&entry)?.chunks_exact(size).map(|value| self.whole(value)))
+    }
+
+    /// Returns the unsigned number of 1, 2, 4 or 8 bytes in `value`.
+    fn whole(&self, value: &[u8]) -> u64 {
+        let add = |sum: u64, byte: &u8| sum << 8 | u64::from(*byte);
+        if self.numbers.is_little_endian { value.iter().rev().fold(0, add) } else { value.iter().fold(0, add) }
     }
 
     /// Returns the values of a tag whose values are bytes.
