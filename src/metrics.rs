@@ -363,6 +363,7 @@ mod tests {
             target: 1000,
             outcome: Outcome::Quality,
             cut_short: false,
+            damaged: false,
             padded: false,
             quality: Some(70.0),
             score: None,

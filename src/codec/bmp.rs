@@ -1,5 +1,6 @@
 //! Decodes BMP with the `image` crate.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::codecs::bmp::BmpDecoder;
@@ -8,7 +9,7 @@ use image::{ColorType, ImageDecoder, ImageError};
 use super::bytes::{slice, u16_le, u32_le};
 use super::model::FormatModel;
 use super::rights::Rights;
-use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
+use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable, unsupported};
 use crate::picture::{Layout, Orientation, Picture};
 
 pub(super) static MODEL: FormatModel = FormatModel {
@@ -19,9 +20,16 @@ pub(super) static MODEL: FormatModel = FormatModel {
     recognises: is_bmp,
     probe,
     decode,
-    decoder_copies: 1,
+    // A file with a header of OS/2.
+    decoder_copies: 2,
     output: None,
 };
+
+/// Where the position of the pixels is, and where the second header begins.
+const PIXELS: usize = 10;
+const HEADER: usize = 14;
+/// Bytes of the header that every reader knows (BITMAPINFOHEADER).
+const KNOWN_BYTES: u32 = 40;
 
 /// Many texts begin with "BM", so the size of the second header must be one that bitmaps have, too.
 fn is_bmp(bytes: &[u8]) -> bool {
@@ -53,12 +61,12 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError>
 /// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let probe = probe(bytes, limits)?;
-    let failed = |error: ImageError| undecodable(Format::Bmp, error.to_string());
-    let decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(failed)?;
+    let bytes = with_known_header(bytes);
+    let decoder = BmpDecoder::new(Cursor::new(&bytes[..])).map_err(failed)?;
     let layout = match decoder.color_type() {
         ColorType::Rgb8 => Layout::Rgb,
         ColorType::Rgba8 => Layout::Rgba,
-        other => return Err(undecodable(Format::Bmp, format!("its colours are {other:?}, which is not supported"))),
+        _ => return Err(unsupported("BMP with such colours")),
     };
     if decoder.dimensions() != (probe.width, probe.height) {
         return Err(undecodable(Format::Bmp, "its headers contradict each other"));
@@ -74,7 +82,33 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
         metadata: Metadata::default(),
         rights: Rights::default(),
         as_stored: true,
+        damaged: false,
     })
+}
+
+/// Returns the file with a header of 40 bytes in place of one of OS/2 2.0, which the decoder does not know: its first 16
+/// bytes are the same, those up to 40 are, too, or are 0 where they are left out, and no pixel depends on the rest.
+fn with_known_header(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let Some(size @ (16 | 64)) = u32_le(bytes, HEADER) else { return Cow::Borrowed(bytes) };
+    let (file_header, rest) = bytes.split_at(HEADER);
+    let header = &rest[..rest.len().min(size as usize)];
+    let mut known = file_header.to_vec();
+    known.extend(&header[..header.len().min(KNOWN_BYTES as usize)]);
+    known.resize(HEADER + KNOWN_BYTES as usize, 0);
+    known[HEADER..HEADER + 4].copy_from_slice(&KNOWN_BYTES.to_le_bytes());
+    let pixels = u32_le(bytes, PIXELS).unwrap_or(0).wrapping_add(KNOWN_BYTES).wrapping_sub(size);
+    known[PIXELS..PIXELS + 4].copy_from_slice(&pixels.to_le_bytes());
+    known.extend(&rest[header.len()..]);
+    Cow::Owned(known)
+}
+
+/// Says in our words what the decoder found.
+fn failed(error: ImageError) -> DecodeError {
+    match error {
+        ImageError::Unsupported(_) => unsupported("BMP of this kind"),
+        ImageError::IoError(_) => undecodable(Format::Bmp, "it is cut short"),
+        _ => undecodable(Format::Bmp, "its data is damaged"),
+    }
 }
 
 /// Returns width, height and bits of a pixel, from a core header (12 bytes, OS/2) or any later one.
@@ -134,6 +168,25 @@ mod tests {
         let mut pixels = [1, 2, 3, 0, 4, 5, 6, 1];
         fill_absent_alpha(&mut pixels);
         assert_eq!(pixels, [1, 2, 3, 0, 4, 5, 6, 1]);
+    }
+
+    #[test]
+    fn headers_of_os2_are_read() {
+        let rows = [1, 2, 3, 0, 4, 5, 6, 0];
+        let windows = file(1, 2, 24, &rows);
+        let right = decode(&windows, &Limits::default()).unwrap().picture;
+        for size in [16u8, 64] {
+            let mut os2 = windows[..14].to_vec();
+            os2[10] = 14 + size;
+            let mut header = windows[14..30].to_vec();
+            header[0] = size;
+            header.resize(size.into(), 0);
+            os2.extend([&header[..], &rows].concat());
+            assert_eq!(decode(&os2, &Limits::default()).unwrap().picture, right, "{size}");
+            for end in 0..os2.len() {
+                let _ = decode(&os2[..end], &Limits::default());
+            }
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError>
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header);
-    let failed = |error: DecodingError| undecodable(Format::Gif, error.to_string());
+    let failed = |error: DecodingError| undecodable(Format::Gif, reason(&error));
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::RGBA);
     options.set_memory_limit(MemoryLimit::Bytes(NonZeroU64::new(probe.decode_bytes).unwrap_or(NonZeroU64::MIN)));
@@ -64,7 +64,16 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
         metadata: Metadata::default(),
         rights: Rights::default(),
         as_stored: true,
+        damaged: false,
     })
+}
+
+/// Says in our words what the decoder found.
+fn reason(error: &DecodingError) -> &'static str {
+    match error {
+        DecodingError::Io(_) | DecodingError::UnexpectedEof => "it is cut short",
+        _ => "its data is damaged",
+    }
 }
 
 fn read_header(bytes: &[u8], limits: &Limits) -> Result<Header, DecodeError> {

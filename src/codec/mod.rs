@@ -103,6 +103,8 @@ pub struct Decoded {
     /// Whether these are the colours that the file stores: none was converted to sRGB, none made up for one that is
     /// missing. Only then does the file itself show the picture as our answers do.
     pub as_stored: bool,
+    /// Whether the file ends before its end. What is there of the picture is shown.
+    pub damaged: bool,
 }
 
 /// Why bytes could not become a picture: always the file's fault or a limit's, never ours.

@@ -81,6 +81,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
         metadata: Metadata { exif: exif::copyright(bytes), xmp },
         rights: rights(&directory, limits),
         as_stored: converter.keeps_colours(),
+        damaged: false,
     })
 }
 

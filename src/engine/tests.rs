@@ -32,6 +32,7 @@ fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {
             target: job.target,
             outcome,
             cut_short: false,
+            damaged: false,
             padded: false,
             quality: None,
             score: None,

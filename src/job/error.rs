@@ -212,6 +212,7 @@ mod tests {
             target: 10,
             outcome: Outcome::Downscaled,
             cut_short: true,
+            damaged: false,
             padded: false,
             quality: None,
             score: Some(71.3),

@@ -47,6 +47,7 @@ pub(super) fn finish(
         target: job.target,
         outcome: outcome(candidate.kind, missed, trace.cut_short),
         cut_short: trace.cut_short,
+        damaged: false,
         padded: len > unpadded,
         quality: candidate.kind.reported_quality(),
         score: candidate.score,

@@ -30,6 +30,8 @@ pub struct Report {
     /// Whether more time might have led to a better answer: the deadline ended the search early, chose a format, or kept one
     /// from being tried.
     pub cut_short: bool,
+    /// Whether the input ends before its end, and what is there of it is shown.
+    pub damaged: bool,
     /// Whether bytes without picture content were added to reach a size.
     pub padded: bool,
     /// The quality of the encode, 1 to 100. `None` for lossless answers and passthrough.

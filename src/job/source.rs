@@ -31,6 +31,8 @@ struct InputFile<'a> {
     rights: Rights,
     /// Whether the file is undamaged and its pixels are those that it stores, without a conversion of colours.
     as_stored: bool,
+    /// Whether the file ends before its end.
+    damaged: bool,
     limits: Limits,
     /// Time that opening took.
     opening: Timings,
@@ -65,6 +67,7 @@ impl<'a> Source<'a> {
             metadata: decoded.metadata,
             rights: decoded.rights,
             as_stored: decoded.as_stored,
+            damaged: decoded.damaged,
             limits: *limits,
             opening,
         };
@@ -101,6 +104,12 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
 impl InputFile<'_> {
     /// Answers `job`, given its picture.
     fn fit(&self, upright: Cow<Picture>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
+        let mut answer = self.answer(upright, job, stop)?;
+        answer.report.damaged = self.damaged;
+        Ok(answer)
+    }
+
+    fn answer(&self, upright: Cow<Picture>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
         job.check(stop)?;
         let mut timings = self.opening;
         let transforming = Instant::now();

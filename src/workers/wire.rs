@@ -143,6 +143,7 @@ mod tests {
             target: 10,
             outcome: Outcome::Downscaled,
             cut_short: true,
+            damaged: true,
             padded: false,
             quality: Some(1.0 / 3.0),
             score: None,

@@ -72,6 +72,7 @@ fn echo(job: &Job, input: &[u8]) -> Answer {
         target: job.target,
         outcome: Outcome::Quality,
         cut_short: false,
+        damaged: false,
         padded: false,
         quality: Some(71.4),
         score: None,

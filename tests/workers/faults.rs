@@ -59,6 +59,7 @@ fn answer(job: &Job, bytes: &[u8]) -> Answer {
         target: job.target,
         outcome: Outcome::Quality,
         cut_short: false,
+        damaged: false,
         padded: false,
         quality: None,
         score: None,

@@ -44,6 +44,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         },
         rights: Rights::default(),
         as_stored,
+        damaged: false,
     })
 }
 

@@ -66,6 +66,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
             && !header.has_broken_icc()
             && lead.is_regular(&components)
             && converter.keeps_colours(),
+        damaged: !header.complete,
     })
 }
 

@@ -8,7 +8,13 @@ pub(in crate::codec) use super::meaning::Meaning;
 
 /// Decodes an abbreviated JPEG of `width` pixels and at least `rows` rows, with the tables of an abbreviated table file
 /// (T.81, annex B.4 and B.5). Returns the samples of `rows` rows, or `None` when the data is damaged or of another size.
-pub(in crate::codec) fn decode_strip(tables: &[u8], strip: &[u8], meaning: Meaning, width: usize, rows: usize) -> Option<Vec<u8>> {
+pub(in crate::codec) fn decode_strip(
+    tables: &[u8],
+    strip: &[u8],
+    meaning: Meaning,
+    width: usize,
+    rows: usize,
+) -> Option<Vec<u8>> {
     let tables = tables.strip_suffix(b"\xFF\xD9").unwrap_or(tables);
     let tables = if tables.is_empty() { b"\xFF\xD8" } else { tables };
     let joined = [tables, strip.strip_prefix(b"\xFF\xD8")?].concat();

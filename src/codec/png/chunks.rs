@@ -7,22 +7,30 @@ pub(super) const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1A\n";
 /// Bytes of a chunk besides its payload: length, name and checksum.
 pub(super) const FRAME: usize = 12;
 
-/// A chunk whose payload is complete.
+/// Bytes of a chunk's checksum, which is its end.
+const CHECKSUM: usize = 4;
+
+/// A chunk.
 #[derive(Clone, Copy)]
 pub(super) struct Chunk<'a> {
     pub name: [u8; 4],
     /// Bytes of the payload.
     size: u32,
-    /// Length, name, payload and checksum. The end of the file may cut off the checksum.
+    /// Length, name, payload and checksum. The end of the file may cut off as much as the reader allows.
     pub bytes: &'a [u8],
 }
 
 impl<'a> Chunk<'a> {
     pub(super) fn payload(&self) -> &'a [u8] {
-        &self.bytes[8..8 + self.size as usize]
+        &self.bytes[8..self.bytes.len().min(8 + self.size as usize)]
     }
 
-    /// Whether the checksum is complete.
+    /// Returns the checksum, or `None` where the file ends before it does.
+    pub(super) fn checksum(&self) -> Option<&'a [u8]> {
+        slice(self.bytes, 8 + self.size as usize, CHECKSUM)
+    }
+
+    /// Whether the payload and the checksum are complete.
     pub(super) fn is_complete(&self) -> bool {
         self.bytes.len() == FRAME + self.size as usize
     }
@@ -37,19 +45,25 @@ impl<'a> Chunk<'a> {
 /// The chunks of a file in order, up to IEND or the first damaged one.
 pub(super) struct Chunks<'a> {
     rest: &'a [u8],
-    is_strict: bool,
+    /// Bytes at its end that a chunk may lack.
+    max_missing: usize,
 }
 
 impl<'a> Chunks<'a> {
     /// Reads all that is there. The checksum of the last chunk may be cut off.
     pub(super) fn lenient(file: &'a [u8]) -> Chunks<'a> {
-        Chunks { rest: file.get(SIGNATURE.len()..).unwrap_or_default(), is_strict: false }
+        Chunks { rest: file.get(SIGNATURE.len()..).unwrap_or_default(), max_missing: CHECKSUM }
+    }
+
+    /// Reads all that is there. The last chunk may be cut off anywhere after its name.
+    pub(super) fn cut(file: &'a [u8]) -> Chunks<'a> {
+        Chunks { max_missing: usize::MAX, ..Chunks::lenient(file) }
     }
 
     /// Stops at a chunk that is not complete. Returns `None` when the file does not start with the signature and IHDR.
     pub(super) fn strict(file: &'a [u8]) -> Option<Chunks<'a>> {
         let rest = file.strip_prefix(SIGNATURE)?;
-        (slice(rest, 4, 4)? == b"IHDR").then_some(Chunks { rest, is_strict: true })
+        (slice(rest, 4, 4)? == b"IHDR").then_some(Chunks { rest, max_missing: 0 })
     }
 
     /// Returns the chunks of a file that is complete up to IEND.
@@ -65,11 +79,11 @@ impl<'a> Iterator for Chunks<'a> {
     fn next(&mut self) -> Option<Chunk<'a>> {
         let size = u32_be(self.rest, 0)?;
         let name = slice(self.rest, 4, 4)?.try_into().ok()?;
-        let payload = slice(self.rest, 8, size as usize)?;
-        let (bytes, rest) = self.rest.split_at(self.rest.len().min(FRAME + payload.len()));
+        let length = FRAME.saturating_add(size as usize);
+        let (bytes, rest) = self.rest.split_at(self.rest.len().min(length));
         let chunk = Chunk { name, size, bytes };
         self.rest = if chunk.name == *b"IEND" { &[] } else { rest };
-        (chunk.is_complete() || !self.is_strict).then_some(chunk)
+        (length - bytes.len() <= self.max_missing).then_some(chunk)
     }
 }
 
@@ -84,6 +98,14 @@ mod tests {
         let names: Vec<_> = Chunks::lenient(FILE).map(|chunk| chunk.name).collect();
         assert_eq!(names, [*b"IHDR", *b"IEND"]);
         assert_eq!(Chunks::of_whole(FILE).map(|chunks| chunks.len()), Some(2));
+    }
+
+    #[test]
+    fn a_payload_may_be_cut_where_the_reader_allows_it() {
+        let file = b"\x89PNG\r\n\x1A\n\0\0\0\x03IDATab";
+        let chunk = Chunks::cut(file).next().unwrap();
+        assert_eq!((chunk.payload(), chunk.checksum(), chunk.is_complete()), (&b"ab"[..], None, false));
+        assert_eq!(Chunks::lenient(file).count(), 0);
     }
 
     #[test]

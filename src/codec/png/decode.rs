@@ -1,17 +1,24 @@
 //! Decodes PNG with the `png` crate. For an APNG it decodes the default image, which in most files is the first frame.
 //!
-//! A truncated PNG is refused. Unlike in a JPEG, its missing part would be plain black or transparent.
+//! A truncated PNG is decoded as a truncated JPEG is: when at least half of its rows are there, they are shown, and the
+//! rest is grey, or transparent. A file with less is refused. In an interlaced picture half of the rows are there when
+//! all passes but the last are; the missing rows are then those above them.
 
 use std::io::Cursor;
 
-use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
+use png::{BitDepth, ColorType, DecodingError, InterlaceInfo, Reader, Transformations, expand_interlaced_row};
 
 use super::header::Header;
+use super::plain::Plain;
 use crate::codec::colour::{Channels, Converter};
 use crate::codec::{
     DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_block, exif_orientation, keep_metadata, undecodable,
+    unsupported,
 };
 use crate::picture::Picture;
+
+/// The grey of what is missing in a truncated file, as in a JPEG.
+const MISSING: u8 = 128;
 
 /// Reads the chunks of a PNG.
 ///
@@ -30,14 +37,31 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header, limits);
     let icc = header.icc(limits.max_metadata_bytes);
-    let mut reader = open(bytes).map_err(failed)?;
+    let plain = Plain::new(bytes, &header)?;
+    if plain.rows_of_cut.is_some_and(|rows| !header.is_half(rows)) {
+        return Err(refused("it is truncated and most of the picture is missing"));
+    }
+    let mut reader = open(&plain.file).map_err(|_| refused("its header chunks are damaged"))?;
     if (reader.info().width, reader.info().height) != (header.width, header.height) {
-        return Err(undecodable(Format::Png, "its headers contradict each other"));
+        return Err(refused("its headers contradict each other"));
     }
     let (colour_type, depth) = reader.output_color_type();
     let channels = channels(colour_type)?;
     let converter = Converter::new(&header.space(icc.as_deref()), channels);
-    let pixels = read_pixels(&mut reader, &header, &converter, channels, depth).map_err(failed)?;
+    let is_final = depth == BitDepth::Eight && matches!(channels, Channels::Rgb | Channels::Rgba);
+    if plain.is_apples && !is_final {
+        return Err(unsupported("PNG of Apple's variant with other samples than RGB of 8 bits"));
+    }
+    let row_bytes = header.width as usize * channels.count() * bytes_per_sample(depth);
+    let layout = SampleLayout { channels, depth, row_bytes, is_final };
+    let read = if header.interlaced { read_passes } else { read_rows };
+    let mut pixels = read(&mut reader, &header, &layout, &converter, plain.rows_of_cut)?;
+    if plain.is_apples {
+        pixels.chunks_exact_mut(channels.count()).for_each(from_apples);
+    }
+    if is_final {
+        converter.convert_in_place(&mut pixels);
+    }
     Ok(Decoded {
         picture: Picture::new(header.width, header.height, channels.layout(), pixels),
         orientation: probe.orientation,
@@ -46,12 +70,13 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
             xmp: keep_metadata(header.xmp, limits),
         },
         rights: header.texts.rights,
-        as_stored: converter.keeps_colours(),
+        as_stored: converter.keeps_colours() && !plain.is_repaired,
+        damaged: header.is_cut,
     })
 }
 
-fn failed(error: DecodingError) -> DecodeError {
-    undecodable(Format::Png, error.to_string())
+fn refused(reason: &str) -> DecodeError {
+    undecodable(Format::Png, reason)
 }
 
 fn read_header<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, DecodeError> {
@@ -81,7 +106,9 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
     let picture = pixels * if header.alpha() { 4 } else { 3 };
     let decoded = header.channels() * sample_bytes;
     let buffered = if header.interlaced { pixels * decoded } else { 4 * u64::from(header.width) * decoded };
-    picture + buffered + (4 << 20)
+    // The pixels of a file that is cut are inflated and deflated first.
+    let repaired = if header.is_cut { 2 * header.filtered_bytes() as u64 } else { 0 };
+    picture + buffered + repaired + (4 << 20)
 }
 
 /// Opens the decoder. It skips texts, and we inflate the profile ourselves, because both can be decompression bombs.
@@ -104,38 +131,91 @@ fn channels(colour_type: ColorType) -> Result<Channels, DecodeError> {
     }
 }
 
-fn read_pixels(
-    reader: &mut Reader<Cursor<&[u8]>>,
-    header: &Header<'_>,
-    converter: &Converter,
+/// How the decoder returns the samples.
+struct SampleLayout {
     channels: Channels,
     depth: BitDepth,
-) -> Result<Vec<u8>, DecodingError> {
-    let size = channels.layout().bytes_per_pixel();
-    let mut pixels = vec![0; header.width as usize * header.height as usize * size];
-    let is_final = depth == BitDepth::Eight && matches!(channels, Channels::Rgb | Channels::Rgba);
-    if is_final {
-        reader.next_frame(&mut pixels)?;
-        converter.convert_in_place(&mut pixels);
-    } else if header.interlaced {
-        let row_bytes = header.width as usize * channels.count() * bytes_per_sample(depth);
-        let mut samples = vec![0; row_bytes * header.height as usize];
-        reader.next_frame(&mut samples)?;
-        let targets = pixels.chunks_exact_mut(header.width as usize * size);
-        for (row, target) in samples.chunks_exact(row_bytes).zip(targets) {
-            convert(converter, depth, row, target);
-        }
-    } else {
-        for target in pixels.chunks_exact_mut(header.width as usize * size) {
-            let row = reader.next_row()?.ok_or_else(missing_rows)?;
-            convert(converter, depth, row.data(), target);
+    /// Bytes of a row of samples.
+    row_bytes: usize,
+    /// Whether samples are laid out as in the picture.
+    is_final: bool,
+}
+
+/// Reads the rows from the top. Those behind `there` are missing: grey or transparent.
+fn read_rows(
+    reader: &mut Reader<Cursor<&[u8]>>,
+    header: &Header<'_>,
+    layout: &SampleLayout,
+    converter: &Converter,
+    there: Option<usize>,
+) -> Result<Vec<u8>, DecodeError> {
+    let (pixel, height) = (layout.channels.layout().bytes_per_pixel(), header.height as usize);
+    let there = there.unwrap_or(height);
+    let row_bytes = header.width as usize * pixel;
+    let missing = if layout.channels.has_alpha() { 0 } else { MISSING };
+    let mut pixels = vec![missing; row_bytes * height];
+    let mut samples = vec![0; if layout.is_final { 0 } else { layout.row_bytes }];
+    for target in pixels.chunks_exact_mut(row_bytes).take(there) {
+        let row = if layout.is_final { &mut *target } else { &mut samples[..] };
+        reader.read_row(row).map_err(damaged)?;
+        if !layout.is_final {
+            convert(converter, layout.depth, &samples, target);
         }
     }
     Ok(pixels)
 }
 
-fn missing_rows() -> DecodingError {
-    DecodingError::IoError(std::io::ErrorKind::UnexpectedEof.into())
+/// Reads the passes of an interlaced picture. Rows of the last pass that are missing are those above.
+fn read_passes(
+    reader: &mut Reader<Cursor<&[u8]>>,
+    header: &Header<'_>,
+    layout: &SampleLayout,
+    converter: &Converter,
+    there: Option<usize>,
+) -> Result<Vec<u8>, DecodeError> {
+    let (width, height) = (header.width as usize, header.height as usize);
+    let bits = (layout.channels.count() * bytes_per_sample(layout.depth) * 8) as u8;
+    let mut samples = vec![0; layout.row_bytes * height];
+    while let Some(row) = reader.next_interlaced_row().map_err(damaged)? {
+        if let InterlaceInfo::Adam7(position) = row.interlace() {
+            expand_interlaced_row(&mut samples, layout.row_bytes, row.data(), position, bits);
+        }
+    }
+    if let Some(there) = there {
+        repeat_rows(&mut samples, layout.row_bytes, there - header.rows_before_last_pass());
+    }
+    if layout.is_final {
+        return Ok(samples);
+    }
+    let row_bytes = width * layout.channels.layout().bytes_per_pixel();
+    let mut pixels = vec![0; row_bytes * height];
+    for (row, target) in samples.chunks_exact(layout.row_bytes).zip(pixels.chunks_exact_mut(row_bytes)) {
+        convert(converter, layout.depth, row, target);
+    }
+    Ok(pixels)
+}
+
+fn damaged(_: DecodingError) -> DecodeError {
+    refused("its pixels are damaged")
+}
+
+/// Fills the odd rows, which are those of the last pass, with the rows above, except for the first `there` of them.
+fn repeat_rows(samples: &mut [u8], row_bytes: usize, there: usize) {
+    for pair in samples.chunks_exact_mut(row_bytes * 2).skip(there) {
+        let (above, row) = pair.split_at_mut(row_bytes);
+        row.copy_from_slice(above);
+    }
+}
+
+/// Brings blue, green and red that are multiplied by alpha to RGB.
+fn from_apples(pixel: &mut [u8]) {
+    pixel.swap(0, 2);
+    if let [colours @ .., alpha @ 1..=254] = pixel
+        && colours.len() == 3
+    {
+        let alpha = u32::from(*alpha);
+        colours.iter_mut().for_each(|value| *value = ((u32::from(*value) * 255 + alpha / 2) / alpha).min(255) as u8);
+    }
 }
 
 fn bytes_per_sample(depth: BitDepth) -> usize {
@@ -271,12 +351,135 @@ mod tests {
     }
 
     #[test]
-    fn truncated_files_are_refused_at_every_point() {
-        let data: Vec<u8> = (0..16 * 16 * 8u32).map(|i| (i * 31 % 251) as u8).collect();
-        let file = encode(16, 16, ColorType::Rgba, BitDepth::Sixteen, &data);
-        // The checksum of the last pixels and the end chunk may be missing.
-        for end in 0..file.len() - 16 - 12 {
-            assert!(decode(&file[..end], &Limits::default()).is_err(), "{end}");
+    fn half_a_picture_is_shown_and_less_is_refused() {
+        let data: Vec<u8> = (0..16 * 64 * 4u32).map(|i| (i * 31 % 251) as u8).collect();
+        let file = encode_with(16, 64, ColorType::Rgba, BitDepth::Eight, &data, |encoder| {
+            encoder.set_compression(png::Compression::NoCompression);
+            encoder.set_filter(png::Filter::NoFilter);
+        });
+        let mut shown = 0;
+        for end in 0..file.len() {
+            let Ok(decoded) = decode(&file[..end], &Limits::default()) else {
+                assert_eq!(shown, 0, "{end} is refused, and less was shown");
+                continue;
+            };
+            shown += 1;
+            assert!(!decoded.as_stored, "{end}");
+            let pixels = decoded.picture.into_pixels();
+            let there = pixels.iter().zip(&data).take_while(|(ours, theirs)| ours == theirs).count();
+            assert!(there >= data.len() / 2, "{end}: {there} bytes are there");
+            assert!(pixels[there.next_multiple_of(64)..].iter().all(|&value| value == 0), "{end}");
+        }
+        assert!((2000..2200).contains(&shown), "{shown} of {} bytes were enough", file.len());
+    }
+
+    #[test]
+    fn damage_inside_is_refused() {
+        let mut file = encode(16, 16, ColorType::Rgb, BitDepth::Eight, &[7; 16 * 16 * 3]);
+        let pixels = file.windows(4).position(|name| name == b"IDAT").unwrap() + 4;
+        file[pixels + 3..pixels + 6].fill(0xFF);
+        let error = decode(&file, &Limits::default()).unwrap_err();
+        assert!(error.to_string().contains("its pixels are damaged"), "{error}");
+    }
+
+    #[test]
+    fn the_last_pass_of_an_interlaced_picture_may_be_missing() {
+        // First column, first row, and steps of the passes (PNG s8.1).
+        let passes: [(usize, usize, usize, usize); 7] =
+            [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
+        let level = |x: usize, y: usize| (x * 20 + y * 7) as u8;
+        let data = |count: usize| {
+            let mut data = Vec::new();
+            for &(left, top, across, down) in &passes[..count] {
+                for y in (top..4).step_by(down) {
+                    data.push(0);
+                    data.extend((left..8).step_by(across).map(|x| level(x, y)));
+                }
+            }
+            data
+        };
+        let file = |pixels: &[u8]| {
+            let mut file = encode(8, 4, ColorType::Grayscale, BitDepth::Eight, &[0; 32]);
+            file.truncate(file.windows(4).position(|name| name == b"IDAT").unwrap() - 4);
+            file[28] = 1;
+            let checksum = crc32fast::hash(&file[12..29]).to_be_bytes();
+            file[29..33].copy_from_slice(&checksum);
+            let deflated = fdeflate::compress_to_vec(pixels);
+            file.extend((deflated.len() as u32).to_be_bytes());
+            file.extend(b"IDAT");
+            // The end of the stream is missing, too.
+            file.extend(&deflated[..deflated.len() - 5]);
+            file
+        };
+        let decoded = decode(&file(&data(6)), &Limits::default()).unwrap().picture;
+        let greys: Vec<u8> = decoded.pixels().iter().step_by(3).copied().collect();
+        let expected: Vec<u8> = (0..32).map(|at| level(at % 8, (at / 8) & !1)).collect();
+        assert_eq!(greys, expected);
+        assert!(decode(&file(&data(5)), &Limits::default()).is_err());
+    }
+
+    #[test]
+    fn only_the_bits_of_a_sample_count_in_the_transparent_colour() {
+        for (colour, depth, row, transparent, high) in [
+            (ColorType::Grayscale, BitDepth::One, vec![0b1000_0000], vec![0, 1], vec![0xFF, 0xFF]),
+            (ColorType::Grayscale, BitDepth::Four, vec![0x50], vec![0, 5], vec![1, 0xF5]),
+            (ColorType::Grayscale, BitDepth::Eight, vec![9, 0], vec![0, 9], vec![7, 9]),
+            (ColorType::Rgb, BitDepth::Eight, vec![1, 2, 3, 0, 0, 0], vec![0, 1, 0, 2, 0, 3], vec![9, 1, 9, 2, 9, 3]),
+        ] {
+            let picture = |transparent: Vec<u8>| {
+                pixels(&encode_with(2, 1, colour, depth, &row, |encoder| encoder.set_trns(transparent)))
+            };
+            let right = picture(transparent);
+            assert_eq!((right.1[3], right.1[7]), (0, 255), "{colour:?} {depth:?}");
+            assert_eq!(picture(high), right, "{colour:?} {depth:?}");
+        }
+    }
+
+    #[test]
+    fn ancillary_chunks_that_are_damaged_change_nothing() {
+        let file = encode(1, 1, ColorType::Rgb, BitDepth::Eight, &[1, 2, 3]);
+        for (kind, body) in [
+            (b"cICP", &b"\xFF"[..]),
+            (b"gAMA", b""),
+            (b"pHYs", b"1"),
+            (b"tRNS", b"1"),
+            (b"sRGB", b"\xFF"),
+            (b"acTL", b""),
+            (b"tIME", b"never"),
+        ] {
+            assert_eq!(pixels(&with_chunk(&file, kind, body)).1[..3], [1, 2, 3], "{kind:?}");
+        }
+        let unknown = decode(&with_chunk(&file, b"ABCD", b""), &Limits::default());
+        assert!(matches!(unknown, Err(DecodeError::Unsupported { .. })), "{unknown:?}");
+    }
+
+    #[test]
+    fn apples_variant_is_read() {
+        let file = encode(2, 1, ColorType::Rgba, BitDepth::Eight, &[3, 2, 1, 255, 50, 25, 100, 100]);
+        let at = file.windows(4).position(|name| name == b"IDAT").unwrap();
+        let length = u32::from_be_bytes(file[at - 4..at].try_into().unwrap()) as usize;
+        // A raw deflate stream: without zlib's header and checksum.
+        let raw = &file[at + 6..at + 4 + length - 4];
+        let mut apples = file[..8].to_vec();
+        apples.extend(b"\0\0\0\x04CgBI\x50\0\x20\x06\0\0\0\0");
+        apples.extend(&file[8..at - 4]);
+        apples.extend((raw.len() as u32).to_be_bytes());
+        apples.extend(b"IDAT");
+        apples.extend(raw);
+        apples.extend([0; 4]);
+        apples.extend(b"\0\0\0\0IEND\xAE\x42\x60\x82");
+        assert_eq!(pixels(&apples).1, [1, 2, 3, 255, 255, 64, 128, 100]);
+    }
+
+    #[test]
+    fn damage_anywhere_never_panics() {
+        let file = encode(8, 8, ColorType::Grayscale, BitDepth::Four, &[0x5A; 32]);
+        for at in 0..file.len() {
+            for value in [0, 1, 0x7F, 0xFF, file[at] ^ 0x20] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                let _ = decode(&damaged, &Limits { max_pixels: 1_000_000, ..Limits::default() });
+            }
         }
     }
 }

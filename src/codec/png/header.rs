@@ -13,6 +13,8 @@ pub(super) struct Header<'a> {
     pub bit_depth: u8,
     pub colour_type: u8,
     pub interlaced: bool,
+    /// Whether the file ends before its end chunk does.
+    pub is_cut: bool,
     /// Whether a palette entry or a colour is transparent (tRNS).
     pub transparent: bool,
     /// Number of frames in acTL; 0 for a still picture.
@@ -33,13 +35,14 @@ pub(super) struct Header<'a> {
 impl<'a> Header<'a> {
     /// Reads the chunks of `bytes` up to a damaged length. Returns `None` when there is no IHDR.
     pub(super) fn read(bytes: &'a [u8]) -> Option<Header<'a>> {
-        let mut header = Header::default();
+        let mut header = Header { is_cut: true, ..Header::default() };
         let mut pixels_seen = false;
         for chunk in Chunks::lenient(bytes) {
             let payload = chunk.payload();
             header.texts.read(&chunk.name, payload);
             match &chunk.name {
                 b"IDAT" => pixels_seen = true,
+                b"IEND" => header.is_cut = !chunk.is_complete(),
                 b"eXIf" => header.exif = header.exif.or(Some(payload)),
                 b"iTXt" => header.xmp = header.xmp.or_else(|| text::xmp(payload)),
                 _ if !pixels_seen => header.read_chunk(&chunk),
@@ -72,6 +75,57 @@ impl<'a> Header<'a> {
             (self.width, self.height, self.bit_depth, self.colour_type) = (width, height, bit_depth, colour_type);
             self.interlaced = interlace == 1;
         }
+    }
+
+    /// Returns the passes (W3C PNG s8.1), each with its rows and the bytes of a row after its filter byte. A picture that
+    /// is not interlaced is one pass.
+    fn passes(&self) -> impl Iterator<Item = (usize, usize)> {
+        // First column and row, and steps across and down.
+        const PASSES: [[u32; 4]; 7] =
+            [[0, 0, 8, 8], [4, 0, 8, 8], [0, 4, 4, 8], [2, 0, 4, 4], [0, 2, 2, 4], [1, 0, 2, 2], [0, 1, 1, 2]];
+        let passes = if self.interlaced { &PASSES[..] } else { &[[0, 0, 1, 1]] };
+        let samples: usize = match self.colour_type {
+            2 => 3,
+            4 => 2,
+            6 => 4,
+            _ => 1,
+        };
+        let bits = samples * usize::from(self.bit_depth);
+        passes.iter().map(move |&[column, row, across, down]| {
+            let columns = self.width.saturating_sub(column).div_ceil(across) as usize;
+            let rows = self.height.saturating_sub(row).div_ceil(down) as usize;
+            if columns == 0 { (0, 0) } else { (rows, (columns * bits).div_ceil(8)) }
+        })
+    }
+
+    /// Returns the bytes of all rows, each with its filter byte.
+    pub(super) fn filtered_bytes(&self) -> usize {
+        self.passes().map(|(rows, bytes)| rows * (1 + bytes)).sum()
+    }
+
+    /// Returns the rows of all passes that the first `bytes` of these bytes hold.
+    pub(super) fn whole_rows(&self, mut bytes: usize) -> usize {
+        let mut whole = 0;
+        for (rows, row_bytes) in self.passes() {
+            let there = rows.min(bytes / (1 + row_bytes));
+            whole += there;
+            if there < rows {
+                break;
+            }
+            bytes -= there * (1 + row_bytes);
+        }
+        whole
+    }
+
+    /// Whether these rows of all passes are half of the picture: in an interlaced one all passes but the last.
+    pub(super) fn is_half(&self, rows: usize) -> bool {
+        let half = if self.interlaced { self.rows_before_last_pass() } else { self.height.div_ceil(2) as usize };
+        rows >= half
+    }
+
+    /// Returns the rows of all passes but the last, which has every second row of the picture.
+    pub(super) fn rows_before_last_pass(&self) -> usize {
+        self.passes().take(6).map(|(rows, _)| rows).sum()
     }
 
     /// Returns the samples of a pixel after the palette lookup, including transparency.

@@ -6,6 +6,7 @@ pub mod decode;
 pub mod encode;
 mod header;
 pub(super) mod model;
+mod plain;
 mod quality_scale;
 mod text;
 

@@ -41,6 +41,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         },
         rights: Rights::default(),
         as_stored: converter.keeps_colours(),
+        damaged: false,
     })
 }
 
@@ -79,7 +80,7 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
 }
 
 fn read_pixels(bytes: &[u8], header: &Header<'_>, probe: &Probe) -> Result<(Vec<u8>, Channels), DecodeError> {
-    let failed = |error: DecodingError| undecodable(Format::Webp, error.to_string());
+    let failed = |error: DecodingError| undecodable(Format::Webp, reason(&error));
     let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(failed)?;
     decoder.set_memory_limit(usize::try_from(probe.decode_bytes).unwrap_or(usize::MAX));
     if decoder.dimensions() != (header.width, header.height) {
@@ -89,6 +90,15 @@ fn read_pixels(bytes: &[u8], header: &Header<'_>, probe: &Probe) -> Result<(Vec<
     let mut pixels = vec![0; header.width as usize * header.height as usize * channels.count()];
     decoder.read_image(&mut pixels).map_err(failed)?;
     Ok((pixels, channels))
+}
+
+/// Says in our words what the decoder found.
+fn reason(error: &DecodingError) -> &'static str {
+    match error {
+        DecodingError::IoError(_) => "it is cut short",
+        DecodingError::MemoryLimitExceeded => "it takes more memory than its header says",
+        _ => "its data is damaged",
+    }
 }
 
 #[cfg(test)]

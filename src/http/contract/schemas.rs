@@ -65,6 +65,7 @@ fn report_schema() -> Value {
         "target": count(),
         "outcome": { "enum": Outcome::NAMES },
         "padded": { "type": "boolean" },
+        "damaged": { "type": "boolean" },
         "encodes": count(),
         "cache": { "enum": CacheResult::NAMES },
         "trace": { "type": "array", "items": step },

@@ -35,6 +35,7 @@ pub(crate) fn of(report: &Report) -> Value {
         "target": report.target,
         "outcome": report.outcome.name(),
         "padded": report.padded,
+        "damaged": report.damaged,
         "encodes": report.encodes,
         "trace": report.trace.iter().map(step).collect::<Vec<Value>>(),
     })
