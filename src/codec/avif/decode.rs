@@ -10,7 +10,7 @@ use super::sequence::Sequence;
 use super::yuv::{Plane, Planes, Scratch, Signal};
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::rights::Rights;
-use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable};
+use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable, unsupported};
 use crate::picture;
 
 /// Maximum number of frames in a still picture's stream: layers and one hidden frame. Every frame costs a decode.
@@ -124,7 +124,7 @@ fn code_points(nclx: Option<Nclx>, sequence: &Sequence) -> Nclx {
 fn signal(nclx: Option<Nclx>, sequence: &Sequence) -> Result<Signal, DecodeError> {
     let points = code_points(nclx, sequence);
     Signal::new(points, sequence.bit_depth)
-        .ok_or_else(|| refused(format!("its matrix coefficients ({}) are not supported", points.matrix)))
+        .ok_or_else(|| unsupported(format!("AVIF with matrix coefficients {}", points.matrix)))
 }
 
 /// A decoded tile.
@@ -135,7 +135,7 @@ struct Frame {
 
 fn decode_tile(tile: &Tile<'_>) -> Result<Frame, DecodeError> {
     let sequence = read_sequence(tile)?;
-    let failed = |error: re_rav1d::Error| refused(error.to_string());
+    let failed = |_: re_rav1d::Error| refused("its AV1 data is damaged");
     let mut settings = Settings::new();
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);

@@ -137,7 +137,11 @@ impl<'a> Meta<'a> {
         let colour = self.picture(primary)?;
         let alpha = self.alpha_of(primary);
         let premultiplied = alpha.is_some_and(|alpha| self.referred(b"prem", primary.id).any(|id| id == alpha.id));
-        let alpha = alpha.map(|item| self.picture(item)).transpose()?;
+        let alpha = match alpha {
+            Some(item) => Some(self.picture(item)?),
+            None if primary.kind == *b"grid" => self.alpha_of_tiles(primary, &colour)?,
+            None => None,
+        };
         if alpha.as_ref().is_some_and(|alpha| (alpha.width, alpha.height) != (colour.width, colour.height)) {
             return Err("its alpha is not the size of its colours");
         }
@@ -197,6 +201,20 @@ impl<'a> Meta<'a> {
                 urn.is_some_and(|urn| ALPHA.contains(&urn))
             })
         })
+    }
+
+    /// Returns the transparency of a grid whose tiles each have their own, as a grid of the same shape. A grid with
+    /// tiles that have none is opaque.
+    fn alpha_of_tiles(&self, grid: &Item<'a>, colour: &Picture<'a>) -> Result<Option<Picture<'a>>, &'static str> {
+        let tiles = self.referred(b"dimg", grid.id).map(|id| self.item(id).and_then(|tile| self.alpha_of(tile)));
+        let Some(items) = tiles.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let tiles = items.into_iter().map(|item| self.tile(item)).collect::<Result<Vec<_>, _>>()?;
+        let is_same_shape =
+            |(alpha, colour): (&Tile<'_>, &Tile<'_>)| (alpha.width, alpha.height) == (colour.width, colour.height);
+        if !tiles.iter().zip(&colour.tiles).all(is_same_shape) {
+            return Err("the transparency of a tile is not the size of its colours");
+        }
+        Ok(Some(Picture { width: colour.width, height: colour.height, columns: colour.columns, tiles }))
     }
 
     fn size(&self, id: u32) -> Result<(u32, u32), &'static str> {
@@ -435,6 +453,47 @@ mod tests {
         assert_eq!(tiles, [(4, 4, &b"a"[..]), (4, 4, b"b")]);
         assert_eq!(still.nclx, Some(Nclx { primaries: 9, transfer: 16, matrix: 9, full_range: true }));
         assert_eq!(still.orientation, Orientation::Transpose);
+    }
+
+    #[test]
+    fn tiles_may_have_their_own_transparency() {
+        let with_alpha = |file: Vec<u8>, references: &[&[u8]]| {
+            // Items 4 and 5 are the alpha of tiles 2 and 3; their bytes are those of the tiles.
+            let location = |id: u8, offset: u8| [0, id, 0, 1, 0, 0, 0, 1, 0, 0, 0, offset, 0, 0, 0, 1];
+            let at = |name: &[u8]| file.windows(4).position(|found| found == name).unwrap() - 4;
+            let body = |name: &[u8]| {
+                let at = at(name);
+                let length = u32::from_be_bytes(file[at..at + 4].try_into().unwrap()) as usize;
+                file[at + 8..at + length].to_vec()
+            };
+            let mut iinf = body(b"iinf");
+            iinf[5] = 5;
+            iinf.extend([infe(4, b"av01"), infe(5, b"av01")].concat());
+            let mut iloc = body(b"iloc");
+            iloc[7] = 5;
+            iloc.extend([location(4, 8), location(5, 9)].concat());
+            let auxc = full(b"auxC", 0, b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0");
+            let ipco = a_box(b"ipco", &[body(b"ipco"), auxc].concat());
+            let mut ipma = body(b"ipma");
+            ipma[7] = 5;
+            ipma.extend([0, 4, 2, 2, 6, 0, 5, 2, 2, 6]);
+            let auxl: Vec<u8> = references.iter().flat_map(|reference| a_box(b"auxl", reference)).collect();
+            let meta = [
+                full(b"pitm", 0, &[0, 1]),
+                a_box(b"iinf", &iinf),
+                a_box(b"iloc", &iloc),
+                a_box(b"iref", &[body(b"iref"), auxl].concat()),
+                a_box(b"iprp", &[ipco, a_box(b"ipma", &ipma)].concat()),
+                a_box(b"idat", &body(b"idat")),
+            ];
+            [a_box(b"ftyp", b"avif\0\0\0\0mif1"), full(b"meta", 0, &meta.concat())].concat()
+        };
+        let both = with_alpha(grid(2, 7), &[&[0, 4, 0, 1, 0, 2], &[0, 5, 0, 1, 0, 3]]);
+        let alpha = parse(&both).unwrap().alpha.unwrap();
+        assert_eq!((alpha.width, alpha.height, alpha.columns), (7, 4, 2));
+        assert_eq!(alpha.tiles.iter().map(|tile| &tile.bytes[..]).collect::<Vec<_>>(), [b"a", b"b"]);
+        let one = with_alpha(grid(2, 7), &[&[0, 4, 0, 1, 0, 2]]);
+        assert_eq!(parse(&one).unwrap().alpha.map(|alpha| alpha.tiles.len()), None);
     }
 
     #[test]
