@@ -138,6 +138,9 @@ pub enum DecodeError {
 
 fn unsupported_message(found: Option<&str>) -> String {
     match found {
+        Some(name @ (sniff::DATA_URL | sniff::BASE64_TEXT | sniff::GZIP)) => {
+            format!("{name} is not supported: send the bytes of the image itself")
+        }
         Some(name) => format!("{name} is not supported"),
         None => "the bytes are not an image in a known format".to_owned(),
     }

@@ -10,6 +10,11 @@ const TEXT_WINDOW: usize = 4096;
 /// At most so many brands of an ftyp box are read; real files have about ten.
 const MAX_BRANDS: usize = 64;
 
+/// Names for images that were encoded once more on their way.
+pub(super) const DATA_URL: &str = "an image in a data: URL";
+pub(super) const BASE64_TEXT: &str = "an image in base64";
+pub(super) const GZIP: &str = "an image in gzip";
+
 /// The format of `bytes`, by their first few. The declared Content-Type does not matter.
 ///
 /// # Errors
@@ -37,7 +42,23 @@ pub(super) fn brands(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn unreadable(bytes: &[u8]) -> Option<&'static str> {
-    by_magic(bytes).or_else(|| by_brand(bytes)).or_else(|| by_text(bytes))
+    by_encoding(bytes).or_else(|| by_magic(bytes)).or_else(|| by_brand(bytes)).or_else(|| by_text(bytes))
+}
+
+/// An image as text, or compressed once more.
+fn by_encoding(bytes: &[u8]) -> Option<&'static str> {
+    // The signatures of JPEG, PNG, GIF, RIFF, TIFF and ftyp boxes in base64 (RFC 4648).
+    const BASE64: [&[u8]; 7] = [b"/9j/", b"iVBORw0KGgo", b"R0lGOD", b"UklGR", b"SUkqA", b"TU0AK", b"AAAA"];
+    let text = bytes.trim_ascii_start();
+    let text = text.strip_prefix(b"\"").unwrap_or(text);
+    let is_base64 = |head: &[u8]| head.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/=-_\r\n\"".contains(byte));
+    if has_prefix(text, b"data:") {
+        return Some(DATA_URL);
+    }
+    if BASE64.iter().any(|prefix| text.starts_with(prefix)) && is_base64(&text[..text.len().min(64)]) {
+        return Some(BASE64_TEXT);
+    }
+    bytes.starts_with(b"\x1F\x8B\x08").then_some(GZIP)
 }
 
 fn by_magic(bytes: &[u8]) -> Option<&'static str> {
@@ -164,7 +185,11 @@ mod tests {
 
     #[test]
     fn names_formats_that_are_known_but_not_read() {
-        let table: [(&[u8], &str); 14] = [
+        let table: [(&[u8], &str); 18] = [
+            (b"data:image/png;base64,iVBORw0KGgo", DATA_URL),
+            (b"/9j/4AAQSkZJRgABAQ==", BASE64_TEXT),
+            (b"\"iVBORw0KGgoAAAANSUhEUg\"", BASE64_TEXT),
+            (b"\x1F\x8B\x08\0", GZIP),
             (&ftyp(&[b"heic", b"mif1"]), "HEIC"),
             (&ftyp(&[b"heix"]), "HEIC"),
             (&ftyp(&[b"mif1", b"miaf"]), "HEIF"),

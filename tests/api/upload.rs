@@ -153,3 +153,43 @@ async fn a_chunked_body_may_be_as_large_as_a_declared_one() {
     connection.write(&[format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat()).await;
     connection.answer().await.problem(415, "unsupported_format");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_may_leave_out_file_names_and_values_and_send_its_buttons() {
+    let server = TestServer::start().await;
+    let picture = small();
+    let target: (&str, Option<&str>, &[u8]) = ("target", None, b"12KB");
+    for parts in [
+        &[target, ("image", None, &picture)][..],
+        &[("photo", None, &picture), target],
+        &[target, ("quality", None, b""), ("width", None, b""), ("file", Some("a.png"), &picture)],
+        &[target, ("file", Some("a.png"), &picture), ("submit", None, b"Compress"), ("", None, b"x")],
+        &[target, ("file", Some("a.png"), &picture), ("second", Some(""), b"")],
+        &[("first", Some(""), b""), ("file", Some("a.png"), &picture), target],
+    ] {
+        let (content_type, body) = form(parts);
+        let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body);
+        let names: Vec<&str> = parts.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(server.ask(request).await.status, 200, "{names:?}");
+    }
+    // A name that is no parameter's is still an error: it may be a typing error.
+    let (content_type, body) = form(&[target, ("qualty", None, b"80"), ("file", Some("a.png"), &picture)]);
+    let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body);
+    assert_eq!(server.ask(request).await.problem(400, "invalid_parameter")["parameter"], "qualty");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoded_body_is_refused_with_what_to_send() {
+    let server = TestServer::start().await;
+    for body in
+        [&b"data:image/jpeg;base64,/9j/4AAQSkZJRg=="[..], b"iVBORw0KGgoAAAANSUhEUgAAAAEAAAAB", b"\x1F\x8B\x08\0\0"]
+    {
+        let problem = server.compress("target=9KB", body).await.problem(415, "unsupported_format");
+        assert!(problem["detail"].as_str().unwrap().contains("send the bytes of the image"), "{problem}");
+    }
+    let request = Request::compress("target=12KB", &small()).header("content-encoding", "gzip");
+    let problem = server.ask(request).await.problem(415, "unsupported_format");
+    assert!(problem["detail"].as_str().unwrap().contains("send the image's bytes as they are"), "{problem}");
+    let request = Request::compress("target=12KB", &small()).header("content-encoding", "identity");
+    assert_eq!(server.ask(request).await.status, 200);
+}

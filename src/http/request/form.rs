@@ -1,12 +1,14 @@
 //! Reads a multipart/form-data body (RFC 7578): one file, and parameters as text parts.
 
+use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use multer::{Field, Multipart};
 
 use super::pieces::{Allowance, Pieces};
 use super::upload::{HashedBody, LimitedBody, Received, UploadError};
-use crate::engine::Upload;
+use crate::codec::{self, DecodeError};
+use crate::params::PARAMETERS;
 
 /// Parts that a form may have: more than every parameter and the file.
 const MAX_PARTS: usize = 64;
@@ -17,32 +19,45 @@ const MAX_TEXT_BYTES: usize = 4 << 10;
 /// Bytes of all text parts together. They are not counted as reserved memory: a thousand forms hold at most 16 MiB.
 const MAX_FORM_TEXT_BYTES: usize = 16 << 10;
 
-/// Reads the form to its end, and its file into `empty`.
+/// First bytes of a part by which a picture is recognised. The longest signature has 18.
+const SNIFFED_BYTES: usize = 32;
+
+/// Names that forms give to their buttons and hidden fields, which are not parameters.
+const BUTTONS: [&str; 6] = ["submit", "button", "upload", "send", "MAX_FILE_SIZE", "_charset_"];
+
+/// Reads the form to its end, and its file into `empty`. Fields that were left empty and buttons are not
+/// parameters.
 ///
 /// # Errors
 /// Every variant of [`UploadError`] except `TooSlow`.
 pub(super) async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) -> Result<Received, UploadError> {
     let allowance = Allowance::new();
     let mut form = Multipart::new(Pieces::new(stream, allowance.clone()), boundary(parts)?);
-    let mut empty = Some(empty);
-    let mut file = None;
+    let mut file = empty;
+    let mut has_file_part = false;
     let mut pairs = Vec::new();
     let mut text_left = MAX_FORM_TEXT_BYTES;
     for _ in 0..MAX_PARTS {
         allowance.framing_follows();
         let Some(part) = form.next_field().await.map_err(malformed)? else {
-            let upload = file.ok_or_else(|| UploadError::Malformed("the form has no file part".to_owned()))?;
-            return Ok(Received { upload, pairs });
+            if !has_file_part {
+                return Err(UploadError::Malformed("the form has no file part".to_owned()));
+            }
+            return Ok(Received { upload: file.finish()?, pairs });
         };
         allowance.data_follows();
-        if !is_file(&part) {
-            let (name, value) = text(part, text_left.min(MAX_TEXT_BYTES)).await?;
-            text_left -= name.len() + value.len();
-            pairs.push((name, value));
-        } else if let Some(empty) = empty.take() {
-            file = Some(read_file(part, empty).await?);
-        } else {
-            return Err(UploadError::Malformed("the form has more than one file part".to_owned()));
+        match Content::read_begin(part).await? {
+            Content::File { begin, part } => {
+                has_file_part = true;
+                read_file(begin, part, &mut file).await?;
+            }
+            Content::Text { begin, part } => {
+                let (name, value) = text(begin, part, text_left.min(MAX_TEXT_BYTES)).await?;
+                text_left -= name.len() + value.len();
+                if !is_left_empty(&name, &value) {
+                    pairs.push((name, value));
+                }
+            }
         }
     }
     Err(UploadError::Malformed(format!("the form has more than {MAX_PARTS} parts")))
@@ -53,22 +68,60 @@ fn boundary(parts: &Parts) -> Result<String, UploadError> {
     multer::parse_boundary(content_type).map_err(malformed)
 }
 
-/// A part is the file when it has a file name (RFC 7578 s4.2) or is named `file`.
-fn is_file(part: &Field<'_>) -> bool {
-    part.file_name().is_some() || part.name() == Some("file")
+/// What a part holds, with its first bytes.
+enum Content<'a> {
+    File { begin: Vec<u8>, part: Field<'a> },
+    Text { begin: Vec<u8>, part: Field<'a> },
 }
 
-async fn read_file(mut part: Field<'_>, mut file: HashedBody) -> Result<Upload, UploadError> {
-    while let Some(chunk) = part.chunk().await.map_err(malformed)? {
-        file.push(&chunk)?;
+impl<'a> Content<'a> {
+    /// Reads as much of a part as tells what it holds. It is a file when it has a file name (RFC 7578 s4.2), is named
+    /// `file`, or is named like no parameter and begins like a picture: many programs leave the file name out.
+    async fn read_begin(mut part: Field<'a>) -> Result<Content<'a>, UploadError> {
+        if part.file_name().is_some() || part.name() == Some("file") {
+            return Ok(Content::File { begin: Vec::new(), part });
+        }
+        let mut begin = Vec::new();
+        if is_parameter(part.name().unwrap_or_default()) {
+            return Ok(Content::Text { begin, part });
+        }
+        while begin.len() < SNIFFED_BYTES {
+            let Some(chunk) = part.chunk().await.map_err(malformed)? else { break };
+            begin.extend_from_slice(&chunk);
+        }
+        let is_picture = !matches!(codec::sniff(&begin), Err(DecodeError::Unsupported { found: None }));
+        Ok(if is_picture { Content::File { begin, part } } else { Content::Text { begin, part } })
     }
-    file.finish()
 }
 
-async fn text(mut part: Field<'_>, limit: usize) -> Result<(String, String), UploadError> {
+fn is_parameter(name: &str) -> bool {
+    PARAMETERS.iter().any(|parameter| parameter.name == name)
+}
+
+/// Whether the part says nothing: an optional field that was left empty, or a button, which browsers send along.
+fn is_left_empty(name: &str, value: &str) -> bool {
+    value.is_empty() || name.is_empty() || BUTTONS.iter().any(|button| name.eq_ignore_ascii_case(button))
+}
+
+/// Adds a part to `file`. An input that no file was chosen for comes as a part without bytes.
+async fn read_file(begin: Vec<u8>, mut part: Field<'_>, file: &mut HashedBody) -> Result<(), UploadError> {
+    let had_bytes = !file.is_empty();
+    let mut chunk = Some(Bytes::from(begin));
+    while let Some(bytes) = chunk {
+        if had_bytes && !bytes.is_empty() {
+            return Err(UploadError::Malformed("the form has more than one file part".to_owned()));
+        }
+        file.push(&bytes)?;
+        chunk = part.chunk().await.map_err(malformed)?;
+    }
+    Ok(())
+}
+
+async fn text(begin: Vec<u8>, mut part: Field<'_>, limit: usize) -> Result<(String, String), UploadError> {
     let name = part.name().unwrap_or_default().to_owned();
-    let mut left = limit.checked_sub(name.len()).ok_or_else(too_much_text)?;
-    let mut value = Vec::new();
+    let used = name.len() + begin.len();
+    let mut left = limit.checked_sub(used).ok_or_else(too_much_text)?;
+    let mut value = begin;
     while let Some(chunk) = part.chunk().await.map_err(malformed)? {
         left = left.checked_sub(chunk.len()).ok_or_else(too_much_text)?;
         value.extend_from_slice(&chunk);
@@ -92,6 +145,14 @@ fn malformed(error: multer::Error) -> UploadError {
             Ok(ours) => *ours,
             Err(other) => UploadError::Malformed(format!("the body breaks off: {other}")),
         },
-        other => UploadError::Malformed(format!("the form can't be read: {other}")),
+        multer::Error::NoMultipart | multer::Error::NoBoundary => {
+            UploadError::Malformed("the Content-Type of the form names no boundary".to_owned())
+        }
+        multer::Error::IncompleteFieldData { .. }
+        | multer::Error::IncompleteHeaders
+        | multer::Error::IncompleteStream => {
+            UploadError::Malformed("the form breaks off before its last boundary".to_owned())
+        }
+        _ => UploadError::Malformed("the form can't be read: a part of it has no valid head".to_owned()),
     }
 }

@@ -7,13 +7,14 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
 use super::form;
 use crate::engine::{MemoryLease, NoMemory, Upload};
+use crate::excerpt::excerpt;
 use crate::http::Config;
 use crate::http::response::problem::{Kind, Problem};
 
@@ -43,6 +44,9 @@ pub(crate) enum UploadError {
     /// No bytes, or a form with an empty file.
     #[error("the body is empty: send the image's bytes")]
     Empty,
+    /// Compressed on its way.
+    #[error("a body with Content-Encoding {0} is not supported: send the image's bytes as they are")]
+    Encoded(String),
     /// Not framed as its headers say.
     #[error("{0}")]
     Malformed(String),
@@ -63,6 +67,7 @@ impl From<UploadError> for Problem {
                 .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
             UploadError::NoMemory { retry_after } => Problem::new(Kind::Overloaded, detail).retry_after(retry_after),
             UploadError::Empty => Problem::new(Kind::EmptyBody, detail),
+            UploadError::Encoded(_) => Problem::new(Kind::UnsupportedFormat, detail),
             UploadError::Malformed(_) => Problem::new(Kind::MalformedRequest, detail),
         }
     }
@@ -83,6 +88,16 @@ pub(crate) fn check_declared(body: &Body, config: &Config) -> Result<(), UploadE
     if body.size_hint().lower() > limit { Err(UploadError::TooLarge { limit }) } else { Ok(()) }
 }
 
+/// Refuses a compressed body. Images are compressed already.
+fn check_encoding(parts: &Parts) -> Result<(), UploadError> {
+    let encoding = parts.headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("of another kind").trim());
+    match encoding {
+        None | Some("") => Ok(()),
+        Some(identity) if identity.eq_ignore_ascii_case("identity") => Ok(()),
+        Some(other) => Err(UploadError::Encoded(excerpt(other).into_owned())),
+    }
+}
+
 /// Reads the whole body, into the memory of `lease`.
 ///
 /// # Errors
@@ -94,6 +109,7 @@ pub(crate) async fn receive(
     lease: MemoryLease,
 ) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
+    check_encoding(parts)?;
     // Without a declared length, a body may have as many bytes as the limit.
     let max_bytes = body.size_hint().exact().unwrap_or(config.max_body_bytes);
     let file = HashedBody::new(max_bytes, lease);
@@ -151,6 +167,11 @@ impl HashedBody {
         Ok(())
     }
 
+    /// Whether nothing was pushed so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// The whole file.
     ///
     /// # Errors
@@ -180,7 +201,7 @@ impl Stream for LimitedBody {
                 let limit = self.limit;
                 Some(if self.taken > limit { Err(UploadError::TooLarge { limit }) } else { Ok(chunk) })
             }
-            Err(error) => Some(Err(UploadError::Malformed(format!("the body breaks off: {error}")))),
+            Err(_) => Some(Err(UploadError::Malformed("the body breaks off".to_owned()))),
         })
     }
 }
