@@ -105,6 +105,7 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "min_height", "none", "a whole number from 1 to 65535", "the picture is not made lower than this, in pixels, to meet the target";
     "min_score", "none", "a number from 0 to 100", "lowest SSIMULACRA2 score that the answer may have";
     "effort", "balanced", "fast, balanced or best", "how much CPU time is spent on quality", one of Effort::NAMES;
+    "progressive", "true", "true or false", "whether a JPEG may be progressive: some printers and portals read baseline files only";
     "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP", one of MetadataPolicy::NAMES;
     "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "colour behind transparent parts when the format has no transparency";
     "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time limit of the whole job; when it is over, the best answer so far is returned";
@@ -141,6 +142,7 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
         min_height: given.parse("min_height", side)?,
         min_score: given.parse("min_score", |text| number(text, 0.0, 100.0))?,
         effort: given.one_of("effort", Effort::CHOICES)?.unwrap_or(usual.effort),
+        progressive: given.one_of("progressive", SWITCH)?.unwrap_or(usual.progressive),
         metadata: given.one_of("metadata", MetadataPolicy::CHOICES)?.unwrap_or(usual.metadata),
         background: given.parse("background", colour)?.unwrap_or(usual.background),
         on_miss: given.one_of("on_miss", OnMiss::CHOICES)?.unwrap_or(usual.on_miss),

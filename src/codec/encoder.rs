@@ -49,6 +49,9 @@ pub trait Encoder {
         Ok(None)
     }
 
+    /// Writes files from now on that are decoded in one pass from the top, where the format also has others.
+    fn use_one_pass(&mut self) {}
+
     /// The file at this step.
     ///
     /// # Errors

@@ -82,15 +82,15 @@ mod tests {
             (quality, resize) in (prop_oneof![Just(95.0), 1.0..=100.0f64], option::of(resizes())),
             (downscale, min_score) in (any::<bool>(), option::of(prop_oneof![Just(70.0), 0.0..=100.0f64])),
             (min_width, min_height) in (option::of(1..3u32), option::of(1..3u32)),
-            effort in select(vec![Effort::Fast, Effort::Balanced, Effort::Best]),
+            (effort, progressive) in (select(vec![Effort::Fast, Effort::Balanced, Effort::Best]), any::<bool>()),
             metadata in select(vec![MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep]),
             background in [0..2u8, 0..2u8, 0..2u8],
             on_miss in select(vec![OnMiss::Error, OnMiss::Smallest]),
             deadline in (1..4u64).prop_map(Duration::from_millis),
         ) -> Job {
             Job {
-                target, mode, formats, quality, resize, downscale, min_width, min_height, min_score, effort, metadata,
-                background, on_miss, deadline,
+                target, mode, formats, quality, resize, downscale, min_width, min_height, min_score, effort, progressive,
+                metadata, background, on_miss, deadline,
             }
         }
     }
@@ -111,6 +111,7 @@ mod tests {
             10 => job.on_miss = other.on_miss,
             11 => job.min_width = other.min_width,
             12 => job.min_height = other.min_height,
+            13 => job.progressive = other.progressive,
             _ => job.deadline = other.deadline,
         }
         job
@@ -120,7 +121,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..14usize) {
+        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..15usize) {
             let changed = with_field(job.clone(), other, field);
             let input = blake3::hash(b"input");
             prop_assert_eq!(job == changed, Key::new(&input, &job) == Key::new(&input, &changed));

@@ -20,16 +20,25 @@ impl<'a> Prepared<'a> {
         Prepared { format, picture, encoders: RefCell::default() }
     }
 
-    /// The encoder for `coding`. Later calls return the same one.
+    /// The encoder for `coding`, for files of one pass where they may not be `progressive`. Later calls return the same one.
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`].
-    pub(super) fn encoder(&self, coding: LossyCoding, effort: Effort) -> Result<Rc<dyn Encoder + 'a>, EncodeError> {
+    pub(super) fn encoder(
+        &self,
+        coding: LossyCoding,
+        effort: Effort,
+        progressive: bool,
+    ) -> Result<Rc<dyn Encoder + 'a>, EncodeError> {
         let mut encoders = self.encoders.borrow_mut();
         if let Some((_, encoder)) = encoders.iter().find(|(known, _)| *known == coding) {
             return Ok(encoder.clone());
         }
-        let encoder: Rc<dyn Encoder + 'a> = coding.encoder(self.picture, effort)?.into();
+        let mut encoder = coding.encoder(self.picture, effort)?;
+        if !progressive {
+            encoder.use_one_pass();
+        }
+        let encoder: Rc<dyn Encoder + 'a> = encoder.into();
         encoders.push((coding, encoder.clone()));
         Ok(encoder)
     }

@@ -42,7 +42,7 @@ impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
         prepared: &Prepared<'p>,
     ) -> Result<Self, JobError> {
         let picture = prepared.picture;
-        let encoder = prepared.encoder(coding, context.clock.effort(coding, picture))?;
+        let encoder = prepared.encoder(coding, context.clock.effort(coding, picture), context.job.progressive)?;
         let whole = encoder.ln_step_range();
         let ceiling = context.job.quality.min(coding.best_quality());
         // 100 is the end of every scale, whatever score it stands for.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::codec::rights::Rights;
 use crate::codec::{self, Format, Limits, Metadata, Probe};
-use crate::picture::transform::{self, Resize};
+use crate::picture::transform::{self, Resize, ResizeFit};
 use crate::picture::{Picture, hidden};
 use crate::stop::{Stop, StopReason};
 
@@ -14,7 +14,7 @@ use super::context::SearchContext;
 use super::spec::DEFAULT_QUALITY;
 use super::trace::Trace;
 use super::views::Views;
-use super::{Answer, Facts, Job, JobError, Timings, checks, finish, fit, formats, passthrough};
+use super::{Answer, Facts, Job, JobError, Outcome, Report, Timings, checks, finish, fit, formats, passthrough};
 
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
 pub struct Source<'a> {
@@ -123,7 +123,10 @@ impl InputFile<'_> {
         if let Some(candidate) = unchanged.as_ref().filter(|_| !may_be_finer_than_asked) {
             return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
         }
-        let picture = resized(upright, job.resize.as_ref());
+        let requested = resized(upright, job.resize.as_ref());
+        let (width, height) = (requested.width(), requested.height());
+        let picture = held_by_formats(requested, &allowed, job);
+        let is_shrunk = (picture.width(), picture.height()) != (width, height);
         timings.transform += transforming.elapsed();
         job.check(stop)?;
 
@@ -136,7 +139,11 @@ impl InputFile<'_> {
             (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => input,
             (fitted, _) => fitted?,
         };
-        finish::finish(job, candidate, self.facts, trace, timings)
+        let mut answer = finish::finish(job, candidate, self.facts, trace, timings)?;
+        if is_shrunk {
+            mark_downscaled(&mut answer.report);
+        }
+        Ok(answer)
     }
 
     /// Searches for the best answer in one of the `allowed` formats. Frees what the search needed.
@@ -155,6 +162,26 @@ impl InputFile<'_> {
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
         (fit::fit(&mut context, allowed, &self.facts), context.trace)
     }
+}
+
+/// `picture`, made smaller when none of the `allowed` formats holds so long a side and the job lets it be smaller.
+fn held_by_formats<'p>(picture: Cow<'p, Picture>, allowed: &[Format], job: &Job) -> Cow<'p, Picture> {
+    let largest = allowed.iter().filter_map(|format| format.output()).map(|output| output.max_side).max();
+    match largest {
+        Some(side) if job.downscale && picture.width().max(picture.height()) > side => {
+            let resize = Resize { width: Some(side), height: Some(side), fit: ResizeFit::Inside, enlarge: false };
+            resized(picture, Some(&resize))
+        }
+        _ => picture,
+    }
+}
+
+/// Says that the picture is smaller than requested. A score against the smaller picture says nothing of it.
+fn mark_downscaled(report: &mut Report) {
+    if matches!(report.outcome, Outcome::Lossless | Outcome::Quality) {
+        report.outcome = Outcome::Downscaled;
+    }
+    report.score = None;
 }
 
 /// `picture` as `resize` asks; it is not copied when it has that size already, and not kept when it has not.

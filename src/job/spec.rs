@@ -35,6 +35,8 @@ pub struct Job {
     pub min_score: Option<f64>,
     /// CPU time to spend on a better answer.
     pub effort: Effort,
+    /// Whether a JPEG may be progressive. Printers and some portals read baseline files only.
+    pub progressive: bool,
     /// Which metadata the answer has. It counts in the target.
     pub metadata: MetadataPolicy,
     /// The colour behind transparent pixels when the format has no alpha channel: red, green, blue.
@@ -131,6 +133,7 @@ impl Job {
             min_height: None,
             min_score: None,
             effort: Effort::default(),
+            progressive: true,
             metadata: MetadataPolicy::default(),
             background: [255; 3],
             on_miss: OnMiss::default(),

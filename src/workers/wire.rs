@@ -120,6 +120,7 @@ mod tests {
                 mode: Mode::Fit { min_bytes: Some(7) },
                 min_score: Some(0.1 + 0.2),
                 effort: Effort::Best,
+                progressive: false,
                 resize: Some(resize),
                 ..Job::new(u64::MAX, Formats::Among(vec![Format::Avif, Format::Png]))
             },

@@ -1,7 +1,7 @@
 //! What each parameter does to the answer.
 
 use bytefit::codec::rights::Right;
-use bytefit::codec::{self, Format, Metadata, MetadataPolicy, container, exif, xmp};
+use bytefit::codec::{self, EncodeError, Format, Metadata, MetadataPolicy, container, exif, xmp};
 use bytefit::job::{Effort, Formats, Job, JobError, OnMiss, Outcome};
 use bytefit::picture::transform::{Resize, ResizeFit};
 use bytefit::picture::{Layout, Orientation, Picture};
@@ -323,4 +323,33 @@ fn every_format_shows_the_picture_itself() {
         let mean = difference as f64 / drawn.pixels().len() as f64;
         assert!(mean < 8.0, "{format:?} is {mean} levels off on average");
     }
+}
+
+#[test]
+fn a_jpeg_is_baseline_when_it_must_not_be_progressive() {
+    let input = file(Content::Photo, 700, 500);
+    for effort in [Effort::Fast, Effort::Balanced, Effort::Best] {
+        let may = Job { effort, ..job(Format::Jpeg, 30_000) };
+        let must_not = Job { progressive: false, ..may.clone() };
+        let progressive = run(&may, &input).unwrap();
+        let baseline = run(&must_not, &input).unwrap();
+        let frame = |file: &[u8], marker: u8| file.windows(4).any(|bytes| bytes == [0xFF, marker, 0, 17]);
+        assert!(frame(&progressive.bytes, 0xC2), "{effort:?}");
+        assert!(frame(&baseline.bytes, 0xC0) && !frame(&baseline.bytes, 0xC2), "{effort:?}");
+        assert!((20_000..=30_000).contains(&baseline.bytes.len()), "{effort:?}: {} bytes", baseline.bytes.len());
+        // A progressive input that fits comes back as it is only where it may.
+        assert_eq!(run(&may, &progressive.bytes).unwrap().report.outcome, Outcome::Passthrough, "{effort:?}");
+        let again = run(&must_not, &progressive.bytes).unwrap();
+        assert!(again.report.outcome != Outcome::Passthrough && frame(&again.bytes, 0xC0), "{effort:?}");
+    }
+}
+
+#[test]
+fn a_side_that_the_format_cannot_hold_is_made_shorter_unless_that_is_forbidden() {
+    let input = testkit::drawing::noisy_png(17_000, 4, 1);
+    let may = job(Format::Webp, 100_000);
+    let answer = run(&may, &input).unwrap();
+    assert_eq!((answer.report.output.width, answer.report.outcome), (16_383, Outcome::Downscaled));
+    let must_not = Job { downscale: false, ..may };
+    assert!(matches!(run(&must_not, &input), Err(JobError::Encode(EncodeError::TooLarge { .. }))));
 }

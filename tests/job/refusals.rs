@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::limits::SizeLimit;
 use bytefit::codec::{DecodeError, EncodeError, Format, Limits, Metadata, MetadataPolicy, container};
-use bytefit::job::{Formats, JobError, Stop};
+use bytefit::job::{Formats, Job, JobError, Stop};
 use testkit::drawing::{Content, file};
 
 use super::{job, run};
@@ -40,7 +40,7 @@ fn a_picture_over_the_limits_is_refused_with_its_size() {
 #[test]
 fn a_picture_too_large_for_every_format_is_refused_with_the_limit() {
     let input = file(Content::Flat, 16_400, 1);
-    let mut job = job(Format::Webp, 20);
+    let mut job = Job { downscale: false, ..job(Format::Webp, 20) };
     let error = run(&job, &input).unwrap_err();
     let expected = EncodeError::TooLarge { format: Format::Webp, width: 16_400, height: 1, limit: 16_383 };
     assert_eq!(error, JobError::Encode(expected));

@@ -28,6 +28,8 @@ pub struct JpegEncoder<'a> {
     effort: Effort,
     tables: &'a Tables,
     scans: &'static [jpeg_scan_info],
+    /// Whether no progressive file is written.
+    is_baseline: bool,
     sample: OnceCell<Sample>,
 }
 
@@ -44,7 +46,16 @@ impl<'a> JpegEncoder<'a> {
         Format::Jpeg.check_size(picture)?;
         let grey: Option<Vec<u8>> = picture.is_grey().then(|| picture.pixels().iter().step_by(3).copied().collect());
         let scans = scans::of(picture.pixel_count(), grey.is_some());
-        Ok(JpegEncoder { picture, grey, chroma, effort, tables: &TABLES, scans, sample: OnceCell::new() })
+        Ok(JpegEncoder {
+            picture,
+            grey,
+            chroma,
+            effort,
+            tables: &TABLES,
+            scans,
+            is_baseline: false,
+            sample: OnceCell::new(),
+        })
     }
 
     /// The same with other quantiser tables. Sizes are still predicted for [`TABLES`].
@@ -71,10 +82,17 @@ impl Encoder for JpegEncoder<'_> {
         let Some(strips) = self.sample().strips(self.picture) else { return Ok(None) };
         let of_strips = JpegEncoder::new(&strips, self.chroma, self.effort)?;
         // The strips are written with the scans of the whole picture.
-        let scans = scans::of(self.picture.pixel_count(), of_strips.grey.is_some());
-        let file = JpegEncoder { scans, ..of_strips }.encode(ln_step)?;
+        let scans = match self.is_baseline {
+            true => &[][..],
+            false => scans::of(self.picture.pixel_count(), of_strips.grey.is_some()),
+        };
+        let file = JpegEncoder { scans, is_baseline: self.is_baseline, ..of_strips }.encode(ln_step)?;
         let control = size_model::control(self.picture, self.chroma);
         Ok(Some(self.sample().scaled_up(&control, ln_step, file.len() as u64)))
+    }
+
+    fn use_one_pass(&mut self) {
+        (self.scans, self.is_baseline) = (&[], true);
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
@@ -100,7 +118,7 @@ impl JpegEncoder<'_> {
             is_fast: self.effort == Effort::Fast,
             lambda: (LAMBDA.0 + LAMBDA.1 * ln_step.min(0.0)) as f32,
             // The search over scan scripts costs 40 % of the encode for under 1 % of the bytes.
-            scans: (self.effort != Effort::Best).then_some(self.scans),
+            scans: (self.is_baseline || self.effort != Effort::Best).then_some(self.scans),
         }
     }
 }

@@ -16,3 +16,8 @@ pub mod size_model;
 pub(in crate::codec) mod strip;
 
 pub(super) use model::MODEL;
+
+/// Whether `file` is a progressive JPEG.
+pub(crate) fn is_progressive(file: &[u8]) -> bool {
+    header::Header::read(file).is_some_and(|header| header.progressive)
+}
