@@ -13,6 +13,7 @@ use zune_jpeg::errors::DecodeErrors;
 use super::header::Header;
 use super::meaning::{Lead, Meaning};
 use super::segments::{EOI, JPEG_LS, SOF0, SOF2};
+use super::uneven;
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::{
     DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable, unsupported,
@@ -135,7 +136,9 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
     let coefficients = if buffered { header.blocks() * 64 * 2 } else { 0 };
     let copies = if header.complete { 1 } else { 2 };
     let rows = u64::from(header.width) * 4 * 32 * 4;
-    pixels * per_pixel + coefficients * copies + rows + header.icc_bytes() as u64 + (4 << 20)
+    // The other decoder holds planes, and their coefficients.
+    let planes = if header.is_uneven() { header.blocks() * 64 * 3 } else { 0 };
+    pixels * per_pixel + coefficients * copies + rows + planes + header.icc_bytes() as u64 + (4 << 20)
 }
 
 /// Returns the samples of the picture, whose file ends where `bytes` end, and their channels.
@@ -147,6 +150,9 @@ pub(super) fn decode_samples(
 ) -> Result<(Vec<u8>, Channels), DecodeError> {
     let needs_tables = matches!(header.frame, SOF0..=SOF2);
     let mut plain = lead.for_decoder(bytes, meaning, needs_tables);
+    if header.is_uneven() {
+        return decode_uneven(&plain, header, meaning);
+    }
     if header.complete {
         return decode_whole(&plain, header, meaning);
     }
@@ -155,6 +161,14 @@ pub(super) fn decode_samples(
         return decode_whole(&plain, header, meaning);
     }
     decode_truncated(plain, header, meaning)
+}
+
+fn decode_uneven(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Result<(Vec<u8>, Channels), DecodeError> {
+    if matches!(meaning, Meaning::Cmyk | Meaning::Ycck) || !matches!(header.frame, SOF0..=SOF2) || !header.complete {
+        return Err(unsupported("JPEG of this kind with three samples across to one"));
+    }
+    let samples = uneven::decode(bytes, header, meaning).ok_or_else(|| refused("its coded data is damaged"))?;
+    Ok((samples, if meaning == Meaning::Grey { Channels::Grey } else { Channels::Rgb }))
 }
 
 fn decode_whole(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Result<(Vec<u8>, Channels), DecodeError> {
@@ -349,6 +363,43 @@ mod tests {
                 damaged[at] = value;
                 let _ = decode(&damaged, &Limits::default());
             }
+        }
+    }
+
+    #[test]
+    fn what_follows_a_picture_without_an_end_marker_is_left_alone() {
+        let picture = whole(160, 64);
+        let right = decode(&picture, &Limits::default()).unwrap().picture;
+        let cut = &picture[..picture.len() - 2];
+        for trailer in [&b"SEFH\x6B\0\0\0SEFT"[..], b"\xFF\xD8\xFF\xE0\0\x02\xFF\xD9", b"\xFF\xE5\0\x03a\xFF\xD9"] {
+            let decoded = decode(&[cut, trailer].concat(), &Limits::default()).unwrap();
+            assert!(decoded.picture == right, "{trailer:?}");
+        }
+    }
+
+    #[test]
+    fn a_grey_file_may_have_adobes_marker() {
+        let right = decode(&whole(8, 64), &Limits::default()).unwrap().picture;
+        for transform in 0..=3 {
+            let marker = [&b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0"[..], &[transform]].concat();
+            let file = [&whole(8, 64)[..2], &marker, &whole(8, 64)[2..]].concat();
+            assert!(decode(&file, &Limits::default()).unwrap().picture == right, "{transform}");
+        }
+    }
+
+    #[test]
+    fn kinds_that_are_not_read_are_named() {
+        let file = whole(8, 64);
+        let frame = file.windows(2).position(|marker| marker == b"\xFF\xC0").unwrap();
+        for (marker, precision, name) in
+            [(0xC3, 8, "lossless JPEG"), (0xC5, 8, "hierarchical JPEG"), (0xC1, 12, "12 bits"), (0xF7, 8, "JPEG-LS")]
+        {
+            let mut other = file.clone();
+            (other[frame + 1], other[frame + 4]) = (marker, precision);
+            let refused = probe(&other, &Limits::default());
+            let is_named =
+                matches!(&refused, Err(DecodeError::Unsupported { found: Some(found) }) if found.contains(name));
+            assert!(is_named, "{marker:x}: {refused:?}");
         }
     }
 

@@ -125,6 +125,11 @@ impl<'a> Header<'a> {
         }
     }
 
+    /// Whether a component has three samples across where another may have one or two.
+    pub(super) fn is_uneven(&self) -> bool {
+        self.components.iter().any(|component| component.horizontal == 3)
+    }
+
     /// Returns the names of the components.
     pub(super) fn component_ids(&self) -> Vec<u8> {
         self.components.iter().map(|component| component.id).collect()

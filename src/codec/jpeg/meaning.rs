@@ -174,3 +174,65 @@ const CHROMA_AC_SYMBOLS: [u8; 162] = [
     0xC2, 0xC3, 0xC4, 0xC5, 0xC6, 0xC7, 0xC8, 0xC9, 0xCA, 0xD2, 0xD3, 0xD4, 0xD5, 0xD6, 0xD7, 0xD8, 0xD9, 0xDA,
     0xE2, 0xE3, 0xE4, 0xE5, 0xE6, 0xE7, 0xE8, 0xE9, 0xEA, 0xF2, 0xF3, 0xF4, 0xF5, 0xF6, 0xF7, 0xF8, 0xF9, 0xFA,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const JFIF_SEGMENT: &[u8] = b"\xFF\xE0\0\x10JFIF\0\x01\x02\0\0\x01\0\x01\0\0";
+
+    fn adobe(transform: u8) -> Vec<u8> {
+        [b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0".to_vec(), vec![transform]].concat()
+    }
+
+    fn file(segments: &[&[u8]]) -> Vec<u8> {
+        [&b"\xFF\xD8"[..], &segments.concat(), b"\xFF\xDA\0\x02\x55"].concat()
+    }
+
+    #[test]
+    fn markers_decide_in_the_order_of_other_readers() {
+        let (rgb, ycc) = (adobe(0), adobe(1));
+        let (ycck, short) = (adobe(2), b"\xFF\xEE\0\x0DAdobe\0\x64\0\0\0\0".to_vec());
+        let ids: &[u8] = &[1, 2, 3];
+        for (segments, components, meaning, is_regular) in [
+            (&[][..], ids, Meaning::YCbCr, true),
+            (&[&rgb[..]], ids, Meaning::Rgb, true),
+            (&[JFIF_SEGMENT, &rgb], ids, Meaning::YCbCr, false),
+            (&[&rgb, JFIF_SEGMENT], ids, Meaning::YCbCr, false),
+            (&[JFIF_SEGMENT, &ycc], ids, Meaning::YCbCr, true),
+            (&[], b"RGB", Meaning::Rgb, true),
+            (&[JFIF_SEGMENT], b"RGB", Meaning::YCbCr, false),
+            (&[&ycc], b"RGB", Meaning::YCbCr, true),
+            (&[&short], ids, Meaning::YCbCr, false),
+            (&[], &[9, 8, 7], Meaning::YCbCr, true),
+            (&[&ycc], &[1], Meaning::Grey, false),
+            (&[&ycck], &[1], Meaning::Grey, false),
+            (&[], &[1, 2, 3, 4], Meaning::Cmyk, true),
+            (&[&rgb], &[1, 2, 3, 4], Meaning::Cmyk, true),
+            (&[&ycck], &[1, 2, 3, 4], Meaning::Ycck, true),
+        ] {
+            let file = file(&[segments, &[b"\xFF\xC4\0\x02"]].concat());
+            let lead = Lead::read(&file);
+            assert_eq!(lead.meaning(components), Some(meaning), "{segments:?} {components:?}");
+            assert_eq!(lead.is_regular(components), is_regular, "{segments:?} {components:?}");
+        }
+        assert_eq!(Lead::read(&file(&[])).meaning(&[1, 2]), None);
+    }
+
+    #[test]
+    fn the_decoder_gets_what_pixels_depend_on_and_what_they_mean() {
+        let profile = b"\xFF\xE2\0\x10ICC_PROFILE\0\x02\x01";
+        let file = file(&[JFIF_SEGMENT, &adobe(0), profile, b"\xFF\xDB\0\x03\x09"]);
+        let plain = Lead::read(&file).for_decoder(&file, Meaning::YCbCr, true);
+        let expected = [
+            b"\xFF\xD8".to_vec(),
+            adobe(1),
+            b"\xFF\xDB\0\x03\x09".to_vec(),
+            typical_tables(),
+            b"\xFF\xDA\0\x02\x55".to_vec(),
+        ];
+        assert_eq!(plain, expected.concat());
+        let again = Lead::read(&plain).for_decoder(&plain, Meaning::YCbCr, true);
+        assert_eq!(again, plain);
+    }
+}

@@ -14,6 +14,7 @@ mod scans;
 mod segments;
 pub mod size_model;
 pub(in crate::codec) mod strip;
+mod uneven;
 
 pub(super) use model::MODEL;
 

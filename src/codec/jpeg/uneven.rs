@@ -1,0 +1,74 @@
+//! Decodes pictures with three samples across of one component to one or two of another, which zune-jpeg refuses.
+//! Bridge cameras and old video tools write them.
+
+use jpeg_decoder::{ColorTransform, Decoder};
+
+use super::header::Header;
+use super::meaning::Meaning;
+
+/// Returns the samples as RGB or grey. Returns `None` when the data is damaged, contradicts `header`, or holds inks.
+pub(super) fn decode(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Option<Vec<u8>> {
+    let (transform, samples) = match meaning {
+        Meaning::Grey => (ColorTransform::Grayscale, 1),
+        Meaning::YCbCr => (ColorTransform::YCbCr, 3),
+        Meaning::Rgb => (ColorTransform::RGB, 3),
+        Meaning::Cmyk | Meaning::Ycck => return None,
+    };
+    let length = header.width as usize * header.height as usize * samples;
+    let mut decoder = Decoder::new(bytes);
+    decoder.set_color_transform(transform);
+    decoder.set_max_decoding_buffer_size(length);
+    decoder.read_info().ok()?;
+    let info = decoder.info()?;
+    if (u32::from(info.width), u32::from(info.height)) != (header.width, header.height) {
+        return None;
+    }
+    decoder.decode().ok().filter(|samples| samples.len() == length)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::codec::{Limits, jpeg};
+
+    /// Luma with three samples across to one of the differences: units of three blocks and two. Each table has one
+    /// code, so the bytes can be written by hand.
+    fn file() -> Vec<u8> {
+        let mut file = b"\xFF\xD8\xFF\xDB\0\x43\0".to_vec();
+        file.extend([8; 64]);
+        file.extend(b"\xFF\xC0\0\x11\x08\0\x08\0\x18\x03\x01\x31\0\x02\x11\0\x03\x11\0");
+        // DC: the code 0 announces 4 bits. AC: the code 0 ends the block.
+        file.extend(b"\xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04");
+        file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        file.extend(b"\xFF\xDA\0\x0C\x03\x01\0\x02\0\x03\0\0\x3F\0");
+        // Blocks of 0 1000 0: differences of 8 for luma three times, and for each of the others.
+        let bits = "010000".repeat(5) + "11";
+        let byte = |bits: &[u8]| bits.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
+        file.extend(bits.as_bytes().chunks(8).map(byte));
+        file.extend(b"\xFF\xD9");
+        file
+    }
+
+    #[test]
+    fn three_samples_across_to_one_are_spread() {
+        let decoded = jpeg::decode::decode(&file(), &Limits::default()).unwrap().picture;
+        assert_eq!((decoded.width(), decoded.height()), (24, 8));
+        // Luma 136, 144 and 152, and both differences 8 above the middle.
+        for (x, luma) in [(0, 136.0), (8, 144.0), (23, 152.0)] {
+            let expected = [luma + 1.402 * 8.0, luma - (0.344 + 0.714) * 8.0, luma + 1.772 * 8.0];
+            let pixel = &decoded.pixels()[x * 3..x * 3 + 3];
+            assert!(pixel.iter().zip(expected).all(|(a, b): (&u8, f64)| (f64::from(*a) - b).abs() <= 1.0), "{pixel:?}");
+        }
+    }
+
+    #[test]
+    fn damage_anywhere_never_panics() {
+        let file = file();
+        for at in 2..file.len() {
+            for value in [0, 0xFF, file[at] ^ 0x10] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                let _ = jpeg::decode::decode(&damaged, &Limits { max_pixels: 1_000_000, ..Limits::default() });
+            }
+        }
+    }
+}
