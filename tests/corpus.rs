@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, DecodeError, Format, Limits};
 use bytefit::job::{self, Answer, Effort, Formats, Job, JobError, Stop};
+use bytefit::picture::{Picture, transform};
 use rayon::prelude::*;
 
 /// Far more than any file takes in an optimised build: only a hang takes longer.
@@ -95,6 +96,50 @@ fn every_kind_of_file_is_answered() {
         let answer = run(&job(Format::Jpeg, 40_000), &input).unwrap_or_else(|error| panic!("{name}: {error}"));
         check(&answer, 40_000, &name);
     });
+}
+
+/// Mean difference of the samples of two pictures, where transparent pixels are all alike; infinite for other sizes.
+fn difference(one: &Picture, other: &Picture) -> f64 {
+    let on_black = |picture: &Picture| transform::flatten(picture, [0; 3]).into_pixels();
+    if (one.width(), one.height()) != (other.width(), other.height()) {
+        return f64::INFINITY;
+    }
+    let (one, other) = (on_black(one), on_black(other));
+    let sum: u64 = one.iter().zip(&other).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+    sum as f64 / one.len() as f64
+}
+
+#[test]
+fn files_from_the_field_show_what_their_references_show() {
+    let files = files(&["field/pixels", "field/refused", "field/words"]);
+    let decoded = |file: &Path| {
+        let decoded = codec::decode(&std::fs::read(file).unwrap(), &Limits::default());
+        decoded.unwrap_or_else(|error| panic!("{}: {error}", file.display())).picture
+    };
+    let find = |name: &str| files.iter().find(|file| file.ends_with(name)).map(|file| decoded(file));
+    // A file, the one that shows the same, and levels that lossy coding may be off.
+    for (name, reference, levels) in [
+        ("fillorder2_rgb.tif", "reference_96x64.png", 0.0),
+        ("rgb_extra_predictor.tif", "reference_96x64.png", 0.0),
+        ("jpeg_in_tiff.tif", "reference_96x64.png", 6.0),
+        ("palette_alpha.tif", "palette_reference.png", 0.0),
+        ("g4_fillorder2.tif", "g4_ok.tif", 0.0),
+        ("g4_rowsperstrip_max.tif", "g4_ok.tif", 0.0),
+        ("g3.tif", "g4_ok.tif", 0.0),
+        ("icc_two_one.jpg", "icc_zero_zero.jpg", 0.0),
+        ("adobe_short11.jpg", "icc_zero_zero.jpg", 0.0),
+        ("noeoi_seft.jpg", "icc_zero_zero.jpg", 0.0),
+        ("arith.jpg", "icc_zero_zero.jpg", 6.0),
+        ("cut_97.png", "noiend.png", 6.0),
+    ] {
+        let (Some(one), Some(other)) = (find(name), find(reference)) else { continue };
+        let off = difference(&one, &other);
+        assert!(off <= levels, "{name} is {off:.2} levels from {reference}");
+    }
+    // Each is read, and small enough for a second look.
+    for file in &files {
+        assert!(decoded(file).pixel_count() < 1_000_000, "{}", file.display());
+    }
 }
 
 #[test]

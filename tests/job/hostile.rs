@@ -40,3 +40,26 @@ fn what_is_left_of_a_file_becomes_an_answer_or_the_clients_error() {
         }
     });
 }
+
+/// What the debug form of a Rust value looks like.
+const DEBUG_TEXT: [&str; 8] = ["Some(", "None", "::", "{", "}", "\"", "Error", "Err("];
+
+#[test]
+fn no_refusal_repeats_the_debug_text_of_a_dependency() {
+    fixtures::all().par_iter().for_each(|fixture| {
+        let limits = Limits { max_pixels: 1_000_000, ..Limits::default() };
+        let mut texts = std::collections::HashSet::new();
+        for at in 0..fixture.file.len() {
+            for value in [0, 0x7F, 0xFF, fixture.file[at] ^ 1, fixture.file[at] ^ 0x20] {
+                let mut damaged = fixture.file.clone();
+                damaged[at] = value;
+                for bytes in [&damaged[..], &damaged[..at]] {
+                    texts.extend(codec::decode(bytes, &limits).err().map(|error| error.to_string()));
+                }
+            }
+        }
+        for text in texts {
+            assert!(!DEBUG_TEXT.iter().any(|debug| text.contains(debug)), "{}: {text}", fixture.name);
+        }
+    });
+}
