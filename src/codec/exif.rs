@@ -3,12 +3,15 @@
 //! Only the first directory (IFD0) is read, where TIFF 6.0 and EXIF 2.32 put these fields. Offsets and counts in the
 //! file may be wrong.
 
+mod thumbnail;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
 use super::MetadataPolicy;
 use super::rights::{Right, Rights, text};
 use crate::picture::Orientation;
+pub use thumbnail::without_thumbnail;
 
 /// Tags of TIFF 6.0, section 8.
 const ORIENTATION: u16 = 0x0112;
@@ -163,12 +166,15 @@ impl<'a> Block<'a> {
 
     /// Returns the entries of IFD1, which describes the thumbnail.
     fn thumbnail_fields(&self) -> impl Iterator<Item = Field> {
-        let following = || {
-            let first = self.read(4, 4)? as usize;
-            let entries = self.read(first, 2)? as usize;
-            self.read(first.checked_add(2 + entries * ENTRY_BYTES)?, 4).filter(|offset| *offset > 0)
-        };
-        self.fields_at(following())
+        self.fields_at(self.thumbnail_link().and_then(|link| self.read(link, 4)))
+    }
+
+    /// Returns the position of the offset of IFD1. Returns `None` when there is no IFD1.
+    fn thumbnail_link(&self) -> Option<usize> {
+        let first = self.read(4, 4)? as usize;
+        let entries = self.read(first, 2)? as usize;
+        let link = first.checked_add(2 + entries * ENTRY_BYTES)?;
+        self.read(link, 4).filter(|offset| *offset > 0).map(|_| link)
     }
 
     fn fields_at(&self, offset: Option<u32>) -> impl Iterator<Item = Field> {

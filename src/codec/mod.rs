@@ -87,6 +87,14 @@ impl Metadata {
     pub fn is_empty(&self) -> bool {
         self.exif.is_none() && self.xmp.is_none()
     }
+
+    /// Returns a copy without the pictures in it: thumbnails, and maker notes, which may hold previews.
+    pub fn without_thumbnails(&self) -> Metadata {
+        Metadata {
+            exif: self.exif.as_deref().map(exif::without_thumbnail),
+            xmp: self.xmp.as_deref().map(xmp::without_thumbnails),
+        }
+    }
 }
 
 /// A decoded file: its first frame in sRGB, not yet turned upright.

@@ -2,12 +2,14 @@
 //! and RDF that this needs. Entities declared in a packet are not expanded.
 
 mod pieces;
+mod thumbnails;
 
 use std::ops::Range;
 
 use super::rights::{Right, Rights};
 use crate::picture::Orientation;
 use pieces::{Names, Piece, Pieces, attributes, unescaped};
+pub use thumbnails::without_thumbnails;
 
 const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
 const TIFF: &str = "http://ns.adobe.com/tiff/1.0/";
