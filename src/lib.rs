@@ -33,7 +33,7 @@
 //! - [`job`]: one job, from the bytes of a file to its answer.
 //! - [`search`]: finds the encoder setting whose file meets the target.
 //! - [`codec`]: bytes to pictures and back, one folder per format.
-//! - [`picture`]: pixels, orientation, resizing, score.
+//! - [`picture`]: pixels, orientation, transforms, score.
 //! - [`stop`], `byte_size`, `duration`, `excerpt`, `named`: deadlines and cancelling, sizes and durations as people
 //!   write them, shortened values in messages, enums with names.
 //! - [`config_value`]: how values are written in configurations.

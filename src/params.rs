@@ -1,6 +1,7 @@
 //! Parses named text values to a valid [`Job`]. Query, form and command line share this grammar.
 
 mod defaults;
+mod transforms;
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::duration::{parse_duration, show_duration};
 use crate::excerpt::{excerpt, quoted};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::named::named;
-use crate::picture::transform::{Resize, ResizeFit};
+use crate::picture::transform::{Flip, Resize, ResizeFit, Rotation};
 pub use defaults::Defaults;
 
 /// A valid request.
@@ -94,11 +95,21 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png",
         "formats that the answer may have, the best-looking one is chosen; auto means those of the Accept header or the configured ones, keep the format of the input";
     "quality", "95", "a number from 1 to 100", "highest quality: the answer is smaller than the target when this quality takes fewer bytes; equal values look alike in all formats";
+    "crop", "none", "x,y,width,height in pixels or percent, inside the picture", "part to cut out of the upright picture before anything else";
+    "rotate", "0", "0, 90, 180 or 270", "turn clockwise after the crop, in degrees", one of Rotation::NAMES;
+    "flip", "none", "none, horizontal or vertical", "mirroring after the turn: horizontal swaps left and right, vertical top and bottom",
+        one of Flip::NAMES;
     "width", "none", "a whole number from 1 to 65535", "width to resize to, in pixels";
     "height", "none", "a whole number from 1 to 65535", "height to resize to, in pixels";
-    "resize", "inside", "inside, cover or fill", "how the picture meets width and height: inside fits it within them, cover fills them and crops it, fill stretches it",
+    "resize", "inside", "inside, cover, fill or contain",
+        "how the picture meets width and height: inside fits it within them, cover fills them and crops it, fill stretches it, contain fits it within them and pads it with background",
         one of ResizeFit::NAMES;
+    "gravity", "centre", "centre, north, north-east and so on, x,y from 0 to 1, or smart",
+        "what resize=cover keeps and where resize=contain lays the picture; smart looks for detail, skin and colour";
     "enlarge", "false", "true or false", "whether the picture may be enlarged to width and height";
+    "blur", "none", "a number from 0.3 to 100", "sigma of a Gaussian blur after resizing, in pixels";
+    "sharpen", "0", "a number from 0 to 10", "sigma of an unsharp mask after resizing, in pixels; 0 changes nothing";
+    "grayscale", "false", "true or false", "whether the colour is taken out, after everything else";
     "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for its size",
         one of Downscale::NAMES;
     "min_width", "none", "a whole number from 1 to 65535", "the picture is not made narrower than this, in pixels, to meet the target";
@@ -107,7 +118,7 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "effort", "balanced", "fast, balanced or best", "how much CPU time is spent on quality", one of Effort::NAMES;
     "progressive", "true", "true or false", "whether a JPEG may be progressive: some printers and portals read baseline files only";
     "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP", one of MetadataPolicy::NAMES;
-    "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "colour behind transparent parts when the format has no transparency";
+    "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "colour behind transparent parts when the format has no transparency, and around the picture with resize=contain";
     "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time limit of the whole job; when it is over, the best answer so far is returned";
     "on_miss", "error", "error or smallest", "what to do when the target can't be met", one of OnMiss::NAMES;
     "filename", "none", "up to 255 characters, no control characters", "file name in Content-Disposition";
@@ -134,7 +145,14 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
     let job = Job {
         mode: mode(&given, target)?,
         quality: given.parse("quality", |text| number(text, 1.0, 100.0))?.unwrap_or(usual.quality),
+        crop: given.parse("crop", transforms::crop)?,
+        rotate: given.one_of("rotate", Rotation::CHOICES)?.unwrap_or(usual.rotate),
+        flip: given.one_of("flip", Flip::CHOICES)?.unwrap_or(usual.flip),
         resize: resize(&given)?,
+        gravity: given.parse("gravity", transforms::gravity)?.unwrap_or(usual.gravity),
+        blur: given.parse("blur", transforms::blur)?,
+        sharpen: given.parse("sharpen", transforms::sharpen)?.flatten(),
+        grayscale: given.one_of("grayscale", SWITCH)?.unwrap_or(usual.grayscale),
         downscale: given
             .one_of("downscale", Downscale::CHOICES)?
             .map_or(usual.downscale, |downscale| downscale == Downscale::Auto),
@@ -362,6 +380,7 @@ fn filename(text: &str) -> Result<String, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::transform::{Crop, Gravity, Length, Transforms};
     use proptest::prelude::*;
 
     fn defaults() -> Defaults {
@@ -418,6 +437,28 @@ mod tests {
         assert_eq!((job.downscale, job.min_score, job.effort), (false, Some(70.0), Effort::Best));
         assert_eq!((job.metadata, job.deadline), (MetadataPolicy::Keep, Duration::from_millis(800)));
         assert_eq!((job.on_miss, job.formats), (OnMiss::Smallest, Formats::Keep));
+    }
+
+    #[test]
+    fn every_transform_reaches_the_job() {
+        let job = ask("target=1KB&crop=1,2,30%,40%&rotate=270&flip=vertical&width=9&height=8&resize=contain&gravity=north&blur=1.5&sharpen=2&grayscale=yes").unwrap().job;
+        let (width, height) = (Length::Percent(30.0), Length::Percent(40.0));
+        let crop = Crop { left: Length::Pixels(1), top: Length::Pixels(2), width, height };
+        let resize = Resize { width: Some(9), height: Some(8), fit: ResizeFit::Contain, enlarge: false };
+        let expected = Transforms {
+            crop: Some(crop),
+            rotate: Rotation::ThreeQuarters,
+            flip: Flip::Vertical,
+            resize: Some(resize),
+            gravity: Gravity::Point { x: 0.5, y: 0.0 },
+            background: [255; 3],
+            blur: Some(1.5),
+            sharpen: Some(2.0),
+            grayscale: true,
+        };
+        assert_eq!(job.transforms(), expected);
+        let unchanged = ask("target=1KB&rotate=0&flip=none&sharpen=0&grayscale=false&gravity=centre").unwrap().job;
+        assert_eq!(unchanged, ask("target=1KB").unwrap().job);
     }
 
     #[test]
@@ -482,6 +523,15 @@ mod tests {
             ("target=1&width=1.5", "width"),
             ("target=1&resize=crop", "resize"),
             ("target=1&enlarge=maybe", "enlarge"),
+            ("target=1&crop=0,0,5", "crop"),
+            ("target=1&crop=60%,0,50%,9", "crop"),
+            ("target=1&rotate=45", "rotate"),
+            ("target=1&flip=both", "flip"),
+            ("target=1&gravity=up", "gravity"),
+            ("target=1&gravity=0.5", "gravity"),
+            ("target=1&blur=0", "blur"),
+            ("target=1&sharpen=11", "sharpen"),
+            ("target=1&grayscale=maybe", "grayscale"),
             ("target=1&downscale=always", "downscale"),
             ("target=1&min_score=-1", "min_score"),
             ("target=1&effort=max", "effort"),

@@ -60,8 +60,8 @@ fn job(asked: &[u8; JOB_BYTES]) -> Job {
 fn resize(fit: u8, width: u8, height: u8) -> Option<Resize> {
     let side = |side: u8| (side > 0).then_some(u32::from(side));
     let (width, height) = (side(width), side(height));
-    let fits = [ResizeFit::Inside, ResizeFit::Cover, ResizeFit::Fill];
-    let resize = Resize { width, height, fit: fits[usize::from(fit % 3)], enlarge: fit & 64 != 0 };
+    let fits = [ResizeFit::Inside, ResizeFit::Cover, ResizeFit::Fill, ResizeFit::Contain];
+    let resize = Resize { width, height, fit: fits[usize::from(fit % 4)], enlarge: fit & 64 != 0 };
     (fit & 128 != 0 && width.or(height).is_some()).then_some(resize)
 }
 

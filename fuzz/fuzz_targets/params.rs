@@ -46,5 +46,7 @@ fn check(request: &Request, defaults: &Defaults) {
         assert!(resize.width.or(resize.height).is_some());
         assert!(resize.width.iter().chain(&resize.height).all(|side| (1..=65_535).contains(side)));
     }
+    assert!(job.blur.is_none_or(|sigma| (0.3..=100.0).contains(&sigma)));
+    assert!(job.sharpen.is_none_or(|sigma| sigma > 0.0 && sigma <= 10.0));
     assert!(request.filename.as_ref().is_none_or(|name| !name.is_empty()));
 }

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::codec::{Format, MetadataPolicy};
     use crate::job::{Effort, Mode, OnMiss};
-    use crate::picture::transform::{Resize, ResizeFit};
+    use crate::picture::transform::{Crop, Flip, Gravity, Length, Resize, ResizeFit, Rotation};
 
     fn modes() -> impl Strategy<Value = Mode> {
         prop_oneof![
@@ -70,9 +70,24 @@ mod tests {
     }
 
     fn resizes() -> impl Strategy<Value = Resize> {
-        let fits = select(vec![ResizeFit::Inside, ResizeFit::Cover, ResizeFit::Fill]);
+        let fits = select(ResizeFit::ALL);
         (option::of(1..4u32), option::of(1..4u32), fits, any::<bool>())
             .prop_map(|(width, height, fit, enlarge)| Resize { width, height, fit, enlarge })
+    }
+
+    fn crops() -> impl Strategy<Value = Crop> {
+        let length = || prop_oneof![(1..3u32).prop_map(Length::Pixels), Just(Length::Percent(1.0))];
+        (length(), length(), length(), length()).prop_map(|(left, top, width, height)| Crop {
+            left,
+            top,
+            width,
+            height,
+        })
+    }
+
+    fn gravities() -> impl Strategy<Value = Gravity> {
+        let share = || select(vec![0.0, 0.5, 1.0]);
+        prop_oneof![Just(Gravity::Smart), (share(), share()).prop_map(|(x, y)| Gravity::Point { x, y })]
     }
 
     prop_compose! {
@@ -87,10 +102,14 @@ mod tests {
             background in [0..2u8, 0..2u8, 0..2u8],
             on_miss in select(vec![OnMiss::Error, OnMiss::Smallest]),
             deadline in (1..4u64).prop_map(Duration::from_millis),
+            (crop, rotate, flip) in (option::of(crops()), select(Rotation::ALL), select(Flip::ALL)),
+            (gravity, blur, sharpen) in (gravities(), option::of(1..3u8), option::of(1..3u8)),
+            grayscale in any::<bool>(),
         ) -> Job {
+            let (blur, sharpen) = (blur.map(f64::from), sharpen.map(f64::from));
             Job {
                 target, mode, formats, quality, resize, downscale, min_width, min_height, min_score, effort, progressive,
-                metadata, background, on_miss, deadline,
+                metadata, background, on_miss, deadline, crop, rotate, flip, gravity, blur, sharpen, grayscale,
             }
         }
     }
@@ -112,6 +131,13 @@ mod tests {
             11 => job.min_width = other.min_width,
             12 => job.min_height = other.min_height,
             13 => job.progressive = other.progressive,
+            14 => job.crop = other.crop,
+            15 => job.rotate = other.rotate,
+            16 => job.flip = other.flip,
+            17 => job.gravity = other.gravity,
+            18 => job.blur = other.blur,
+            19 => job.sharpen = other.sharpen,
+            20 => job.grayscale = other.grayscale,
             _ => job.deadline = other.deadline,
         }
         job
@@ -121,7 +147,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..15usize) {
+        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..22usize) {
             let changed = with_field(job.clone(), other, field);
             let input = blake3::hash(b"input");
             prop_assert_eq!(job == changed, Key::new(&input, &job) == Key::new(&input, &changed));

@@ -1,14 +1,14 @@
 //! What the header of an input shows to be impossible.
 
 use crate::codec::{Format, Limits, Probe};
-use crate::picture::transform;
 
 use super::{Formats, Job, JobError};
 
 /// Refuses a job that the header alone shows to be impossible.
 ///
 /// # Errors
-/// [`JobError::KeepUnwritable`]; [`JobError::Decode`] when the answer would be larger than `limits` allow.
+/// [`JobError::KeepUnwritable`]; [`JobError::Crop`]; [`JobError::Decode`] when the answer would be larger than `limits`
+/// allow.
 pub(super) fn check(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> {
     allowed_formats(job, probe.format)?;
     check_requested_size(job, probe, limits)
@@ -26,10 +26,20 @@ pub(super) fn allowed_formats(job: &Job, input: Format) -> Result<Vec<Format>, J
     }
 }
 
-/// Checks the size that `job` asks for against `limits`: a resize can ask for any size.
+/// Checks the part that `job` asks for against the picture, and the size against `limits`: a resize can ask for any size.
 fn check_requested_size(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> {
-    let Some(resize) = &job.resize else { return Ok(()) };
-    let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
-    let (width, height) = transform::resized_size(width, height, resize);
+    let (width, height) = transformed_size(job, probe)?;
+    if job.resize.is_none() {
+        return Ok(());
+    }
     Ok(limits.check_size(probe.format, width, height)?)
+}
+
+/// Size of the picture that is encoded.
+///
+/// # Errors
+/// [`JobError::Crop`].
+pub(super) fn transformed_size(job: &Job, probe: &Probe) -> Result<(u32, u32), JobError> {
+    let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
+    Ok(job.transforms().size(width, height)?)
 }

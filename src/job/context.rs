@@ -37,7 +37,7 @@ impl<'a> SearchContext<'a> {
             job,
             input,
             clock: Clock::new(job, stop),
-            scoring: Scoring::new(views.requested, job.background),
+            scoring: Scoring::new(views.requested, job.transformed_background()),
             views,
             trace: Trace::default(),
             may_shrink: job.downscale,

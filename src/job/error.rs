@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{DecodeError, EncodeError, Format};
 use crate::named::named;
+use crate::picture::transform::CropOutside;
 
 /// Why a job has no answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum JobError {
     /// `format=keep` for an input in a format that bytefit only reads.
     #[error("{} is read but not written: name the formats that the answer may have", .0.name())]
     KeepUnwritable(Format),
+    /// The crop reaches beyond the picture.
+    #[error(transparent)]
+    Crop(#[from] CropOutside),
     /// The job would take more memory than there is for all jobs together.
     #[error(
         "to work on a picture of {width}x{height} takes {needed} bytes of memory, more than the {available} that there \
@@ -155,12 +159,16 @@ mod tests {
     use crate::codec::limits::SizeLimit;
     use crate::codec::{DecodeError, EncodeError, Format};
     use crate::job::{Facts, Formats, Job, Mode, Outcome, Report, Step, StepKind, Timings};
-    use crate::picture::transform::{Resize, ResizeFit};
+    use crate::picture::transform::{Crop, CropOutside, Flip, Gravity, Length, Resize, ResizeFit, Rotation};
 
     /// Writes `value` as JSON and reads it back.
     fn check_round_trip<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
         let text = serde_json::to_string(value).unwrap();
         assert_eq!(&serde_json::from_str::<T>(&text).unwrap(), value, "{text}");
+    }
+
+    fn crop() -> Crop {
+        Crop { left: Length::Pixels(7), top: Length::Percent(0.1), width: Length::Pixels(9), height: Length::Pixels(1) }
     }
 
     #[test]
@@ -174,6 +182,17 @@ mod tests {
                 ..Job::new(1, Formats::Among(vec![Format::Avif]))
             },
             Job { mode: Mode::Close { tolerance: 9 }, resize: Some(resize), ..Job::new(u64::MAX, Formats::Keep) },
+            Job {
+                crop: Some(crop()),
+                rotate: Rotation::ThreeQuarters,
+                flip: Flip::Vertical,
+                gravity: Gravity::Point { x: 0.3, y: 0.7 },
+                blur: Some(0.3),
+                sharpen: Some(1.0 / 3.0),
+                grayscale: true,
+                ..Job::new(1, Formats::Keep)
+            },
+            Job { gravity: Gravity::Smart, ..Job::new(1, Formats::Keep) },
         ] {
             check_round_trip(&job);
         }
@@ -197,6 +216,7 @@ mod tests {
             JobError::Encode(EncodeError::Failed { format: Format::Png, reason: "a bug".to_owned() }),
             JobError::TargetUnreachable { target: 1, smallest, nearest: Some(Nearest { bytes: 2, tolerance: 1 }) },
             JobError::DeadlineExceeded { deadline: std::time::Duration::from_millis(1500) },
+            JobError::Crop(CropOutside { crop: crop(), width: 3, height: 2 }),
         ] {
             check_round_trip(&error);
         }

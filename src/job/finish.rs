@@ -9,10 +9,14 @@ use super::trace::Trace;
 use super::{Answer, Facts, Job, JobError, OnMiss, Outcome, Report, Timings};
 
 /// The part of the input's metadata that goes into an answer whose pixels were turned upright.
-pub(super) fn kept_metadata(found: &Metadata, found_rights: &Rights, policy: MetadataPolicy) -> Metadata {
-    match policy {
+pub(super) fn kept_metadata(found: &Metadata, found_rights: &Rights, job: &Job) -> Metadata {
+    match job.metadata {
         MetadataPolicy::Strip => Metadata::default(),
         MetadataPolicy::Copyright => rights::copyright(found, found_rights, Orientation::Upright),
+        // A thumbnail would show what was cut away or blurred.
+        MetadataPolicy::Keep if job.transforms().changes_what_is_shown() => {
+            rights::kept_upright(&found.without_thumbnails(), found_rights)
+        }
         MetadataPolicy::Keep => rights::kept_upright(found, found_rights),
     }
 }

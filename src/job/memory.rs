@@ -1,7 +1,7 @@
 //! The memory that a job needs, estimated from the header alone.
 
 use crate::codec::{Format, Limits, Probe};
-use crate::picture::{Orientation, transform};
+use crate::picture::Orientation;
 
 use super::{Effort, Formats, Job, JobError, Mode, SizeParameter, checks, lossless};
 
@@ -19,7 +19,7 @@ const PADDED_COPIES: u64 = 3;
 /// done.
 pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) -> Result<u64, JobError> {
     checks::check(job, probe, limits)?;
-    let needed = bytes_at_peak(probe, job);
+    let needed = bytes_at_peak(probe, job, checks::transformed_size(job, probe)?);
     let Some(left) = available.checked_sub(needed) else {
         let (width, height) = (probe.width, probe.height);
         return Err(JobError::TooMuchMemory { width, height, needed, available });
@@ -41,10 +41,9 @@ pub fn padded_size(job: &Job) -> Option<(SizeParameter, u64)> {
     }
 }
 
-/// Memory for decoding, transforming, encoding and scoring, but not for padding: an estimate on the high side.
-fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
+/// Memory for decoding, transforming to `size`, encoding and scoring, but not for padding: an estimate on the high side.
+fn bytes_at_peak(probe: &Probe, job: &Job, size: (u32, u32)) -> u64 {
     let pixels = u64::from(probe.width) * u64::from(probe.height);
-    let size = worked_size(probe, job);
     let worked = u64::from(size.0) * u64::from(size.1);
     let formats: &[Format] = match &job.formats {
         Formats::Keep => &[probe.format],
@@ -63,13 +62,17 @@ fn bytes_at_peak(probe: &Probe, job: &Job) -> u64 {
     };
     // The flattened picture, and the one without hidden colour.
     let views = if probe.alpha { worked.saturating_mul(7) } else { 0 };
-    // Turning copies the picture. Scaling copies one with an alpha channel, to premultiply its colours.
-    let transforming = match (probe.alpha, probe.orientation) {
+    let transforms = job.transforms();
+    let is_copied = probe.orientation != Orientation::Upright || transforms.crop.is_some() || transforms.turns();
+    // Turning and cropping copy the picture. Scaling copies one with an alpha channel, to premultiply its colours.
+    let transforming = match (probe.alpha, is_copied) {
         (true, _) => 8,
-        (false, Orientation::Upright) => 4,
-        (false, _) => 6,
+        (false, false) => 4,
+        (false, true) => 6,
     };
-    let pictures = probe.decode_bytes.max(pixels.saturating_mul(transforming)).saturating_add(worked.saturating_mul(4));
+    let filtering = transforms.scratch_bytes(size.0, size.1);
+    let transforming = pixels.saturating_mul(transforming).saturating_add(filtering);
+    let pictures = probe.decode_bytes.max(transforming).saturating_add(worked.saturating_mul(4));
     pictures.saturating_add(views).saturating_add(at_work)
 }
 
@@ -79,15 +82,6 @@ fn encoder_bytes(format: Format, (width, height): (u32, u32), may_be_lossless: b
     let pixels = u64::from(width) * u64::from(height);
     let lossless = output.lossless.as_ref().filter(|_| may_be_lossless).map_or(0, |lossless| lossless.bytes_per_pixel);
     (output.encoder_bytes)(width, height).max(pixels.saturating_mul(lossless))
-}
-
-/// Size of the picture that is encoded: that of the input, or what resizing makes of it.
-fn worked_size(probe: &Probe, job: &Job) -> (u32, u32) {
-    let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
-    match &job.resize {
-        Some(resize) => transform::resized_size(width, height, resize),
-        None => (width, height),
-    }
 }
 
 #[cfg(test)]

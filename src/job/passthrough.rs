@@ -1,20 +1,18 @@
 //! The input as its own best answer.
 
 use crate::codec::{Format, container, jpeg};
-use crate::picture::transform::{Resize, resized_size};
 
 use super::candidate::{Candidate, Kind};
 use super::{Facts, Job};
 
 /// The input itself, its pixels unchanged and its metadata stripped as the job asks. Returns `None` when it does not meet
-/// the target in an allowed format, when it is damaged, when it is progressive and must not be, or when the job changes
-/// its size.
+/// the target in an allowed format, when it is damaged, when it is progressive and must not be, or when the job transforms
+/// it.
 pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
-    let changes_size = |resize: &Resize| resized_size(facts.width, facts.height, resize) != (facts.width, facts.height);
     if !job.progressive && facts.format == Format::Jpeg && jpeg::is_progressive(input) {
         return None;
     }
-    if job.resize.as_ref().is_some_and(changes_size) || !allowed.contains(&facts.format) {
+    if job.transforms().changes(facts.width, facts.height) || !allowed.contains(&facts.format) {
         return None;
     }
     let bytes = container::strip(input, facts.format, job.metadata)?;

@@ -123,7 +123,7 @@ impl InputFile<'_> {
         if let Some(candidate) = unchanged.as_ref().filter(|_| !may_be_finer_than_asked) {
             return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
         }
-        let requested = resized(upright, job.resize.as_ref());
+        let requested = job.transforms().apply(upright)?;
         let (width, height) = (requested.width(), requested.height());
         let picture = held_by_formats(requested, &allowed, job);
         let is_shrunk = (picture.width(), picture.height()) != (width, height);
@@ -154,9 +154,9 @@ impl InputFile<'_> {
         job: &Job,
         stop: &Stop,
     ) -> (Result<Candidate, JobError>, Trace) {
-        let metadata = finish::kept_metadata(&self.metadata, &self.rights, job.metadata);
+        let metadata = finish::kept_metadata(&self.metadata, &self.rights, job);
         let needs_flattening = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
-        let flattened = needs_flattening.then(|| transform::flatten(picture, job.background));
+        let flattened = needs_flattening.then(|| transform::flatten(picture, job.transformed_background()));
         let without_hidden_colour = hidden::without_hidden_colours(picture);
         let views = Views::new(picture, &without_hidden_colour, flattened.as_ref().unwrap_or(picture));
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
@@ -170,7 +170,8 @@ fn held_by_formats<'p>(picture: Cow<'p, Picture>, allowed: &[Format], job: &Job)
     match largest {
         Some(side) if job.downscale && picture.width().max(picture.height()) > side => {
             let resize = Resize { width: Some(side), height: Some(side), fit: ResizeFit::Inside, enlarge: false };
-            resized(picture, Some(&resize))
+            let (width, height) = transform::resized_size(picture.width(), picture.height(), &resize);
+            Cow::Owned(transform::scale(&picture, width, height))
         }
         _ => picture,
     }
@@ -182,12 +183,4 @@ fn mark_downscaled(report: &mut Report) {
         report.outcome = Outcome::Downscaled;
     }
     report.score = None;
-}
-
-/// `picture` as `resize` asks; it is not copied when it has that size already, and not kept when it has not.
-fn resized<'p>(picture: Cow<'p, Picture>, resize: Option<&Resize>) -> Cow<'p, Picture> {
-    match resize.and_then(|resize| transform::resized(&picture, resize)) {
-        Some(resized) => Cow::Owned(resized),
-        None => picture,
-    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::codec::Effort;
 use crate::codec::{Format, MetadataPolicy};
 use crate::named::named;
-use crate::picture::transform::{Resize, resized_size};
+use crate::picture::transform::{Crop, Flip, Gravity, Resize, Rotation, Transforms, grey_of};
 use crate::stop::{Stop, StopReason};
 
 use super::{Facts, JobError};
@@ -23,8 +23,22 @@ pub struct Job {
     pub formats: Formats,
     /// The quality ceiling, 1 to 100: no bytes are spent on more quality.
     pub quality: f64,
+    /// The part to cut out of the upright picture, before anything else. `None`, the default, keeps the whole.
+    pub crop: Option<Crop>,
+    /// The turn after the crop.
+    pub rotate: Rotation,
+    /// The mirroring after the turn.
+    pub flip: Flip,
     /// The size to resize to before the search; `None`, the default, keeps the input's.
     pub resize: Option<Resize>,
+    /// What a resize keeps when it crops, and where it lays the picture when it pads. By default the centre.
+    pub gravity: Gravity,
+    /// The sigma of a Gaussian blur after the resize, 0.3 to 100 pixels.
+    pub blur: Option<f64>,
+    /// The sigma of the mask that sharpens after the blur, up to 10 pixels.
+    pub sharpen: Option<f64>,
+    /// Whether the colour is taken out, last of all.
+    pub grayscale: bool,
     /// Whether the picture may be made smaller when the target is too low for a decent quality.
     pub downscale: bool,
     /// Pixels of width that the picture is not made smaller than to meet the target. One that is narrower stays as it is.
@@ -39,7 +53,8 @@ pub struct Job {
     pub progressive: bool,
     /// Which metadata the answer has. It counts in the target.
     pub metadata: MetadataPolicy,
-    /// The colour behind transparent pixels when the format has no alpha channel: red, green, blue.
+    /// The colour behind transparent pixels when the format has no alpha channel, and around a picture that is padded:
+    /// red, green, blue.
     pub background: [u8; 3],
     /// What to answer when nothing meets the target.
     pub on_miss: OnMiss,
@@ -127,7 +142,14 @@ impl Job {
             mode: Mode::Fit { min_bytes: None },
             formats,
             quality: DEFAULT_QUALITY,
+            crop: None,
+            rotate: Rotation::default(),
+            flip: Flip::default(),
             resize: None,
+            gravity: Gravity::default(),
+            blur: None,
+            sharpen: None,
+            grayscale: false,
             downscale: true,
             min_width: None,
             min_height: None,
@@ -155,10 +177,26 @@ impl Job {
 
     /// Whether the answer must not be larger than `input`: in mode fit, unless the picture is enlarged.
     pub fn never_outgrows(&self, input: &Facts) -> bool {
-        let enlarges = |resize: &Resize| {
-            let (width, height) = resized_size(input.width, input.height, resize);
-            width > input.width || height > input.height
-        };
-        matches!(self.mode, Mode::Fit { .. }) && !self.resize.as_ref().is_some_and(enlarges)
+        matches!(self.mode, Mode::Fit { .. }) && !self.transforms().enlarges(input.width, input.height)
+    }
+
+    /// What is done to the picture before the search.
+    pub fn transforms(&self) -> Transforms {
+        Transforms {
+            crop: self.crop,
+            rotate: self.rotate,
+            flip: self.flip,
+            resize: self.resize,
+            gravity: self.gravity,
+            background: self.background,
+            blur: self.blur,
+            sharpen: self.sharpen,
+            grayscale: self.grayscale,
+        }
+    }
+
+    /// The colour behind transparent pixels of the transformed picture: grey when its colour is taken out.
+    pub(super) fn transformed_background(&self) -> [u8; 3] {
+        if self.grayscale { [grey_of(self.background); 3] } else { self.background }
     }
 }

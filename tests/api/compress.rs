@@ -45,6 +45,40 @@ async fn never_exceeds_the_target_and_reports_how() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn transforms_are_done_in_their_order_and_cached_apart() {
+    let server = TestServer::start().await;
+    let picture = small();
+    for (query, width, height) in [
+        ("crop=10,20,200,100", 200, 100),
+        ("crop=25%25,0,50%25,100%25", 128, 256),
+        ("crop=10,20,200,100&rotate=90", 100, 200),
+        ("crop=0,0,200,100&rotate=270&flip=horizontal&width=50", 50, 100),
+        ("width=64&height=32&resize=cover&gravity=north-east", 64, 32),
+        ("width=64&height=32&resize=cover&gravity=0.3,0.7", 64, 32),
+        ("width=64&height=32&resize=cover&gravity=smart", 64, 32),
+        ("width=300&height=400&resize=contain&background=336699", 300, 400),
+        ("blur=2.5", 256, 256),
+        ("sharpen=1", 256, 256),
+        ("grayscale=true", 256, 256),
+    ] {
+        let answer = server.compress(&format!("target=9KB&format=webp&downscale=never&{query}"), &picture).await;
+        assert_eq!(answer.status, 200, "{query}: {answer:?}");
+        assert!(answer.body.len() <= 9_000, "{query}");
+        assert_eq!(answer.header("cache-status"), "bytefit; fwd=miss; stored", "{query}");
+        assert_eq!(answer.header("bytefit-width"), width.to_string(), "{query}");
+        assert_eq!(answer.header("bytefit-height"), height.to_string(), "{query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crop_beyond_the_picture_is_refused_with_its_size() {
+    let server = TestServer::start().await;
+    let problem = server.compress("target=9KB&crop=200,0,57,10", &small()).await.problem(400, "invalid_parameter");
+    assert_eq!((&problem["parameter"], &problem["given"]), (&"crop".into(), &"200,0,57,10".into()));
+    assert_eq!(problem["allowed"], "a part of the picture of 256x256 pixels");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_picture_meets_its_target_too() {
     let server = TestServer::start().await;
     let answer = server.compress("target=60KB&format=webp", &large()).await;

@@ -21,6 +21,12 @@ async fn an_unusable_parameter_is_named() {
         ("target=9KB&format=gif", "format", "gif"),
         ("target=9KB&mode=Exactly", "mode", "Exactly"),
         ("target=9KB&effort", "effort", ""),
+        ("target=9KB&crop=0,0,0,9", "crop", "0,0,0,9"),
+        ("target=9KB&rotate=45", "rotate", "45"),
+        ("target=9KB&flip=both", "flip", "both"),
+        ("target=9KB&gravity=1.5,0", "gravity", "1.5,0"),
+        ("target=9KB&blur=0.1", "blur", "0.1"),
+        ("target=9KB&sharpen=11", "sharpen", "11"),
     ] {
         let problem = server.compress(query, &small()).await.problem(400, "invalid_parameter");
         assert_eq!(problem["parameter"], parameter, "{query}: {problem}");

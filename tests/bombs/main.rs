@@ -12,10 +12,13 @@ mod png;
 mod tiff;
 mod webp;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, DecodeError, Format, Limits};
 use bytefit::job::{self, Effort, Formats, Job, JobError, Stop};
+use bytefit::picture::transform::{Crop, Gravity, Length, Resize, ResizeFit, Rotation};
+use testkit::drawing::{self, Content};
 use testkit::fixtures;
 
 /// What a refusal may allocate.
@@ -64,9 +67,12 @@ fn job() -> Job {
     Job { effort: Effort::Fast, deadline: Duration::from_secs(5), ..job }
 }
 
-// One test: memory is counted for the whole process.
+/// Memory is counted for the whole process, so tests take turns.
+static TURN: Mutex<()> = Mutex::new(());
+
 #[test]
 fn no_bomb_goes_off() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let limits = Limits::default();
     let bombs = bombs();
     assert!(bombs.len() >= 30, "{} bombs", bombs.len());
@@ -97,6 +103,35 @@ fn no_bomb_goes_off() {
                     | JobError::DeadlineExceeded { .. }
             );
             assert!(clients, "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn transforms_take_no_more_memory_than_is_reserved() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let limits = Limits::default();
+    let resize = |width, height, fit| Some(Resize { width: Some(width), height: Some(height), fit, enlarge: true });
+    let crop = [10, 10, 2300, 1700].map(Length::Pixels);
+    let crop = Some(Crop { left: crop[0], top: crop[1], width: crop[2], height: crop[3] });
+    let plain = Job { deadline: Duration::from_secs(120), ..Job::new(300_000, Formats::Among(vec![Format::Jpeg])) };
+    let jobs = [
+        Job { crop, rotate: Rotation::Quarter, ..plain.clone() },
+        Job { resize: resize(2400, 2400, ResizeFit::Contain), crop, ..plain.clone() },
+        Job { resize: resize(1800, 1800, ResizeFit::Cover), gravity: Gravity::Smart, ..plain.clone() },
+        Job { blur: Some(3.9), ..plain.clone() },
+        Job { blur: Some(100.0), sharpen: Some(1.0), grayscale: true, ..plain },
+    ];
+    for content in [Content::Flat, Content::Alpha] {
+        let file = drawing::file(content, 2400, 1800);
+        let probe = codec::probe(&file, &limits).unwrap();
+        for job in &jobs {
+            let reserved = job::memory_needed(&probe, job, &limits, u64::MAX).unwrap();
+            let stop = Stop::at(Instant::now() + job.deadline);
+            let (result, peak) = allocator::peak_of(|| job::run(job, &file, &limits, &stop));
+            println!("{content:?}: peak {} kB of {} kB", peak / 1000, reserved / 1000);
+            assert!(result.is_ok(), "{job:?}: {result:?}");
+            assert!(peak <= reserved, "{content:?} took {peak} bytes, {reserved} are reserved: {job:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod parameters;
 mod refusals;
 mod size;
 mod source;
+mod transforms;
 
 use std::time::{Duration, Instant};
 

@@ -158,7 +158,12 @@ fn the_picture_is_made_no_smaller_than_min_width_and_min_height() {
 #[test]
 fn sizes_asked_for_are_met() {
     let input = file(Content::Photo, 160, 120);
-    for (fit, expected) in [(ResizeFit::Inside, (80, 60)), (ResizeFit::Cover, (80, 80)), (ResizeFit::Fill, (80, 80))] {
+    for (fit, expected) in [
+        (ResizeFit::Inside, (80, 60)),
+        (ResizeFit::Cover, (80, 80)),
+        (ResizeFit::Fill, (80, 80)),
+        (ResizeFit::Contain, (80, 80)),
+    ] {
         let mut job = job(Format::Webp, 50_000);
         job.resize = Some(Resize { width: Some(80), height: Some(80), fit, enlarge: false });
         let answer = run(&job, &input).unwrap();

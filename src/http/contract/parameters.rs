@@ -45,10 +45,14 @@ fn value_schema(parameter: &Parameter) -> Value {
     }
     match parameter.name {
         "target" | "max_bytes" | "min_bytes" => json!({ "type": "string", "pattern": SIZE, "examples": ["80KB"] }),
-        "enlarge" => json!({ "type": "boolean" }),
+        "enlarge" | "grayscale" => json!({ "type": "boolean" }),
         "quality" => json!({ "type": "number", "minimum": 1, "maximum": 100 }),
         "min_score" => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
         "width" | "height" => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
+        "crop" => json!({ "type": "string", "examples": ["10,20,300,200", "25%,25%,50%,50%"] }),
+        "gravity" => json!({ "type": "string", "examples": ["north-east", "0.3,0.7", "smart"] }),
+        "blur" => json!({ "type": "number", "minimum": 0.3, "maximum": 100 }),
+        "sharpen" => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
         "background" => json!({ "type": "string", "pattern": "^([0-9a-fA-F]{3}){1,2}$" }),
         _ => json!({ "type": "string" }),
     }

@@ -204,6 +204,10 @@ impl From<&JobError> for Problem {
                 .with("parameter", "format")
                 .with("given", "keep")
                 .with("allowed", names(&Format::OUTPUT)),
+            JobError::Crop(outside) => Problem::new(Kind::InvalidParameter, detail)
+                .with("parameter", "crop")
+                .with("given", outside.crop.to_string())
+                .with("allowed", format!("a part of the picture of {}x{} pixels", outside.width, outside.height)),
             JobError::TooMuchMemory { width, height, needed, available } => {
                 let pixels = u64::from(*width) * u64::from(*height);
                 let limit = (pixels as f64 * *available as f64 / *needed as f64) as u64;

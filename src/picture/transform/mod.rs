@@ -1,14 +1,26 @@
-//! Turns, resizes and flattens pictures.
+//! Crops, turns, resizes, filters and flattens pictures.
 
+mod blur;
+mod chain;
+mod crop;
 #[cfg(test)]
 mod drawn;
 mod flatten;
+mod gravity;
+mod grey;
 mod orient;
 mod resize;
 mod scale;
+mod smart;
+mod turn;
 
+pub use chain::Transforms;
+pub use crop::{Crop, CropOutside, Length};
 pub use flatten::flatten;
 pub(super) use flatten::flattened;
+pub use gravity::Gravity;
+pub use grey::grey_of;
 pub use orient::orient;
 pub use resize::{Resize, ResizeFit, resize, resized, resized_size};
 pub use scale::{scale, scale_in_part};
+pub use turn::{Flip, Rotation};
