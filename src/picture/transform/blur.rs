@@ -6,9 +6,9 @@ use multiversion::multiversion;
 
 use crate::picture::{Layout, Picture};
 
-/// Least sigma on a grid of larger cells, in cells. The spectrum of such a blur is below 3e-9 where that grid ends
-/// (exp(-(pi * sigma)^2 / 2)), so that nothing is lost.
-const LEAST_CELL_SIGMA: f64 = 2.0;
+/// Least sigma on a grid of larger cells, in cells. Below it interpolation shows: with 2 the difference from a blur of every
+/// pixel is 0.2 levels in the mean on Kodak pictures, with 4 it is 0.04.
+const LEAST_CELL_SIGMA: f64 = 4.0;
 
 /// Standard deviations that a kernel reaches to either side: 99.95 % of the weight.
 const REACH: f64 = 3.5;
@@ -17,21 +17,27 @@ const REACH: f64 = 3.5;
 ///
 /// A large blur works on the means of square cells, and interpolates between them.
 pub(super) fn blurred(picture: &Picture, sigma: f64) -> Picture {
+    match picture.layout {
+        Layout::Rgb => blurred_channels::<3>(picture, sigma),
+        Layout::Rgba => blurred_channels::<4>(picture, sigma),
+    }
+}
+
+/// [`blurred`] for a picture of `N` channels.
+fn blurred_channels<const N: usize>(picture: &Picture, sigma: f64) -> Picture {
     let (width, height) = (picture.width as usize, picture.height as usize);
-    let channels = picture.layout.bytes_per_pixel();
-    let mut rows = BlurredRows::new(picture, sigma);
+    let mut rows = BlurredRows::<N>::new(picture, sigma);
     let mut pixels = Vec::with_capacity(picture.pixels.len());
     let columns: Vec<Place> = (0..width).map(|x| Place::of(x, rows.cell)).collect();
-    let mut cells = vec![0.0; rows.cells_across * channels];
-    let mut row = vec![0.0; width * channels];
+    let mut cells = vec![0.0; rows.cells_across * N];
+    let mut row = vec![[0.0; N]; width];
     for y in 0..height {
         let place = Place::of(y, rows.cell);
         let parts = rows.around(place.first);
         weighted_sum(&mut cells, parts.zip(place.weights));
-        for (values, place) in row.chunks_exact_mut(channels).zip(&columns) {
-            place.interpolate(&cells, values);
-        }
-        store(&row, picture.layout, &mut pixels);
+        let (cells, _) = cells.as_chunks::<N>();
+        row.iter_mut().zip(&columns).for_each(|(pixel, place)| *pixel = place.interpolate(cells));
+        store(row.as_flattened(), picture.layout, &mut pixels);
     }
     Picture::new(picture.width, picture.height, picture.layout, pixels)
 }
@@ -57,6 +63,9 @@ pub(super) fn scratch_bytes(width: u32) -> u64 {
     rows * (u64::from(width) + 2 * radius + TAPS as u64 + 2) * 16
 }
 
+/// Variance that a mean of three places in a pixel adds to a kernel: that of -1/3, 0 and 1/3.
+const KERNEL_VARIANCE: f64 = 2.0 / 27.0;
+
 /// The weights of a Gaussian, an odd number that adds up to 1. Each is the mean of three places in its pixel, as in
 /// ImageMagick: with a small sigma the value in the middle is too far from the pixel's share.
 fn kernel(sigma: f64) -> Vec<f32> {
@@ -73,7 +82,7 @@ const TAPS: usize = 4;
 
 /// Where a pixel lies between the centres of cells.
 struct Place {
-    /// The first of the cells that it is interpolated from, counted from [`BlurredRows::BEFORE`] cells before the edge.
+    /// The first of the cells that it is interpolated from, counted from [`BEFORE`] cells before the edge.
     first: usize,
     /// Their weights (Catmull-Rom).
     weights: [f32; TAPS],
@@ -89,25 +98,24 @@ impl Place {
             ((4.0 - 3.0 * t) * t + 1.0) * t / 2.0,
             (t - 1.0) * t * t / 2.0,
         ];
-        Place {
-            first: (at.floor() as i64 - 1 + BlurredRows::BEFORE) as usize,
-            weights: weights.map(|weight| weight as f32),
-        }
+        Place { first: (at.floor() as i64 - 1 + BEFORE) as usize, weights: weights.map(|weight| weight as f32) }
     }
 
-    /// Puts the pixel between `cells` into `values`, one for each channel.
-    fn interpolate(&self, cells: &[f32], values: &mut [f32]) {
-        let channels = values.len();
-        let cells = &cells[self.first * channels..][..TAPS * channels];
-        for (channel, value) in values.iter_mut().enumerate() {
-            *value =
-                self.weights.iter().enumerate().map(|(tap, weight)| cells[tap * channels + channel] * weight).sum();
+    /// The pixel between `cells`.
+    fn interpolate<const N: usize>(&self, cells: &[[f32; N]]) -> [f32; N] {
+        let mut pixel = [0.0; N];
+        for (cell, weight) in cells[self.first..][..TAPS].iter().zip(self.weights) {
+            pixel.iter_mut().zip(cell).for_each(|(sum, value)| *sum += value * weight);
         }
+        pixel
     }
 }
 
-/// The rows of blurred cells of a picture, from the top.
-struct BlurredRows<'a> {
+/// Cells before the first of a picture, and behind its last, that may be interpolated from.
+const BEFORE: i64 = 2;
+
+/// The rows of blurred cells of a picture of `N` channels, from the top.
+struct BlurredRows<'a, const N: usize> {
     picture: &'a Picture,
     /// Pixels on a side of a cell.
     cell: usize,
@@ -122,16 +130,15 @@ struct BlurredRows<'a> {
     count: usize,
 }
 
-impl<'a> BlurredRows<'a> {
-    /// Cells before the first of the picture that may be interpolated from.
-    const BEFORE: i64 = 2;
-
-    fn new(picture: &'a Picture, sigma: f64) -> BlurredRows<'a> {
+impl<'a, const N: usize> BlurredRows<'a, N> {
+    fn new(picture: &'a Picture, sigma: f64) -> BlurredRows<'a, N> {
         let cell = ((sigma / LEAST_CELL_SIGMA) as usize).max(1);
         // The means of the cells are a blur already, of this variance.
-        let of_means = ((cell * cell) as f64 - 1.0) / 12.0;
-        let kernel = kernel((sigma * sigma - of_means).sqrt() / cell as f64);
-        let cells_across = (picture.width as usize).div_ceil(cell) + 2 * Self::BEFORE as usize;
+        let area = (cell * cell) as f64;
+        let of_means = (area - 1.0) / 12.0;
+        let variance = (sigma * sigma + KERNEL_VARIANCE - of_means) / area - KERNEL_VARIANCE;
+        let kernel = kernel(variance.sqrt());
+        let cells_across = (picture.width as usize).div_ceil(cell) + 2 * BEFORE as usize;
         let (across, done) = (VecDeque::new(), VecDeque::new());
         BlurredRows { picture, cell, kernel, cells_across, across, done, count: 0 }
     }
@@ -152,7 +159,7 @@ impl<'a> BlurredRows<'a> {
     /// The next row, blurred across and down.
     fn next(&mut self) -> Vec<f32> {
         let radius = (self.kernel.len() / 2) as i64;
-        let row = self.count as i64 - Self::BEFORE;
+        let row = self.count as i64 - BEFORE;
         if self.across.len() == self.kernel.len() {
             self.across.pop_front();
         }
@@ -167,26 +174,26 @@ impl<'a> BlurredRows<'a> {
 
     /// The cells of row `index`, which may lie outside the picture, blurred across.
     fn blurred_across(&self, index: i64) -> Vec<f32> {
-        let channels = self.picture.layout.bytes_per_pixel();
         let cells = self.cells(index);
-        let mut sum = vec![0.0; self.cells_across * channels];
-        let parts = self.kernel.iter().enumerate().map(|(at, weight)| (&cells[at * channels..], *weight));
+        let mut sum = vec![0.0; self.cells_across * N];
+        let parts = self.kernel.iter().enumerate().map(|(at, weight)| (cells[at..].as_flattened(), *weight));
         weighted_sum(&mut sum, parts);
         sum
     }
 
     /// The means of the cells of row `index`, from as far before the picture as a kernel reaches to as far behind it.
-    fn cells(&self, index: i64) -> Vec<f32> {
-        let channels = self.picture.layout.bytes_per_pixel();
+    fn cells(&self, index: i64) -> Vec<[f32; N]> {
         let row = self.mean_row(index);
-        let before = Self::BEFORE + (self.kernel.len() / 2) as i64;
+        let (row, _) = row.as_chunks::<N>();
+        let before = BEFORE + (self.kernel.len() / 2) as i64;
         let last = i64::from(self.picture.width) - 1;
-        let mut cells = vec![0.0; (self.cells_across + self.kernel.len() - 1) * channels];
-        for (at, cell) in cells.chunks_exact_mut(channels).enumerate() {
+        let mut cells = vec![[0.0; N]; self.cells_across + self.kernel.len() - 1];
+        let share = 1.0 / self.cell as f32;
+        for (at, cell) in cells.iter_mut().enumerate() {
             let first = (at as i64 - before) * self.cell as i64;
             for column in first..first + self.cell as i64 {
-                let pixel = &row[column.clamp(0, last) as usize * channels..];
-                cell.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value / self.cell as f32);
+                let pixel = &row[column.clamp(0, last) as usize];
+                cell.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value * share);
             }
         }
         cells
@@ -194,7 +201,7 @@ impl<'a> BlurredRows<'a> {
 
     /// The mean of the rows of pixels in row `index` of cells, colours multiplied by alpha.
     fn mean_row(&self, index: i64) -> Vec<f32> {
-        let row_bytes = self.picture.width as usize * self.picture.layout.bytes_per_pixel();
+        let row_bytes = self.picture.width as usize * N;
         let last = i64::from(self.picture.height) - 1;
         let mut sum = vec![0.0; row_bytes];
         for row in index * self.cell as i64..(index + 1) * self.cell as i64 {
