@@ -1,6 +1,9 @@
 //! Parses named text values to a valid [`Job`]. Query, form and command line share this grammar.
 
 mod defaults;
+mod preset;
+mod set;
+mod table;
 mod transforms;
 
 use std::time::Duration;
@@ -13,6 +16,9 @@ use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::named::named;
 use crate::picture::transform::{Flip, Resize, ResizeFit, Rotation};
 pub use defaults::Defaults;
+pub use preset::{Preset, Presets};
+pub use set::{MAX_OUTPUTS, OnError, Output, Set, SetError, SetSpec};
+pub use table::{Table, Written};
 
 /// A valid request.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,19 +127,29 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "colour behind transparent parts when the format has no transparency, and around the picture with resize=contain";
     "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time limit of the whole job; when it is over, the best answer so far is returned";
     "on_miss", "error", "error or smallest", "what to do when the target can't be met", one of OnMiss::NAMES;
+    "preset", "none", "the name of a preset of the configuration", "parameters under a name, which stand where the request says nothing";
     "filename", "none", "up to 255 characters, no control characters", "file name in Content-Disposition";
 };
 
 /// The tolerance of `mode=close` when the request has none, in bytes.
 pub const DEFAULT_TOLERANCE: u64 = 5_000;
 
-/// Parses `pairs` of name and value, in any order.
+/// Parses `pairs` of name and value, in any order. The parameters of a preset stand where `pairs` say nothing.
 ///
 /// # Errors
-/// [`ParamError`] for an unknown name, a name given twice, an invalid value, a contradiction, or a missing target.
+/// [`ParamError`] for an unknown name, a name given twice, an invalid value, a contradiction, a missing target, an unknown
+/// preset, and for parameters beside a preset where only presets may be asked for.
 pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request, ParamError> {
     let given = Given::new(pairs)?;
-    let target = target(&given, defaults)?;
+    if defaults.presets_only {
+        given.check_only_preset(&defaults.presets)?;
+    }
+    read(&given.with_preset(&defaults.presets)?, defaults)
+}
+
+/// The request that `given` describes.
+fn read(given: &Given, defaults: &Defaults) -> Result<Request, ParamError> {
+    let target = target(given, defaults)?;
     let formats = given.parse("format", formats)?.unwrap_or(FormatChoice::Auto);
     let auto_format = formats == FormatChoice::Auto;
     let formats = match formats {
@@ -143,12 +159,12 @@ pub fn parse(pairs: &[(String, String)], defaults: &Defaults) -> Result<Request,
     };
     let usual = Job::new(target, formats);
     let job = Job {
-        mode: mode(&given, target)?,
+        mode: mode(given, target)?,
         quality: given.parse("quality", |text| number(text, 1.0, 100.0))?.unwrap_or(usual.quality),
         crop: given.parse("crop", transforms::crop)?,
         rotate: given.one_of("rotate", Rotation::CHOICES)?.unwrap_or(usual.rotate),
         flip: given.one_of("flip", Flip::CHOICES)?.unwrap_or(usual.flip),
-        resize: resize(&given)?,
+        resize: resize(given)?,
         gravity: given.parse("gravity", transforms::gravity)?.unwrap_or(usual.gravity),
         blur: given.parse("blur", transforms::blur)?,
         sharpen: given.parse("sharpen", transforms::sharpen)?.flatten(),
@@ -185,8 +201,11 @@ const SWITCH: &[(&str, bool)] = &[
 /// Why a value was refused. The table adds the name and what is allowed.
 type Refusal = String;
 
+/// Parameters that may stand beside a preset where only presets may be asked for: none costs more or shows more.
+const BESIDE_PRESET: &[&str] = &["preset", "filename"];
+
 /// The given pairs, where every name is known and given once.
-struct Given<'a>(&'a [(String, String)]);
+struct Given<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Given<'a> {
     fn new(pairs: &'a [(String, String)]) -> Result<Given<'a>, ParamError> {
@@ -204,11 +223,55 @@ impl<'a> Given<'a> {
                 return Err(refuse(name, Some(value), "given twice".to_owned()));
             }
         }
-        Ok(Given(pairs))
+        Ok(Given(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()))
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|(given, _)| *given == name).map(|(_, value)| *value)
+    }
+
+    /// Refuses everything but a preset.
+    fn check_only_preset(&self, presets: &Presets) -> Result<(), ParamError> {
+        let other = self.0.iter().find(|(name, _)| !BESIDE_PRESET.contains(name));
+        if other.is_none() && self.get("preset").is_some() {
+            return Ok(());
+        }
+        let (name, given) = other.map_or(("preset", None), |(name, value)| (*name, Some(*value)));
+        let mut error = refuse(name, given, "only presets may be asked for".to_owned());
+        error.allowed = format!("preset={}", preset::names(presets));
+        Err(error)
+    }
+
+    /// Adds the parameters of the preset that is asked for.
+    fn with_preset(self, presets: &'a Presets) -> Result<Given<'a>, ParamError> {
+        let Some(name) = self.get("preset") else { return Ok(self) };
+        let reason = match presets.get(name) {
+            Some(Preset::Parameters(pairs)) => {
+                return Ok(self.filled_from(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()))));
+            }
+            Some(Preset::Set(_)) => format!("{} is a set of outputs, for POST /variants alone", quoted(name)),
+            None => format!("there is no preset {}", quoted(name)),
+        };
+        Err(ParamError { allowed: preset::names(presets), ..refuse("preset", Some(name), reason) })
+    }
+
+    /// Adds those of `others` on which nothing is given yet.
+    fn filled_from(mut self, others: impl IntoIterator<Item = (&'a str, &'a str)>) -> Given<'a> {
+        let mode = self.get("mode");
+        let has_mode = |name: &str| mode.is_none_or(|mode| mode.eq_ignore_ascii_case(name));
+        let has_target = self.get("target").or(self.get("max_bytes")).is_some();
+        for (name, value) in others {
+            let stays = match name {
+                "target" | "max_bytes" => !has_target,
+                "tolerance" => has_mode(ModeName::Close.name()),
+                "min_bytes" => has_mode(ModeName::Fit.name()),
+                _ => true,
+            };
+            if stays && self.get(name).is_none() {
+                self.0.push((name, value));
+            }
+        }
+        self
     }
 
     fn parse<T>(&self, name: &str, parser: impl FnOnce(&str) -> Result<T, Refusal>) -> Result<Option<T>, ParamError> {
@@ -389,6 +452,7 @@ mod tests {
             deadline: Duration::from_secs(10),
             max_deadline: Duration::from_secs(60),
             formats: vec![Format::Webp, Format::Jpeg],
+            ..Defaults::default()
         }
     }
 
@@ -479,6 +543,53 @@ mod tests {
         }
         assert_eq!(job("deadline=1m").deadline, Duration::from_secs(60));
         assert_eq!(job("deadline=0.5s").deadline, Duration::from_millis(500));
+    }
+
+    fn with_presets(presets_only: bool) -> Defaults {
+        let pairs = |text: &[(&str, &str)]| {
+            Preset::Parameters(text.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        };
+        let portal = pairs(&[("max_bytes", "50KB"), ("min_bytes", "20KB"), ("format", "jpeg"), ("width", "600")]);
+        let near = pairs(&[("target", "50KB"), ("mode", "close"), ("tolerance", "1KB")]);
+        let site = Preset::Set(SetSpec::of_preset("portal"));
+        let presets = [("portal", portal), ("near", near), ("site", site)];
+        let presets = presets.map(|(name, preset)| (name.to_owned(), preset)).into_iter().collect();
+        Defaults { presets, presets_only, ..defaults() }
+    }
+
+    fn ask_with(query: &str, defaults: &Defaults) -> Result<Request, ParamError> {
+        let pairs = query.split('&').map(|part| part.split_once('=').unwrap());
+        parse(&pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>(), defaults)
+    }
+
+    #[test]
+    fn the_parameters_of_a_preset_stand_where_the_request_says_nothing() {
+        let job = |query: &str| ask_with(query, &with_presets(false)).unwrap().job;
+        assert_eq!(job("preset=portal"), ask("target=50KB&min_bytes=20KB&format=jpeg&width=600").unwrap().job);
+        let explicit = ask("target=90KB&min_bytes=20KB&format=webp&width=600").unwrap().job;
+        assert_eq!(job("preset=portal&target=90KB&format=webp"), explicit);
+        assert_eq!(job("mode=exact&preset=portal").mode, Mode::Exact, "min_bytes is for mode=fit");
+        assert_eq!(job("mode=fit&preset=near").mode, Mode::Fit { min_bytes: None });
+        assert_eq!(job("tolerance=9&preset=near").mode, Mode::Close { tolerance: 9 });
+    }
+
+    #[test]
+    fn an_unknown_preset_is_refused_with_those_that_there_are() {
+        let error = ask_with("preset=avatar", &with_presets(false)).unwrap_err();
+        assert_eq!((error.name.as_str(), error.allowed.as_str()), ("preset", "near, portal, site"));
+        assert_eq!(ask("target=1&preset=avatar").unwrap_err().allowed, "none: the configuration has no presets");
+        let error = ask_with("target=1&preset=site", &with_presets(false)).unwrap_err();
+        assert!(error.reason.contains("set of outputs"), "{error}");
+    }
+
+    #[test]
+    fn where_only_presets_may_be_asked_for_all_else_is_refused() {
+        let only = with_presets(true);
+        assert!(ask_with("preset=portal&filename=a.jpg", &only).is_ok());
+        for (query, name) in [("target=1KB", "target"), ("preset=portal&width=9", "width"), ("filename=a", "preset")] {
+            let error = ask_with(query, &only).unwrap_err();
+            assert_eq!((error.name.as_str(), error.allowed.as_str()), (name, "preset=near, portal, site"), "{query}");
+        }
     }
 
     #[test]

@@ -4,12 +4,14 @@
 mod address;
 mod layers;
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config_value::{InvalidConfig, at_least_one, size};
+use crate::params::{Preset, Presets, Table};
 use crate::{codec, engine, http, params, telemetry};
 pub(crate) use layers::SettingsError;
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub limits: Limits,
     /// The section `[fit]`: values of parameters that a request leaves out.
     pub fit: params::Defaults,
+    /// The tables `[presets.NAME]`: parameters under a name.
+    pub presets: BTreeMap<String, Table>,
     /// The section `[cache]`: the results that are kept.
     pub cache: engine::CacheConfig,
     /// The section `[log]`: level and form of log lines.
@@ -62,6 +66,8 @@ pub struct Limits {
     /// The largest target accepted, in bytes. At least 1.
     #[serde(with = "size")]
     pub max_target: u64,
+    /// Whether a request to the service may ask for presets only.
+    pub presets_only: bool,
 }
 
 /// Settings from the command line.
@@ -81,7 +87,7 @@ impl Default for Server {
 impl Default for Limits {
     fn default() -> Limits {
         let max_target = params::Defaults::default().max_target;
-        Limits { pictures: codec::Limits::default(), max_target }
+        Limits { pictures: codec::Limits::default(), max_target, presets_only: false }
     }
 }
 
@@ -123,9 +129,20 @@ impl Settings {
         }
     }
 
-    /// The defaults and bounds of requests, with the value that stands in another section.
+    /// The defaults and bounds of requests, with the values that stand in other sections.
     pub(crate) fn defaults(&self) -> params::Defaults {
+        params::Defaults { presets: self.presets(), presets_only: self.limits.presets_only, ..self.bounds() }
+    }
+
+    /// The defaults and bounds of requests without presets.
+    fn bounds(&self) -> params::Defaults {
         params::Defaults { max_target: self.limits.max_target, ..self.fit.clone() }
+    }
+
+    /// The presets; `validate` has refused those that can't be read.
+    fn presets(&self) -> Presets {
+        let preset = |(name, table): (&String, &Table)| Some((name.clone(), Preset::new(table).ok()?));
+        self.presets.iter().filter_map(preset).collect()
     }
 
     /// Checks what the types don't.
@@ -134,7 +151,20 @@ impl Settings {
         self.engine.validate().map_err(|invalid| invalid.in_section("engine"))?;
         self.limits.validate().map_err(|invalid| invalid.in_section("limits"))?;
         self.fit.validate().map_err(|invalid| invalid.in_section("fit"))?;
+        self.check_presets()?;
         self.check_memory()
+    }
+
+    /// Checks each preset as a request for it would be.
+    fn check_presets(&self) -> Result<(), InvalidConfig> {
+        let bounds = params::Defaults { presets: self.presets(), ..self.bounds() };
+        for (name, table) in &self.presets {
+            Preset::check(name, table, &bounds).map_err(|error| InvalidConfig {
+                keys: vec![format!("presets.{name}.{}", error.path())],
+                reason: error.to_string(),
+            })?;
+        }
+        Ok(())
     }
 
     /// Checks that memory is enough for one body and one small picture.

@@ -268,3 +268,18 @@ fn a_long_value_is_not_repeated_whole() {
         assert!(ran.stderr.contains(&"x".repeat(70)), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_preset_of_the_settings_stands_for_its_parameters() {
+    let desk = Desk::with(&["a.png"]);
+    fs::write(
+        desk.path("settings.toml"),
+        "[limits]\npresets_only = true\n[presets.small]\ntarget = \"3KB\"\nformat = \"jpeg\"\n",
+    )
+    .unwrap();
+    let fit = ["fit", "a.png", "--config", "settings.toml", "--preset", "small", "--width", "40", "-o", "b.jpg"];
+    desk.run(&fit).ended(0, &[]);
+    assert_eq!(desk.format("b.jpg"), Format::Jpeg);
+    assert!(fs::metadata(desk.path("b.jpg")).unwrap().len() <= 3_000);
+    desk.run(&["fit", "a.png", "--preset", "small"]).ended(2, &["--preset", "no presets"]);
+}

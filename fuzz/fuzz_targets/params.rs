@@ -14,6 +14,7 @@ fuzz_target!(|query: &str| {
         deadline: Duration::from_secs(10),
         max_deadline: Duration::from_secs(60),
         formats: vec![Format::Webp, Format::Jpeg],
+        ..Defaults::default()
     };
     let mut pairs: Vec<(String, String)> = query
         .split('&')

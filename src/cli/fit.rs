@@ -18,7 +18,7 @@ use crate::engine::{Bounds, Codecs, Work, WorkersMode};
 use crate::job::{Answer, Job, Stop};
 use crate::metrics::Metrics;
 use crate::panics;
-use crate::params::{self, PARAMETERS, Parameter};
+use crate::params::{self, Defaults, PARAMETERS, Parameter};
 use crate::settings::{Flags, Settings, SettingsError};
 use crate::workers::{Spawner, Workers};
 
@@ -143,7 +143,9 @@ impl Task {
             Settings::load(arguments.config.as_deref(), environment(), &Flags::default()).map_err(message)?;
         let output = Output::new(&arguments.files, arguments.output.as_deref(), arguments.force)?;
         let parameters = arguments.parameters.with_format(output.format_from_name());
-        let request = params::parse(&parameters, &settings.defaults()).map_err(|error| format!("--{error}"))?;
+        // `limits.presets_only` is for the clients of the service.
+        let defaults = Defaults { presets_only: false, ..settings.defaults() };
+        let request = params::parse(&parameters, &defaults).map_err(|error| format!("--{error}"))?;
         output.make_directory()?;
         let work = work(settings.engine.workers)?;
         let limits = settings.limits.pictures;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::Presets;
 use crate::codec::Format;
 use crate::config_value::{InvalidConfig, duration};
 use crate::duration::show_duration;
@@ -24,6 +25,12 @@ pub struct Defaults {
     /// Formats of `format=auto` when the client's Accept names no image types. At least one.
     #[serde(with = "formats")]
     pub formats: Vec<Format>,
+    /// Parameters under a name.
+    #[serde(skip)]
+    pub presets: Presets,
+    /// Whether a request may ask for presets only.
+    #[serde(skip)]
+    pub presets_only: bool,
 }
 
 impl Default for Defaults {
@@ -33,6 +40,8 @@ impl Default for Defaults {
             deadline: Duration::from_secs(15),
             max_deadline: Duration::from_secs(60),
             formats: vec![Format::Webp, Format::Jpeg, Format::Png],
+            presets: Presets::new(),
+            presets_only: false,
         }
     }
 }

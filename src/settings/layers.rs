@@ -62,15 +62,42 @@ pub(super) struct Override {
     section: String,
     /// `None` when the file has a plain value or an empty table instead of a section.
     key: Option<String>,
+    /// The key within the preset that `key` names.
+    preset_key: Option<String>,
     value: Value,
 }
 
+/// The section whose keys are tables, under names that the user chooses.
+const PRESETS: &str = "presets";
+
 impl Override {
     fn name(&self) -> String {
-        match &self.key {
-            Some(key) => format!("{}.{key}", self.section),
-            None => self.section.clone(),
-        }
+        let pieces = [Some(&self.section), self.key.as_ref(), self.preset_key.as_ref()];
+        pieces.into_iter().flatten().map(String::as_str).collect::<Vec<&str>>().join(".")
+    }
+
+    /// The key of a section, or of a preset: `NAME.KEY`, where the environment has two underscores for the dot.
+    fn of_key(origin: Origin, section: &str, key: &str, value: Value) -> Override {
+        let (key, preset_key) = match key.split_once("__") {
+            Some((name, key)) if section == PRESETS => (name, Some(key.to_owned())),
+            _ => (key, None),
+        };
+        Override { origin, section: section.to_owned(), key: Some(key.to_owned()), preset_key, value }
+    }
+
+    /// The override itself, or for a preset the empty table and each of its keys, which stand where `origin` says.
+    fn with_preset_keys(mut self, origin: impl Fn(&str) -> Origin) -> Vec<Override> {
+        let (PRESETS, Value::Table(keys)) = (self.section.as_str(), &mut self.value) else { return vec![self] };
+        let keys = std::mem::take(keys);
+        let of_preset = |(key, value): (String, Value)| Override {
+            origin: origin(&key),
+            section: self.section.clone(),
+            key: self.key.clone(),
+            preset_key: Some(key),
+            value,
+        };
+        let keys: Vec<Override> = keys.into_iter().map(of_preset).collect();
+        [self].into_iter().chain(keys).collect()
     }
 
     /// `error`, which serde returned for this value. Long names and texts in its message are shortened.
@@ -83,6 +110,9 @@ impl Override {
 
     /// Checks that the section and key exist. serde can't check it in sections that are flattened.
     fn check_known(&self, defaults: &Table) -> Result<(), SettingsError> {
+        if self.section == PRESETS {
+            return Ok(());
+        }
         let section = defaults.get(&self.section).and_then(Value::as_table);
         let (unknown, known) = match (section, &self.key) {
             (None, _) => (&self.section, defaults),
@@ -102,11 +132,21 @@ impl Override {
             }
             return;
         };
-        let section = table.entry(self.section.clone()).or_insert_with(|| Value::Table(Table::new()));
-        if let Value::Table(section) = section {
-            section.insert(key.clone(), self.value.clone());
+        let Value::Table(section) = inner_table(table, &self.section) else { return };
+        match &self.preset_key {
+            None => drop(section.insert(key.clone(), self.value.clone())),
+            Some(preset_key) => {
+                if let Value::Table(preset) = inner_table(section, key) {
+                    preset.insert(preset_key.clone(), self.value.clone());
+                }
+            }
         }
     }
+}
+
+/// The value under `key`, an empty table at first.
+fn inner_table<'a>(table: &'a mut Table, key: &str) -> &'a mut Value {
+    table.entry(key).or_insert_with(|| Value::Table(Table::new()))
 }
 
 /// Applies `overrides` to the defaults, one after the other.
@@ -128,8 +168,15 @@ pub(super) fn apply(overrides: Vec<Override>) -> Result<Settings, SettingsError>
     // When two values contradict each other, the error names the one that was set.
     let set = keys.iter().position(|key| origins.contains_key(key));
     let key = keys.swap_remove(set.unwrap_or(0));
-    let origin = origins.remove(&key).unwrap_or(Origin::Default);
+    let origin = origin_of(&key, &origins);
     Err(SettingsError::Value { origin, key, reason })
+}
+
+/// Where the value of `key` was set, or the table that it belongs to.
+fn origin_of(key: &str, origins: &HashMap<String, Origin>) -> Origin {
+    let ends = key.match_indices('.').map(|(at, _)| at).chain([key.len()]);
+    let known = ends.rev().find_map(|end| origins.get(&key[..end]));
+    known.cloned().unwrap_or(Origin::Default)
 }
 
 /// Reads the values of the TOML file at `path`.
@@ -149,21 +196,27 @@ pub(super) fn file(path: &Path) -> Result<Vec<Override>, SettingsError> {
     let positions = DeTable::parse(&text).map_err(syntax)?.into_inner();
     let mut overrides = Vec::new();
     for (section, content) in table {
-        let position = positions.get_key_value(section.as_str());
-        let offset = position.map_or(0, |(name, _)| name.span().start);
+        let (offset, inner) = position(Some(&positions), &section, 0);
         match content {
             Value::Table(keys) if !keys.is_empty() => {
-                let positions = position.and_then(|(_, content)| content.get_ref().as_table());
-                overrides.extend(keys.into_iter().map(|(key, value)| {
-                    let position = positions.and_then(|positions| positions.get_key_value(key.as_str()));
-                    let offset = position.map_or(offset, |(name, _)| name.span().start);
-                    Override { origin: origin(offset), section: section.clone(), key: Some(key), value }
-                }));
+                for (key, value) in keys {
+                    let (offset, inner) = position(inner, &key, offset);
+                    let key = Override::of_key(origin(offset), &section, &key, value);
+                    overrides.extend(key.with_preset_keys(|key| origin(position(inner, key, offset).0)));
+                }
             }
-            value => overrides.push(Override { origin: origin(offset), section, key: None, value }),
+            value => overrides.push(Override { origin: origin(offset), section, key: None, preset_key: None, value }),
         }
     }
     Ok(overrides)
+}
+
+/// Where `key` of `table` stands, and the table under it. Its offset is that of the `outer` key where it is not known.
+fn position<'a>(table: Option<&'a DeTable<'a>>, key: &str, outer: usize) -> (usize, Option<&'a DeTable<'a>>) {
+    match table.and_then(|table| table.get_key_value(key)) {
+        Some((name, content)) => (name.span().start, content.get_ref().as_table()),
+        None => (outer, None),
+    }
 }
 
 /// Reads the settings among the variables of `environment`.
@@ -213,19 +266,17 @@ fn platform_port(port: &str) -> Result<Override, SettingsError> {
         return Err(SettingsError::Value { origin, key, reason: format!("{} is not a port", quoted(port)) });
     };
     let value = Value::String(format!("0.0.0.0:{port}"));
-    Ok(Override { origin, section: "server".to_owned(), key: Some("listen".to_owned()), value })
+    Ok(Override::of_key(origin, "server", "listen", value))
 }
 
 fn variable(name: &str, section: &str, key: &str, value: String) -> Result<Override, SettingsError> {
     let (section, key) = (section.to_ascii_lowercase(), key.to_ascii_lowercase());
     let origin = Origin::Variable(name.to_owned());
     let Some(key) = key.strip_suffix("_file") else {
-        return Ok(Override { origin, section, key: Some(key), value: typed(value) });
+        return Ok(Override::of_key(origin, &section, &key, typed(value)));
     };
     match read(Path::new(&value)) {
-        Ok(text) => {
-            Ok(Override { origin, section, key: Some(key.to_owned()), value: typed(text.trim_end().to_owned()) })
-        }
+        Ok(text) => Ok(Override::of_key(origin, &section, key, typed(text.trim_end().to_owned()))),
         // The path is shortened: it may be the value itself, set here by mistake.
         Err(error) => {
             let reason = format!("{}: {error}", excerpt(&value));
@@ -236,12 +287,8 @@ fn variable(name: &str, section: &str, key: &str, value: String) -> Result<Overr
 
 /// The settings among the command line flags.
 pub(super) fn flags(flags: &Flags) -> Option<Override> {
-    flags.listen.as_ref().map(|listen| Override {
-        origin: Origin::Flag("--listen"),
-        section: "server".to_owned(),
-        key: Some("listen".to_owned()),
-        value: Value::String(listen.clone()),
-    })
+    let listen = flags.listen.as_ref()?;
+    Some(Override::of_key(Origin::Flag("--listen"), "server", "listen", Value::String(listen.clone())))
 }
 
 /// The TOML value of a variable, which has no type: an integer or a boolean if it reads as one, otherwise a text.

@@ -332,3 +332,56 @@ fn modules_get_what_was_set() {
     let defaults = settings.defaults();
     assert_eq!((defaults.max_target, defaults.deadline), (1000, Duration::from_secs(1)));
 }
+
+const PRESET: &str = "[presets.portal]\nwidth = 600\nformat = [\"jpeg\", \"webp\"]\nenlarge = true\n";
+
+#[test]
+fn presets_are_read_from_the_file_and_changed_by_the_environment() {
+    let file = file(PRESET);
+    let variables = [("BYTEFIT_PRESETS__PORTAL__WIDTH", "300"), ("BYTEFIT_LIMITS__PRESETS_ONLY", "true")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let defaults = Settings::load(Some(file.path()), variables, &Flags::default()).unwrap().defaults();
+    let Preset::Parameters(pairs) = &defaults.presets["portal"] else { panic!() };
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    assert_eq!(pairs, [("enlarge", "true"), ("format", "jpeg,webp"), ("width", "300")]);
+    assert!(defaults.presets_only);
+}
+
+#[test]
+fn a_bad_preset_stops_the_start_with_file_line_and_key() {
+    let bad = |line: &str| {
+        let file = file(&format!("{PRESET}{line}\n"));
+        let result = Settings::load(Some(file.path()), [], &Flags::default());
+        (result, format!("{}:5: ", file.path().display()))
+    };
+    for (line, parts) in [
+        ("height = 0", &["presets.portal.height: ", "1 to 65535"][..]),
+        ("target = \"80k\"", &["presets.portal.target: ", "80k"]),
+        ("colour = \"red\"", &["presets.portal.colour: ", "unknown parameter"]),
+        ("preset = \"other\"", &["presets.portal.preset: ", "another"]),
+        ("background = { red = 1 }", &["presets.portal.background: ", "table"]),
+        ("[presets.Portal]\ntarget = 1", &["presets.Portal.name: ", "a-z"]),
+        ("[presets.site]\noutputs = [{ name = \"a\", target = 0 }]", &["presets.site.a.target: ", "at least 1"]),
+        ("[presets.site]\nwidths = [9]", &["presets.site.9w.target: ", "missing"]),
+    ] {
+        let (result, place) = bad(line);
+        assert_refused(result, &[&[place.as_str()], parts].concat());
+    }
+    assert_refused(from_file("presets = 3"), &["presets"]);
+    assert_refused(from_file("[presets]\nportal = 3"), &[":2: ", "presets.portal"]);
+    let bad = [("BYTEFIT_PRESETS__A__WIDTH", "wide")];
+    assert_refused(from_environment(&bad), &["BYTEFIT_PRESETS__A__WIDTH", "presets.a.width"]);
+}
+
+#[test]
+fn the_presets_in_comments_of_the_default_file_can_be_used() {
+    let commented = |line: &str| line.starts_with("# [presets.") || line.split_once(" = ").is_some();
+    let section = DEFAULT_TOML.split("[presets]\n").nth(1).unwrap().split("\n[cache]").next().unwrap();
+    let lines: Vec<&str> = section.lines().filter(|line| commented(line)).map(|line| &line[2..]).collect();
+    let presets = from_file(&lines.join("\n")).unwrap().defaults().presets;
+    assert!(presets.len() >= 10, "{}", presets.len());
+    for (name, preset) in presets {
+        let Preset::Parameters(pairs) = preset else { panic!("{name}") };
+        params::parse(&pairs, &params::Defaults::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}

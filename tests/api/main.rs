@@ -10,6 +10,7 @@ mod load;
 mod negotiation;
 mod operations;
 mod picture;
+mod presets;
 mod server;
 mod unread;
 mod upload;

@@ -50,6 +50,7 @@ impl Default for TestConfig {
                 deadline: Duration::from_secs(60),
                 max_deadline: Duration::from_secs(120),
                 formats: vec![Format::Webp, Format::Jpeg, Format::Png],
+                ..Defaults::default()
             },
         }
     }
