@@ -31,6 +31,13 @@ impl Stop {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// The same stop with a deadline at most `time` from now.
+    #[must_use]
+    pub fn within(&self, time: Duration) -> Stop {
+        let deadline = Instant::now().checked_add(time).map_or(self.deadline, |end| end.min(self.deadline));
+        Stop { deadline, cancelled: Arc::clone(&self.cancelled) }
+    }
+
     /// When the job must end.
     pub fn deadline(&self) -> Instant {
         self.deadline

@@ -14,6 +14,7 @@ mod key;
 mod machine;
 mod oversized;
 mod pool;
+mod set;
 mod single_flight;
 mod upload_claims;
 mod work;
@@ -37,8 +38,9 @@ pub use config::{CacheConfig, Config, WorkersMode};
 use deaths::Deaths;
 use key::Key;
 use pool::Pool;
+pub use set::SetResults;
 use single_flight::{Flights, Waiter};
-pub use work::{Bounds, Codecs, Death, Work, WorkError};
+pub use work::{Bounds, Codecs, Death, SetJob, Work, WorkError};
 
 /// Longer deadlines are cut to this, so that adding one to the time of day can't overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -132,6 +134,9 @@ pub struct Engine {
     shared: Arc<Shared>,
     flights: Arc<Flights<Key, Upload, Result<Computed, EngineError>>>,
 }
+
+/// A request that waits for a computation.
+type FlightWaiter = Waiter<Key, Upload, Result<Computed, EngineError>>;
 
 /// The state that requests and computations share.
 struct Shared {
@@ -258,20 +263,27 @@ impl Engine {
         let received = Instant::now();
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
         let request = PendingRequest { key: Key::new(&upload.hash, &job), job, received, stop_at };
-        if let Some(cached) = self.shared.cache.get(&request.key).await {
-            self.shared.metrics.cache_request(CacheResult::Hit);
-            let hit = Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO };
-            return Ok(self.shared.serve(request.key, hit));
+        if let Some(hit) = self.hit(&request.key).await {
+            return Ok(hit);
         }
-        let computed = self.compute_with_retry(&request, upload).await?;
+        let waiter = self.join(&request, upload);
+        let computed = self.result_with_retry(&request, waiter).await?;
         Ok(self.shared.serve(request.key, computed))
     }
 
+    /// The answer under `key`, if the cache has it.
+    async fn hit(&self, key: &Key) -> Option<Served> {
+        let cached = self.shared.cache.get(key).await?;
+        self.shared.metrics.cache_request(CacheResult::Hit);
+        let hit = Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO };
+        Some(self.shared.serve(*key, hit))
+    }
+
     /// The result of `request`. Tries a second time if the first result suffered from the deadline of another request.
-    async fn compute_with_retry(&self, request: &PendingRequest, upload: Upload) -> Result<Computed, EngineError> {
-        let (first, input) = self.attempt(request, upload).await;
+    async fn result_with_retry(&self, request: &PendingRequest, waiter: FlightWaiter) -> Result<Computed, EngineError> {
+        let (first, input) = self.attempt(request, waiter).await;
         let Some(input) = input.filter(|_| request.may_do_better(&first)) else { return first };
-        let (second, _) = self.attempt(request, input).await;
+        let (second, _) = self.attempt(request, self.join(request, input)).await;
         if second.is_err() && first.is_ok() { first } else { second }
     }
 
@@ -279,16 +291,15 @@ impl Engine {
     async fn attempt(
         &self,
         request: &PendingRequest,
-        upload: Upload,
+        mut waiter: FlightWaiter,
     ) -> (Result<Computed, EngineError>, Option<Upload>) {
-        let mut waiter = self.join(request, upload);
         let Some(input) = waiter.input_of_another() else { return (result(request, waiter).await, None) };
         self.shared.metrics.cache_request(CacheResult::Collapsed);
         (result(request, waiter).await.map(Computed::collapsed), Some(input))
     }
 
     /// Joins the computation of an identical request, or starts one.
-    fn join(&self, request: &PendingRequest, upload: Upload) -> Waiter<Key, Upload, Result<Computed, EngineError>> {
+    fn join(&self, request: &PendingRequest, upload: Upload) -> FlightWaiter {
         let PendingRequest { key, received, stop_at, .. } = *request;
         let stop = Stop::at(stop_at);
         let work_stop = stop.clone();
@@ -368,14 +379,16 @@ impl PendingRequest {
 }
 
 /// The result that `waiter` waits for, by the deadline of `request`.
-async fn result(
-    request: &PendingRequest,
-    waiter: Waiter<Key, Upload, Result<Computed, EngineError>>,
-) -> Result<Computed, EngineError> {
+async fn result(request: &PendingRequest, waiter: FlightWaiter) -> Result<Computed, EngineError> {
     // The client must not wait for a step that can't be interrupted.
     let result = timeout_at((request.stop_at + GRACE).into(), waiter.result()).await;
     let result = result.map_err(|_| JobError::DeadlineExceeded { deadline: request.job.deadline })?;
-    result.unwrap_or_else(|| Err(EngineError::Panicked { message: "the computation's task died".to_owned() }))
+    result.unwrap_or_else(|| Err(task_died()))
+}
+
+/// The error of those that wait for a task that ended without a result.
+fn task_died() -> EngineError {
+    EngineError::Panicked { message: "the computation's task died".to_owned() }
 }
 
 /// One computation.
@@ -402,11 +415,16 @@ impl Shared {
         let content = task.input.hash;
         self.deaths.check(&content, &task.input.bytes)?;
         let (cached, queued) = self.work_on(task).await.inspect_err(|error| self.note_bug(error, content))?;
+        Ok(self.keep(key, cached, received, queued).await)
+    }
+
+    /// Counts an answer that was computed, and keeps it in the cache.
+    async fn keep(&self, key: Key, cached: CachedAnswer, received: Instant, queued: Duration) -> Computed {
         self.metrics.job_done(&cached.answer.report, received.elapsed());
         // The next request may have more time, or find the machine idle.
         let stored = !cached.answer.report.cut_short && self.cache.insert(key, cached.clone()).await;
         self.metrics.set_cache_bytes(self.cache.bytes());
-        Ok(Computed { cached, served_from: ServedFrom::Miss { stored }, queued })
+        Computed { cached, served_from: ServedFrom::Miss { stored }, queued }
     }
 
     /// Counts an error that is a bug of ours.

@@ -1,6 +1,8 @@
 //! Tests of the engine with scripted work, which counts its runs, and waits or panics as its input says. It reports when it
 //! starts and waits until it is released, so that no test sleeps.
 
+mod sets;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 

@@ -1,8 +1,9 @@
 //! The work that the engine runs, behind a trait: on this process's threads, in other processes, or scripted by tests.
 
 use crate::codec::{self, Limits};
-use crate::job::{self, Answer, Job, JobError, Stop};
+use crate::job::{self, Answer, Job, JobError, Source, Stop};
 use crate::metrics::WorkerDeath;
+use crate::panics::{self, Panicked};
 
 /// The work that the engine schedules.
 pub trait Work: Send + Sync + 'static {
@@ -20,9 +21,43 @@ pub trait Work: Send + Sync + 'static {
     /// Every variant of [`WorkError`].
     fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError>;
 
+    /// Does the `jobs` of a set on `input`, one after the other, and hands each result to `done`: one for each job, in their
+    /// order. A panic is the result of its job alone. Called on the pool.
+    fn run_set(
+        &self,
+        jobs: &[SetJob<'_>],
+        input: &[u8],
+        bounds: &Bounds<'_>,
+        done: &mut dyn FnMut(Result<Answer, WorkError>),
+    ) {
+        for job in jobs {
+            let stop = job.begin();
+            done(guarded(|| {
+                job.job.check(&stop)?;
+                self.run(job.job, input, &Bounds { stop: &stop, ..*bounds })
+            }));
+        }
+    }
+
     /// Whether jobs run in other processes.
     fn in_processes(&self) -> bool {
         false
+    }
+}
+
+/// A job of a set.
+#[derive(Clone, Copy, Debug)]
+pub struct SetJob<'a> {
+    /// What its answer must be like. Its deadline counts from the moment that its work begins.
+    pub job: &'a Job,
+    /// Stops this job alone; its deadline is that of the set.
+    pub stop: &'a Stop,
+}
+
+impl SetJob<'_> {
+    /// The stop of the job when its work begins now.
+    pub fn begin(&self) -> Stop {
+        self.stop.within(self.job.deadline)
     }
 }
 
@@ -77,4 +112,32 @@ impl Work for Codecs {
     fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
         Ok(job::run(job, input, bounds.limits, bounds.stop)?)
     }
+
+    /// Decodes the input once.
+    fn run_set(
+        &self,
+        jobs: &[SetJob<'_>],
+        input: &[u8],
+        bounds: &Bounds<'_>,
+        done: &mut dyn FnMut(Result<Answer, WorkError>),
+    ) {
+        let Some(first) = jobs.first() else { return };
+        let mut stop = first.begin();
+        if jobs.len() == 1 {
+            return done(guarded(|| self.run(first.job, input, &Bounds { stop: &stop, ..*bounds })));
+        }
+        let mut source = match guarded(|| Ok(Source::open(input, bounds.limits, bounds.stop)?)) {
+            Ok(source) => source,
+            Err(error) => return jobs.iter().for_each(|_| done(Err(error.clone()))),
+        };
+        for (at, SetJob { job, .. }) in jobs.iter().enumerate() {
+            done(guarded(|| Ok(source.fit_next(job, &stop)?)));
+            stop = jobs.get(at + 1).map_or(stop, SetJob::begin);
+        }
+    }
+}
+
+/// What `work` returns, or its panic as an error.
+fn guarded<T>(work: impl FnOnce() -> Result<T, WorkError>) -> Result<T, WorkError> {
+    panics::caught(work).unwrap_or_else(|Panicked(message)| Err(WorkError::Panicked(message)))
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::codec::rights::Rights;
 use crate::codec::{self, Format, Limits, Metadata, Probe};
-use crate::picture::transform::{self, Resize, ResizeFit};
+use crate::picture::transform::{self, CropOutside, Resize, ResizeFit, Transforms};
 use crate::picture::{Picture, hidden};
 use crate::stop::{Stop, StopReason};
 
@@ -20,6 +20,8 @@ use super::{Answer, Facts, Job, JobError, Outcome, Report, Timings, checks, fini
 pub struct Source<'a> {
     file: InputFile<'a>,
     upright: Picture,
+    /// The last picture that [`Source::fit_next`] transformed, and how.
+    transformed: Option<(Transforms, Picture)>,
 }
 
 /// What is known of an input besides its pixels.
@@ -71,7 +73,7 @@ impl<'a> Source<'a> {
             limits: *limits,
             opening,
         };
-        Ok(Source { file, upright })
+        Ok(Source { file, upright, transformed: None })
     }
 
     /// Answers `job`. The timings in its report include the time that opening took.
@@ -83,7 +85,26 @@ impl<'a> Source<'a> {
     /// Asks `stop` between encodes; at the deadline the best answer so far that meets the target is returned.
     pub fn fit(&self, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
         checks::check(job, &self.file.probe, &self.file.limits)?;
-        self.file.fit(Cow::Borrowed(&self.upright), job, stop)
+        let picture = || job.transforms().apply(Cow::Borrowed(&self.upright));
+        self.file.fit(self.upright.has_alpha(), picture, job, stop)
+    }
+
+    /// Answers `job` as [`Source::fit`] does, for one job after the other: a picture of the same transforms as the last is not
+    /// transformed again, and only the first answer's timings include the time that opening took.
+    ///
+    /// # Errors
+    /// Every variant of [`JobError`].
+    ///
+    /// # Cancel
+    /// As [`Source::fit`].
+    pub fn fit_next(&mut self, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
+        let Source { file, upright, transformed: last } = self;
+        checks::check(job, &file.probe, &file.limits)?;
+        let upright = &*upright;
+        let answer =
+            file.fit(upright.has_alpha(), move || transformed_again(upright, job.transforms(), last), job, stop)?;
+        file.opening = Timings::default();
+        Ok(answer)
     }
 }
 
@@ -97,24 +118,37 @@ impl<'a> Source<'a> {
 pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
     let probe = codec::probe(input, limits)?;
     checks::check(job, &probe, limits)?;
-    let Source { file, upright } = Source::decode(input, probe, limits, stop)?;
-    file.fit(Cow::Owned(upright), job, stop)
+    let Source { file, upright, .. } = Source::decode(input, probe, limits, stop)?;
+    let has_alpha = upright.has_alpha();
+    file.fit(has_alpha, || job.transforms().apply(Cow::Owned(upright)), job, stop)
 }
 
 impl InputFile<'_> {
-    /// Answers `job`, given its picture.
-    fn fit(&self, upright: Cow<Picture>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
-        let mut answer = self.answer(upright, job, stop)?;
+    /// Answers `job`, given what makes its picture.
+    fn fit<'p>(
+        &self,
+        has_alpha: bool,
+        picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
+        job: &Job,
+        stop: &Stop,
+    ) -> Result<Answer, JobError> {
+        let mut answer = self.answer(has_alpha, picture, job, stop)?;
         answer.report.damaged = self.damaged;
         Ok(answer)
     }
 
-    fn answer(&self, upright: Cow<Picture>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
+    fn answer<'p>(
+        &self,
+        has_alpha: bool,
+        picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
+        job: &Job,
+        stop: &Stop,
+    ) -> Result<Answer, JobError> {
         job.check(stop)?;
         let mut timings = self.opening;
         let transforming = Instant::now();
         let allowed = checks::allowed_formats(job, self.facts.format)?;
-        let suitable = formats::suitable(job, &allowed, upright.has_alpha());
+        let suitable = formats::suitable(job, &allowed, has_alpha);
         let unchanged = match self.as_stored {
             true => passthrough::candidate(job, self.bytes, &self.facts, &suitable),
             false => None,
@@ -123,7 +157,7 @@ impl InputFile<'_> {
         if let Some(candidate) = unchanged.as_ref().filter(|_| !may_be_finer_than_asked) {
             return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
         }
-        let requested = job.transforms().apply(upright)?;
+        let requested = picture()?;
         let (width, height) = (requested.width(), requested.height());
         let picture = held_by_formats(requested, &allowed, job);
         let is_shrunk = (picture.width(), picture.height()) != (width, height);
@@ -183,4 +217,20 @@ fn mark_downscaled(report: &mut Report) {
         report.outcome = Outcome::Downscaled;
     }
     report.score = None;
+}
+
+/// `upright` after `transforms`, from `last` where that has the picture.
+fn transformed_again<'p>(
+    upright: &'p Picture,
+    transforms: Transforms,
+    last: &'p mut Option<(Transforms, Picture)>,
+) -> Result<Cow<'p, Picture>, CropOutside> {
+    // The last one is dropped before the next is made.
+    *last = last.take().filter(|(made_by, _)| *made_by == transforms);
+    if last.is_none()
+        && let Cow::Owned(picture) = transforms.apply(Cow::Borrowed(upright))?
+    {
+        *last = Some((transforms, picture));
+    }
+    Ok(last.as_ref().map_or(Cow::Borrowed(upright), |(_, picture)| Cow::Borrowed(picture)))
 }

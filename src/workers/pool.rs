@@ -12,8 +12,8 @@ use super::registry::Registry;
 use super::spawner::{Spawner, greeted};
 use super::wire::{self, Ask, Begun, Reply};
 use crate::codec::Limits;
-use crate::engine::{Bounds, Death, Work, WorkError};
-use crate::job::{Answer, Job, JobError, OnMiss};
+use crate::engine::{Bounds, Death, SetJob, Work, WorkError};
+use crate::job::{Answer, Job, JobError, OnMiss, Stop};
 use crate::metrics::{Metrics, WorkerDeath};
 
 /// Jobs after which a worker is replaced: what a codec leaks or leaves behind must not add up.
@@ -88,20 +88,28 @@ impl Workers {
         self.metrics.worker_recycled();
     }
 
-    /// Sends `ask` and `input` to a worker, which begins. Where one dies before it begins, another is asked.
-    fn begin(&self, ask: &Ask, input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
+    /// Sends `jobs` and `input` to a worker, which begins. Where one dies before it begins, another is asked.
+    fn begin(&self, jobs: &[SetJob<'_>], input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
+        let first = jobs.first().expect("a set has jobs");
+        let ask = Ask {
+            jobs: jobs.iter().map(|job| job.job.clone()).collect(),
+            limits: *bounds.limits,
+            remaining: bounds.stop.deadline().saturating_duration_since(Instant::now()),
+            memory_bytes: bounds.memory_bytes,
+        };
+        let stop = first.begin();
         let mut attempt = 1;
         loop {
             let worker = self.take().map_err(|error| WorkError::NoWorker(error.to_string()))?;
-            let exchange = exchange(&worker, bounds);
-            let begun = wire::send(&exchange, ask, input).and_then(|()| wire::receive::<Begun>(&exchange, 0));
+            let exchange = exchange(&worker, &stop);
+            let begun = wire::send(&exchange, &ask, input).and_then(|()| wire::receive::<Begun>(&exchange, 0));
             let reason = match begun {
                 Ok(Some(_)) => return Ok(worker),
                 Ok(None) => "it died before it began".to_owned(),
                 Err(error) => error.to_string(),
             };
             if let Some(interruption) = exchange.interruption() {
-                return Err(self.stop(&worker, interruption, &ask.job));
+                return Err(self.stop(&worker, interruption, first.job));
             }
             self.registry.kill(worker.id);
             if attempt == ATTEMPTS {
@@ -111,9 +119,46 @@ impl Workers {
         }
     }
 
-    /// The worker's reply and the file that came with it.
-    fn receive(&self, worker: &Worker, job: &Job, bounds: &Bounds<'_>) -> Result<(Reply, Vec<u8>), WorkError> {
-        let exchange = exchange(worker, bounds);
+    /// Has one worker do `jobs` for as long as it lives, and returns how many have a result.
+    fn run_in_one_worker(
+        &self,
+        jobs: &[SetJob<'_>],
+        input: &[u8],
+        bounds: &Bounds<'_>,
+        done: &mut dyn FnMut(Result<Answer, WorkError>),
+    ) -> usize {
+        let all_failed = |done: &mut dyn FnMut(Result<Answer, WorkError>), error: &WorkError| {
+            jobs.iter().for_each(|_| done(Err(error.clone())));
+            jobs.len()
+        };
+        let worker = match self.begin(jobs, input, bounds) {
+            Ok(worker) => worker,
+            Err(error @ WorkError::NoWorker(_)) => return all_failed(done, &error),
+            Err(error) => {
+                done(Err(error));
+                return 1;
+            }
+        };
+        for (at, job) in jobs.iter().enumerate() {
+            match self.receive(&worker, job, bounds) {
+                Ok((reply, bytes)) => done(result(reply, bytes, job.job)),
+                // The file ended the worker, or its first job did: another would most likely end the same way.
+                Err(error @ WorkError::Died(_)) if at == 0 => return all_failed(done, &error),
+                Err(error) => {
+                    done(Err(error));
+                    return at + 1;
+                }
+            }
+        }
+        self.give_back(worker, bounds.memory_bytes);
+        jobs.len()
+    }
+
+    /// The worker's reply to `job` and the file that came with it.
+    fn receive(&self, worker: &Worker, job: &SetJob<'_>, bounds: &Bounds<'_>) -> Result<(Reply, Vec<u8>), WorkError> {
+        let stop = job.begin();
+        let exchange = exchange(worker, &stop);
+        let job = job.job;
         let received = wire::receive::<Reply>(&exchange, bounds.memory_bytes.max(job.target));
         match (received, exchange.interruption()) {
             (Ok(Some(reply)), _) => Ok(reply),
@@ -154,19 +199,29 @@ impl Work for Workers {
     }
 
     fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
-        let ask = Ask {
-            job: job.clone(),
-            limits: *bounds.limits,
-            remaining: bounds.stop.deadline().saturating_duration_since(Instant::now()),
-            memory_bytes: bounds.memory_bytes,
-        };
-        let worker = self.begin(&ask, input, bounds)?;
-        let (reply, bytes) = self.receive(&worker, job, bounds)?;
-        self.give_back(worker, bounds.memory_bytes);
-        match reply {
-            Reply::Done(report) => checked(Answer { bytes, report }, job),
-            Reply::Failed(error) => Err(error.into()),
-            Reply::Panicked(message) => Err(WorkError::Panicked(message)),
+        let mut only = None;
+        self.run_set(&[SetJob { job, stop: bounds.stop }], input, bounds, &mut |result| only = Some(result));
+        only.unwrap_or_else(|| Err(WorkError::NoWorker("a job has no result".to_owned())))
+    }
+
+    /// A worker that died or was stopped after its first result is replaced for the jobs that are left.
+    fn run_set(
+        &self,
+        jobs: &[SetJob<'_>],
+        input: &[u8],
+        bounds: &Bounds<'_>,
+        done: &mut dyn FnMut(Result<Answer, WorkError>),
+    ) {
+        let mut left = jobs;
+        while let Some(next) = left.first() {
+            let answered = match next.job.check(next.stop) {
+                Ok(()) => self.run_in_one_worker(left, input, bounds, done),
+                Err(error) => {
+                    done(Err(error.into()));
+                    1
+                }
+            };
+            left = &left[answered..];
         }
     }
 
@@ -175,8 +230,17 @@ impl Work for Workers {
     }
 }
 
-fn exchange<'a>(worker: &'a Worker, bounds: &Bounds<'a>) -> Exchange<'a> {
-    Exchange::new(&worker.stream, bounds.stop, bounds.stop.deadline() + GRACE)
+fn exchange<'a>(worker: &'a Worker, stop: &'a Stop) -> Exchange<'a> {
+    Exchange::new(&worker.stream, stop, stop.deadline() + GRACE)
+}
+
+/// What a worker replied to `job`.
+fn result(reply: Reply, bytes: Vec<u8>, job: &Job) -> Result<Answer, WorkError> {
+    match reply {
+        Reply::Done(report) => checked(Answer { bytes, report }, job),
+        Reply::Failed(error) => Err(error.into()),
+        Reply::Panicked(message) => Err(WorkError::Panicked(message)),
+    }
 }
 
 /// Checks the target again: a codec that was taken over may answer anything.

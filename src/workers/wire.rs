@@ -18,14 +18,15 @@ pub(super) enum Greeting {
     Unsealed(String),
 }
 
-/// What the server asks of a worker. The file follows as the body.
+/// What the server asks of a worker. The file follows as the body. The worker answers with a [`Reply`] for each job, in their
+/// order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ask {
-    pub job: Job,
+    pub jobs: Vec<Job>,
     pub limits: Limits,
-    /// Time until the job's deadline, from the moment that the worker has the frame: clocks do not travel.
+    /// Time until the deadline of them all, from the moment that the worker has the frame: clocks do not travel.
     pub remaining: Duration,
-    /// Memory that the job is expected to need at its peak, in bytes.
+    /// Memory that the largest job is expected to need at its peak, in bytes.
     pub memory_bytes: u64,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Ask {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Begun;
 
-/// What a worker answers. The file follows as the body of [`Reply::Done`].
+/// What a worker answers to a job. The file follows as the body of [`Reply::Done`].
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     Done(Report),
@@ -126,9 +127,10 @@ mod tests {
             },
         ] {
             let limits = Limits { max_metadata_bytes: 4_194_305, ..Limits::default() };
-            let ask = Ask { job, limits, remaining: Duration::from_micros(1_500_001), memory_bytes: 1 << 30 };
+            let ask =
+                Ask { jobs: vec![job], limits, remaining: Duration::from_micros(1_500_001), memory_bytes: 1 << 30 };
             let (received, body) = arrives(&ask, b"a picture");
-            assert_eq!((received.job, received.limits, received.remaining), (ask.job, ask.limits, ask.remaining));
+            assert_eq!((received.jobs, received.limits, received.remaining), (ask.jobs, ask.limits, ask.remaining));
             assert_eq!(body, b"a picture");
         }
     }

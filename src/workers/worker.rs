@@ -15,9 +15,9 @@ use rustix::thread::set_name;
 
 use super::process;
 use super::wire::{self, Ask, Begun, Greeting, Reply};
-use crate::engine::{Bounds, Work, WorkError, keep_free_memory, release_free_memory};
-use crate::job::Stop;
-use crate::panics::{self, Panicked};
+use crate::engine::{Bounds, SetJob, Work, WorkError, keep_free_memory, release_free_memory};
+use crate::job::{Answer, Stop};
+use crate::panics;
 use crate::sandbox;
 
 /// After this long without a job a worker returns its free memory to the system.
@@ -78,16 +78,36 @@ fn serve(stream: &UnixStream, work: &dyn Work) -> io::Result<()> {
         // Memory of earlier jobs may not be returned yet.
         largest_job = ask.memory_bytes.max(largest_job);
         sandbox::worker::limit_memory(largest_job)?;
-        let stop = Stop::at(Instant::now() + ask.remaining);
-        let bounds = Bounds { limits: &ask.limits, stop: &stop, memory_bytes: ask.memory_bytes };
-        match panics::caught(|| work.run(&ask.job, &input, &bounds)) {
-            Ok(Ok(answer)) => wire::send(stream, &Reply::Done(answer.report), &answer.bytes)?,
-            Ok(Err(WorkError::Job(error))) => wire::send(stream, &Reply::Failed(error), &[])?,
-            Ok(Err(error)) => wire::send(stream, &Reply::Panicked(error.to_string()), &[])?,
-            Err(Panicked(message)) => {
-                wire::send(stream, &Reply::Panicked(LAST_PANIC.take().unwrap_or(message)), &[])?;
+        answer(stream, work, &ask, &input)?;
+    }
+}
+
+/// Does the jobs of `ask` and sends the result of each as soon as it is there.
+fn answer(stream: &UnixStream, work: &dyn Work, ask: &Ask, input: &[u8]) -> io::Result<()> {
+    let stop = Stop::at(Instant::now() + ask.remaining);
+    let bounds = Bounds { limits: &ask.limits, stop: &stop, memory_bytes: ask.memory_bytes };
+    let jobs: Vec<SetJob> = ask.jobs.iter().map(|job| SetJob { job, stop: &stop }).collect();
+    let mut sent = Ok(());
+    work.run_set(&jobs, input, &bounds, &mut |result| {
+        if sent.is_ok() {
+            sent = send(stream, result);
+            // Nobody is there any more: the other jobs are not wanted.
+            if sent.is_err() {
+                stop.cancel();
             }
         }
+    });
+    sent
+}
+
+fn send(stream: &UnixStream, result: Result<Answer, WorkError>) -> io::Result<()> {
+    match result {
+        Ok(answer) => wire::send(stream, &Reply::Done(answer.report), &answer.bytes),
+        Err(WorkError::Job(error)) => wire::send(stream, &Reply::Failed(error), &[]),
+        Err(WorkError::Panicked(message)) => {
+            wire::send(stream, &Reply::Panicked(LAST_PANIC.take().unwrap_or(message)), &[])
+        }
+        Err(error) => wire::send(stream, &Reply::Panicked(error.to_string()), &[]),
     }
 }
 

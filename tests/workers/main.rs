@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytefit::codec::DecodeError;
-use bytefit::engine::{self, CacheConfig, Engine, EngineError, Served, Upload, Work, WorkersMode};
-use bytefit::job::{Formats, Job, JobError};
+use bytefit::engine::{self, CacheConfig, Engine, EngineError, Served, SetJob, Upload, Work, WorkError, WorkersMode};
+use bytefit::job::{Answer, Formats, Job, JobError};
 use bytefit::metrics::{Metrics, WorkerDeath};
+use bytefit::picture::transform::{Resize, ResizeFit};
 use bytefit::workers::{Spawner, Workers};
 use faults::Faults;
 use testkit::drawing;
@@ -21,6 +22,8 @@ type Test = (&'static str, fn(&Bench));
 const TESTS: &[Test] = &[
     ("a_worker_can_reach_nothing_outside_itself", seal::nothing_is_reached),
     ("answers_are_those_of_threads", answers_are_those_of_threads),
+    ("a_set_is_what_its_jobs_are_alone", a_set_is_what_its_jobs_are_alone),
+    ("a_set_whose_file_ends_its_worker_costs_one_process", a_set_whose_file_ends_its_worker_costs_one_process),
     ("a_fault_costs_one_job_and_no_other", a_fault_costs_one_job_and_no_other),
     ("a_panic_says_where_and_keeps_its_worker", a_panic_says_where_and_keeps_its_worker),
     ("an_endless_job_ends_at_its_deadline", an_endless_job_ends_at_its_deadline),
@@ -139,6 +142,49 @@ fn answers_are_those_of_threads(bench: &Bench) {
             assert_eq!(sealed.report.trace, alone.report.trace);
         }
     }
+}
+
+fn sizes() -> Vec<Job> {
+    let sizes = [None, Some(320), Some(320), Some(64)];
+    let job = |(at, width): (usize, &Option<u32>)| {
+        let resize =
+            width.map(|width| Resize { width: Some(width), height: None, fit: ResizeFit::Inside, enlarge: false });
+        let formats = Formats::Among(vec![bytefit::codec::Format::OUTPUT[at % 3]]);
+        Job { resize, deadline: Duration::from_secs(60), ..Job::new(6_000, formats) }
+    };
+    sizes.iter().enumerate().map(job).collect()
+}
+
+/// The results of a set on `input`, in the order of its jobs.
+fn run_set(bench: &Bench, jobs: &[Job], input: &[u8]) -> Vec<Result<Answer, WorkError>> {
+    let limits = bytefit::codec::Limits::default();
+    let stop = bytefit::job::Stop::at(Instant::now() + Duration::from_secs(60));
+    let set: Vec<SetJob> = jobs.iter().map(|job| SetJob { job, stop: &stop }).collect();
+    let bounds = engine::Bounds { limits: &limits, stop: &stop, memory_bytes: 200 << 20 };
+    let mut results = Vec::new();
+    bench.workers.run_set(&set, input, &bounds, &mut |result| results.push(result));
+    results
+}
+
+fn a_set_is_what_its_jobs_are_alone(bench: &Bench) {
+    let input = drawing::noisy_jpeg(640, 480, 7);
+    let jobs = sizes();
+    for (job, result) in jobs.iter().zip(run_set(bench, &jobs, &input)) {
+        let stop = bytefit::job::Stop::at(Instant::now() + job.deadline);
+        let alone = bytefit::job::run(job, &input, &bytefit::codec::Limits::default(), &stop).unwrap();
+        assert_eq!(result.unwrap().bytes, alone.bytes, "{job:?}");
+    }
+}
+
+fn a_set_whose_file_ends_its_worker_costs_one_process(bench: &Bench) {
+    bench.answers();
+    let before = processes::workers().len();
+    let results = run_set(bench, &sizes(), b"abort the set");
+    assert!(results.iter().all(|result| matches!(result, Err(WorkError::Died(_)))), "{results:?}");
+    assert_eq!(results.len(), 4);
+    wait_until("the dead worker is reaped", || processes::workers().len() < before);
+    assert_eq!(processes::workers().len(), before - 1);
+    bench.answers();
 }
 
 fn a_fault_costs_one_job_and_no_other(bench: &Bench) {

@@ -1,0 +1,301 @@
+//! Sets: several jobs on one upload, which is decoded once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{BoxFuture, FutureExt, ready};
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::admission::Need;
+use super::cache::CachedAnswer;
+use super::work::SetJob;
+use super::{
+    Bounds, Computed, Engine, EngineError, FlightWaiter, Key, LONGEST_DEADLINE, PendingRequest, Served, ServedFrom,
+    Shared, Upload, pool, release_free_memory, task_died,
+};
+use crate::codec;
+use crate::job::{Facts, Job, JobError, Stop};
+use crate::metrics::CacheResult;
+
+/// The results of a set, each with the index of its job, as they come.
+pub type SetResults = FuturesUnordered<BoxFuture<'static, (usize, Result<Served, EngineError>)>>;
+
+impl Engine {
+    /// Answers each of `jobs` on `upload`: those in the cache at once, those that other requests are computing when these
+    /// are done. All others take one queue slot and one permit together, and are computed one after the other, the smallest
+    /// first. The `deadline` of the set counts from now, that of a job from the moment that its work begins.
+    ///
+    /// # Cancel
+    /// Dropping the results stops what nobody else waits for.
+    pub async fn run_set(&self, upload: Upload, jobs: Vec<Job>, deadline: Duration) -> SetResults {
+        let received = Instant::now();
+        let stop_at = received + deadline.min(LONGEST_DEADLINE);
+        let results = SetResults::new();
+        let mut missing = Vec::new();
+        let mut jobs: Vec<(usize, Job)> = jobs.into_iter().enumerate().collect();
+        jobs.sort_by_key(|(_, job)| order(job));
+        for (index, job) in jobs {
+            let request = PendingRequest { key: Key::new(&upload.hash, &job), job, received, stop_at };
+            match self.hit(&request.key).await {
+                Some(served) => results.push(ready((index, Ok(served))).boxed()),
+                None => missing.push((index, request)),
+            }
+        }
+        for (index, request, waiter) in self.join_set(missing, &upload) {
+            let engine = self.clone();
+            let result = async move {
+                let computed = engine.result_with_retry(&request, waiter).await;
+                (index, computed.map(|computed| engine.shared.serve(request.key, computed)))
+            };
+            results.push(result.boxed());
+        }
+        results
+    }
+
+    /// What the header of `upload` says of its picture, within `deadline`.
+    ///
+    /// # Errors
+    /// [`EngineError::Job`] when it is no picture that is read or over a limit, [`EngineError::Overloaded`] when the
+    /// deadline comes first.
+    pub async fn facts(&self, upload: Upload, deadline: Duration) -> Result<Facts, EngineError> {
+        let turn = self.shared.admission.header_turn(Instant::now() + deadline.min(LONGEST_DEADLINE)).await?;
+        let limits = self.shared.limits;
+        let read = pool::run_blocking(move || {
+            // The turn is released when the header is read, even if nobody waits for it any more.
+            let _turn = turn;
+            let probe = codec::probe(&upload.bytes, &limits).map_err(JobError::from)?;
+            let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
+            Ok::<_, JobError>(Facts { bytes: upload.bytes.len() as u64, format: probe.format, width, height })
+        });
+        Ok(read.await??)
+    }
+
+    /// Joins the computations that are running, and starts one for all other `requests`.
+    fn join_set(
+        &self,
+        requests: Vec<(usize, PendingRequest)>,
+        upload: &Upload,
+    ) -> Vec<(usize, PendingRequest, FlightWaiter)> {
+        let Some((received, stop_at)) = requests.first().map(|(_, first)| (first.received, first.stop_at)) else {
+            return Vec::new();
+        };
+        let stop_set = Arc::new(StopOnDrop { stop: Stop::at(stop_at), task: OnceLock::new() });
+        let mut outputs = VecDeque::new();
+        let mut join = |(index, request): (usize, PendingRequest)| {
+            let stop = Stop::at(stop_at);
+            let waiter = self.flights.join(request.key, stop.clone(), upload.clone(), |_| {
+                let (reply, result) = oneshot::channel();
+                outputs.push_back(Output { key: request.key, job: request.job.clone(), stop, reply });
+                let stop_set = Arc::clone(&stop_set);
+                async move {
+                    let result = result.await;
+                    drop(stop_set);
+                    result.unwrap_or_else(|_| Err(task_died()))
+                }
+            });
+            (index, request, waiter)
+        };
+        let joined = requests.into_iter().map(&mut join).collect();
+        if !outputs.is_empty() {
+            let set = SetTask { input: upload.clone(), outputs, received, stop_at, stop: stop_set.stop.clone() };
+            let task = tokio::spawn(Arc::clone(&self.shared).compute_set(set));
+            stop_set.task.get_or_init(|| task.abort_handle());
+        }
+        joined
+    }
+}
+
+/// Small pictures come first, pictures of one size together, and of those the one with the smallest target.
+fn order(job: &Job) -> (u64, Option<(u32, u32)>, u64) {
+    let Some(resize) = &job.resize else { return (u64::MAX, None, job.target) };
+    let (width, height) = (resize.width.unwrap_or(0), resize.height.unwrap_or(0));
+    let area = u64::from(width.max(1)) * u64::from(height.max(1));
+    let square = u64::from(width.max(height)).pow(2);
+    let bound = if width == 0 || height == 0 { square } else { area };
+    (bound, Some((width, height)), job.target)
+}
+
+/// Stops a set when it is dropped. Each output's computation holds it.
+struct StopOnDrop {
+    stop: Stop,
+    task: OnceLock<AbortHandle>,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+}
+
+/// One computation of several outputs.
+struct SetTask {
+    input: Upload,
+    outputs: VecDeque<Output>,
+    /// When the body of the request was complete.
+    received: Instant,
+    stop_at: Instant,
+    /// Stops the whole set.
+    stop: Stop,
+}
+
+/// An output that is to be computed.
+struct Output {
+    key: Key,
+    job: Job,
+    /// Stops this output alone.
+    stop: Stop,
+    reply: oneshot::Sender<Result<Computed, EngineError>>,
+}
+
+impl Output {
+    /// Hands the result to those that wait for it. There may be none any more, which is fine.
+    fn answer(self, result: Result<Computed, EngineError>) {
+        let _ = self.reply.send(result);
+    }
+}
+
+impl Shared {
+    /// Computes every output of the set. What fails the whole set is the answer of those that have none yet.
+    async fn compute_set(self: Arc<Shared>, mut set: SetTask) {
+        if let Err(error) = self.work_on_set(&mut set).await {
+            self.note_bug(&error, set.input.hash);
+            set.outputs.into_iter().for_each(|output| output.answer(Err(error.clone())));
+        }
+    }
+
+    /// Answers the outputs of the set and removes them from it.
+    async fn work_on_set(self: &Arc<Shared>, set: &mut SetTask) -> Result<(), EngineError> {
+        self.answer_cached(set).await;
+        self.deaths.check(&set.input.hash, &set.input.bytes)?;
+        let slot = self.admission.take_queue_slot()?;
+        let work = self.read_headers(set).await?;
+        if set.outputs.is_empty() {
+            return Ok(());
+        }
+        let queued_at = Instant::now();
+        let permit = self.admission.permit(Need { work, body: set.input.lease.bytes() }, set.stop_at).await;
+        let queued = queued_at.elapsed();
+        self.metrics.job_waited(queued);
+        let permit = permit?;
+        let (sender, mut results) = mpsc::unbounded_channel();
+        let jobs: Vec<(Job, Stop)> =
+            set.outputs.iter().map(|output| (output.job.clone(), output.stop.clone())).collect();
+        let (shared, input, stop) = (Arc::clone(self), set.input.clone(), set.stop.clone());
+        let working = self.pool.run(move || {
+            // Permit and input are released when the work is over, even if nobody waits for it any more.
+            let _permit = permit;
+            let input = input;
+            shared.run_set_now(&jobs, &input.bytes, &stop, work, &sender);
+        });
+        let answering = async {
+            let (mut last, mut last_error) = (None, None);
+            while let Some(result) = results.recv().await {
+                let Some(output) = set.outputs.pop_front() else { break };
+                let result = self.note(result, set.input.hash, &mut last_error);
+                let computed = match result {
+                    Ok(cached) => Ok(self.keep(output.key, cached, set.received, queued).await),
+                    Err(error) => Err(error),
+                };
+                match set.outputs.is_empty() {
+                    true => last = Some((output, computed)),
+                    false => output.answer(computed),
+                }
+            }
+            last
+        };
+        let (worked, last) = tokio::join!(working, answering);
+        // Whoever has the last answer finds the slot and the permit free.
+        drop(slot);
+        if let Some((output, computed)) = last {
+            output.answer(computed);
+        }
+        worked?;
+        if set.outputs.is_empty() { Ok(()) } else { Err(task_died()) }
+    }
+
+    /// Answers the outputs that identical requests finished since the set looked into the cache.
+    async fn answer_cached(&self, set: &mut SetTask) {
+        for output in std::mem::take(&mut set.outputs) {
+            match self.cache.get(&output.key).await {
+                Some(cached) => {
+                    self.metrics.cache_request(CacheResult::Hit);
+                    output.answer(Ok(Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }));
+                }
+                None => {
+                    self.metrics.cache_request(CacheResult::Miss);
+                    set.outputs.push_back(output);
+                }
+            }
+        }
+    }
+
+    /// Reads the input's header for each output, answers those that can't be done, and returns the memory of the largest.
+    async fn read_headers(self: &Arc<Shared>, set: &mut SetTask) -> Result<u64, EngineError> {
+        let turn = self.admission.header_turn(set.stop_at).await?;
+        let (shared, input) = (Arc::clone(self), set.input.clone());
+        let mut jobs: Vec<Job> = set.outputs.iter().map(|output| output.job.clone()).collect();
+        let read = pool::run_blocking(move || {
+            // The turn is released when the header is read, even if nobody waits for it any more.
+            let _turn = turn;
+            let need = |job: &mut Job| shared.fit_into_memory(job, &input.bytes, input.lease.bytes());
+            let needs: Vec<Result<u64, JobError>> = jobs.iter_mut().map(need).collect();
+            (jobs, needs)
+        });
+        let (jobs, needs) = read.await?;
+        let mut largest = 0;
+        for ((mut output, job), need) in std::mem::take(&mut set.outputs).into_iter().zip(jobs).zip(needs) {
+            match need {
+                Err(error) => output.answer(Err(error.into())),
+                Ok(bytes) => {
+                    largest = bytes.max(largest);
+                    output.job = job;
+                    set.outputs.push_back(output);
+                }
+            }
+        }
+        Ok(largest)
+    }
+
+    /// Runs the jobs on this thread, and sends each result as soon as it is there.
+    fn run_set_now(
+        &self,
+        jobs: &[(Job, Stop)],
+        input: &[u8],
+        stop: &Stop,
+        memory_bytes: u64,
+        results: &mpsc::UnboundedSender<Result<CachedAnswer, EngineError>>,
+    ) {
+        let started = Instant::now();
+        let set: Vec<SetJob> = jobs.iter().map(|(job, stop)| SetJob { job, stop }).collect();
+        self.work.run_set(&set, input, &Bounds { limits: &self.limits, stop, memory_bytes }, &mut |result| {
+            // Sending fails when the set was stopped meanwhile, which is fine.
+            let _ = results.send(result.map(CachedAnswer::new).map_err(EngineError::from));
+        });
+        self.admission.job_took(started.elapsed());
+        if self.admission.is_large(memory_bytes) {
+            release_free_memory();
+        }
+    }
+
+    /// Counts a result that is a bug of ours. An error that ended several outputs counts once.
+    fn note(
+        &self,
+        result: Result<CachedAnswer, EngineError>,
+        content: blake3::Hash,
+        last_error: &mut Option<String>,
+    ) -> Result<CachedAnswer, EngineError> {
+        result.inspect_err(|error| {
+            let text = error.to_string();
+            if last_error.as_ref() != Some(&text) {
+                self.note_bug(error, content);
+            }
+            *last_error = Some(text);
+        })
+    }
+}
