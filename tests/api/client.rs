@@ -38,6 +38,11 @@ impl Request {
         self
     }
 
+    /// The bytes of the request.
+    pub(crate) fn whole(&self) -> Vec<u8> {
+        [self.head(), self.body.clone()].concat()
+    }
+
     /// The request line and headers, with the declared length.
     pub(crate) fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} HTTP/1.1\r\nhost: bytefit\r\n", self.method, self.path);
@@ -68,6 +73,13 @@ impl Connection {
             "HEAD" => self.0.head().await.expect("a whole head"),
             _ => self.answer().await,
         }
+    }
+
+    /// Sends a request that closes the connection, and reads the head of its answer and all the bytes behind it.
+    pub(crate) async fn ask_streamed(&mut self, request: &Request) -> (Answer, Vec<u8>) {
+        self.write(&request.whole()).await;
+        let head = self.0.head().await.expect("a whole head");
+        (head, self.read_to_end().await)
     }
 
     /// Writes, and returns whether all bytes were sent: the server may have answered and closed already.

@@ -14,3 +14,4 @@ mod presets;
 mod server;
 mod unread;
 mod upload;
+mod variants;

@@ -2,16 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::codec::Format;
 use crate::engine::WorkersMode;
 use crate::http::response::problem::Kind;
 use crate::job::{Outcome, StepKind};
 use crate::metrics::CacheResult;
+use crate::params::{MAX_OUTPUTS, OnError, PARAMETERS};
 
 /// Every named schema.
 pub(super) fn schemas() -> Value {
     json!({
         "Problem": problem_schema(),
         "Report": report_schema(),
+        "Set": set_schema(),
+        "SetReport": set_report_schema(),
         "Health": object(json!({
             "status": { "enum": ["ok", "draining"] },
             "version": { "type": "string" },
@@ -76,6 +80,62 @@ fn report_schema() -> Value {
             "search": milliseconds,
             "total": milliseconds,
         })),
+    }))
+}
+
+/// The description of a set of outputs.
+fn set_schema() -> Value {
+    let mut parameters: Map<String, Value> =
+        PARAMETERS.iter().map(|parameter| (parameter.name.to_owned(), json!({}))).collect();
+    let defaults = json!({ "type": "object", "properties": parameters, "additionalProperties": false });
+    parameters.insert("name".to_owned(), json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,40}$" }));
+    let output = json!({
+        "type": "object",
+        "required": ["name"],
+        "properties": parameters,
+        "additionalProperties": false,
+    });
+    let outputs = json!({ "type": "array", "maxItems": MAX_OUTPUTS, "items": output });
+    json!({
+        "type": "object",
+        "description": "Outputs, and each size and width in each format; values are written as in a query, or as numbers and booleans",
+        "properties": {
+            "outputs": outputs,
+            "sizes": outputs,
+            "formats": { "type": "array", "items": { "enum": Format::OUTPUT.map(Format::name) } },
+            "widths": { "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": 65535 } },
+            "defaults": defaults,
+            "deadline": { "type": "string" },
+            "on_error": { "enum": OnError::NAMES },
+        },
+        "additionalProperties": false,
+    })
+}
+
+fn set_report_schema() -> Value {
+    let facts = object(json!({ "bytes": count(), "type": { "type": "string" }, "width": count(), "height": count() }));
+    let output = json!({
+        "type": "object",
+        "required": ["name", "status"],
+        "properties": {
+            "name": { "type": "string" },
+            "status": { "enum": ["ok", "error"] },
+            "output": { "type": "object" },
+            "target": count(),
+            "outcome": { "enum": Outcome::NAMES },
+            "padded": { "type": "boolean" },
+            "encodes": count(),
+            "cache": { "enum": CacheResult::NAMES },
+            "problem": { "$ref": "#/components/schemas/Problem" },
+        },
+    });
+    object(json!({
+        "input": facts,
+        "outputs": { "type": "array", "items": output },
+        "total": object(json!({ "bytes": count(), "budget": nullable("integer") })),
+        "srcset": { "type": "object", "additionalProperties": { "type": "string" } },
+        "html": { "type": "string" },
+        "timings_ms": { "type": "object" },
     }))
 }
 

@@ -5,6 +5,36 @@ use http::header::ACCEPT;
 
 use crate::codec::Format;
 
+/// The form of an answer with several outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SetForm {
+    /// The report, with the paths of the images.
+    Json,
+    /// Every image as a part of multipart/mixed.
+    Mixed,
+    /// Every image as a part of multipart/form-data.
+    FormData,
+    /// Every image as a file of an archive.
+    Zip,
+}
+
+impl SetForm {
+    /// The media types of all forms.
+    pub(crate) const TYPES: [&'static str; 4] =
+        ["application/json", "multipart/mixed", "multipart/form-data", "application/zip"];
+
+    /// The form that a media range means first.
+    fn of_range(range: &str) -> Option<SetForm> {
+        match range {
+            "application/json" | "application/*" | "*/*" => Some(SetForm::Json),
+            "multipart/mixed" | "multipart/*" => Some(SetForm::Mixed),
+            "multipart/form-data" => Some(SetForm::FormData),
+            "application/zip" => Some(SetForm::Zip),
+            _ => None,
+        }
+    }
+}
+
 /// A parsed Accept header.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Accept {
@@ -45,6 +75,19 @@ impl Accept {
         let Some((json_at, json)) = self.json().filter(|(_, weight)| *weight > 0.0) else { return false };
         let mut images = self.ranges.iter().enumerate().filter(|(_, (range, _))| range.starts_with("image/"));
         images.all(|(at, (_, image))| json > *image || (json == *image && json_at < at))
+    }
+
+    /// The form that the client prefers for a set of outputs: that of the greatest weight, a type before a wildcard, and then
+    /// the one that stands first. Returns `None` when Accept names none of them.
+    pub(crate) fn set_form(&self) -> Option<SetForm> {
+        if self.ranges.is_empty() {
+            return Some(SetForm::Json);
+        }
+        let mut ranges: Vec<_> = self.ranges.iter().filter(|(_, weight)| *weight > 0.0).collect();
+        ranges.sort_by(|(left, left_weight), (right, right_weight)| {
+            right_weight.total_cmp(left_weight).then(left.ends_with('*').cmp(&right.ends_with('*')))
+        });
+        ranges.into_iter().find_map(|(range, _)| SetForm::of_range(range))
     }
 
     /// Where the range that covers application/json stands, and its weight.
@@ -109,6 +152,23 @@ mod tests {
             assert_eq!(accept(text).formats(&CONFIGURED), expected, "{text}");
         }
         assert_eq!(Accept::of(&HeaderMap::new()).formats(&CONFIGURED), CONFIGURED);
+    }
+
+    #[test]
+    fn a_set_has_the_form_that_the_client_prefers() {
+        for (text, expected) in [
+            ("*/*", Some(SetForm::Json)),
+            ("application/zip", Some(SetForm::Zip)),
+            ("*/*, application/zip", Some(SetForm::Zip)),
+            ("application/zip;q=0.5, */*", Some(SetForm::Json)),
+            ("application/zip;q=0, multipart/*;q=0.1", Some(SetForm::Mixed)),
+            ("multipart/form-data, application/json;q=0.9", Some(SetForm::FormData)),
+            ("image/webp", None),
+            ("application/json;q=0", None),
+        ] {
+            assert_eq!(accept(text).set_form(), expected, "{text}");
+        }
+        assert_eq!(Accept::of(&HeaderMap::new()).set_form(), Some(SetForm::Json));
     }
 
     #[test]

@@ -16,6 +16,9 @@ const MAX_PARTS: usize = 64;
 /// Bytes of a text part, including its name: four times the longest value of any parameter.
 const MAX_TEXT_BYTES: usize = 4 << 10;
 
+/// The text part that describes a set. It may be as long as all text parts together.
+pub(super) const SPEC: &str = "spec";
+
 /// Bytes of all text parts together. They are not counted as reserved memory: a thousand forms hold at most 16 MiB.
 const MAX_FORM_TEXT_BYTES: usize = 16 << 10;
 
@@ -52,7 +55,8 @@ pub(super) async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) 
                 read_file(begin, part, &mut file).await?;
             }
             Content::Text { begin, part } => {
-                let (name, value) = text(begin, part, text_left.min(MAX_TEXT_BYTES)).await?;
+                let limit = if part.name() == Some(SPEC) { MAX_FORM_TEXT_BYTES } else { MAX_TEXT_BYTES };
+                let (name, value) = text(begin, part, text_left.min(limit)).await?;
                 text_left -= name.len() + value.len();
                 if !is_left_empty(&name, &value) {
                     pairs.push((name, value));
@@ -76,13 +80,15 @@ enum Content<'a> {
 
 impl<'a> Content<'a> {
     /// Reads as much of a part as tells what it holds. It is a file when it has a file name (RFC 7578 s4.2), is named
-    /// `file`, or is named like no parameter and begins like a picture: many programs leave the file name out.
+    /// `file`, or is named like no parameter and begins like a picture: many programs leave the file name out. Programs
+    /// that attach JSON give the description of a set a file name too.
     async fn read_begin(mut part: Field<'a>) -> Result<Content<'a>, UploadError> {
-        if part.file_name().is_some() || part.name() == Some("file") {
+        let is_spec = part.name() == Some(SPEC);
+        if !is_spec && (part.file_name().is_some() || part.name() == Some("file")) {
             return Ok(Content::File { begin: Vec::new(), part });
         }
         let mut begin = Vec::new();
-        if is_parameter(part.name().unwrap_or_default()) {
+        if is_spec || is_parameter(part.name().unwrap_or_default()) {
             return Ok(Content::Text { begin, part });
         }
         while begin.len() < SNIFFED_BYTES {

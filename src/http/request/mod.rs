@@ -5,4 +5,5 @@ pub(super) mod admitted;
 mod form;
 mod pieces;
 pub(super) mod query;
+pub(super) mod set_spec;
 pub(super) mod upload;

@@ -5,3 +5,4 @@ pub(crate) mod problem;
 pub(crate) mod reply;
 pub(crate) mod report;
 pub(crate) mod request_id;
+pub(crate) mod set;

@@ -42,6 +42,13 @@ impl Problem {
         Problem { kind, detail: detail.into(), members: Map::new(), retry_after: None, cause: None }
     }
 
+    /// The same problem with another sentence about the request.
+    #[must_use]
+    pub(crate) fn in_words(mut self, detail: String) -> Problem {
+        self.detail = detail;
+        self
+    }
+
     /// Adds a member with a fact.
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Problem {
@@ -73,6 +80,11 @@ impl Problem {
     pub(crate) fn body_too_large(limit_bytes: u64) -> Problem {
         Problem::new(Kind::BodyTooLarge, format!("the body has more than {limit_bytes} bytes"))
             .with("limit_bytes", limit_bytes)
+    }
+
+    /// Whether other parameters would not help: the image can't be decoded, there is too much load, or a mistake of ours.
+    pub(crate) fn is_of_no_parameter(&self) -> bool {
+        matches!(self.kind, Kind::Undecodable | Kind::UnsupportedFormat) || self.kind.status().is_server_error()
     }
 
     /// What kind of problem this is.

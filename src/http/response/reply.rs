@@ -59,13 +59,12 @@ impl Reply<'_> {
     pub(crate) fn image(&self, engine: &Engine) -> Result<Response, Problem> {
         let mut headers = self.image_headers();
         let output = self.report().output;
-        let lease = if output.bytes > SEND_BUFFER as u64 { Some(engine.lease_for_answer(output.bytes)?) } else { None };
+        let bytes = in_transit(self.served, engine)?;
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(output.format.media_type()));
         headers.insert(CONTENT_LENGTH, HeaderValue::from(output.bytes));
         if let Some(filename) = self.filename {
             headers.insert(CONTENT_DISPOSITION, content_disposition(filename, output.format));
         }
-        let bytes = Bytes::from_owner(AnswerInTransit { answer: self.served.answer.clone(), _lease: lease });
         Ok(self.with_log_facts((headers, Body::from(bytes)).into_response()))
     }
 
@@ -90,7 +89,8 @@ impl Reply<'_> {
         headers
     }
 
-    fn image_headers(&self) -> HeaderMap {
+    /// The headers of the image besides those of its length and type.
+    pub(super) fn image_headers(&self) -> HeaderMap {
         let mut headers = self.headers();
         headers.insert(ETAG, header(&self.served.etag));
         headers
@@ -102,6 +102,16 @@ impl Reply<'_> {
         response.extensions_mut().insert(facts);
         response
     }
+}
+
+/// The bytes of an answer on their way to a client.
+///
+/// # Errors
+/// `Overloaded`, while there is no memory to send a large answer.
+pub(crate) fn in_transit(served: &Served, engine: &Engine) -> Result<Bytes, Problem> {
+    let bytes = served.answer.report.output.bytes;
+    let lease = if bytes > SEND_BUFFER as u64 { Some(engine.lease_for_answer(bytes)?) } else { None };
+    Ok(Bytes::from_owner(AnswerInTransit { answer: served.answer.clone(), _lease: lease }))
 }
 
 /// The bytes of an answer, which the cache may share, and the memory reserved for them until they are sent.

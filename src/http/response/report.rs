@@ -24,6 +24,36 @@ pub(crate) fn json(served: &Served, total: Duration) -> Value {
     report
 }
 
+/// The report of one output among others: without what all of them share, and without its trace.
+pub(crate) fn of_output(served: &Served) -> Value {
+    let mut report = json(served, Duration::ZERO);
+    if let Value::Object(members) = &mut report {
+        for shared in ["input", "trace", "timings_ms"] {
+            members.remove(shared);
+        }
+    }
+    report
+}
+
+/// The times of several outputs, each of which was computed after the other.
+pub(crate) fn timings_of_all<'a>(served: impl Iterator<Item = &'a Served>, total: Duration) -> Value {
+    let (mut queued, mut sum) = (Duration::ZERO, Timings::default());
+    for served in served {
+        let timings = timings(served);
+        queued = queued.max(served.queued);
+        sum.decode += timings.decode;
+        sum.transform += timings.transform;
+        sum.search += timings.search;
+    }
+    json!({
+        "queue": millis(queued),
+        "decode": millis(sum.decode),
+        "transform": millis(sum.transform),
+        "search": millis(sum.search),
+        "total": millis(total),
+    })
+}
+
 /// The part of a report that does not depend on the request.
 pub(crate) fn of(report: &Report) -> Value {
     let mut output = facts(&report.output);
@@ -60,7 +90,7 @@ pub(crate) fn rounded(number: f64) -> f64 {
 }
 
 /// The path of the image. Returns `None` when the cache did not keep it.
-fn url(served: &Served) -> Option<String> {
+pub(crate) fn url(served: &Served) -> Option<String> {
     let is_kept = match served.served_from {
         ServedFrom::Hit => true,
         ServedFrom::Miss { stored } | ServedFrom::Collapsed { stored } => stored,

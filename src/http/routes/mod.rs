@@ -8,6 +8,7 @@ mod openapi;
 mod result;
 mod root;
 mod status;
+mod variants;
 
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub struct Route {
 /// Every endpoint.
 pub const ALL: &[Route] = &[
     compress::COMPRESS,
+    variants::VARIANTS,
     result::RESULT,
     health::HEALTH,
     health::READYZ,

@@ -1,0 +1,102 @@
+//! The set of outputs that a request describes: the JSON of `spec`, or a preset.
+
+use super::form::SPEC;
+use crate::excerpt::excerpt;
+use crate::http::response::problem::Problem;
+use crate::params::{Defaults, ParamError, Preset, Set, SetError, SetSpec};
+
+/// What there is to say, for errors.
+const ALLOWED: &str = "the text part spec of a form, or preset";
+
+impl From<SetError> for Problem {
+    fn from(error: SetError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            SetError::Spec(error) => Problem::from(error),
+            SetError::Output { output, error } => Problem::from(error).with("output", output).in_words(detail),
+        }
+    }
+}
+
+/// The set that `pairs` describe, from the query and the form.
+///
+/// # Errors
+/// 400 for a set that can't be used, naming the key or the output and its parameter.
+pub(crate) fn read(pairs: &[(String, String)], defaults: &Defaults) -> Result<Set, Problem> {
+    match pairs {
+        [] => Err(refuse("spec", None, "missing").into()),
+        [(name, text)] if name == SPEC => of_json(text, defaults),
+        [(name, preset)] if name == "preset" => of_preset(preset, defaults),
+        [(name, value)] => Err(refuse(name, Some(value), "unknown parameter").into()),
+        [_, (name, value), ..] => Err(refuse(name, Some(value), "given beside another parameter").into()),
+    }
+}
+
+fn of_json(text: &str, defaults: &Defaults) -> Result<Set, Problem> {
+    if defaults.presets_only {
+        return Err(refuse(SPEC, None, "only presets may be asked for").into());
+    }
+    let table = serde_json::from_str(text);
+    let table = table.map_err(|error| Problem::from(refuse(SPEC, Some(text), &format!("is not JSON: {error}"))))?;
+    let spec = SetSpec::read(&table).map_err(SetError::Spec)?;
+    Ok(spec.expand(defaults)?)
+}
+
+/// A preset of parameters is a set of one output.
+fn of_preset(name: &str, defaults: &Defaults) -> Result<Set, Problem> {
+    let spec = match defaults.presets.get(name) {
+        Some(Preset::Set(spec)) => spec.clone(),
+        Some(Preset::Parameters(_)) | None => SetSpec::of_preset(name),
+    };
+    match spec.expand(defaults) {
+        Ok(set) => Ok(set),
+        Err(SetError::Output { error, .. }) if error.name == "preset" => Err(error.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refuse(name: &str, given: Option<&str>, reason: &str) -> ParamError {
+    ParamError {
+        name: excerpt(name).into_owned(),
+        given: given.map(|given| excerpt(given).into_owned()),
+        reason: reason.to_owned(),
+        allowed: ALLOWED.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::response::problem::Kind;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Set, Problem> {
+        let pairs: Vec<(String, String)> =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        super::read(&pairs, &Defaults::default())
+    }
+
+    #[test]
+    fn what_can_not_be_used_is_a_problem_that_names_it() {
+        for (pairs, parameter) in [
+            (&[][..], "spec"),
+            (&[("spec", "{")], "spec"),
+            (&[("spec", "[]")], "spec"),
+            (&[("width", "9")], "width"),
+            (&[("preset", "a"), ("spec", "{}")], "spec"),
+            (&[("preset", "avatar")], "preset"),
+            (&[("preset", "no name")], "name"),
+            (&[("spec", "{}")], "outputs"),
+        ] {
+            let problem = read(pairs).unwrap_err();
+            assert_eq!(problem.kind(), Kind::InvalidParameter, "{pairs:?}");
+            assert_eq!(problem.members()["parameter"], parameter, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn the_problem_of_an_output_names_the_output() {
+        let members = read(&[("spec", r#"{"outputs":[{"name":"a","target":0}]}"#)]).unwrap_err().members();
+        assert_eq!((&members["output"], &members["parameter"]), (&"a".into(), &"target".into()));
+        assert!(members["detail"].as_str().unwrap().starts_with("output a: target: "), "{members:?}");
+    }
+}

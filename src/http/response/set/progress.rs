@@ -1,0 +1,95 @@
+//! A set while its outputs come.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+
+use super::{OutputAnswer, SetAnswer};
+use crate::engine::{Served, SetResults};
+use crate::http::response::problem::Problem;
+use crate::job::{Answer, Facts};
+
+/// A set whose outputs come one after the other.
+pub(crate) struct SetInProgress {
+    input: Facts,
+    names: Vec<String>,
+    results: SetResults,
+    /// What came so far, without the bytes of the images: an image stays in memory only until it is sent.
+    done: Vec<Option<Result<Served, Problem>>>,
+    received: Instant,
+}
+
+impl SetInProgress {
+    /// A set on `input` with outputs of these names, of which `results` has the answers.
+    pub(crate) fn new(input: Facts, names: Vec<String>, results: SetResults, received: Instant) -> SetInProgress {
+        let done = names.iter().map(|_| None).collect();
+        SetInProgress { input, names, results, done, received }
+    }
+
+    /// The next output that is done: its index, and its image unless it failed.
+    pub(crate) async fn next(&mut self) -> Option<(usize, Option<Served>)> {
+        let (index, result) = self.results.next().await?;
+        let result = result.map_err(Problem::from);
+        if let Err(problem) = &result
+            && let Some(cause) = problem.cause()
+        {
+            tracing::error!(cause, output = self.names[index], "an output failed");
+        }
+        let image = result.as_ref().ok().cloned();
+        self.done[index] = Some(result.map(without_bytes));
+        Some((index, image))
+    }
+
+    /// Waits for the first output that has an image. Returns those that are done by then.
+    pub(crate) async fn until_first_image(&mut self) -> Vec<(usize, Option<Served>)> {
+        let mut done = Vec::new();
+        while let Some((index, image)) = self.next().await {
+            let has_image = image.is_some();
+            done.push((index, image));
+            if has_image {
+                break;
+            }
+        }
+        done
+    }
+
+    /// Says that the image of an output can't be sent.
+    pub(crate) fn fail(&mut self, index: usize, problem: Problem) {
+        self.done[index] = Some(Err(problem));
+    }
+
+    /// An output that is done: its name, and the problem with which it failed.
+    pub(crate) fn output(&self, index: usize) -> (&str, Option<&Problem>) {
+        let problem = self.done[index].as_ref().and_then(|result| result.as_ref().err());
+        (&self.names[index], problem)
+    }
+
+    /// The name of the file of an output: its own, with the extension of its format unless it has that already.
+    pub(crate) fn file_name(&self, index: usize, served: &Served) -> String {
+        let format = served.answer.report.output.format;
+        let own = &self.names[index];
+        let has = |extension: &str| own.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.'));
+        let mut name = own.clone();
+        if !has(format.extension()) && !has(format.name()) {
+            // Another output may have this very name.
+            while self.names.contains(&name) {
+                name = format!("{name}.{}", format.extension());
+            }
+        }
+        name
+    }
+
+    /// What came so far, as the answer.
+    pub(crate) fn answer(&self) -> SetAnswer {
+        let outputs = self.names.iter().zip(&self.done);
+        let outputs =
+            outputs.filter_map(|(name, done)| Some(OutputAnswer { name: name.clone(), result: done.clone()? }));
+        SetAnswer { input: self.input, outputs: outputs.collect(), took: self.received.elapsed() }
+    }
+}
+
+fn without_bytes(served: Served) -> Served {
+    let report = served.answer.report.clone();
+    Served { answer: Arc::new(Answer { bytes: Vec::new(), report }), ..served }
+}

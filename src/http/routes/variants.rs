@@ -1,0 +1,209 @@
+//! `POST /variants`: several answers from one image.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use axum::routing::post;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use serde_json::{Value, json};
+
+use crate::engine::{AdmittedUpload, Engine, Upload};
+use crate::http::AppState;
+use crate::http::contract;
+use crate::http::request::accept::{Accept, SetForm};
+use crate::http::request::admitted::Admitted;
+use crate::http::request::upload::{self, Received};
+use crate::http::request::{query, set_spec};
+use crate::http::response::problem::{Kind, Problem};
+use crate::http::response::reply::in_transit;
+use crate::http::response::set::{self, PartForm, SetInProgress};
+use crate::http::routes::Route;
+use crate::metrics::RouteLabel;
+use crate::params::{OnError, Set};
+
+/// The row of this endpoint.
+pub(super) const VARIANTS: Route = Route {
+    path: "/variants",
+    method: "post",
+    handler: || post(variants),
+    label: RouteLabel { name: "variants", computes: true },
+    operation,
+    is_text: false,
+    is_probe: false,
+};
+
+/// Admission, description of the set, body, engine, answer. Each of them may refuse the request; the cheap ones come first.
+pub(super) async fn variants(
+    Admitted(AdmittedUpload { lease, claim }): Admitted,
+    State(state): State<Arc<AppState>>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    upload::check_declared(&body, &state.config)?;
+    let form = form(&parts)?;
+    refuse_json(&parts)?;
+    let in_query = query::pairs(parts.uri.query().unwrap_or_default())?;
+    let early = if upload::is_form(&parts) { None } else { Some(set_spec::read(&in_query, &state.defaults)?) };
+    let Received { upload, pairs: in_form } = upload::receive(&parts, body, &state.config, lease).await?;
+    drop(claim);
+    let set = match early {
+        Some(set) => set,
+        None => set_spec::read(&[in_query, in_form].concat(), &state.defaults)?,
+    };
+    let on_error = set.on_error;
+    let progress = start(&state.engine, upload, set).await?;
+    match form {
+        SetForm::Json => json_answer(progress, on_error).await,
+        SetForm::Zip => zip_answer(progress, on_error, &state.engine).await,
+        SetForm::Mixed => parts_answer(PartForm::Mixed, progress, on_error, &state.engine).await,
+        SetForm::FormData => parts_answer(PartForm::FormData, progress, on_error, &state.engine).await,
+    }
+}
+
+fn form(parts: &Parts) -> Result<SetForm, Problem> {
+    Accept::of(&parts.headers).set_form().ok_or_else(|| {
+        let detail = "Accept names none of the forms that an answer with several outputs has";
+        Problem::new(Kind::NotAcceptable, detail).with("types", &SetForm::TYPES[..])
+    })
+}
+
+/// Refuses a JSON body, which could only name the image.
+fn refuse_json(parts: &Parts) -> Result<(), Problem> {
+    let content_type = parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if !essence.eq_ignore_ascii_case(b"application/json") {
+        return Ok(());
+    }
+    let detail =
+        "a JSON body is not read: send a form with the file and the text part spec, or the image with ?preset=";
+    Err(Problem::new(Kind::UnsupportedFormat, detail))
+}
+
+/// Starts the work on `set`.
+async fn start(engine: &Engine, upload: Upload, mut set: Set) -> Result<SetInProgress, Problem> {
+    let received = Instant::now();
+    let input = engine.facts(upload.clone(), set.deadline).await?;
+    set.collapse_widths(input.width);
+    let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
+    let results = engine.run_set(upload, jobs, set.deadline).await;
+    Ok(SetInProgress::new(input, names, results, received))
+}
+
+async fn json_answer(mut progress: SetInProgress, on_error: OnError) -> Result<Response, Problem> {
+    while progress.next().await.is_some() {}
+    match failure(&progress, on_error)? {
+        Some(failure) => Ok(failure),
+        None => Ok(progress.answer().json(false)),
+    }
+}
+
+async fn zip_answer(mut progress: SetInProgress, on_error: OnError, engine: &Engine) -> Result<Response, Problem> {
+    let mut images = Vec::new();
+    while let Some((index, served)) = progress.next().await {
+        let Some(served) = served else { continue };
+        match in_transit(&served, engine) {
+            Ok(image) => images.push((progress.file_name(index, &served), image)),
+            Err(problem) => progress.fail(index, problem),
+        }
+    }
+    match failure(&progress, on_error)? {
+        Some(failure) => Ok(failure),
+        None => set::archive(&progress.answer(), images),
+    }
+}
+
+/// Parts are sent as they come, after the first image: until then all may fail.
+async fn parts_answer(
+    form: PartForm,
+    mut progress: SetInProgress,
+    on_error: OnError,
+    engine: &Engine,
+) -> Result<Response, Problem> {
+    let mut done = progress.until_first_image().await;
+    if on_error == OnError::Fail {
+        while let Some(next) = progress.next().await {
+            done.push(next);
+        }
+    }
+    match failure(&progress, on_error)? {
+        Some(failure) => Ok(failure),
+        None => Ok(set::stream(form, progress, done, engine.clone())),
+    }
+}
+
+/// The answer to a set that failed with what is done of it. Returns `None` when it has not failed.
+///
+/// # Errors
+/// When all outputs failed for a reason that is in none of their parameters.
+fn failure(progress: &SetInProgress, on_error: OnError) -> Result<Option<Response>, Problem> {
+    let answer = progress.answer();
+    if let Some(problem) = answer.refusal() {
+        return Err(problem);
+    }
+    let failed = answer.failed();
+    let has_failed = failed == answer.outputs.len() || (on_error == OnError::Fail && failed > 0);
+    Ok(has_failed.then(|| answer.json(true)))
+}
+
+fn operation() -> Value {
+    let parts = json!({ "schema": { "type": "string", "contentMediaType": "application/octet-stream" } });
+    let mut headers = contract::header_refs(&["X-Request-Id"]);
+    headers["Bytefit-Failed"] = json!({
+        "description": "How many outputs failed, where some did; not in streamed forms",
+        "schema": { "type": "integer", "minimum": 1 },
+    });
+    let set = json!({ "schema": contract::schema("SetReport") });
+    let mut responses = json!({
+        "200": {
+            "description": "The report, or every image: the smallest first and the report as the last part or file",
+            "headers": headers,
+            "content": {
+                "application/json": set,
+                "multipart/mixed": parts,
+                "multipart/form-data": parts,
+                "application/zip": parts,
+            },
+        },
+    });
+    contract::add_problems(&mut responses, |_| true);
+    let preset = json!({
+        "name": "preset",
+        "in": "query",
+        "required": false,
+        "description": "A set of the configuration, or a preset of parameters, which is a set of one output",
+        "schema": { "type": "string" },
+    });
+    let body = json!({
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": { "type": "string", "contentMediaType": "application/octet-stream" },
+            "spec": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": contract::schema("Set"),
+            },
+            "preset": { "type": "string" },
+        },
+        "additionalProperties": false,
+    });
+    json!({
+        "operationId": "variants",
+        "summary": "Several answers from one image",
+        "description": "A form has the image and `spec` or `preset`; an image as the body needs `preset` in the query. \
+            All outputs failed, or one with `on_error=fail`: 422 with the report.",
+        "parameters": [preset, contract::request_id()],
+        "requestBody": {
+            "required": true,
+            "content": {
+                "multipart/form-data": { "schema": body },
+                "image/*": { "schema": {} },
+                "application/octet-stream": { "schema": {} },
+            },
+        },
+        "responses": responses,
+    })
+}
