@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds="${1:-${SECONDS_EACH:-600}}"
-read -ra targets <<<"${TARGETS:-probe decode metadata params job}"
+read -ra targets <<<"${TARGETS:-probe decode metadata params spec job}"
 # The sanitizer's flags are unstable.
 export RUSTC_BOOTSTRAP=1
 
@@ -27,7 +27,7 @@ trap 'rm -rf "$scratch"' EXIT
 words() {
     local name
     case "$1" in
-        params) set -- params ;;
+        params | spec) set -- params ;;
         metadata) set -- exif icc ;;
         *) set -- jpeg png webp avif gif bmp tiff exif icc ;;
     esac

@@ -8,6 +8,7 @@ mod jpeg;
 mod metadata;
 mod params;
 mod png;
+mod spec;
 mod tiff;
 mod webp;
 
@@ -29,7 +30,8 @@ fn main() -> io::Result<()> {
     }
     write(&directory.join("job"), &jobs(&files))?;
     write(&directory.join("metadata"), &metadata::seeds())?;
-    write(&directory.join("params"), &params::seeds())
+    write(&directory.join("params"), &params::seeds())?;
+    write(&directory.join("spec"), &spec::seeds())
 }
 
 fn write(directory: &Path, seeds: &[Seed]) -> io::Result<()> {
