@@ -37,7 +37,7 @@ const HTTP_LEVELS: &[&[&str]] = &[
 const JOB_LEVELS: &[&[&str]] = &[
     &["error", "report", "prepared", "scale_gain", "format_rank", "content"],
     &["spec", "candidate"],
-    &["clock", "views", "trace", "scoring", "checks"],
+    &["clock", "views", "trace", "scoring", "checks", "share"],
     &["context", "passthrough"],
     &["search_adapter", "lossless"],
     &["at_size"],

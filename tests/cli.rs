@@ -283,3 +283,31 @@ fn a_preset_of_the_settings_stands_for_its_parameters() {
     assert!(fs::metadata(desk.path("b.jpg")).unwrap().len() <= 3_000);
     desk.run(&["fit", "a.png", "--preset", "small"]).ended(2, &["--preset", "no presets"]);
 }
+
+#[test]
+fn many_files_fit_into_one_total_at_the_same_quality() {
+    let names = ["a.png", "b.png", "c.png", "d.png"];
+    let desk = Desk::with(&names);
+    for total in [12_000, 8_000] {
+        let total_text = total.to_string();
+        let options = ["--total", &total_text, "--format", "jpeg", "--downscale", "never", "--force", "--json"];
+        let ran = desk.run(&[&["fit"], &names[..], &options].concat()).ended(0, &["total: 4 files, "]);
+        let objects = ran.objects();
+        let written: u64 = objects.iter().map(|object| object["output"]["bytes"].as_u64().unwrap()).sum();
+        assert!(written <= total && written * 100 >= total * 95, "{written} of {total}");
+        let qualities = objects.iter().map(|object| object["output"]["quality"].as_f64().unwrap());
+        let (low, high) = qualities.fold((f64::MAX, f64::MIN), |(low, high), q| (low.min(q), high.max(q)));
+        assert!(high - low <= 5.0, "{low} to {high}");
+    }
+    let refused: [(&[&str], &str); 4] = [
+        (&["--total", "9KB", "--target", "1KB"], "--target"),
+        (&["--total", "9k"], "--total"),
+        (&["--total", "9KB", "--mode", "exact"], "--mode"),
+        (&["--total", "9KB", "-"], "standard input"),
+    ];
+    for (arguments, part) in refused {
+        desk.run(&[&["fit", "a.png"], arguments].concat()).ended(2, &[part]);
+    }
+    desk.run(&["fit", "a.png", "b.png", "--total", "100", "--force", "--format", "jpeg", "--downscale", "never"])
+        .ended(1, &["no setting reaches", "total: 0 files"]);
+}

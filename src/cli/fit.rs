@@ -12,10 +12,12 @@ use rayon::prelude::*;
 
 use super::failure::Failure;
 use super::output::Output;
+use super::total::{self, Total};
 use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
+use crate::byte_size::parse_size;
 use crate::codec::{Format, Limits};
 use crate::engine::{Bounds, Codecs, Work, WorkersMode};
-use crate::job::{Answer, Job, Stop};
+use crate::job::{Answer, Job, SizeCurve, Source, Stop};
 use crate::metrics::Metrics;
 use crate::panics;
 use crate::params::{self, Defaults, PARAMETERS, Parameter};
@@ -35,6 +37,9 @@ pub(super) struct Arguments {
     /// Overwrite existing files, but never an input
     #[arg(long)]
     force: bool,
+    /// The size of all answers together, in place of a target for each: all get the same quality
+    #[arg(long, value_name = "SIZE", conflicts_with_all = ["target", "max_bytes"], value_parser = total_bytes)]
+    total: Option<u64>,
     /// Print one JSON object per file (the report or the problem) instead of a line of text
     #[arg(long)]
     json: bool,
@@ -43,6 +48,13 @@ pub(super) struct Arguments {
     config: Option<PathBuf>,
     #[command(flatten)]
     parameters: Parameters,
+}
+
+fn total_bytes(text: &str) -> Result<u64, String> {
+    match parse_size(text).map_err(|error| error.to_string())? {
+        0 => Err("a total is at least 1 byte".to_owned()),
+        bytes => Ok(bytes),
+    }
 }
 
 /// The parameters of POST /compress as flags: `min_bytes` is `--min-bytes`.
@@ -95,15 +107,23 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
         Ok(task) => task,
         Err(reason) => return fail(BAD_USAGE, &reason),
     };
+    let total = arguments.total.map(|bytes| Total::plan(&task, &arguments.files, bytes));
     let progress = progress(&arguments);
-    let failures = arguments.files.par_iter().filter(|file| {
-        let fitted = task.fit(file);
+    let failures = arguments.files.par_iter().enumerate().filter(|(index, file)| {
+        let fitted = match &total {
+            Some(total) => total.fit(&task, *index, file),
+            None => task.fit(file, task.job.target),
+        };
         progress.inc(1);
         progress.suspend(|| lines::print(file, &fitted, arguments.json, &task.output))
     });
     let failures = failures.count();
     progress.finish_and_clear();
-    if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+    if let Some(total) = &total {
+        eprintln!("bytefit: {}", total.summary());
+    }
+    let has_failed = failures > 0 || total.is_some_and(|total| total.is_exceeded());
+    if has_failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
 }
 
 /// A progress bar, shown when there are several files and standard error is a terminal.
@@ -123,7 +143,7 @@ pub(super) struct Fitted {
 }
 
 /// What is done to every file.
-struct Task {
+pub(super) struct Task {
     work: Arc<dyn Work>,
     job: Job,
     limits: Limits,
@@ -142,7 +162,11 @@ impl Task {
         let settings =
             Settings::load(arguments.config.as_deref(), environment(), &Flags::default()).map_err(message)?;
         let output = Output::new(&arguments.files, arguments.output.as_deref(), arguments.force)?;
-        let parameters = arguments.parameters.with_format(output.format_from_name());
+        let mut parameters = arguments.parameters.with_format(output.format_from_name());
+        if let Some(total) = arguments.total {
+            total::check(&arguments.files, &parameters, settings.engine.workers)?;
+            parameters.push(("target".to_owned(), total.to_string()));
+        }
         // `limits.presets_only` is for the clients of the service.
         let defaults = Defaults { presets_only: false, ..settings.defaults() };
         let request = params::parse(&parameters, &defaults).map_err(|error| format!("--{error}"))?;
@@ -153,13 +177,22 @@ impl Task {
         Ok(Task { work, job: request.job, limits, max_input_bytes, output })
     }
 
-    fn fit(&self, file: &Path) -> Result<Fitted, Failure> {
+    /// The sizes that the answer to `file` is predicted to have.
+    pub(super) fn size_curve(&self, file: &Path) -> Result<SizeCurve, Failure> {
+        let input = input::read(file, self.max_input_bytes)?;
+        let stop = Stop::at(Instant::now() + self.job.deadline);
+        Ok(panics::caught(|| Source::open(&input, &self.limits, &stop)?.size_curve(&self.job))??)
+    }
+
+    /// Fits `file` into `target` bytes and writes the answer.
+    pub(super) fn fit(&self, file: &Path, target: u64) -> Result<Fitted, Failure> {
         let input = input::read(file, self.max_input_bytes)?;
         let started = Instant::now();
         let stop = Stop::at(started + self.job.deadline);
+        let job = Job { target, ..self.job.clone() };
         let answer = panics::caught(|| {
-            let memory_bytes = self.work.memory_needed(&self.job, &input, &self.limits, u64::MAX)?;
-            self.work.run(&self.job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes })
+            let memory_bytes = self.work.memory_needed(&job, &input, &self.limits, u64::MAX)?;
+            self.work.run(&job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes })
         })??;
         let written = self.output.write(file, &answer)?;
         Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })

@@ -8,6 +8,7 @@ mod input;
 mod lines;
 mod output;
 mod serve;
+mod total;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

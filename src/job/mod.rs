@@ -11,7 +11,7 @@
 //! at_size            one format at one size
 //! search_adapter     one encoder                  lossless
 //! context            what a search shares         passthrough
-//! clock  views  trace  scoring  checks
+//! clock  views  trace  scoring  checks  share
 //! spec  candidate
 //! error  report  prepared  scale_gain  format_rank  content
 //! ```
@@ -38,6 +38,7 @@ mod report;
 pub mod scale_gain;
 mod scoring;
 mod search_adapter;
+mod share;
 mod source;
 mod spec;
 mod trace;
@@ -47,6 +48,7 @@ pub use calibration::expectations;
 pub use error::{JobError, Nearest, SizeParameter, Smallest};
 pub use memory::{memory_needed, padded_size};
 pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
+pub use share::{Shares, SizeCurve};
 pub use source::{Source, run};
 pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
 

@@ -14,7 +14,9 @@ use super::context::SearchContext;
 use super::spec::DEFAULT_QUALITY;
 use super::trace::Trace;
 use super::views::Views;
-use super::{Answer, Facts, Job, JobError, Outcome, Report, Timings, checks, finish, fit, formats, passthrough};
+use super::{
+    Answer, Facts, Job, JobError, Outcome, Report, SizeCurve, Timings, checks, finish, fit, formats, passthrough,
+};
 
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
 pub struct Source<'a> {
@@ -87,6 +89,17 @@ impl<'a> Source<'a> {
         checks::check(job, &self.file.probe, &self.file.limits)?;
         let picture = || job.transforms().apply(Cow::Borrowed(&self.upright));
         self.file.fit(self.upright.has_alpha(), picture, job, stop)
+    }
+
+    /// The sizes that an answer to `job` is predicted to have at each quality, whatever its target. No encode.
+    ///
+    /// # Errors
+    /// [`JobError::KeepUnwritable`], [`JobError::Decode`] and [`JobError::Encode`] when the job can't be done.
+    pub fn size_curve(&self, job: &Job) -> Result<SizeCurve, JobError> {
+        checks::check(job, &self.file.probe, &self.file.limits)?;
+        let allowed = checks::allowed_formats(job, self.file.facts.format)?;
+        let picture = job.transforms().apply(Cow::Borrowed(&self.upright))?;
+        Ok(SizeCurve::of(&picture, job, &allowed, &self.file.facts)?)
     }
 
     /// Answers `job` as [`Source::fit`] does, for one job after the other: a picture of the same transforms as the last is not

@@ -1,0 +1,97 @@
+//! `bytefit fit --total`: many files within one size, all at the same quality.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rayon::prelude::*;
+
+use super::failure::Failure;
+use super::fit::{Fitted, Task};
+use super::input;
+use crate::engine::WorkersMode;
+use crate::job::{Shares, SizeCurve};
+
+/// What all files together may have, and have so far.
+pub(super) struct Total {
+    bytes: u64,
+    /// The index of each file's plan; `None` for a file that can't be read.
+    plans: Vec<Option<usize>>,
+    state: Mutex<State>,
+}
+
+struct State {
+    shares: Shares,
+    written: u64,
+    files: usize,
+    /// The lowest and the highest quality of the answers that have one.
+    qualities: Option<(f64, f64)>,
+}
+
+impl Total {
+    /// Plans the share of each of `files`. A file that can't be read gets none; fitting it says why.
+    pub(super) fn plan(task: &Task, files: &[PathBuf], bytes: u64) -> Total {
+        let curve = |file: &PathBuf| task.size_curve(file).ok();
+        let curves: Vec<Option<SizeCurve>> = files.par_iter().map(curve).collect();
+        let mut known = 0;
+        let plans = curves.iter().map(|curve| {
+            known += usize::from(curve.is_some());
+            curve.as_ref().map(|_| known - 1)
+        });
+        let plans = plans.collect();
+        let shares = Shares::new(bytes, &curves.into_iter().flatten().collect::<Vec<SizeCurve>>());
+        Total { bytes, plans, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) }
+    }
+
+    /// Fits `file`, the one at `index`, into its share.
+    pub(super) fn fit(&self, task: &Task, index: usize, file: &Path) -> Result<Fitted, Failure> {
+        let share = self.plans[index].map_or(0, |plan| self.state().shares.take(plan));
+        let fitted = task.fit(file, share.max(1));
+        let mut state = self.state();
+        let used = fitted.as_ref().map_or(0, |fitted| fitted.answer.report.output.bytes);
+        state.shares.give_back(share.saturating_sub(used));
+        state.written += used;
+        if let Ok(fitted) = &fitted {
+            state.files += 1;
+            if let Some(quality) = fitted.answer.report.quality {
+                let (low, high) = state.qualities.unwrap_or((quality, quality));
+                state.qualities = Some((low.min(quality), high.max(quality)));
+            }
+        }
+        fitted
+    }
+
+    /// Whether the answers have more bytes than the total.
+    pub(super) fn is_exceeded(&self) -> bool {
+        self.state().written > self.bytes
+    }
+
+    /// One line on all files.
+    pub(super) fn summary(&self) -> String {
+        let State { written, files, qualities, .. } = &*self.state();
+        let quality = qualities.map(|(low, high)| format!(", quality {low:.1} to {high:.1}")).unwrap_or_default();
+        format!("total: {files} files, {written} of {} bytes{quality}", self.bytes)
+    }
+
+    /// The state is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Refuses what makes no sense with a total.
+///
+/// # Errors
+/// A message for the user.
+pub(super) fn check(files: &[PathBuf], parameters: &[(String, String)], workers: WorkersMode) -> Result<(), String> {
+    if workers == WorkersMode::Processes {
+        return Err("--total looks at every file before it fits one, which worker processes can't do yet".to_owned());
+    }
+    if files.iter().any(|file| input::is_stdin(file)) {
+        return Err("--total reads each file twice, which standard input can't be".to_owned());
+    }
+    let senseless = |name: &str| ["mode", "tolerance", "min_bytes"].contains(&name);
+    match parameters.iter().find(|(name, _)| senseless(name)) {
+        Some((name, _)) => Err(format!("--{} says how one target is met: --total has none", name.replace('_', "-"))),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,167 @@
+//! One total for many answers: how many bytes each gets, so that all look alike.
+
+use std::borrow::Cow;
+
+use crate::codec::lossy_coding::LossyCoding;
+use crate::codec::{EncodeError, Format};
+use crate::picture::{Picture, transform};
+
+use super::{Effort, Facts, Job};
+
+/// The qualities at which sizes are predicted: from the worst that an answer should have to the best, in even steps.
+const QUALITIES: [f64; 13] = [1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0, 75.0, 82.0, 88.0, 92.0, 95.0];
+
+/// Share of the total that is planned: predictions miss by a few percent, and what is left is given to the next answer.
+const PLANNED: f64 = 0.985;
+
+/// Halvings of the range of qualities: to less than a hundredth of a point.
+const HALVINGS: u32 = 14;
+
+/// The sizes that an answer is predicted to have, by quality.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SizeCurve {
+    /// ln(bytes) at each of [`QUALITIES`]; never falls.
+    ln_bytes: [f64; QUALITIES.len()],
+}
+
+impl SizeCurve {
+    /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer. An answer is never
+    /// larger than the `input` unless the job enlarges it.
+    pub(super) fn of(
+        picture: &Picture,
+        job: &Job,
+        allowed: &[Format],
+        input: &Facts,
+    ) -> Result<SizeCurve, EncodeError> {
+        let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
+        for format in allowed {
+            let picture = match picture.has_alpha() && !format.keeps_alpha() {
+                true => Cow::Owned(transform::flatten(picture, job.background)),
+                false => Cow::Borrowed(picture),
+            };
+            lower(&mut ln_bytes, *format, &picture)?;
+        }
+        let most = if job.never_outgrows(input) { (input.bytes as f64).ln() } else { f64::INFINITY };
+        let mut least = f64::NEG_INFINITY;
+        for ln_bytes in &mut ln_bytes {
+            least = ln_bytes.min(most).max(least);
+            *ln_bytes = least;
+        }
+        Ok(SizeCurve { ln_bytes })
+    }
+
+    /// Bytes at `quality`.
+    pub fn bytes(&self, quality: f64) -> f64 {
+        let above = QUALITIES.iter().position(|known| *known >= quality).unwrap_or(QUALITIES.len() - 1).max(1);
+        let (low, high) = (QUALITIES[above - 1], QUALITIES[above]);
+        let part = ((quality - low) / (high - low)).clamp(0.0, 1.0);
+        (self.ln_bytes[above - 1] + part * (self.ln_bytes[above] - self.ln_bytes[above - 1])).exp()
+    }
+}
+
+/// Lowers each of `ln_bytes` to what the codings of `format` take at that quality.
+fn lower(ln_bytes: &mut [f64; QUALITIES.len()], format: Format, picture: &Picture) -> Result<(), EncodeError> {
+    let codings = LossyCoding::of(format);
+    let mut next = 0;
+    for (at, coding) in codings.iter().enumerate() {
+        let is_last = at + 1 == codings.len();
+        let encoder = coding.encoder(picture, Effort::Balanced)?;
+        let (finest, coarsest) = encoder.ln_step_range().into_inner();
+        while next < QUALITIES.len() && (is_last || QUALITIES[next] <= coding.best_quality()) {
+            let ln_step = coding.scale().ln_step(QUALITIES[next]).clamp(finest, coarsest);
+            ln_bytes[next] = ln_bytes[next].min(encoder.predict(ln_step));
+            next += 1;
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a total that are left, for answers that are made one after the other or at once.
+#[derive(Clone, Debug)]
+pub struct Shares {
+    left: u64,
+    /// What is planned for each answer that has not begun; `None` for the others.
+    planned: Vec<Option<f64>>,
+}
+
+impl Shares {
+    /// Shares `total` among answers with these sizes: all get the same quality, the best at which they fit.
+    pub fn new(total: u64, curves: &[SizeCurve]) -> Shares {
+        let sum = |quality: f64| curves.iter().map(|curve| curve.bytes(quality)).sum::<f64>();
+        let (mut low, mut high) = (QUALITIES[0], QUALITIES[QUALITIES.len() - 1]);
+        for _ in 0..HALVINGS {
+            let middle = (low + high) / 2.0;
+            if sum(middle) <= PLANNED * total as f64 { low = middle } else { high = middle }
+        }
+        Shares { left: total, planned: curves.iter().map(|curve| Some(curve.bytes(low))).collect() }
+    }
+
+    /// Takes the share of the answer at `index`: what is planned for it, and its part of what is left over.
+    pub fn take(&mut self, index: usize) -> u64 {
+        let Some(planned) = self.planned.get_mut(index).and_then(Option::take) else { return 0 };
+        let others: f64 = self.planned.iter().flatten().sum();
+        let share = (self.left as f64 * planned / (planned + others)).floor() as u64;
+        let share = if others > 0.0 { share.min(self.left) } else { self.left };
+        self.left -= share;
+        share
+    }
+
+    /// Gives back what an answer did not use.
+    pub fn give_back(&mut self, bytes: u64) {
+        self.left += bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A curve that takes `bytes` at the best quality, and half as many for every 20 points less.
+    fn curve(bytes: f64) -> SizeCurve {
+        SizeCurve { ln_bytes: QUALITIES.map(|quality| (bytes * 0.5_f64.powf((95.0 - quality) / 20.0)).ln()) }
+    }
+
+    #[test]
+    fn all_get_the_same_quality() {
+        let curves = [curve(100_000.0), curve(300_000.0)];
+        let mut shares = Shares::new(100_000, &curves);
+        let (first, second) = (shares.take(0), shares.take(1));
+        assert!(second.abs_diff(3 * first) <= 3, "{first} {second}");
+        assert_eq!(first + second, 100_000);
+    }
+
+    #[test]
+    fn what_is_left_over_goes_to_those_that_have_not_begun() {
+        let curves = [curve(1e6), curve(1e6), curve(1e6)];
+        let mut shares = Shares::new(90_000, &curves);
+        let first = shares.take(0);
+        assert!(first.abs_diff(30_000) <= 1, "{first}");
+        shares.give_back(10_000);
+        let second = shares.take(1);
+        assert!(second.abs_diff(35_000) <= 1, "{second}");
+        assert_eq!(shares.take(2), 90_000 - (first - 10_000) - second, "the last has all that is left");
+        assert_eq!(shares.take(2), 0, "a share is taken once");
+    }
+
+    proptest! {
+        #[test]
+        fn the_shares_are_never_more_than_the_total(
+            total in 1..10_000_000_u64,
+            sizes in prop::collection::vec(1.0..1e7_f64, 1..20),
+            used in prop::collection::vec(0.0..1.0_f64, 20),
+        ) {
+            let curves: Vec<SizeCurve> = sizes.iter().map(|bytes| curve(*bytes)).collect();
+            let mut shares = Shares::new(total, &curves);
+            let mut sum = 0;
+            for (index, used) in (0..curves.len()).zip(used) {
+                let share = shares.take(index);
+                let spent = (share as f64 * used) as u64;
+                shares.give_back(share - spent);
+                sum += spent;
+            }
+            prop_assert!(sum <= total);
+        }
+    }
+}
