@@ -39,6 +39,10 @@ impl Spawner {
     /// # Errors
     /// When this process has threads already, or the system refuses another process or a seal.
     pub fn start(work: Arc<dyn Work>) -> io::Result<Spawner> {
+        // Without libaom, AVIF is encoded by rav1e, which starts threads.
+        if cfg!(not(feature = "libaom")) {
+            return Err(io::Error::other("this build encodes AVIF on threads, which a sealed process can't start"));
+        }
         let (socket, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let server = getpid();
         match process::fork()? {
