@@ -204,11 +204,9 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
         quality = expected.quality;
         bits = bits_per_pixel(aim, pixels);
         if is_enough(quality) {
-            return Ok(if gain > 0.0 || shows_text {
-                Expectation { scale_index: index, gain, ..expectation }
-            } else {
-                expectation
-            });
+            // Text stays as large as it can; other pictures at the scale that gained most so far.
+            let here = Expectation { scale_index: index, gain, ..expectation };
+            return Ok(if shows_text { here } else { expectation });
         }
     }
     Ok(expectation)

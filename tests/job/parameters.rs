@@ -143,9 +143,9 @@ fn a_small_target_makes_the_picture_smaller_unless_downscale_is_never() {
 fn the_picture_is_made_no_smaller_than_min_width_and_min_height() {
     let input = file(Content::Photo, 400, 300);
     for format in Format::OUTPUT {
-        let free = run(&job(format, 2_000), &input).unwrap().report.output;
+        let free = run(&job(format, 1_000), &input).unwrap().report.output;
         assert!(free.width < 300, "{format:?}");
-        let held = Job { min_width: Some(300), on_miss: OnMiss::Smallest, ..job(format, 2_000) };
+        let held = Job { min_width: Some(300), on_miss: OnMiss::Smallest, ..job(format, 1_000) };
         let output = run(&held, &input).unwrap().report.output;
         assert!(output.width >= 300, "{format:?}: {output:?}");
     }
