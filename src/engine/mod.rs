@@ -30,7 +30,7 @@ use crate::job::{self, Answer, Effort, Job, JobError, Stop};
 use crate::metrics::{CacheResult, Metrics};
 use crate::panics::Panicked;
 pub use admission::AdmittedUpload;
-use admission::{Admission, Need};
+use admission::{Admission, Need, Permit};
 pub(crate) use allocator::{keep_free_memory, release_free_memory};
 pub use body_memory::{MemoryLease, NoMemory};
 use cache::{Cache, CachedAnswer};
@@ -182,6 +182,11 @@ pub(crate) struct CacheStats {
 }
 
 impl Computed {
+    /// What the cache had.
+    fn hit(cached: CachedAnswer) -> Computed {
+        Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }
+    }
+
     /// The same result for a request that waited for the one it was computed for.
     fn collapsed(mut self) -> Computed {
         if let ServedFrom::Miss { stored } = self.served_from {
@@ -273,9 +278,7 @@ impl Engine {
 
     /// The answer under `key`, if the cache has it.
     async fn hit(&self, key: &Key) -> Option<Served> {
-        let cached = self.shared.cache.get(key).await?;
-        self.shared.metrics.cache_request(CacheResult::Hit);
-        let hit = Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO };
+        let hit = self.shared.hit(key).await?;
         Some(self.shared.serve(*key, hit))
     }
 
@@ -313,7 +316,7 @@ impl Engine {
     pub async fn result(&self, id: &str) -> Option<Served> {
         let key = Key::from_hex(id)?;
         let cached = self.shared.cache.get(&key).await?;
-        Some(served(key, Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }))
+        Some(served(key, Computed::hit(cached)))
     }
 
     /// Reserves memory for an answer of `bytes`, which a slow client may take long to read.
@@ -405,9 +408,8 @@ struct Task {
 impl Shared {
     async fn compute(self: Arc<Shared>, task: Task) -> Result<Computed, EngineError> {
         // An identical request may have finished since this one looked into the cache.
-        if let Some(cached) = self.cache.get(&task.key).await {
-            self.metrics.cache_request(CacheResult::Hit);
-            return Ok(Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO });
+        if let Some(hit) = self.hit(&task.key).await {
+            return Ok(hit);
         }
         self.metrics.cache_request(CacheResult::Miss);
         let key = task.key;
@@ -416,6 +418,38 @@ impl Shared {
         self.deaths.check(&content, &task.input.bytes)?;
         let (cached, queued) = self.work_on(task).await.inspect_err(|error| self.note_bug(error, content))?;
         Ok(self.keep(key, cached, received, queued).await)
+    }
+
+    /// The result under `key`, if the cache has it; counted as a hit.
+    async fn hit(&self, key: &Key) -> Option<Computed> {
+        let cached = self.cache.get(key).await?;
+        self.metrics.cache_request(CacheResult::Hit);
+        Some(Computed::hit(cached))
+    }
+
+    /// Waits for a permit. Returns how long that took too.
+    async fn wait_for_permit(&self, need: Need, stop_at: Instant) -> Result<(Permit, Duration), EngineError> {
+        let queued_at = Instant::now();
+        let permit = self.admission.permit(need, stop_at).await;
+        let queued = queued_at.elapsed();
+        self.metrics.job_waited(queued);
+        Ok((permit?, queued))
+    }
+
+    /// What `read` finds in a header, once it is its turn. It runs off the async threads: a header may be spread over the
+    /// whole file, as a JPEG's scans are.
+    async fn in_header_turn<T: Send + 'static>(
+        &self,
+        stop_at: Instant,
+        read: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let turn = self.admission.header_turn(stop_at).await?;
+        let read = pool::run_blocking(move || {
+            // The turn is released when the header is read, even if nobody waits for it any more.
+            let _turn = turn;
+            read()
+        });
+        Ok(read.await?)
     }
 
     /// Counts an answer that was computed, and keeps it in the cache.
@@ -447,12 +481,7 @@ impl Shared {
         let Task { input, job, stop_at, stop, .. } = task;
         let _slot = self.admission.take_queue_slot()?;
         let (job, work) = self.read_header(job, &input, stop_at).await?;
-        let body = input.lease.bytes();
-        let queued_at = Instant::now();
-        let permit = self.admission.permit(Need { work, body }, stop_at).await;
-        let queued = queued_at.elapsed();
-        self.metrics.job_waited(queued);
-        let permit = permit?;
+        let (permit, queued) = self.wait_for_permit(Need { work, body: input.lease.bytes() }, stop_at).await?;
         let shared = Arc::clone(self);
         let cached = self.pool.run(move || {
             // Permit and input are released when the work is over, even if nobody waits for it any more.
@@ -468,21 +497,15 @@ impl Shared {
     }
 
     /// Reads the input's header. Returns the job, with less effort if it would not fit into memory otherwise, and the bytes
-    /// of memory that it needs. This runs off the async threads: a header may be spread over the whole file, as a JPEG's
-    /// scans are.
+    /// of memory that it needs.
     async fn read_header(
         self: &Arc<Shared>,
         mut job: Job,
         input: &Upload,
         stop_at: Instant,
     ) -> Result<(Job, u64), EngineError> {
-        let turn = self.admission.header_turn(stop_at).await?;
-        let shared = Arc::clone(self);
-        let input = input.clone();
-        let read = pool::run_blocking(move || {
-            // The turn is released when the header is read, even if nobody waits for it any more.
-            let _turn = turn;
-            let input = input;
+        let (shared, input) = (Arc::clone(self), input.clone());
+        let read = self.in_header_turn(stop_at, move || {
             let work = shared.fit_into_memory(&mut job, &input.bytes, input.lease.bytes())?;
             Ok::<_, JobError>((job, work))
         });

@@ -13,8 +13,8 @@ use super::admission::Need;
 use super::cache::CachedAnswer;
 use super::work::SetJob;
 use super::{
-    Bounds, Computed, Engine, EngineError, FlightWaiter, Key, LONGEST_DEADLINE, PendingRequest, Served, ServedFrom,
-    Shared, Upload, pool, release_free_memory, task_died,
+    Bounds, Computed, Engine, EngineError, FlightWaiter, Key, LONGEST_DEADLINE, PendingRequest, Served, Shared, Upload,
+    release_free_memory, task_died,
 };
 use crate::codec;
 use crate::job::{Facts, Job, JobError, Stop};
@@ -61,11 +61,8 @@ impl Engine {
     /// [`EngineError::Job`] when it is no picture that is read or over a limit, [`EngineError::Overloaded`] when the
     /// deadline comes first.
     pub async fn facts(&self, upload: Upload, deadline: Duration) -> Result<Facts, EngineError> {
-        let turn = self.shared.admission.header_turn(Instant::now() + deadline.min(LONGEST_DEADLINE)).await?;
         let limits = self.shared.limits;
-        let read = pool::run_blocking(move || {
-            // The turn is released when the header is read, even if nobody waits for it any more.
-            let _turn = turn;
+        let read = self.shared.in_header_turn(Instant::now() + deadline.min(LONGEST_DEADLINE), move || {
             let probe = codec::probe(&upload.bytes, &limits).map_err(JobError::from)?;
             let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
             Ok::<_, JobError>(Facts { bytes: upload.bytes.len() as u64, format: probe.format, width, height })
@@ -178,11 +175,8 @@ impl Shared {
         if set.outputs.is_empty() {
             return Ok(());
         }
-        let queued_at = Instant::now();
-        let permit = self.admission.permit(Need { work, body: set.input.lease.bytes() }, set.stop_at).await;
-        let queued = queued_at.elapsed();
-        self.metrics.job_waited(queued);
-        let permit = permit?;
+        let need = Need { work, body: set.input.lease.bytes() };
+        let (permit, queued) = self.wait_for_permit(need, set.stop_at).await?;
         let (sender, mut results) = mpsc::unbounded_channel();
         let jobs: Vec<(Job, Stop)> =
             set.outputs.iter().map(|output| (output.job.clone(), output.stop.clone())).collect();
@@ -222,11 +216,8 @@ impl Shared {
     /// Answers the outputs that identical requests finished since the set looked into the cache.
     async fn answer_cached(&self, set: &mut SetTask) {
         for output in std::mem::take(&mut set.outputs) {
-            match self.cache.get(&output.key).await {
-                Some(cached) => {
-                    self.metrics.cache_request(CacheResult::Hit);
-                    output.answer(Ok(Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }));
-                }
+            match self.hit(&output.key).await {
+                Some(hit) => output.answer(Ok(hit)),
                 None => {
                     self.metrics.cache_request(CacheResult::Miss);
                     set.outputs.push_back(output);
@@ -237,12 +228,9 @@ impl Shared {
 
     /// Reads the input's header for each output, answers those that can't be done, and returns the memory of the largest.
     async fn read_headers(self: &Arc<Shared>, set: &mut SetTask) -> Result<u64, EngineError> {
-        let turn = self.admission.header_turn(set.stop_at).await?;
         let (shared, input) = (Arc::clone(self), set.input.clone());
         let mut jobs: Vec<Job> = set.outputs.iter().map(|output| output.job.clone()).collect();
-        let read = pool::run_blocking(move || {
-            // The turn is released when the header is read, even if nobody waits for it any more.
-            let _turn = turn;
+        let read = self.in_header_turn(set.stop_at, move || {
             let need = |job: &mut Job| shared.fit_into_memory(job, &input.bytes, input.lease.bytes());
             let needs: Vec<Result<u64, JobError>> = jobs.iter_mut().map(need).collect();
             (jobs, needs)

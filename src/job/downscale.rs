@@ -169,13 +169,11 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
     let mut quality = of_whole.quality;
     let mut bits = bits_per_pixel(aim, whole.picture.pixel_count());
     // At the quality ceiling fewer pixels would only leave bytes unused.
+    if of_whole.is_at_ceiling || scale_gain::is_decent(format, quality, bits) {
+        return Ok(expectation);
+    }
     let shows_text = context.views.shows_text();
-    let is_enough = |quality: f64| match shows_text {
-        true => quality >= LEGIBLE,
-        false => scale_gain::is_enough(format, quality),
-    };
-    let is_decent = scale_gain::is_decent(format, quality, bits) || shows_text && is_enough(quality);
-    if of_whole.is_at_ceiling || is_decent {
+    if shows_text && quality >= LEGIBLE {
         return Ok(expectation);
     }
     let scales = scales(context.job, whole.picture);
@@ -203,10 +201,11 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
         }
         quality = expected.quality;
         bits = bits_per_pixel(aim, pixels);
-        if is_enough(quality) {
-            // Text stays as large as it can; other pictures at the scale that gained most so far.
-            let here = Expectation { scale_index: index, gain, ..expectation };
-            return Ok(if shows_text { here } else { expectation });
+        match shows_text {
+            // Text stays as large as it can.
+            true if quality >= LEGIBLE => return Ok(Expectation { scale_index: index, gain, ..expectation }),
+            false if scale_gain::is_enough(format, quality) => return Ok(expectation),
+            _ => {}
         }
     }
     Ok(expectation)
