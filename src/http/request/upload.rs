@@ -12,8 +12,8 @@ use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
-use super::form;
-use crate::engine::{MemoryLease, NoMemory, Upload};
+use super::{form, query};
+use crate::engine::{AdmittedUpload, MemoryLease, NoMemory, Upload};
 use crate::excerpt::excerpt;
 use crate::http::Config;
 use crate::http::response::problem::{Kind, Problem};
@@ -23,7 +23,7 @@ const INITIAL_CAPACITY: usize = 64 << 10;
 
 /// A body that was received.
 #[derive(Debug)]
-pub(crate) struct Received {
+pub(super) struct Received {
     pub upload: Upload,
     /// The text parts of a form; empty for a raw body.
     pub pairs: Vec<(String, String)>,
@@ -74,9 +74,14 @@ impl From<UploadError> for Problem {
 }
 
 /// Whether the body is a form, whose text parts are parameters.
-pub(crate) fn is_form(parts: &Parts) -> bool {
+fn is_form(parts: &Parts) -> bool {
+    is_of_type(parts, "multipart/form-data")
+}
+
+/// Whether Content-Type names this media type, with whatever parameters.
+pub(crate) fn is_of_type(parts: &Parts, media_type: &str) -> bool {
     let essence = parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes().split(|byte| *byte == b';').next());
-    essence.flatten().is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(b"multipart/form-data"))
+    essence.flatten().is_some_and(|essence| essence.trim_ascii().eq_ignore_ascii_case(media_type.as_bytes()))
 }
 
 /// Refuses a body that declares more bytes than the limit before any of it is read.
@@ -98,16 +103,34 @@ fn check_encoding(parts: &Parts) -> Result<(), UploadError> {
     }
 }
 
+/// Receives a request: what `read` makes of its parameters, and its body in the memory that it was admitted with. The
+/// parameters of a raw body are read before it, so that a bad one costs no upload; those of a form come with it.
+///
+/// # Errors
+/// Those of `read`, a query that is not UTF-8, every variant of [`UploadError`].
+pub(crate) async fn receive_with<T>(
+    parts: &Parts,
+    body: Body,
+    config: &Config,
+    AdmittedUpload { lease, claim }: AdmittedUpload,
+    read: impl Fn(&[(String, String)]) -> Result<T, Problem>,
+) -> Result<(Upload, T), Problem> {
+    let in_query = query::pairs(parts.uri.query().unwrap_or_default())?;
+    let early = if is_form(parts) { None } else { Some(read(&in_query)?) };
+    let Received { upload, pairs } = receive(parts, body, config, lease).await?;
+    drop(claim);
+    let wanted = match early {
+        Some(wanted) => wanted,
+        None => read(&[in_query, pairs].concat())?,
+    };
+    Ok((upload, wanted))
+}
+
 /// Reads the whole body, into the memory of `lease`.
 ///
 /// # Errors
 /// Every variant of [`UploadError`].
-pub(crate) async fn receive(
-    parts: &Parts,
-    body: Body,
-    config: &Config,
-    lease: MemoryLease,
-) -> Result<Received, UploadError> {
+async fn receive(parts: &Parts, body: Body, config: &Config, lease: MemoryLease) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
     check_encoding(parts)?;
     // Without a declared length, a body may have as many bytes as the limit.

@@ -6,17 +6,15 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use http::{HeaderMap, Uri};
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::codec::Format;
-use crate::engine::AdmittedUpload;
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::Accept;
 use crate::http::request::admitted::Admitted;
-use crate::http::request::query;
-use crate::http::request::upload::{self, Received};
+use crate::http::request::upload;
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::response::reply::Reply;
 use crate::http::routes::Route;
@@ -37,20 +35,14 @@ pub(super) const COMPRESS: Route = Route {
 
 /// Admission, parameters, body, engine, reply. Each of them may refuse the request; the cheap ones come first.
 pub(super) async fn compress(
-    Admitted(AdmittedUpload { lease, claim }): Admitted,
+    Admitted(admitted): Admitted,
     State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     upload::check_declared(&body, &state.config)?;
-    let query = pairs(&parts.uri)?;
-    let early = if upload::is_form(&parts) { None } else { Some(read(&query, &state.defaults, &parts.headers)?) };
-    let Received { upload, pairs: form } = upload::receive(&parts, body, &state.config, lease).await?;
-    drop(claim);
-    let wanted = match early {
-        Some(wanted) => wanted,
-        None => read(&[query, form].concat(), &state.defaults, &parts.headers)?,
-    };
+    let read = |pairs: &[(String, String)]| read(pairs, &state.defaults, &parts.headers);
+    let (upload, wanted) = upload::receive_with(&parts, body, &state.config, admitted, read).await?;
     let received = Instant::now();
     let params::Request { job, auto_format, filename } = wanted.request;
     let served = state.engine.run(upload, job).await?;
@@ -64,10 +56,6 @@ pub(super) async fn compress(
 struct Wanted {
     request: params::Request,
     report: bool,
-}
-
-fn pairs(uri: &Uri) -> Result<Vec<(String, String)>, Problem> {
-    Ok(query::pairs(uri.query().unwrap_or_default())?)
 }
 
 fn read(pairs: &[(String, String)], defaults: &Defaults, headers: &HeaderMap) -> Result<Wanted, Problem> {

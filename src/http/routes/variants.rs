@@ -6,17 +6,15 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
-use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use crate::engine::{AdmittedUpload, Engine, Upload};
+use crate::engine::{Engine, Upload};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::{Accept, SetForm};
 use crate::http::request::admitted::Admitted;
-use crate::http::request::upload::{self, Received};
-use crate::http::request::{query, set_spec};
+use crate::http::request::{set_spec, upload};
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::response::reply::in_transit;
 use crate::http::response::set::{self, PartForm, SetInProgress};
@@ -37,7 +35,7 @@ pub(super) const VARIANTS: Route = Route {
 
 /// Admission, description of the set, body, engine, answer. Each of them may refuse the request; the cheap ones come first.
 pub(super) async fn variants(
-    Admitted(AdmittedUpload { lease, claim }): Admitted,
+    Admitted(admitted): Admitted,
     State(state): State<Arc<AppState>>,
     request: Request,
 ) -> Result<Response, Problem> {
@@ -45,14 +43,8 @@ pub(super) async fn variants(
     upload::check_declared(&body, &state.config)?;
     let form = form(&parts)?;
     refuse_json(&parts)?;
-    let in_query = query::pairs(parts.uri.query().unwrap_or_default())?;
-    let early = if upload::is_form(&parts) { None } else { Some(set_spec::read(&in_query, &state.defaults)?) };
-    let Received { upload, pairs: in_form } = upload::receive(&parts, body, &state.config, lease).await?;
-    drop(claim);
-    let set = match early {
-        Some(set) => set,
-        None => set_spec::read(&[in_query, in_form].concat(), &state.defaults)?,
-    };
+    let read = |pairs: &[(String, String)]| set_spec::read(pairs, &state.defaults);
+    let (upload, set) = upload::receive_with(&parts, body, &state.config, admitted, read).await?;
     let on_error = set.on_error;
     let progress = start(&state.engine, upload, set).await?;
     match form {
@@ -72,9 +64,7 @@ fn form(parts: &Parts) -> Result<SetForm, Problem> {
 
 /// Refuses a JSON body, which could only name the image.
 fn refuse_json(parts: &Parts) -> Result<(), Problem> {
-    let content_type = parts.headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if !essence.eq_ignore_ascii_case(b"application/json") {
+    if !upload::is_of_type(parts, "application/json") {
         return Ok(());
     }
     let detail =
