@@ -1,6 +1,9 @@
-//! What the tests, the benches and the tools share: pictures that they draw, small files in every input format, and a client.
+//! What the tests, the benches and the tools share: pictures that they draw, small files in every input format, a client, and
+//! a look at /proc.
 
+pub mod answers;
 pub mod drawing;
 pub mod fixtures;
 pub mod http;
+pub mod processes;
 pub mod random;

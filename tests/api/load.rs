@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use bytefit::codec::{Format, Limits};
+use bytefit::codec::Limits;
 use bytefit::engine::{Bounds, Engine, Work, WorkError};
-use bytefit::job::{Answer, Facts, Job, JobError, Outcome, Report, Timings};
+use bytefit::job::{Answer, Job, JobError};
+use testkit::answers::echo;
 
 use crate::client::Request;
 use crate::picture::png;
@@ -62,26 +63,6 @@ impl Work for Latch {
         assert_ne!(input, png(13, 8), "the codec panics");
         Ok(echo(job, input))
     }
-}
-
-fn echo(job: &Job, input: &[u8]) -> Answer {
-    let facts = Facts { bytes: input.len() as u64, format: Format::Jpeg, width: 1, height: 1 };
-    let report = Report {
-        input: facts,
-        output: facts,
-        target: job.target,
-        outcome: Outcome::Quality,
-        cut_short: false,
-        damaged: false,
-        padded: false,
-        quality: Some(71.4),
-        score: None,
-        encodes: 1,
-        encodes_by_format: vec![(Format::Jpeg, 1)],
-        trace: Vec::new(),
-        timings: Timings::default(),
-    };
-    Answer { bytes: input.to_vec(), report }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,11 @@
 //! The processes of the service: the server, its spawner and its workers, and signals to each.
 #![expect(unsafe_code, reason = "signals are system calls")]
 
-use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
+
+use testkit::processes::{children_of, runs, wait_until};
 
 use crate::service::{Service, rest};
 
@@ -79,49 +80,24 @@ impl Service {
     }
 
     fn spawner(&self) -> i32 {
-        children(self.pid())[0]
+        children_of(self.pid()).next().expect("a spawner").pid
     }
 
     /// The spawner and its workers.
     fn descendants(&self) -> Vec<i32> {
         let spawner = self.spawner();
-        [vec![spawner], children(spawner)].concat()
+        children_of(spawner).map(|process| process.pid).chain([spawner]).collect()
     }
 
     /// The worker that is at work, once there is one.
     fn busy_worker(&self) -> i32 {
-        let is_busy = |pid: &i32| stat(*pid).is_some_and(|(state, _)| state == 'R');
-        let busy = || children(self.spawner()).into_iter().find(is_busy);
+        let busy = || children_of(self.spawner()).find(|process| process.state == 'R');
         wait_until("a worker is at work", Duration::from_secs(20), || busy().is_some());
-        busy().or_else(|| children(self.spawner()).first().copied()).expect("a worker")
+        busy().or_else(|| children_of(self.spawner()).next()).expect("a worker").pid
     }
 }
 
 fn signal(pid: i32, signal: i32) {
     // SAFETY: plain numbers; the process was started by this test.
     assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-}
-
-fn wait_until(what: &str, patience: Duration, holds: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < patience, "{what}");
-        std::thread::yield_now();
-    }
-}
-
-fn runs(pid: i32) -> bool {
-    stat(pid).is_some_and(|(state, _)| state != 'Z')
-}
-
-fn children(parent: i32) -> Vec<i32> {
-    let pids = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|pid| stat(*pid).is_some_and(|(_, of)| of == parent)).collect()
-}
-
-/// The state of a process and its parent's id, from `/proc/PID/stat`.
-fn stat(pid: i32) -> Option<(char, i32)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }

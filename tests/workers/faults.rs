@@ -4,9 +4,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bytefit::codec::{Format, Limits};
+use bytefit::codec::Limits;
 use bytefit::engine::{Bounds, Codecs, Work, WorkError};
-use bytefit::job::{Answer, Facts, Job, JobError, Outcome, Report, Timings};
+use bytefit::job::{Answer, Job, JobError};
+use testkit::answers::echo;
 
 use crate::seal;
 
@@ -43,32 +44,12 @@ impl Work for Faults {
             Ok("close all") => close_all(),
             Ok("answer nonsense") => answer_nonsense(),
             Ok("panic") => panic!("a bug"),
-            Ok("attempts") => return Ok(answer(job, seal::attempts().as_bytes())),
+            Ok("attempts") => return Ok(echo(job, seal::attempts().as_bytes())),
             Ok(_) => {}
             Err(_) => return Codecs.run(job, input, bounds),
         }
-        Ok(answer(job, input))
+        Ok(echo(job, input))
     }
-}
-
-fn answer(job: &Job, bytes: &[u8]) -> Answer {
-    let facts = Facts { bytes: bytes.len() as u64, format: Format::Png, width: 1, height: 1 };
-    let report = Report {
-        input: facts,
-        output: facts,
-        target: job.target,
-        outcome: Outcome::Quality,
-        cut_short: false,
-        damaged: false,
-        padded: false,
-        quality: None,
-        score: None,
-        encodes: 1,
-        encodes_by_format: vec![(Format::Png, 1)],
-        trace: Vec::new(),
-        timings: Timings::default(),
-    };
-    Answer { bytes: bytes.to_vec(), report }
 }
 
 fn busy(time: Duration) {

@@ -16,6 +16,10 @@ use bytefit::picture::transform::{Resize, ResizeFit};
 use bytefit::workers::{Spawner, Workers};
 use faults::Faults;
 use testkit::drawing;
+use testkit::processes::{runs, wait_until};
+
+/// Time for what should take moments.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 type Test = (&'static str, fn(&Bench));
 
@@ -182,7 +186,7 @@ fn a_set_whose_file_ends_its_worker_costs_one_process(bench: &Bench) {
     let results = run_set(bench, &sizes(), b"abort the set");
     assert!(results.iter().all(|result| matches!(result, Err(WorkError::Died(_)))), "{results:?}");
     assert_eq!(results.len(), 4);
-    wait_until("the dead worker is reaped", || processes::workers().len() < before);
+    wait_until("the dead worker is reaped", PATIENCE, || processes::workers().len() < before);
     assert_eq!(processes::workers().len(), before - 1);
     bench.answers();
 }
@@ -222,7 +226,7 @@ fn an_endless_job_ends_at_its_deadline(bench: &Bench) {
     let took = started.elapsed();
     assert!(is_late(&result));
     assert!(took <= deadline + Duration::from_millis(200), "{took:?}");
-    wait_until("its thread is free", || bench.metrics.jobs_in_flight() == 0);
+    wait_until("its thread is free", PATIENCE, || bench.metrics.jobs_in_flight() == 0);
     assert!(processes::busy_workers().is_empty());
 }
 
@@ -236,7 +240,7 @@ fn a_job_that_nobody_waits_for_frees_its_core_at_once(bench: &Bench) {
         drop(job);
         Instant::now()
     });
-    wait_until("its thread is free", || bench.metrics.jobs_in_flight() == 0);
+    wait_until("its thread is free", PATIENCE, || bench.metrics.jobs_in_flight() == 0);
     assert!(stopped.elapsed() < Duration::from_millis(100), "{:?}", stopped.elapsed());
     assert!(processes::busy_workers().is_empty());
 }
@@ -283,7 +287,7 @@ fn a_thousand_deaths_leave_nothing_behind(bench: &Bench) {
         assert_eq!(died(bench.run(&format!("abort {death}"))), WorkerDeath::Abort);
     }
     bench.answers();
-    wait_until("every dead worker is reaped", || processes::Footprint::now().children <= before.children);
+    wait_until("every dead worker is reaped", PATIENCE, || processes::Footprint::now().children <= before.children);
     let after = processes::Footprint::now();
     assert_eq!(after.descriptors, before.descriptors);
     assert_eq!(after.zombies, 0);
@@ -297,13 +301,5 @@ fn without_a_spawner_jobs_are_refused(bench: &Bench) {
     processes::kill(processes::spawner());
     bench.runtime.block_on(bench.workers.spawner_gone());
     assert!(matches!(bench.run("echo after"), Err(EngineError::NoWorker { .. })));
-    wait_until("its workers are gone", || workers.iter().all(|worker| !processes::runs(*worker)));
-}
-
-fn wait_until(what: &str, holds: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(10), "{what}");
-        std::thread::yield_now();
-    }
+    wait_until("its workers are gone", PATIENCE, || workers.iter().all(|worker| !runs(*worker)));
 }

@@ -3,13 +3,7 @@
 
 use std::fs;
 
-/// A process in /proc.
-struct Process {
-    pid: i32,
-    parent: i32,
-    /// R while it runs, S while it sleeps, Z when it has ended and was not reaped.
-    state: char,
-}
+use testkit::processes::{Process, children_of};
 
 /// What the service leaves behind.
 pub(crate) struct Footprint {
@@ -25,11 +19,11 @@ pub(crate) struct Footprint {
 impl Footprint {
     pub(crate) fn now() -> Footprint {
         let own = [std::process::id() as i32, spawner()];
-        let children: Vec<Process> = all().filter(|process| own.contains(&process.parent)).collect();
+        let children: Vec<Process> = own.into_iter().flat_map(children_of).collect();
         Footprint {
             descriptors: own.iter().map(|pid| fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)).sum(),
             children: children.len(),
-            zombies: children.iter().filter(|process| process.state == 'Z').count(),
+            zombies: children.iter().filter(|process| !process.runs()).count(),
             resident_kib: own.iter().map(|pid| resident_kib(*pid)).sum(),
         }
     }
@@ -42,7 +36,7 @@ pub(crate) fn spawner() -> i32 {
 
 /// The workers that run.
 pub(crate) fn workers() -> Vec<i32> {
-    children_of(spawner()).filter(|process| process.state != 'Z').map(|process| process.pid).collect()
+    children_of(spawner()).filter(Process::runs).map(|process| process.pid).collect()
 }
 
 /// The workers that use a core now.
@@ -50,30 +44,10 @@ pub(crate) fn busy_workers() -> Vec<i32> {
     children_of(spawner()).filter(|process| process.state == 'R').map(|process| process.pid).collect()
 }
 
-pub(crate) fn runs(pid: i32) -> bool {
-    all().any(|process| process.pid == pid && process.state != 'Z')
-}
-
 /// Ends a process of this test.
 pub(crate) fn kill(pid: i32) {
     // SAFETY: a signal to a process that this one has started.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGKILL) }, 0);
-}
-
-fn children_of(parent: i32) -> impl Iterator<Item = Process> {
-    all().filter(move |process| process.parent == parent)
-}
-
-fn all() -> impl Iterator<Item = Process> {
-    let entries = fs::read_dir("/proc").unwrap().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(process)
-}
-
-/// Reads `/proc/PID/stat`: the id, the name in parentheses, the state, the parent's id.
-fn process(pid: i32) -> Option<Process> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    Some(Process { pid, state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
 }
 
 fn resident_kib(pid: i32) -> u64 {
