@@ -8,7 +8,7 @@ use crate::picture::{Picture, transform};
 
 use super::{Effort, Facts, Job};
 
-/// The qualities at which sizes are predicted: from the worst that an answer should have to the best, in even steps.
+/// The qualities at which sizes are predicted: from the worst that an answer should have to the best.
 const QUALITIES: [f64; 13] = [1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0, 75.0, 82.0, 88.0, 92.0, 95.0];
 
 /// Share of the total that is planned: predictions miss by a few percent, and what is left is given to the next answer.
@@ -36,7 +36,7 @@ impl SizeCurve {
         let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
         for format in allowed {
             let picture = match picture.has_alpha() && !format.keeps_alpha() {
-                true => Cow::Owned(transform::flatten(picture, job.background)),
+                true => Cow::Owned(transform::flatten(picture, job.transformed_background())),
                 false => Cow::Borrowed(picture),
             };
             lower(&mut ln_bytes, *format, &picture)?;

@@ -98,12 +98,12 @@ impl Workers {
             memory_bytes: bounds.memory_bytes,
         };
         let stop = first.begin();
-        let mut attempt = 1;
-        loop {
+        let mut reason = String::new();
+        for _ in 0..ATTEMPTS {
             let worker = self.take().map_err(|error| WorkError::NoWorker(error.to_string()))?;
             let exchange = exchange(&worker, &stop);
             let begun = wire::send(&exchange, &ask, input).and_then(|()| wire::receive::<Begun>(&exchange, 0));
-            let reason = match begun {
+            reason = match begun {
                 Ok(Some(_)) => return Ok(worker),
                 Ok(None) => "it died before it began".to_owned(),
                 Err(error) => error.to_string(),
@@ -112,11 +112,8 @@ impl Workers {
                 return Err(self.stop(&worker, interruption, first.job));
             }
             self.registry.kill(worker.id);
-            if attempt == ATTEMPTS {
-                return Err(WorkError::NoWorker(reason));
-            }
-            attempt += 1;
         }
+        Err(WorkError::NoWorker(reason))
     }
 
     /// Has one worker do `jobs` for as long as it lives, and returns how many have a result.
