@@ -89,6 +89,12 @@ macro_rules! parameters {
     };
 }
 
+/// What a parameter that is on or off allows.
+pub(crate) const SWITCH_GRAMMAR: &str = "true or false";
+
+/// What a width or height allows.
+pub(crate) const SIDE_GRAMMAR: &str = "a whole number from 1 to 65535";
+
 /// Every parameter of a request; `max_bytes` is an alias of `target`.
 pub const PARAMETERS: &[Parameter] = parameters! {
     "target", "required", SIZE_GRAMMAR, "the target size of the answer";
@@ -105,24 +111,24 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "rotate", "0", "0, 90, 180 or 270", "turn clockwise after the crop, in degrees", one of Rotation::NAMES;
     "flip", "none", "none, horizontal or vertical", "mirroring after the turn: horizontal swaps left and right, vertical top and bottom",
         one of Flip::NAMES;
-    "width", "none", "a whole number from 1 to 65535", "width to resize to, in pixels";
-    "height", "none", "a whole number from 1 to 65535", "height to resize to, in pixels";
+    "width", "none", SIDE_GRAMMAR, "width to resize to, in pixels";
+    "height", "none", SIDE_GRAMMAR, "height to resize to, in pixels";
     "resize", "inside", "inside, cover, fill or contain",
         "how the picture meets width and height: inside fits it within them, cover fills them and crops it, fill stretches it, contain fits it within them and pads it with background",
         one of ResizeFit::NAMES;
     "gravity", "centre", "centre, north, north-east and so on, x,y from 0 to 1, or smart",
         "what resize=cover keeps and where resize=contain lays the picture; smart looks for detail, skin and colour";
-    "enlarge", "false", "true or false", "whether the picture may be enlarged to width and height";
+    "enlarge", "false", SWITCH_GRAMMAR, "whether the picture may be enlarged to width and height";
     "blur", "none", "a number from 0.3 to 100", "sigma of a Gaussian blur after resizing, in pixels";
     "sharpen", "0", "a number from 0 to 10", "sigma of an unsharp mask after resizing, in pixels; 0 changes nothing";
-    "grayscale", "false", "true or false", "whether the colour is taken out, after everything else";
+    "grayscale", "false", SWITCH_GRAMMAR, "whether the colour is taken out, after everything else";
     "downscale", "auto", "auto or never", "whether the picture may be made smaller when the target is too low for its size",
         one of Downscale::NAMES;
-    "min_width", "none", "a whole number from 1 to 65535", "the picture is not made narrower than this, in pixels, to meet the target";
-    "min_height", "none", "a whole number from 1 to 65535", "the picture is not made lower than this, in pixels, to meet the target";
+    "min_width", "none", SIDE_GRAMMAR, "the picture is not made narrower than this, in pixels, to meet the target";
+    "min_height", "none", SIDE_GRAMMAR, "the picture is not made lower than this, in pixels, to meet the target";
     "min_score", "none", "a number from 0 to 100", "lowest SSIMULACRA2 score that the answer may have";
     "effort", "balanced", "fast, balanced or best", "how much CPU time is spent on quality", one of Effort::NAMES;
-    "progressive", "true", "true or false", "whether a JPEG may be progressive: some printers and portals read baseline files only";
+    "progressive", "true", SWITCH_GRAMMAR, "whether a JPEG may be progressive: some printers and portals read baseline files only";
     "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP", one of MetadataPolicy::NAMES;
     "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "colour behind transparent parts when the format has no transparency, and around the picture with resize=contain";
     "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time limit of the whole job; when it is over, the best answer so far is returned";

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::params::{PARAMETERS, Parameter};
+use crate::params::{PARAMETERS, Parameter, SIDE_GRAMMAR, SWITCH_GRAMMAR};
 
 /// The parameters as part of the query.
 pub(crate) fn query_parameters() -> impl Iterator<Item = Value> {
@@ -39,21 +39,42 @@ fn describe(parameter: &Parameter) -> String {
 
 /// What JSON Schema can express about a value. The description has the rest.
 fn value_schema(parameter: &Parameter) -> Value {
-    const SIZE: &str = r"^[0-9]+(\.[0-9]+)? ?([KkMmGg]([Ii])?[Bb]|[Bb])?$";
     if !parameter.values.is_empty() {
         return json!({ "type": "string", "enum": parameter.values });
     }
-    match parameter.name {
+    match parameter.allowed {
+        SWITCH_GRAMMAR => json!({ "type": "boolean" }),
+        SIDE_GRAMMAR => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
+        _ => schema_by_name(parameter.name),
+    }
+}
+
+fn schema_by_name(name: &str) -> Value {
+    const SIZE: &str = r"^[0-9]+(\.[0-9]+)? ?([KkMmGg]([Ii])?[Bb]|[Bb])?$";
+    match name {
         "target" | "max_bytes" | "min_bytes" => json!({ "type": "string", "pattern": SIZE, "examples": ["80KB"] }),
-        "enlarge" | "grayscale" => json!({ "type": "boolean" }),
         "quality" => json!({ "type": "number", "minimum": 1, "maximum": 100 }),
         "min_score" => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
-        "width" | "height" => json!({ "type": "integer", "minimum": 1, "maximum": 65535 }),
         "crop" => json!({ "type": "string", "examples": ["10,20,300,200", "25%,25%,50%,50%"] }),
         "gravity" => json!({ "type": "string", "examples": ["north-east", "0.3,0.7", "smart"] }),
         "blur" => json!({ "type": "number", "minimum": 0.3, "maximum": 100 }),
         "sharpen" => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
         "background" => json!({ "type": "string", "pattern": "^([0-9a-fA-F]{3}){1,2}$" }),
         _ => json!({ "type": "string" }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn switches_and_sides_have_their_types() {
+        let kind = |name: &str| {
+            let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name).expect("a row");
+            value_schema(parameter)["type"].clone()
+        };
+        assert_eq!(["enlarge", "grayscale", "progressive"].map(kind), ["boolean"; 3]);
+        assert_eq!(["width", "height", "min_width", "min_height"].map(kind), ["integer"; 4]);
     }
 }

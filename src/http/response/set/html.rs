@@ -62,3 +62,13 @@ pub(super) fn picture(sets: &[ImagesOfFormat]) -> String {
          height=\"{height}\" alt=\"\"></picture>"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_that_is_written_has_its_place() {
+        assert!(Format::OUTPUT.iter().all(|format| PREFERENCE.contains(format)));
+    }
+}
