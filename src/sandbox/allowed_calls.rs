@@ -6,8 +6,10 @@
 use super::filter::Argument::{Is, Null, OwnId, With, Without};
 use super::filter::{AllowList, Argument};
 
-pub(super) const SERVER: AllowList =
-    AllowList { unconditional: &[UNCONDITIONAL, UNCONDITIONAL_X86], conditional: &[CONDITIONAL, CONDITIONAL_X86] };
+pub(super) const SERVER: AllowList = AllowList {
+    unconditional: &[SERVER_UNCONDITIONAL, SERVER_UNCONDITIONAL_X86],
+    conditional: &[SERVER_CONDITIONAL, SERVER_CONDITIONAL_X86],
+};
 
 /// Those of a worker: memory, its stream, time, and what a Rust process calls when it panics, aborts or ends.
 pub(super) const WORKER: AllowList =
@@ -26,7 +28,7 @@ const NAMESPACE_FLAGS: i32 = libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET;
 
-const CONDITIONAL: &[(i64, &[Argument])] = &[
+const SERVER_CONDITIONAL: &[(i64, &[Argument])] = &[
     // Files are opened for reading only.
     (libc::SYS_openat, &[Without(2, WRITE_FLAGS)]),
     // Memory is never executable.
@@ -58,11 +60,11 @@ const CONDITIONAL: &[(i64, &[Argument])] = &[
 
 /// Calls that only x86-64 has.
 #[cfg(target_arch = "x86_64")]
-const CONDITIONAL_X86: &[(i64, &[Argument])] = &[(libc::SYS_open, &[Without(1, WRITE_FLAGS)])];
+const SERVER_CONDITIONAL_X86: &[(i64, &[Argument])] = &[(libc::SYS_open, &[Without(1, WRITE_FLAGS)])];
 #[cfg(not(target_arch = "x86_64"))]
-const CONDITIONAL_X86: &[(i64, &[Argument])] = &[];
+const SERVER_CONDITIONAL_X86: &[(i64, &[Argument])] = &[];
 
-const UNCONDITIONAL: &[i64] = &[
+const SERVER_UNCONDITIONAL: &[i64] = &[
     // Open files and connections are read, written and closed.
     libc::SYS_read,
     libc::SYS_readv,
@@ -136,7 +138,7 @@ const UNCONDITIONAL: &[i64] = &[
 ];
 
 #[cfg(target_arch = "x86_64")]
-const UNCONDITIONAL_X86: &[i64] = &[
+const SERVER_UNCONDITIONAL_X86: &[i64] = &[
     libc::SYS_stat,
     libc::SYS_lstat,
     libc::SYS_access,
@@ -146,7 +148,7 @@ const UNCONDITIONAL_X86: &[i64] = &[
     libc::SYS_time,
 ];
 #[cfg(not(target_arch = "x86_64"))]
-const UNCONDITIONAL_X86: &[i64] = &[];
+const SERVER_UNCONDITIONAL_X86: &[i64] = &[];
 
 const WORKER_CONDITIONAL: &[(i64, &[Argument])] = &[
     // Memory is never executable.
