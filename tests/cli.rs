@@ -12,17 +12,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// A directory with pictures in it, where the binary is run.
-struct Desk(TempDir);
+struct Folder(TempDir);
 
-impl Desk {
+impl Folder {
     /// With pictures of these names.
-    fn with(names: &[&str]) -> Desk {
-        let desk = Desk(tempfile::tempdir().unwrap());
+    fn with(names: &[&str]) -> Folder {
+        let folder = Folder(tempfile::tempdir().unwrap());
         let picture = picture();
         for name in names {
-            fs::write(desk.path(name), &picture).unwrap();
+            fs::write(folder.path(name), &picture).unwrap();
         }
-        desk
+        folder
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -108,8 +108,8 @@ fn picture() -> Vec<u8> {
 
 #[test]
 fn an_input_without_an_end_is_refused_at_the_limit() {
-    let desk = Desk::with(&["a.png"]);
-    let mut command = desk.command(&["fit", "--target", "4KB", "--json", "/dev/zero", "a.png"]);
+    let folder = Folder::with(&["a.png"]);
+    let mut command = folder.command(&["fit", "--target", "4KB", "--json", "/dev/zero", "a.png"]);
     let ran = Ran::of(command.env("BYTEFIT_SERVER__MAX_BODY", "1MB"));
     let ran = ran.ended(1, &["/dev/zero: more than 1000000 bytes, the limit that server.max_body sets"]);
     let objects = ran.objects();
@@ -120,36 +120,37 @@ fn an_input_without_an_end_is_refused_at_the_limit() {
 
 #[test]
 fn standard_input_goes_to_standard_output() {
-    let desk = Desk::with(&["a.png"]);
-    let input = || fs::File::open(desk.path("a.png")).unwrap();
-    let ran = Ran::of(desk.command(&["fit", "--target", "4KB", "--format", "jpeg", "-"]).stdin(input()));
+    let folder = Folder::with(&["a.png"]);
+    let input = || fs::File::open(folder.path("a.png")).unwrap();
+    let ran = Ran::of(folder.command(&["fit", "--target", "4KB", "--format", "jpeg", "-"]).stdin(input()));
     let ran = ran.ended(0, &["-: ", " jpeg 64x48"]);
     assert_eq!(sniff(&ran.stdout), Ok(Format::Jpeg));
     assert!(ran.stdout.len() <= 4000);
-    let ran = Ran::of(desk.command(&["fit", "--target", "4KB", "-", "-o", "out.webp"]).stdin(input()));
+    let ran = Ran::of(folder.command(&["fit", "--target", "4KB", "-", "-o", "out.webp"]).stdin(input()));
     ran.ended(0, &[]);
-    assert_eq!(desk.format("out.webp"), Format::Webp);
-    desk.fit(&["-"]).ended(1, &["-: no bytes"]);
-    desk.fit(&["-", "a.png"]).ended(2, &["-o DIR/"]);
+    assert_eq!(folder.format("out.webp"), Format::Webp);
+    folder.fit(&["-"]).ended(1, &["-: no bytes"]);
+    folder.fit(&["-", "a.png"]).ended(2, &["-o DIR/"]);
 }
 
 #[test]
 fn the_name_of_the_output_chooses_the_format() {
-    let desk = Desk::with(&["a.png"]);
+    let folder = Folder::with(&["a.png"]);
     for (name, format) in [("a.webp", Format::Webp), ("a.JPG", Format::Jpeg), ("a.avif", Format::Avif)] {
-        let ran = desk.fit(&["a.png", "-o", name]).ended(0, &[]);
-        assert_eq!((desk.format(name), ran.stderr.as_str()), (format, ""), "{name}");
+        let ran = folder.fit(&["a.png", "-o", name]).ended(0, &[]);
+        assert_eq!((folder.format(name), ran.stderr.as_str()), (format, ""), "{name}");
     }
-    desk.fit(&["a.png", "-o", "b.webp", "--format", "jpeg"])
+    folder
+        .fit(&["a.png", "-o", "b.webp", "--format", "jpeg"])
         .ended(0, &["warning: b.webp holds jpeg, but its name says webp"]);
-    desk.fit(&["a.png", "-o", "b.gif"]).ended(0, &["warning: b.gif holds ", "its name says gif"]);
+    folder.fit(&["a.png", "-o", "b.gif"]).ended(0, &["warning: b.gif holds ", "its name says gif"]);
 }
 
 #[test]
 fn failures_are_objects_too() {
-    let desk = Desk::with(&["a.png"]);
-    fs::write(desk.path("b.png"), "no picture").unwrap();
-    let ran = desk.run(&[
+    let folder = Folder::with(&["a.png"]);
+    fs::write(folder.path("b.png"), "no picture").unwrap();
+    let ran = folder.run(&[
         "fit",
         "a.png",
         "b.png",
@@ -173,45 +174,45 @@ fn failures_are_objects_too() {
 
 #[test]
 fn a_directory_is_made_where_it_is_named_as_one() {
-    let desk = Desk::with(&["a.png", "b.png"]);
-    desk.fit(&["a.png", "b.png", "-o", "new/deep/", "--format", "webp"]).ended(0, &[]);
-    assert_eq!(names(&desk.path("new/deep")), ["a.webp", "b.webp"]);
-    desk.fit(&["a.png", "b.png", "-o", "other"]).ended(2, &["other is not a directory; to create it, write other/"]);
-    desk.fit(&["a.png", "-o", "third/", "--quality", "200"]).ended(2, &["--quality"]);
-    desk.fit(&["a.png", "-o", "b.png/"]).ended(2, &["can't make b.png/"]);
-    assert_eq!(desk.names(), ["a.png", "b.png", "new"]);
+    let folder = Folder::with(&["a.png", "b.png"]);
+    folder.fit(&["a.png", "b.png", "-o", "new/deep/", "--format", "webp"]).ended(0, &[]);
+    assert_eq!(names(&folder.path("new/deep")), ["a.webp", "b.webp"]);
+    folder.fit(&["a.png", "b.png", "-o", "other"]).ended(2, &["other is not a directory; to create it, write other/"]);
+    folder.fit(&["a.png", "-o", "third/", "--quality", "200"]).ended(2, &["--quality"]);
+    folder.fit(&["a.png", "-o", "b.png/"]).ended(2, &["can't make b.png/"]);
+    assert_eq!(folder.names(), ["a.png", "b.png", "new"]);
 }
 
 #[test]
 fn namesakes_are_both_kept() {
-    let desk = Desk::with(&["a.jpg", "a.png"]);
-    desk.fit(&["a.jpg", "a.png", "--format", "webp"]).ended(0, &[]);
-    assert_eq!(desk.names(), ["a.jpg", "a.jpg.fit.webp", "a.png", "a.png.fit.webp"]);
+    let folder = Folder::with(&["a.jpg", "a.png"]);
+    folder.fit(&["a.jpg", "a.png", "--format", "webp"]).ended(0, &[]);
+    assert_eq!(folder.names(), ["a.jpg", "a.jpg.fit.webp", "a.png", "a.png.fit.webp"]);
 }
 
 #[test]
 fn a_file_that_is_there_already_is_kept_unless_forced_or_named() {
-    let desk = Desk::with(&["a.png"]);
-    fs::write(desk.path("a.fit.webp"), "somebody else's").unwrap();
-    let ran = desk.fit(&["a.png", "--format", "webp", "--json"]);
+    let folder = Folder::with(&["a.png"]);
+    fs::write(folder.path("a.fit.webp"), "somebody else's").unwrap();
+    let ran = folder.fit(&["a.png", "--format", "webp", "--json"]);
     let ran = ran.ended(1, &["a.png: a.fit.webp exists already; --force overwrites it"]);
     assert_eq!(ran.objects()[0]["code"], "output_exists");
-    assert_eq!(fs::read(desk.path("a.fit.webp")).unwrap(), b"somebody else's");
-    desk.fit(&["a.png", "--format", "webp", "--force"]).ended(0, &[]);
-    assert_eq!(desk.format("a.fit.webp"), Format::Webp);
+    assert_eq!(fs::read(folder.path("a.fit.webp")).unwrap(), b"somebody else's");
+    folder.fit(&["a.png", "--format", "webp", "--force"]).ended(0, &[]);
+    assert_eq!(folder.format("a.fit.webp"), Format::Webp);
     for code in [0, 1] {
-        desk.fit(&["a.png", "--format", "webp", "-o", "new/"]).ended(code, &[]);
+        folder.fit(&["a.png", "--format", "webp", "-o", "new/"]).ended(code, &[]);
     }
     for _ in 0..2 {
-        desk.fit(&["a.png", "-o", "named.webp"]).ended(0, &[]);
+        folder.fit(&["a.png", "-o", "named.webp"]).ended(0, &[]);
     }
-    desk.fit(&["a.png", "-o", "a.png", "--force"]).ended(1, &["a.png is an input and is never overwritten"]);
-    assert_eq!(desk.names(), ["a.fit.webp", "a.png", "named.webp", "new"]);
+    folder.fit(&["a.png", "-o", "a.png", "--force"]).ended(1, &["a.png is an input and is never overwritten"]);
+    assert_eq!(folder.names(), ["a.fit.webp", "a.png", "named.webp", "new"]);
 }
 
 #[test]
 fn health_finds_the_server_as_people_name_it() {
-    let desk = Desk::with(&[]);
+    let folder = Folder::with(&[]);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -225,34 +226,34 @@ fn health_finds_the_server_as_people_name_it() {
         }
     });
     for url in ["http://localhost:PORT/health", "localhost:PORT/health", "127.0.0.1:PORT", ":PORT"] {
-        desk.run(&["health", &url.replace("PORT", &port.to_string())]).ended(0, &[]);
+        folder.run(&["health", &url.replace("PORT", &port.to_string())]).ended(0, &[]);
     }
-    desk.run(&["health", &format!("localhost:{port}/nothing")]).ended(1, &["answered 404"]);
-    fs::write(desk.path("bytefit.toml"), format!("[server]\nlisten = \":{port}\"\n")).unwrap();
-    desk.run(&["health", "--config", "bytefit.toml"]).ended(0, &[]);
+    folder.run(&["health", &format!("localhost:{port}/nothing")]).ended(1, &["answered 404"]);
+    fs::write(folder.path("bytefit.toml"), format!("[server]\nlisten = \":{port}\"\n")).unwrap();
+    folder.run(&["health", "--config", "bytefit.toml"]).ended(0, &[]);
     // Either refuses on port 80, or has it: what is no port and no address has another message.
-    let ran = desk.run(&["health", "http://[::1]/health"]);
+    let ran = folder.run(&["health", "http://[::1]/health"]);
     assert!(!ran.stderr.contains("invalid") && !ran.stderr.contains("not a port"), "{}", ran.stderr);
 }
 
 #[test]
 fn settings_that_cannot_serve_stop_the_start() {
-    let desk = Desk::with(&[]);
+    let folder = Folder::with(&[]);
     for (text, part) in [
         ("[engine]\nthreads = 20000\n", "bad.toml:2: engine.threads: 20000 is more than 1024"),
         ("[engine]\nmemory = \"1KB\"\n", "bad.toml:2: engine.memory: 1KB is less than"),
     ] {
-        fs::write(desk.path("bad.toml"), text).unwrap();
-        desk.run(&["serve", "--listen", "127.0.0.1:0", "--config", "bad.toml"]).ended(2, &[part]);
+        fs::write(folder.path("bad.toml"), text).unwrap();
+        folder.run(&["serve", "--listen", "127.0.0.1:0", "--config", "bad.toml"]).ended(2, &[part]);
     }
-    let mut both = desk.command(&["config"]);
+    let mut both = folder.command(&["config"]);
     both.envs([("BYTEFIT_CACHE__TTL", "1m"), ("BYTEFIT_CACHE__TTL_FILE", "bad.toml")]);
     Ran::of(&mut both).ended(2, &["BYTEFIT_CACHE__TTL_FILE: cache.ttl: BYTEFIT_CACHE__TTL sets it too"]);
 }
 
 #[test]
 fn a_long_value_is_not_repeated_whole() {
-    let desk = Desk::with(&["a.png"]);
+    let folder = Folder::with(&["a.png"]);
     let long = "x".repeat(7000);
     for arguments in [
         &["fit", "a.png", "--target", &long][..],
@@ -263,7 +264,7 @@ fn a_long_value_is_not_repeated_whole() {
         &["health", &long],
         &[&long],
     ] {
-        let ran = desk.run(arguments);
+        let ran = folder.run(arguments);
         assert!(ran.code != 0 && ran.stderr.len() < 1000, "{}: {} bytes", arguments[0], ran.stderr.len());
         assert!(ran.stderr.contains(&"x".repeat(70)), "{}", ran.stderr);
     }
@@ -271,27 +272,27 @@ fn a_long_value_is_not_repeated_whole() {
 
 #[test]
 fn a_preset_of_the_settings_stands_for_its_parameters() {
-    let desk = Desk::with(&["a.png"]);
+    let folder = Folder::with(&["a.png"]);
     fs::write(
-        desk.path("settings.toml"),
+        folder.path("settings.toml"),
         "[limits]\npresets_only = true\n[presets.small]\ntarget = \"3KB\"\nformat = \"jpeg\"\n",
     )
     .unwrap();
     let fit = ["fit", "a.png", "--config", "settings.toml", "--preset", "small", "--width", "40", "-o", "b.jpg"];
-    desk.run(&fit).ended(0, &[]);
-    assert_eq!(desk.format("b.jpg"), Format::Jpeg);
-    assert!(fs::metadata(desk.path("b.jpg")).unwrap().len() <= 3_000);
-    desk.run(&["fit", "a.png", "--preset", "small"]).ended(2, &["--preset", "no presets"]);
+    folder.run(&fit).ended(0, &[]);
+    assert_eq!(folder.format("b.jpg"), Format::Jpeg);
+    assert!(fs::metadata(folder.path("b.jpg")).unwrap().len() <= 3_000);
+    folder.run(&["fit", "a.png", "--preset", "small"]).ended(2, &["--preset", "no presets"]);
 }
 
 #[test]
 fn many_files_fit_into_one_total_at_the_same_quality() {
     let names = ["a.png", "b.png", "c.png", "d.png"];
-    let desk = Desk::with(&names);
+    let folder = Folder::with(&names);
     for total in [12_000, 8_000] {
         let total_text = total.to_string();
         let options = ["--total", &total_text, "--format", "jpeg", "--downscale", "never", "--force", "--json"];
-        let ran = desk.run(&[&["fit"], &names[..], &options].concat()).ended(0, &["total: 4 files, "]);
+        let ran = folder.run(&[&["fit"], &names[..], &options].concat()).ended(0, &["total: 4 files, "]);
         let objects = ran.objects();
         let written: u64 = objects.iter().map(|object| object["output"]["bytes"].as_u64().unwrap()).sum();
         assert!(written <= total && written * 100 >= total * 95, "{written} of {total}");
@@ -306,8 +307,9 @@ fn many_files_fit_into_one_total_at_the_same_quality() {
         (&["--total", "9KB", "-"], "standard input"),
     ];
     for (arguments, part) in refused {
-        desk.run(&[&["fit", "a.png"], arguments].concat()).ended(2, &[part]);
+        folder.run(&[&["fit", "a.png"], arguments].concat()).ended(2, &[part]);
     }
-    desk.run(&["fit", "a.png", "b.png", "--total", "100", "--force", "--format", "jpeg", "--downscale", "never"])
+    folder
+        .run(&["fit", "a.png", "b.png", "--total", "100", "--force", "--format", "jpeg", "--downscale", "never"])
         .ended(1, &["no setting reaches", "total: 0 files"]);
 }
