@@ -1,56 +1,113 @@
-//! Decides how finely the alpha plane of a lossy WebP is coded: lossless while it is small compared with the colour,
-//! and with fewer levels when it would take most of the file.
+//! Decides how finely the alpha plane of a lossy WebP is coded: lossless while it is small compared with the colour, and
+//! else with levels about as coarse as the colour's quantiser.
 
 use std::os::raw::c_int;
 
+use super::quantiser::LN_STEP_RANGE;
+
+/// Settings at which a plane is measured, on libwebp's scale: 6, 14, 56, 176 and all levels.
+pub(super) const MEASURED: [c_int; 5] = [LEAST_QUALITY, 60, 75, 90, LOSSLESS];
+
 /// An alpha plane.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Alpha {
-    /// Bytes of the plane when it is coded lossless.
-    pub lossless_bytes: f64,
+    /// Bytes of the plane at each of [`MEASURED`].
+    bytes: [f64; MEASURED.len()],
 }
 
 /// Share of a file that the plane may take without losing levels.
 const FAIR_SHARE: f64 = 1.0 / 3.0;
 
-/// The quality on libwebp's scale at which the plane would be the whole file: 6 levels.
-const LEAST_QUALITY: f64 = 20.0;
+/// libwebp's alpha_quality that keeps every level.
+const LOSSLESS: c_int = 100;
+
+/// The lowest quality: 6 levels.
+const LEAST_QUALITY: c_int = 20;
+
+/// How many times finer a level of alpha is than the colour's quantiser step is above the finest: docs/model.md, Alpha. A step
+/// leaves smooth places smooth, levels make bands of them.
+const FINER_THAN_COLOUR: f64 = 2.5;
 
 impl Alpha {
-    /// Returns libwebp's alpha_quality for a plane with `colour_bytes` of colour. It is 100 (lossless) up to the fair
-    /// share and then falls linearly, so that a coarser file never has a larger plane.
-    pub(super) fn quality_beside(&self, colour_bytes: f64) -> c_int {
-        let share = self.lossless_bytes / (self.lossless_bytes + colour_bytes).max(1.0);
-        let excess = ((share - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);
-        (100.0 - (100.0 - LEAST_QUALITY) * excess).round() as c_int
+    /// A plane of which the sizes at [`MEASURED`] are known.
+    pub(super) fn new(bytes: [f64; MEASURED.len()]) -> Alpha {
+        Alpha { bytes }
     }
 
-    /// Returns the predicted bytes of the plane at that quality, in proportion to the bits of its levels. This is too
-    /// low for a mask, which has few levels anyway. The search corrects that.
-    pub(super) fn bytes_beside(&self, colour_bytes: f64) -> f64 {
-        self.lossless_bytes * levels(self.quality_beside(colour_bytes)).log2() / 8.0
+    /// libwebp's alpha_quality for a plane with `colour_bytes` of colour at a quantiser step. It is 100 (lossless) up to the
+    /// fair share. Beyond that it falls with the share, but no lower than the step asks for. A coarser file never has a larger
+    /// plane.
+    pub(super) fn quality_beside(&self, colour_bytes: f64, ln_step: f64) -> c_int {
+        let lossless = self.bytes[MEASURED.len() - 1];
+        let share = lossless / (lossless + colour_bytes).max(1.0);
+        let excess = ((share - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);
+        let by_share = f64::from(LOSSLESS) - f64::from(LOSSLESS - LEAST_QUALITY) * excess;
+        let above_finest = (ln_step.exp() - LN_STEP_RANGE.start().exp()).max(1.0);
+        let least = (by_share.round() as c_int).max(quality_of(256.0 * FINER_THAN_COLOUR / above_finest));
+        // Fewer levels may take more bytes than all of them: gradients are no longer predicted well.
+        if self.bytes_at(least) < lossless { least } else { LOSSLESS }
+    }
+
+    /// The predicted bytes of the plane at that quality.
+    pub(super) fn bytes_beside(&self, colour_bytes: f64, ln_step: f64) -> f64 {
+        self.bytes_at(self.quality_beside(colour_bytes, ln_step))
+    }
+
+    /// Bytes at a quality, read between the measured ones in proportion to the bits of a level.
+    fn bytes_at(&self, quality: c_int) -> f64 {
+        let above = MEASURED.iter().position(|measured| *measured >= quality).unwrap_or(MEASURED.len() - 1).max(1);
+        let [low, high] = [above - 1, above].map(|index| (levels(MEASURED[index]).log2(), self.bytes[index]));
+        low.1 + (high.1 - low.1) * (levels(quality).log2() - low.0) / (high.0 - low.0)
     }
 }
 
-/// Returns the number of levels that libwebp keeps at a quality (src/enc/alpha_enc.c).
+/// The number of levels that libwebp keeps at a quality (src/enc/alpha_enc.c).
 fn levels(quality: c_int) -> f64 {
     f64::from(if quality <= 70 { 2 + quality / 5 } else { (16 + (quality - 70) * 8).min(256) })
+}
+
+/// The lowest quality that keeps so many levels.
+fn quality_of(wanted: f64) -> c_int {
+    (LEAST_QUALITY..LOSSLESS).find(|quality| levels(*quality) >= wanted).unwrap_or(LOSSLESS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A plane whose bytes are in proportion to the bits of a level.
+    fn grainy(lossless_bytes: f64) -> Alpha {
+        Alpha::new(MEASURED.map(|quality| lossless_bytes * levels(quality).log2() / 8.0))
+    }
+
+    /// ln of quantiser steps from the coarsest to the finest.
+    fn steps() -> impl Iterator<Item = f64> {
+        (0..30).map(|step| 5.6 - 0.14 * f64::from(step))
+    }
+
     #[test]
     fn a_plane_keeps_its_levels_within_its_share_and_loses_them_beyond() {
-        let alpha = Alpha { lossless_bytes: 10_000.0 };
-        assert_eq!(alpha.quality_beside(100_000.0), 100);
-        assert_eq!(alpha.quality_beside(20_000.0), 100);
-        assert_eq!(alpha.quality_beside(0.0), 20);
-        assert_eq!(Alpha { lossless_bytes: 0.0 }.quality_beside(0.0), 100);
-        let steps: Vec<c_int> = (0..30).map(|kb| alpha.quality_beside(f64::from(kb) * 1_000.0)).collect();
-        assert!(steps.is_sorted(), "{steps:?}");
-        let bytes: Vec<f64> = (0..30).map(|kb| alpha.bytes_beside(f64::from(kb) * 1_000.0)).collect();
-        assert!(bytes.is_sorted() && bytes[29] == 10_000.0, "{bytes:?}");
+        let alpha = grainy(10_000.0);
+        let coarsest = 284f64.ln();
+        assert_eq!(alpha.quality_beside(100_000.0, coarsest), 100);
+        assert_eq!(alpha.quality_beside(20_000.0, coarsest), 100);
+        assert_eq!(alpha.quality_beside(0.0, coarsest), 20);
+        assert_eq!(alpha.quality_beside(0.0, 1.4), 100, "a fine step has fine levels");
+        assert_eq!(grainy(0.0).quality_beside(0.0, coarsest), 100);
+        for colour in [0.0, 3_000.0] {
+            let qualities: Vec<c_int> = steps().map(|ln_step| alpha.quality_beside(colour, ln_step)).collect();
+            assert!(qualities.is_sorted(), "{qualities:?}");
+            let bytes: Vec<f64> = steps().map(|ln_step| alpha.bytes_beside(colour, ln_step)).collect();
+            assert!(bytes.is_sorted() && bytes[29] == 10_000.0, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn levels_that_take_more_bytes_than_all_of_them_are_not_used() {
+        // A soft shadow.
+        let alpha = Alpha::new([2_600.0, 4_300.0, 11_500.0, 23_000.0, 14_000.0]);
+        let used: Vec<c_int> = steps().map(|ln_step| alpha.quality_beside(100.0, ln_step)).collect();
+        assert!(used.iter().all(|quality| alpha.bytes_at(*quality) < 14_000.0 || *quality == 100), "{used:?}");
+        assert!(used.iter().any(|quality| (71..=76).contains(quality)), "{used:?}");
     }
 }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops::RangeInclusive;
 use std::os::raw::c_int;
 
-use super::alpha::Alpha;
+use super::alpha::{self, Alpha};
 use super::library::{self, Config, Source};
 use super::quantiser;
 use super::size_model::{self, Stats};
@@ -63,7 +63,7 @@ impl Encoder for WebpEncoder<'_> {
 
     fn predict(&self, ln_step: f64) -> f64 {
         let colour = self.ln_colour_bytes(ln_step);
-        self.alpha().map_or(colour, |alpha| (colour.exp() + alpha.bytes_beside(colour.exp())).ln())
+        self.alpha().map_or(colour, |alpha| (colour.exp() + alpha.bytes_beside(colour.exp(), ln_step)).ln())
     }
 
     fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
@@ -108,20 +108,23 @@ impl WebpEncoder<'_> {
         self.alpha.get_or_init(measure).as_ref()
     }
 
-    /// Measures the alpha plane without loss, by the cheapest encode of a sample of its rows.
+    /// Measures the alpha plane by the cheapest encodes of a sample of its rows.
     fn measure_alpha(&self) -> Result<Alpha, EncodeError> {
-        let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD)?;
         let strips = rate::strips(self.picture, Chroma::Halved, rate::rows_for(self.picture, SAMPLED_ALPHA_PIXELS));
         let part = strips.as_ref().map(|strips| Source::import(strips, false)).transpose()?;
-        let (_, stats) = part.as_ref().map_or_else(|| self.source(), Ok)?.encode(&config)?;
+        let source = part.as_ref().map_or_else(|| self.source(), Ok)?;
         let share = strips.map_or(1.0, |strips| strips.pixel_count() as f64 / self.picture.pixel_count() as f64);
-        Ok(Alpha { lossless_bytes: f64::from(stats.alpha_data_size) / share })
+        let mut bytes = [0.0; alpha::MEASURED.len()];
+        for (bytes, quality) in bytes.iter_mut().zip(alpha::MEASURED) {
+            *bytes = alpha_bytes(source, quality)? / share;
+        }
+        Ok(Alpha::new(bytes))
     }
 
     fn config(&self, ln_step: f64, state: State, method: c_int) -> Result<Config, EncodeError> {
         let mut config = config(state, method)?;
         if let Some(alpha) = self.alpha() {
-            config.alpha_quality = alpha.quality_beside(self.ln_colour_bytes(ln_step).exp());
+            config.alpha_quality = alpha.quality_beside(self.ln_colour_bytes(ln_step).exp(), ln_step);
         }
         Ok(config)
     }
@@ -165,6 +168,14 @@ impl WebpEncoder<'_> {
         };
         Ok((stats, segments))
     }
+}
+
+/// Bytes of the alpha plane of `source` at a quality on libwebp's scale.
+fn alpha_bytes(source: &Source, quality: c_int) -> Result<f64, EncodeError> {
+    let mut config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD)?;
+    config.alpha_quality = quality;
+    let (_, stats) = source.encode(&config)?;
+    Ok(f64::from(stats.alpha_data_size))
 }
 
 /// At most about so many pixels of an alpha plane are measured.
@@ -268,7 +279,7 @@ mod tests {
     fn an_alpha_plane_that_would_be_all_of_the_file_loses_levels() {
         let grainy = veiled(grain);
         let encoder = WebpEncoder::new(&grainy, Effort::Balanced).unwrap();
-        let lossless_bytes = encoder.alpha().unwrap().lossless_bytes;
+        let lossless_bytes = alpha_bytes(encoder.source().unwrap(), 100).unwrap();
         let file = coarsest(&grainy);
         assert!((file.len() as f64) < lossless_bytes / 2.0, "{} of {lossless_bytes}", file.len());
         let alpha = alpha_of(&decode(&file, &Limits::default()).unwrap().picture);
@@ -285,9 +296,9 @@ mod tests {
         };
         for picture in [veiled_at(side, soft), veiled_at(side, grain)] {
             let encoder = WebpEncoder::new(&picture, Effort::Balanced).unwrap();
-            let weighed = encoder.alpha().unwrap().lossless_bytes;
-            let config = config(State { quality: 0.0, shaping: SHAPING }, CHEAPEST_METHOD).unwrap();
-            let whole = f64::from(encoder.source().unwrap().encode(&config).unwrap().1.alpha_data_size);
+            // Beside much colour the plane is lossless.
+            let weighed = encoder.alpha().unwrap().bytes_beside(1e9, 3.0);
+            let whole = alpha_bytes(encoder.source().unwrap(), 100).unwrap();
             assert!((0.7..1.4).contains(&(weighed / whole)), "{weighed} of {whole}");
         }
     }

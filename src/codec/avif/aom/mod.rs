@@ -1,5 +1,6 @@
 //! AVIF by libaom: a picture prepared once, encoded at any state of its quantiser.
 
+mod alpha;
 mod library;
 mod planes;
 mod quality_scale;
@@ -19,6 +20,7 @@ use crate::codec::quality::QualityScale;
 use crate::codec::rate::SizePredictor;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::{Chroma, Picture};
+use alpha::Alpha;
 use library::Settings;
 use planes::Planes;
 use states::State;
@@ -45,9 +47,6 @@ fn linked_tuning() -> Tuning {
     Tuning::of(library::version())
 }
 
-/// The coarsest quantiser index of an alpha plane. Errors at the edges of masks are seen first.
-const COARSEST_ALPHA: u8 = 60;
-
 /// A picture ready to be written as AVIF at any quantiser step.
 pub struct AvifEncoder<'a> {
     picture: &'a Picture,
@@ -57,7 +56,8 @@ pub struct AvifEncoder<'a> {
     screen: OnceCell<bool>,
     /// Made with the first encode.
     colour: OnceCell<Planes>,
-    alpha: OnceCell<Option<Planes>>,
+    /// The alpha plane, where there is one.
+    alpha: OnceCell<Option<Alpha>>,
     sample: OnceCell<SizePredictor>,
 }
 
@@ -80,6 +80,16 @@ impl<'a> AvifEncoder<'a> {
     fn colour(&self) -> &Planes {
         let chroma = if self.is_screen_content() { Chroma::Full } else { self.chroma };
         self.colour.get_or_init(|| Planes::of(self.picture, chroma))
+    }
+
+    /// # Errors
+    /// [`EncodeError::Failed`].
+    fn alpha(&self) -> Result<Option<&Alpha>, EncodeError> {
+        if let Some(alpha) = self.alpha.get() {
+            return Ok(alpha.as_ref());
+        }
+        let alpha = Alpha::of(self.picture, |planes, state, screen| self.frame(planes, state, screen))?;
+        Ok(self.alpha.get_or_init(|| alpha).as_ref())
     }
 
     fn frame(&self, planes: &Planes, state: State, screen: bool) -> Result<Vec<u8>, EncodeError> {
@@ -107,16 +117,21 @@ impl Encoder for AvifEncoder<'_> {
             (Tuning::Iq, Chroma::Halved) => &size_model::IQ_HALVED,
             (Tuning::Iq, Chroma::Full) => &size_model::IQ_FULL,
         };
-        self.sample.get_or_init(|| SizePredictor::of(self.picture, fitted)).ln_bytes(ln_step)
+        let ln_colour = self.sample.get_or_init(|| SizePredictor::of(self.picture, fitted)).ln_bytes(ln_step);
+        // If alpha fails here, so does the encode that follows, and says why.
+        match self.alpha() {
+            Ok(Some(alpha)) => (ln_colour.exp() + alpha.bytes_beside(State::nearest(ln_step))).ln(),
+            _ => ln_colour,
+        }
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
         let state = State::nearest(ln_step);
         let colour = self.colour();
         let colour_frame = self.frame(colour, state, self.is_screen_content())?;
-        let alpha = self.alpha.get_or_init(|| Planes::of_alpha(self.picture));
-        let alpha_state = State { index: state.index.min(COARSEST_ALPHA), ..state };
-        let alpha_frame = alpha.as_ref().map(|alpha| self.frame(alpha, alpha_state, false)).transpose()?;
+        let alpha = self.alpha()?;
+        let alpha_state = Alpha::state_beside(state);
+        let alpha_frame = alpha.map(|alpha| self.frame(&alpha.planes, alpha_state, alpha.screen)).transpose()?;
         let mut container = Aviffy::new();
         container
             .set_matrix_coefficients(MatrixCoefficients::Bt601)
@@ -200,6 +215,18 @@ mod tests {
         let alpha = |picture: &Picture| picture.pixels().chunks_exact(4).map(|pixel| pixel[3]).collect::<Vec<_>>();
         let off = alpha(&back).into_iter().zip(alpha(&picture)).filter(|(a, b)| a.abs_diff(*b) > 40).count();
         assert!(off < 96 * 64 / 50, "{off} pixels");
+    }
+
+    #[test]
+    fn masks_are_coded_as_text_and_soft_shadows_are_not() {
+        let stroke = |x: u32, y: u32| if (x / 5 + y / 9) % 3 == 0 { 255 } else { 0 };
+        let shadow = |x: u32, y: u32| (255.0 * (-f64::from((x - 64).pow(2) + (y - 64).pow(2)) / 1_500.0).exp()) as u8;
+        let alpha_of = |alpha: &dyn Fn(u32, u32) -> u8| {
+            let picture = drawn(128, 128, Layout::Rgba, |x, y| [90, 20, 160, alpha(x, y)]);
+            let encoder = AvifEncoder::new(&picture, Chroma::Halved, Effort::Balanced).unwrap();
+            encoder.alpha().unwrap().unwrap().screen
+        };
+        assert!(alpha_of(&stroke) && !alpha_of(&|x, y| shadow(x.max(64), y.max(64))));
     }
 
     #[test]
