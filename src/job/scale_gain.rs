@@ -8,7 +8,7 @@ use crate::codec::rate::{Spectrum, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
 /// The scales that are tried, the whole picture first. Simple ratios look better than those beside them: docs/model.md.
-pub const SCALES: [f64; 15] = [
+pub const SCALES: [f64; 16] = [
     1.0,
     3.0 / 4.0,
     2.0 / 3.0,
@@ -16,6 +16,7 @@ pub const SCALES: [f64; 15] = [
     2.0 / 5.0,
     1.0 / 3.0,
     1.0 / 4.0,
+    1.0 / 5.0,
     1.0 / 6.0,
     1.0 / 8.0,
     1.0 / 12.0,
