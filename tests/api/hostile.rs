@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, Limits};
 use testkit::fixtures;
+use testkit::mutation::mutated;
 
 use crate::client::{Answer, Request};
 use crate::picture::png;
@@ -116,33 +117,4 @@ fn check(name: &str, answer: &Answer) {
     let is_known = known.iter().any(|(status, code)| answer.status == *status && problem["code"] == *code);
     assert!(is_known, "{name}: {problem}");
     assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{name}");
-}
-
-/// `file` with one to eight bytes changed, a piece cut out, repeated, or the rest cut off.
-fn mutated(file: &[u8], seed: u64) -> Vec<u8> {
-    let mut state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 33) as usize % below.max(1)
-    };
-    let mut file = file.to_vec();
-    let (from, length) = (random(file.len()), 1 + random(32));
-    let piece = from..(from + length).min(file.len());
-    match random(8) {
-        0 => drop(file.drain(piece)),
-        1 => {
-            let copy = file[piece].to_vec();
-            file.splice(from..from, copy);
-        }
-        2 => file.truncate(from),
-        _ => {
-            for _ in 0..=random(8) {
-                let index = random(file.len());
-                file[index] = if random(2) == 0 { random(256) as u8 } else { [0, 1, 0x7F, 0x80, 0xFF][random(5)] };
-            }
-        }
-    }
-    file
 }
