@@ -5,7 +5,8 @@
 
 Every file below the folders is fitted to a lossless picture by BINARY and decoded by Pillow. Prints the mean difference
 in levels of 255 of each file that differs by more than LIMIT, and which files only one of the two decodes. A file that
-differs, is not among EXCEPTIONS and was answered all the same is a silent fault: exit 1. Takes Pillow and numpy.
+differs, is not among EXCEPTIONS and was answered all the same is a silent fault: exit 1. A JPEG of whose data libjpeg's
+djpeg says that it is corrupt may differ, because every decoder guesses on its own. Takes Pillow and numpy, and djpeg.
 """
 
 import io
@@ -29,6 +30,7 @@ ENVIRONMENT = {**environ, "BYTEFIT_LIMITS__MAX_TARGET": "1GB", "BYTEFIT_FIT__MAX
 EXCEPTIONS = {
     "field/refused/icc_two_one.jpg": "Pillow joins the chunks of a profile that are numbered wrongly; we ignore them",
     "formats/fox.profile1.10bpc.yuv444.avif": "Pillow rounds 10 bits to 8 before it converts the colours; avifdec agrees",
+    "hostile/png/4e76c3aeb27467b0a2eaa7f1dcb978c350954fae": "Pillow compares a transparent grey of 4 bits with samples of 8",
     "formats/tbgn2c16.png": "Pillow compares a transparent colour of 16 bits with samples of 8",
 }
 
@@ -98,6 +100,14 @@ def difference(one, other):
     return float(numpy.abs(seen[0] - seen[1]).mean(axis=(0, 1)).max())
 
 
+def is_corrupt(path):
+    """Whether djpeg finds damage in a JPEG."""
+    if path.read_bytes()[:2] != b"\xff\xd8":
+        return False
+    done = subprocess.run(["djpeg", "-outfile", "/dev/null", str(path)], capture_output=True, check=False)
+    return done.returncode != 0 or b"Corrupt JPEG data" in done.stderr or b"Premature end" in done.stderr
+
+
 def reason(path):
     """Why the file may differ, or None."""
     return next((why for end, why in EXCEPTIONS.items() if str(path).endswith(end)), None)
@@ -106,6 +116,8 @@ def reason(path):
 def compare(binary, path):
     """A verdict, and the words to it."""
     mine, refusal = ours(binary, path)
+    if "limit is" in refusal:
+        return "over a limit", refusal.split(": ", 2)[-1]
     second, error = theirs(path)
     if mine is None and second is None:
         return "refused by both", ""
@@ -118,6 +130,8 @@ def compare(binary, path):
         return "alike", f"{off:.2f}"
     if reason(path):
         return "accepted", f"{off:.2f} levels off: {reason(path)}"
+    if is_corrupt(path):
+        return "damaged", f"{off:.2f} levels off"
     return "DIFFERENT", f"{off:.2f} levels off"
 
 
