@@ -129,7 +129,8 @@ pub const PARAMETERS: &[Parameter] = parameters! {
     "min_score", "none", "a number from 0 to 100", "lowest SSIMULACRA2 score that the answer may have";
     "effort", "balanced", "fast, balanced or best", "how much CPU time is spent on quality", one of Effort::NAMES;
     "progressive", "true", SWITCH_GRAMMAR, "whether a JPEG may be progressive: some printers and portals read baseline files only";
-    "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP", one of MetadataPolicy::NAMES;
+    "metadata", "strip", "strip, copyright or keep", "what happens to EXIF and XMP; keep keeps the density of printed pictures, too", one of MetadataPolicy::NAMES;
+    "dpi", "none", SIDE_GRAMMAR, "pixels per inch that the answer says it is printed with, whatever metadata says; pixels don't change";
     "background", "ffffff", "a colour as rgb or rrggbb, in hexadecimal", "colour behind transparent parts when the format has no transparency, and around the picture with resize=contain";
     "deadline", "configured", "a duration (800ms, 5s, 1m) up to the configured maximum", "time limit of the whole job; when it is over, the best answer so far is returned";
     "on_miss", "error", "error or smallest", "what to do when the target can't be met", one of OnMiss::NAMES;
@@ -184,6 +185,7 @@ fn read(given: &Given, defaults: &Defaults) -> Result<Request, ParamError> {
         effort: given.one_of("effort", Effort::CHOICES)?.unwrap_or(usual.effort),
         progressive: given.one_of("progressive", SWITCH)?.unwrap_or(usual.progressive),
         metadata: given.one_of("metadata", MetadataPolicy::CHOICES)?.unwrap_or(usual.metadata),
+        dpi: given.parse("dpi", dpi)?,
         background: given.parse("background", colour)?.unwrap_or(usual.background),
         on_miss: given.one_of("on_miss", OnMiss::CHOICES)?.unwrap_or(usual.on_miss),
         deadline: given.parse("deadline", |text| deadline(text, defaults.max_deadline))?.unwrap_or(defaults.deadline),
@@ -384,6 +386,10 @@ fn side(text: &str) -> Result<u32, Refusal> {
         .flatten()
         .ok_or_else(|| format!("{} is not a whole number", quoted(text)))?;
     if (1..=65_535).contains(&value) { Ok(value) } else { Err(format!("{} is outside 1 to 65535", excerpt(text))) }
+}
+
+fn dpi(text: &str) -> Result<u16, Refusal> {
+    side(text).map(|dpi| dpi as u16)
 }
 
 #[derive(PartialEq)]

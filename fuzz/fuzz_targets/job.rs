@@ -50,6 +50,7 @@ fn job(asked: &[u8; JOB_BYTES]) -> Job {
         min_score: (policies & 16 != 0).then_some(30.0),
         effort: Effort::Fast,
         metadata: [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep][usize::from(policies % 3)],
+        dpi: (policies & 64 != 0).then_some(300),
         background: [share; 3],
         on_miss: if policies & 32 == 0 { OnMiss::Error } else { OnMiss::Smallest },
         deadline: DEADLINE,

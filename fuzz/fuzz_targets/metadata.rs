@@ -47,7 +47,7 @@ fn read_exif(block: &[u8], plain: &(Format, Vec<u8>)) {
         assert_eq!(exif::copyright(&owned).as_ref(), Some(&owned));
         assert_eq!(exif::orientation(&owned), Orientation::Upright);
     }
-    embed(Metadata { exif: Some(block.to_vec()), xmp: None }, plain);
+    embed(Metadata { exif: Some(block.to_vec()), xmp: None, ..Metadata::default() }, plain);
 }
 
 fn read_xmp(packet: &[u8], plain: &(Format, Vec<u8>)) {
@@ -56,7 +56,7 @@ fn read_xmp(packet: &[u8], plain: &(Format, Vec<u8>)) {
     assert!(xmp::with_orientation(packet, Orientation::Upright).len() <= packet.len());
     iptc::of_resources(packet);
     iptc::rights(packet);
-    embed(Metadata { exif: None, xmp: Some(packet.to_vec()) }, plain);
+    embed(Metadata { exif: None, xmp: Some(packet.to_vec()), ..Metadata::default() }, plain);
 }
 
 /// Puts `metadata` into a file and takes it out again; the pixels stay what they were.

@@ -43,7 +43,7 @@ pub fn seeds() -> Vec<Seed> {
 
 /// EXIF with this orientation, and XMP.
 pub fn full(orientation: u16) -> Metadata {
-    Metadata { exif: Some(exif(orientation % 2 == 0, orientation)), xmp: Some(XMP.to_vec()) }
+    Metadata { exif: Some(exif(orientation % 2 == 0, orientation)), xmp: Some(XMP.to_vec()), ..Metadata::default() }
 }
 
 /// A block with orientation, author, rights, and a directory of positions (TIFF 6.0, EXIF 2.32).

@@ -7,6 +7,7 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::bytes::{slice, u16_le, u32_le};
+use super::density::Density;
 use super::model::FormatModel;
 use super::rights::Rights;
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable, unsupported};
@@ -79,7 +80,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     Ok(Decoded {
         picture: Picture::new(probe.width, probe.height, layout, pixels),
         orientation: Orientation::Upright,
-        metadata: Metadata::default(),
+        metadata: Metadata { density: density(&bytes), ..Metadata::default() },
         rights: Rights::default(),
         as_stored: true,
         damaged: false,
@@ -100,6 +101,13 @@ fn with_known_header(bytes: &[u8]) -> Cow<'_, [u8]> {
     known[PIXELS..PIXELS + 4].copy_from_slice(&pixels.to_le_bytes());
     known.extend(&rest[header.len()..]);
     Cow::Owned(known)
+}
+
+/// Returns the density in a header of at least 40 bytes, where it is given.
+fn density(bytes: &[u8]) -> Option<Density> {
+    u32_le(bytes, HEADER).filter(|size| *size >= KNOWN_BYTES)?;
+    let side = |at| u32_le(bytes, at).map(f64::from);
+    Density::per_metre(side(HEADER + 24)?, side(HEADER + 28)?)
 }
 
 /// Says in our words what the decoder found.

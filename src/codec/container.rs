@@ -1,7 +1,8 @@
-//! Changes a finished file without touching its pixels: strips metadata, embeds metadata and pads. Each format has its
+//! Changes a finished file without touching its pixels: strips metadata, embeds it, sets the density and pads. Each format has its
 //! own `container.rs`, which handles the bytes.
 
-use super::{Format, Metadata, MetadataPolicy};
+use super::density::Density;
+use super::{Format, Metadata, MetadataPolicy, exif};
 
 /// Maximum size of a padded file in bytes. RIFF and most boxes count in 32 bits.
 const MAX_PADDED_BYTES: u64 = u32::MAX as u64;
@@ -23,10 +24,25 @@ pub fn strip(file: &[u8], format: Format, policy: MetadataPolicy) -> Option<Vec<
 /// Writes `metadata` into `file`, which one of our encoders just wrote. Leaves out what the format cannot hold (a JPEG
 /// segment holds 65,533 bytes).
 pub fn embed(file: Vec<u8>, format: Format, metadata: &Metadata) -> Vec<u8> {
-    match format.output() {
-        Some(output) if !metadata.is_empty() => (output.container.embed)(file, metadata),
+    let file = match format.output() {
+        Some(output) if metadata.exif.is_some() || metadata.xmp.is_some() => (output.container.embed)(file, metadata),
         Some(_) | None => file,
+    };
+    match metadata.density {
+        Some(density) => set_density(&file, format, density).unwrap_or(file),
+        None => file,
     }
+}
+
+/// Returns `file` with this density: in the format's own field (JFIF, pHYs), or in EXIF where it has none. EXIF that
+/// states another density is corrected. Returns `None` when the structure of the file is not understood well enough.
+pub fn set_density(file: &[u8], format: Format, density: Density) -> Option<Vec<u8>> {
+    (format.output()?.container.set_density)(file, density)
+}
+
+/// Returns `exif` with this density, or an EXIF block with nothing else.
+pub(super) fn exif_with_density(exif: Option<&[u8]>, density: Density) -> Option<Vec<u8>> {
+    exif.map_or_else(|| Some(exif::only_density(density)), |block| exif::with_density(block, density))
 }
 
 /// Returns the bytes of `metadata` that [`embed`] writes into a file of `format`, without the container's own bytes

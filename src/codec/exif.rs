@@ -1,8 +1,9 @@
-//! Reads and writes the few EXIF fields that bytefit uses: orientation, author and rights.
+//! Reads and writes the few EXIF fields that bytefit uses: orientation, density, author and rights.
 //!
 //! Only the first directory (IFD0) is read, where TIFF 6.0 and EXIF 2.32 put these fields. Offsets and counts in the
 //! file may be wrong.
 
+mod density;
 mod thumbnail;
 
 use std::borrow::Cow;
@@ -11,6 +12,8 @@ use std::ops::Range;
 use super::MetadataPolicy;
 use super::rights::{Right, Rights, text};
 use crate::picture::Orientation;
+use density::RATIONAL;
+pub use density::{density, only_density, with_density, with_density_corrected};
 pub use thumbnail::without_thumbnail;
 
 /// Tags of TIFF 6.0, section 8.
@@ -101,6 +104,7 @@ fn unit_bytes(kind: u16) -> Option<usize> {
         BYTE | ASCII | UTF8 => Some(1),
         SHORT => Some(2),
         LONG => Some(4),
+        RATIONAL => Some(8),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@ mod bmp;
 mod bytes;
 pub mod colour;
 pub mod container;
+pub mod density;
 pub mod encoder;
 pub mod exif;
 mod format;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::named::named;
 use crate::picture::{Orientation, Picture};
+use density::Density;
 use rights::Rights;
 
 /// What the header of a file promises, read without decoding or allocating pixels.
@@ -59,13 +61,15 @@ pub struct Probe {
     pub decode_bytes: u64,
 }
 
-/// EXIF and XMP of a file, as found; no format's framing around them.
+/// EXIF, XMP and density of a file, as found; no format's framing around them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// The EXIF block from its TIFF header (`II*\0` or `MM\0*`) on.
     pub exif: Option<Vec<u8>>,
     /// The XMP packet, UTF-8 XML.
     pub xmp: Option<Vec<u8>>,
+    /// How large the picture is printed, as the format itself says, or EXIF where it says nothing.
+    pub density: Option<Density>,
 }
 
 named! {
@@ -77,7 +81,8 @@ named! {
         Strip = "strip",
         /// Author and rights stay.
         Copyright = "copyright",
-        /// EXIF and XMP stay, and rights from elsewhere are added to XMP. The orientation goes: the pixels are upright.
+        /// EXIF, XMP and density stay, and rights from elsewhere are added to XMP. The orientation goes: the pixels are
+        /// upright.
         Keep = "keep",
     }
 }
@@ -85,7 +90,7 @@ named! {
 impl Metadata {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.exif.is_none() && self.xmp.is_none()
+        self.exif.is_none() && self.xmp.is_none() && self.density.is_none()
     }
 
     /// Returns a copy without the pictures in it: thumbnails, and maker notes, which may hold previews.
@@ -93,7 +98,14 @@ impl Metadata {
         Metadata {
             exif: self.exif.as_deref().map(exif::without_thumbnail),
             xmp: self.xmp.as_deref().map(xmp::without_thumbnails),
+            density: self.density,
         }
+    }
+
+    /// Returns it with the density that EXIF states, where the format states none.
+    fn with_density_of_exif(self) -> Metadata {
+        let density = self.density.or_else(|| self.exif.as_deref().and_then(exif::density));
+        Metadata { density, ..self }
     }
 }
 
@@ -199,7 +211,8 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 /// Every variant of [`DecodeError`].
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let decoded = (sniff(bytes)?.model().decode)(bytes, limits)?;
-    Ok(Decoded { picture: decoded.picture.without_opaque_alpha(), ..decoded })
+    let metadata = decoded.metadata.with_density_of_exif();
+    Ok(Decoded { picture: decoded.picture.without_opaque_alpha(), metadata, ..decoded })
 }
 
 /// The error of a file in `format` that holds no picture.

@@ -1,5 +1,6 @@
 //! What a format says of itself: every format's module has a [`FormatModel`] named `MODEL`.
 
+use super::density::Density;
 use super::lossy_coding::LossyCoding;
 use super::{DecodeError, Decoded, Effort, EncodeError, Limits, Metadata, MetadataPolicy, Probe};
 use crate::picture::Picture;
@@ -58,6 +59,7 @@ pub(crate) struct ContainerModel {
     pub strip: fn(&[u8], MetadataPolicy) -> Option<Vec<u8>>,
     pub embed: fn(Vec<u8>, &Metadata) -> Vec<u8>,
     pub embedded_bytes: fn(&Metadata) -> u64,
+    pub set_density: fn(&[u8], Density) -> Option<Vec<u8>>,
     /// Grows a file by this many bytes.
     pub pad: fn(Vec<u8>, usize) -> Option<Vec<u8>>,
     /// Whether well-formed files have an even number of bytes.

@@ -126,7 +126,7 @@ pub fn copyright(found: &Metadata, elsewhere: &Rights, orientation: Orientation)
     if let Some(block) = &found.exif {
         rights.add_missing(&exif::rights(block));
     }
-    Metadata { exif, xmp: needs_xmp.then(|| xmp::packet(&rights)) }
+    Metadata { exif, xmp: needs_xmp.then(|| xmp::packet(&rights)), density: None }
 }
 
 /// Returns `found` for a picture that was turned upright. Rights from `elsewhere` in its file are added to XMP.
@@ -137,7 +137,7 @@ pub fn kept_upright(found: &Metadata, elsewhere: &Rights) -> Metadata {
         Some(packet) => Some(xmp::with_rights(packet, elsewhere)),
         None => (!elsewhere.is_empty()).then(|| xmp::packet(elsewhere)),
     };
-    Metadata { exif, xmp: packet }
+    Metadata { exif, xmp: packet, density: found.density }
 }
 
 /// Returns the part of `found` that `policy` keeps in a file whose pixels stay unchanged: the orientation, and author
@@ -147,7 +147,7 @@ pub fn left(found: &Metadata, elsewhere: &Rights, policy: MetadataPolicy) -> Met
     match policy {
         MetadataPolicy::Copyright => copyright(found, elsewhere, orientation),
         MetadataPolicy::Strip | MetadataPolicy::Keep => {
-            Metadata { exif: exif::owned(None, &Rights::default(), orientation), xmp: None }
+            Metadata { exif: exif::owned(None, &Rights::default(), orientation), ..Metadata::default() }
         }
     }
 }

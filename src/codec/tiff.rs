@@ -1,6 +1,6 @@
 //! Decodes the first page of a TIFF: grey, palette, RGB, CMYK and YCbCr, with alpha, of up to 16 bits a sample or floating
 //! point; in strips or tiles, with the samples together or in planes; uncompressed, PackBits, LZW, Deflate, fax and JPEG.
-//! The EXIF of a TIFF is spread over the file's own directories, and only author, rights and XMP are read from it.
+//! The EXIF of a TIFF is spread over the file's own directories, and only author, rights, density and XMP are read from it.
 
 mod chunk;
 mod directory;
@@ -11,6 +11,7 @@ mod samples;
 mod tests_of_layouts;
 
 use super::colour::{Converter, Space};
+use super::density::Density;
 use super::model::FormatModel;
 use super::rights::{Rights, iptc};
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, exif, keep_metadata, undecodable, unsupported};
@@ -35,6 +36,10 @@ const ICC: u16 = 34_675;
 /// IPTC's data sets, and Photoshop's image resources, which may also contain them (TIFF 6.0, private tags).
 const IPTC: u16 = 33_723;
 const RESOURCES: u16 = 34_377;
+const X_RESOLUTION: u16 = 282;
+const Y_RESOLUTION: u16 = 283;
+/// Inches (2) where it is missing, or centimetres (3).
+const RESOLUTION_UNIT: u16 = 296;
 const METADATA: [u16; 4] = [XMP, ICC, IPTC, RESOURCES];
 /// Maximum number of values that an entry outside the metadata may declare. A picture of 100 megapixels in tiles of
 /// 32x32 pixels has 97,000.
@@ -78,7 +83,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     Ok(Decoded {
         picture: Picture::new(page.width, page.height, channels.layout(), pixels),
         orientation: page.orientation,
-        metadata: Metadata { exif: exif::copyright(bytes), xmp },
+        metadata: Metadata { exif: exif::copyright(bytes), xmp, density: density(&directory) },
         rights: rights(&directory, limits),
         as_stored: converter.keeps_colours(),
         damaged: false,
@@ -94,6 +99,17 @@ fn rights(directory: &Directory<'_>, limits: &Limits) -> Rights {
     let mut rights = value(IPTC).map(iptc::rights).unwrap_or_default();
     rights.add_missing(&value(RESOURCES).map(iptc::of_resources).unwrap_or_default());
     rights
+}
+
+/// Returns the density that the first page states (TIFF 6.0 s8).
+fn density(directory: &Directory<'_>) -> Option<Density> {
+    let side = |tag| directory.fractions(tag)?.first().copied();
+    let (across, down) = (side(X_RESOLUTION)?, side(Y_RESOLUTION)?);
+    match directory.number(RESOLUTION_UNIT).unwrap_or(2) {
+        2 => Density::per_inch(across, down),
+        3 => Density::per_centimetre(across, down),
+        _ => None,
+    }
 }
 
 fn refused(reason: impl Into<String>) -> DecodeError {

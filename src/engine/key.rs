@@ -98,7 +98,10 @@ mod tests {
             (downscale, min_score) in (any::<bool>(), option::of(prop_oneof![Just(70.0), 0.0..=100.0f64])),
             (min_width, min_height) in (option::of(1..3u32), option::of(1..3u32)),
             (effort, progressive) in (select(vec![Effort::Fast, Effort::Balanced, Effort::Best]), any::<bool>()),
-            metadata in select(vec![MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep]),
+            (metadata, dpi) in (
+                select(vec![MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep]),
+                option::of(1..3u16),
+            ),
             background in [0..2u8, 0..2u8, 0..2u8],
             on_miss in select(vec![OnMiss::Error, OnMiss::Smallest]),
             deadline in (1..4u64).prop_map(Duration::from_millis),
@@ -109,7 +112,7 @@ mod tests {
             let (blur, sharpen) = (blur.map(f64::from), sharpen.map(f64::from));
             Job {
                 target, mode, formats, quality, resize, downscale, min_width, min_height, min_score, effort, progressive,
-                metadata, background, on_miss, deadline, crop, rotate, flip, gravity, blur, sharpen, grayscale,
+                metadata, dpi, background, on_miss, deadline, crop, rotate, flip, gravity, blur, sharpen, grayscale,
             }
         }
     }
@@ -138,6 +141,7 @@ mod tests {
             18 => job.blur = other.blur,
             19 => job.sharpen = other.sharpen,
             20 => job.grayscale = other.grayscale,
+            21 => job.dpi = other.dpi,
             _ => job.deadline = other.deadline,
         }
         job
@@ -147,7 +151,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..22usize) {
+        fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..23usize) {
             let changed = with_field(job.clone(), other, field);
             let input = blake3::hash(b"input");
             prop_assert_eq!(job == changed, Key::new(&input, &job) == Key::new(&input, &changed));

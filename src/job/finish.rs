@@ -1,8 +1,10 @@
 //! From the chosen candidate to the answer: padding, the last check, the report.
 
+use crate::codec::density::Density;
 use crate::codec::rights::Rights;
 use crate::codec::{EncodeError, Format, Metadata, MetadataPolicy, container, rights};
 use crate::picture::Orientation;
+use crate::picture::transform::Rotation;
 
 use super::candidate::{Candidate, Kind};
 use super::trace::Trace;
@@ -10,7 +12,7 @@ use super::{Answer, Facts, Job, JobError, OnMiss, Outcome, Report, Timings};
 
 /// The part of the input's metadata that goes into an answer whose pixels were turned upright.
 pub(super) fn kept_metadata(found: &Metadata, found_rights: &Rights, job: &Job) -> Metadata {
-    match job.metadata {
+    let kept = match job.metadata {
         MetadataPolicy::Strip => Metadata::default(),
         MetadataPolicy::Copyright => rights::copyright(found, found_rights, Orientation::Upright),
         // A thumbnail would show what was cut away or blurred.
@@ -18,7 +20,12 @@ pub(super) fn kept_metadata(found: &Metadata, found_rights: &Rights, job: &Job) 
             rights::kept_upright(&found.without_thumbnails(), found_rights)
         }
         MetadataPolicy::Keep => rights::kept_upright(found, found_rights),
-    }
+    };
+    let stated = match job.rotate {
+        Rotation::Quarter | Rotation::ThreeQuarters => kept.density.map(Density::turned),
+        Rotation::None | Rotation::Half => kept.density,
+    };
+    Metadata { density: job.density().or(stated), ..kept }
 }
 
 /// Pads `candidate` as the job asks, checks the final bytes against the target, and reports.

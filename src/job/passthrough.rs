@@ -5,7 +5,7 @@ use crate::codec::{Format, container, jpeg};
 use super::candidate::{Candidate, Kind};
 use super::{Facts, Job};
 
-/// The input itself, its pixels unchanged and its metadata stripped as the job asks. Returns `None` when it does not meet
+/// The input itself, its pixels unchanged, and its metadata and density as the job asks. Returns `None` when it does not meet
 /// the target in an allowed format, when it is damaged, when it is progressive and must not be, or when the job transforms
 /// it.
 pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
@@ -15,7 +15,11 @@ pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Forma
     if job.transforms().changes(facts.width, facts.height) || !allowed.contains(&facts.format) {
         return None;
     }
-    let bytes = container::strip(input, facts.format, job.metadata)?;
+    let stripped = container::strip(input, facts.format, job.metadata)?;
+    let bytes = match job.density() {
+        Some(density) => container::set_density(&stripped, facts.format, density)?,
+        None => stripped,
+    };
     let len = bytes.len() as u64;
     // Not every file that others wrote can be padded by a few bytes. Our own always can.
     let can_be_padded = || {

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use crate::codec::density::Density;
 use crate::codec::rights::Rights;
 use crate::codec::{self, Format, Limits, Metadata, Probe};
 use crate::picture::transform::{self, CropOutside, Resize, ResizeFit, Transforms};
-use crate::picture::{Picture, hidden};
+use crate::picture::{Orientation, Picture, hidden};
 use crate::stop::{Stop, StopReason};
 
 use super::candidate::Candidate;
@@ -68,7 +69,7 @@ impl<'a> Source<'a> {
             bytes: input,
             probe,
             facts,
-            metadata: decoded.metadata,
+            metadata: turned(decoded.metadata, decoded.orientation),
             rights: decoded.rights,
             as_stored: decoded.as_stored,
             damaged: decoded.damaged,
@@ -208,6 +209,14 @@ impl InputFile<'_> {
         let views = Views::new(picture, &without_hidden_colour, flattened.as_ref().unwrap_or(picture));
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
         (fit::fit(&mut context, allowed, &self.facts), context.trace)
+    }
+}
+
+/// What `metadata` says of a picture that is turned upright.
+fn turned(metadata: Metadata, orientation: Orientation) -> Metadata {
+    match orientation.swaps_sides() {
+        true => Metadata { density: metadata.density.map(Density::turned), ..metadata },
+        false => metadata,
     }
 }
 

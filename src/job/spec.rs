@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use crate::codec::Effort;
+use crate::codec::density::Density;
 use crate::codec::{Format, MetadataPolicy};
 use crate::named::named;
 use crate::picture::transform::{Crop, Flip, Gravity, Resize, Rotation, Transforms, grey_of};
@@ -53,6 +54,9 @@ pub struct Job {
     pub progressive: bool,
     /// Which metadata the answer has. It counts in the target.
     pub metadata: MetadataPolicy,
+    /// Pixels per inch that the answer says it is printed with, whatever its metadata says: at least 1. `None`, the default,
+    /// leaves it to the metadata.
+    pub dpi: Option<u16>,
     /// The colour behind transparent pixels when the format has no alpha channel, and around a picture that is padded:
     /// red, green, blue.
     pub background: [u8; 3],
@@ -157,6 +161,7 @@ impl Job {
             effort: Effort::default(),
             progressive: true,
             metadata: MetadataPolicy::default(),
+            dpi: None,
             background: [255; 3],
             on_miss: OnMiss::default(),
             deadline: DEFAULT_DEADLINE,
@@ -193,6 +198,11 @@ impl Job {
             sharpen: self.sharpen,
             grayscale: self.grayscale,
         }
+    }
+
+    /// The density that the answer gets, whatever its metadata says.
+    pub(super) fn density(&self) -> Option<Density> {
+        self.dpi.map(Density::of_dpi)
     }
 
     /// The colour behind transparent pixels of the transformed picture: grey when its colour is taken out.

@@ -59,6 +59,11 @@ fn every_parameter_reaches_the_job() {
     assert_eq!((job.downscale, job.min_score, job.effort), (false, Some(70.0), Effort::Best));
     assert_eq!((job.metadata, job.deadline), (MetadataPolicy::Keep, Duration::from_millis(800)));
     assert_eq!((job.on_miss, job.formats), (OnMiss::Smallest, Formats::Keep));
+    let dpi = |query: &str| ask(query).unwrap().job.dpi;
+    assert_eq!(
+        [dpi("target=1KB"), dpi("target=1KB&dpi=300"), dpi("target=1KB&dpi=65535")],
+        [None, Some(300), Some(65_535)]
+    );
 }
 
 #[test]
@@ -202,6 +207,9 @@ fn unusable_values_are_refused_by_name() {
         ("target=1&min_score=-1", "min_score"),
         ("target=1&effort=max", "effort"),
         ("target=1&metadata=all", "metadata"),
+        ("target=1&dpi=0", "dpi"),
+        ("target=1&dpi=65536", "dpi"),
+        ("target=1&dpi=72.5", "dpi"),
         ("target=1&background=red", "background"),
         ("target=1&deadline=5", "deadline"),
         ("target=1&deadline=61s", "deadline"),

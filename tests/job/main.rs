@@ -1,6 +1,7 @@
 //! Jobs from bytes to answer, on drawn pictures: what is promised of every answer.
 
 mod decoders;
+mod density;
 mod hostile;
 mod lossless;
 mod parameters;

@@ -120,7 +120,7 @@ fn formats_that_keep_transparency_go_first() {
 fn the_answer_stands_upright() {
     let jpeg = run(&job(Format::Jpeg, 20_000), &file(Content::Photo, 120, 80)).unwrap().bytes;
     let exif = exif::only_orientation(Orientation::Rotate90);
-    let turned = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: None });
+    let turned = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: None, ..Metadata::default() });
     let answer = run(&job(Format::Webp, 5_000), &turned).unwrap();
     assert_eq!((answer.report.output.width, answer.report.output.height), (80, 120));
     assert_eq!((answer.report.input.width, answer.report.input.height), (80, 120));
@@ -194,7 +194,11 @@ fn best_effort_scores_every_format() {
 fn metadata_goes_as_the_policy_says() {
     let jpeg = run(&job(Format::Jpeg, 20_000), &file(Content::Photo, 120, 80)).unwrap().bytes;
     let exif = exif::only_orientation(Orientation::Rotate180);
-    let tagged = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: Some(b"<x/>".to_vec()) });
+    let tagged = container::embed(
+        jpeg,
+        Format::Jpeg,
+        &Metadata { exif: Some(exif), xmp: Some(b"<x/>".to_vec()), ..Metadata::default() },
+    );
     for format in Format::OUTPUT {
         let mut job = job(format, 9_000);
         job.resize = Some(Resize { width: Some(100), height: None, fit: ResizeFit::Inside, enlarge: false });
@@ -297,7 +301,11 @@ fn a_picture_that_was_turned_says_so_nowhere() {
     let packet = "<rdf:RDF><rdf:Description tiff:Orientation='6'/><rdf:Description>\
         <tiff:Orientation>6</tiff:Orientation></rdf:Description></rdf:RDF>";
     let exif = exif::only_orientation(Orientation::Rotate90);
-    let turned = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: Some(packet.into()) });
+    let turned = container::embed(
+        jpeg,
+        Format::Jpeg,
+        &Metadata { exif: Some(exif), xmp: Some(packet.into()), ..Metadata::default() },
+    );
     for format in Format::OUTPUT {
         let mut job = Job { metadata: MetadataPolicy::Keep, ..job(format, 30_000) };
         job.resize = Some(Resize { width: Some(70), height: None, fit: ResizeFit::Inside, enlarge: false });

@@ -85,7 +85,7 @@ fn a_refusal_says_when_metadata_is_what_does_not_fit() {
     exif.extend(26u32.to_le_bytes());
     exif.extend([0; 4]);
     exif.extend([b'A'; 60_000]);
-    let input = container::embed(photo, Format::Png, &Metadata { exif: Some(exif), xmp: None });
+    let input = container::embed(photo, Format::Png, &Metadata { exif: Some(exif), xmp: None, ..Metadata::default() });
     for format in Format::OUTPUT {
         let mut job = job(format, 20_000);
         job.metadata = MetadataPolicy::Keep;

@@ -137,7 +137,7 @@ fn a_crop_beyond_the_picture_is_refused() {
 fn a_crop_is_of_the_upright_picture() {
     let exif = bytefit::codec::exif::only_orientation(bytefit::picture::Orientation::Rotate90);
     let jpeg = run(&job(Format::Jpeg, 20_000), &file(Content::Photo, 120, 80)).unwrap().bytes;
-    let turned = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: None });
+    let turned = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: None, ..Metadata::default() });
     let job = Job { crop: Some(crop(0, 0, 80, 120)), ..job(Format::Webp, 20_000) };
     let answer = run(&job, &turned).unwrap();
     assert_eq!((answer.report.output.width, answer.report.output.height), (80, 120));
@@ -171,7 +171,11 @@ fn an_answer_that_shows_less_keeps_no_thumbnail_of_the_whole() {
         b"SECRET thumbnail",
     ]
     .concat();
-    let tagged = container::embed(jpeg, Format::Jpeg, &Metadata { exif: Some(exif), xmp: Some(packet.into()) });
+    let tagged = container::embed(
+        jpeg,
+        Format::Jpeg,
+        &Metadata { exif: Some(exif), xmp: Some(packet.into()), ..Metadata::default() },
+    );
     let has_secret = |bytes: &[u8]| bytes.windows(6).any(|part| part == b"SECRET");
     for format in Format::OUTPUT {
         let plain = Job { metadata: MetadataPolicy::Keep, ..job(format, 30_000) };

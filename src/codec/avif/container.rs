@@ -1,10 +1,12 @@
-//! Edits the boxes of an AVIF (ISO/IEC 14496-12, 23008-12): strips metadata, embeds metadata and pads.
+//! Edits the boxes of an AVIF (ISO/IEC 14496-12, 23008-12): strips metadata, embeds it, sets the density and pads.
 
 use std::ops::Range;
 
 use super::boxes::{Bounds, boxes};
 use super::items::exif_of;
 use super::layout::{Item, Layout};
+use crate::codec::container::exif_with_density;
+use crate::codec::density::Density;
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif};
 use crate::picture::Orientation;
@@ -70,6 +72,32 @@ pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     embedded(&file, metadata).unwrap_or(file)
 }
 
+/// Sets the density in EXIF: the format has no field for it. An Exif item that becomes too long moves to the end of mdat.
+/// Returns `None` when the file does not have the structure that this takes.
+pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
+    let layout = Layout::open(file)?;
+    let Some(item) = layout.items.iter().find(|item| item.kind == *b"Exif") else {
+        let exif = Some(exif_with_density(None, density)?);
+        return embedded(file, &Metadata { exif, ..Metadata::default() });
+    };
+    let stored = item.read(file)?;
+    let (head, block) = stored.split_at(stored.len() - exif_of(&stored)?.len());
+    let nothing = exif::only_orientation(Orientation::Upright);
+    let is_blank = block.strip_prefix(&nothing[..]).is_some_and(|rest| rest.iter().all(|byte| *byte == 0));
+    let changed = [head, &exif_with_density(Some(block).filter(|_| !is_blank), density)?].concat();
+    let others: Vec<_> = layout.items.iter().filter(|other| other.id != item.id).collect();
+    if changed.len() > item.size() {
+        let moved = Added { id: u16::try_from(item.id).ok()?, info: None, bytes: changed };
+        return with_items(file, &layout, &[moved]);
+    }
+    if !layout.is_apart(item, &others) {
+        return None;
+    }
+    let mut file = file.to_vec();
+    item.write(&mut file, &padded(changed, item.size(), 0));
+    Some(file)
+}
+
 /// Grows the file by `extra` bytes. The last box grows when it is mdat or free, because their bytes mean nothing unless
 /// an item points at them. Otherwise a free box is added.
 pub fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
@@ -126,20 +154,26 @@ fn padded(mut bytes: Vec<u8>, size: usize, filler: u8) -> Vec<u8> {
     bytes
 }
 
-/// An item to add.
+/// An item to add, or one that moves.
 struct Added {
     id: u16,
-    /// The end of its item info entry: its type, its empty name, and for mime its content type.
-    info: Vec<u8>,
+    /// The end of its item info entry: its type, its empty name, and for mime its content type. `None` for an item that
+    /// the file has already.
+    info: Option<Vec<u8>>,
     bytes: Vec<u8>,
 }
 
 fn embedded(file: &[u8], metadata: &Metadata) -> Option<Vec<u8>> {
     let layout = Layout::open(file)?;
-    let mdat = layout.top.last().filter(|last| last.kind == *b"mdat" && last.start >= layout.meta.end)?;
     let added = items_of(metadata, layout.items.iter().map(|item| item.id).max()?)?;
-    let growth = grown_meta(file, &layout, &added, 0)?.len() - (layout.meta.end - layout.meta.start);
-    let meta = grown_meta(file, &layout, &added, growth)?;
+    with_items(file, &layout, &added)
+}
+
+/// Returns the file with the bytes of the items `added` at the end of mdat.
+fn with_items(file: &[u8], layout: &Layout, added: &[Added]) -> Option<Vec<u8>> {
+    let mdat = layout.top.last().filter(|last| last.kind == *b"mdat" && last.start >= layout.meta.end)?;
+    let growth = grown_meta(file, layout, added, 0)?.len().checked_sub(layout.meta.end - layout.meta.start)?;
+    let meta = grown_meta(file, layout, added, growth)?;
 
     let mut grown = [&file[..layout.meta.start], &meta, &file[layout.meta.end..]].concat();
     let bytes = added.iter().map(|item| item.bytes.len()).sum();
@@ -152,7 +186,7 @@ fn items_of(metadata: &Metadata, last_id: u32) -> Option<Vec<Added>> {
     let exif = metadata.exif.as_ref().map(|block| (b"Exif\0".to_vec(), [&[0; 4][..], block].concat()));
     let xmp = metadata.xmp.as_ref().map(|packet| ([b"mime\0", XMP_TYPE].concat(), packet.clone()));
     let items = exif.into_iter().chain(xmp).zip(last_id + 1..);
-    items.map(|((info, bytes), id)| Some(Added { id: u16::try_from(id).ok()?, info, bytes })).collect()
+    items.map(|((info, bytes), id)| Some(Added { id: u16::try_from(id).ok()?, info: Some(info), bytes })).collect()
 }
 
 /// Returns the meta box with the items `added`, for a file in which the bytes after the box move by `growth`.
@@ -180,10 +214,11 @@ fn grown_iinf(iinf: &[u8], added: &[Added]) -> Option<Vec<u8>> {
     if head[0] != 0 {
         return None;
     }
-    let count = u16::from_be_bytes([head[4], head[5]]).checked_add(added.len() as u16)?;
+    let new: Vec<_> = added.iter().filter_map(|item| Some((item.id, item.info.as_ref()?))).collect();
+    let count = u16::from_be_bytes([head[4], head[5]]).checked_add(new.len() as u16)?;
     let mut payload = [&head[..4], &count.to_be_bytes(), entries].concat();
-    for item in added {
-        payload.extend(boxed(b"infe", &[&[2, 0, 0, 0], &item.id.to_be_bytes(), &[0, 0], &item.info])?);
+    for (id, info) in new {
+        payload.extend(boxed(b"infe", &[&[2, 0, 0, 0], &id.to_be_bytes(), &[0, 0], info])?);
     }
     boxed(b"iinf", &[&payload])
 }
@@ -194,20 +229,22 @@ fn grown_iref(iref: &[u8], added: &[Added], primary: u16) -> Option<Vec<u8>> {
     if *payload.first()? != 0 {
         return None;
     }
-    for item in added {
+    for item in added.iter().filter(|item| item.info.is_some()) {
         payload.extend(boxed(b"cdsc", &[&item.id.to_be_bytes(), &[0, 1], &primary.to_be_bytes()])?);
     }
     boxed(b"iref", &[&payload])
 }
 
-/// Writes an iloc of version 0 with 32-bit offsets. All existing items move by `growth` bytes. The items `added` lie at
+/// Writes an iloc of version 0 with 32-bit offsets. All items that stay move by `growth` bytes. The items `added` lie at
 /// the end of the file, which has `size` bytes.
 fn grown_iloc(layout: &Layout, added: &[Added], growth: usize, size: usize) -> Option<Vec<u8>> {
     if layout.items.iter().any(|item| item.in_idat || item.extents.iter().any(|part| part.start < layout.meta.end)) {
         return None;
     }
+    let is_moved = |item: &Item| added.iter().any(|moved| u32::from(moved.id) == item.id);
+    let staying: Vec<_> = layout.items.iter().filter(|item| !is_moved(item)).collect();
     let mut payload = vec![0, 0, 0, 0, 0x44, 0];
-    payload.extend(u16::try_from(layout.items.len() + added.len()).ok()?.to_be_bytes());
+    payload.extend(u16::try_from(staying.len() + added.len()).ok()?.to_be_bytes());
     let mut push = |id: u16, extents: &[Range<usize>]| -> Option<()> {
         payload.extend([id.to_be_bytes(), [0, 0], u16::try_from(extents.len()).ok()?.to_be_bytes()].concat());
         for extent in extents {
@@ -216,7 +253,7 @@ fn grown_iloc(layout: &Layout, added: &[Added], growth: usize, size: usize) -> O
         }
         Some(())
     };
-    for item in &layout.items {
+    for item in staying {
         push(u16::try_from(item.id).ok()?, &item.extents)?;
     }
     let mut start = size;
@@ -309,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_file_of_another_build_is_left_without_metadata() {
-        let metadata = Metadata { exif: Some(vec![1; 20]), xmp: None };
+        let metadata = Metadata { exif: Some(vec![1; 20]), xmp: None, ..Metadata::default() };
         let other = file(&[(b"av01", 0..100)], &boxed(b"abcd", &[]).unwrap());
         assert_eq!(embed(other.clone(), &metadata), other);
         let ours = file(&[(b"av01", 0..100)], &[]);

@@ -41,6 +41,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         metadata: Metadata {
             exif: keep_metadata(still.exif.as_deref(), limits),
             xmp: keep_metadata(still.xmp.as_deref(), limits),
+            density: None,
         },
         rights: Rights::default(),
         as_stored,

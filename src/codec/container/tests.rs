@@ -159,7 +159,7 @@ fn holds(file: &[u8], text: &[u8]) -> bool {
 }
 
 fn full_metadata() -> Metadata {
-    Metadata { exif: Some(camera_block(6, false)), xmp: Some(XMP.to_vec()) }
+    Metadata { exif: Some(camera_block(6, false)), xmp: Some(XMP.to_vec()), ..Metadata::default() }
 }
 
 /// Files as users send them: a profile, and secrets in every place that the format has for them.
@@ -257,7 +257,7 @@ fn our_own_files(format: Format) -> Vec<Vec<u8>> {
 
 #[test]
 fn our_own_files_reach_every_size_and_are_read_back_by_our_own_decoders() {
-    let metadata = Metadata { exif: Some(camera_block(1, true)), xmp: Some(XMP.to_vec()) };
+    let metadata = Metadata { exif: Some(camera_block(1, true)), xmp: Some(XMP.to_vec()), ..Metadata::default() };
     let decoded = |file: &[u8]| codec::decode(file, &Limits::default()).unwrap();
     for format in Format::OUTPUT {
         for file in our_own_files(format) {
@@ -384,7 +384,8 @@ fn what_is_embedded_is_read_back() {
         assert_eq!(found.buf(), camera_block(6, false), "{name} {format:?}");
         assert!(holds(&full, XMP), "{name} {format:?}");
         assert_eq!(pixels(*format, &full), pixels(*format, file), "{name} {format:?}");
-        let one = embed(file.clone(), *format, &Metadata { exif: None, xmp: Some(XMP.to_vec()) });
+        let one =
+            embed(file.clone(), *format, &Metadata { exif: None, xmp: Some(XMP.to_vec()), ..Metadata::default() });
         assert!(holds(&one, XMP) && tags(&one).is_empty(), "{name} {format:?}");
         assert_eq!(embed(file.clone(), *format, &Metadata::default()), *file, "{name} {format:?}");
     }
@@ -425,7 +426,7 @@ proptest! {
 
 /// Files that tell of rights in every place that the format has for them, EXIF aside.
 fn files_with_rights() -> Vec<Fixture> {
-    let xmp = Metadata { exif: None, xmp: Some(codec::xmp::tests::PACKET.into()) };
+    let xmp = Metadata { exif: None, xmp: Some(codec::xmp::tests::PACKET.into()), ..Metadata::default() };
     let mut captioned = jpeg(false);
     let resources = [b"Photoshop 3.0\0".to_vec(), codec::rights::iptc::tests::resources()].concat();
     let segment = [&[0xFF, 0xED][..], &(resources.len() as u16 + 2).to_be_bytes(), &resources].concat();
@@ -475,7 +476,8 @@ fn the_copyright_policy_keeps_rights_from_xmp_iptc_and_texts() {
 #[test]
 fn an_avif_without_room_for_the_rights_is_not_stripped() {
     let short = "<rdf:RDF><rdf:Description dc:creator='Ada'/></rdf:RDF>";
-    let file = embed(avif(false), Format::Avif, &Metadata { exif: None, xmp: Some(short.into()) });
+    let file =
+        embed(avif(false), Format::Avif, &Metadata { exif: None, xmp: Some(short.into()), ..Metadata::default() });
     assert_eq!(strip(&file, Format::Avif, MetadataPolicy::Copyright), None);
     assert!(strip(&file, Format::Avif, MetadataPolicy::Strip).is_some());
 }
@@ -483,7 +485,11 @@ fn an_avif_without_room_for_the_rights_is_not_stripped() {
 #[test]
 fn a_kept_orientation_is_the_same_in_exif_and_xmp() {
     for Fixture { format, file, .. } in FIXTURES.iter().filter(|fixture| fixture.format != Format::Avif) {
-        let contradictory = Metadata { exif: Some(camera_block(3, true)), xmp: Some(codec::xmp::tests::PACKET.into()) };
+        let contradictory = Metadata {
+            exif: Some(camera_block(3, true)),
+            xmp: Some(codec::xmp::tests::PACKET.into()),
+            ..Metadata::default()
+        };
         let kept = strip(&embed(file.clone(), *format, &contradictory), *format, MetadataPolicy::Keep).unwrap();
         let found = codec::decode(&kept, &Limits::default()).unwrap();
         assert_eq!(found.metadata.exif, contradictory.exif, "{format:?}");

@@ -43,7 +43,7 @@ fn end_without(erased: &mut [Range<usize>], len: usize) -> usize {
 }
 
 impl Block<'_> {
-    fn first_directory(&self) -> Range<usize> {
+    pub(super) fn first_directory(&self) -> Range<usize> {
         let start = self.read(4, 4).unwrap_or(0) as usize;
         let entries = self.read(start, 2).unwrap_or(0) as usize;
         start..start.saturating_add(2 + entries * ENTRY_BYTES + 4)
@@ -71,7 +71,8 @@ impl Block<'_> {
     }
 
     fn numbers(&self, field: &Field) -> Vec<u32> {
-        let (Some(range), Some(unit)) = (self.value_range(field), super::unit_bytes(field.kind)) else {
+        let unit = super::unit_bytes(field.kind).filter(|bytes| *bytes <= 4);
+        let (Some(range), Some(unit)) = (self.value_range(field), unit) else {
             return Vec::new();
         };
         self.bytes[range].chunks_exact(unit).map(|bytes| self.order.number(bytes)).collect()

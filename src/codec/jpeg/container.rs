@@ -1,9 +1,13 @@
-//! Edits the segments of a JPEG (ITU-T T.81, annex B): strips metadata, embeds metadata and pads.
+//! Edits the segments of a JPEG (ITU-T T.81, annex B): strips metadata, embeds it, sets the density and pads.
 
+use super::header::Header;
+use super::meaning::Lead;
 use super::segments::{
     ADOBE, APP0, APP1, APP2, APP13, APP14, APP15, COM, EOI, EXIF, GAIN_MAP, ICC, JFIF, MPF, PHOTOSHOP, SOI, Segment,
     Segments, XMP,
 };
+use crate::codec::container::exif_with_density;
+use crate::codec::density::Density;
 use crate::codec::rights::{self, iptc};
 use crate::codec::{Metadata, MetadataPolicy, exif, xmp};
 use crate::picture::Orientation;
@@ -12,6 +16,8 @@ use crate::picture::Orientation;
 const JFIF_BYTES: usize = 14;
 /// Maximum payload of a segment in bytes. The 16-bit length counts itself, but not the marker.
 const MAX_PAYLOAD: usize = 65_533;
+/// Where a JFIF segment has the unit of its density, and the density across and down in two bytes each.
+const JFIF_DENSITY: std::ops::Range<usize> = 7..12;
 /// Bytes of a marker and a length.
 const SEGMENT_HEAD: usize = 4;
 
@@ -99,6 +105,75 @@ fn blocks_with_room(metadata: &Metadata) -> impl Iterator<Item = (&'static [u8],
     let blocks = [(EXIF, metadata.exif.as_deref()), (XMP, metadata.xmp.as_deref())];
     let blocks = blocks.into_iter().filter_map(|(name, block)| Some((name, block?)));
     blocks.filter(|(name, block)| name.len() + block.len() <= MAX_PAYLOAD)
+}
+
+/// Sets the density in JFIF's segment, and in EXIF where it states another. A file without JFIF gets that segment, unless
+/// it would change what the components mean: then EXIF states the density.
+pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
+    let is_jfif = |segment: &Segment| segment.marker == APP0 && has_density(segment.payload);
+    if Segments::strict(file)?.any(|segment| is_jfif(&segment)) {
+        return with_densities(file, density, true);
+    }
+    let mut with_jfif = file[..2].to_vec();
+    push_segment(&mut with_jfif, APP0, &[&jfif(density)]);
+    with_jfif.extend(&file[2..]);
+    let has_meaning = |file: &[u8]| {
+        let components = Header::read(file)?.component_ids();
+        let lead = Lead::read(file);
+        Some((lead.meaning(&components)?, lead.is_regular(&components)))
+    };
+    if has_meaning(file)? == has_meaning(&with_jfif)? {
+        return with_densities(&with_jfif, density, true);
+    }
+    with_densities(file, density, false)
+}
+
+/// Whether this is a JFIF segment that is long enough for a density.
+fn has_density(payload: &[u8]) -> bool {
+    payload.starts_with(JFIF) && payload.len() >= JFIF_BYTES
+}
+
+/// Writes `density` into the first JFIF segment and into EXIF that states another. Without JFIF it goes into EXIF alone,
+/// whether that states one or not.
+fn with_densities(file: &[u8], density: Density, in_jfif: bool) -> Option<Vec<u8>> {
+    let (mut changed, mut is_whole) = (vec![0xFF, SOI], false);
+    if !in_jfif && !Segments::strict(file)?.any(|segment| segment.marker == APP1 && segment.payload.starts_with(EXIF)) {
+        push_segment(&mut changed, APP1, &[EXIF, &exif_with_density(None, density)?]);
+    }
+    for segment in Segments::strict(file)? {
+        let payload = segment.payload;
+        match segment.marker {
+            APP0 if has_density(payload) => {
+                let mut payload = payload.to_vec();
+                payload[JFIF_DENSITY].copy_from_slice(&jfif(density)[JFIF_DENSITY]);
+                push_segment(&mut changed, APP0, &[&payload]);
+            }
+            APP1 if payload.starts_with(EXIF) => {
+                let block = &payload[EXIF.len()..];
+                let corrected = match in_jfif {
+                    true => exif::with_density_corrected(block, density),
+                    false => Some(exif_with_density(Some(block), density)?),
+                };
+                let corrected = corrected.filter(|block| EXIF.len() + block.len() <= MAX_PAYLOAD);
+                push_segment(&mut changed, APP1, &[EXIF, corrected.as_deref().unwrap_or(block)]);
+            }
+            _ => changed.extend(&file[segment.start..segment.end]),
+        }
+        is_whole = segment.marker == EOI;
+    }
+    is_whole.then_some(changed)
+}
+
+/// Returns the payload of a JFIF segment (JFIF 1.02) with this density, in whole numbers.
+fn jfif(density: Density) -> [u8; JFIF_BYTES] {
+    let (unit, sides) = match density.whole_dpcm() {
+        Some(sides) => (2, sides),
+        None => (1, density.dpi().map(|dpi| dpi.round() as u32)),
+    };
+    let [across, down] = sides.map(|side| (side as u16).to_be_bytes());
+    let mut payload = *b"JFIF\0\x01\x02\0\0\0\0\0\0\0";
+    payload[JFIF_DENSITY].copy_from_slice(&[unit, across[0], across[1], down[0], down[1]]);
+    payload
 }
 
 /// Grows the file by `extra` bytes with comments (COM). What is too small for a comment becomes fill bytes, of which
@@ -217,7 +292,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_for_a_segment_is_left_out() {
-        let exif = |size| Metadata { exif: Some(vec![7; size]), xmp: None };
+        let exif = |size| Metadata { exif: Some(vec![7; size]), xmp: None, ..Metadata::default() };
         assert_eq!(embed(file(&[]), &exif(65_528)), file(&[]));
         assert_eq!(embed(file(&[]), &exif(65_527)).len(), file(&[]).len() + 65_537);
     }

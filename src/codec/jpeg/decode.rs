@@ -61,7 +61,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     Ok(Decoded {
         picture: Picture::new(probe.width, probe.height, channels.layout(), pixels),
         orientation: probe.orientation,
-        metadata: Metadata { exif: keep_metadata(header.exif, limits), xmp: keep_metadata(header.xmp, limits) },
+        metadata: Metadata {
+            exif: keep_metadata(header.exif, limits),
+            xmp: keep_metadata(header.xmp, limits),
+            density: header.density,
+        },
         rights: header.rights(limits.max_metadata_bytes),
         as_stored: header.complete
             && !header.has_broken_icc()

@@ -1,10 +1,11 @@
 //! Reads what a JPEG's markers say (ITU-T T.81 annex B), without decoding.
 
 use super::segments::{
-    ADOBE, APP1, APP2, APP13, APP14, EOI, EXIF, ICC, JPEG_LS, PHOTOSHOP, SOF2, SOF6, SOF10, SOF14, SOI, SOS, Segment,
-    Segments, XMP,
+    ADOBE, APP0, APP1, APP2, APP13, APP14, EOI, EXIF, ICC, JFIF, JPEG_LS, PHOTOSHOP, SOF2, SOF6, SOF10, SOF14, SOI,
+    SOS, Segment, Segments, XMP,
 };
 use crate::codec::bytes::u16_be;
+use crate::codec::density::Density;
 use crate::codec::rights::{Rights, iptc};
 
 /// Maximum bytes of Photoshop's resources that are read. More than a few segments hold pictures, not texts.
@@ -23,6 +24,8 @@ pub(super) struct Header<'a> {
     pub components: Vec<Component>,
     pub exif: Option<&'a [u8]>,
     pub xmp: Option<&'a [u8]>,
+    /// The density in JFIF's segment.
+    pub density: Option<Density>,
     /// Chunks of the ICC profile: number, count, bytes.
     icc: Vec<(u8, u8, &'a [u8])>,
     /// Parts of Photoshop's image resources.
@@ -69,6 +72,7 @@ impl<'a> Header<'a> {
                 self.complete = true;
                 self.end = segment.end;
             }
+            APP0 => self.density = self.density.or_else(|| jfif_density(segment.payload)),
             APP1 => self.read_app1(segment.payload),
             APP2 => self.read_icc(segment.payload),
             APP13 => self.resources.extend(segment.payload.strip_prefix(PHOTOSHOP)),
@@ -181,6 +185,17 @@ impl<'a> Header<'a> {
             profile.extend_from_slice(chunk);
         }
         Some(profile)
+    }
+}
+
+/// Returns the density in the payload of a JFIF segment (JFIF 1.02). Without a unit it states the shape of a pixel only.
+fn jfif_density(payload: &[u8]) -> Option<Density> {
+    let (unit, sides) = payload.strip_prefix(JFIF)?.get(2..)?.split_first()?;
+    let (across, down) = (u16_be(sides, 0)?.into(), u16_be(sides, 2)?.into());
+    match unit {
+        1 => Density::per_inch(across, down),
+        2 => Density::per_centimetre(across, down),
+        _ => None,
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             strip: container::strip,
             embed: container::embed,
             embedded_bytes: container::embedded_bytes,
+            set_density: container::set_density,
             pad: container::pad,
             has_even_sizes: false,
         },

@@ -2,6 +2,7 @@
 
 use super::chunks::{Chunk, Chunks, FRAME, SIGNATURE};
 use super::text::{self, Texts};
+use crate::codec::density::Density;
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif, exif_block, xmp};
 use crate::picture::Orientation;
@@ -83,6 +84,29 @@ pub fn embed(mut file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
         file.splice(pixels.start..pixels.start, chunks);
     }
     file
+}
+
+/// Sets pHYs, before the pixels, and the density in EXIF where it states another.
+pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
+    let [across, down] = density.sides().map(u32::to_be_bytes);
+    let mut changed = SIGNATURE.to_vec();
+    let mut is_set = false;
+    for chunk in Chunks::of_whole(file)? {
+        if matches!(&chunk.name, b"pHYs" | b"IDAT") && !is_set {
+            // 1 means that the numbers are per metre (W3C PNG s11.3.4.3).
+            push_chunk(&mut changed, b"pHYs", &[&across, &down, &[1]]);
+            is_set = true;
+        }
+        match &chunk.name {
+            b"pHYs" => {}
+            b"eXIf" => match exif::with_density_corrected(exif_block(chunk.payload()), density) {
+                Some(block) => push_chunk(&mut changed, b"eXIf", &[&block]),
+                None => changed.extend(chunk.bytes),
+            },
+            _ => changed.extend(chunk.bytes),
+        }
+    }
+    Some(changed)
 }
 
 /// Grows the file by `extra` bytes with a private chunk at its end. When `extra` is too small for a chunk, the file is

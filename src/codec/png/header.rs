@@ -4,6 +4,7 @@ use super::chunks::{Chunk, Chunks};
 use super::text::{self, Texts};
 use crate::codec::bytes::u32_be;
 use crate::codec::colour::{Chromaticities, Space};
+use crate::codec::density::Density;
 
 /// The size of a PNG, and the chunks before or after its pixels that bytefit uses.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub(super) struct Header<'a> {
     /// The XMP packet, when it is not compressed.
     pub xmp: Option<&'a [u8]>,
     pub texts: Texts,
+    pub density: Option<Density>,
     /// The deflated ICC profile.
     iccp: Option<&'a [u8]>,
     cicp: Option<(u8, u8)>,
@@ -64,6 +66,7 @@ impl<'a> Header<'a> {
             b"sRGB" => self.srgb = true,
             b"gAMA" => self.gamma = u32_be(payload, 0),
             b"cHRM" => self.chromaticities = chromaticities(payload),
+            b"pHYs" => self.density = self.density.or_else(|| density(payload)),
             _ => {}
         }
     }
@@ -177,6 +180,13 @@ impl<'a> Header<'a> {
         }
         Space::Gamma { exponent, primaries }
     }
+}
+
+/// Reads pHYs (W3C PNG s11.3.4.3). Without a unit it states the shape of a pixel only.
+fn density(payload: &[u8]) -> Option<Density> {
+    let is_per_metre = payload.get(8) == Some(&1);
+    let sides = u32_be(payload, 0).zip(u32_be(payload, 4)).filter(|_| is_per_metre);
+    sides.and_then(|(across, down)| Density::per_metre(across.into(), down.into()))
 }
 
 fn chromaticities(body: &[u8]) -> Option<Chromaticities> {

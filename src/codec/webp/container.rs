@@ -1,6 +1,8 @@
 //! Edits the chunks of a WebP (RFC 9649, section 2): strips metadata, embeds metadata and pads.
 
 use super::chunks::{ALPHA_FLAG, Bitstream, CHUNK_HEAD, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG};
+use crate::codec::container::exif_with_density;
+use crate::codec::density::Density;
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif, exif_block, xmp};
 use crate::picture::Orientation;
@@ -55,6 +57,7 @@ fn found(chunks: &[Chunk]) -> Metadata {
         // Some writers put JPEG's prefix before the block.
         exif: first(b"EXIF").map(|chunk| exif_block(chunk.payload).to_vec()),
         xmp: first(b"XMP ").map(|chunk| chunk.payload.to_vec()),
+        density: None,
     }
 }
 
@@ -85,6 +88,32 @@ pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
         }
     }
     extended(&file, flags, &added).unwrap_or(file)
+}
+
+/// Sets the density in EXIF: the format has no field for it.
+pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
+    let chunks = Chunks::of_riff(file)?;
+    let stated = found(&chunks).exif;
+    let block = exif_with_density(stated.as_deref(), density)?;
+    if stated.as_deref() == Some(&block) {
+        return Some(file.to_vec());
+    }
+    let mut changed = file_head();
+    let mut is_set = false;
+    for chunk in &chunks {
+        // EXIF comes before XMP (s2.7).
+        if matches!(&chunk.name, b"EXIF" | b"XMP ") && !is_set {
+            push_chunk(&mut changed, b"EXIF", &block);
+            is_set = true;
+        }
+        if chunk.name != *b"EXIF" {
+            push_chunk(&mut changed, &chunk.name, chunk.payload);
+        }
+    }
+    if !is_set {
+        push_chunk(&mut changed, b"EXIF", &block);
+    }
+    extended(&close(changed)?, EXIF_FLAG, &[])
 }
 
 /// Grows the file by `extra` bytes with an unknown chunk in an extended file. What is too small for a chunk becomes
@@ -208,7 +237,7 @@ mod tests {
 
     #[test]
     fn a_simple_file_becomes_an_extended_one_of_its_own_size_and_alpha() {
-        let metadata = Metadata { exif: Some(b"exif".to_vec()), xmp: None };
+        let metadata = Metadata { exif: Some(b"exif".to_vec()), xmp: None, ..Metadata::default() };
         for (name, image, flags) in [(b"VP8 ", LOSSY, EXIF_FLAG), (b"VP8L", LOSSLESS, EXIF_FLAG | ALPHA_FLAG)] {
             let expected = file(&[(b"VP8X", &with_flags(flags)), (name, image), (b"EXIF", b"exif")]);
             assert_eq!(embed(file(&[(name, image)]), &metadata), expected);
@@ -242,7 +271,8 @@ mod tests {
         for extra in 1..20 {
             assert_eq!(pad(animation.clone(), extra).map(|padded| padded.len()), Some(animation.len() + extra));
         }
-        let tagged = embed(animation.clone(), &Metadata { exif: Some(vec![1]), xmp: Some(vec![2]) });
+        let tagged =
+            embed(animation.clone(), &Metadata { exif: Some(vec![1]), xmp: Some(vec![2]), ..Metadata::default() });
         assert_eq!(strip(&tagged, MetadataPolicy::Strip), Some(animation));
     }
 

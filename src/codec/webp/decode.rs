@@ -38,6 +38,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
         metadata: Metadata {
             exif: keep_metadata(header.exif.map(exif_block), limits),
             xmp: keep_metadata(header.xmp, limits),
+            density: None,
         },
         rights: Rights::default(),
         as_stored: converter.keeps_colours(),

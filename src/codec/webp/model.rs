@@ -33,6 +33,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             strip: container::strip,
             embed: container::embed,
             embedded_bytes: all_bytes,
+            set_density: container::set_density,
             pad: container::pad,
             // RIFF pads every chunk to an even size (RFC 9649 s2.3).
             has_even_sizes: true,

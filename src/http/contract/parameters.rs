@@ -75,6 +75,6 @@ mod tests {
             value_schema(parameter)["type"].clone()
         };
         assert_eq!(["enlarge", "grayscale", "progressive"].map(kind), ["boolean"; 3]);
-        assert_eq!(["width", "height", "min_width", "min_height"].map(kind), ["integer"; 4]);
+        assert_eq!(["width", "height", "min_width", "min_height", "dpi"].map(kind), ["integer"; 5]);
     }
 }
