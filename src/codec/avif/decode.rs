@@ -141,6 +141,7 @@ fn decode_tile(tile: &Tile<'_>) -> Result<Frame, DecodeError> {
     settings.set_n_threads(1);
     settings.set_max_frame_delay(1);
     settings.set_all_layers(false);
+    settings.set_operating_point(tile.operating_point.into());
     settings.set_frame_size_limit(tile.width.saturating_mul(tile.height));
     let mut decoder = Decoder::with_settings(&settings).map_err(failed)?;
     let mut sent = decoder.send_data(tile.bytes.to_vec(), None, None, None);

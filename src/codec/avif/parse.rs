@@ -11,6 +11,8 @@ use super::items::{ItemInfo, Locations, entries_start, exif_of, primary_item};
 use crate::codec::bytes::{u16_be, u32_be};
 use crate::picture::Orientation;
 
+/// The last operating point that AV1 data can have (AV1 s5.5.1).
+const MAX_OPERATING_POINT: u8 = 31;
 /// Maximum number of items in a file. A grid of the largest allowed pictures has a few hundred tiles.
 const MAX_ITEMS: usize = 4096;
 /// Maximum number of extents of an item. Real files have one.
@@ -51,6 +53,8 @@ pub(super) struct Tile<'a> {
     pub width: u32,
     pub height: u32,
     pub bytes: Cow<'a, [u8]>,
+    /// Which operating point of the AV1 data is shown.
+    pub operating_point: u8,
 }
 
 /// Code points of ITU-T H.273.
@@ -236,7 +240,21 @@ impl<'a> Meta<'a> {
     fn tile(&self, item: &Item<'a>) -> Result<Tile<'a>, &'static str> {
         let (width, height) = self.size(item.id)?;
         let bytes = self.bytes_of(item).ok_or("a picture of it lies outside the file")?;
-        Ok(Tile { width, height, bytes })
+        Ok(Tile { width, height, bytes, operating_point: self.operating_point(item.id)? })
+    }
+
+    /// Returns which of the operating points of its AV1 data an item shows (AV1-ISOBMFF s2.3.2.1, property a1op): a choice of
+    /// layers. One layer out of several (HEIF s6.5.11, property lsel) is not read, unless it may be the last.
+    fn operating_point(&self, id: u32) -> Result<u8, &'static str> {
+        const ANY_LAYER: u16 = 0xFFFF;
+        if self.properties_of(id, b"lsel").any(|body| u16_be(body, 0) != Some(ANY_LAYER)) {
+            return Err("it shows one layer out of several, which is not supported");
+        }
+        match self.properties_of(id, b"a1op").next().map(|body| body.first().copied()) {
+            None => Ok(0),
+            Some(Some(point @ 0..=MAX_OPERATING_POINT)) => Ok(point),
+            Some(_) => Err("it names an operating point that does not exist"),
+        }
     }
 
     /// Reads a grid (HEIF s6.6.2.3): tiles of one size, in rows, which cover the picture.
@@ -453,6 +471,34 @@ mod tests {
         assert_eq!(tiles, [(4, 4, &b"a"[..]), (4, 4, b"b")]);
         assert_eq!(still.nclx, Some(Nclx { primaries: 9, transfer: 16, matrix: 9, full_range: true }));
         assert_eq!(still.orientation, Orientation::Transpose);
+    }
+
+    /// The grid whose tiles have this property in place of their nclx.
+    fn grid_with(property: Vec<u8>) -> Vec<u8> {
+        let file = grid(2, 7);
+        let nclx = a_box(b"colr", b"nclx\0\x09\0\x10\0\x09\x80");
+        let at = file.windows(nclx.len()).position(|found| found == nclx).unwrap();
+        let free = a_box(b"free", &vec![0; nclx.len() - property.len() - 8]);
+        let mut changed = file;
+        changed.splice(at..at + nclx.len(), [property, free].concat());
+        // Properties of the tiles: their size, and the third.
+        let tiles = changed.windows(8).position(|found| found == [0, 2, 1, 2, 0, 3, 1, 2]).unwrap();
+        changed[tiles + 3] = 3;
+        changed[tiles + 7] = 3;
+        changed
+    }
+
+    #[test]
+    fn the_operating_point_is_read_and_a_single_layer_refused() {
+        let point = |property| {
+            let file = grid_with(property);
+            let meta = find(&file, b"meta").unwrap();
+            Meta::read(&file, &meta[4..]).unwrap().operating_point(2)
+        };
+        assert_eq!(point(a_box(b"a1op", &[2])), Ok(2));
+        assert_eq!(point(a_box(b"lsel", &[0xFF, 0xFF])), Ok(0));
+        assert!(point(a_box(b"a1op", &[32])).is_err());
+        assert!(point(a_box(b"lsel", &[0, 1])).is_err());
     }
 
     #[test]
