@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, DecodeError, Format, Limits};
 use bytefit::job::{self, Answer, Effort, Formats, Job, JobError, Stop};
-use bytefit::picture::{Picture, transform};
+use bytefit::picture::{Layout, Picture, transform};
 use rayon::prelude::*;
 
 /// Far more than any file takes in an optimised build: only a hang takes longer.
@@ -129,13 +129,33 @@ fn files_from_the_field_show_what_their_references_show() {
         ("icc_two_one.jpg", "icc_zero_zero.jpg", 0.0),
         ("adobe_short11.jpg", "icc_zero_zero.jpg", 0.0),
         ("noeoi_seft.jpg", "icc_zero_zero.jpg", 0.0),
+        ("rgb_adobe0_jfif.jpg", "icc_zero_zero.jpg", 0.0),
         ("arith.jpg", "icc_zero_zero.jpg", 6.0),
+        ("mjpeg_nodht.jpg", "icc_zero_zero.jpg", 6.0),
+        ("cgbi.png", "noiend.png", 6.0),
         ("cut_97.png", "noiend.png", 6.0),
     ] {
         let (Some(one), Some(other)) = (find(name), find(reference)) else { continue };
         let off = difference(&one, &other);
         assert!(off <= levels, "{name} is {off:.2} levels from {reference}");
     }
+    if let (Some(grey), Some(coloured)) = (find("grey_adobe1.jpg"), find("icc_zero_zero.jpg")) {
+        // Luma of ITU-R BT.601, as JPEG stores it.
+        let luma =
+            |pixel: &[u8]| (299 * u32::from(pixel[0]) + 587 * u32::from(pixel[1]) + 114 * u32::from(pixel[2])) / 1000;
+        let pixels = coloured.pixels().chunks(3).flat_map(|pixel| [luma(pixel) as u8; 3]).collect();
+        let off = difference(&grey, &Picture::new(coloured.width(), coloured.height(), Layout::Rgb, pixels));
+        assert!(off <= 6.0, "grey_adobe1.jpg is {off:.2} levels from the grey of its reference");
+    }
+    if let (Some(tiled), Some(reference)) = (find("planar_tiled_partial.tif"), find("reference_96x64.png")) {
+        let off = difference(&tiled, &transform::scale(&reference, tiled.width(), tiled.height()));
+        assert!(off <= 6.0, "planar_tiled_partial.tif is {off:.2} levels from its reference");
+    }
+    if let Some(transparent) = find("g1_trns_ff.png") {
+        let opaque: Vec<_> = transparent.pixels().chunks(4).filter(|pixel| pixel[3] > 0).collect();
+        assert_eq!(opaque, [[0, 0, 0, 255]; 32]);
+    }
+    assert!(find("color_grid_alpha_nogrid.avif").is_none_or(|grid| grid.has_alpha()));
     // Each is read, and small enough for a second look.
     for file in &files {
         assert!(decoded(file).pixel_count() < 1_000_000, "{}", file.display());
