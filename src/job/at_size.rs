@@ -35,7 +35,9 @@ pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Ai
             context.clock.check_time_for_first(*coding, prepared.picture)?;
         }
         let mut adapter = SearchAdapter::new(context, *coding, prepared)?;
-        let aim = &adapter.with_window(aim);
+        let usual = adapter.with_window(aim);
+        let is_rushed = !aim.is_for_nearest && adapter.context.clock.must_fit_at_once(*coding, prepared.picture);
+        let aim = &if is_rushed { usual.at_once() } else { usual };
         let found = secant::search(&mut adapter, aim)?;
         if found.stopped == Some(StopReason::Cancelled) {
             return Err(JobError::Cancelled);
@@ -43,7 +45,8 @@ pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Ai
         let bytes_left = found.best.as_ref().is_some_and(|best| (best.bytes.len() as u64) < aim.good_enough);
         let finer_may_do_better = found.at_finest && bytes_left && ceiling > coding.best_quality();
         let stopped = found.stopped.is_some();
-        if stopped {
+        // With more time the answer might have been a better one.
+        if stopped || (is_rushed && found.best.is_some() && !found.at_finest) {
             adapter.context.trace.cut_short = true;
         }
         result.is_at_finest = found.at_finest;

@@ -15,19 +15,25 @@ const ENCODES_OF_A_SEARCH: f64 = 3.0;
 /// The usual times come from a table. Another machine, or another picture, may be faster by this factor.
 const UNCERTAINTY: f64 = 2.0;
 
+/// Usual time of decoding: of opening a file, and of each pixel. The decoders take 8 to 60 ns a pixel.
+const USUAL_OPENING: Duration = Duration::from_millis(5);
+const USUAL_DECODING_OF_PIXEL: Duration = Duration::from_nanos(30);
+
 /// Decides by the deadline what is still started.
 pub(super) struct Clock<'a> {
     job: &'a Job,
     stop: &'a Stop,
     /// Time per pixel of the slowest encode so far.
     slowest: Duration,
+    /// How much longer than usual decoding took, at least 1: the machine is slow, or busy with other work.
+    slowness: f64,
     /// Whether there is an answer already. From then on no encode is started that the deadline would cut off.
     pub has_answer: bool,
 }
 
 impl<'a> Clock<'a> {
     pub(super) fn new(job: &'a Job, stop: &'a Stop) -> Clock<'a> {
-        Clock { job, stop, slowest: Duration::ZERO, has_answer: false }
+        Clock { job, stop, slowest: Duration::ZERO, slowness: 1.0, has_answer: false }
     }
 
     /// The reason to stop now, if there is one.
@@ -70,6 +76,19 @@ impl<'a> Clock<'a> {
         let factor = if self.has_answer { 1.0 } else { UNCERTAINTY };
         let is_worth_it = self.has_time(self.usual_time(coding, picture).div_f64(factor));
         if is_worth_it { Ok(()) } else { Err(self.deadline_exceeded()) }
+    }
+
+    /// Whether the first encode of `picture` had better fit at once, because there is no time for a second, as slow as the
+    /// machine was so far.
+    pub(super) fn must_fit_at_once(&self, coding: LossyCoding, picture: &Picture) -> bool {
+        let both = self.usual_time(coding, picture).mul_f64(2.0 * self.slowness);
+        !self.has_answer && !self.has_time(both)
+    }
+
+    /// Notes how long decoding an input of `pixels` took.
+    pub(super) fn note_decode(&mut self, pixels: u64, elapsed: Duration) {
+        let usual = USUAL_OPENING + USUAL_DECODING_OF_PIXEL.mul_f64(pixels as f64);
+        self.slowness = elapsed.div_duration_f64(usual).max(1.0);
     }
 
     /// Notes how long an encode of `picture` took.
@@ -137,6 +156,22 @@ mod tests {
         };
         assert!(begins(false));
         assert!(!begins(true));
+    }
+
+    #[test]
+    fn a_slow_decode_says_that_there_is_no_time_for_a_second_encode() {
+        let must_fit = |decode_ms, has_answer| {
+            ask_clock(Effort::Fast, Duration::from_secs(10), |clock, picture| {
+                clock.note_decode(picture.pixel_count(), Duration::from_millis(decode_ms));
+                clock.has_answer = has_answer;
+                clock.must_fit_at_once(LossyCoding::Webp, picture)
+            })
+        };
+        // Two encodes of WebP usually take 100 ms, and decoding a megapixel at most 35 ms.
+        assert!(!must_fit(8, false));
+        assert!(!must_fit(350, false));
+        assert!(must_fit(7_000, false));
+        assert!(!must_fit(7_000, true));
     }
 
     #[test]

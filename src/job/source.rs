@@ -1,7 +1,7 @@
 //! An input, opened once and fitted as often as wanted.
 
 use std::borrow::Cow;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::codec::density::Density;
 use crate::codec::rights::Rights;
@@ -41,6 +41,8 @@ struct InputFile<'a> {
     limits: Limits,
     /// Time that opening took.
     opening: Timings,
+    /// Time that decoding took, which shows how fast the machine is.
+    decoding: Duration,
 }
 
 impl<'a> Source<'a> {
@@ -75,6 +77,7 @@ impl<'a> Source<'a> {
             damaged: decoded.damaged,
             limits: *limits,
             opening,
+            decoding: decode,
         };
         Ok(Source { file, upright, transformed: None })
     }
@@ -208,6 +211,7 @@ impl InputFile<'_> {
         let without_hidden_colour = hidden::without_hidden_colours(picture);
         let views = Views::new(picture, &without_hidden_colour, flattened.as_ref().unwrap_or(picture));
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
+        context.clock.note_decode(u64::from(self.facts.width) * u64::from(self.facts.height), self.decoding);
         (fit::fit(&mut context, allowed, &self.facts), context.trace)
     }
 }

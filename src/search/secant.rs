@@ -224,6 +224,21 @@ mod tests {
         Aim { loss_per_encode: 0.0, ..Aim::below(cap) }
     }
 
+    #[test]
+    fn a_search_with_time_for_one_encode_finds_something_where_the_model_is_a_tenth_off() {
+        for off in [-0.1_f64, 0.0, 0.1] {
+            let one_encode = |aim: &Aim| {
+                let mut fake = Fake { stop_after: Some(1), ..Fake::new(0.001, move |x| (12.0 - 0.8 * x + off).exp()) };
+                search(&mut fake, aim).unwrap()
+            };
+            let usual = Aim::below(20_000);
+            assert_eq!(one_encode(&usual).best.is_some(), off <= 0.0, "{off}");
+            let found = one_encode(&usual.at_once());
+            assert!(found.best.is_some_and(|best| best.bytes.len() > 14_000), "{off}");
+            assert_eq!(found.stopped, None);
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
