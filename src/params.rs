@@ -310,13 +310,17 @@ fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
     if name == "max_bytes" && given.get("target").is_some() {
         return Err(refuse(name, given.get(name), "given together with target, which means the same".to_owned()));
     }
-    let limit = defaults.max_target;
-    let checked = |text: &str| match size(text)? {
-        0 => Err("a target is at least 1 byte".to_owned()),
+    let bytes = given.parse(name, |text| target_bytes(text, "target", defaults.max_target))?;
+    bytes.ok_or_else(|| refuse("target", None, "missing".to_owned()))
+}
+
+/// The bytes of a target or a total, which is called `what` in messages.
+fn target_bytes(text: &str, what: &str, limit: u64) -> Result<u64, Refusal> {
+    match size(text)? {
+        0 => Err(format!("a {what} is at least 1 byte")),
         bytes if bytes > limit => Err(format!("{bytes} bytes is over the limit of {limit} bytes")),
         bytes => Ok(bytes),
-    };
-    given.parse(name, checked)?.ok_or_else(|| refuse("target", None, "missing".to_owned()))
+    }
 }
 
 fn mode(given: &Given, target: u64) -> Result<Mode, ParamError> {

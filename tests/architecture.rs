@@ -46,6 +46,7 @@ const JOB_LEVELS: &[&[&str]] = &[
     &["formats", "calibration"],
     &["fit", "finish"],
     &["source"],
+    &["total"],
 ];
 
 /// The modules whose parts have levels of their own.

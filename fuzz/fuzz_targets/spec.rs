@@ -19,6 +19,8 @@ fuzz_target!(|text: &str| {
 fn check(mut set: Set, defaults: &Defaults) {
     assert!((1..=MAX_OUTPUTS).contains(&set.outputs.len()));
     assert!(set.deadline <= defaults.max_deadline);
+    assert!(set.total.is_none_or(|total| (1..=defaults.max_target).contains(&total)));
+    assert!(set.outputs.iter().all(|output| (1..=defaults.max_target).contains(&output.request.job.target)));
     let names: HashSet<&str> = set.outputs.iter().map(|output| output.name.as_str()).collect();
     assert_eq!(names.len(), set.outputs.len());
     assert!(names.iter().all(|name| (1..=40).contains(&name.len())));

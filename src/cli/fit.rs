@@ -192,7 +192,7 @@ impl Task {
         let job = Job { target, ..self.job.clone() };
         let answer = panics::caught(|| {
             let memory_bytes = self.work.memory_needed(&job, &input, &self.limits, u64::MAX)?;
-            self.work.run(&job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes })
+            self.work.run(&job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes, total: None })
         })??;
         let written = self.output.write(file, &answer)?;
         Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })

@@ -20,6 +20,20 @@ impl Key {
         Key(hasher.finalize())
     }
 
+    /// The keys of `jobs` on the input with this content hash, in this order, when they share `total`: each answer depends on
+    /// all of them.
+    pub(super) fn of_shares(input: &blake3::Hash, jobs: &[&Job], total: u64) -> Vec<Key> {
+        let mut hasher = blake3::Hasher::new_derive_key("bytefit: shares of a total");
+        hasher.update(input.as_bytes());
+        hasher.update(&ENCODER_VERSION.to_le_bytes());
+        hasher.update(&total.to_le_bytes());
+        for job in jobs {
+            hasher.update(Key::new(input, job).0.as_bytes());
+        }
+        let numbers = 0..jobs.len() as u64;
+        numbers.map(|number| Key(hasher.clone().update(&number.to_le_bytes()).finalize())).collect()
+    }
+
     /// The key as 64 hex digits.
     pub(super) fn to_hex(self) -> String {
         self.0.to_hex().to_string()
@@ -173,6 +187,24 @@ mod tests {
     fn other_inputs_have_other_keys() {
         let job = super::super::tests::job();
         assert_ne!(Key::new(&blake3::hash(b"a"), &job), Key::new(&blake3::hash(b"b"), &job));
+    }
+
+    #[test]
+    fn shares_have_keys_that_tell_every_job_and_the_total() {
+        let (input, other) = (blake3::hash(b"a"), blake3::hash(b"b"));
+        let (one, two) = (Job::new(1, Formats::Keep), Job::new(2, Formats::Keep));
+        let sets = [
+            Key::of_shares(&input, &[&one, &two], 9),
+            Key::of_shares(&input, &[&one, &one], 9),
+            Key::of_shares(&input, &[&two, &one], 9),
+            Key::of_shares(&input, &[&one, &two], 8),
+            Key::of_shares(&input, &[&one], 9),
+            Key::of_shares(&other, &[&one, &two], 9),
+            vec![Key::new(&input, &one), Key::new(&input, &two)],
+        ];
+        let all: Vec<Key> = sets.concat();
+        assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len());
+        assert_eq!(sets[0], Key::of_shares(&input, &[&one, &two], 9));
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use config::{CacheConfig, Config, WorkersMode};
 use deaths::Deaths;
 use key::Key;
 use pool::Pool;
-pub use set::SetResults;
+pub use set::{JobSet, SetResults};
 use single_flight::{Flights, Waiter};
 pub use work::{Bounds, Codecs, Death, SetJob, Work, WorkError};
 
@@ -267,7 +267,8 @@ impl Engine {
     pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let received = Instant::now();
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
-        let request = PendingRequest { key: Key::new(&upload.hash, &job), job, received, stop_at };
+        let key = Key::new(&upload.hash, &job);
+        let request = PendingRequest { key, job, received, stop_at, shares_total: false };
         if let Some(hit) = self.hit(&request.key).await {
             return Ok(hit);
         }
@@ -366,6 +367,8 @@ struct PendingRequest {
     /// When its body was complete.
     received: Instant,
     stop_at: Instant,
+    /// Whether its answer is a share of a total, which can't be computed without the others.
+    shares_total: bool,
 }
 
 impl PendingRequest {
@@ -377,7 +380,9 @@ impl PendingRequest {
             Err(EngineError::Job(error)) => matches!(**error, JobError::DeadlineExceeded { .. }),
             Err(EngineError::ShuttingDown | EngineError::Panicked { .. } | EngineError::Died(_)) => false,
         };
-        lacked_time_or_memory && self.stop_at.saturating_duration_since(Instant::now()) >= MIN_TIME_TO_RETRY
+        lacked_time_or_memory
+            && !self.shares_total
+            && self.stop_at.saturating_duration_since(Instant::now()) >= MIN_TIME_TO_RETRY
     }
 }
 
@@ -544,7 +549,7 @@ impl Shared {
     fn work_now(&self, job: &Job, input: &[u8], stop: &Stop, memory_bytes: u64) -> Result<Answer, WorkError> {
         job.check(stop)?;
         let started = Instant::now();
-        let result = self.work.run(job, input, &Bounds { limits: &self.limits, stop, memory_bytes });
+        let result = self.work.run(job, input, &Bounds { limits: &self.limits, stop, memory_bytes, total: None });
         self.admission.job_took(started.elapsed());
         result
     }

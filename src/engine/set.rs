@@ -17,34 +17,52 @@ use super::{
     release_free_memory, task_died,
 };
 use crate::codec;
-use crate::job::{Facts, Job, JobError, Stop};
+use crate::job::{Answer, Facts, Job, JobError, Stop};
 use crate::metrics::CacheResult;
+
+/// Jobs on one upload.
+#[derive(Clone, Debug)]
+pub struct JobSet {
+    /// What each answer must be like.
+    pub jobs: Vec<Job>,
+    /// Bytes that all answers may have together. The target of a job is then the most that its share may be.
+    pub total: Option<u64>,
+    /// Time for all of them.
+    pub deadline: Duration,
+}
 
 /// The results of a set, each with the index of its job, as they come.
 pub type SetResults = FuturesUnordered<BoxFuture<'static, (usize, Result<Served, EngineError>)>>;
 
 impl Engine {
-    /// Answers each of `jobs` on `upload`: those in the cache at once, those that other requests are computing when these
+    /// Answers each job of `set` on `upload`: those in the cache at once, those that other requests are computing when these
     /// are done. All others take one queue slot and one permit together, and are computed one after the other, the smallest
-    /// first. The `deadline` of the set counts from now, that of a job from the moment that its work begins.
+    /// first. The deadline of the set counts from now, that of a job from the moment that its work begins.
+    ///
+    /// Shares of a total are in the cache under keys of their own. When one of them is missing all are computed, since each
+    /// depends on those before it.
     ///
     /// # Cancel
     /// Dropping the results stops what nobody else waits for.
-    pub async fn run_set(&self, upload: Upload, jobs: Vec<Job>, deadline: Duration) -> SetResults {
+    pub async fn run_set(&self, upload: Upload, set: JobSet) -> SetResults {
+        let JobSet { jobs, total, deadline } = set;
         let received = Instant::now();
         let stop_at = received + deadline.min(LONGEST_DEADLINE);
         let results = SetResults::new();
         let mut missing = Vec::new();
         let mut jobs: Vec<(usize, Job)> = jobs.into_iter().enumerate().collect();
         jobs.sort_by_key(|(_, job)| order(job));
-        for (index, job) in jobs {
-            let request = PendingRequest { key: Key::new(&upload.hash, &job), job, received, stop_at };
-            match self.hit(&request.key).await {
+        let keys = keys(&upload.hash, &jobs, total);
+        for ((index, job), key) in jobs.into_iter().zip(keys) {
+            let request = PendingRequest { key, job, received, stop_at, shares_total: total.is_some() };
+            // A set with a total looks into the cache when it knows which of its outputs must be computed.
+            let hit = if total.is_none() { self.hit(&request.key).await } else { None };
+            match hit {
                 Some(served) => results.push(ready((index, Ok(served))).boxed()),
                 None => missing.push((index, request)),
             }
         }
-        for (index, request, waiter) in self.join_set(missing, &upload) {
+        for (index, request, waiter) in self.join_set(missing, &upload, total) {
             let engine = self.clone();
             let result = async move {
                 let computed = engine.result_with_retry(&request, waiter).await;
@@ -75,6 +93,7 @@ impl Engine {
         &self,
         requests: Vec<(usize, PendingRequest)>,
         upload: &Upload,
+        total: Option<u64>,
     ) -> Vec<(usize, PendingRequest, FlightWaiter)> {
         let Some((received, stop_at)) = requests.first().map(|(_, first)| (first.received, first.stop_at)) else {
             return Vec::new();
@@ -83,9 +102,10 @@ impl Engine {
         let mut outputs = VecDeque::new();
         let mut join = |(index, request): (usize, PendingRequest)| {
             let stop = Stop::at(stop_at);
+            let mut reply = None;
             let waiter = self.flights.join(request.key, stop.clone(), upload.clone(), |_| {
-                let (reply, result) = oneshot::channel();
-                outputs.push_back(Output { key: request.key, job: request.job.clone(), stop, reply });
+                let (sender, result) = oneshot::channel();
+                reply = Some(sender);
                 let stop_set = Arc::clone(&stop_set);
                 async move {
                     let result = result.await;
@@ -93,15 +113,30 @@ impl Engine {
                     result.unwrap_or_else(|_| Err(task_died()))
                 }
             });
+            if reply.is_some() || total.is_some() {
+                // Without one share the others would be larger: it is computed as long as anybody waits for any of them.
+                let stop = if total.is_some() { stop_set.stop.clone() } else { stop };
+                outputs.push_back(Output { key: request.key, job: request.job.clone(), stop, reply });
+            }
             (index, request, waiter)
         };
         let joined = requests.into_iter().map(&mut join).collect();
-        if !outputs.is_empty() {
-            let set = SetTask { input: upload.clone(), outputs, received, stop_at, stop: stop_set.stop.clone() };
+        if outputs.iter().any(Output::is_awaited) {
+            let stop = stop_set.stop.clone();
+            let set = SetTask { input: upload.clone(), outputs, total, received, stop_at, stop };
             let task = tokio::spawn(Arc::clone(&self.shared).compute_set(set));
             stop_set.task.get_or_init(|| task.abort_handle());
         }
         joined
+    }
+}
+
+/// The keys of `jobs`.
+fn keys(input: &blake3::Hash, jobs: &[(usize, Job)], total: Option<u64>) -> Vec<Key> {
+    let jobs: Vec<&Job> = jobs.iter().map(|(_, job)| job).collect();
+    match total {
+        Some(total) => Key::of_shares(input, &jobs, total),
+        None => jobs.iter().map(|job| Key::new(input, job)).collect(),
     }
 }
 
@@ -134,6 +169,8 @@ impl Drop for StopOnDrop {
 struct SetTask {
     input: Upload,
     outputs: VecDeque<Output>,
+    /// Bytes that the answers of all outputs may have together.
+    total: Option<u64>,
     /// When the body of the request was complete.
     received: Instant,
     stop_at: Instant,
@@ -147,13 +184,20 @@ struct Output {
     job: Job,
     /// Stops this output alone.
     stop: Stop,
-    reply: oneshot::Sender<Result<Computed, EngineError>>,
+    /// `None` once it is answered, and for a share that another computation answers.
+    reply: Option<oneshot::Sender<Result<Computed, EngineError>>>,
 }
 
 impl Output {
+    fn is_awaited(&self) -> bool {
+        self.reply.is_some()
+    }
+
     /// Hands the result to those that wait for it. There may be none any more, which is fine.
-    fn answer(self, result: Result<Computed, EngineError>) {
-        let _ = self.reply.send(result);
+    fn answer(&mut self, result: Result<Computed, EngineError>) {
+        if let Some(reply) = self.reply.take() {
+            let _ = reply.send(result);
+        }
     }
 }
 
@@ -162,17 +206,20 @@ impl Shared {
     async fn compute_set(self: Arc<Shared>, mut set: SetTask) {
         if let Err(error) = self.work_on_set(&mut set).await {
             self.note_bug(&error, set.input.hash);
-            set.outputs.into_iter().for_each(|output| output.answer(Err(error.clone())));
+            set.outputs.iter_mut().for_each(|output| output.answer(Err(error.clone())));
         }
     }
 
     /// Answers the outputs of the set and removes them from it.
     async fn work_on_set(self: &Arc<Shared>, set: &mut SetTask) -> Result<(), EngineError> {
         self.answer_cached(set).await;
+        if !set.outputs.iter().any(Output::is_awaited) {
+            return Ok(());
+        }
         self.deaths.check(&set.input.hash, &set.input.bytes)?;
         let slot = self.admission.take_queue_slot()?;
         let work = self.read_headers(set).await?;
-        if set.outputs.is_empty() {
+        if !set.outputs.iter().any(Output::is_awaited) {
             return Ok(());
         }
         let need = Need { work, body: set.input.lease.bytes() };
@@ -180,17 +227,18 @@ impl Shared {
         let (sender, mut results) = mpsc::unbounded_channel();
         let jobs: Vec<(Job, Stop)> =
             set.outputs.iter().map(|output| (output.job.clone(), output.stop.clone())).collect();
-        let (shared, input, stop) = (Arc::clone(self), set.input.clone(), set.stop.clone());
+        let (shared, input, stop, total) = (Arc::clone(self), set.input.clone(), set.stop.clone(), set.total);
         let working = self.pool.run(move || {
             // Permit and input are released when the work is over, even if nobody waits for it any more.
             let _permit = permit;
             let input = input;
-            shared.run_set_now(&jobs, &input.bytes, &stop, work, &sender);
+            let bounds = Bounds { limits: &shared.limits, stop: &stop, memory_bytes: work, total };
+            shared.run_set_now(&jobs, &input.bytes, &bounds, &sender);
         });
         let answering = async {
             let (mut last, mut last_error) = (None, None);
             while let Some(result) = results.recv().await {
-                let Some(output) = set.outputs.pop_front() else { break };
+                let Some(mut output) = set.outputs.pop_front() else { break };
                 let result = self.note(result, set.input.hash, &mut last_error);
                 let computed = match result {
                     Ok(cached) => Ok(self.keep(output.key, cached, set.received, queued).await),
@@ -206,7 +254,7 @@ impl Shared {
         let (worked, last) = tokio::join!(working, answering);
         // Whoever has the last answer finds the slot and the permit free.
         drop(slot);
-        if let Some((output, computed)) = last {
+        if let Some((mut output, computed)) = last {
             output.answer(computed);
         }
         worked?;
@@ -215,13 +263,16 @@ impl Shared {
 
     /// Answers the outputs that identical requests finished since the set looked into the cache.
     async fn answer_cached(&self, set: &mut SetTask) {
-        for output in std::mem::take(&mut set.outputs) {
-            match self.hit(&output.key).await {
+        for mut output in std::mem::take(&mut set.outputs) {
+            let hit = if output.is_awaited() { self.hit(&output.key).await } else { None };
+            match hit {
                 Some(hit) => output.answer(Ok(hit)),
-                None => {
-                    self.metrics.cache_request(CacheResult::Miss);
-                    set.outputs.push_back(output);
-                }
+                None if output.is_awaited() => self.metrics.cache_request(CacheResult::Miss),
+                None => {}
+            }
+            // The shares of the others depend on those that are answered too.
+            if output.is_awaited() || set.total.is_some() {
+                set.outputs.push_back(output);
             }
         }
     }
@@ -255,18 +306,19 @@ impl Shared {
         &self,
         jobs: &[(Job, Stop)],
         input: &[u8],
-        stop: &Stop,
-        memory_bytes: u64,
+        bounds: &Bounds<'_>,
         results: &mpsc::UnboundedSender<Result<CachedAnswer, EngineError>>,
     ) {
         let started = Instant::now();
         let set: Vec<SetJob> = jobs.iter().map(|(job, stop)| SetJob { job, stop }).collect();
-        self.work.run_set(&set, input, &Bounds { limits: &self.limits, stop, memory_bytes }, &mut |result| {
+        let mut left = bounds.total.unwrap_or(u64::MAX);
+        self.work.run_set(&set, input, bounds, &mut |result| {
+            let result = result.and_then(|answer| Ok(within_total(answer, &mut left)?));
             // Sending fails when the set was stopped meanwhile, which is fine.
             let _ = results.send(result.map(CachedAnswer::new).map_err(EngineError::from));
         });
         self.admission.job_took(started.elapsed());
-        if self.admission.is_large(memory_bytes) {
+        if self.admission.is_large(bounds.memory_bytes) {
             release_free_memory();
         }
     }
@@ -286,4 +338,11 @@ impl Shared {
             *last_error = Some(text);
         })
     }
+}
+
+/// Takes `answer` from what is `left` of a total. The work keeps to it, and this is the last check.
+fn within_total(answer: Answer, left: &mut u64) -> Result<Answer, JobError> {
+    let bytes = answer.bytes.len() as u64;
+    *left = left.checked_sub(bytes).ok_or(JobError::OverTarget { bytes, target: *left })?;
+    Ok(answer)
 }

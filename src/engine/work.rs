@@ -1,7 +1,7 @@
 //! The work that the engine runs, behind a trait: on this process's threads, in other processes, or scripted by tests.
 
 use crate::codec::{self, Limits};
-use crate::job::{self, Answer, Job, JobError, Source, Stop};
+use crate::job::{self, Answer, Job, JobError, SharedTotal, Source, Stop};
 use crate::metrics::WorkerDeath;
 use crate::panics::{self, Panicked};
 
@@ -22,7 +22,7 @@ pub trait Work: Send + Sync + 'static {
     fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError>;
 
     /// Does the `jobs` of a set on `input`, one after the other, and hands each result to `done`: one for each job, in their
-    /// order. A panic is the result of its job alone. Called on the pool.
+    /// order. A panic is the result of its job alone. Called on the pool. This one knows no total.
     fn run_set(
         &self,
         jobs: &[SetJob<'_>],
@@ -70,6 +70,8 @@ pub struct Bounds<'a> {
     pub stop: &'a Stop,
     /// Memory that the job needs at its peak, as [`Work::memory_needed`] said.
     pub memory_bytes: u64,
+    /// Bytes that the answers of a set may have together. Shares of it are the targets of the jobs, whose own are ceilings.
+    pub total: Option<u64>,
 }
 
 /// Why work has no answer.
@@ -113,7 +115,7 @@ impl Work for Codecs {
         Ok(job::run(job, input, bounds.limits, bounds.stop)?)
     }
 
-    /// Decodes the input once.
+    /// Decodes the input once. A total is planned in the time of the first job.
     fn run_set(
         &self,
         jobs: &[SetJob<'_>],
@@ -123,18 +125,34 @@ impl Work for Codecs {
     ) {
         let Some(first) = jobs.first() else { return };
         let mut stop = first.begin();
-        if jobs.len() == 1 {
+        if jobs.len() == 1 && bounds.total.is_none() {
             return done(guarded(|| self.run(first.job, input, &Bounds { stop: &stop, ..*bounds })));
         }
-        let mut source = match guarded(|| Ok(Source::open(input, bounds.limits, bounds.stop)?)) {
-            Ok(source) => source,
+        let opened = guarded(|| {
+            let mut source = Source::open(input, bounds.limits, bounds.stop)?;
+            let total = bounds.total.map(|total| share(&mut source, jobs, total, &stop)).transpose()?;
+            Ok((source, total))
+        });
+        let (mut source, mut total) = match opened {
+            Ok(opened) => opened,
             Err(error) => return jobs.iter().for_each(|_| done(Err(error.clone()))),
         };
         for (at, SetJob { job, .. }) in jobs.iter().enumerate() {
-            done(guarded(|| Ok(source.fit_next(job, &stop)?)));
+            done(guarded(|| {
+                Ok(match &mut total {
+                    Some(total) => total.fit(at, &mut source, job, &stop)?,
+                    None => source.fit_next(job, &stop)?,
+                })
+            }));
             stop = jobs.get(at + 1).map_or(stop, SetJob::begin);
         }
     }
+}
+
+/// Plans the shares of `jobs` in `total`.
+fn share(source: &mut Source, jobs: &[SetJob<'_>], total: u64, stop: &Stop) -> Result<SharedTotal, JobError> {
+    let jobs: Vec<&Job> = jobs.iter().map(|job| job.job).collect();
+    SharedTotal::plan(source, &jobs, total, stop)
 }
 
 /// What `work` returns, or its panic as an error.

@@ -58,6 +58,14 @@ pub enum JobError {
         /// The size that came nearest. `None` except in mode close.
         nearest: Option<Nearest>,
     },
+    /// The smallest answers of a set have more bytes together than its total.
+    #[error("no answers fit into a total of {total} bytes: the smallest have {smallest_total} bytes together")]
+    TotalUnreachable {
+        /// Bytes asked for.
+        total: u64,
+        /// Bytes of the smallest answers. A set with this total succeeds.
+        smallest_total: u64,
+    },
     /// The best answer within the target scores less than `min_score`.
     #[error("the best picture within {target} bytes scores {score:.2}, min_score is {min_score}")]
     ScoreUnreachable {
@@ -215,6 +223,7 @@ mod tests {
             JobError::Decode(DecodeError::TooManyPixels { width: 9, height: 8, limit }),
             JobError::Encode(EncodeError::Failed { format: Format::Png, reason: "a bug".to_owned() }),
             JobError::TargetUnreachable { target: 1, smallest, nearest: Some(Nearest { bytes: 2, tolerance: 1 }) },
+            JobError::TotalUnreachable { total: 1, smallest_total: 2 },
             JobError::DeadlineExceeded { deadline: std::time::Duration::from_millis(1500) },
             JobError::Crop(CropOutside { crop: crop(), width: 3, height: 2 }),
         ] {

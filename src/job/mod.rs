@@ -3,6 +3,7 @@
 //! Each module imports only modules further down (`tests/architecture.rs` holds that order):
 //!
 //! ```text
+//! total              several answers within one total
 //! source             open an input, fit it
 //! fit                the best answer              finish  pad, check, report
 //! formats            the choice of format         calibration
@@ -41,6 +42,7 @@ mod search_adapter;
 mod share;
 mod source;
 mod spec;
+mod total;
 mod trace;
 mod views;
 
@@ -51,5 +53,6 @@ pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
 pub use share::{Shares, SizeCurve};
 pub use source::{Source, run};
 pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
+pub use total::SharedTotal;
 
 pub use crate::stop::{Stop, StopReason};

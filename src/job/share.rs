@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::codec::lossy_coding::LossyCoding;
-use crate::codec::{EncodeError, Format};
+use crate::codec::{EncodeError, Format, Metadata, container};
 use crate::picture::{Picture, transform};
 
 use super::{Effort, Facts, Job};
@@ -25,12 +25,13 @@ pub struct SizeCurve {
 }
 
 impl SizeCurve {
-    /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer. An answer is never
-    /// larger than the `input` unless the job enlarges it.
+    /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer, and its files the
+    /// metadata `kept`. An answer is never larger than the target of the job, nor than the `input` unless the job enlarges it.
     pub(super) fn of(
         picture: &Picture,
         job: &Job,
         allowed: &[Format],
+        kept: &Metadata,
         input: &Facts,
     ) -> Result<SizeCurve, EncodeError> {
         let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
@@ -39,9 +40,10 @@ impl SizeCurve {
                 true => Cow::Owned(transform::flatten(picture, job.transformed_background())),
                 false => Cow::Borrowed(picture),
             };
-            lower(&mut ln_bytes, *format, &picture)?;
+            lower(&mut ln_bytes, *format, &picture, job.quality, container::embedded_bytes(*format, kept))?;
         }
-        let most = if job.never_outgrows(input) { (input.bytes as f64).ln() } else { f64::INFINITY };
+        let most = if job.never_outgrows(input) { input.bytes.min(job.target) } else { job.target };
+        let most = (most as f64).ln();
         let mut least = f64::NEG_INFINITY;
         for ln_bytes in &mut ln_bytes {
             least = ln_bytes.min(most).max(least);
@@ -59,17 +61,26 @@ impl SizeCurve {
     }
 }
 
-/// Lowers each of `ln_bytes` to what the codings of `format` take at that quality.
-fn lower(ln_bytes: &mut [f64; QUALITIES.len()], format: Format, picture: &Picture) -> Result<(), EncodeError> {
+/// Lowers each of `ln_bytes` to what the codings of `format` take at that quality, or at the `ceiling` where that is lower,
+/// with `metadata_bytes`.
+fn lower(
+    ln_bytes: &mut [f64; QUALITIES.len()],
+    format: Format,
+    picture: &Picture,
+    ceiling: f64,
+    metadata_bytes: u64,
+) -> Result<(), EncodeError> {
+    let qualities = QUALITIES.map(|quality| quality.min(ceiling));
     let codings = LossyCoding::of(format);
     let mut next = 0;
     for (at, coding) in codings.iter().enumerate() {
         let is_last = at + 1 == codings.len();
         let encoder = coding.encoder(picture, Effort::Balanced)?;
         let (finest, coarsest) = encoder.ln_step_range().into_inner();
-        while next < QUALITIES.len() && (is_last || QUALITIES[next] <= coding.best_quality()) {
-            let ln_step = coding.scale().ln_step(QUALITIES[next]).clamp(finest, coarsest);
-            ln_bytes[next] = ln_bytes[next].min(encoder.predict(ln_step));
+        while next < qualities.len() && (is_last || qualities[next] <= coding.best_quality()) {
+            let ln_step = coding.scale().ln_step(qualities[next]).clamp(finest, coarsest);
+            let bytes = encoder.predict(ln_step).exp() + metadata_bytes as f64;
+            ln_bytes[next] = ln_bytes[next].min(bytes.ln());
             next += 1;
         }
     }
@@ -81,7 +92,16 @@ fn lower(ln_bytes: &mut [f64; QUALITIES.len()], format: Format, picture: &Pictur
 pub struct Shares {
     left: u64,
     /// What is planned for each answer that has not begun; `None` for the others.
-    planned: Vec<Option<f64>>,
+    planned: Vec<Option<Plan>>,
+    is_tight: bool,
+}
+
+/// What is planned for an answer.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    bytes: f64,
+    /// Bytes that no other answer may take from it.
+    least: u64,
 }
 
 impl Shares {
@@ -89,21 +109,52 @@ impl Shares {
     pub fn new(total: u64, curves: &[SizeCurve]) -> Shares {
         let sum = |quality: f64| curves.iter().map(|curve| curve.bytes(quality)).sum::<f64>();
         let (mut low, mut high) = (QUALITIES[0], QUALITIES[QUALITIES.len() - 1]);
+        let planned_total = PLANNED * total as f64;
         for _ in 0..HALVINGS {
             let middle = (low + high) / 2.0;
-            if sum(middle) <= PLANNED * total as f64 { low = middle } else { high = middle }
+            if sum(middle) <= planned_total { low = middle } else { high = middle }
         }
-        Shares { left: total, planned: curves.iter().map(|curve| Some(curve.bytes(low))).collect() }
+        let plan = |curve: &SizeCurve| Some(Plan { bytes: curve.bytes(low), least: 0 });
+        let is_tight = sum(QUALITIES[0]) > planned_total;
+        Shares { left: total, planned: curves.iter().map(plan).collect(), is_tight }
+    }
+
+    /// Whether the total is less than the answers are predicted to take at the lowest quality.
+    pub fn is_tight(&self) -> bool {
+        self.is_tight
+    }
+
+    /// Keeps `bytes` for the answer at `index`, whatever the others take.
+    pub fn reserve(&mut self, index: usize, bytes: u64) {
+        if let Some(plan) = self.planned.get_mut(index).and_then(Option::as_mut) {
+            plan.least = bytes;
+        }
     }
 
     /// Takes the share of the answer at `index`: what is planned for it, and its part of what is left over.
     pub fn take(&mut self, index: usize) -> u64 {
-        let Some(planned) = self.planned.get_mut(index).and_then(Option::take) else { return 0 };
-        let others: f64 = self.planned.iter().flatten().sum();
-        let share = (self.left as f64 * planned / (planned + others)).floor() as u64;
-        let share = if others > 0.0 { share.min(self.left) } else { self.left };
+        let Some(plan) = self.planned.get_mut(index).and_then(Option::take) else { return 0 };
+        let others: f64 = self.planned.iter().flatten().map(|plan| plan.bytes).sum();
+        let part = if others > 0.0 { plan.bytes / (plan.bytes + others) } else { 1.0 };
+        let share = (self.left as f64 * part).floor() as u64;
+        let share = share.max(plan.least).min(self.unreserved());
         self.left -= share;
         share
+    }
+
+    /// Takes `bytes` of what is left over, if there are so many that are not kept for others.
+    pub fn take_more(&mut self, bytes: u64) -> bool {
+        let has_enough = bytes <= self.unreserved();
+        if has_enough {
+            self.left -= bytes;
+        }
+        has_enough
+    }
+
+    /// What is left and not kept for answers that have not begun.
+    fn unreserved(&self) -> u64 {
+        let kept = self.planned.iter().flatten().map(|plan| plan.least).fold(0, u64::saturating_add);
+        self.left.saturating_sub(kept)
     }
 
     /// Gives back what an answer did not use.
@@ -143,6 +194,20 @@ mod tests {
         assert!(second.abs_diff(35_000) <= 1, "{second}");
         assert_eq!(shares.take(2), 90_000 - (first - 10_000) - second, "the last has all that is left");
         assert_eq!(shares.take(2), 0, "a share is taken once");
+    }
+
+    #[test]
+    fn what_is_kept_for_an_answer_is_not_taken_by_others() {
+        let mut shares = Shares::new(1_000, &[curve(1e6), curve(1e6), curve(1e6)]);
+        assert!(shares.is_tight());
+        for (index, bytes) in [(0, 100), (1, 700), (2, 150)] {
+            shares.reserve(index, bytes);
+        }
+        assert_eq!(shares.take(0), 150, "a third would leave too little");
+        shares.give_back(50);
+        assert!(!shares.take_more(51) && shares.take_more(50));
+        assert_eq!((shares.take(2), shares.take(1)), (150, 700));
+        assert!(!Shares::new(100_000_000, &[curve(1e6)]).is_tight());
     }
 
     proptest! {

@@ -29,7 +29,7 @@ pub struct Source<'a> {
 
 /// What is known of an input besides its pixels.
 struct InputFile<'a> {
-    bytes: &'a [u8],
+    bytes: Cow<'a, [u8]>,
     probe: Probe,
     facts: Facts,
     metadata: Metadata,
@@ -50,14 +50,16 @@ impl<'a> Source<'a> {
     ///
     /// # Errors
     /// [`JobError::Decode`]; [`JobError::Cancelled`]. A deadline is left to [`Source::fit`].
-    pub fn open(input: &'a [u8], limits: &Limits, stop: &Stop) -> Result<Source<'a>, JobError> {
-        Source::decode(input, codec::probe(input, limits)?, limits, stop)
+    pub fn open(input: impl Into<Cow<'a, [u8]>>, limits: &Limits, stop: &Stop) -> Result<Source<'a>, JobError> {
+        let input = input.into();
+        let probe = codec::probe(&input, limits)?;
+        Source::decode(input, probe, limits, stop)
     }
 
     /// Opens `input`, whose header says `probe`.
-    fn decode(input: &'a [u8], probe: Probe, limits: &Limits, stop: &Stop) -> Result<Source<'a>, JobError> {
+    fn decode(input: Cow<'a, [u8]>, probe: Probe, limits: &Limits, stop: &Stop) -> Result<Source<'a>, JobError> {
         let decoding = Instant::now();
-        let decoded = codec::decode(input, limits)?;
+        let decoded = codec::decode(&input, limits)?;
         let decode = decoding.elapsed();
         if stop.reason() == Some(StopReason::Cancelled) {
             return Err(JobError::Cancelled);
@@ -95,15 +97,25 @@ impl<'a> Source<'a> {
         self.file.fit(self.upright.has_alpha(), picture, job, stop)
     }
 
-    /// The sizes that an answer to `job` is predicted to have at each quality, whatever its target. No encode.
+    /// Bytes of memory that it holds.
+    pub fn memory_bytes(&self) -> u64 {
+        let transformed = self.transformed.as_ref().map_or(0, |(_, picture)| picture.pixels().len());
+        (self.file.bytes.len() + self.upright.pixels().len() + transformed) as u64
+    }
+
+    /// The sizes that an answer to `job` is predicted to have at each quality, up to its target. No encode. Keeps the
+    /// transformed picture as [`Source::fit_next`] does.
     ///
     /// # Errors
-    /// [`JobError::KeepUnwritable`], [`JobError::Decode`] and [`JobError::Encode`] when the job can't be done.
-    pub fn size_curve(&self, job: &Job) -> Result<SizeCurve, JobError> {
-        checks::check(job, &self.file.probe, &self.file.limits)?;
-        let allowed = checks::allowed_formats(job, self.file.facts.format)?;
-        let picture = job.transforms().apply(Cow::Borrowed(&self.upright))?;
-        Ok(SizeCurve::of(&picture, job, &allowed, &self.file.facts)?)
+    /// [`JobError::KeepUnwritable`], [`JobError::Crop`], [`JobError::Decode`] and [`JobError::Encode`] when the job can't be
+    /// done.
+    pub fn size_curve(&mut self, job: &Job) -> Result<SizeCurve, JobError> {
+        let Source { file, upright, transformed: last } = self;
+        checks::check(job, &file.probe, &file.limits)?;
+        let allowed = checks::allowed_formats(job, file.facts.format)?;
+        let picture = held_by_formats(transformed_again(upright, job.transforms(), last)?, &allowed, job);
+        let kept = finish::kept_metadata(&file.metadata, &file.rights, job);
+        Ok(SizeCurve::of(&picture, job, &allowed, &kept, &file.facts)?)
     }
 
     /// Answers `job` as [`Source::fit`] does, for one job after the other: a picture of the same transforms as the last is not
@@ -135,7 +147,7 @@ impl<'a> Source<'a> {
 pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
     let probe = codec::probe(input, limits)?;
     checks::check(job, &probe, limits)?;
-    let Source { file, upright, .. } = Source::decode(input, probe, limits, stop)?;
+    let Source { file, upright, .. } = Source::decode(Cow::Borrowed(input), probe, limits, stop)?;
     let has_alpha = upright.has_alpha();
     file.fit(has_alpha, || job.transforms().apply(Cow::Owned(upright)), job, stop)
 }
@@ -167,7 +179,7 @@ impl InputFile<'_> {
         let allowed = checks::allowed_formats(job, self.facts.format)?;
         let suitable = formats::suitable(job, &allowed, has_alpha);
         let unchanged = match self.as_stored {
-            true => passthrough::candidate(job, self.bytes, &self.facts, &suitable),
+            true => passthrough::candidate(job, &self.bytes, &self.facts, &suitable),
             false => None,
         };
         let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use super::preset::{check_name, pairs};
-use super::{Defaults, Given, ParamError, Request, Table, Written, deadline, output_format, read, side};
+use super::{Defaults, Given, ParamError, Request, Table, Written, deadline, output_format, read, side, target_bytes};
+use crate::byte_size::SIZE_GRAMMAR;
 use crate::excerpt::{excerpt, quoted};
+use crate::job::{Job, Mode, OnMiss};
 use crate::named::named;
 
 /// Outputs that a set may have.
 pub const MAX_OUTPUTS: usize = 32;
 
 /// The keys of a set.
-const KEYS: &[&str] = &["outputs", "sizes", "formats", "widths", "defaults", "deadline", "on_error"];
+const KEYS: &[&str] = &["outputs", "sizes", "formats", "widths", "defaults", "total", "deadline", "on_error"];
 
 /// The one key that a set shares with the parameters of one answer.
 const SHARED_KEY: &str = "deadline";
@@ -37,6 +39,7 @@ pub struct SetSpec {
     formats: Vec<&'static str>,
     widths: Vec<u32>,
     defaults: Pairs,
+    total: Option<String>,
     deadline: Option<String>,
     on_error: OnError,
 }
@@ -57,6 +60,8 @@ struct Entry {
 pub struct Set {
     /// At least one, with names that differ.
     pub outputs: Vec<Output>,
+    /// Bytes that all outputs may have together. The target of an output is then the most that it may have of them.
+    pub total: Option<u64>,
     /// Time for the whole set. The deadline of an output counts from the moment that its work begins.
     pub deadline: Duration,
     /// What happens when an output fails.
@@ -128,6 +133,7 @@ impl SetSpec {
                 "formats" => spec.formats = formats(value)?,
                 "widths" => spec.widths = widths(value)?,
                 "defaults" => spec.defaults = pairs(inner_table(key, value)?)?,
+                "total" => spec.total = Some(value.text().ok_or_else(|| not_a(key, "size"))?),
                 "deadline" => spec.deadline = Some(value.text().ok_or_else(|| not_a(key, "duration"))?),
                 "on_error" => spec.on_error = on_error(value)?,
                 _ => return Err(refuse(excerpt(key).as_ref(), value.text(), "unknown key", &KEYS.join(", "))),
@@ -143,10 +149,13 @@ impl SetSpec {
     /// [`SetError::Output`] for a parameter that can't be used.
     pub fn expand(&self, defaults: &Defaults) -> Result<Set, SetError> {
         let entries = self.entries()?;
-        let outputs = entries.into_iter().map(|entry| self.output(entry, defaults)).collect::<Result<_, SetError>>()?;
+        let total = self.total.as_deref().map(|text| target_bytes(text, "total", defaults.max_target)).transpose();
+        let total = total.map_err(|reason| refuse("total", self.total.clone(), &reason, SIZE_GRAMMAR))?;
+        let output = |entry| self.output(entry, total.is_some(), defaults);
+        let outputs = entries.into_iter().map(output).collect::<Result<_, SetError>>()?;
         let time = self.deadline.as_deref().map(|text| deadline(text, defaults.max_deadline)).transpose();
         let time = time.map_err(|reason| refuse("deadline", self.deadline.clone(), &reason, "a duration"))?;
-        Ok(Set { outputs, deadline: time.unwrap_or(defaults.max_deadline), on_error: self.on_error })
+        Ok(Set { outputs, total, deadline: time.unwrap_or(defaults.max_deadline), on_error: self.on_error })
     }
 
     /// The outputs, each with parameters of its own.
@@ -193,17 +202,22 @@ impl SetSpec {
         self.formats.iter().map(in_format).collect()
     }
 
-    fn output(&self, entry: Entry, defaults: &Defaults) -> Result<Output, SetError> {
-        let request = self.request(&entry, defaults);
+    fn output(&self, entry: Entry, has_total: bool, defaults: &Defaults) -> Result<Output, SetError> {
+        let request = self.request(&entry, defaults).and_then(|request| match has_total {
+            true => check_within_total(&request.job).map(|()| request),
+            false => Ok(request),
+        });
         let request = request.map_err(|error| SetError::Output { output: entry.name.clone(), error })?;
         Ok(Output { name: entry.name, request, listed_width: entry.listed_width })
     }
 
-    /// The parameters of the output come first, then those of its preset, then the defaults of the set.
+    /// The parameters of the output come first, then those of its preset, then the defaults of the set. The total is the target
+    /// where none of them has one.
     fn request(&self, entry: &Entry, defaults: &Defaults) -> Result<Request, ParamError> {
         let own = Given::new(&entry.pairs)?.with_preset(&defaults.presets)?;
         let shared = Given::new(&self.defaults)?.with_preset(&defaults.presets)?;
-        read(&own.filled_from(shared.0), defaults)
+        let total = self.total.as_deref().map(|total| ("target", total));
+        read(&own.filled_from(shared.0).filled_from(total), defaults)
     }
 }
 
@@ -217,6 +231,22 @@ impl Set {
         let smallest = self.outputs.iter().filter_map(is_capped).min();
         self.outputs.retain(|output| is_capped(output).is_none_or(|width| Some(width) == smallest));
     }
+}
+
+/// Refuses what says how the target of one answer is met: an output gets a share of the total, which it has no say in.
+fn check_within_total(job: &Job) -> Result<(), ParamError> {
+    let parameter = match (job.mode, job.on_miss) {
+        (Mode::Fit { min_bytes: None }, OnMiss::Error) => return Ok(()),
+        (Mode::Fit { min_bytes: None }, OnMiss::Smallest) => "on_miss",
+        (Mode::Fit { min_bytes: Some(_) }, _) => "min_bytes",
+        (Mode::Exact | Mode::Close { .. }, _) => "mode",
+    };
+    Err(refuse(
+        parameter,
+        None,
+        "says how the target of one output is met, and the set has a total",
+        "a set without total",
+    ))
 }
 
 fn refuse(name: &str, given: Option<String>, reason: &str, allowed: &str) -> ParamError {
@@ -343,12 +373,31 @@ mod tests {
             (r#"{"widths":[320]}"#, "320w.target"),
             (r#"{"outputs":[{"name":"a","target":1}],"deadline":"1h"}"#, "deadline"),
             (r#"{"outputs":[{"name":"a","target":1}],"on_error":"retry"}"#, "on_error"),
+            (r#"{"outputs":[{"name":"a"}],"total":0}"#, "total"),
+            (r#"{"outputs":[{"name":"a"}],"total":"2GB"}"#, "total"),
+            (r#"{"outputs":[{"name":"a"}],"total":{}}"#, "total"),
+            (r#"{"outputs":[{"name":"a","mode":"exact"}],"total":"9KB"}"#, "a.mode"),
+            (r#"{"outputs":[{"name":"a","tolerance":1,"mode":"close"}],"total":"9KB"}"#, "a.mode"),
+            (r#"{"outputs":[{"name":"a","min_bytes":1}],"total":"9KB"}"#, "a.min_bytes"),
+            (r#"{"outputs":[{"name":"a","on_miss":"smallest"}],"total":"9KB"}"#, "a.on_miss"),
             (r#"{"outputs":[{"name":"a","target":1}],"colour":"red"}"#, "colour"),
             (r#"{"outputs":[{"name":"a","target":1}],"outputs":[]}"#, "outputs"),
             (&many, "outputs"),
         ] {
             assert_eq!(expand(json).expect_err(json).path(), path, "{json}");
         }
+    }
+
+    #[test]
+    fn a_total_is_the_target_of_outputs_without_one() {
+        let set = expand(
+            r#"{"outputs":[{"name":"own","target":"20KB"},{"name":"a","max_bytes":5}],"widths":[320],"total":"500KB"}"#,
+        );
+        let set = set.unwrap();
+        assert_eq!(set.total, Some(500_000));
+        let targets: Vec<u64> = set.outputs.iter().map(|output| output.request.job.target).collect();
+        assert_eq!(targets, [20_000, 5, 500_000]);
+        assert_eq!(expand(r#"{"outputs":[{"name":"a","target":5}]}"#).unwrap().total, None);
     }
 
     #[test]

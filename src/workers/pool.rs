@@ -96,6 +96,7 @@ impl Workers {
             limits: *bounds.limits,
             remaining: bounds.stop.deadline().saturating_duration_since(Instant::now()),
             memory_bytes: bounds.memory_bytes,
+            total: bounds.total,
         };
         let stop = first.begin();
         let mut reason = String::new();
@@ -116,7 +117,8 @@ impl Workers {
         Err(WorkError::NoWorker(reason))
     }
 
-    /// Has one worker do `jobs` for as long as it lives, and returns how many have a result.
+    /// Has one worker do `jobs` for as long as it lives, and returns how many have a result. Jobs with a total all have one:
+    /// their shares follow from the answers before them, which another worker would not have.
     fn run_in_one_worker(
         &self,
         jobs: &[SetJob<'_>],
@@ -124,27 +126,21 @@ impl Workers {
         bounds: &Bounds<'_>,
         done: &mut dyn FnMut(Result<Answer, WorkError>),
     ) -> usize {
-        let all_failed = |done: &mut dyn FnMut(Result<Answer, WorkError>), error: &WorkError| {
-            jobs.iter().for_each(|_| done(Err(error.clone())));
-            jobs.len()
+        let ended = |at: usize, error: WorkError, done: &mut dyn FnMut(Result<Answer, WorkError>)| {
+            // The file ended the worker, or its first job did: another would most likely end the same way.
+            let ends_all = matches!(error, WorkError::NoWorker(_)) || at == 0 && matches!(error, WorkError::Died(_));
+            let end = if ends_all || bounds.total.is_some() { jobs.len() } else { at + 1 };
+            jobs[at..end].iter().for_each(|_| done(Err(error.clone())));
+            end
         };
         let worker = match self.begin(jobs, input, bounds) {
             Ok(worker) => worker,
-            Err(error @ WorkError::NoWorker(_)) => return all_failed(done, &error),
-            Err(error) => {
-                done(Err(error));
-                return 1;
-            }
+            Err(error) => return ended(0, error, done),
         };
         for (at, job) in jobs.iter().enumerate() {
             match self.receive(&worker, job, bounds) {
                 Ok((reply, bytes)) => done(result(reply, bytes, job.job)),
-                // The file ended the worker, or its first job did: another would most likely end the same way.
-                Err(error @ WorkError::Died(_)) if at == 0 => return all_failed(done, &error),
-                Err(error) => {
-                    done(Err(error));
-                    return at + 1;
-                }
+                Err(error) => return ended(at, error, done),
             }
         }
         self.give_back(worker, bounds.memory_bytes);

@@ -28,6 +28,8 @@ pub(super) struct Ask {
     pub remaining: Duration,
     /// Memory that the largest job is expected to need at its peak, in bytes.
     pub memory_bytes: u64,
+    /// Bytes that the answers may have together.
+    pub total: Option<u64>,
 }
 
 /// A worker has the whole of an [`Ask`] and begins. Until it says so nothing has happened to the job.
@@ -127,10 +129,11 @@ mod tests {
             },
         ] {
             let limits = Limits { max_metadata_bytes: 4_194_305, ..Limits::default() };
-            let ask =
-                Ask { jobs: vec![job], limits, remaining: Duration::from_micros(1_500_001), memory_bytes: 1 << 30 };
+            let (remaining, total) = (Duration::from_micros(1_500_001), Some(80_000));
+            let ask = Ask { jobs: vec![job], limits, remaining, memory_bytes: 1 << 30, total };
             let (received, body) = arrives(&ask, b"a picture");
             assert_eq!((received.jobs, received.limits, received.remaining), (ask.jobs, ask.limits, ask.remaining));
+            assert_eq!(received.total, total);
             assert_eq!(body, b"a picture");
         }
     }

@@ -85,7 +85,8 @@ fn serve(stream: &UnixStream, work: &dyn Work) -> io::Result<()> {
 /// Does the jobs of `ask` and sends the result of each as soon as it is there.
 fn answer(stream: &UnixStream, work: &dyn Work, ask: &Ask, input: &[u8]) -> io::Result<()> {
     let stop = Stop::at(Instant::now() + ask.remaining);
-    let bounds = Bounds { limits: &ask.limits, stop: &stop, memory_bytes: ask.memory_bytes };
+    let Ask { limits, memory_bytes, total, .. } = ask;
+    let bounds = Bounds { limits, stop: &stop, memory_bytes: *memory_bytes, total: *total };
     let jobs: Vec<SetJob> = ask.jobs.iter().map(|job| SetJob { job, stop: &stop }).collect();
     let mut sent = Ok(());
     work.run_set(&jobs, input, &bounds, &mut |result| {

@@ -138,6 +138,64 @@ async fn one_impossible_output_leaves_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_total_is_shared_by_all_outputs_and_never_exceeded() {
+    let server = TestServer::start().await;
+    let spec = json!({"sizes": [{"name": "small", "width": 64}, {"name": "full"}], "formats": ["jpeg", "webp"],
+        "outputs": [{"name": "own", "target": "2KB", "format": "jpeg"}], "total": "30KB"});
+    let answer = server.ask(variants(&spec, &small())).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let report = answer.json();
+    let bytes = |report: &Value| -> u64 {
+        let outputs = report["outputs"].as_array().unwrap().iter();
+        outputs.map(|output| output["output"]["bytes"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(report["total"], json!({"bytes": bytes(&report), "budget": 30_000}));
+    assert!((27_000..=30_000).contains(&bytes(&report)), "{report}");
+    assert!(output(&report, "own")["output"]["bytes"].as_u64().unwrap() <= 2_000, "{report}");
+    let again = server.ask(variants(&spec, &small())).await.json();
+    for (first, second) in report["outputs"].as_array().unwrap().iter().zip(again["outputs"].as_array().unwrap()) {
+        assert_eq!((&second["cache"], &second["output"]), (&"hit".into(), &first["output"]));
+        let image = server.get(first["output"]["url"].as_str().unwrap()).await;
+        assert_eq!(image.body.len() as u64, first["output"]["bytes"].as_u64().unwrap());
+    }
+    let alone = server.compress("target=30KB&format=jpeg&width=64", &small()).await;
+    assert_eq!(alone.header("cache-status"), "bytefit; fwd=miss; stored", "a share is no answer to a single request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_total_that_is_too_low_names_the_smallest() {
+    let server = TestServer::start().await;
+    let within = |total: Value| json!({"sizes": [{"name": "small", "width": 64}, {"name": "full"}], "formats": ["jpeg", "webp"], "total": total});
+    for accept in ["application/json", "application/zip", "multipart/mixed"] {
+        let refused = server.ask(variants(&within(100.into()), &small()).header("accept", accept)).await;
+        let problem = refused.problem(422, "total_unreachable");
+        let smallest = problem["smallest_total_bytes"].clone();
+        assert!(problem["total"] == 100 && smallest.as_u64() > Some(100), "{problem}");
+        let met = server.ask(variants(&within(smallest.clone()), &small())).await;
+        assert_eq!((met.status, met.find("bytefit-failed").is_none()), (200, true), "{met:?}");
+        assert!(met.json()["total"]["bytes"].as_u64() <= smallest.as_u64(), "{met:?}");
+    }
+    let spec = json!({"outputs": [{"name": "a", "mode": "exact"}], "total": "9KB"});
+    let problem = server.ask(variants(&spec, &small())).await.problem(400, "invalid_parameter");
+    assert_eq!((&problem["output"], &problem["parameter"]), (&"a".into(), &"mode".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_impossible_output_leaves_the_total_to_the_others() {
+    let server = TestServer::start().await;
+    let spec = json!({"outputs": [{"name": "a", "format": "jpeg"}, {"name": "b", "format": "webp"},
+        {"name": "bad", "format": "jpeg", "crop": "0,0,9999,9"}], "total": "20KB"});
+    for cache in ["miss", "hit"] {
+        let answer = server.ask(variants(&spec, &small())).await;
+        assert_eq!((answer.status, answer.header("bytefit-failed")), (200, "1"));
+        let report = answer.json();
+        assert_eq!(output(&report, "bad")["problem"]["parameter"], "crop");
+        assert!((18_000..=20_000).contains(&report["total"]["bytes"].as_u64().unwrap()), "{report}");
+        assert_eq!((&output(&report, "a")["cache"], &output(&report, "b")["cache"]), (&cache.into(), &cache.into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_can_not_be_used_is_named() {
     let server = TestServer::start().await;
     let picture = small();

@@ -8,6 +8,7 @@ mod parameters;
 mod refusals;
 mod size;
 mod source;
+mod total;
 mod transforms;
 
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use bytefit::codec::Limits;
-use bytefit::engine::{Bounds, Codecs, Work, WorkError};
+use bytefit::engine::{Bounds, Codecs, SetJob, Work, WorkError};
 use bytefit::job::{Answer, Job, JobError};
 use testkit::answers::echo;
 
@@ -49,6 +49,23 @@ impl Work for Faults {
             Err(_) => return Codecs.run(job, input, bounds),
         }
         Ok(echo(job, input))
+    }
+
+    fn run_set(
+        &self,
+        jobs: &[SetJob<'_>],
+        input: &[u8],
+        bounds: &Bounds<'_>,
+        done: &mut dyn FnMut(Result<Answer, WorkError>),
+    ) {
+        if std::str::from_utf8(input).is_err() && !input.ends_with(b"abort") {
+            return Codecs.run_set(jobs, input, bounds, done);
+        }
+        for SetJob { job, stop } in jobs {
+            let run = || self.run(job, input, &Bounds { stop, ..*bounds });
+            let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+            done(ran.unwrap_or_else(|_| Err(WorkError::Panicked("a panic".to_owned()))));
+        }
     }
 }
 

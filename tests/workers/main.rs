@@ -27,6 +27,7 @@ const TESTS: &[Test] = &[
     ("a_worker_can_reach_nothing_outside_itself", seal::nothing_is_reached),
     ("answers_are_those_of_threads", answers_are_those_of_threads),
     ("a_set_is_what_its_jobs_are_alone", a_set_is_what_its_jobs_are_alone),
+    ("a_total_is_shared_in_a_worker_as_on_a_thread", a_total_is_shared_in_a_worker_as_on_a_thread),
     ("a_set_whose_file_ends_its_worker_costs_one_process", a_set_whose_file_ends_its_worker_costs_one_process),
     ("a_fault_costs_one_job_and_no_other", a_fault_costs_one_job_and_no_other),
     ("a_panic_says_where_and_keeps_its_worker", a_panic_says_where_and_keeps_its_worker),
@@ -140,7 +141,7 @@ fn answers_are_those_of_threads(bench: &Bench) {
             let stop = bytefit::job::Stop::at(Instant::now() + job.deadline);
             let limits = bytefit::codec::Limits::default();
             let alone = bytefit::job::run(&job, &input, &limits, &stop).unwrap();
-            let bounds = engine::Bounds { limits: &limits, stop: &stop, memory_bytes: 400 << 20 };
+            let bounds = engine::Bounds { limits: &limits, stop: &stop, memory_bytes: 400 << 20, total: None };
             let sealed = bench.workers.run(&job, &input, &bounds).unwrap();
             assert_eq!(sealed.bytes, alone.bytes);
             assert_eq!(sealed.report.trace, alone.report.trace);
@@ -161,12 +162,17 @@ fn sizes() -> Vec<Job> {
 
 /// The results of a set on `input`, in the order of its jobs.
 fn run_set(bench: &Bench, jobs: &[Job], input: &[u8]) -> Vec<Result<Answer, WorkError>> {
+    run_within(&*bench.workers, jobs, input, None)
+}
+
+/// The same by `work` within a total.
+fn run_within(work: &dyn Work, jobs: &[Job], input: &[u8], total: Option<u64>) -> Vec<Result<Answer, WorkError>> {
     let limits = bytefit::codec::Limits::default();
     let stop = bytefit::job::Stop::at(Instant::now() + Duration::from_secs(60));
     let set: Vec<SetJob> = jobs.iter().map(|job| SetJob { job, stop: &stop }).collect();
-    let bounds = engine::Bounds { limits: &limits, stop: &stop, memory_bytes: 200 << 20 };
+    let bounds = engine::Bounds { limits: &limits, stop: &stop, memory_bytes: 200 << 20, total };
     let mut results = Vec::new();
-    bench.workers.run_set(&set, input, &bounds, &mut |result| results.push(result));
+    work.run_set(&set, input, &bounds, &mut |result| results.push(result));
     results
 }
 
@@ -178,6 +184,23 @@ fn a_set_is_what_its_jobs_are_alone(bench: &Bench) {
         let alone = bytefit::job::run(job, &input, &bytefit::codec::Limits::default(), &stop).unwrap();
         assert_eq!(result.unwrap().bytes, alone.bytes, "{job:?}");
     }
+}
+
+fn a_total_is_shared_in_a_worker_as_on_a_thread(bench: &Bench) {
+    let input = drawing::noisy_jpeg(640, 480, 7);
+    let jobs: Vec<Job> = sizes().into_iter().map(|job| Job { target: 50_000, ..job }).collect();
+    let bytes = |result: Result<Answer, WorkError>| result.unwrap().bytes;
+    let shared: Vec<Vec<u8>> =
+        run_within(&*bench.workers, &jobs, &input, Some(50_000)).into_iter().map(bytes).collect();
+    let alone = run_within(&engine::Codecs, &jobs, &input, Some(50_000)).into_iter().map(bytes);
+    assert_eq!(shared, alone.collect::<Vec<_>>());
+    let sum: usize = shared.iter().map(Vec::len).sum();
+    assert!((40_000..=50_000).contains(&sum), "{sum}");
+    let refused = run_within(&*bench.workers, &jobs, &input, Some(100));
+    let is_too_low = |result: &Result<Answer, WorkError>| {
+        matches!(result, Err(WorkError::Job(JobError::TotalUnreachable { total: 100, .. })))
+    };
+    assert!(refused.len() == 4 && refused.iter().all(is_too_low), "{refused:?}");
 }
 
 fn a_set_whose_file_ends_its_worker_costs_one_process(bench: &Bench) {

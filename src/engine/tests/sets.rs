@@ -10,11 +10,19 @@ fn jobs(targets: &[u64]) -> Vec<Job> {
     targets.iter().map(|target| Job { target: *target, ..job() }).collect()
 }
 
+fn set_of(jobs: Vec<Job>) -> JobSet {
+    JobSet { jobs, total: None, deadline: Duration::from_secs(3600) }
+}
+
 impl TestEngine {
     async fn start_set(&self, input: &str, jobs: Vec<Job>) -> SetResults {
+        self.start(input, set_of(jobs)).await
+    }
+
+    async fn start(&self, input: &str, set: JobSet) -> SetResults {
         let lease = self.engine.admit().unwrap().lease;
         lease.grow(input.len() as u64).unwrap();
-        self.engine.run_set(upload(input, lease), jobs, Duration::from_secs(3600)).await
+        self.engine.run_set(upload(input, lease), set).await
     }
 
     /// The results of a set in the order in which they came.
@@ -122,6 +130,61 @@ async fn a_result_comes_as_soon_as_it_is_done() {
     assert_eq!(set.next().await.unwrap().0, 1);
 }
 
+/// A set with a total of 100 bytes.
+fn within_100(targets: &[u64]) -> JobSet {
+    JobSet { total: Some(100), ..set_of(jobs(targets)) }
+}
+
+#[tokio::test]
+async fn shares_of_a_total_come_from_the_cache_when_it_has_them_all() {
+    let test = TestEngine::new(1, 4);
+    let run = async || -> Vec<_> { test.start("picture", within_100(&[100, 50])).await.collect().await };
+    assert_eq!(sources(&run().await), [(1, MISS), (0, MISS)]);
+    assert_eq!(sources(&run().await), [(1, ServedFrom::Hit), (0, ServedFrom::Hit)]);
+    assert_eq!(test.runs(), 2);
+    let other = test.run_set("picture", jobs(&[100, 50])).await;
+    assert_eq!(sources(&other), [(1, MISS), (0, MISS)], "a share is no answer to a job alone");
+}
+
+#[tokio::test]
+async fn a_share_that_was_cut_short_is_not_computed_again_alone() {
+    let test = TestEngine::new(1, 4);
+    let results: Vec<_> = test.start("cut", within_100(&[100, 50])).await.collect().await;
+    assert_eq!(sources(&results), [(1, ServedFrom::Miss { stored: false }), (0, MISS)]);
+    assert_eq!(test.runs(), 2);
+}
+
+#[tokio::test]
+async fn identical_sets_share_the_computation_of_a_total() {
+    let mut test = TestEngine::new(2, 4);
+    let mut first = test.start("hold", within_100(&[50, 100])).await;
+    test.started.recv().await.unwrap();
+    test.release.send(()).unwrap();
+    assert_eq!(sources(&[first.next().await.unwrap()]), [(0, MISS)]);
+    test.started.recv().await.unwrap();
+    let mut second = test.start("hold", within_100(&[50, 100])).await;
+    assert_eq!(sources(&[second.next().await.unwrap()]), [(0, ServedFrom::Hit)]);
+    drop(first);
+    assert!(poll!(second.next()).is_pending());
+    test.release.send(()).unwrap();
+    assert_eq!(sources(&[second.next().await.unwrap()]), [(1, COLLAPSED)]);
+    assert_eq!(test.runs(), 2);
+}
+
+#[tokio::test]
+async fn answers_over_the_total_are_a_bug_that_nobody_is_sent() {
+    let test = TestEngine::new(1, 4);
+    for (source, runs) in [(MISS, 2), (ServedFrom::Hit, 4)] {
+        let set = JobSet { total: Some(10), ..set_of(jobs(&[10, 9])) };
+        let results: Vec<_> = test.start("picture", set).await.collect().await;
+        assert_eq!(sources(&results[..1]), [(1, source)]);
+        let (_, second) = &results[1];
+        let Err(EngineError::Job(error)) = second else { panic!("{second:?}") };
+        assert_eq!(**error, JobError::OverTarget { bytes: 7, target: 3 });
+        assert_eq!(test.runs(), runs, "a missing share is computed with all before it");
+    }
+}
+
 #[tokio::test]
 async fn dropping_the_results_stops_the_set() {
     let mut test = TestEngine::new(1, 4);
@@ -163,7 +226,7 @@ async fn what_fails_all_outputs_is_the_answer_of_each() {
     assert!(test.metrics.render().contains("bytefit_panics_total 1\n"), "one cause is counted once");
     let lease = test.engine.admit().unwrap().lease;
     let (held, _) = test.hold("hold").await;
-    let set = test.engine.run_set(upload("picture", lease), jobs(&[1, 2]), Duration::from_secs(3600)).await;
+    let set = test.engine.run_set(upload("picture", lease), set_of(jobs(&[1, 2]))).await;
     let results: Vec<_> = set.collect().await;
     assert!(results.iter().all(|(_, result)| matches!(result, Err(EngineError::Overloaded { .. }))), "{results:?}");
     test.release.send(()).unwrap();

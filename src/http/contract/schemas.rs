@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::byte_size::SIZE_GRAMMAR;
 use crate::codec::Format;
 use crate::engine::WorkersMode;
 use crate::http::response::problem::Kind;
@@ -105,6 +106,7 @@ fn set_schema() -> Value {
             "formats": { "type": "array", "items": { "enum": Format::OUTPUT.map(Format::name) } },
             "widths": { "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": 65535 } },
             "defaults": defaults,
+            "total": { "type": ["string", "integer"], "description": SIZE_GRAMMAR },
             "deadline": { "type": "string" },
             "on_error": { "enum": OnError::NAMES },
         },

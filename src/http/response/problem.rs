@@ -82,9 +82,11 @@ impl Problem {
             .with("limit_bytes", limit_bytes)
     }
 
-    /// Whether other parameters would not help: the image can't be decoded, there is too much load, or a mistake of ours.
-    pub(crate) fn is_of_no_parameter(&self) -> bool {
-        matches!(self.kind, Kind::Undecodable | Kind::UnsupportedFormat) || self.kind.status().is_server_error()
+    /// Whether other parameters of an output would not help: the image can't be decoded, the total of all outputs is too low,
+    /// there is too much load, or a mistake of ours.
+    pub(crate) fn is_of_no_output(&self) -> bool {
+        matches!(self.kind, Kind::Undecodable | Kind::UnsupportedFormat | Kind::TotalUnreachable)
+            || self.kind.status().is_server_error()
     }
 
     /// What kind of problem this is.
@@ -249,6 +251,9 @@ impl From<&JobError> for Problem {
                     None => problem,
                 }
             }
+            JobError::TotalUnreachable { total, smallest_total } => Problem::new(Kind::TotalUnreachable, detail)
+                .with("total", *total)
+                .with("smallest_total_bytes", *smallest_total),
             JobError::ScoreUnreachable { target, min_score, score } => Problem::new(Kind::ScoreUnreachable, detail)
                 .with("target", *target)
                 .with("min_score", *min_score)

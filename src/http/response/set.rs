@@ -36,6 +36,8 @@ pub(crate) struct OutputAnswer {
 #[derive(Debug)]
 pub(crate) struct SetAnswer {
     pub input: Facts,
+    /// Bytes that all outputs may have together.
+    pub budget: Option<u64>,
     /// In the order of the request.
     pub outputs: Vec<OutputAnswer>,
     /// Time from the last byte of the request to the last output.
@@ -56,7 +58,7 @@ impl SetAnswer {
     /// The problem of all outputs, when each failed by no fault of its own: the image can't be decoded, there is too much
     /// load, or a mistake of ours.
     pub(crate) fn refusal(&self) -> Option<Problem> {
-        let is_shared = |output: &OutputAnswer| output.result.as_ref().is_err_and(Problem::is_of_no_parameter);
+        let is_shared = |output: &OutputAnswer| output.result.as_ref().is_err_and(Problem::is_of_no_output);
         if self.outputs.iter().all(is_shared) { self.outputs.first()?.result.as_ref().err().cloned() } else { None }
     }
 
@@ -84,7 +86,7 @@ impl SetAnswer {
         json!({
             "input": { "bytes": bytes, "type": format.media_type(), "width": width, "height": height },
             "outputs": self.outputs.iter().map(output).collect::<Vec<Value>>(),
-            "total": { "bytes": total, "budget": null },
+            "total": { "bytes": total, "budget": self.budget },
             "srcset": images.iter().map(|set| (set.media_type(), set.srcset())).collect::<BTreeMap<_, _>>(),
             "html": html::picture(&images),
             "timings_ms": report::timings_of_all(self.served().map(|(_, served)| served), self.took),

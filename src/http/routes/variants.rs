@@ -9,7 +9,7 @@ use axum::routing::post;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use crate::engine::{Engine, Upload};
+use crate::engine::{Engine, JobSet, Upload};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::{Accept, SetForm};
@@ -78,8 +78,9 @@ async fn start(engine: &Engine, upload: Upload, mut set: Set) -> Result<SetInPro
     let input = engine.facts(upload.clone(), set.deadline).await?;
     set.collapse_widths(input.width);
     let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
-    let results = engine.run_set(upload, jobs, set.deadline).await;
-    Ok(SetInProgress::new(input, names, results, received))
+    let (total, deadline) = (set.total, set.deadline);
+    let results = engine.run_set(upload, JobSet { jobs, total, deadline }).await;
+    Ok(SetInProgress::new(input, total, names, results, received))
 }
 
 async fn json_answer(mut progress: SetInProgress, on_error: OnError) -> Result<Response, Problem> {

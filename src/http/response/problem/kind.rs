@@ -52,6 +52,7 @@ kinds! {
     Undecodable = UNPROCESSABLE_ENTITY, "undecodable", "The image is damaged";
     TooManyPixels = UNPROCESSABLE_ENTITY, "too_many_pixels", "The image is too large";
     TargetUnreachable = UNPROCESSABLE_ENTITY, "target_unreachable", "The target can't be met";
+    TotalUnreachable = UNPROCESSABLE_ENTITY, "total_unreachable", "The total can't be met";
     ScoreUnreachable = UNPROCESSABLE_ENTITY, "score_unreachable", "The look asked for can't be met within the target";
     Internal = INTERNAL_SERVER_ERROR, "internal", "The service made a mistake";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The service is busy";

@@ -13,6 +13,8 @@ use crate::job::{Answer, Facts};
 /// A set whose outputs come one after the other.
 pub(crate) struct SetInProgress {
     input: Facts,
+    /// Bytes that all outputs may have together.
+    budget: Option<u64>,
     names: Vec<String>,
     results: SetResults,
     /// What came so far, without the bytes of the images: an image stays in memory only until it is sent.
@@ -22,9 +24,15 @@ pub(crate) struct SetInProgress {
 
 impl SetInProgress {
     /// A set on `input` with outputs of these names, of which `results` has the answers.
-    pub(crate) fn new(input: Facts, names: Vec<String>, results: SetResults, received: Instant) -> SetInProgress {
+    pub(crate) fn new(
+        input: Facts,
+        budget: Option<u64>,
+        names: Vec<String>,
+        results: SetResults,
+        received: Instant,
+    ) -> SetInProgress {
         let done = names.iter().map(|_| None).collect();
-        SetInProgress { input, names, results, done, received }
+        SetInProgress { input, budget, names, results, done, received }
     }
 
     /// The next output that is done: its index, and its image unless it failed.
@@ -85,7 +93,7 @@ impl SetInProgress {
         let outputs = self.names.iter().zip(&self.done);
         let outputs =
             outputs.filter_map(|(name, done)| Some(OutputAnswer { name: name.clone(), result: done.clone()? }));
-        SetAnswer { input: self.input, outputs: outputs.collect(), took: self.received.elapsed() }
+        SetAnswer { input: self.input, budget: self.budget, outputs: outputs.collect(), took: self.received.elapsed() }
     }
 }
 

@@ -1,0 +1,122 @@
+//! Several answers from one source that have a total together.
+
+use super::{Answer, Job, JobError, Shares, SizeCurve, Source, Stop};
+
+/// A total while jobs on one source are answered within it, all with the same quality.
+pub struct SharedTotal {
+    shares: Shares,
+    /// For each job the index of its share, or why it has none.
+    places: Vec<Result<usize, JobError>>,
+    /// Whether an answer so far would be another if there were more time: all others follow from its size.
+    is_cut_short: bool,
+}
+
+impl SharedTotal {
+    /// Plans the shares of `jobs` in `total`, without an encode unless the total is very low. A job that can't be done has no
+    /// share; [`SharedTotal::fit`] says why.
+    ///
+    /// # Errors
+    /// [`JobError::TotalUnreachable`]; [`JobError::Cancelled`] and [`JobError::DeadlineExceeded`].
+    pub fn plan(source: &mut Source<'_>, jobs: &[&Job], total: u64, stop: &Stop) -> Result<SharedTotal, JobError> {
+        let mut curves: Vec<SizeCurve> = Vec::new();
+        let mut places = Vec::new();
+        for job in jobs {
+            job.check(stop)?;
+            places.push(source.size_curve(job).map(|curve| {
+                curves.push(curve);
+                curves.len() - 1
+            }));
+        }
+        let mut plan = SharedTotal { shares: Shares::new(total, &curves), places, is_cut_short: false };
+        if plan.shares.is_tight() {
+            plan.keep_the_smallest(source, jobs, total, stop)?;
+        }
+        Ok(plan)
+    }
+
+    /// Keeps as many bytes for each job as its smallest answer has.
+    fn keep_the_smallest(
+        &mut self,
+        source: &mut Source<'_>,
+        jobs: &[&Job],
+        total: u64,
+        stop: &Stop,
+    ) -> Result<(), JobError> {
+        let mut smallest_total = 0_u64;
+        for (job, place) in jobs.iter().zip(&mut self.places) {
+            let Ok(index) = *place else { continue };
+            match smallest_bytes(source, job, stop) {
+                Ok(bytes) => {
+                    smallest_total = smallest_total.saturating_add(bytes);
+                    self.shares.reserve(index, bytes);
+                }
+                Err(error) if is_for_lack_of_time(&error) => return Err(error),
+                Err(error) => {
+                    let share = self.shares.take(index);
+                    self.shares.give_back(share);
+                    *place = Err(error);
+                }
+            }
+        }
+        if smallest_total > total { Err(JobError::TotalUnreachable { total, smallest_total }) } else { Ok(()) }
+    }
+
+    /// Answers `job`, the one at `index`, within its share. Jobs come once each, in any order; what one leaves over goes to
+    /// those that have not begun.
+    ///
+    /// # Errors
+    /// Every variant of [`JobError`].
+    ///
+    /// # Cancel
+    /// As [`Source::fit`].
+    pub fn fit(&mut self, index: usize, source: &mut Source<'_>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
+        let place = self.places[index].clone()?;
+        // Stays so if the codec panics.
+        let was_cut_short = std::mem::replace(&mut self.is_cut_short, true);
+        let fitted = self.fit_into_share(place, source, job, stop);
+        self.is_cut_short = was_cut_short
+            || match &fitted {
+                Ok(answer) => answer.report.cut_short,
+                Err(error) => is_for_lack_of_time(error),
+            };
+        let mut answer = fitted?;
+        answer.report.cut_short = self.is_cut_short;
+        Ok(answer)
+    }
+
+    fn fit_into_share(
+        &mut self,
+        place: usize,
+        source: &mut Source<'_>,
+        job: &Job,
+        stop: &Stop,
+    ) -> Result<Answer, JobError> {
+        let mut share = self.shares.take(place);
+        let within = |bytes: u64| Job { target: bytes.min(job.target).max(1), ..job.clone() };
+        let mut fitted = source.fit_next(&within(share), stop);
+        if let Err(JobError::TargetUnreachable { smallest, .. }) = &fitted
+            && let Some(missing) = smallest.bytes.checked_sub(share).filter(|_| smallest.bytes <= job.target)
+            && self.shares.take_more(missing)
+        {
+            share += missing;
+            fitted = source.fit_next(&within(share), stop);
+        }
+        let used = fitted.as_ref().map_or(0, |answer| answer.report.output.bytes);
+        self.shares.give_back(share.saturating_sub(used));
+        fitted
+    }
+}
+
+/// Bytes of the smallest answer to `job`.
+fn smallest_bytes(source: &mut Source<'_>, job: &Job, stop: &Stop) -> Result<u64, JobError> {
+    match source.fit_next(&Job { target: 1, ..job.clone() }, stop) {
+        Ok(answer) => Ok(answer.report.output.bytes),
+        Err(JobError::TargetUnreachable { smallest, .. }) => Ok(smallest.bytes),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether there might be an answer with more time.
+fn is_for_lack_of_time(error: &JobError) -> bool {
+    matches!(error, JobError::DeadlineExceeded { .. } | JobError::Cancelled)
+}

@@ -1,0 +1,115 @@
+//! Several answers within one total.
+
+use std::time::{Duration, Instant};
+
+use bytefit::codec::{Format, Limits};
+use bytefit::job::{Answer, Job, JobError, SharedTotal, Source, Stop};
+use bytefit::picture::transform::{Crop, Length, Resize, ResizeFit};
+use proptest::prelude::*;
+use testkit::drawing::{Content, file};
+
+use super::job;
+
+fn stop() -> Stop {
+    Stop::at(Instant::now() + Duration::from_secs(120))
+}
+
+/// A job at this width within `total`.
+fn sized(width: u32, format: Format, total: u64) -> Job {
+    let resize = Resize { width: Some(width), height: None, fit: ResizeFit::Inside, enlarge: false };
+    Job { resize: Some(resize), ..job(format, total) }
+}
+
+/// Three widths in three formats.
+fn nine(total: u64) -> Vec<Job> {
+    let formats = [Format::Jpeg, Format::Webp, Format::Avif];
+    [64, 128, 200].into_iter().flat_map(|width| formats.map(|format| sized(width, format, total))).collect()
+}
+
+fn share(input: &[u8], jobs: &[Job], total: u64) -> Result<Vec<Result<Answer, JobError>>, JobError> {
+    let mut source = Source::open(input, &Limits::default(), &stop())?;
+    let mut plan = SharedTotal::plan(&mut source, &jobs.iter().collect::<Vec<_>>(), total, &stop())?;
+    let fit = |(index, job)| plan.fit(index, &mut source, job, &stop());
+    Ok(jobs.iter().enumerate().map(fit).collect())
+}
+
+fn bytes(results: &[Result<Answer, JobError>]) -> u64 {
+    results.iter().flatten().map(|answer| answer.bytes.len() as u64).sum()
+}
+
+#[test]
+fn answers_with_a_total_look_alike_and_use_it_up() {
+    let input = file(Content::Photo, 400, 300);
+    for total in [40_000, 80_000] {
+        let results = share(&input, &nine(total), total).unwrap();
+        let sum = bytes(&results);
+        assert!(sum <= total && sum * 100 >= total * 95, "{sum} of {total}");
+        let qualities: Vec<f64> =
+            results.iter().map(|result| result.as_ref().unwrap().report.quality.unwrap()).collect();
+        let (low, high) = qualities.iter().fold((100.0_f64, 0.0_f64), |(low, high), q| (low.min(*q), high.max(*q)));
+        assert!(high - low <= 8.0, "{qualities:?}");
+        let again = share(&input, &nine(total), total).unwrap();
+        let is_same = |(one, other): (&Result<Answer, JobError>, &Result<Answer, JobError>)| {
+            one.as_ref().unwrap().bytes == other.as_ref().unwrap().bytes
+        };
+        assert!(results.iter().zip(&again).all(is_same));
+    }
+}
+
+#[test]
+fn a_total_that_is_too_low_names_the_smallest_which_can_be_met() {
+    let input = file(Content::Photo, 400, 300);
+    let refused = share(&input, &nine(900), 900).map(|results| bytes(&results)).unwrap_err();
+    let JobError::TotalUnreachable { total: 900, smallest_total } = refused else { panic!("{refused:?}") };
+    let results = share(&input, &nine(smallest_total), smallest_total).unwrap();
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert!(bytes(&results) <= smallest_total);
+    let below = smallest_total - 1;
+    assert!(matches!(share(&input, &nine(below), below), Err(JobError::TotalUnreachable { .. })));
+}
+
+#[test]
+fn a_target_of_its_own_is_the_most_that_an_answer_takes() {
+    let input = file(Content::Photo, 400, 300);
+    let mut jobs = nine(60_000);
+    jobs[8].target = 3_000;
+    let results = share(&input, &jobs, 60_000).unwrap();
+    let own = results[8].as_ref().unwrap().bytes.len();
+    assert!(own <= 3_000, "{own}");
+    assert!(bytes(&results) >= 57_000, "the others have what it leaves: {}", bytes(&results));
+}
+
+#[test]
+fn a_job_that_can_not_be_done_has_no_share() {
+    let input = file(Content::Photo, 400, 300);
+    let [left, top, width, height] = [100, 0, 400, 300].map(Length::Pixels);
+    let beyond = Crop { left, top, width, height };
+    let mut jobs = nine(60_000);
+    jobs[4].crop = Some(beyond);
+    let results = share(&input, &jobs, 60_000).unwrap();
+    assert!(matches!(results[4], Err(JobError::Crop(_))), "{:?}", results[4]);
+    assert!(bytes(&results) >= 57_000 && bytes(&results) <= 60_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn answers_never_have_more_than_their_total(
+        total in 200_u64..60_000,
+        jobs in prop::collection::vec((8_u32..160, prop::sample::select(Format::OUTPUT.to_vec()), any::<bool>()), 1..6),
+    ) {
+        let input = file(Content::Alpha, 160, 120);
+        let job = |(width, format, downscale): &(u32, Format, bool)| {
+            Job { downscale: *downscale, ..sized(*width, *format, total) }
+        };
+        let jobs: Vec<Job> = jobs.iter().map(job).collect();
+        match share(&input, &jobs, total) {
+            Ok(results) => prop_assert!(bytes(&results) <= total),
+            Err(error) => {
+                let is_too_low = matches!(error, JobError::TotalUnreachable { smallest_total, .. } if smallest_total > total);
+                prop_assert!(is_too_low, "{:?}", error);
+            }
+        }
+    }
+}
