@@ -17,7 +17,7 @@ use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
 use crate::byte_size::parse_size;
 use crate::codec::{Format, Limits};
 use crate::engine::{Bounds, Codecs, Work, WorkersMode};
-use crate::job::{Answer, Job, SizeCurve, Source, Stop};
+use crate::job::{Answer, Job, JobError, SizeCurve, Source, Stop};
 use crate::metrics::Metrics;
 use crate::panics;
 use crate::params::{self, Defaults, PARAMETERS, Parameter};
@@ -112,7 +112,7 @@ pub(super) fn run(arguments: Arguments) -> ExitCode {
     let failures = arguments.files.par_iter().enumerate().filter(|(index, file)| {
         let fitted = match &total {
             Some(total) => total.fit(&task, *index, file),
-            None => task.fit(file, task.job.target),
+            None => task.fit(file, None, task.job.target),
         };
         progress.inc(1);
         progress.suspend(|| lines::print(file, &fitted, arguments.json, &task.output))
@@ -177,21 +177,33 @@ impl Task {
         Ok(Task { work, job: request.job, limits, max_input_bytes, output })
     }
 
-    /// The sizes that the answer to `file` is predicted to have.
-    pub(super) fn size_curve(&self, file: &Path) -> Result<SizeCurve, Failure> {
+    /// Opens `file`, and predicts the sizes of its answer.
+    pub(super) fn open(&self, file: &Path) -> Result<(Source<'static>, SizeCurve), Failure> {
         let input = input::read(file, self.max_input_bytes)?;
         let stop = Stop::at(Instant::now() + self.job.deadline);
-        Ok(panics::caught(|| Source::open(&input, &self.limits, &stop)?.size_curve(&self.job))??)
+        let opened = panics::caught(|| {
+            let mut source = Source::open(input, &self.limits, &stop)?;
+            let curve = source.size_curve(&self.job)?;
+            Ok::<_, JobError>((source, curve))
+        });
+        Ok(opened??)
     }
 
-    /// Fits `file` into `target` bytes and writes the answer.
-    pub(super) fn fit(&self, file: &Path, target: u64) -> Result<Fitted, Failure> {
-        let input = input::read(file, self.max_input_bytes)?;
+    /// Fits `file` into `target` bytes and writes the answer. Reads the file unless it is `opened` already.
+    pub(super) fn fit(&self, file: &Path, opened: Option<Source<'_>>, target: u64) -> Result<Fitted, Failure> {
+        let job = Job { target, ..self.job.clone() };
+        let input = if opened.is_none() { input::read(file, self.max_input_bytes)? } else { Vec::new() };
         let started = Instant::now();
         let stop = Stop::at(started + self.job.deadline);
-        let job = Job { target, ..self.job.clone() };
         let answer = panics::caught(|| {
-            let memory_bytes = self.work.memory_needed(&job, &input, &self.limits, u64::MAX)?;
+            if let Some(mut source) = opened {
+                return Ok(source.fit_next(&job, &stop)?);
+            }
+            // Only another process needs to know it, and the header is read again with the picture.
+            let memory_bytes = match self.work.in_processes() {
+                true => self.work.memory_needed(&job, &input, &self.limits, u64::MAX)?,
+                false => 0,
+            };
             self.work.run(&job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes, total: None })
         })??;
         let written = self.output.write(file, &answer)?;

@@ -1,6 +1,7 @@
 //! `bytefit fit --total`: many files within one size, all at the same quality.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
@@ -9,13 +10,19 @@ use super::failure::Failure;
 use super::fit::{Fitted, Task};
 use super::input;
 use crate::engine::WorkersMode;
-use crate::job::{Shares, SizeCurve};
+use crate::job::{Shares, SizeCurve, Source};
+
+/// Bytes of memory for pictures that are kept from the plan until they are fitted: ten of 12 megapixels. Other files are
+/// decoded twice.
+const KEPT_BYTES: u64 = 512 << 20;
 
 /// What all files together may have, and have so far.
 pub(super) struct Total {
     bytes: u64,
     /// The index of each file's plan; `None` for a file that can't be read.
     plans: Vec<Option<usize>>,
+    /// The pictures of the files that are kept.
+    opened: Vec<Mutex<Option<Source<'static>>>>,
     state: Mutex<State>,
 }
 
@@ -30,8 +37,14 @@ struct State {
 impl Total {
     /// Plans the share of each of `files`. A file that can't be read gets none; fitting it says why.
     pub(super) fn plan(task: &Task, files: &[PathBuf], bytes: u64) -> Total {
-        let curve = |file: &PathBuf| task.size_curve(file).ok();
-        let curves: Vec<Option<SizeCurve>> = files.par_iter().map(curve).collect();
+        let kept = AtomicU64::new(0);
+        let open = |file: &PathBuf| {
+            let Ok((source, curve)) = task.open(file) else { return (None, None) };
+            let with_it = |kept: u64| kept.checked_add(source.memory_bytes()).filter(|sum| *sum <= KEPT_BYTES);
+            let is_kept = kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_it).is_ok();
+            (is_kept.then_some(source), Some(curve))
+        };
+        let (opened, curves): (Vec<Option<Source>>, Vec<Option<SizeCurve>>) = files.par_iter().map(open).unzip();
         let mut known = 0;
         let plans = curves.iter().map(|curve| {
             known += usize::from(curve.is_some());
@@ -39,13 +52,15 @@ impl Total {
         });
         let plans = plans.collect();
         let shares = Shares::new(bytes, &curves.into_iter().flatten().collect::<Vec<SizeCurve>>());
-        Total { bytes, plans, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) }
+        let opened = opened.into_iter().map(Mutex::new).collect();
+        Total { bytes, plans, opened, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) }
     }
 
     /// Fits `file`, the one at `index`, into its share.
     pub(super) fn fit(&self, task: &Task, index: usize, file: &Path) -> Result<Fitted, Failure> {
         let share = self.plans[index].map_or(0, |plan| self.state().shares.take(plan));
-        let fitted = task.fit(file, share.max(1));
+        let opened = self.opened[index].lock().unwrap_or_else(PoisonError::into_inner).take();
+        let fitted = task.fit(file, opened, share.max(1));
         let mut state = self.state();
         let used = fitted.as_ref().map_or(0, |fitted| fitted.answer.report.output.bytes);
         state.shares.give_back(share.saturating_sub(used));
