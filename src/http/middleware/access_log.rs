@@ -12,7 +12,7 @@ use hyper::body::Body as _;
 use super::host;
 use crate::http::AppState;
 use crate::http::response::problem::{self, Problem};
-use crate::http::response::reply::LogFacts;
+use crate::http::response::reply::{LogFacts, SetLogFacts};
 use crate::http::response::report::rounded;
 use crate::http::response::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::routes::{self, Route};
@@ -23,8 +23,9 @@ use crate::panics;
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// The outermost layer.
-pub(crate) async fn observe(State(state): State<Arc<AppState>>, request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(state): State<Arc<AppState>>, mut request: Request, next: Next) -> Response {
     let mut record = RequestRecord::open(&state.metrics, &request);
+    request.extensions_mut().insert(record.id.clone());
     let mut response = match host::refusal(&request) {
         Some(refusal) => refusal,
         None => next.run(request).await,
@@ -56,6 +57,7 @@ struct End {
     status: u16,
     out_bytes: u64,
     facts: Option<LogFacts>,
+    set: Option<SetLogFacts>,
     code: Option<&'static str>,
     cause: Option<String>,
 }
@@ -75,6 +77,7 @@ impl RequestRecord {
                 status: CLIENT_CLOSED_REQUEST,
                 out_bytes: 0,
                 facts: None,
+                set: None,
                 code: Some("client_gone"),
                 cause: None,
             },
@@ -91,6 +94,7 @@ impl RequestRecord {
             status: response.status().as_u16(),
             out_bytes: response.body().size_hint().lower(),
             facts: response.extensions().get::<LogFacts>().copied(),
+            set: response.extensions().get::<SetLogFacts>().copied(),
             code: problem.map(|problem| problem.kind().code()),
             cause: problem.and_then(Problem::cause).map(str::to_owned),
         };
@@ -102,7 +106,9 @@ macro_rules! line {
     ($level:ident, $record:expr, $duration_ms:expr) => {{
         let template = $record.template();
         let RequestRecord { id, method, declared_bytes, end, .. } = $record;
-        let outcome = end.code.or(end.facts.map(|facts| facts.outcome.name())).unwrap_or("ok");
+        let of_one = end.facts.map(|facts| facts.outcome.name());
+        let of_set = end.set.map(|set| set.outcome());
+        let outcome = end.code.or(of_one).or(of_set).unwrap_or("ok");
         tracing::$level!(
             %method,
             route = %template,
@@ -111,6 +117,9 @@ macro_rules! line {
             in_bytes = declared_bytes,
             out_bytes = end.out_bytes,
             format = end.facts.map(|facts| facts.format.name()),
+            outputs = end.set.map(|set| set.outputs),
+            failed = end.set.and_then(|set| set.failed),
+            image_bytes = end.set.and_then(|set| set.image_bytes),
             outcome,
             request_id = %id,
             "{method} {template}: {} {outcome}",

@@ -29,6 +29,28 @@ pub(crate) struct LogFacts {
     pub outcome: Outcome,
 }
 
+/// Facts of an answer with several outputs, for the access log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SetLogFacts {
+    pub outputs: u64,
+    /// How many failed; `None` while parts are being sent.
+    pub failed: Option<u64>,
+    /// Bytes of all images.
+    pub image_bytes: Option<u64>,
+}
+
+impl SetLogFacts {
+    /// How the set ended, in one word.
+    pub(crate) fn outcome(&self) -> &'static str {
+        match self.failed {
+            None => "streaming",
+            Some(0) => "ok",
+            Some(failed) if failed == self.outputs => "all_outputs_failed",
+            Some(_) => "some_outputs_failed",
+        }
+    }
+}
+
 /// An answer and how the request wants it.
 #[derive(Debug)]
 pub(crate) struct Reply<'a> {

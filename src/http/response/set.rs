@@ -14,11 +14,12 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::problem::{Deliberate, Problem};
+use super::reply::SetLogFacts;
 use super::report;
 use crate::engine::Served;
 use crate::job::Facts;
 pub(crate) use parts::{PartForm, stream};
-pub(crate) use progress::SetInProgress;
+pub(crate) use progress::{SetHead, SetInProgress};
 pub(crate) use zip::archive;
 
 /// How many outputs failed, where some did.
@@ -71,8 +72,19 @@ impl SetAnswer {
         response
     }
 
-    /// Adds the headers that every whole answer to a set has.
+    /// The facts of outputs that are all done.
+    pub(crate) fn log_facts(&self) -> SetLogFacts {
+        let (outputs, failed) = (self.outputs.len() as u64, self.failed() as u64);
+        SetLogFacts { outputs, failed: Some(failed), image_bytes: Some(self.image_bytes()) }
+    }
+
+    fn image_bytes(&self) -> u64 {
+        self.served().map(|(_, served)| served.answer.report.output.bytes).sum()
+    }
+
+    /// Adds the headers that every whole answer to a set has, and its facts for the access log.
     pub(crate) fn add_headers(&self, response: &mut Response) {
+        response.extensions_mut().insert(self.log_facts());
         if self.failed() > 0 {
             response.headers_mut().insert(BYTEFIT_FAILED, HeaderValue::from(self.failed()));
         }
@@ -81,12 +93,11 @@ impl SetAnswer {
     /// The report on all outputs.
     pub(crate) fn report(&self) -> Value {
         let Facts { bytes, format, width, height } = self.input;
-        let total: u64 = self.served().map(|(_, served)| served.answer.report.output.bytes).sum();
         let images = html::images(self.served().map(|(_, served)| served));
         json!({
             "input": { "bytes": bytes, "type": format.media_type(), "width": width, "height": height },
             "outputs": self.outputs.iter().map(output).collect::<Vec<Value>>(),
-            "total": { "bytes": total, "budget": self.budget },
+            "total": { "bytes": self.image_bytes(), "budget": self.budget },
             "srcset": images.iter().map(|set| (set.media_type(), set.srcset())).collect::<BTreeMap<_, _>>(),
             "html": html::picture(&images),
             "timings_ms": report::timings_of_all(self.served().map(|(_, served)| served), self.took),

@@ -17,7 +17,8 @@ use crate::http::request::admitted::Admitted;
 use crate::http::request::{set_spec, upload};
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::response::reply::in_transit;
-use crate::http::response::set::{self, PartForm, SetInProgress};
+use crate::http::response::request_id::RequestId;
+use crate::http::response::set::{self, PartForm, SetHead, SetInProgress};
 use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 use crate::params::{OnError, Set};
@@ -46,7 +47,8 @@ pub(super) async fn variants(
     let read = |pairs: &[(String, String)]| set_spec::read(pairs, &state.defaults);
     let (upload, set) = upload::receive_with(&parts, body, &state.config, admitted, read).await?;
     let on_error = set.on_error;
-    let progress = start(&state.engine, upload, set).await?;
+    let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
+    let progress = start(&state.engine, request_id, upload, set).await?;
     match form {
         SetForm::Json => json_answer(progress, on_error).await,
         SetForm::Zip => zip_answer(progress, on_error, &state.engine).await,
@@ -73,14 +75,14 @@ fn refuse_json(parts: &Parts) -> Result<(), Problem> {
 }
 
 /// Starts the work on `set`.
-async fn start(engine: &Engine, upload: Upload, mut set: Set) -> Result<SetInProgress, Problem> {
+async fn start(engine: &Engine, request_id: RequestId, upload: Upload, mut set: Set) -> Result<SetInProgress, Problem> {
     let received = Instant::now();
     let input = engine.facts(upload.clone(), set.deadline).await?;
     set.collapse_widths(input.width);
     let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
     let (total, deadline) = (set.total, set.deadline);
     let results = engine.run_set(upload, JobSet { jobs, total, deadline }).await;
-    Ok(SetInProgress::new(input, total, names, results, received))
+    Ok(SetInProgress::new(SetHead { request_id, input, budget: total, received }, names, results))
 }
 
 async fn json_answer(mut progress: SetInProgress, on_error: OnError) -> Result<Response, Problem> {

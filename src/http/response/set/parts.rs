@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::SetInProgress;
 use crate::engine::{Engine, Served};
 use crate::http::response::problem::{PROBLEM_JSON, Problem};
-use crate::http::response::reply::{Reply, in_transit};
+use crate::http::response::reply::{Reply, SetLogFacts, in_transit};
 use crate::http::response::request_id::RequestId;
 
 /// The name of the last part.
@@ -46,13 +46,16 @@ pub(crate) fn stream(
     };
     let content_type = HeaderValue::try_from(format!("multipart/{kind}; boundary={boundary}"));
     let content_type = content_type.expect("a boundary is hex digits");
+    let facts = SetLogFacts { outputs: set.outputs() as u64, failed: None, image_bytes: None };
     let parts = Parts { form, boundary, set, done: done.into(), engine, ended: false };
     let pieces = stream::unfold(parts, async |mut parts| {
         let pieces = parts.next().await?;
         Some((stream::iter(pieces.into_iter().map(Ok::<Bytes, Infallible>)), parts))
     });
     let headers = [(CONTENT_TYPE, content_type), (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"))];
-    (headers, Body::from_stream(pieces.flatten())).into_response()
+    let mut response = (headers, Body::from_stream(pieces.flatten())).into_response();
+    response.extensions_mut().insert(facts);
+    response
 }
 
 struct Parts {
@@ -62,6 +65,25 @@ struct Parts {
     done: VecDeque<(usize, Option<Served>)>,
     engine: Engine,
     ended: bool,
+}
+
+/// The line of the request was written with the head. This one says how the parts ended.
+impl Drop for Parts {
+    fn drop(&mut self) {
+        let facts = self.set.answer().log_facts();
+        let outcome = if self.ended { facts.outcome() } else { "client_gone" };
+        let outputs = self.set.outputs();
+        tracing::info!(
+            request_id = %self.set.request_id(),
+            outputs,
+            done = facts.outputs,
+            failed = facts.failed,
+            image_bytes = facts.image_bytes,
+            outcome,
+            "parts ended: {} of {outputs} outputs, {outcome}",
+            facts.outputs,
+        );
+    }
 }
 
 impl Parts {

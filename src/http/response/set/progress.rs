@@ -8,31 +8,33 @@ use futures_util::StreamExt;
 use super::{OutputAnswer, SetAnswer};
 use crate::engine::{Served, SetResults};
 use crate::http::response::problem::Problem;
+use crate::http::response::request_id::RequestId;
 use crate::job::{Answer, Facts};
+
+/// What is known of a set before its outputs come.
+pub(crate) struct SetHead {
+    pub request_id: RequestId,
+    pub input: Facts,
+    /// Bytes that all outputs may have together.
+    pub budget: Option<u64>,
+    /// When the request was complete.
+    pub received: Instant,
+}
 
 /// A set whose outputs come one after the other.
 pub(crate) struct SetInProgress {
-    input: Facts,
-    /// Bytes that all outputs may have together.
-    budget: Option<u64>,
+    head: SetHead,
     names: Vec<String>,
     results: SetResults,
     /// What came so far, without the bytes of the images: an image stays in memory only until it is sent.
     done: Vec<Option<Result<Served, Problem>>>,
-    received: Instant,
 }
 
 impl SetInProgress {
-    /// A set on `input` with outputs of these names, of which `results` has the answers.
-    pub(crate) fn new(
-        input: Facts,
-        budget: Option<u64>,
-        names: Vec<String>,
-        results: SetResults,
-        received: Instant,
-    ) -> SetInProgress {
+    /// A set with outputs of these names, of which `results` has the answers.
+    pub(crate) fn new(head: SetHead, names: Vec<String>, results: SetResults) -> SetInProgress {
         let done = names.iter().map(|_| None).collect();
-        SetInProgress { input, budget, names, results, done, received }
+        SetInProgress { head, names, results, done }
     }
 
     /// The next output that is done: its index, and its image unless it failed.
@@ -42,7 +44,7 @@ impl SetInProgress {
         if let Err(problem) = &result
             && let Some(cause) = problem.cause()
         {
-            tracing::error!(cause, output = self.names[index], "an output failed");
+            tracing::error!(request_id = %self.head.request_id, cause, output = self.names[index], "an output failed");
         }
         let image = result.as_ref().ok().cloned();
         self.done[index] = Some(result.map(without_bytes));
@@ -88,12 +90,23 @@ impl SetInProgress {
         name
     }
 
+    /// How many outputs the set has.
+    pub(crate) fn outputs(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The id of the request.
+    pub(crate) fn request_id(&self) -> &RequestId {
+        &self.head.request_id
+    }
+
     /// What came so far, as the answer.
     pub(crate) fn answer(&self) -> SetAnswer {
         let outputs = self.names.iter().zip(&self.done);
         let outputs =
             outputs.filter_map(|(name, done)| Some(OutputAnswer { name: name.clone(), result: done.clone()? }));
-        SetAnswer { input: self.input, budget: self.budget, outputs: outputs.collect(), took: self.received.elapsed() }
+        let SetHead { input, budget, received, .. } = &self.head;
+        SetAnswer { input: *input, budget: *budget, outputs: outputs.collect(), took: received.elapsed() }
     }
 }
 
