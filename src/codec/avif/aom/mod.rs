@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn masks_are_coded_as_text_and_soft_shadows_are_not() {
-        let stroke = |x: u32, y: u32| if (x / 5 + y / 9) % 3 == 0 { 255 } else { 0 };
+        let stroke = |x: u32, y: u32| if (x / 5 + y / 9).is_multiple_of(3) { 255 } else { 0 };
         let shadow = |x: u32, y: u32| (255.0 * (-f64::from((x - 64).pow(2) + (y - 64).pow(2)) / 1_500.0).exp()) as u8;
         let alpha_of = |alpha: &dyn Fn(u32, u32) -> u8| {
             let picture = drawn(128, 128, Layout::Rgba, |x, y| [90, 20, 160, alpha(x, y)]);
