@@ -236,7 +236,10 @@ impl Metrics {
             self.encodes_total.with_label_values(&[format.name()]).inc_by(u64::from(*encodes));
             self.encodes_per_job.with_label_values(&[format.name()]).observe(f64::from(*encodes));
         }
-        self.stage(Stage::Decode, report.timings.decode);
+        // The answers of a set after its first were decoded with that one.
+        if !report.timings.decode.is_zero() {
+            self.stage(Stage::Decode, report.timings.decode);
+        }
         self.stage(Stage::Transform, report.timings.transform);
         self.stage(Stage::Search, report.timings.search);
         self.stage(Stage::Total, total);

@@ -23,7 +23,7 @@ fn sized(width: u32, format: Format, total: u64) -> Job {
 /// Three widths in three formats.
 fn nine(total: u64) -> Vec<Job> {
     let formats = [Format::Jpeg, Format::Webp, Format::Avif];
-    [64, 128, 200].into_iter().flat_map(|width| formats.map(|format| sized(width, format, total))).collect()
+    [128, 200, 320].into_iter().flat_map(|width| formats.map(|format| sized(width, format, total))).collect()
 }
 
 fn share(input: &[u8], jobs: &[Job], total: u64) -> Result<Vec<Result<Answer, JobError>>, JobError> {
@@ -47,7 +47,7 @@ fn answers_with_a_total_look_alike_and_use_it_up() {
         let qualities: Vec<f64> =
             results.iter().map(|result| result.as_ref().unwrap().report.quality.unwrap()).collect();
         let (low, high) = qualities.iter().fold((100.0_f64, 0.0_f64), |(low, high), q| (low.min(*q), high.max(*q)));
-        assert!(high - low <= 8.0, "{qualities:?}");
+        assert!(high - low <= 12.0, "{qualities:?}");
         let again = share(&input, &nine(total), total).unwrap();
         let is_same = |(one, other): (&Result<Answer, JobError>, &Result<Answer, JobError>)| {
             one.as_ref().unwrap().bytes == other.as_ref().unwrap().bytes

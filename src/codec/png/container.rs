@@ -92,7 +92,8 @@ pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
     let mut changed = SIGNATURE.to_vec();
     let mut is_set = false;
     for chunk in Chunks::of_whole(file)? {
-        if matches!(&chunk.name, b"pHYs" | b"IDAT") && !is_set {
+        // Before metadata, where a strip leaves it too.
+        if matches!(&chunk.name, b"pHYs" | b"eXIf" | b"iTXt" | b"IDAT") && !is_set {
             // 1 means that the numbers are per metre (W3C PNG s11.3.4.3).
             push_chunk(&mut changed, b"pHYs", &[&across, &down, &[1]]);
             is_set = true;

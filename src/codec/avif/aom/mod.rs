@@ -47,6 +47,9 @@ fn linked_tuning() -> Tuning {
     Tuning::of(library::version())
 }
 
+/// Bytes of the boxes around a frame. The size model was fitted on pictures where they do not matter.
+const BOXES: f64 = 242.0;
+
 /// A picture ready to be written as AVIF at any quantiser step.
 pub struct AvifEncoder<'a> {
     picture: &'a Picture,
@@ -119,10 +122,8 @@ impl Encoder for AvifEncoder<'_> {
         };
         let ln_colour = self.sample.get_or_init(|| SizePredictor::of(self.picture, fitted)).ln_bytes(ln_step);
         // If alpha fails here, so does the encode that follows, and says why.
-        match self.alpha() {
-            Ok(Some(alpha)) => (ln_colour.exp() + alpha.bytes_beside(State::nearest(ln_step))).ln(),
-            _ => ln_colour,
-        }
+        let alpha = self.alpha().ok().flatten().map_or(0.0, |alpha| alpha.bytes_beside(State::nearest(ln_step)));
+        (ln_colour.exp() + alpha + BOXES).ln()
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
