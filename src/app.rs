@@ -12,6 +12,7 @@ use crate::engine::{Codecs, Engine, Work};
 use crate::http::{self, AppState};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
+use crate::source::Source;
 use crate::workers::{Spawner, Workers};
 
 /// Why the service can't start, or ended.
@@ -20,6 +21,9 @@ pub enum AppError {
     /// The system refused a thread or another resource that the engine needs.
     #[error("the engine can't start its threads: {0}")]
     Engine(#[source] io::Error),
+    /// Pictures are to be fetched by URL, which this system can't do.
+    #[error("pictures can't be fetched by URL: {0}")]
+    Source(#[source] io::Error),
     /// The service has drained, because it can't start workers any more.
     #[error("the process that starts the workers is gone")]
     SpawnerGone,
@@ -29,8 +33,8 @@ pub enum AppError {
 /// or on threads without one.
 ///
 /// # Errors
-/// [`AppError::Engine`] before the first connection is accepted; [`AppError::SpawnerGone`] when the spawner ended before
-/// `shutdown`, after draining.
+/// [`AppError::Engine`] and [`AppError::Source`] before the first connection is accepted; [`AppError::SpawnerGone`] when the
+/// spawner ended before `shutdown`, after draining.
 pub async fn serve(
     settings: Settings,
     listener: TcpListener,
@@ -48,6 +52,7 @@ pub async fn serve(
     let engine = Engine::with_work(settings.engine_config(), metrics.clone(), work).map_err(AppError::Engine)?;
     let defaults = settings.defaults();
     let config = settings.server.http;
+    let source = Source::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
     let (lost, was_lost) = oneshot::channel();
     let stop = async move {
         tokio::select! {
@@ -59,7 +64,7 @@ pub async fn serve(
             }
         }
     };
-    http::serve(AppState { engine, metrics, defaults, config, started }, listener, stop).await;
+    http::serve(AppState { engine, source, metrics, defaults, config, started }, listener, stop).await;
     match was_lost.await {
         Ok(()) => Err(AppError::SpawnerGone),
         Err(_) => Ok(()),

@@ -1,5 +1,9 @@
 //! How sizes and durations are written in a configuration, for `#[serde(with = "...")]`, and checks of values.
 
+/// What stands for a secret where settings are printed.
+#[cfg(feature = "server")]
+pub(crate) const REDACTED: &str = "[redacted]";
+
 /// Why the values of a configuration can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidConfig {
@@ -92,6 +96,62 @@ pub(crate) mod size {
         match units.iter().find(|(_, factor)| bytes > 0 && bytes.is_multiple_of(*factor)) {
             Some((unit, factor)) => format!("{}{unit}", bytes / factor),
             None => bytes.to_string(),
+        }
+    }
+}
+
+/// Lists: a list, or one text with commas between the values, as variables of the environment have it.
+#[cfg(feature = "server")]
+pub(crate) mod list {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a list, or a text with commas between the values")]
+    enum Written {
+        List(Vec<Item>),
+        Single(Item),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected texts or whole numbers")]
+    enum Item {
+        Number(u64),
+        Text(String),
+    }
+
+    /// Reads a list of values, each by its text.
+    pub(crate) fn deserialize<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: FromStr<Err: Display>,
+    {
+        let texts: Vec<String> = match Written::deserialize(deserializer)? {
+            Written::List(items) => items.into_iter().map(Item::into_text).collect(),
+            Written::Single(item) => split(&item.into_text()),
+        };
+        texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+    }
+
+    /// Writes a list.
+    pub(crate) fn serialize<S: Serializer, T: Serialize>(values: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(values)
+    }
+
+    /// The values between commas or line ends, without those that are empty.
+    fn split(text: &str) -> Vec<String> {
+        let values = text.split([',', '\n']).map(str::trim).filter(|value| !value.is_empty());
+        values.map(str::to_owned).collect()
+    }
+
+    impl Item {
+        fn into_text(self) -> String {
+            match self {
+                Item::Number(number) => number.to_string(),
+                Item::Text(text) => text,
+            }
         }
     }
 }

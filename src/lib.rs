@@ -27,6 +27,7 @@
 //! - `app`: builds the running service from its settings.
 //! - `http`: requests in, answers and problems out.
 //! - [`params`]: names and values to a valid [`job::Job`], for HTTP and the command line alike.
+//! - `source`: pictures by URL, from public hosts only.
 //! - `engine`: cache, queue, memory and threads around the jobs.
 //! - `metrics`: the table of metrics.
 //! - `panics`: catches panics and puts them in words.
@@ -70,6 +71,8 @@ pub mod sandbox;
 pub mod search;
 #[cfg(feature = "server")]
 pub mod settings;
+#[cfg(feature = "server")]
+pub mod source;
 pub mod stop;
 #[cfg(feature = "server")]
 pub mod telemetry;

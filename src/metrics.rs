@@ -15,7 +15,7 @@ use prometheus::{core::Collector, process_collector::ProcessCollector};
 
 use crate::codec::Format;
 use crate::job::{Outcome, Report};
-pub(crate) use labels::{CacheResult, Method, Shed, Stage, Status};
+pub(crate) use labels::{CacheResult, FetchResult, Method, Shed, Stage, Status};
 pub use labels::{RouteLabel, WorkerDeath};
 pub(crate) use latency::Latency;
 use latency::Recent;
@@ -85,6 +85,10 @@ table::metrics! {
         workers_stopped_total: IntCounter[];
         /// Worker processes that died in the middle of a job.
         worker_deaths_total: IntCounterVec["cause"];
+        /// Pictures asked for by URL, by how that ended.
+        source_fetch_total: IntCounterVec["result"];
+        /// Time of a fetch from its host, in seconds.
+        source_fetch_seconds: Histogram[] in SECONDS;
         /// Always 1; the version is in the label.
         build_info: IntGaugeVec["version"];
     }
@@ -136,6 +140,9 @@ impl Metrics {
         }
         for reason in Shed::ALL {
             self.shed_total.with_label_values(&[reason.name()]);
+        }
+        for result in FetchResult::ALL {
+            self.source_fetch_total.with_label_values(&[result.name()]);
         }
         for cause in WorkerDeath::ALL {
             self.worker_deaths_total.with_label_values(&[cause.name()]);
@@ -222,6 +229,16 @@ impl Metrics {
     /// Counts a worker process that died in the middle of a job.
     pub(crate) fn worker_died(&self, cause: WorkerDeath) {
         self.worker_deaths_total.with_label_values(&[cause.name()]).inc();
+    }
+
+    /// Counts a picture that was asked for by URL.
+    pub(crate) fn source_fetched(&self, result: FetchResult) {
+        self.source_fetch_total.with_label_values(&[result.name()]).inc();
+    }
+
+    /// Adds the time that a fetch took.
+    pub(crate) fn source_took(&self, elapsed: Duration) {
+        self.source_fetch_seconds.observe(elapsed.as_secs_f64());
     }
 
     /// Adds the time that a job waited for its permit.

@@ -1,4 +1,5 @@
-//! Rights that processes give up. The serving process can't write files, start programs or open connections. A worker, which
+//! Rights that processes give up. The serving process can't write files, start programs or open connections, other than to
+//! the ports of hosts that it fetches pictures from. A worker, which
 //! runs codecs, has nothing but its memory and one stream to the server.
 //!
 //! Linux has two mechanisms for this, and each is used if the kernel has it: Landlock restricts access to files and outgoing
@@ -59,6 +60,6 @@ impl Sandbox {
 /// # Errors
 /// Never.
 #[cfg(not(target_os = "linux"))]
-pub fn enter() -> Result<Sandbox, std::convert::Infallible> {
+pub fn enter(_: &[u16]) -> Result<Sandbox, std::convert::Infallible> {
     Ok(Sandbox { landlock: Enforcement::None, seccomp: Enforcement::None })
 }

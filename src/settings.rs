@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config_value::{InvalidConfig, at_least_one, size};
 use crate::params::{Preset, Presets, Table};
-use crate::{codec, engine, http, params, telemetry};
+use crate::{codec, engine, http, params, source, telemetry};
 pub(crate) use layers::SettingsError;
 
 /// Every setting with its default, commented.
@@ -38,6 +38,8 @@ pub struct Settings {
     pub presets: BTreeMap<String, Table>,
     /// The section `[cache]`: the results that are kept.
     pub cache: engine::CacheConfig,
+    /// The section `[source]`: pictures by URL.
+    pub source: source::Config,
     /// The section `[log]`: level and form of log lines.
     pub log: telemetry::Config,
 }
@@ -151,6 +153,7 @@ impl Settings {
         self.engine.validate().map_err(|invalid| invalid.in_section("engine"))?;
         self.limits.validate().map_err(|invalid| invalid.in_section("limits"))?;
         self.fit.validate().map_err(|invalid| invalid.in_section("fit"))?;
+        self.source.validate().map_err(|invalid| invalid.in_section("source"))?;
         self.check_presets()?;
         self.check_memory()
     }

@@ -14,6 +14,7 @@ const LEVELS: &[&[&str]] = &[
     &["job"],
     &["params", "metrics"],
     &["engine"],
+    &["source"],
     &["http", "workers"],
     &["telemetry"],
     &["settings"],

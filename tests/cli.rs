@@ -313,3 +313,29 @@ fn many_files_fit_into_one_total_at_the_same_quality() {
         .run(&["fit", "a.png", "b.png", "--total", "100", "--force", "--format", "jpeg", "--downscale", "never"])
         .ended(1, &["no setting reaches", "total: 0 files"]);
 }
+
+#[test]
+fn sign_prints_the_path_of_a_link() {
+    let folder = Folder::with(&[]);
+    fs::write(folder.path("keys.toml"), "[source]\nkeys = [\"736563726574\"]\nsalts = [\"68656c6c6f\"]\n").unwrap();
+    let sign = |arguments: &[&str]| folder.run(&[&["sign", "--config", "keys.toml"], arguments].concat());
+    let url = "http://example.com/images/curiosity.jpg?a=b c";
+    // Python: hmac.new(b"secret", b"hello" + path, hashlib.sha256)
+    let encoded = sign(&["target:80KB/width:800", url]).ended(0, &[]);
+    assert_eq!(
+        String::from_utf8(encoded.stdout).unwrap(),
+        "/fit/n5Jl79b13s0CFEN7P3QtTTeSudKhBT3wy1nr6hiMy5M/target:80KB/width:800/\
+         aHR0cDovL2V4YW1wbGUuY29tL2ltYWdlcy9jdXJpb3NpdHkuanBnP2E9YiBj\n"
+    );
+    let plain = sign(&["--plain", "/target:80KB/", url]).ended(0, &[]);
+    assert_eq!(
+        String::from_utf8(plain.stdout).unwrap(),
+        "/fit/jwsBogDtcjrRDMShqoZs0bQIxR6KgRhB3K_pAnSx6mM/target:80KB/plain/http://example.com/images/curiosity.jpg%3Fa=b%20c\n"
+    );
+    sign(&["width:800", url]).ended(2, &["target: missing"]);
+    sign(&["target:80KB/colour:red", url]).ended(2, &["colour", "unknown parameter"]);
+    sign(&["target:80KB/expires:1000", url]).ended(2, &["valid until"]);
+    sign(&["target:80KB", "example.com/a.jpg"]).ended(2, &["URL"]);
+    sign(&["target:80KB", "http://127.0.0.1/a.jpg"]).ended(2, &["no public address"]);
+    folder.run(&["sign", "target:80KB", url]).ended(2, &["source.keys"]);
+}

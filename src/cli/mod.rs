@@ -8,6 +8,7 @@ mod input;
 mod lines;
 mod output;
 mod serve;
+mod sign;
 mod total;
 
 use std::ffi::OsString;
@@ -41,6 +42,8 @@ enum Command {
     Health(health::Arguments),
     /// Print the settings in effect, as TOML
     Config(config::Arguments),
+    /// Print the signed path of a link to a picture by URL
+    Sign(sign::Arguments),
 }
 
 /// Runs the command of the process. Exit codes: 0 success, 1 failure, 2 bad usage.
@@ -54,6 +57,7 @@ pub fn run() -> ExitCode {
         Command::Fit(arguments) => fit::run(arguments),
         Command::Health(arguments) => health::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
     }
 }
 

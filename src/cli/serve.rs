@@ -49,7 +49,7 @@ fn serve(settings: Settings) -> Result<(), String> {
     let listener = listen(address, settings.server.http.max_connections)
         .map_err(|error| format!("can't listen on {address}: {error}"))?;
     if settings.server.sandbox {
-        enter_sandbox()?;
+        enter_sandbox(settings.source.outgoing_ports())?;
     } else {
         tracing::warn!("not sandboxed: server.sandbox is false");
     }
@@ -89,12 +89,19 @@ fn listen(address: SocketAddr, max_connections: usize) -> io::Result<TcpListener
     Ok(listener.into())
 }
 
-fn enter_sandbox() -> Result<(), String> {
-    let sandbox = sandbox::enter()
+fn enter_sandbox(ports: &[u16]) -> Result<(), String> {
+    let sandbox = sandbox::enter(ports)
         .map_err(|error| format!("can't enter the sandbox: {error}; server.sandbox = false serves without it"))?;
     let landlock = sandbox.landlock.name();
     let seccomp = sandbox.seccomp.name();
-    if sandbox.is_complete() {
+    if sandbox.is_complete() && !ports.is_empty() {
+        tracing::info!(
+            landlock,
+            seccomp,
+            ?ports,
+            "sandboxed: this process can't write files or start programs, and opens connections to the ports of source only"
+        );
+    } else if sandbox.is_complete() {
         tracing::info!(
             landlock,
             seccomp,

@@ -64,6 +64,11 @@ impl Cache {
         self.cached.get(key).await
     }
 
+    /// Whether there is an answer under `key`.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.cached.contains_key(key)
+    }
+
     /// Keeps `cached` under `key`. Returns false when it is larger than an eighth of the cache, and is not kept.
     pub(super) async fn insert(&self, key: Key, cached: CachedAnswer) -> bool {
         let fits = u64::from(cached.weight()) <= self.capacity_bytes / PARTS;

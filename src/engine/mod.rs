@@ -10,12 +10,13 @@ mod body_memory;
 mod cache;
 mod config;
 mod deaths;
+mod hashed_body;
 mod key;
 mod machine;
 mod oversized;
 mod pool;
 mod set;
-mod single_flight;
+pub(crate) mod single_flight;
 mod upload_claims;
 mod work;
 
@@ -36,6 +37,7 @@ pub use body_memory::{MemoryLease, NoMemory};
 use cache::{Cache, CachedAnswer};
 pub use config::{CacheConfig, Config, WorkersMode};
 use deaths::Deaths;
+pub(crate) use hashed_body::HashedBody;
 use key::Key;
 use pool::Pool;
 pub use set::{JobSet, SetResults};
@@ -275,6 +277,16 @@ impl Engine {
         let waiter = self.join(&request, upload);
         let computed = self.result_with_retry(&request, waiter).await?;
         Ok(self.shared.serve(request.key, computed))
+    }
+
+    /// The answer to `job` on the input with this content hash, if the cache has it.
+    pub async fn cached(&self, input: &blake3::Hash, job: &Job) -> Option<Served> {
+        self.hit(&Key::new(input, job)).await
+    }
+
+    /// Whether the cache has the answer to `job` on the input with this content hash. Counts as neither hit nor miss.
+    pub fn has_cached(&self, input: &blake3::Hash, job: &Job) -> bool {
+        self.shared.cache.has(&Key::new(input, job))
     }
 
     /// The answer under `key`, if the cache has it.

@@ -14,7 +14,7 @@ use tokio::task::AbortHandle;
 use crate::job::Stop;
 
 /// The computations that are running, by key.
-pub(super) struct Flights<K, I, T> {
+pub(crate) struct Flights<K, I, T> {
     shared: Arc<Shared<K, I, T>>,
 }
 
@@ -41,7 +41,7 @@ struct Flight<I, T> {
 ///
 /// # Cancel
 /// Dropping the last waiter of a computation stops it.
-pub(super) struct Waiter<K: Eq + Hash + Copy, I, T> {
+pub(crate) struct Waiter<K: Eq + Hash + Copy, I, T> {
     shared: Arc<Shared<K, I, T>>,
     key: K,
     number: u64,
@@ -57,7 +57,7 @@ where
     T: Clone + Send + Sync + 'static,
 {
     /// Starts without computations.
-    pub(super) fn new() -> Flights<K, I, T> {
+    pub(crate) fn new() -> Flights<K, I, T> {
         let flights = Mutex::new(InFlight { by_key: HashMap::new(), next_number: 0 });
         Flights { shared: Arc::new(Shared { flights }) }
     }
@@ -67,7 +67,7 @@ where
     /// Equal keys mean equal inputs: a request that joins drops its own input and shares the first one.
     ///
     /// Must be called inside a tokio runtime, where the computation becomes a task.
-    pub(super) fn join<F>(&self, key: K, stop: Stop, input: I, work: impl FnOnce(I) -> F) -> Waiter<K, I, T>
+    pub(crate) fn join<F>(&self, key: K, stop: Stop, input: I, work: impl FnOnce(I) -> F) -> Waiter<K, I, T>
     where
         F: Future<Output = T> + Send + 'static,
     {
@@ -125,12 +125,12 @@ impl<K, I, T> Shared<K, I, T> {
 
 impl<K: Eq + Hash + Copy, I, T: Clone> Waiter<K, I, T> {
     /// The input of the computation. Returns `None` when this waiter started it, or the second time.
-    pub(super) fn input_of_another(&mut self) -> Option<I> {
+    pub(crate) fn input_of_another(&mut self) -> Option<I> {
         self.input.take()
     }
 
     /// The result. Returns `None` when the computation's task panicked.
-    pub(super) async fn result(mut self) -> Option<T> {
+    pub(crate) async fn result(mut self) -> Option<T> {
         let result = self.result.wait_for(Option::is_some).await.ok()?;
         (*result).clone()
     }

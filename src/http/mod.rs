@@ -15,6 +15,7 @@ mod routes;
 mod transport;
 
 pub use config::Config;
+pub(crate) use request::link::{PREFIX as LINK_PREFIX, check as check_link};
 pub use routes::{ALL as ROUTES, Route, labels};
 
 use std::future::Future;
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::params::Defaults;
+use crate::source::Source;
 
 /// Send buffer of a connection in bytes, to be set on the listener (Linux doubles it): most answers fit whole. By default
 /// Linux lets it grow to 4 MB, even for clients that read nothing.
@@ -36,6 +38,8 @@ pub const SEND_BUFFER: usize = 256 << 10;
 pub struct AppState {
     /// Computes the answers.
     pub engine: Engine,
+    /// Fetches pictures by URL.
+    pub source: Source,
     /// The metrics that the engine counts in too.
     pub metrics: Arc<Metrics>,
     /// Values of parameters that a request leaves out, and their bounds.

@@ -33,14 +33,17 @@ named! {
         S304 = "304",
         S308 = "308",
         S400 = "400",
+        S403 = "403",
         S404 = "404",
         S405 = "405",
         S406 = "406",
         S408 = "408",
+        S410 = "410",
         S413 = "413",
         S415 = "415",
         S422 = "422",
         S500 = "500",
+        S502 = "502",
         S503 = "503",
         S504 = "504",
         /// Any other status on this route.
@@ -67,6 +70,25 @@ named! {
         Miss = "miss",
         /// Waited for an identical request.
         Collapsed = "collapsed",
+    }
+}
+
+named! {
+    /// How the fetch of a picture by URL ended.
+    pub(crate) enum FetchResult {
+        Ok = "ok",
+        /// The host says that the picture is the one that was fetched before.
+        Unchanged = "unchanged",
+        /// The text is no URL.
+        Invalid = "invalid",
+        NotAllowed = "not_allowed",
+        NotFound = "not_found",
+        TooLarge = "too_large",
+        Failed = "failed",
+        Timeout = "timeout",
+        /// The host is left alone for a while, or too many fetches were under way.
+        Unavailable = "unavailable",
+        NoMemory = "no_memory",
     }
 }
 

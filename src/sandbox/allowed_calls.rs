@@ -3,12 +3,18 @@
 //! The list comes from the sources of glibc, musl, jemalloc and the runtime, and from strace of the running service. It
 //! includes calls of rare paths, such as a panic's backtrace, or SIGSTOP and SIGCONT.
 
-use super::filter::Argument::{Is, Null, OwnId, With, Without};
+use super::filter::Argument::{Bits, Is, Null, OwnId, With, Without};
 use super::filter::{AllowList, Argument};
 
 pub(super) const SERVER: AllowList = AllowList {
     unconditional: &[SERVER_UNCONDITIONAL, SERVER_UNCONDITIONAL_X86],
     conditional: &[SERVER_CONDITIONAL, SERVER_CONDITIONAL_X86],
+};
+
+/// Those of a server that fetches pictures: it opens connections, and asks name servers. Landlock bounds the ports.
+pub(super) const SERVER_THAT_CONNECTS: AllowList = AllowList {
+    unconditional: &[SERVER_UNCONDITIONAL, SERVER_UNCONDITIONAL_X86, CONNECTING_UNCONDITIONAL],
+    conditional: &[SERVER_CONDITIONAL, SERVER_CONDITIONAL_X86, CONNECTING_CONDITIONAL],
 };
 
 /// Those of a worker: memory, its stream, time, and what a Rust process calls when it panics, aborts or ends.
@@ -63,6 +69,25 @@ const SERVER_CONDITIONAL: &[(i64, &[Argument])] = &[
 const SERVER_CONDITIONAL_X86: &[(i64, &[Argument])] = &[(libc::SYS_open, &[Without(1, WRITE_FLAGS)])];
 #[cfg(not(target_arch = "x86_64"))]
 const SERVER_CONDITIONAL_X86: &[(i64, &[Argument])] = &[];
+
+/// The bits of a socket's type, without its flags (include/linux/net.h, SOCK_TYPE_MASK).
+const SOCKET_TYPE: i32 = 0xf;
+
+const CONNECTING_CONDITIONAL: &[(i64, &[Argument])] = &[
+    // TCP for hosts of pictures, UDP for name servers.
+    (libc::SYS_socket, &[Is(0, libc::AF_INET), Bits(1, SOCKET_TYPE, libc::SOCK_STREAM)]),
+    (libc::SYS_socket, &[Is(0, libc::AF_INET6), Bits(1, SOCKET_TYPE, libc::SOCK_STREAM)]),
+    (libc::SYS_socket, &[Is(0, libc::AF_INET), Bits(1, SOCKET_TYPE, libc::SOCK_DGRAM)]),
+    (libc::SYS_socket, &[Is(0, libc::AF_INET6), Bits(1, SOCKET_TYPE, libc::SOCK_DGRAM)]),
+    // A question to a name server names its address.
+    (libc::SYS_sendto, &[Without(3, libc::MSG_FASTOPEN)]),
+];
+
+const CONNECTING_UNCONDITIONAL: &[i64] = &[
+    libc::SYS_connect,
+    // Questions to name servers come from a port at random. Nothing can listen.
+    libc::SYS_bind,
+];
 
 const SERVER_UNCONDITIONAL: &[i64] = &[
     // Open files and connections are read, written and closed.

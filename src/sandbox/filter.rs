@@ -30,6 +30,8 @@ pub(super) enum Argument {
     With(u8, i32),
     /// None of these bits is set.
     Without(u8, i32),
+    /// Equal to the last number in the bits of the number before it.
+    Bits(u8, i32, i32),
     /// A null pointer.
     Null(u8),
     /// The id of this process.
@@ -83,6 +85,9 @@ impl Argument {
             Argument::Is(index, value) => SeccompCondition::new(index, Dword, Eq, bits(value)),
             Argument::With(index, set) => SeccompCondition::new(index, Dword, MaskedEq(bits(set)), bits(set)),
             Argument::Without(index, unset) => SeccompCondition::new(index, Dword, MaskedEq(bits(unset)), 0),
+            Argument::Bits(index, mask, value) => {
+                SeccompCondition::new(index, Dword, MaskedEq(bits(mask)), bits(value))
+            }
             Argument::Null(index) => SeccompCondition::new(index, Qword, Eq, 0),
             Argument::OwnId(index) => SeccompCondition::new(index, Dword, Eq, u64::from(std::process::id())),
         }

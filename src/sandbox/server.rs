@@ -1,8 +1,8 @@
 //! Landlock and seccomp for the serving process.
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, RestrictionStatus, Ruleset, RulesetAttr, RulesetError,
-    RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, RestrictionStatus, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 use seccompiler::BackendError;
 
@@ -22,31 +22,44 @@ pub enum SandboxError {
     Seccomp(#[from] seccompiler::Error),
 }
 
-/// Restricts this thread and all threads that it starts later. Open files stay open.
+/// The port of name servers that are asked over TCP, when an answer is too long for UDP (RFC 7766).
+const NAME_SERVER_PORT: u16 = 53;
+
+/// Restricts this thread and all threads that it starts later. Open files stay open. Connections may be opened to these
+/// `ports` of any host, and name servers asked; without ports, neither.
 ///
 /// # Errors
 /// [`SandboxError`].
-pub fn enter() -> Result<Sandbox, SandboxError> {
-    let landlock = enter_landlock()?;
-    let seccomp = filter::apply(&allowed_calls::SERVER)?;
+pub fn enter(ports: &[u16]) -> Result<Sandbox, SandboxError> {
+    let landlock = enter_landlock(ports)?;
+    let allowed = if ports.is_empty() { &allowed_calls::SERVER } else { &allowed_calls::SERVER_THAT_CONNECTS };
+    let seccomp = filter::apply(allowed)?;
     Ok(Sandbox { landlock, seccomp })
 }
 
-/// Denies writing, creating, removing and executing files, opening TCP connections, and sending signals or connecting to
-/// abstract sockets of processes outside the sandbox.
-fn enter_landlock() -> Result<Enforcement, RulesetError> {
+/// Denies writing, creating, removing and executing files, opening TCP connections to other ports, taking TCP ports, and
+/// sending signals or connecting to abstract sockets of processes outside the sandbox.
+fn enter_landlock(ports: &[u16]) -> Result<Enforcement, RulesetError> {
     // The rights of Linux 6.12. With `BestEffort` an older kernel denies those that it has.
     let abi = ABI::V6;
     let RestrictionStatus { ruleset, .. } = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_write(abi) | AccessFs::Execute)?
-        .handle_access(AccessNet::ConnectTcp)?
+        .handle_access(AccessNet::from_all(abi))?
         .scope(Scope::from_all(abi))?
         .create()?
+        .add_rules(allowed_ports(ports))?
         .restrict_self()?;
     Ok(match ruleset {
         RulesetStatus::FullyEnforced => Enforcement::Full,
         RulesetStatus::PartiallyEnforced => Enforcement::Partial,
         RulesetStatus::NotEnforced => Enforcement::None,
     })
+}
+
+/// Rules that let connections to `ports` and to name servers through.
+fn allowed_ports(ports: &[u16]) -> impl Iterator<Item = Result<NetPort, RulesetError>> {
+    let name_servers = (!ports.is_empty()).then_some(NAME_SERVER_PORT);
+    let all = ports.iter().copied().chain(name_servers);
+    all.map(|port| Ok(NetPort::new(port, AccessNet::ConnectTcp)))
 }

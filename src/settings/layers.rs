@@ -291,10 +291,13 @@ pub(super) fn flags(flags: &Flags) -> Option<Override> {
     Some(Override::of_key(Origin::Flag("--listen"), "server", "listen", Value::String(listen.clone())))
 }
 
-/// The TOML value of a variable, which has no type: an integer or a boolean if it reads as one, otherwise a text.
+/// The TOML value of a variable, which has no type: an integer or a boolean if it reads as one, otherwise a text. Digits
+/// after a leading zero stay a text: they may be a key in hexadecimal.
 fn typed(text: String) -> Value {
-    let number = text.parse().map(Value::Integer);
-    number.or_else(|_| text.parse().map(Value::Boolean)).unwrap_or(Value::String(text))
+    match text.parse::<i64>() {
+        Ok(number) if !text.starts_with('0') || text == "0" => Value::Integer(number),
+        _ => text.parse().map(Value::Boolean).unwrap_or(Value::String(text)),
+    }
 }
 
 /// Reads the text at `path`. Reading stops at the limit, because the path may name an endless device.

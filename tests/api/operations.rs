@@ -131,11 +131,14 @@ async fn every_row_of_the_table_of_routes_is_served_documented_and_counted() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         documented.extend(operations.as_object().unwrap().keys().map(|method| (path.as_str(), method.as_str())));
     }
-    assert_eq!(documented, ROUTES.iter().map(|route| (route.path, route.method)).collect());
+    // A variable that takes several segments has an asterisk in the router only.
+    let paths: Vec<String> = ROUTES.iter().map(|route| route.path.replace("{*", "{")).collect();
+    let routed = paths.iter().map(String::as_str).zip(ROUTES.iter().map(|route| route.method));
+    assert_eq!(documented, routed.collect());
     for route in ROUTES {
         assert_eq!(requests(&metrics, route), Some(0.0), "{}", route.path);
         let method = if route.method == "post" { "POST" } else { "GET" };
-        server.ask(Request::new(method, &route.path.replace("{id}", "0"))).await;
+        server.ask(Request::new(method, &route.path.replace("{id}", "0").replace("{signature}/{*link}", "0/0"))).await;
     }
     let metrics = server.metrics().await;
     for route in ROUTES {

@@ -9,6 +9,7 @@ use bytefit::engine::{self, CacheConfig, Engine, WorkersMode};
 use bytefit::http::{self, AppState};
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
+use bytefit::source::{self, Lookup, Names, Source};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -21,7 +22,19 @@ use crate::client::{Answer, Connection, PATIENCE, Request};
 pub(crate) struct TestConfig {
     pub engine: engine::Config,
     pub http: http::Config,
+    pub source: source::Config,
+    /// The addresses of names, for pictures by URL.
+    pub names: Arc<dyn Names>,
     pub defaults: Defaults,
+}
+
+/// Knows no name.
+struct NoNames;
+
+impl Names for NoNames {
+    fn lookup(&self, name: String) -> Lookup {
+        Box::pin(async { Err(std::io::Error::other(name)) })
+    }
 }
 
 impl Default for TestConfig {
@@ -45,6 +58,8 @@ impl Default for TestConfig {
                 drain_timeout: Duration::from_secs(10),
                 max_body_bytes: 8 << 20,
             },
+            source: source::Config::default(),
+            names: Arc::new(NoNames),
             defaults: Defaults {
                 max_target: 1 << 30,
                 deadline: Duration::from_secs(60),
@@ -82,8 +97,13 @@ impl TestServer {
         let mut config = TestConfig::default();
         change(&mut config);
         let metrics = Arc::new(Metrics::with_routes(http::labels()));
+        let max_body = config.http.max_body_bytes;
         let state = AppState {
             engine: engine(config.engine, metrics.clone()).unwrap(),
+            source: match config.source.enabled {
+                true => Source::with_names(config.source, max_body, metrics.clone(), config.names).unwrap(),
+                false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
+            },
             metrics,
             defaults: config.defaults,
             config: config.http,

@@ -209,7 +209,7 @@ async fn what_can_not_be_used_is_named() {
     let unknown = Request::new("POST", "/variants?preset=site").body(&picture);
     assert_eq!(server.ask(unknown).await.problem(400, "invalid_parameter")["parameter"], "preset");
     let by_url = Request::new("POST", "/variants").header("content-type", "application/json").body(b"{}");
-    server.ask(by_url).await.problem(415, "unsupported_format");
+    assert_eq!(server.ask(by_url).await.problem(400, "invalid_parameter")["parameter"], "spec");
     server.ask(raw.header("accept", "image/webp")).await.problem(406, "not_acceptable");
     let spec = json!({"outputs": [{"name": "a", "target": 9000}]});
     server.ask(variants(&spec, b"no picture")).await.problem(415, "unsupported_format");

@@ -9,7 +9,7 @@ mod service;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
@@ -35,6 +35,11 @@ fn what_serving_takes_works() {
 }
 
 #[test]
+fn connections_go_to_the_ports_of_the_configuration_only() {
+    passes_alone("connections_inside");
+}
+
+#[test]
 fn an_abort_ends_the_process_as_everywhere() {
     let output = alone("abort_inside");
     assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{output:?}");
@@ -56,7 +61,12 @@ fn alone(test: &str) -> Output {
 
 /// Enters, and goes on in a thread that is started after.
 fn enter_and(then: impl FnOnce() + Send + 'static) {
-    let sandbox = sandbox::enter().unwrap();
+    enter_with_ports_and(&[], then);
+}
+
+/// The same for a server that may open connections to these ports.
+fn enter_with_ports_and(ports: &[u16], then: impl FnOnce() + Send + 'static) {
+    let sandbox = sandbox::enter(ports).unwrap();
     assert_eq!(sandbox.seccomp, Enforcement::Full, "every kernel of the last ten years has it");
     thread::spawn(then).join().unwrap();
 }
@@ -131,6 +141,39 @@ fn serving_inside() {
         assert_eq!(taken_up.raw_os_error(), Some(libc::EINTR));
         let threads: Vec<_> = (0..32).map(|_| thread::spawn(|| thread::sleep(Duration::from_millis(1)))).collect();
         assert!(threads.into_iter().all(|thread| thread.join().is_ok()));
+    });
+}
+
+#[test]
+#[ignore = "locks its process in: started by a test above"]
+fn connections_inside() {
+    let [allowed, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let files = attempts::Files::new();
+    let port = allowed.local_addr().unwrap().port();
+    enter_with_ports_and(&[port], move || {
+        let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        allowed.accept().unwrap().0.write_all(b"a picture").unwrap();
+        let mut said = [0; 9];
+        client.read_exact(&mut said).unwrap();
+        let question = UdpSocket::bind("127.0.0.1:0").unwrap();
+        question.send_to(b"a question", question.local_addr().unwrap()).unwrap();
+        assert_eq!(question.recv(&mut said).unwrap(), 9);
+
+        // Landlock answers with EACCES.
+        let refused = TcpStream::connect(other.local_addr().unwrap()).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EACCES), "{refused}");
+        let mut attempts = Attempts::default();
+        let socket = |domain, kind| call(libc::SYS_socket, [i64::from(domain), i64::from(kind), 0, 0, 0, 0]);
+        attempts.made("a Unix socket", socket(libc::AF_UNIX, libc::SOCK_STREAM));
+        attempts.made("netlink", socket(libc::AF_NETLINK, libc::SOCK_RAW));
+        attempts.made("packets", socket(libc::AF_PACKET, libc::SOCK_RAW));
+        attempts.made("raw IP", socket(libc::AF_INET, libc::SOCK_RAW));
+        attempts.made("listening", call(libc::SYS_listen, [0; 6]));
+        files.attempt(&mut attempts);
+        attempts::processes(&mut attempts);
+        attempts::memory(&mut attempts);
+        attempts.all_refused();
+        files.are_as_before();
     });
 }
 

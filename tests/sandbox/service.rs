@@ -2,9 +2,10 @@
 #![expect(unsafe_code, reason = "signals are system calls")]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::thread;
 
 use serde_json::Value;
 
@@ -29,6 +30,47 @@ fn the_sandboxed_service_serves_measures_logs_and_drains() {
     while service.logged()["message"] != "SIGTERM: draining" {}
     late.write_all(&picture()).unwrap();
     assert!(rest(late).starts_with(b"HTTP/1.1 200"));
+    assert!(service.process.wait().unwrap().success());
+}
+
+#[test]
+fn the_sandboxed_service_fetches_from_the_ports_of_the_configuration_and_through_no_proxy() {
+    let [origin, proxy] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let port = origin.local_addr().unwrap().port();
+    let ports = format!("{port},9");
+    let proxy_url = format!("http://{}", proxy.local_addr().unwrap());
+    let mut service = Service::start_with(&[
+        ("BYTEFIT_SOURCE__ENABLED", "true"),
+        ("BYTEFIT_SOURCE__ALLOW_PRIVATE", "true"),
+        ("BYTEFIT_SOURCE__PORTS", &ports),
+        ("HTTP_PROXY", &proxy_url),
+        ("http_proxy", &proxy_url),
+        ("ALL_PROXY", &proxy_url),
+    ]);
+    let served = thread::spawn(move || {
+        let (mut stream, _) = origin.accept().unwrap();
+        let mut head = [0; 4096];
+        let length = stream.read(&mut head).unwrap();
+        let picture = picture();
+        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", picture.len()).as_bytes()).unwrap();
+        stream.write_all(&picture).unwrap();
+        String::from_utf8_lossy(&head[..length]).into_owned()
+    });
+    let body = format!(r#"{{"url":"http://127.0.0.1:{port}/a.png","target":"20KB"}}"#);
+    let mut connection = service.send_head("POST", "/compress", body.as_bytes(), "Content-Type: application/json\r\n");
+    connection.write_all(body.as_bytes()).unwrap();
+    let answer = rest(connection);
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert!(served.join().unwrap().starts_with("GET /a.png HTTP/1.1\r\n"));
+    // A name is looked up: the refusal is not the sandbox's.
+    let named = format!(r#"{{"url":"http://name.invalid:{port}/a.png","target":"20KB"}}"#);
+    let mut connection = service.send_head("POST", "/compress", named.as_bytes(), "Content-Type: application/json\r\n");
+    connection.write_all(named.as_bytes()).unwrap();
+    let answer = String::from_utf8_lossy(&rest(connection)).into_owned();
+    assert!(answer.contains("source_failed") || answer.contains("source_timeout"), "{answer}");
+    proxy.set_nonblocking(true).unwrap();
+    assert!(proxy.accept().is_err(), "no proxy of the environment is asked");
+    service.signal(libc::SIGTERM);
     assert!(service.process.wait().unwrap().success());
 }
 
@@ -62,10 +104,15 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) fn start() -> Service {
+        Service::start_with(&[])
+    }
+
+    /// Starts the service with these variables too.
+    pub(crate) fn start_with(variables: &[(&str, &str)]) -> Service {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bytefit"));
         // A process group of its own, as a service manager gives it.
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().stderr(Stdio::piped()).process_group(0);
-        let mut process = command.env("BYTEFIT_LOG__FORMAT", "json").spawn().unwrap();
+        let mut process = command.env("BYTEFIT_LOG__FORMAT", "json").envs(variables.iter().copied()).spawn().unwrap();
         let log = BufReader::new(process.stderr.take().unwrap());
         let mut service = Service { process, log, address: String::new() };
         let sandboxed = service.logged();

@@ -3,7 +3,7 @@
 mod parameters;
 mod schemas;
 
-pub(super) use parameters::{form, query_parameters};
+pub(super) use parameters::{form, query_parameters, url_and_parameters};
 
 use serde_json::{Map, Value, json};
 
@@ -97,7 +97,7 @@ const HEADERS: &[(&str, &str, bool)] = &[
     ("ETag", "Strong validator of the bytes", true),
     ("Vary", "Accept, when the format was negotiated", false),
     ("Cache-Status", "RFC 9211: hit, fwd=miss, stored, collapsed", true),
-    ("Server-Timing", "Milliseconds of queue, decode, transform, search, total", true),
+    ("Server-Timing", "Milliseconds of queue, fetch (by URL), decode, transform, search, total", true),
     ("X-Request-Id", "Names the request in logs and problems", true),
     ("Content-Disposition", "When filename was given", false),
     ("Bytefit-Outcome", "passthrough, lossless, quality, downscaled, missed, deadline; padded may follow", true),

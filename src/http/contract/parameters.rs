@@ -19,8 +19,20 @@ fn query_parameter(parameter: &Parameter) -> Value {
     })
 }
 
-/// The parameters as parts of a form, together with the file.
+/// The parameters as parts of a form, together with the file or its URL.
 pub(crate) fn form() -> Value {
+    let mut properties = properties();
+    properties.insert("file".to_owned(), json!({ "type": "string", "contentMediaType": "application/octet-stream" }));
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+/// The parameters as members of JSON, together with the URL of the image.
+pub(crate) fn url_and_parameters() -> Value {
+    json!({ "type": "object", "required": ["url"], "properties": properties(), "additionalProperties": false })
+}
+
+/// Every parameter and the URL of the image.
+fn properties() -> Map<String, Value> {
     let mut properties: Map<String, Value> = PARAMETERS
         .iter()
         .map(|parameter| {
@@ -29,8 +41,9 @@ pub(crate) fn form() -> Value {
             (parameter.name.to_owned(), schema)
         })
         .collect();
-    properties.insert("file".to_owned(), json!({ "type": "string", "contentMediaType": "application/octet-stream" }));
-    json!({ "type": "object", "required": ["file"], "properties": properties, "additionalProperties": false })
+    let url = json!({ "type": "string", "format": "uri", "description": "Where the image is, in its place" });
+    properties.insert("url".to_owned(), url);
+    properties
 }
 
 fn describe(parameter: &Parameter) -> String {

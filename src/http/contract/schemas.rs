@@ -64,6 +64,15 @@ fn report_schema() -> Value {
         "height": count(),
     }));
     let milliseconds = json!({ "type": "number", "minimum": 0 });
+    let mut timings = object(json!({
+        "queue": milliseconds,
+        "decode": milliseconds,
+        "transform": milliseconds,
+        "search": milliseconds,
+        "total": milliseconds,
+    }));
+    // For images by URL alone.
+    timings["properties"]["fetch"] = milliseconds;
     object(json!({
         "input": facts(json!({})),
         "output": facts(json!({ "quality": nullable("number"), "score": nullable("number"), "url": nullable("string") })),
@@ -74,13 +83,7 @@ fn report_schema() -> Value {
         "encodes": count(),
         "cache": { "enum": CacheResult::NAMES },
         "trace": { "type": "array", "items": step },
-        "timings_ms": object(json!({
-            "queue": milliseconds,
-            "decode": milliseconds,
-            "transform": milliseconds,
-            "search": milliseconds,
-            "total": milliseconds,
-        })),
+        "timings_ms": timings,
     }))
 }
 

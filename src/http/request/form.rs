@@ -5,9 +5,11 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use multer::{Field, Multipart};
 
+use super::json::URL;
 use super::pieces::{Allowance, Pieces};
-use super::upload::{HashedBody, LimitedBody, Received, UploadError};
+use super::upload::{LimitedBody, Received, UploadError};
 use crate::codec::{self, DecodeError};
+use crate::engine::HashedBody;
 use crate::params::PARAMETERS;
 
 /// Parts that a form may have: more than every parameter and the file.
@@ -43,10 +45,11 @@ pub(super) async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) 
     for _ in 0..MAX_PARTS {
         allowance.framing_follows();
         let Some(part) = form.next_field().await.map_err(malformed)? else {
-            if !has_file_part {
+            let has_url = pairs.iter().any(|(name, _)| name == URL);
+            if !has_file_part && !has_url {
                 return Err(UploadError::Malformed("the form has no file part".to_owned()));
             }
-            return Ok(Received { upload: file.finish()?, pairs });
+            return Ok(Received { upload: file.finish(), pairs });
         };
         allowance.data_follows();
         match Content::read_begin(part).await? {

@@ -3,6 +3,8 @@
 pub(super) mod accept;
 pub(super) mod admitted;
 mod form;
+pub(super) mod json;
+pub(super) mod link;
 mod pieces;
 pub(super) mod query;
 pub(super) mod set_spec;

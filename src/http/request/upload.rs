@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
@@ -12,21 +12,31 @@ use http::request::Parts;
 use hyper::body::Body as _;
 use tokio::time::timeout;
 
+use super::json::{self, JsonShape};
 use super::{form, query};
-use crate::engine::{AdmittedUpload, MemoryLease, NoMemory, Upload};
+use crate::engine::{AdmittedUpload, HashedBody, MemoryLease, NoMemory, Upload};
 use crate::excerpt::excerpt;
-use crate::http::Config;
 use crate::http::response::problem::{Kind, Problem};
-
-/// The first capacity of a body: a client may declare much and send nothing.
-const INITIAL_CAPACITY: usize = 64 << 10;
+use crate::http::{AppState, Config};
 
 /// A body that was received.
 #[derive(Debug)]
 pub(super) struct Received {
-    pub upload: Upload,
-    /// The text parts of a form; empty for a raw body.
+    /// The picture; `None` for a body that names its URL.
+    pub upload: Option<Upload>,
+    /// The text parts of a form or the members of JSON; empty for a raw body.
     pub pairs: Vec<(String, String)>,
+}
+
+/// A picture and what is wanted of it.
+#[derive(Debug)]
+pub(crate) struct Order<T> {
+    pub upload: Upload,
+    pub wanted: T,
+    /// When the last byte of the request was there.
+    pub received: Instant,
+    /// Time that it took to fetch the picture, where the request names its URL.
+    pub fetch: Option<Duration>,
 }
 
 /// Why a body could not be received.
@@ -103,34 +113,66 @@ fn check_encoding(parts: &Parts) -> Result<(), UploadError> {
     }
 }
 
-/// Receives a request: what `read` makes of its parameters, and its body in the memory that it was admitted with. The
-/// parameters of a raw body are read before it, so that a bad one costs no upload; those of a form come with it.
+/// Receives a request: what `read` makes of its parameters, and its picture in the memory that it was admitted with. The
+/// parameters of a raw body are read before it, so that a bad one costs no upload; those of a form or of JSON, which has this
+/// `shape`, come with it. A picture by URL is fetched when all else is in order.
 ///
 /// # Errors
-/// Those of `read`, a query that is not UTF-8, every variant of [`UploadError`].
+/// Those of `read`, a query that is not UTF-8, every variant of [`UploadError`] and of `SourceError`.
 pub(crate) async fn receive_with<T>(
     parts: &Parts,
     body: Body,
-    config: &Config,
+    state: &AppState,
     AdmittedUpload { lease, claim }: AdmittedUpload,
+    shape: JsonShape,
     read: impl Fn(&[(String, String)]) -> Result<T, Problem>,
-) -> Result<(Upload, T), Problem> {
+) -> Result<Order<T>, Problem> {
     let in_query = query::pairs(parts.uri.query().unwrap_or_default())?;
-    let early = if is_form(parts) { None } else { Some(read(&in_query)?) };
-    let Received { upload, pairs } = receive(parts, body, config, lease).await?;
-    drop(claim);
+    let carries_parameters = is_form(parts) || json::is_declared(parts);
+    let early = if carries_parameters { None } else { Some(read(&in_query)?) };
+    let Received { upload, mut pairs } = receive(parts, body, &state.config, lease.clone(), shape).await?;
+    let received = Instant::now();
+    let url = take_url(&mut pairs)?;
     let wanted = match early {
         Some(wanted) => wanted,
         None => read(&[in_query, pairs].concat())?,
     };
-    Ok((upload, wanted))
+    let (upload, fetch) = match (upload, url) {
+        (Some(upload), None) => (upload, None),
+        (None, Some(url)) => (fetch(&url, parts, state, lease).await?, Some(received.elapsed())),
+        (Some(_), Some(_)) => {
+            return Err(UploadError::Malformed("the request has an image and a url".to_owned()).into());
+        }
+        (None, None) => return Err(UploadError::Empty.into()),
+    };
+    drop(claim);
+    Ok(Order { upload, wanted, received, fetch })
+}
+
+/// The picture at `url`.
+async fn fetch(url: &str, parts: &Parts, state: &AppState, lease: MemoryLease) -> Result<Upload, Problem> {
+    let location = state.source.locate(url, &parts.headers)?;
+    Ok(state.source.fetch(&location, lease).await?.upload)
+}
+
+/// Takes the URL of the picture out of `pairs`.
+fn take_url(pairs: &mut Vec<(String, String)>) -> Result<Option<String>, UploadError> {
+    let mut urls = pairs.extract_if(.., |(name, _)| name == json::URL).map(|(_, url)| url);
+    let url = urls.next();
+    if urls.next().is_some() { Err(UploadError::Malformed("the url is given twice".to_owned())) } else { Ok(url) }
 }
 
 /// Reads the whole body, into the memory of `lease`.
 ///
 /// # Errors
 /// Every variant of [`UploadError`].
-async fn receive(parts: &Parts, body: Body, config: &Config, lease: MemoryLease) -> Result<Received, UploadError> {
+async fn receive(
+    parts: &Parts,
+    body: Body,
+    config: &Config,
+    lease: MemoryLease,
+    shape: JsonShape,
+) -> Result<Received, UploadError> {
     check_declared(&body, config)?;
     check_encoding(parts)?;
     // Without a declared length, a body may have as many bytes as the limit.
@@ -142,7 +184,10 @@ async fn receive(parts: &Parts, body: Body, config: &Config, lease: MemoryLease)
             form::read(parts, stream, file).await
         } else {
             let upload = collect(stream, file).await?;
-            Ok(Received { upload, pairs: Vec::new() })
+            match json::pairs(parts, &upload.bytes, shape) {
+                Some(pairs) => Ok(Received { upload: None, pairs: pairs? }),
+                None => Ok(Received { upload: Some(upload), pairs: Vec::new() }),
+            }
         }
     };
     let limit = config.upload_timeout;
@@ -153,58 +198,7 @@ async fn collect(mut stream: LimitedBody, mut file: HashedBody) -> Result<Upload
     while let Some(chunk) = stream.next().await {
         file.push(&chunk?)?;
     }
-    file.finish()
-}
-
-/// A file while it is received, with the hash of the bytes so far.
-pub(crate) struct HashedBody {
-    bytes: Vec<u8>,
-    /// The most bytes that the body around it may have.
-    max_bytes: u64,
-    hasher: blake3::Hasher,
-    lease: MemoryLease,
-}
-
-impl HashedBody {
-    /// An empty file that grows to at most `max_bytes`, in the memory of `lease`.
-    pub(crate) fn new(max_bytes: u64, lease: MemoryLease) -> HashedBody {
-        HashedBody { bytes: Vec::new(), max_bytes, hasher: blake3::Hasher::new(), lease }
-    }
-
-    /// Appends `chunk`.
-    ///
-    /// # Errors
-    /// [`UploadError::NoMemory`].
-    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
-        let length = self.bytes.len() + chunk.len();
-        let capacity = self.bytes.capacity();
-        if length > capacity {
-            // Twice the capacity, but not more than the body can fill.
-            let max_bytes = usize::try_from(self.max_bytes).unwrap_or(usize::MAX);
-            let new_capacity = (2 * capacity).max(INITIAL_CAPACITY).min(max_bytes).max(length);
-            self.lease.grow((new_capacity - capacity) as u64)?;
-            self.bytes.reserve_exact(new_capacity - self.bytes.len());
-        }
-        self.bytes.extend_from_slice(chunk);
-        self.hasher.update(chunk);
-        Ok(())
-    }
-
-    /// Whether nothing was pushed so far.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// The whole file.
-    ///
-    /// # Errors
-    /// [`UploadError::Empty`] when nothing was pushed.
-    pub(crate) fn finish(self) -> Result<Upload, UploadError> {
-        if self.bytes.is_empty() {
-            return Err(UploadError::Empty);
-        }
-        Ok(Upload { bytes: self.bytes.into(), hash: self.hasher.finalize(), lease: self.lease })
-    }
+    file.finish().ok_or(UploadError::Empty)
 }
 
 /// A body that fails at the first byte over its limit.

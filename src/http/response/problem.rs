@@ -17,6 +17,7 @@ use crate::codec::{DecodeError, EncodeError, Format};
 use crate::engine::EngineError;
 use crate::job::{JobError, Smallest};
 use crate::params::ParamError;
+use crate::source::SourceError;
 pub(crate) use kind::Kind;
 
 /// The media type of a problem.
@@ -87,6 +88,11 @@ impl Problem {
     pub(crate) fn is_of_no_output(&self) -> bool {
         matches!(self.kind, Kind::Undecodable | Kind::UnsupportedFormat | Kind::TotalUnreachable)
             || self.kind.status().is_server_error()
+    }
+
+    /// One sentence about the request.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     /// What kind of problem this is.
@@ -295,6 +301,32 @@ impl From<&EncodeError> for Problem {
                 .with("height", *height)
                 .with("limit", *limit),
             EncodeError::Failed { .. } => Problem::internal(detail),
+        }
+    }
+}
+
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            SourceError::Disabled | SourceError::NotAllowed(_) => Problem::new(Kind::SourceNotAllowed, detail),
+            SourceError::Invalid(_) => Problem::new(Kind::InvalidParameter, detail)
+                .with("parameter", "url")
+                .with("allowed", "an absolute URL with http or https"),
+            SourceError::NotFound { status } => {
+                Problem::new(Kind::SourceNotFound, detail).with("source_status", status)
+            }
+            SourceError::TooLarge { limit } => Problem::new(Kind::SourceTooLarge, detail).with("limit_bytes", limit),
+            SourceError::Failed { status: Some(status), .. } => {
+                Problem::new(Kind::SourceFailed, detail).with("source_status", status)
+            }
+            SourceError::Failed { status: None, .. } => Problem::new(Kind::SourceFailed, detail),
+            SourceError::Unavailable { retry_after } => {
+                Problem::new(Kind::SourceUnavailable, detail).retry_after(retry_after)
+            }
+            SourceError::Timeout { limit } => Problem::new(Kind::SourceTimeout, detail)
+                .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
+            SourceError::NoMemory { retry_after } => Problem::new(Kind::Overloaded, detail).retry_after(retry_after),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! An answer of the engine as an HTTP response: the image, its report, or 304.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{
-    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
@@ -58,17 +59,25 @@ pub(crate) struct Reply<'a> {
     /// Whether the format depended on Accept.
     pub negotiated: bool,
     pub filename: Option<&'a str>,
+    /// Time that it took to fetch the picture, where it was given by URL.
+    pub fetch: Option<Duration>,
     /// Time from the last byte of the request to the answer.
     pub total: Duration,
 }
 
 impl Reply<'_> {
-    /// The image, or 304 when `If-None-Match` names it. For GET and HEAD only (RFC 9110 s13.1.2).
+    /// The image, or 304 when `If-None-Match` names it or, without that header, when it was not modified since
+    /// `If-Modified-Since`. For GET and HEAD only (RFC 9110 s13.1).
     ///
     /// # Errors
     /// `Overloaded`, while there is no memory to send a large answer.
-    pub(crate) fn image_unless_known(&self, request: &HeaderMap, engine: &Engine) -> Result<Response, Problem> {
-        if is_known(request, &self.served.etag) {
+    pub(crate) fn image_unless_known(
+        &self,
+        request: &HeaderMap,
+        last_modified: Option<SystemTime>,
+        engine: &Engine,
+    ) -> Result<Response, Problem> {
+        if is_known(request, &self.served.etag) || last_modified.is_some_and(|time| is_unmodified(request, time)) {
             return Ok(self.with_log_facts((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
         }
         self.image(engine)
@@ -92,7 +101,7 @@ impl Reply<'_> {
 
     /// The report instead of the image.
     pub(crate) fn json(&self) -> Response {
-        let report = report::json(self.served, self.total);
+        let report = report::json(self.served, self.fetch, self.total);
         self.with_log_facts((self.headers(), axum::Json(report)).into_response())
     }
 
@@ -103,7 +112,7 @@ impl Reply<'_> {
     fn headers(&self) -> HeaderMap {
         let mut headers = facts(self.report());
         headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(self.served.served_from)));
-        headers.insert(SERVER_TIMING, header(&report::server_timing(self.served, self.total)));
+        headers.insert(SERVER_TIMING, header(&report::server_timing(self.served, self.fetch, self.total)));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if self.negotiated {
             headers.insert(VARY, HeaderValue::from_static("Accept"));
@@ -188,6 +197,14 @@ fn is_known(request: &HeaderMap, etag: &str) -> bool {
         .flat_map(|value| value.split(','))
         .map(str::trim)
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// Whether If-Modified-Since is not before `last_modified`. If-None-Match takes its place (RFC 9110 s13.1.3).
+fn is_unmodified(request: &HeaderMap, last_modified: SystemTime) -> bool {
+    let since = request.get(IF_MODIFIED_SINCE).filter(|_| !request.contains_key(IF_NONE_MATCH));
+    let since = since.and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
+    // Dates have whole seconds.
+    since.is_some_and(|since| last_modified < since + Duration::from_secs(1))
 }
 
 fn header(value: &str) -> HeaderValue {

@@ -9,7 +9,7 @@ use crate::job::{Facts, Report, Step, Timings};
 use crate::metrics::CacheResult;
 
 /// The report for `Accept: application/json`. `total` is the time that this request took.
-pub(crate) fn json(served: &Served, total: Duration) -> Value {
+pub(crate) fn json(served: &Served, fetch: Option<Duration>, total: Duration) -> Value {
     let timings = timings(served);
     let mut report = of(&served.answer.report);
     report["output"]["url"] = url(served).into();
@@ -21,12 +21,15 @@ pub(crate) fn json(served: &Served, total: Duration) -> Value {
         "search": millis(timings.search),
         "total": millis(total),
     });
+    if let Some(fetch) = fetch {
+        report["timings_ms"]["fetch"] = millis(fetch).into();
+    }
     report
 }
 
 /// The report of one output among others: without what all of them share, and without its trace.
 pub(crate) fn of_output(served: &Served) -> Value {
-    let mut report = json(served, Duration::ZERO);
+    let mut report = json(served, None, Duration::ZERO);
     if let Value::Object(members) = &mut report {
         for shared in ["input", "trace", "timings_ms"] {
             members.remove(shared);
@@ -72,16 +75,18 @@ pub(crate) fn of(report: &Report) -> Value {
 }
 
 /// The times of a report as a Server-Timing header.
-pub(crate) fn server_timing(served: &Served, total: Duration) -> String {
+pub(crate) fn server_timing(served: &Served, fetch: Option<Duration>, total: Duration) -> String {
     let timings = timings(served);
     let stages = [
-        ("queue", served.queued),
-        ("decode", timings.decode),
-        ("transform", timings.transform),
-        ("search", timings.search),
-        ("total", total),
+        ("queue", Some(served.queued)),
+        ("fetch", fetch),
+        ("decode", Some(timings.decode)),
+        ("transform", Some(timings.transform)),
+        ("search", Some(timings.search)),
+        ("total", Some(total)),
     ];
-    stages.map(|(name, elapsed)| format!("{name};dur={}", millis(elapsed))).join(", ")
+    let entry = |(name, elapsed): (&str, Option<Duration>)| Some(format!("{name};dur={}", millis(elapsed?)));
+    stages.into_iter().filter_map(entry).collect::<Vec<String>>().join(", ")
 }
 
 /// Rounds to two decimals: smaller differences do not matter to a reader.

@@ -1,7 +1,6 @@
 //! `POST /compress`: fits an image into a byte target.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -14,7 +13,8 @@ use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::Accept;
 use crate::http::request::admitted::Admitted;
-use crate::http::request::upload;
+use crate::http::request::json::JsonShape;
+use crate::http::request::upload::{self, Order};
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::response::reply::Reply;
 use crate::http::routes::Route;
@@ -42,23 +42,27 @@ pub(super) async fn compress(
     let (parts, body) = request.into_parts();
     upload::check_declared(&body, &state.config)?;
     let read = |pairs: &[(String, String)]| read(pairs, &state.defaults, &parts.headers);
-    let (upload, wanted) = upload::receive_with(&parts, body, &state.config, admitted, read).await?;
-    let received = Instant::now();
+    let order = upload::receive_with(&parts, body, &state, admitted, JsonShape::Parameters, read).await?;
+    let Order { upload, wanted, received, fetch } = order;
     let params::Request { job, auto_format, filename } = wanted.request;
     let served = state.engine.run(upload, job).await?;
-    let reply =
-        Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), total: received.elapsed() };
+    let total = received.elapsed();
+    let reply = Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, total };
     // If-None-Match is not read here: it is about a representation of /compress itself (RFC 9110 s13.1.2), which has none.
     if wanted.report { Ok(reply.json()) } else { reply.image(&state.engine) }
 }
 
 /// A valid request, and whether the client wants the report instead of the image.
-struct Wanted {
-    request: params::Request,
-    report: bool,
+pub(super) struct Wanted {
+    pub request: params::Request,
+    pub report: bool,
 }
 
-fn read(pairs: &[(String, String)], defaults: &Defaults, headers: &HeaderMap) -> Result<Wanted, Problem> {
+/// Reads the parameters, and the formats of an automatic choice from Accept.
+///
+/// # Errors
+/// A parameter that can't be used, and `not_acceptable`.
+pub(super) fn read(pairs: &[(String, String)], defaults: &Defaults, headers: &HeaderMap) -> Result<Wanted, Problem> {
     let mut request = params::parse(pairs, defaults)?;
     let accept = Accept::of(headers);
     if request.auto_format {
@@ -80,7 +84,8 @@ fn operation() -> Value {
     json!({
         "operationId": "compress",
         "summary": "Fit an image into a byte target",
-        "description": "Parameters stand in the query or in the form, under the same names; `target` is required in one of the two.",
+        "description": "Parameters stand in the query, in the form or in JSON, under the same names; `target` is required in \
+            one of them. A form or JSON may name the `url` of the image instead of carrying it, where the service fetches images.",
         "parameters": contract::query_parameters().chain([contract::request_id()]).collect::<Vec<Value>>(),
         "requestBody": {
             "required": true,
@@ -88,6 +93,7 @@ fn operation() -> Value {
                 "image/*": { "schema": {} },
                 "application/octet-stream": { "schema": {} },
                 "multipart/form-data": { "schema": contract::form() },
+                "application/json": { "schema": contract::url_and_parameters() },
             },
         },
         "responses": responses,

@@ -3,6 +3,7 @@
 
 mod compress;
 mod health;
+mod link;
 mod metrics;
 mod openapi;
 mod result;
@@ -41,6 +42,7 @@ pub struct Route {
 pub const ALL: &[Route] = &[
     compress::COMPRESS,
     variants::VARIANTS,
+    link::LINK,
     result::RESULT,
     health::HEALTH,
     health::READYZ,

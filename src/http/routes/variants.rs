@@ -14,7 +14,9 @@ use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::{Accept, SetForm};
 use crate::http::request::admitted::Admitted;
-use crate::http::request::{set_spec, upload};
+use crate::http::request::json::JsonShape;
+use crate::http::request::set_spec;
+use crate::http::request::upload::{self, Order};
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::response::reply::in_transit;
 use crate::http::response::request_id::RequestId;
@@ -43,9 +45,9 @@ pub(super) async fn variants(
     let (parts, body) = request.into_parts();
     upload::check_declared(&body, &state.config)?;
     let form = form(&parts)?;
-    refuse_json(&parts)?;
     let read = |pairs: &[(String, String)]| set_spec::read(pairs, &state.defaults);
-    let (upload, set) = upload::receive_with(&parts, body, &state.config, admitted, read).await?;
+    let order = upload::receive_with(&parts, body, &state, admitted, JsonShape::Set, read).await?;
+    let Order { upload, wanted: set, .. } = order;
     let on_error = set.on_error;
     let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
     let progress = start(&state.engine, request_id, upload, set).await?;
@@ -62,16 +64,6 @@ fn form(parts: &Parts) -> Result<SetForm, Problem> {
         let detail = "Accept names none of the forms that an answer with several outputs has";
         Problem::new(Kind::NotAcceptable, detail).with("types", &SetForm::TYPES[..])
     })
-}
-
-/// Refuses a JSON body, which could only name the image.
-fn refuse_json(parts: &Parts) -> Result<(), Problem> {
-    if !upload::is_of_type(parts, "application/json") {
-        return Ok(());
-    }
-    let detail =
-        "a JSON body is not read: send a form with the file and the text part spec, or the image with ?preset=";
-    Err(Problem::new(Kind::UnsupportedFormat, detail))
 }
 
 /// Starts the work on `set`.
@@ -171,8 +163,8 @@ fn operation() -> Value {
     });
     let body = json!({
         "type": "object",
-        "required": ["file"],
         "properties": {
+            "url": { "type": "string", "format": "uri" },
             "file": { "type": "string", "contentMediaType": "application/octet-stream" },
             "spec": {
                 "type": "string",
@@ -183,16 +175,23 @@ fn operation() -> Value {
         },
         "additionalProperties": false,
     });
+    let by_url = json!({
+        "type": "object",
+        "description": "The keys of a set (the schema Set), or preset, beside the URL of the image",
+        "required": ["url"],
+        "properties": { "url": { "type": "string", "format": "uri" }, "preset": { "type": "string" } },
+    });
     json!({
         "operationId": "variants",
         "summary": "Several answers from one image",
-        "description": "A form has the image and `spec` or `preset`; an image as the body needs `preset` in the query. \
+        "description": "A form has the image or its `url`, and `spec` or `preset`; an image as the body needs `preset` in the query. \
             All outputs failed, or one with `on_error=fail`: 422 with the report.",
         "parameters": [preset, contract::request_id()],
         "requestBody": {
             "required": true,
             "content": {
                 "multipart/form-data": { "schema": body },
+                "application/json": { "schema": by_url },
                 "image/*": { "schema": {} },
                 "application/octet-stream": { "schema": {} },
             },

@@ -43,11 +43,16 @@ kinds! {
     InvalidParameter = BAD_REQUEST, "invalid_parameter", "A parameter can't be used";
     EmptyBody = BAD_REQUEST, "empty_body", "The request has no image";
     MalformedRequest = BAD_REQUEST, "malformed_request", "The request can't be read";
+    BadSignature = FORBIDDEN, "bad_signature", "The link is not signed";
+    SourceNotAllowed = FORBIDDEN, "source_not_allowed", "The picture may not be fetched";
     NotFound = NOT_FOUND, "not_found", "There is nothing here";
+    SourceNotFound = NOT_FOUND, "source_not_found", "There is no picture at the URL";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not answered here";
     NotAcceptable = NOT_ACCEPTABLE, "not_acceptable", "No format that the client accepts can be written";
     UploadTooSlow = REQUEST_TIMEOUT, "upload_too_slow", "The upload took too long";
+    LinkExpired = GONE, "link_expired", "The link is not valid any more";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
+    SourceTooLarge = PAYLOAD_TOO_LARGE, "source_too_large", "The picture at the URL is too large";
     UnsupportedFormat = UNSUPPORTED_MEDIA_TYPE, "unsupported_format", "The bytes are in no format that is read";
     Undecodable = UNPROCESSABLE_ENTITY, "undecodable", "The image is damaged";
     TooManyPixels = UNPROCESSABLE_ENTITY, "too_many_pixels", "The image is too large";
@@ -55,8 +60,11 @@ kinds! {
     TotalUnreachable = UNPROCESSABLE_ENTITY, "total_unreachable", "The total can't be met";
     ScoreUnreachable = UNPROCESSABLE_ENTITY, "score_unreachable", "The look asked for can't be met within the target";
     Internal = INTERNAL_SERVER_ERROR, "internal", "The service made a mistake";
+    SourceFailed = BAD_GATEWAY, "source_failed", "The host of the picture failed";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The service is busy";
     ShuttingDown = SERVICE_UNAVAILABLE, "shutting_down", "The service is going down";
+    SourceUnavailable = SERVICE_UNAVAILABLE, "source_unavailable", "The host of the picture can't be asked now";
+    SourceTimeout = GATEWAY_TIMEOUT, "source_timeout", "The picture took too long to arrive";
     DeadlineExceeded = GATEWAY_TIMEOUT, "deadline_exceeded", "The deadline passed before there was an answer";
 }
 

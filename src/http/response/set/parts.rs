@@ -116,7 +116,7 @@ impl Parts {
             }
         };
         let output = &served.answer.report.output;
-        let reply = Reply { served, negotiated: false, filename: None, total: Duration::ZERO };
+        let reply = Reply { served, negotiated: false, filename: None, fetch: None, total: Duration::ZERO };
         let (name, _) = self.set.output(index);
         let file = format!("; filename=\"{}\"", self.set.file_name(index, served));
         let head = self.head(name, &file, output.format.media_type(), image.len(), &reply.image_headers());

@@ -1,0 +1,197 @@
+//! Links to pictures: `/fit/{signature}/{options}/{URL}`, where the URL is in base64url or, after `plain`, percent-encoded.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD_INDIFFERENT;
+use percent_encoding::percent_decode_str;
+
+use crate::excerpt::excerpt;
+use crate::http::response::problem::{Kind, Problem};
+use crate::params::{self, Defaults, output_format};
+use crate::source::{Config, Location, Source};
+
+/// What the path of every link begins with.
+pub(crate) const PREFIX: &str = "/fit/";
+
+/// The option that ends a link's validity, in seconds since 1970.
+const EXPIRES: &str = "expires";
+
+/// Says that the URL follows percent-encoded.
+const PLAIN: &str = "plain";
+
+/// A link that is signed and has not expired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// The parameters.
+    pub pairs: Vec<(String, String)>,
+    /// The URL of the picture.
+    pub url: String,
+    /// How long the link is still valid; `None` for ever.
+    pub remaining: Option<Duration>,
+}
+
+impl Link {
+    /// Reads the link at `path`, as it was sent, at the time `now`.
+    ///
+    /// # Errors
+    /// `bad_signature`, `link_expired`, and `malformed_request` for a path that is no link.
+    pub(crate) fn read(path: &str, source: &Source, now: SystemTime) -> Result<Link, Problem> {
+        let after_prefix = path.strip_prefix(PREFIX).unwrap_or_default();
+        let signature = after_prefix.split('/').next().unwrap_or_default();
+        // The signature is of all that follows it, with the slash.
+        let signed = &after_prefix[signature.len()..];
+        if !source.config().unsigned && !source.signer().verifies(signature, signed) {
+            return Err(Problem::new(Kind::BadSignature, "the link is not signed with a key of this service"));
+        }
+        let (mut pairs, url) = parse(signed.trim_start_matches('/'))?;
+        let expires = pairs.extract_if(.., |(name, _)| name == EXPIRES).next().map(|(_, value)| value);
+        let remaining = expires.map(|text| remaining(&text, now)).transpose()?;
+        Ok(Link { pairs, url, remaining })
+    }
+}
+
+/// Checks the path of a link behind its signature, as a request for it would be.
+///
+/// # Errors
+/// A message for the user.
+pub(crate) fn check(path: &str, defaults: &Defaults, config: &Config) -> Result<(), String> {
+    let (mut pairs, url) = parse(path.trim_start_matches('/')).map_err(|problem| problem.detail().to_owned())?;
+    if let Some((_, expires)) = pairs.extract_if(.., |(name, _)| name == EXPIRES).next() {
+        remaining(&expires, SystemTime::now()).map_err(|problem| problem.detail().to_owned())?;
+    }
+    params::parse(&pairs, defaults).map_err(|error| error.to_string())?;
+    Location::parse(&url, config).map_err(|error| error.to_string())?;
+    Ok(())
+}
+
+/// The path behind the signature: options, then the URL.
+///
+/// # Errors
+/// `malformed_request`.
+pub(crate) fn parse(path: &str) -> Result<(Vec<(String, String)>, String), Problem> {
+    let mut rest = path;
+    let mut pairs = Vec::new();
+    while let Some((option, after)) = rest.split_once('/') {
+        let Some((name, value)) = option.split_once(':') else { break };
+        pairs.push((decoded(name)?, decoded(value)?));
+        rest = after;
+    }
+    let (url, format) = match rest.strip_prefix(PLAIN).and_then(|rest| rest.strip_prefix('/')) {
+        Some(plain) => plain_url(plain)?,
+        None => encoded_url(rest)?,
+    };
+    if let Some(format) = format.filter(|_| !pairs.iter().any(|(name, _)| name == "format")) {
+        pairs.push(("format".to_owned(), format));
+    }
+    Ok((pairs, url))
+}
+
+/// A percent-encoded URL, after which the format may stand: `@webp`.
+fn plain_url(text: &str) -> Result<(String, Option<String>), Problem> {
+    match text.rsplit_once('@') {
+        Some((url, extension)) if output_format(extension).is_ok() => Ok((decoded(url)?, Some(extension.to_owned()))),
+        _ => Ok((decoded(text)?, None)),
+    }
+}
+
+/// A URL in base64url, which slashes may divide, and after which the format may stand: `.webp`.
+fn encoded_url(text: &str) -> Result<(String, Option<String>), Problem> {
+    let (encoded, extension) = match text.rsplit_once('.') {
+        Some((encoded, extension)) => (encoded, Some(extension.to_owned())),
+        None => (text, None),
+    };
+    if encoded.is_empty() {
+        return Err(malformed("it names no URL"));
+    }
+    // With or without padding: libraries differ.
+    let bytes = URL_SAFE_NO_PAD_INDIFFERENT.decode(encoded.replace('/', "")).ok();
+    let url = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok((
+        url.ok_or_else(|| malformed("its last part is no URL in base64url, and plain/ does not stand before it"))?,
+        extension,
+    ))
+}
+
+fn decoded(text: &str) -> Result<String, Problem> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.map(|text| text.into_owned()).map_err(|_| malformed("a part of it is not UTF-8"))
+}
+
+/// The time from `now` until the seconds since 1970 that `text` has.
+fn remaining(text: &str, now: SystemTime) -> Result<Duration, Problem> {
+    let seconds: u64 = text.parse().map_err(|_| {
+        Problem::new(Kind::InvalidParameter, format!("{EXPIRES}: not a time, allowed: whole seconds since 1970"))
+            .with("parameter", EXPIRES)
+            .with("given", excerpt(text))
+            .with("allowed", "whole seconds since 1970")
+    })?;
+    let expires = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    let left = expires.and_then(|expires| expires.duration_since(now).ok()).filter(|left| !left.is_zero());
+    left.ok_or_else(|| Problem::new(Kind::LinkExpired, "the link was valid until a time that has passed"))
+}
+
+fn malformed(reason: &str) -> Problem {
+    Problem::new(Kind::MalformedRequest, format!("the link can't be read: {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(path: &str) -> (Vec<(String, String)>, String) {
+        parse(path).unwrap()
+    }
+
+    fn pairs(texts: &[(&str, &str)]) -> Vec<(String, String)> {
+        texts.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn options_come_before_the_url_in_base64_or_plain() {
+        let options = pairs(&[("target", "80KB"), ("crop", "1,2,3,4")]);
+        let url = "http://example.com/a b.png?x=1";
+        for path in [
+            "target:80KB/crop:1%2C2,3,4/aHR0cDovL2V4YW1wbGUuY29tL2EgYi5wbmc_eD0x",
+            "target:80KB/crop:1,2,3,4/aHR0cDovL2V4YW1w/bGUuY29tL2EgYi5w/bmc_eD0x",
+            "target:80KB/crop:1,2,3,4/plain/http%3A%2F%2Fexample.com%2Fa%20b.png%3Fx=1",
+            "target:80KB/crop:1,2,3,4/plain/http://example.com/a%20b.png%3Fx=1",
+        ] {
+            assert_eq!(read(path), (options.clone(), url.to_owned()), "{path}");
+        }
+        assert_eq!(read("aHR0cDovL2E").1, "http://a");
+        assert_eq!(read("aHR0cDovL2E=").1, "http://a");
+        assert_eq!(read("plain/http://a/b:c/d"), (Vec::new(), "http://a/b:c/d".to_owned()));
+    }
+
+    #[test]
+    fn a_format_may_stand_behind_the_url() {
+        let webp = pairs(&[("format", "webp")]);
+        assert_eq!(read("aHR0cDovL2E.webp"), (webp.clone(), "http://a".to_owned()));
+        assert_eq!(read("plain/http://a/b.png@webp"), (webp, "http://a/b.png".to_owned()));
+        assert_eq!(read("plain/http://a/b@2x.png"), (Vec::new(), "http://a/b@2x.png".to_owned()));
+        assert_eq!(read("format:png/plain/http://a/b@webp").0, pairs(&[("format", "png")]));
+    }
+
+    #[test]
+    fn what_is_no_link_is_malformed() {
+        for path in ["", "target:80KB", "target:80KB/", "plain", "not base64", "%ff:1/aHR0cDovL2E", "plain/%ff", "_w"] {
+            assert_eq!(parse(path).unwrap_err().kind(), Kind::MalformedRequest, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_link_is_valid_until_its_second() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000);
+        assert_eq!(remaining("1001", now).unwrap(), Duration::from_secs(1));
+        for (text, kind) in [
+            ("1000", Kind::LinkExpired),
+            ("0", Kind::LinkExpired),
+            ("soon", Kind::InvalidParameter),
+            ("-1", Kind::InvalidParameter),
+            ("", Kind::InvalidParameter),
+        ] {
+            assert_eq!(remaining(text, now).unwrap_err().kind(), kind, "{text}");
+        }
+    }
+}

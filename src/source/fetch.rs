@@ -1,0 +1,188 @@
+//! One fetch: the request, its redirects, and the body under its limits.
+
+use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use http::header::{ACCEPT, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use rustls::{ClientConfig, RootCertStore};
+
+use super::location::Location;
+use super::names::{CheckedNames, Names};
+use super::{CDN_LOOP, CDN_NAME, Config, Refusal, SourceError};
+use crate::engine::{HashedBody, MemoryLease, Upload};
+
+/// How long a connection is kept for the next fetch from its host.
+const POOL_IDLE: Duration = Duration::from_secs(15);
+
+/// Asks hosts for pictures.
+pub(super) struct Fetcher {
+    client: Client,
+    config: Config,
+    max_bytes: u64,
+}
+
+/// A picture that was fetched.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// Its bytes.
+    pub upload: Upload,
+    /// What tells whether it has changed.
+    pub version: Version,
+}
+
+/// What a host says of the version of a picture (RFC 9110 s8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// When it was changed last.
+    pub last_modified: Option<SystemTime>,
+    /// The tag of its bytes.
+    pub etag: Option<HeaderValue>,
+}
+
+/// The answer of a host.
+#[derive(Clone, Debug)]
+pub(super) enum Found {
+    /// A picture.
+    Picture(Fetched),
+    /// The picture of the version that was asked about.
+    Unchanged,
+}
+
+impl Fetcher {
+    /// A client that looks up names by `names`.
+    ///
+    /// # Errors
+    /// When the client can't be built.
+    pub(super) fn new(config: Config, max_bytes: u64, names: Arc<dyn Names>) -> io::Result<Fetcher> {
+        let checked = CheckedNames { names, allow_private: config.allow_private };
+        let client = Client::builder()
+            .tls_backend_preconfigured(encryption().map_err(io::Error::other)?)
+            .dns_resolver(checked)
+            .no_proxy()
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(config.connect_timeout)
+            .pool_max_idle_per_host(config.per_host)
+            .pool_idle_timeout(POOL_IDLE)
+            // Deadlines of our own end what hangs; the sandbox refuses to set these.
+            .tcp_keepalive(None)
+            .tcp_keepalive_interval(None)
+            .tcp_keepalive_retries(None)
+            .user_agent(concat!("bytefit/", env!("CARGO_PKG_VERSION")));
+        #[cfg(target_os = "linux")]
+        let client = client.tcp_user_timeout(None);
+        Ok(Fetcher { client: client.build().map_err(io::Error::other)?, config, max_bytes })
+    }
+
+    /// Fetches the picture at `location` into the memory of `lease`, unless it is the `known` version.
+    ///
+    /// # Errors
+    /// Those of [`SourceError`] that a host causes.
+    ///
+    /// # Cancel
+    /// Dropping the future closes the connection.
+    pub(super) async fn fetch(
+        &self,
+        mut location: Location,
+        known: Option<&Version>,
+        lease: MemoryLease,
+    ) -> Result<Found, SourceError> {
+        for _ in 0..=self.config.redirects {
+            let response = self.ask(&location, known).await?;
+            if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(Found::Unchanged);
+            }
+            match redirect(&response) {
+                Some(target) => location = location.join(target, &self.config)?,
+                None => return Ok(Found::Picture(self.read(response, lease).await?)),
+            }
+        }
+        Err(SourceError::failed(format!("more than {} redirects", self.config.redirects)))
+    }
+
+    async fn ask(&self, location: &Location, known: Option<&Version>) -> Result<Response, SourceError> {
+        let mut request = self.client.get(location.url().clone()).header(ACCEPT, "image/*, */*;q=0.1");
+        if let Some(etag) = known.and_then(|known| known.etag.clone()) {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        if let Some(time) = known.and_then(|known| known.last_modified) {
+            request = request.header(IF_MODIFIED_SINCE, httpdate::fmt_http_date(time));
+        }
+        request.header(CDN_LOOP, CDN_NAME).send().await.map_err(|error| self.explain(&error))
+    }
+
+    async fn read(&self, mut response: Response, lease: MemoryLease) -> Result<Fetched, SourceError> {
+        check_status(response.status())?;
+        let limit = self.max_bytes;
+        if response.content_length().is_some_and(|declared| declared > limit) {
+            return Err(SourceError::TooLarge { limit });
+        }
+        let version = version(response.headers());
+        let mut body = HashedBody::new(response.content_length().unwrap_or(limit), lease);
+        let mut taken = 0;
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.explain(&error))? {
+            taken += chunk.len() as u64;
+            if taken > limit {
+                return Err(SourceError::TooLarge { limit });
+            }
+            body.push(&chunk).map_err(|refused| SourceError::NoMemory { retry_after: refused.retry_after })?;
+        }
+        let upload = body.finish().ok_or_else(|| SourceError::failed("the host answers with no bytes"))?;
+        Ok(Fetched { upload, version })
+    }
+
+    /// What an error of the client means. A refused address comes through the client from the resolver.
+    fn explain(&self, error: &reqwest::Error) -> SourceError {
+        let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
+        if let Some(refusal) = causes.find_map(|cause| cause.downcast_ref::<Refusal>()) {
+            return (*refusal).into();
+        }
+        if error.is_timeout() {
+            return SourceError::Timeout { limit: self.config.connect_timeout };
+        }
+        let reason = match () {
+            () if error.is_connect() => "no connection to the host",
+            () if error.is_body() || error.is_decode() => "the answer of the host breaks off",
+            () => "the host does not answer as HTTP says",
+        };
+        tracing::debug!(error = ?error.source(), "fetch failed: {reason}");
+        SourceError::failed(reason)
+    }
+}
+
+/// TLS 1.2 and 1.3 with the root certificates of Mozilla, which are part of the binary: an image without files works too.
+fn encryption() -> Result<ClientConfig, rustls::Error> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Where the answer redirects to, by the statuses that carry a location (RFC 9110 s15.4).
+fn redirect(response: &Response) -> Option<&str> {
+    let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
+    response.headers().get(LOCATION).filter(|_| redirects)?.to_str().ok()
+}
+
+/// Refuses an answer that is not the whole picture.
+fn check_status(status: StatusCode) -> Result<(), SourceError> {
+    match status {
+        StatusCode::OK | StatusCode::NON_AUTHORITATIVE_INFORMATION => Ok(()),
+        StatusCode::NOT_FOUND | StatusCode::GONE => Err(SourceError::NotFound { status: status.as_u16() }),
+        status => Err(SourceError::Failed {
+            status: Some(status.as_u16()),
+            reason: format!("the host answers with status {}", status.as_u16()),
+        }),
+    }
+}
+
+fn version(headers: &HeaderMap) -> Version {
+    let last_modified =
+        headers.get(LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
+    Version { last_modified, etag: headers.get(ETAG).cloned() }
+}

@@ -1,0 +1,158 @@
+//! The URL of a picture, checked as far as its text tells.
+
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::address::{Reach, reach};
+use super::{Config, Refusal, SourceError};
+
+/// Longest URL, in bytes: what browsers and servers agree on is 8,000 (RFC 9110 s4.1).
+const MAX_URL_BYTES: usize = 8_000;
+
+/// A URL that may be fetched: its scheme, host and port are allowed, and so is its address if it names one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location(Url);
+
+impl Location {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`SourceError::Invalid`] and [`SourceError::NotAllowed`].
+    pub fn parse(text: &str, config: &Config) -> Result<Location, SourceError> {
+        if text.len() > MAX_URL_BYTES {
+            return Err(SourceError::Invalid(format!("it has more than {MAX_URL_BYTES} bytes")));
+        }
+        let url = Url::parse(text).map_err(|error| SourceError::Invalid(error.to_string()))?;
+        Location::check(url, config)
+    }
+
+    /// Where a redirect to `target` leads.
+    ///
+    /// # Errors
+    /// As [`Location::parse`].
+    pub(super) fn join(&self, target: &str, config: &Config) -> Result<Location, SourceError> {
+        let unreadable = |_| SourceError::Failed { status: None, reason: "a redirect leads to no URL".to_owned() };
+        Location::check(self.0.join(target).map_err(unreadable)?, config)
+    }
+
+    fn check(mut url: Url, config: &Config) -> Result<Location, SourceError> {
+        if !["http", "https"].contains(&url.scheme()) {
+            return Err(Refusal::Scheme.into());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Refusal::Credentials.into());
+        }
+        let host = url.host().ok_or_else(|| SourceError::Invalid("it names no host".to_owned()))?;
+        if !config.allows_host(&host) {
+            return Err(Refusal::Host.into());
+        }
+        match host {
+            Host::Ipv4(address) => check_address(address.into(), config.allow_private)?,
+            Host::Ipv6(address) => check_address(address.into(), config.allow_private)?,
+            Host::Domain(_) => {}
+        }
+        let port = url.port_or_known_default();
+        if !port.is_some_and(|port| config.ports.contains(&port)) {
+            return Err(Refusal::Port.into());
+        }
+        url.set_fragment(None);
+        Ok(Location(url))
+    }
+
+    /// The URL.
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+
+    /// The host, as the URL has it.
+    pub(super) fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// Identifies the URL.
+    pub(super) fn hash(&self) -> blake3::Hash {
+        blake3::hash(self.0.as_str().as_bytes())
+    }
+}
+
+/// Checks an address that a URL or a name server gives.
+///
+/// # Errors
+/// [`Refusal::Address`].
+pub(super) fn check_address(address: IpAddr, allow_private: bool) -> Result<(), Refusal> {
+    match reach(address) {
+        Reach::Public => Ok(()),
+        Reach::Private if allow_private => Ok(()),
+        Reach::Private | Reach::Special => Err(Refusal::Address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Location, SourceError> {
+        Location::parse(text, &Config::default())
+    }
+
+    #[test]
+    fn odd_spellings_of_an_address_are_the_address() {
+        for host in [
+            "127.0.0.1",
+            "127.1",
+            "127.0.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "0177.0.0.1",
+            "017700000001",
+            "127.0.0.1.",
+            "%31%32%37.0.0.1",
+            "\u{ff11}27.0.0.1",
+            "127\u{3002}0.0.1",
+            "[::1]",
+            "[0:0:0:0:0:0:0:1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:7f00:1]",
+            "0",
+            "0.0.0.0",
+        ] {
+            assert_eq!(parse(&format!("http://{host}/a.png")), Err(Refusal::Address.into()), "{host}");
+        }
+    }
+
+    #[test]
+    fn only_http_to_an_allowed_port_without_credentials() {
+        for (url, refusal) in [
+            ("ftp://example.com/a.png", Refusal::Scheme),
+            ("file:///etc/passwd", Refusal::Scheme),
+            ("data:image/png;base64,AAAA", Refusal::Scheme),
+            ("gopher://example.com/", Refusal::Scheme),
+            ("http://user@example.com/", Refusal::Credentials),
+            ("http://user:word@example.com/", Refusal::Credentials),
+            ("http://example.com@127.0.0.1/", Refusal::Credentials),
+            ("http://example.com:22/", Refusal::Port),
+            ("https://example.com:8443/", Refusal::Port),
+        ] {
+            assert_eq!(parse(url), Err(refusal.into()), "{url}");
+        }
+        for url in
+            ["", "a.png", "//example.com/a.png", "http://", "http://[::1", "http://[fe80::1%25eth0]/", "http://a b/"]
+        {
+            assert!(matches!(parse(url), Err(SourceError::Invalid(_))), "{url}");
+        }
+        for url in
+            ["http://example.com/a.png", "https://example.com:443/a.png", "HTTP://EXAMPLE.com:80", "http://1.1.1.1/"]
+        {
+            assert!(parse(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn equal_urls_are_identified_equally() {
+        let hash = |text: &str| parse(text).unwrap().hash();
+        assert_eq!(hash("http://example.com/a#b"), hash("HTTP://Example.com:80/a"));
+        assert_ne!(hash("http://example.com/a"), hash("http://example.com/b"));
+    }
+}
