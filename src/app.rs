@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::engine::{Codecs, Engine, Work};
-use crate::http::{self, AppState};
+use crate::http::{self, AppState, RateLimits};
 use crate::metrics::Metrics;
 use crate::settings::Settings;
 use crate::source::Source;
@@ -52,6 +52,8 @@ pub async fn serve(
     let engine = Engine::with_work(settings.engine_config(), metrics.clone(), work).map_err(AppError::Engine)?;
     let defaults = settings.defaults();
     let config = settings.server.http;
+    let rates = Arc::new(RateLimits::new(settings.limits.rate, &settings.auth, metrics.clone()));
+    let (auth, cors) = (settings.auth, settings.cors);
     let source = Source::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
     let (lost, was_lost) = oneshot::channel();
     let stop = async move {
@@ -64,7 +66,8 @@ pub async fn serve(
             }
         }
     };
-    http::serve(AppState { engine, source, metrics, defaults, config, started }, listener, stop).await;
+    http::serve(AppState { engine, source, metrics, defaults, auth, cors, rates, config, started }, listener, stop)
+        .await;
     match was_lost.await {
         Ok(()) => Err(AppError::SpawnerGone),
         Err(_) => Ok(()),

@@ -15,7 +15,7 @@ use prometheus::{core::Collector, process_collector::ProcessCollector};
 
 use crate::codec::Format;
 use crate::job::{Outcome, Report};
-pub(crate) use labels::{CacheResult, FetchResult, Method, Shed, Stage, Status};
+pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, Method, Shed, Stage, Status};
 pub use labels::{RouteLabel, WorkerDeath};
 pub(crate) use latency::Latency;
 use latency::Recent;
@@ -89,6 +89,10 @@ table::metrics! {
         source_fetch_total: IntCounterVec["result"];
         /// Time of a fetch from its host, in seconds.
         source_fetch_seconds: Histogram[] in SECONDS;
+        /// Requests refused because their client had too many outputs computed.
+        rate_limited_total: IntCounter[];
+        /// Requests refused for their key.
+        auth_refused_total: IntCounterVec["reason"];
         /// Always 1; the version is in the label.
         build_info: IntGaugeVec["version"];
     }
@@ -140,6 +144,9 @@ impl Metrics {
         }
         for reason in Shed::ALL {
             self.shed_total.with_label_values(&[reason.name()]);
+        }
+        for reason in AuthRefusal::ALL {
+            self.auth_refused_total.with_label_values(&[reason.name()]);
         }
         for result in FetchResult::ALL {
             self.source_fetch_total.with_label_values(&[result.name()]);
@@ -239,6 +246,16 @@ impl Metrics {
     /// Adds the time that a fetch took.
     pub(crate) fn source_took(&self, elapsed: Duration) {
         self.source_fetch_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts a request that was refused because its client had too many outputs computed.
+    pub(crate) fn rate_limited(&self) {
+        self.rate_limited_total.inc();
+    }
+
+    /// Counts a request that was refused for its key.
+    pub(crate) fn auth_refused(&self, reason: AuthRefusal) {
+        self.auth_refused_total.with_label_values(&[reason.name()]).inc();
     }
 
     /// Adds the time that a job waited for its permit.
@@ -463,7 +480,7 @@ mod tests {
         }
         assert_eq!(series(&metrics.render()), before);
         assert!(!metrics.render().contains("BREW"));
-        assert_line(&metrics, r#"bytefit_http_requests_total{method="GET",route="health",status="other"} 493"#);
+        assert_line(&metrics, r#"bytefit_http_requests_total{method="GET",route="health",status="other"} 491"#);
     }
 
     #[test]

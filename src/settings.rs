@@ -38,6 +38,10 @@ pub struct Settings {
     pub presets: BTreeMap<String, Table>,
     /// The section `[cache]`: the results that are kept.
     pub cache: engine::CacheConfig,
+    /// The section `[auth]`: the keys that requests have to bring.
+    pub auth: http::AuthConfig,
+    /// The section `[cors]`: the sites whose pages may ask.
+    pub cors: http::CorsConfig,
     /// The section `[source]`: pictures by URL.
     pub source: source::Config,
     /// The section `[log]`: level and form of log lines.
@@ -70,6 +74,8 @@ pub struct Limits {
     pub max_target: u64,
     /// Whether a request to the service may ask for presets only.
     pub presets_only: bool,
+    /// How many outputs a client may have computed.
+    pub rate: http::RateConfig,
 }
 
 /// Settings from the command line.
@@ -89,7 +95,12 @@ impl Default for Server {
 impl Default for Limits {
     fn default() -> Limits {
         let max_target = params::Defaults::default().max_target;
-        Limits { pictures: codec::Limits::default(), max_target, presets_only: false }
+        Limits {
+            pictures: codec::Limits::default(),
+            max_target,
+            presets_only: false,
+            rate: http::RateConfig::default(),
+        }
     }
 }
 
@@ -153,6 +164,7 @@ impl Settings {
         self.engine.validate().map_err(|invalid| invalid.in_section("engine"))?;
         self.limits.validate().map_err(|invalid| invalid.in_section("limits"))?;
         self.fit.validate().map_err(|invalid| invalid.in_section("fit"))?;
+        self.auth.validate().map_err(|invalid| invalid.in_section("auth"))?;
         self.source.validate().map_err(|invalid| invalid.in_section("source"))?;
         self.check_presets()?;
         self.check_memory()

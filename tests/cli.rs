@@ -339,3 +339,48 @@ fn sign_prints_the_path_of_a_link() {
     sign(&["target:80KB", "http://127.0.0.1/a.jpg"]).ended(2, &["no public address"]);
     folder.run(&["sign", "target:80KB", url]).ended(2, &["source.keys"]);
 }
+
+#[test]
+fn secrets_are_read_from_files_and_never_shown() {
+    let folder = Folder::with(&[]);
+    fs::write(folder.path("api-keys"), "shop:hidden-1\nblog:hidden-2\n").unwrap();
+    fs::write(folder.path("link-key"), "00c0ffee\n").unwrap();
+    let mut config = folder.command(&["config"]);
+    config.envs([
+        ("BYTEFIT_AUTH__KEYS_FILE", "api-keys"),
+        ("BYTEFIT_SOURCE__KEYS_FILE", "link-key"),
+        ("BYTEFIT_SOURCE__SALTS", "0012"),
+        ("BYTEFIT_SOURCE__PORTS", "80,8080"),
+        ("BYTEFIT_SOURCE__ALLOWED_HOSTS", "example.com, *.example.org"),
+        ("BYTEFIT_LIMITS__RATE__PER_MINUTE", "60"),
+        ("BYTEFIT_CORS__ORIGINS", "https://example.com"),
+    ]);
+    let shown = String::from_utf8(Ran::of(&mut config).ended(0, &[]).stdout).unwrap();
+    for expected in [
+        "id = \"shop\"",
+        "id = \"blog\"",
+        "[redacted]",
+        "per_minute = 60",
+        "*.example.org",
+        "https://example.com",
+        "8080",
+    ] {
+        assert!(shown.contains(expected), "{expected} in {shown}");
+    }
+    for secret in ["hidden", "c0ffee", "0012"] {
+        assert!(!shown.contains(secret), "{secret} in {shown}");
+    }
+    for (name, value) in [
+        ("BYTEFIT_AUTH__KEYS", "hidden"),
+        ("BYTEFIT_AUTH__KEYS", "a b:hidden"),
+        ("BYTEFIT_SOURCE__KEYS", "hidden"),
+        ("BYTEFIT_SOURCE__KEYS", "00ff"),
+        ("BYTEFIT_SOURCE__UNSIGNED", "true"),
+        ("BYTEFIT_SOURCE__ALLOWED_HOSTS", "http://example.com"),
+        ("BYTEFIT_CORS__ORIGINS", "example.com"),
+        ("BYTEFIT_LIMITS__RATE__COLOUR", "1"),
+    ] {
+        let refused = Ran::of(folder.command(&["config"]).env(name, value)).ended(2, &[name]);
+        assert!(!refused.stderr.contains("hidden"), "{}", refused.stderr);
+    }
+}

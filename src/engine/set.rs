@@ -73,6 +73,13 @@ impl Engine {
         results
     }
 
+    /// How many answers of `set` the cache lacks, on the input with this content hash. Counts as neither hits nor misses.
+    pub fn missing(&self, input: &blake3::Hash, set: &JobSet) -> usize {
+        let mut jobs: Vec<(usize, Job)> = set.jobs.iter().cloned().enumerate().collect();
+        jobs.sort_by_key(|(_, job)| order(job));
+        keys(input, &jobs, set.total).iter().filter(|key| !self.shared.cache.has(key)).count()
+    }
+
     /// What the header of `upload` says of its picture, within `deadline`.
     ///
     /// # Errors

@@ -1,10 +1,13 @@
 //! The configuration of the HTTP service.
 
+mod access;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::config_value::{InvalidConfig, at_least_one, at_most, duration, size};
+pub use access::{ApiKey, AuthConfig, CorsConfig, Origin, RateConfig, Secret};
 
 /// Connections that may be open: more than a process may have files open.
 const MAX_CONNECTIONS: usize = 1 << 20;
@@ -33,6 +36,8 @@ pub struct Config {
     /// Bytes that a request's body may have, multipart framing included.
     #[serde(rename = "max_body", with = "size")]
     pub max_body_bytes: u64,
+    /// Proxies before the service whose X-Forwarded-For is believed. 0 means that clients connect themselves.
+    pub trusted_proxies: usize,
 }
 
 impl Default for Config {
@@ -45,6 +50,7 @@ impl Default for Config {
             min_answer_rate: 32_000,
             drain_timeout: Duration::from_secs(25),
             max_body_bytes: 64_000_000,
+            trusted_proxies: 0,
         }
     }
 }

@@ -14,8 +14,9 @@ mod router;
 mod routes;
 mod transport;
 
-pub use config::Config;
+pub use config::{ApiKey, AuthConfig, Config, CorsConfig, Origin, RateConfig, Secret};
 pub(crate) use request::link::{PREFIX as LINK_PREFIX, check as check_link};
+pub use request::rate::RateLimits;
 pub use routes::{ALL as ROUTES, Route, labels};
 
 use std::future::Future;
@@ -44,6 +45,12 @@ pub struct AppState {
     pub metrics: Arc<Metrics>,
     /// Values of parameters that a request leaves out, and their bounds.
     pub defaults: Defaults,
+    /// The keys that requests have to bring.
+    pub auth: AuthConfig,
+    /// The sites whose pages may ask.
+    pub cors: CorsConfig,
+    /// How much clients may have computed.
+    pub rates: Arc<RateLimits>,
     /// Limits on clients, from the section `[server]`.
     pub config: Config,
     /// When the service started.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::Uri;
+use axum::http::header::ALLOW;
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::from_fn_with_state;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -15,10 +17,13 @@ use super::{AppState, middleware, redirect};
 /// A router of every route in [`routes::ALL`].
 pub(super) fn router(state: Arc<AppState>) -> Router {
     let router = routes::ALL.iter().fold(Router::new(), |router, route| router.route(route.path, handler(route)));
+    let cors = option_layer(middleware::cors::layer(&state.cors));
     router
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "see the Allow header"))
         .fallback(async |uri: Uri| redirect::without_slash(&uri).ok_or_else(not_found))
         .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(from_fn_with_state(state.clone(), middleware::identify))
+        .layer(cors)
         .layer(from_fn_with_state(state.clone(), middleware::observe))
         .with_state(state)
 }
@@ -28,6 +33,7 @@ fn not_found() -> Problem {
 }
 
 fn handler(route: &Route) -> axum::routing::MethodRouter<Arc<AppState>> {
-    let handler = (route.handler)();
+    let allow = HeaderValue::from_static(if route.method == "get" { "GET, HEAD, OPTIONS" } else { "POST, OPTIONS" });
+    let handler = (route.handler)().options(async move || (StatusCode::NO_CONTENT, [(ALLOW, allow)]));
     if route.is_text { handler.layer(CompressionLayer::new()) } else { handler }
 }

@@ -22,6 +22,7 @@ named! {
         Get = "GET",
         Head = "HEAD",
         Post = "POST",
+        Options = "OPTIONS",
         Other = "other",
     }
 }
@@ -30,9 +31,11 @@ named! {
     /// A status code that the service answers with.
     pub(crate) enum Status {
         S200 = "200",
+        S204 = "204",
         S304 = "304",
         S308 = "308",
         S400 = "400",
+        S401 = "401",
         S403 = "403",
         S404 = "404",
         S405 = "405",
@@ -42,6 +45,7 @@ named! {
         S413 = "413",
         S415 = "415",
         S422 = "422",
+        S429 = "429",
         S500 = "500",
         S502 = "502",
         S503 = "503",
@@ -89,6 +93,14 @@ named! {
         /// The host is left alone for a while, or too many fetches were under way.
         Unavailable = "unavailable",
         NoMemory = "no_memory",
+    }
+}
+
+named! {
+    /// What was wrong with the key of a request that was refused.
+    pub(crate) enum AuthRefusal {
+        Missing = "missing",
+        Invalid = "invalid",
     }
 }
 
@@ -142,8 +154,8 @@ impl Status {
     }
 
     fn is_answered_everywhere(self) -> bool {
-        use Status::{Other, S200, S304, S400, S404, S405, S500, S503};
-        matches!(self, S200 | S304 | S400 | S404 | S405 | S500 | S503 | Other)
+        use Status::{Other, S200, S204, S304, S400, S401, S404, S405, S500, S503};
+        matches!(self, S200 | S204 | S304 | S400 | S401 | S404 | S405 | S500 | S503 | Other)
     }
 }
 

@@ -70,16 +70,21 @@ pub(super) struct Override {
 /// The section whose keys are tables, under names that the user chooses.
 const PRESETS: &str = "presets";
 
+/// Keys that are tables, by their section.
+const TABLES: &[(&str, &str)] = &[("limits", "rate")];
+
 impl Override {
     fn name(&self) -> String {
         let pieces = [Some(&self.section), self.key.as_ref(), self.preset_key.as_ref()];
         pieces.into_iter().flatten().map(String::as_str).collect::<Vec<&str>>().join(".")
     }
 
-    /// The key of a section, or of a preset: `NAME.KEY`, where the environment has two underscores for the dot.
+    /// The key of a section, or of a table in it as each preset is one: `NAME.KEY`, where the environment has two underscores for the dot.
     fn of_key(origin: Origin, section: &str, key: &str, value: Value) -> Override {
         let (key, preset_key) = match key.split_once("__") {
-            Some((name, key)) if section == PRESETS => (name, Some(key.to_owned())),
+            Some((name, key)) if section == PRESETS || TABLES.contains(&(section, name)) => {
+                (name, Some(key.to_owned()))
+            }
             _ => (key, None),
         };
         Override { origin, section: section.to_owned(), key: Some(key.to_owned()), preset_key, value }

@@ -168,10 +168,10 @@ async fn unknown_paths_and_methods_are_problems_too() {
     server.get("/results/%ff").await.problem(400, "malformed_request");
     let answer = server.get("/compress").await;
     answer.problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "POST");
+    assert_eq!(answer.header("allow"), "POST,OPTIONS");
     let answer = server.ask(Request::new("POST", "/health")).await;
     answer.problem(405, "method_not_allowed");
-    assert_eq!(answer.header("allow"), "GET,HEAD");
+    assert_eq!(answer.header("allow"), "GET,HEAD,OPTIONS");
     let answer = server.ask(Request::new("DELETE", "/results/0")).await;
     answer.problem(405, "method_not_allowed");
 }

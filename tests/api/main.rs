@@ -1,5 +1,6 @@
 //! Tests of the HTTP API through a real port, as a client uses it.
 
+mod access;
 mod client;
 mod compress;
 mod connections;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytefit::codec::{Format, Limits};
 use bytefit::engine::{self, CacheConfig, Engine, WorkersMode};
-use bytefit::http::{self, AppState};
+use bytefit::http::{self, AppState, AuthConfig, CorsConfig, RateConfig, RateLimits};
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
 use bytefit::source::{self, Lookup, Names, Source};
@@ -23,6 +23,9 @@ pub(crate) struct TestConfig {
     pub engine: engine::Config,
     pub http: http::Config,
     pub source: source::Config,
+    pub auth: AuthConfig,
+    pub cors: CorsConfig,
+    pub rate: RateConfig,
     /// The addresses of names, for pictures by URL.
     pub names: Arc<dyn Names>,
     pub defaults: Defaults,
@@ -57,8 +60,12 @@ impl Default for TestConfig {
                 min_answer_rate: 32_000,
                 drain_timeout: Duration::from_secs(10),
                 max_body_bytes: 8 << 20,
+                trusted_proxies: 0,
             },
             source: source::Config::default(),
+            auth: AuthConfig::default(),
+            cors: CorsConfig::default(),
+            rate: RateConfig::default(),
             names: Arc::new(NoNames),
             defaults: Defaults {
                 max_target: 1 << 30,
@@ -104,8 +111,11 @@ impl TestServer {
                 true => Source::with_names(config.source, max_body, metrics.clone(), config.names).unwrap(),
                 false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
             },
+            rates: Arc::new(RateLimits::new(config.rate, &config.auth, metrics.clone())),
             metrics,
             defaults: config.defaults,
+            auth: config.auth,
+            cors: config.cors,
             config: config.http,
             started: Instant::now(),
         };

@@ -24,8 +24,12 @@ pub(super) fn plain(operation: &str, summary: &str, schema: Value) -> Value {
             "content": { "application/json": { "schema": schema } },
         },
     });
-    let shared =
-        |kind| matches!(kind, Kind::MalformedRequest | Kind::MethodNotAllowed | Kind::Internal | Kind::Overloaded);
+    let shared = |kind| {
+        matches!(
+            kind,
+            Kind::MalformedRequest | Kind::MissingKey | Kind::MethodNotAllowed | Kind::Internal | Kind::Overloaded
+        )
+    };
     add_problems(&mut responses, shared);
     json!({
         "operationId": operation,
@@ -62,7 +66,10 @@ fn problems() -> Map<String, Value> {
         let codes: Vec<String> = of_status.map(|kind| format!("`{}`: {}", kind.code(), kind.title())).collect();
         let mut headers = header_refs(&["X-Request-Id"]);
         match *kind {
-            Kind::Overloaded => headers["Retry-After"] = json!({ "schema": { "type": "integer", "minimum": 1 } }),
+            Kind::RateLimited | Kind::Overloaded => {
+                headers["Retry-After"] = json!({ "schema": { "type": "integer", "minimum": 1 } });
+            }
+            Kind::MissingKey => headers["WWW-Authenticate"] = json!({ "schema": { "type": "string" } }),
             Kind::MethodNotAllowed => headers["Allow"] = json!({ "schema": { "type": "string" } }),
             _ => {}
         }

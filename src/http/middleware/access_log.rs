@@ -11,6 +11,7 @@ use hyper::body::Body as _;
 
 use super::host;
 use crate::http::AppState;
+use crate::http::request::client::KeyId;
 use crate::http::response::problem::{self, Problem};
 use crate::http::response::reply::{LogFacts, SetLogFacts};
 use crate::http::response::report::rounded;
@@ -60,6 +61,8 @@ struct End {
     set: Option<SetLogFacts>,
     code: Option<&'static str>,
     cause: Option<String>,
+    /// The id of the request's key.
+    key: Option<String>,
 }
 
 impl RequestRecord {
@@ -80,6 +83,7 @@ impl RequestRecord {
                 set: None,
                 code: Some("client_gone"),
                 cause: None,
+                key: None,
             },
         }
     }
@@ -97,6 +101,7 @@ impl RequestRecord {
             set: response.extensions().get::<SetLogFacts>().copied(),
             code: problem.map(|problem| problem.kind().code()),
             cause: problem.and_then(Problem::cause).map(str::to_owned),
+            key: response.extensions().get::<KeyId>().map(|key| key.0.clone()),
         };
     }
 }
@@ -121,6 +126,7 @@ macro_rules! line {
             failed = end.set.and_then(|set| set.failed),
             image_bytes = end.set.and_then(|set| set.image_bytes),
             outcome,
+            key = end.key.as_deref(),
             request_id = %id,
             "{method} {template}: {} {outcome}",
             end.status,

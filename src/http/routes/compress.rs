@@ -13,6 +13,7 @@ use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::Accept;
 use crate::http::request::admitted::Admitted;
+use crate::http::request::client::Client;
 use crate::http::request::json::JsonShape;
 use crate::http::request::upload::{self, Order};
 use crate::http::response::problem::{Kind, Problem};
@@ -45,6 +46,9 @@ pub(super) async fn compress(
     let order = upload::receive_with(&parts, body, &state, admitted, JsonShape::Parameters, read).await?;
     let Order { upload, wanted, received, fetch } = order;
     let params::Request { job, auto_format, filename } = wanted.request;
+    if !state.engine.has_cached(&upload.hash, &job) {
+        state.rates.charge(&Client::of(&parts.extensions), 1)?;
+    }
     let served = state.engine.run(upload, job).await?;
     let total = received.elapsed();
     let reply = Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, total };

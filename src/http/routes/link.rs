@@ -14,6 +14,7 @@ use super::compress::{Wanted, read};
 use crate::engine::Served;
 use crate::http::AppState;
 use crate::http::contract;
+use crate::http::request::client::Client;
 use crate::http::request::link::Link;
 use crate::http::response::problem::Problem;
 use crate::http::response::reply::Reply;
@@ -38,9 +39,10 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
     let received = Instant::now();
     state.source.check_enabled()?;
     let link = Link::read(request.uri().path(), &state.source, SystemTime::now())?;
+    let client = Client::of(request.extensions());
     let Wanted { request: wanted, .. } = read(&link.pairs, &state.defaults, request.headers())?;
     let location = state.source.locate(&link.url, request.headers())?;
-    let (served, fetch) = answer(&state, &location, wanted.job).await?;
+    let (served, fetch) = answer(&state, &client, &location, wanted.job).await?;
     let known = state.source.known(&location);
     let last_modified = known.as_ref().map(|known| known.last_modified);
     let (negotiated, filename) = (wanted.auto_format, wanted.filename.as_deref());
@@ -57,7 +59,12 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
 }
 
 /// The answer to `job` on the picture at `location`, and how long it took to fetch the picture.
-async fn answer(state: &AppState, location: &Location, job: Job) -> Result<(Served, Option<Duration>), Problem> {
+async fn answer(
+    state: &AppState,
+    client: &Client,
+    location: &Location,
+    job: Job,
+) -> Result<(Served, Option<Duration>), Problem> {
     let engine = &state.engine;
     let known = state.source.known(location);
     if let Some(known) = known.as_ref().filter(|known| known.fresh_for().is_some())
@@ -81,6 +88,9 @@ async fn answer(state: &AppState, location: &Location, job: Job) -> Result<(Serv
     };
     let fetch = started.elapsed();
     drop(admitted);
+    if !engine.has_cached(&fetched.upload.hash, &job) {
+        state.rates.charge(client, 1)?;
+    }
     Ok((engine.run(fetched.upload, job).await?, Some(fetch)))
 }
 

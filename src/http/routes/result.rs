@@ -57,7 +57,12 @@ fn operation() -> Value {
     contract::add_problems(&mut responses, |kind| {
         matches!(
             kind,
-            Kind::MalformedRequest | Kind::NotFound | Kind::MethodNotAllowed | Kind::Internal | Kind::Overloaded
+            Kind::MalformedRequest
+                | Kind::MissingKey
+                | Kind::NotFound
+                | Kind::MethodNotAllowed
+                | Kind::Internal
+                | Kind::Overloaded
         )
     });
     let id = json!({

@@ -14,6 +14,7 @@ use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::{Accept, SetForm};
 use crate::http::request::admitted::Admitted;
+use crate::http::request::client::Client;
 use crate::http::request::json::JsonShape;
 use crate::http::request::set_spec;
 use crate::http::request::upload::{self, Order};
@@ -50,7 +51,7 @@ pub(super) async fn variants(
     let Order { upload, wanted: set, .. } = order;
     let on_error = set.on_error;
     let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-    let progress = start(&state.engine, request_id, upload, set).await?;
+    let progress = start(&state, &Client::of(&parts.extensions), request_id, upload, set).await?;
     match form {
         SetForm::Json => json_answer(progress, on_error).await,
         SetForm::Zip => zip_answer(progress, on_error, &state.engine).await,
@@ -67,14 +68,23 @@ fn form(parts: &Parts) -> Result<SetForm, Problem> {
 }
 
 /// Starts the work on `set`.
-async fn start(engine: &Engine, request_id: RequestId, upload: Upload, mut set: Set) -> Result<SetInProgress, Problem> {
+async fn start(
+    state: &AppState,
+    client: &Client,
+    request_id: RequestId,
+    upload: Upload,
+    mut set: Set,
+) -> Result<SetInProgress, Problem> {
+    let engine = &state.engine;
     let received = Instant::now();
     let input = engine.facts(upload.clone(), set.deadline).await?;
     set.collapse_widths(input.width);
     let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
-    let (total, deadline) = (set.total, set.deadline);
-    let results = engine.run_set(upload, JobSet { jobs, total, deadline }).await;
-    Ok(SetInProgress::new(SetHead { request_id, input, budget: total, received }, names, results))
+    let budget = set.total;
+    let jobs = JobSet { jobs, total: budget, deadline: set.deadline };
+    state.rates.charge(client, engine.missing(&upload.hash, &jobs))?;
+    let results = engine.run_set(upload, jobs).await;
+    Ok(SetInProgress::new(SetHead { request_id, input, budget, received }, names, results))
 }
 
 async fn json_answer(mut progress: SetInProgress, on_error: OnError) -> Result<Response, Problem> {

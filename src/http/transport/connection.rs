@@ -21,6 +21,7 @@ use super::answer_body::AnswerBody;
 use super::connection_phase::ConnectionPhase;
 use super::watched_stream::WatchedStream;
 use crate::http::Config;
+use crate::http::request::client::Peer;
 use crate::http::response::problem::Problem;
 use crate::http::response::request_id::RequestId;
 
@@ -34,14 +35,19 @@ const DRAIN_DELAY: Duration = Duration::from_millis(500);
 
 /// Serves requests on `stream` until the client disconnects or makes no progress for too long, or until `draining` turns
 /// true and the current request is answered.
-pub(super) async fn serve<S>(stream: S, router: Router, config: &Config, mut draining: watch::Receiver<bool>)
-where
+pub(super) async fn serve<S>(
+    stream: S,
+    peer: Peer,
+    router: Router,
+    config: &Config,
+    mut draining: watch::Receiver<bool>,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let phase = Arc::new(ConnectionPhase::new(config));
     let io = TokioIo::new(WatchedStream::new(stream, phase.clone()));
     // In a box, so that an idle connection does not keep the space of a request.
-    let service = service_fn(|request| Box::pin(answer(router.clone(), phase.clone(), request)));
+    let service = service_fn(|request| Box::pin(answer(router.clone(), phase.clone(), peer, request)));
     let already_draining = *draining.borrow_and_update();
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -79,8 +85,10 @@ fn note_end(result: hyper::Result<()>) {
 async fn answer(
     router: Router,
     phase: Arc<ConnectionPhase>,
-    request: Request<Incoming>,
+    peer: Peer,
+    mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
+    request.extensions_mut().insert(peer);
     phase.begin_request(!request.body().is_end_stream());
     let response = router.oneshot(request.map(Body::new)).await?;
     Ok(response.map(|body| AnswerBody::new(body, phase)))
@@ -109,6 +117,7 @@ mod tests {
 
     use super::*;
 
+    const HERE: Peer = Peer(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
     const KEEP_ALIVE: Duration = Duration::from_millis(100);
     const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -124,7 +133,7 @@ mod tests {
         let router = Router::new().route("/", get(async move || Body::from_stream(chunks())));
         let (mut client, server) = duplex(buffer);
         let (draining, drains) = watch::channel(false);
-        let served = tokio::spawn(async move { serve(server, router, &config(), drains).await });
+        let served = tokio::spawn(async move { serve(server, HERE, router, &config(), drains).await });
         client.write_all(b"GET / HTTP/1.1\r\nhost: b\r\n\r\n").await.unwrap();
         Requested { client, served, _draining: draining }
     }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connection;
 use crate::http::Config;
+use crate::http::request::client::Peer;
 use crate::http::response::problem::{Kind, Problem};
 use crate::metrics::{Metrics, Shed};
 
@@ -93,12 +95,12 @@ impl Server {
     /// Waits until one connection is accepted or has ended.
     async fn accept_or_join(&mut self) {
         tokio::select! {
-            stream = accept(&self.listener) => self.admit(stream),
+            (stream, peer) = accept(&self.listener) => self.admit(stream, Peer(peer.ip())),
             Some(_) = self.connections.join_next() => {}
         }
     }
 
-    fn admit(&mut self, stream: TcpStream) {
+    fn admit(&mut self, stream: TcpStream, peer: Peer) {
         // Answers are written whole, so waiting for more data would only delay their last segment.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY not set");
@@ -109,7 +111,7 @@ impl Server {
                 let config = self.config.clone();
                 let draining = self.draining.subscribe();
                 self.connections.spawn(async move {
-                    connection::serve(stream, router, &config, draining).await;
+                    connection::serve(stream, peer, router, &config, draining).await;
                     drop(permit);
                 });
             }
@@ -130,10 +132,10 @@ impl Server {
 
 /// Waits for a connection. Errors never end the loop: some are the fault of one client, and the others (no file descriptors,
 /// no memory) pass.
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return stream,
+            Ok(accepted) => return accepted,
             Err(error) if is_client_error(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "can't accept connections");

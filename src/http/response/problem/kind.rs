@@ -43,6 +43,8 @@ kinds! {
     InvalidParameter = BAD_REQUEST, "invalid_parameter", "A parameter can't be used";
     EmptyBody = BAD_REQUEST, "empty_body", "The request has no image";
     MalformedRequest = BAD_REQUEST, "malformed_request", "The request can't be read";
+    MissingKey = UNAUTHORIZED, "missing_key", "The request has no key";
+    InvalidKey = UNAUTHORIZED, "invalid_key", "The key is not valid";
     BadSignature = FORBIDDEN, "bad_signature", "The link is not signed";
     SourceNotAllowed = FORBIDDEN, "source_not_allowed", "The picture may not be fetched";
     NotFound = NOT_FOUND, "not_found", "There is nothing here";
@@ -59,6 +61,7 @@ kinds! {
     TargetUnreachable = UNPROCESSABLE_ENTITY, "target_unreachable", "The target can't be met";
     TotalUnreachable = UNPROCESSABLE_ENTITY, "total_unreachable", "The total can't be met";
     ScoreUnreachable = UNPROCESSABLE_ENTITY, "score_unreachable", "The look asked for can't be met within the target";
+    RateLimited = TOO_MANY_REQUESTS, "rate_limited", "The client asks too often";
     Internal = INTERNAL_SERVER_ERROR, "internal", "The service made a mistake";
     SourceFailed = BAD_GATEWAY, "source_failed", "The host of the picture failed";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The service is busy";

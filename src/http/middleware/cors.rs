@@ -1,0 +1,39 @@
+//! Lets pages of other sites ask (the Fetch standard, "HTTP extensions"), where the configuration names them.
+
+use std::time::Duration;
+
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, IF_NONE_MATCH};
+use http::{HeaderName, Method};
+use tower_http::cors::{AllowOrigin, CorsLayer, ExposeHeaders};
+
+use crate::http::config::{CorsConfig, Origin};
+
+/// How long a browser remembers what it may send: a day, which browsers cut to what they like.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// Headers that a page may send.
+const SENT: [HeaderName; 6] = [
+    ACCEPT,
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    IF_NONE_MATCH,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-request-id"),
+];
+
+/// The layer that answers preflight requests and marks answers. Returns `None` when no site may ask.
+pub(crate) fn layer(config: &CorsConfig) -> Option<CorsLayer> {
+    if config.origins.is_empty() {
+        return None;
+    }
+    let sites = config.origins.iter().map(|origin| match origin {
+        Origin::Any => None,
+        Origin::Site(site) => Some(site.clone()),
+    });
+    let origins = match sites.collect::<Option<Vec<_>>>() {
+        Some(sites) => AllowOrigin::list(sites),
+        None => AllowOrigin::any(),
+    };
+    let layer = CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::HEAD, Method::POST]);
+    Some(layer.allow_headers(SENT).expose_headers(ExposeHeaders::any()).max_age(REMEMBERED))
+}
