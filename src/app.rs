@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
 
 use crate::engine::{Codecs, Engine, Work};
 use crate::http::{self, AppState, RateLimits};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::workers::{Spawner, Workers};
@@ -66,11 +67,25 @@ pub async fn serve(
             }
         }
     };
-    http::serve(AppState { engine, source, metrics, defaults, auth, cors, rates, config, started }, listener, stop)
-        .await;
+    let history = record_history(metrics.clone());
+    let state = AppState { engine, source, metrics, defaults, auth, cors, rates, config, started };
+    tokio::select! {
+        () = http::serve(state, listener, stop) => {}
+        () = history => {}
+    }
     match was_lost.await {
         Ok(()) => Err(AppError::SpawnerGone),
         Err(_) => Ok(()),
+    }
+}
+
+/// Ends an interval of the history at a time, for ever.
+async fn record_history(metrics: Arc<Metrics>) {
+    let mut ticks = tokio::time::interval(metrics::INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        metrics.end_interval();
     }
 }
 

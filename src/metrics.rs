@@ -3,18 +3,26 @@
 //! Every label set exists at zero from the start, and every label value is one of a fixed set in `labels`, so that no
 //! client can create a series.
 
+mod durations;
+mod grades;
+mod history;
 mod labels;
 mod latency;
 mod table;
 
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::core::Collector;
 #[cfg(target_os = "linux")]
-use prometheus::{core::Collector, process_collector::ProcessCollector};
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use crate::codec::Format;
 use crate::job::{Outcome, Report};
+pub(crate) use grades::{Grade, Mark, marks, overall};
+pub use history::INTERVAL;
+pub(crate) use history::Interval;
+use history::{History, Standing};
 pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, Method, Shed, Stage, Status};
 pub use labels::{RouteLabel, WorkerDeath};
 pub(crate) use latency::Latency;
@@ -160,19 +168,21 @@ impl Metrics {
 
     /// Counts an answered HTTP request. A method or status that is not in [`labels`] counts as `other`. Routes that compute
     /// answers count for [`Metrics::latency`].
-    pub(crate) fn http_request(&self, route: RouteLabel, method: &str, status: u16, elapsed: Duration) {
+    pub(crate) fn http_request(&self, route: RouteLabel, method: &str, code: u16, elapsed: Duration) {
         let method = Method::from_name(method).unwrap_or(Method::Other);
-        let status = Status::from_code(route, status);
+        let status = Status::from_code(route, code);
         self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]).inc();
         self.http_request_duration_seconds.observe(elapsed.as_secs_f64());
         if route.computes {
             self.recent.add(elapsed);
+            self.history.count(|now| now.request(code, status, elapsed));
         }
     }
 
     /// Counts a request or connection that was refused.
     pub(crate) fn shed(&self, reason: Shed) {
         self.shed_total.with_label_values(&[reason.name()]).inc();
+        self.history.count(|now| now.shed += 1);
     }
 
     /// Counts a job as waiting for its permit until the guard is dropped.
@@ -201,6 +211,7 @@ impl Metrics {
         if result == CacheResult::Collapsed {
             self.coalesced_total.inc();
         }
+        self.history.count(|now| now.lookup(result));
     }
 
     /// Sets the size of the result cache.
@@ -270,6 +281,7 @@ impl Metrics {
             self.encodes_total.with_label_values(&[format.name()]).inc_by(u64::from(*encodes));
             self.encodes_per_job.with_label_values(&[format.name()]).observe(f64::from(*encodes));
         }
+        self.history.count(|now| now.job(report));
         // The answers of a set after its first were decoded with that one.
         if !report.timings.decode.is_zero() {
             self.stage(Stage::Decode, report.timings.decode);
@@ -289,6 +301,7 @@ impl Metrics {
         self.input_bytes.observe(report.input.bytes as f64);
         self.output_bytes.observe(report.output.bytes as f64);
         self.bytes_saved_total.inc_by(report.input.bytes.saturating_sub(report.output.bytes));
+        self.history.count(|now| now.answer(report));
     }
 
     fn stage(&self, stage: Stage, elapsed: Duration) {
@@ -337,6 +350,44 @@ impl Metrics {
                 |format: Format| self.results_total.with_label_values(&[format.name(), outcome.name()]).get();
             (*outcome, Format::OUTPUT.into_iter().map(of_format).sum())
         })
+    }
+
+    /// Ends an interval of the history. To be called every [`INTERVAL`].
+    pub fn end_interval(&self) {
+        let standing = Standing {
+            queued: self.queue_depth(),
+            in_flight: self.jobs_in_flight(),
+            workers: self.workers(),
+            memory_reserved_bytes: self.memory_reserved_now(),
+            rss_bytes: self.resident_bytes().unwrap_or(0),
+        };
+        self.history.end_interval(INTERVAL, standing);
+    }
+
+    /// Calls `see` with each interval of the last hour that has ended, the oldest first, and returns the results.
+    pub(crate) fn history<T>(&self, see: impl FnMut(&Interval) -> T) -> Vec<T> {
+        self.history.map(see)
+    }
+
+    /// The last hour as one interval.
+    pub(crate) fn hour(&self) -> Interval {
+        self.history.hour()
+    }
+
+    /// Answers by the ratio of their bytes to the target, in all formats: the upper bound of each class and its count. Those
+    /// above the last bound are left out.
+    pub(crate) fn fills(&self) -> Vec<(f64, u64)> {
+        let mut up_to = vec![0; RATIO.len()];
+        for format in Format::OUTPUT {
+            let family = self.target_fill_ratio.with_label_values(&[format.name()]).collect();
+            let buckets = family
+                .iter()
+                .flat_map(|family| family.get_metric())
+                .flat_map(|metric| metric.get_histogram().get_bucket());
+            up_to.iter_mut().zip(buckets).for_each(|(count, bucket)| *count += bucket.cumulative_count());
+        }
+        let below = std::iter::once(0).chain(up_to.iter().copied());
+        RATIO.iter().zip(up_to.iter().zip(below)).map(|(bound, (count, below))| (*bound, count - below)).collect()
     }
 
     /// Resident memory of this process in bytes. Returns `None` when the system does not say.
@@ -514,6 +565,36 @@ mod tests {
         assert_eq!((metrics.queue_depth(), metrics.jobs_in_flight(), metrics.memory_reserved_now()), (1, 1, 1 << 20));
         drop(guards);
         assert_eq!((metrics.queue_depth(), metrics.jobs_in_flight(), metrics.memory_reserved_now()), (0, 0, 0));
+    }
+
+    #[test]
+    fn fills_are_counts_of_each_class() {
+        let metrics = Metrics::new();
+        metrics.answer_served(&report());
+        metrics.answer_served(&report());
+        let fills = metrics.fills();
+        assert_eq!(fills.iter().find(|(bound, _)| *bound == 0.9), Some(&(0.9, 2)));
+        assert_eq!(fills.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    }
+
+    #[test]
+    fn an_interval_of_the_history_has_what_was_counted() {
+        let metrics = Metrics::with_routes(ROUTES);
+        metrics.http_request(ROUTES[0], "POST", 422, Duration::from_millis(3));
+        metrics.http_request(ROUTES[1], "GET", 200, Duration::from_secs(9));
+        metrics.shed(Shed::QueueFull);
+        metrics.cache_request(CacheResult::Hit);
+        metrics.cache_request(CacheResult::Miss);
+        metrics.cache_request(CacheResult::Collapsed);
+        metrics.job_done(&report(), Duration::ZERO);
+        metrics.answer_served(&report());
+        let _job = metrics.job_started();
+        metrics.end_interval();
+        let interval = metrics.history(Interval::clone).remove(0);
+        assert_eq!((interval.requests, interval.client_errors, interval.shed), (1, 1, 1));
+        assert_eq!((interval.hit_ratio(), interval.jobs, interval.encodes), (Some(0.5), 1, 3));
+        assert_eq!((interval.input_bytes, interval.saved_bytes, interval.standing.in_flight), (5000, 4100, 1));
+        assert_eq!(interval.statuses().collect::<Vec<_>>(), [(Status::S422, 1)]);
     }
 
     #[test]

@@ -60,6 +60,7 @@ macro_rules! metrics {
         pub struct $name {
             registry: Registry,
             recent: Recent,
+            history: History,
             $($(#[doc = $help])+ $field: $kind,)+
         }
 
@@ -78,7 +79,7 @@ macro_rules! metrics {
                         .expect("names, labels and buckets of the table are valid");
                     registry.register(Box::new($field.clone())).expect("the table names every metric once");
                 )+
-                $name { registry, recent: Recent::default(), $($field),+ }
+                $name { registry, recent: Recent::default(), history: History::default(), $($field),+ }
             }
         }
     };

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytefit::http::{ROUTES, Route};
+use serde_json::Value;
 
 use crate::client::Request;
 use crate::picture::small;
@@ -86,6 +87,27 @@ async fn status_has_every_member() {
     let outcomes = status["outcomes"].as_object().unwrap();
     assert_eq!(outcomes.len(), 6);
     assert_eq!(outcomes.values().filter_map(|count| count.as_u64()).sum::<u64>(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_has_the_last_hour_and_its_grades() {
+    let server = TestServer::start().await;
+    server.compress("target=12KB&format=jpeg", &small()).await;
+    server.compress("target=", &small()).await;
+    server.service_metrics.end_interval();
+    let status = server.get("/status").await.json();
+    let point = &status["history"][0];
+    assert_eq!(status["history"].as_array().unwrap().len(), 1);
+    assert_eq!((&point["client_errors"], &point["errors"], &point["jobs"]), (&1.into(), &0.into(), &1.into()));
+    assert_eq!((&point["requests_per_s"], &point["hit_ratio"]), (&0.4.into(), &0.0.into()));
+    assert!(point["p95_ms"].as_f64() >= point["p50_ms"].as_f64());
+    assert_eq!(status["hour"]["statuses"], serde_json::json!({ "200": 1, "400": 1 }));
+    let grades = status["grades"].as_object().unwrap();
+    assert_eq!(grades.len(), 5);
+    assert!(grades.values().all(|grade| ["A+", "A", "B", "C", "D"].contains(&grade.as_str().unwrap())));
+    assert_eq!((&grades["errors"], &grades["cache"]), (&"A+".into(), &"D".into()));
+    let names: Vec<&Value> = status["grading"].as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
+    assert!(names.iter().all(|name| grades.contains_key(name.as_str().unwrap())));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,6 +81,7 @@ impl Default for TestConfig {
 /// A running service. It ends with the test's runtime, or by [`TestServer::stop`].
 pub(crate) struct TestServer {
     pub address: SocketAddr,
+    pub service_metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     served: JoinHandle<()>,
 }
@@ -112,7 +113,7 @@ impl TestServer {
                 false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
             },
             rates: Arc::new(RateLimits::new(config.rate, &config.auth, metrics.clone())),
-            metrics,
+            metrics: metrics.clone(),
             defaults: config.defaults,
             auth: config.auth,
             cors: config.cors,
@@ -129,7 +130,7 @@ impl TestServer {
             }
         };
         let served = tokio::spawn(http::serve(state, listener, shutdown));
-        TestServer { address, stop: Some(stop), served }
+        TestServer { address, service_metrics: metrics, stop: Some(stop), served }
     }
 
     pub(crate) async fn connect(&self) -> Connection {

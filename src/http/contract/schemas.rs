@@ -7,7 +7,7 @@ use crate::codec::Format;
 use crate::engine::WorkersMode;
 use crate::http::response::problem::Kind;
 use crate::job::{Outcome, StepKind};
-use crate::metrics::CacheResult;
+use crate::metrics::{CacheResult, Grade};
 use crate::params::{MAX_OUTPUTS, OnError, PARAMETERS};
 
 /// Every named schema.
@@ -146,6 +146,7 @@ fn set_report_schema() -> Value {
 
 fn status_schema() -> Value {
     let any = json!({ "type": "object" });
+    let grade = json!({ "enum": Grade::NAMES });
     object(json!({
         "status": { "enum": ["ok", "draining"] },
         "version": { "type": "string" },
@@ -162,7 +163,45 @@ fn status_schema() -> Value {
         "cache": any,
         "latency_ms": any,
         "outcomes": any,
+        "fills": list(object(json!({ "up_to": number(), "count": count() }))),
+        "grades": object(json!({
+            "overall": grade,
+            "errors": grade,
+            "latency": grade,
+            "cache": grade,
+            "shedding": grade,
+        })),
+        "grading": list(object(json!({
+            "name": { "type": "string" },
+            "meaning": { "type": "string" },
+            "value": nullable("number"),
+            "bounds": list(number()),
+        }))),
+        "hour": any,
+        "history": history_schema(),
     }))
+}
+
+/// Five seconds each, an hour at most, the oldest first.
+fn history_schema() -> Value {
+    list(object(json!({
+        "at": count(),
+        "requests_per_s": number(),
+        "p50_ms": number(),
+        "p95_ms": number(),
+        "queued": count(),
+        "in_flight": count(),
+        "workers": count(),
+        "hit_ratio": nullable("number"),
+        "jobs": count(),
+        "encodes": count(),
+        "errors": count(),
+        "client_errors": count(),
+        "shed": count(),
+        "saved_bytes": count(),
+        "memory_bytes": count(),
+        "rss_bytes": count(),
+    })))
 }
 
 /// An object that requires all of `properties`.
@@ -173,6 +212,14 @@ fn object(properties: Value) -> Value {
 
 fn nullable(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
+}
+
+fn list(items: Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+fn number() -> Value {
+    json!({ "type": "number" })
 }
 
 fn count() -> Value {

@@ -13,7 +13,7 @@ use crate::http::AppState;
 use crate::http::contract;
 use crate::http::response::report::rounded;
 use crate::http::routes::Route;
-use crate::metrics::RouteLabel;
+use crate::metrics::{self, Interval, Mark, Metrics, RouteLabel};
 
 /// The row of this endpoint.
 pub(super) const STATUS: Route = Route {
@@ -23,13 +23,16 @@ pub(super) const STATUS: Route = Route {
     label: RouteLabel { name: "status", computes: false },
     operation: || contract::plain("status", "The state of the service, for people", contract::schema("Status")),
     is_text: true,
-    is_probe: false,
+    // The dashboard asks every few seconds.
+    is_probe: true,
 };
 
 /// The state now.
 pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
     let snapshot = state.engine.snapshot();
     let latency = state.metrics.latency();
+    let hour = state.metrics.hour();
+    let marks = metrics::marks(&hour);
     Json(json!({
         "status": if state.engine.is_draining() { "draining" } else { "ok" },
         "version": env!("CARGO_PKG_VERSION"),
@@ -46,6 +49,11 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
             "p99": millis(latency.p99),
         },
         "outcomes": outcomes(&state),
+        "fills": fills(&state.metrics),
+        "grades": grades(&marks),
+        "grading": marks.iter().map(grading).collect::<Value>(),
+        "hour": hour_so_far(&hour),
+        "history": state.metrics.history(point),
     }))
 }
 
@@ -76,12 +84,82 @@ fn cache(stats: &CacheStats) -> Value {
         "capacity_bytes": stats.capacity_bytes,
         "hits": stats.hits,
         "misses": stats.misses,
-        "hit_ratio": (hit_ratio * 1e4).round() / 1e4,
+        "hit_ratio": figure(hit_ratio),
     })
 }
 
 fn outcomes(state: &AppState) -> Map<String, Value> {
     state.metrics.outcomes().map(|(outcome, count)| (outcome.name().to_owned(), count.into())).collect()
+}
+
+/// Answers by how full their target is, the upper bound of each class first.
+fn fills(metrics: &Metrics) -> Value {
+    metrics.fills().into_iter().map(|(up_to, count)| json!({ "up_to": up_to, "count": count })).collect()
+}
+
+fn grades(marks: &[Mark]) -> Value {
+    let mut grades = json!({ "overall": metrics::overall(marks).name() });
+    for mark in marks {
+        grades[mark.subject.name] = mark.grade.name().into();
+    }
+    grades
+}
+
+/// What a grade was given for: the figure, and the bounds of A+, A, B and C.
+fn grading(mark: &Mark) -> Value {
+    json!({
+        "name": mark.subject.name,
+        "meaning": mark.subject.meaning,
+        "value": mark.value.map(figure),
+        "bounds": mark.subject.bounds,
+    })
+}
+
+/// Sums over the last hour.
+fn hour_so_far(hour: &Interval) -> Value {
+    let statuses: Map<String, Value> =
+        hour.statuses().map(|(status, count)| (status.name().to_owned(), count.into())).collect();
+    json!({
+        "requests": hour.requests,
+        "statuses": statuses,
+        "shed": hour.shed,
+        "jobs": hour.jobs,
+        "encodes": hour.encodes,
+        "input_bytes": hour.input_bytes,
+        "saved_bytes": hour.saved_bytes,
+        "hit_ratio": hour.hit_ratio().map(figure),
+        "p50_ms": millis(hour.latency(50)),
+        "p95_ms": millis(hour.latency(95)),
+        "p99_ms": millis(hour.latency(99)),
+    })
+}
+
+/// An interval of the history.
+fn point(interval: &Interval) -> Value {
+    let standing = &interval.standing;
+    json!({
+        "at": interval.ended,
+        "requests_per_s": figure(interval.rate()),
+        "p50_ms": millis(interval.latency(50)),
+        "p95_ms": millis(interval.latency(95)),
+        "queued": standing.queued,
+        "in_flight": standing.in_flight,
+        "workers": standing.workers,
+        "hit_ratio": interval.hit_ratio().map(figure),
+        "jobs": interval.jobs,
+        "encodes": interval.encodes,
+        "errors": interval.server_errors,
+        "client_errors": interval.client_errors,
+        "shed": interval.shed,
+        "saved_bytes": interval.saved_bytes,
+        "memory_bytes": standing.memory_reserved_bytes,
+        "rss_bytes": standing.rss_bytes,
+    })
+}
+
+/// Rounds to four decimals.
+fn figure(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
 }
 
 fn millis(elapsed: Duration) -> f64 {
