@@ -27,7 +27,7 @@ const LEVELS: &[&[&str]] = &[
 const HTTP_LEVELS: &[&[&str]] = &[
     &["config"],
     &["response"],
-    &["contract"],
+    &["contract", "pages"],
     &["request"],
     &["routes"],
     &["middleware", "redirect"],

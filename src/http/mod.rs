@@ -7,6 +7,7 @@
 mod config;
 mod contract;
 mod middleware;
+mod pages;
 mod redirect;
 mod request;
 pub(crate) mod response;

@@ -12,6 +12,7 @@ mod load;
 mod negotiation;
 mod operations;
 mod origin;
+mod pages;
 mod picture;
 mod presets;
 mod server;

@@ -39,6 +39,22 @@ pub(super) fn plain(operation: &str, summary: &str, schema: Value) -> Value {
     })
 }
 
+/// The entry of an endpoint that answers with a file of the pages in these media types.
+pub(super) fn page(operation: &str, summary: &str, types: &[&str]) -> Value {
+    let mut entry = plain(operation, summary, json!({}));
+    let text = json!({ "schema": { "type": "string" } });
+    let content: Map<String, Value> = types.iter().map(|media_type| ((*media_type).to_owned(), text.clone())).collect();
+    entry["responses"]["200"]["content"] = content.into();
+    entry["responses"]["304"] = not_modified();
+    entry["parameters"] = json!([if_none_match(), request_id()]);
+    entry
+}
+
+/// The response to a client that has the answer already.
+pub(super) fn not_modified() -> Value {
+    json!({ "description": "If-None-Match names this answer", "headers": header_refs(&["ETag", "X-Request-Id"]) })
+}
+
 /// The responses of an endpoint that answers with an image.
 pub(super) fn image_responses() -> Value {
     let image = json!({ "schema": {} });

@@ -77,6 +77,15 @@ impl Accept {
         images.all(|(at, (_, image))| json > *image || (json == *image && json_at < at))
     }
 
+    /// Whether the client prefers a page to JSON, as browsers do: Accept names text/html, with more weight than JSON, or with
+    /// the same weight and before it.
+    pub(crate) fn wants_page(&self) -> bool {
+        let html = self.ranges.iter().position(|(range, weight)| range == "text/html" && *weight > 0.0);
+        let Some(html_at) = html else { return false };
+        let html = self.ranges[html_at].1;
+        self.json().is_none_or(|(json_at, json)| html > json || (html == json && html_at < json_at))
+    }
+
     /// The form that the client prefers for a set of outputs: that of the greatest weight, a type before a wildcard, and then
     /// the one that stands first. Returns `None` when Accept names none of them.
     pub(crate) fn set_form(&self) -> Option<SetForm> {
@@ -169,6 +178,24 @@ mod tests {
             assert_eq!(accept(text).set_form(), expected, "{text}");
         }
         assert_eq!(Accept::of(&HeaderMap::new()).set_form(), Some(SetForm::Json));
+    }
+
+    #[test]
+    fn a_page_is_for_those_who_name_it() {
+        for (text, expected) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8", true),
+            ("text/html", true),
+            ("text/html, application/json", true),
+            ("application/json, text/html", false),
+            ("application/json, text/html;q=0.9", false),
+            ("application/json;q=0.5, text/html;q=0.9", true),
+            ("text/html;q=0", false),
+            ("*/*", false),
+            ("text/plain", false),
+            ("", false),
+        ] {
+            assert_eq!(accept(text).wants_page(), expected, "{text}");
+        }
     }
 
     #[test]

@@ -6,3 +6,4 @@ pub(crate) mod reply;
 pub(crate) mod report;
 pub(crate) mod request_id;
 pub(crate) mod set;
+pub(crate) mod validator;

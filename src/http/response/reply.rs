@@ -6,14 +6,11 @@ use std::time::{Duration, SystemTime};
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{
-    CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, VARY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::disposition::content_disposition;
-use super::report;
+use super::{report, validator};
 use crate::codec::Format;
 use crate::engine::{Engine, MemoryLease, Served, ServedFrom};
 use crate::http::SEND_BUFFER;
@@ -77,7 +74,9 @@ impl Reply<'_> {
         last_modified: Option<SystemTime>,
         engine: &Engine,
     ) -> Result<Response, Problem> {
-        if is_known(request, &self.served.etag) || last_modified.is_some_and(|time| is_unmodified(request, time)) {
+        if validator::is_known(request, &self.served.etag)
+            || last_modified.is_some_and(|time| validator::is_unmodified(request, time))
+        {
             return Ok(self.with_log_facts((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
         }
         self.image(engine)
@@ -190,43 +189,6 @@ fn cache_status(served_from: ServedFrom) -> &'static str {
     }
 }
 
-/// Whether If-None-Match names `etag`, by weak comparison (RFC 9110 s13.1.2).
-fn is_known(request: &HeaderMap, etag: &str) -> bool {
-    let values = request.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    values
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
-/// Whether If-Modified-Since is not before `last_modified`. If-None-Match takes its place (RFC 9110 s13.1.3).
-fn is_unmodified(request: &HeaderMap, last_modified: SystemTime) -> bool {
-    let since = request.get(IF_MODIFIED_SINCE).filter(|_| !request.contains_key(IF_NONE_MATCH));
-    let since = since.and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
-    // Dates have whole seconds.
-    since.is_some_and(|since| last_modified < since + Duration::from_secs(1))
-}
-
 fn header(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("numbers, names of ours and hex digits are visible ASCII")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn known(value: &str) -> bool {
-        is_known(&HeaderMap::from_iter([(IF_NONE_MATCH, value.parse().unwrap())]), "\"abc\"")
-    }
-
-    #[test]
-    fn validators_compare_weakly() {
-        for value in ["\"abc\"", "W/\"abc\"", "\"x\", \"abc\"", "*"] {
-            assert!(known(value), "{value}");
-        }
-        for value in ["\"ab\"", "abc", "", "\"x\""] {
-            assert!(!known(value), "{value}");
-        }
-        assert!(!is_known(&HeaderMap::new(), "\"abc\""));
-    }
 }

@@ -1,7 +1,10 @@
 //! The endpoints: one file and one row in [`ALL`] each. The row gives the route, its label in the metrics and its entry in
 //! the OpenAPI document.
 
+mod assets;
 mod compress;
+mod dashboard;
+mod docs;
 mod health;
 mod link;
 mod metrics;
@@ -51,6 +54,9 @@ pub const ALL: &[Route] = &[
     status::STATUS,
     openapi::OPENAPI,
     root::ROOT,
+    dashboard::DASHBOARD,
+    docs::DOCS,
+    assets::ASSETS,
 ];
 
 impl Route {

@@ -1,0 +1,109 @@
+// What each card of the dashboard shows: its series, the figure of now, and a line of words.
+
+import { bytes, duration, percent, whole } from './text.js';
+
+const rate = (value) => (value >= 100 ? whole(Math.round(value)) : value.toFixed(value >= 10 ? 0 : 1));
+const count = (value) => whole(Math.ceil(value));
+const ratio = (part, of) => (of > 0 ? part / of : null);
+const mebibytes = (size) => whole(Math.round(size / (1 << 20)));
+
+/**
+ * Each card has a title; `series`, functions of a point; `figure`, the large figure of a point; `scale`, which writes a
+ * value of the series; and `words` about the status. `names` are those of the lines, where there are two.
+ */
+export const CARDS = [
+  {
+    title: 'Answers a second',
+    scale: rate,
+    series: [(point) => point.requests_per_s],
+    figure: (point) => rate(point.requests_per_s),
+    words: ({ hour }) => `${whole(hour.requests)} in the last hour`,
+  },
+  {
+    title: 'Latency',
+    scale: duration,
+    series: [(point) => point.p95_ms || null, (point) => point.p50_ms || null],
+    names: ['95 of 100', 'half'],
+    figure: (point) => (point.p95_ms ? duration(point.p95_ms) : '—'),
+    words: ({ hour }) => `this hour: half in ${duration(hour.p50_ms)}, 99 of 100 in ${duration(hour.p99_ms)}`,
+  },
+  {
+    title: 'Queue and jobs',
+    scale: count,
+    series: [(point) => point.queued, (point) => point.in_flight],
+    names: ['waiting', 'running'],
+    figure: (point) => `${point.queued} + ${point.in_flight}`,
+    words: ({ queue, pool }) => `room for ${queue.slots} in the queue, threads: ${pool.threads}`,
+  },
+  {
+    title: 'Workers',
+    scale: count,
+    series: [(point) => point.workers],
+    figure: (point) => whole(point.workers),
+    words: ({ workers }) =>
+      workers.mode === 'threads'
+        ? 'none: jobs run on threads'
+        : `${whole(workers.deaths)} died, ${whole(workers.recycled)} renewed`,
+  },
+  {
+    title: 'Memory, MiB',
+    scale: mebibytes,
+    series: [(point) => point.memory_bytes, (point) => point.rss_bytes],
+    names: ['reserved', 'resident'],
+    figure: (point) => `${mebibytes(point.memory_bytes)} · ${mebibytes(point.rss_bytes)}`,
+    words: ({ pool }) => `of ${mebibytes(pool.memory_limit_bytes)} that may be reserved`,
+  },
+  {
+    title: 'Cache hits',
+    scale: percent,
+    series: [(point) => point.hit_ratio],
+    figure: (point) => (point.hit_ratio === null ? '—' : percent(point.hit_ratio)),
+    words: ({ hour, cache }) =>
+      `${hour.hit_ratio === null ? 'none asked' : percent(hour.hit_ratio)} this hour · ${bytes(cache.memory.bytes)} of ${bytes(cache.memory.capacity_bytes)}`,
+  },
+  {
+    title: 'Encodes a picture',
+    scale: rate,
+    series: [(point) => ratio(point.encodes, point.jobs)],
+    figure: (point) => ratio(point.encodes, point.jobs)?.toFixed(1) ?? '—',
+    words: ({ hour }) =>
+      hour.jobs > 0
+        ? `${(hour.encodes / hour.jobs).toFixed(2)} this hour, ${whole(hour.jobs)} pictures`
+        : 'no pictures this hour',
+  },
+  {
+    title: 'Bytes saved',
+    scale: bytes,
+    series: [(point) => point.saved_bytes],
+    figure: (point) => bytes(point.saved_bytes),
+    words: ({ hour }) =>
+      `${bytes(hour.saved_bytes)} this hour${hour.input_bytes > 0 ? `, ${percent(hour.saved_bytes / hour.input_bytes)} of what came` : ''}`,
+  },
+  {
+    title: 'Errors and refusals',
+    scale: count,
+    bad: true,
+    series: [(point) => point.errors + point.shed, (point) => point.client_errors],
+    names: ['of the service', 'of clients'],
+    figure: (point) => whole(point.errors + point.shed),
+    words: ({ hour }) => `${whole(hour.shed)} turned away this hour`,
+  },
+];
+
+/** What statuses mean here. */
+export const STATUSES = {
+  200: 'answered',
+  304: 'known already',
+  400: 'a parameter can’t be used',
+  404: 'no such path',
+  405: 'no such method',
+  406: 'no format accepted',
+  408: 'upload too slow',
+  413: 'body too large',
+  415: 'no known format',
+  422: 'can’t be read, or target out of reach',
+  500: 'mistake of the service',
+  503: 'busy or going down',
+  504: 'no answer before the deadline',
+  other: 'gone before the answer, and others',
+};

@@ -1,0 +1,31 @@
+// A line for a shell for every endpoint. Each works as it is copied, beside a picture called photo.jpg.
+
+import { address, quoted } from './curl.js';
+
+const PICTURE = '--data-binary @photo.jpg';
+const CURL = 'curl -sS --fail-with-body';
+const SET = { widths: [320, 640], formats: ['webp', 'jpeg'], defaults: { target: '80KB' } };
+
+const SAMPLES = {
+  'post /compress': () => `${CURL} ${PICTURE} ${quoted(address('compress?target=80KB'))} -o photo.webp`,
+  'post /variants': () =>
+    `${CURL} -F file=@photo.jpg -F ${quoted(`spec=${JSON.stringify(SET)}`)} ${quoted(address('variants'))}`,
+  'get /results/{id}': result,
+  'get /assets/{file}': () => `${CURL} ${quoted(address('assets/icon.svg'))}`,
+  'get /': () => `${CURL} ${quoted(address('.'))}`,
+};
+
+/** The line for an endpoint. */
+export function sample(method, path) {
+  const known = SAMPLES[`${method} ${path}`];
+  if (known) return known();
+  const verb = method === 'get' ? '' : ` -X ${method.toUpperCase()}`;
+  return `${CURL}${verb} ${quoted(address(path.slice(1)))}`;
+}
+
+/** The report of /compress says where the picture is. */
+function result() {
+  const report = `${CURL} -H 'Accept: application/json' ${PICTURE} ${quoted(address('compress?target=80KB'))}`;
+  const path = `${report} | sed -E 's/.*"url":"([^"]*)".*/\\1/'`;
+  return `${CURL} "${address('.').replace(/\/$/, '')}$(${path})" -o photo.webp`;
+}
