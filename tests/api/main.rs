@@ -4,6 +4,7 @@ mod access;
 mod client;
 mod compress;
 mod connections;
+mod deploy;
 mod drain;
 mod errors;
 mod hostile;
