@@ -1,5 +1,5 @@
 # A newcomer needs `make run` and `make test`.
-.PHONY: run test check bench siege fuzz supply tools
+.PHONY: run test check bench siege fuzz supply browser alerts tools
 
 LISTEN ?= 127.0.0.1:8080
 
@@ -41,6 +41,15 @@ supply:
 # Ten minutes for each fuzzer; `fuzz/run.sh 60` runs each for one.
 fuzz: tools
 	fuzz/run.sh
+
+# The pages in Chromium. Needs chromium, node and npm. PICTURES=DIRECTORY draws those of the README.
+browser: tools
+	cargo build --locked
+	tests/browser/run.sh target/debug/bytefit
+
+# The alerts, with their tests. Needs promtool, which comes with Prometheus.
+alerts:
+	cd deploy/prometheus && promtool check config prometheus.yml && promtool test rules alerts_test.yml
 
 tools:
 	@scripts/ensure-tools.sh
