@@ -104,7 +104,7 @@ pub const PARAMETERS: &[Parameter] = parameters! {
         one of ModeName::NAMES;
     "tolerance", "5KB", "a size, or a percentage of the target (5%)", "largest difference between the answer and the target, with mode=close only";
     "min_bytes", "none", "a size up to the target", "pads a smaller answer to this many bytes, with mode=fit only";
-    "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png",
+    "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png, jxl",
         "formats that the answer may have, the best-looking one is chosen; auto means those of the Accept header or the configured ones, keep the format of the input";
     "quality", "95", "a number from 1 to 100", "highest quality: the answer is smaller than the target when this quality takes fewer bytes; equal values look alike in all formats";
     "crop", "none", "x,y,width,height in pixels or percent, inside the picture", "part to cut out of the upright picture before anything else";
@@ -425,7 +425,7 @@ fn formats(text: &str) -> Result<FormatChoice, Refusal> {
 /// A message for the user.
 pub fn output_format(name: &str) -> Result<Format, String> {
     let format = Format::of_name(name).filter(|format| format.is_output());
-    format.ok_or_else(|| format!("{} is not an output format: jpeg, webp, avif, png", quoted(name)))
+    format.ok_or_else(|| format!("{} is not an output format: jpeg, webp, avif, png, jxl, jxl", quoted(name)))
 }
 
 fn colour(text: &str) -> Result<[u8; 3], Refusal> {

@@ -25,6 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
         0..=3 => read_exif(block, &PLAIN_FILES[usize::from(kind)]),
         4..=7 => read_xmp(block, &PLAIN_FILES[usize::from(kind - 4)]),
         8..=17 => convert(block, CHANNELS[usize::from(kind - 8) % 5], kind >= 13),
+        18 => read_exif(block, &PLAIN_FILES[4]),
+        19 => read_xmp(block, &PLAIN_FILES[4]),
         _ => profile_of_jpeg(block),
     }
 });

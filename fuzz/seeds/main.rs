@@ -5,6 +5,7 @@ mod bmp;
 mod drawn;
 mod gif;
 mod jpeg;
+mod jxl;
 mod metadata;
 mod params;
 mod png;
@@ -41,8 +42,16 @@ fn write(directory: &Path, seeds: &[Seed]) -> io::Result<()> {
 
 /// Files of every format that is read; each decodes, so that what the fuzzer changes is sound to begin with.
 fn files() -> Vec<Seed> {
-    let formats =
-        [jpeg::files(), png::files(), webp::files(), avif::files(), gif::files(), bmp::files(), tiff::files()];
+    let formats = [
+        jpeg::files(),
+        png::files(),
+        webp::files(),
+        avif::files(),
+        jxl::files(),
+        gif::files(),
+        bmp::files(),
+        tiff::files(),
+    ];
     let files = formats.concat();
     let broken: Vec<_> = files.iter().filter_map(|(name, file)| Some((name, decode(file, &LIMITS).err()?))).collect();
     assert!(broken.is_empty(), "{broken:#?}");
@@ -51,7 +60,7 @@ fn files() -> Vec<Seed> {
 
 /// Each file with a few things asked of it.
 fn jobs(files: &[Seed]) -> Vec<Seed> {
-    let asked: [(&str, [u8; JOB_BYTES]); 8] = [
+    let asked: [(&str, [u8; JOB_BYTES]); 9] = [
         ("fit-jpeg", *b"\x00\x02\x00\x00\x01\x00\x00\x00\x00\x5E"),
         ("fit-webp", *b"\x00\x02\x00\x00\x02\x01\x00\x00\x00\x5E"),
         ("fit-any", *b"\x00\x10\x00\x00\x0F\x00\x00\x00\x00\x5E"),
@@ -60,6 +69,7 @@ fn jobs(files: &[Seed]) -> Vec<Seed> {
         ("exact-avif", *b"\x00\x08\x02\x00\x04\x02\x00\x00\x00\x40"),
         ("close-cover", *b"\x00\x04\x03\x80\x03\x20\xC1\x18\x10\x5E"),
         ("scored-png", *b"\x80\x01\x00\x00\x08\x10\x80\x08\x00\x5E"),
+        ("fit-jxl", *b"\x00\x02\x00\x00\x10\x00\x00\x00\x00\x5E"),
     ];
     let each = files.iter().enumerate().map(|(index, (name, bytes))| {
         let (what, asked) = &asked[index % asked.len()];

@@ -3,7 +3,7 @@
 //! [`LossyCoding`](super::lossy_coding::LossyCoding).
 
 use super::model::{FormatModel, OutputModel};
-use super::{EncodeError, avif, bmp, gif, jpeg, png, tiff, webp};
+use super::{EncodeError, avif, bmp, gif, jpeg, jxl, png, tiff, webp};
 use crate::named::named;
 use crate::picture::Picture;
 
@@ -19,6 +19,8 @@ named! {
         Avif = "avif",
         /// PNG (W3C, third edition).
         Png = "png",
+        /// JPEG XL (ISO/IEC 18181).
+        Jxl = "jxl",
         /// GIF89a.
         Gif = "gif",
         /// Windows bitmap.
@@ -30,7 +32,7 @@ named! {
 
 impl Format {
     /// Every format that can be written.
-    pub const OUTPUT: [Format; 4] = [Format::Jpeg, Format::Webp, Format::Avif, Format::Png];
+    pub const OUTPUT: [Format; 5] = [Format::Jpeg, Format::Webp, Format::Avif, Format::Png, Format::Jxl];
 
     /// What is known of the format. The only `match` on formats.
     pub(crate) const fn model(self) -> &'static FormatModel {
@@ -39,6 +41,7 @@ impl Format {
             Format::Webp => &webp::MODEL,
             Format::Avif => &avif::MODEL,
             Format::Png => &png::MODEL,
+            Format::Jxl => &jxl::MODEL,
             Format::Gif => &gif::MODEL,
             Format::Bmp => &bmp::MODEL,
             Format::Tiff => &tiff::MODEL,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::avif::model as avif;
 use super::jpeg::model as jpeg;
+use super::jxl::model as jxl;
 use super::png::model as png;
 use super::quality::QualityScale;
 use super::webp::model as webp;
@@ -26,17 +27,23 @@ pub enum LossyCoding {
     AvifFull,
     /// PNG with a palette.
     PngPalette,
+    /// JPEG XL made of a JPEG at 4:2:0.
+    JxlHalved,
+    /// JPEG XL made of a JPEG at 4:4:4, for qualities that 4:2:0 does not reach.
+    JxlFull,
 }
 
 impl LossyCoding {
     /// Every coding, for tables and tests.
-    pub const ALL: [LossyCoding; 6] = [
+    pub const ALL: [LossyCoding; 8] = [
         LossyCoding::JpegHalved,
         LossyCoding::JpegFull,
         LossyCoding::Webp,
         LossyCoding::AvifHalved,
         LossyCoding::AvifFull,
         LossyCoding::PngPalette,
+        LossyCoding::JxlHalved,
+        LossyCoding::JxlFull,
     ];
 
     /// The codings of `format`, coarsest first; none for a format that is not written.
@@ -53,6 +60,8 @@ impl LossyCoding {
             LossyCoding::AvifHalved => &avif::HALVED,
             LossyCoding::AvifFull => &avif::FULL,
             LossyCoding::PngPalette => &png::PALETTE,
+            LossyCoding::JxlHalved => &jxl::HALVED,
+            LossyCoding::JxlFull => &jxl::FULL,
         }
     }
 

@@ -5,6 +5,7 @@
 
 pub mod avif;
 mod bmp;
+mod boxes;
 mod bytes;
 pub mod colour;
 pub mod container;
@@ -15,6 +16,7 @@ mod format;
 mod gif;
 mod hdr;
 pub mod jpeg;
+pub mod jxl;
 pub mod limits;
 pub mod lossy_coding;
 pub(crate) mod model;

@@ -29,16 +29,34 @@ pub const COMPARED: [Format; 3] = [Format::Avif, Format::Webp, Format::Jpeg];
 /// Every format that is written, those first that win where the model expects the same quality of all. Those that are
 /// not compared come last.
 pub fn by_rank() -> impl Iterator<Item = Format> {
-    COMPARED.into_iter().chain(Format::OUTPUT.into_iter().filter(|format| !COMPARED.contains(format)))
+    let (ranked, others): (Vec<_>, Vec<_>) = Format::OUTPUT
+        .into_iter()
+        .filter(|format| !COMPARED.contains(format))
+        .partition(|format| basis(*format).is_some());
+    ranked.into_iter().chain(COMPARED).chain(others)
+}
+
+/// The index in [`COMPARED`] of the format whose expectation the lead of `format` rests on. Returns `None` for a format
+/// that comes after all that are compared.
+pub fn basis(format: Format) -> Option<usize> {
+    let basis = match &format.output()?.lead {
+        LeadModel::Reference | LeadModel::Fitted(_) => format,
+        LeadModel::OverJpeg(_) => Format::Jpeg,
+        LeadModel::NotCompared => return None,
+    };
+    COMPARED.iter().position(|compared| *compared == basis)
 }
 
 /// Expectations of [`COMPARED`].
 pub type Expectations = [Expectation; COMPARED.len()];
 
-/// Points of SSIMULACRA2 by which `format`, one of [`COMPARED`], is expected to look better than AVIF.
+/// Points of SSIMULACRA2 by which `format`, which has a [`basis`], is expected to look better than AVIF.
 pub fn lead(format: Format, expectations: &Expectations) -> f64 {
     match format.output().map(|output| &output.lead) {
         Some(LeadModel::Fitted(coefficients)) => dot(coefficients, &features(expectations)),
+        Some(LeadModel::OverJpeg([base, slope])) => {
+            lead(Format::Jpeg, expectations) + base + slope * expectations[0].quality
+        }
         Some(LeadModel::Reference | LeadModel::NotCompared) | None => 0.0,
     }
 }
@@ -57,10 +75,19 @@ mod tests {
     #[test]
     fn the_compared_formats_are_those_with_a_lead() {
         for format in Format::OUTPUT {
-            let is_compared = !matches!(format.output().unwrap().lead, LeadModel::NotCompared);
+            let is_compared = matches!(format.output().unwrap().lead, LeadModel::Reference | LeadModel::Fitted(_));
             assert_eq!(COMPARED.contains(&format), is_compared, "{format:?}");
         }
         assert_eq!(by_rank().count(), Format::OUTPUT.len());
+    }
+
+    #[test]
+    fn jpeg_xl_leads_the_jpeg_that_it_is_made_of() {
+        for quality in [-20.0, 20.0, 50.0, 80.0, 95.0] {
+            let expectations = whole([quality; 3]);
+            assert!(lead(Format::Jxl, &expectations) > lead(Format::Jpeg, &expectations), "{quality}");
+        }
+        assert_eq!(by_rank().next(), Some(Format::Jxl));
     }
 
     fn whole(qualities: [f64; 3]) -> Expectations {

@@ -200,7 +200,7 @@ fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expe
 fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Vec<Expected>, JobError> {
     let mut ranked: Vec<Expected> =
         format_rank::by_rank().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
-    if ranked.iter().filter(|(format, _)| format_rank::COMPARED.contains(format)).count() > 1 {
+    if ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).count() > 1 {
         by_expectation(context, &mut ranked, cap)?;
     }
     // The sort is stable, so the rank stays.
@@ -224,8 +224,9 @@ fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
         *expectation =
             format_rank::COMPARED.iter().position(|compared| compared == format).and_then(|index| known[index]);
     }
-    let lead = |(format, expectation): &Expected| {
-        expectation.map_or(f64::NEG_INFINITY, |_| format_rank::lead(*format, &expectations))
+    let lead = |(format, _): &Expected| {
+        let is_expected = format_rank::basis(*format).is_some_and(|index| known[index].is_some());
+        if is_expected { format_rank::lead(*format, &expectations) } else { f64::NEG_INFINITY }
     };
     // The sort is stable: equal expectations keep the rank.
     ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));

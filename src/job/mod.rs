@@ -11,7 +11,7 @@
 //! downscale          the choice of scale          memory
 //! at_size            one format at one size
 //! search_adapter     one encoder                  lossless
-//! context            what a search shares         passthrough
+//! context            what a search shares         passthrough  recoded
 //! clock  views  trace  scoring  checks  share
 //! spec  candidate
 //! error  report  prepared  scale_gain  format_rank  content
@@ -35,6 +35,7 @@ mod lossy;
 mod memory;
 mod passthrough;
 mod prepared;
+mod recoded;
 mod report;
 pub mod scale_gain;
 mod scoring;

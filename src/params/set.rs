@@ -295,7 +295,7 @@ fn formats(value: &Written) -> Result<Vec<&'static str>, ParamError> {
     let texts = value.text().ok_or_else(|| not_a("formats", "list"))?;
     let name = |text: &str| match output_format(text.trim()) {
         Ok(format) => Ok(format.name()),
-        Err(reason) => Err(refuse("formats", Some(text.to_owned()), &reason, "jpeg, webp, avif, png")),
+        Err(reason) => Err(refuse("formats", Some(text.to_owned()), &reason, "jpeg, webp, avif, png, jxl")),
     };
     texts.split(',').map(name).collect()
 }

@@ -7,6 +7,7 @@ mod allocator;
 mod avif;
 mod bytes;
 mod jpeg;
+mod jxl;
 mod others;
 mod png;
 mod tiff;
@@ -51,7 +52,8 @@ enum End {
 }
 
 fn bombs() -> Vec<Bomb> {
-    let formats = [png::bombs(), jpeg::bombs(), webp::bombs(), avif::bombs(), tiff::bombs(), others::bombs()];
+    let formats =
+        [png::bombs(), jpeg::bombs(), webp::bombs(), avif::bombs(), jxl::bombs(), tiff::bombs(), others::bombs()];
     formats.into_iter().flatten().collect()
 }
 

@@ -10,11 +10,12 @@ use testkit::drawing::{Content, file};
 use super::{job, run};
 
 /// A decoder's command line; `IN` and `OUT` stand for paths.
-const DECODERS: [(Format, &[&str]); 4] = [
+const DECODERS: [(Format, &[&str]); 5] = [
     (Format::Jpeg, &["djpeg", "-outfile", "OUT.ppm", "IN"]),
     (Format::Webp, &["dwebp", "IN", "-o", "OUT.png"]),
     (Format::Avif, &["avifdec", "IN", "OUT.png"]),
     (Format::Png, &["pngcheck", "-q", "IN"]),
+    (Format::Jxl, &["djxl", "IN", "OUT.png"]),
 ];
 
 #[test]

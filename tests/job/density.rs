@@ -27,7 +27,11 @@ fn stated(format: Format, file: &[u8]) -> (Option<[f64; 2]>, Option<[f64; 2]>) {
 }
 
 fn exif_density(file: &[u8]) -> Option<[f64; 2]> {
-    let found = Reader::new().read_from_container(&mut Cursor::new(file)).ok()?;
+    let found = match jxl_exif(file) {
+        Some(block) => Reader::new().read_raw(block.to_vec()),
+        None => Reader::new().read_from_container(&mut Cursor::new(file)),
+    };
+    let found = found.ok()?;
     let side = |tag| match &found.get_field(tag, In::PRIMARY)?.value {
         ::exif::Value::Rational(values) => Some(values[0].to_f64()),
         _ => None,
@@ -35,6 +39,19 @@ fn exif_density(file: &[u8]) -> Option<[f64; 2]> {
     let unit = found.get_field(Tag::ResolutionUnit, In::PRIMARY)?.value.get_uint(0)?;
     assert_eq!(unit, 2, "inches");
     Some([side(Tag::XResolution)?, side(Tag::YResolution)?])
+}
+
+/// The EXIF of a JPEG XL file, which the reader does not know: the box begins with an offset of four bytes, which is 0 here.
+fn jxl_exif(file: &[u8]) -> Option<&[u8]> {
+    let mut rest = file.strip_prefix(b"\0\0\0\x0CJXL \r\n\x87\n")?;
+    loop {
+        let (head, _) = rest.split_first_chunk::<8>()?;
+        let size = u32::from_be_bytes(head[..4].try_into().ok()?) as usize;
+        if head.ends_with(b"Exif") {
+            return rest.get(12..size);
+        }
+        rest = rest.get(size..)?;
+    }
 }
 
 /// The density of the segment after the start, which JFIF has to be.

@@ -13,6 +13,8 @@
 use bytefit::codec::avif::encode::AvifEncoder;
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::size_model as jpeg;
+use bytefit::codec::jxl::size_model as jxl;
+use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::rate::{FineStepBend, SizeModel, SizePredictor, Spectrum, dot};
 use bytefit::codec::webp::encode::WebpEncoder;
 use bytefit::codec::webp::size_model as webp;
@@ -54,6 +56,8 @@ type Candidates = Vec<Vec<Row<10>>>;
 struct Observations {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
+    jxl_predicted: Vec<Row<5>>,
+    jxl_probed: Vec<Row<5>>,
     webp_counted: Candidates,
     webp_bend: Vec<Row<2>>,
     webp_probed: Vec<Row<17>>,
@@ -79,6 +83,8 @@ fn main() {
     for observed in observations {
         all.jpeg_halved.extend(observed.jpeg_halved);
         all.jpeg_full.extend(observed.jpeg_full);
+        all.jxl_predicted.extend(observed.jxl_predicted);
+        all.jxl_probed.extend(observed.jxl_probed);
         extend(&mut all.webp_counted, observed.webp_counted);
         all.webp_bend.extend(observed.webp_bend);
         all.webp_probed.extend(observed.webp_probed);
@@ -89,6 +95,8 @@ fn main() {
     println!("// {} files, {} pictures, {} squares", files.len(), pictures.len(), squares.len());
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
+    report("jxl PREDICTED", &all.jxl_predicted);
+    report("jxl PROBED", &all.jxl_probed);
     report_best("webp COUNTED", &all.webp_counted);
     report("webp BEND", &all.webp_bend);
     report("webp PROBED", &all.webp_probed);
@@ -107,6 +115,9 @@ fn observe(index: usize, picture: &Picture) -> Observations {
     let mut observations = Observations::default();
     if pictures::is_wanted(Format::Jpeg) {
         observe_jpeg(index, picture, &mut observations);
+    }
+    if pictures::is_wanted(Format::Jxl) {
+        observe_jxl(index, picture, &mut observations);
     }
     if pictures::is_wanted(Format::Webp) {
         observe_webp(index, picture, &mut observations);
@@ -191,6 +202,29 @@ fn observe_probes(
         let (stats, _) = encoder.stats(*ln_step).expect("encodes");
         let features = webp::probe_features(&stats, pixels, *ln_step);
         observations.webp_probed.push(Row { picture: index, features, value: (bytes / stats.bytes).ln() });
+    }
+}
+
+fn observe_jxl(index: usize, picture: &Picture, observations: &mut Observations) {
+    let pixels = picture.pixel_count() as f64;
+    for (chroma, coding) in [(Chroma::Halved, LossyCoding::JxlHalved), (Chroma::Full, LossyCoding::JxlFull)] {
+        let mut jpeg = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+        jpeg.use_one_pass();
+        let encoder = coding.encoder(picture, Effort::Balanced).expect("fits");
+        for ln_step in steps(&jpeg, POINTS) {
+            let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
+            if !pictures::is_representative(bytes, pixels) {
+                continue;
+            }
+            let row = |ln_jpeg_bytes: f64| Row {
+                picture: index,
+                features: jxl::features(ln_jpeg_bytes, pixels, ln_step),
+                value: bytes.ln() - ln_jpeg_bytes,
+            };
+            observations.jxl_predicted.push(row(jpeg.predict(ln_step)));
+            let probed = jpeg.probe(ln_step).expect("encodes");
+            observations.jxl_probed.extend(probed.map(row));
+        }
     }
 }
 

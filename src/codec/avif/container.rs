@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::boxes::{Bounds, boxes};
 use super::items::exif_of;
 use super::layout::{Item, Layout};
+use crate::codec::boxes::{Bounds, boxes};
 use crate::codec::container::exif_with_density;
 use crate::codec::density::Density;
 use crate::codec::rights::{self, Rights};

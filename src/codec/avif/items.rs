@@ -1,7 +1,7 @@
 //! Reads what the meta box says of its items: their kinds and the locations of their bytes (ISO/IEC 14496-12, s8.11).
 //! Only the layout of the fields is checked here. Whether the bytes exist is for the caller to check.
 
-use super::boxes::{Cursor, number};
+use crate::codec::boxes::{Cursor, number};
 use crate::codec::bytes::{slice, u32_be};
 
 /// An entry of iinf.

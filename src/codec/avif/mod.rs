@@ -2,7 +2,6 @@
 
 #[cfg(feature = "libaom")]
 mod aom;
-mod boxes;
 pub mod container;
 pub mod decode;
 mod items;

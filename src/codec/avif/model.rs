@@ -21,6 +21,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
     output: Some(OutputModel {
         codings: encode::CODINGS,
         lossless: None,
+        from_jpeg: None,
         max_side: MAX_SIDE,
         encoder_bytes,
         container: ContainerModel {

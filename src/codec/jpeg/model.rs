@@ -19,6 +19,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
     output: Some(OutputModel {
         codings: &[LossyCoding::JpegHalved, LossyCoding::JpegFull],
         lossless: None,
+        from_jpeg: None,
         max_side: MAX_SIDE,
         // Progressive JPEG keeps every coefficient twice while trellis runs.
         encoder_bytes: |width, height| (u64::from(width) * u64::from(height)).saturating_mul(12),
@@ -31,24 +32,27 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             pad: container::pad,
             has_even_sizes: false,
         },
-        scale_gain: ScaleGainModel {
-            coefficients: [
-                [7.357, -0.071, 0.349, -3.526],
-                [0.633, -0.010, -0.471, 0.187],
-                [3.456, -0.040, -1.768, 0.259],
-                [11.195, -0.100, 0.438, -1.827],
-                [12.249, -0.135, 0.445, -0.595],
-                [16.798, -0.192, -1.133, -0.731],
-            ],
-            uses_bits: true,
-            margin: 2.5,
-            decent_quality: 52.0,
-            detailed_bits_per_pixel: 0.25,
-            decent_quality_of_detail: 35.0,
-            enough_quality: Some(60.0),
-        },
+        scale_gain: SCALE_GAIN,
         lead: LeadModel::Fitted([-8.434, 0.095, -0.102, 0.277, -0.966, 0.273, 0.140]),
     }),
+};
+
+/// What a smaller picture gains; of JPEG XL too, which is made of JPEGs.
+pub(in crate::codec) const SCALE_GAIN: ScaleGainModel = ScaleGainModel {
+    coefficients: [
+        [7.357, -0.071, 0.349, -3.526],
+        [0.633, -0.010, -0.471, 0.187],
+        [3.456, -0.040, -1.768, 0.259],
+        [11.195, -0.100, 0.438, -1.827],
+        [12.249, -0.135, 0.445, -0.595],
+        [16.798, -0.192, -1.133, -0.731],
+    ],
+    uses_bits: true,
+    margin: 2.5,
+    decent_quality: 52.0,
+    detailed_bits_per_pixel: 0.25,
+    decent_quality_of_detail: 35.0,
+    enough_quality: Some(60.0),
 };
 
 /// Nanoseconds that an encode takes for each pixel.

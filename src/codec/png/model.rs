@@ -25,6 +25,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             nanoseconds_per_pixel: [40, 270, 860],
             bytes_per_pixel: BYTES_PER_PIXEL,
         }),
+        from_jpeg: None,
         max_side: MAX_SIDE,
         encoder_bytes: |width, height| (u64::from(width) * u64::from(height)).saturating_mul(BYTES_PER_PIXEL),
         container: ContainerModel {

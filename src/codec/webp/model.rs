@@ -26,6 +26,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             // 30 on noise, 22 on a photograph.
             bytes_per_pixel: 36,
         }),
+        from_jpeg: None,
         max_side: MAX_SIDE,
         encoder_bytes: |width, height| (u64::from(width) * u64::from(height)).saturating_mul(12),
         container: ContainerModel {

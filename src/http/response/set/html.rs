@@ -5,7 +5,7 @@ use crate::engine::Served;
 use crate::http::response::report;
 
 /// The formats in the order in which a browser should try them; the last that a set has is the `<img>`.
-const PREFERENCE: [Format; 4] = [Format::Avif, Format::Webp, Format::Png, Format::Jpeg];
+const PREFERENCE: [Format; 5] = [Format::Jxl, Format::Avif, Format::Webp, Format::Png, Format::Jpeg];
 
 /// The images of one format, the narrowest first and one of each width.
 pub(super) struct ImagesOfFormat {

@@ -1,4 +1,4 @@
-//! Reads the boxes of an AVIF (ISO/IEC 14496-12, s4.2). Sizes in the file may be wrong.
+//! Reads the boxes of an ISO-BMFF file (ISO/IEC 14496-12, s4.2): AVIF, JPEG XL. Sizes in the file may be wrong.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ const MAX_BOXES: usize = 10_000;
 
 /// The position of a box in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Bounds {
+pub(super) struct Bounds {
     pub kind: [u8; 4],
     pub start: usize,
     /// Bytes before the payload: 8, or 16 when the size has 64 bits.
@@ -19,17 +19,17 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     /// Returns the bytes of the whole box.
-    pub(crate) fn range(&self) -> Range<usize> {
+    pub(super) fn range(&self) -> Range<usize> {
         self.start..self.end
     }
 
     /// Returns the bytes after the header of the box.
-    pub(crate) fn payload(&self) -> Range<usize> {
+    pub(super) fn payload(&self) -> Range<usize> {
         self.start + self.head..self.end
     }
 
     /// Adds `extra` to the size that the box declares in `file`. Returns `None` when the sum does not fit its field.
-    pub(crate) fn grow(&self, file: &mut [u8], extra: usize) -> Option<()> {
+    pub(super) fn grow(&self, file: &mut [u8], extra: usize) -> Option<()> {
         let field = if self.head == 16 { self.start + 8..self.start + 16 } else { self.start..self.start + 4 };
         let field = file.get_mut(field)?;
         let size = number(field, 0, field.len())?;

@@ -1,0 +1,61 @@
+//! What is known of JPEG XL.
+
+use super::encode::{JxlEncoder, MAX_SIDE};
+use super::{container, decode, encode, header};
+use crate::codec::Format;
+use crate::codec::container::all_bytes;
+use crate::codec::jpeg::model as jpeg;
+use crate::codec::lossy_coding::{CodingModel, LossyCoding};
+use crate::codec::model::{ContainerModel, FormatModel, LeadModel, OutputModel};
+use crate::picture::Chroma;
+
+pub(crate) static MODEL: FormatModel = FormatModel {
+    media_type: "image/jxl",
+    extension: "jxl",
+    keeps_alpha: false,
+    is_usually_lossy: true,
+    recognises: |bytes| bytes.starts_with(header::SIGNATURE) || bytes.starts_with(container::CONTAINER_SIGNATURE),
+    probe: decode::probe,
+    decode: decode::decode,
+    decoder_copies: 2,
+    output: Some(OutputModel {
+        codings: &[LossyCoding::JxlHalved, LossyCoding::JxlFull],
+        lossless: None,
+        from_jpeg: Some(encode::of_jpeg),
+        max_side: MAX_SIDE,
+        encoder_bytes,
+        container: ContainerModel {
+            is_sound: container::is_sound,
+            strip: container::strip,
+            embed: container::embed,
+            embedded_bytes: all_bytes,
+            set_density: container::set_density,
+            pad: container::pad,
+            has_even_sizes: false,
+        },
+        scale_gain: jpeg::SCALE_GAIN,
+        lead: LeadModel::OverJpeg([5.0, -0.045]),
+    }),
+};
+
+/// The JPEG encoder, and the coefficients of the whole picture twice.
+fn encoder_bytes(width: u32, height: u32) -> u64 {
+    (u64::from(width) * u64::from(height)).saturating_mul(24)
+}
+
+/// Nanoseconds that an encode takes for each pixel.
+const NANOSECONDS_PER_PIXEL: [u64; 3] = [70, 130, 130];
+
+pub(crate) static HALVED: CodingModel = CodingModel {
+    format: Format::Jxl,
+    nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,
+    encoder: |picture, effort| Ok(Box::new(JxlEncoder::new(picture, Chroma::Halved, effort)?)),
+    ..jpeg::HALVED
+};
+
+pub(crate) static FULL: CodingModel = CodingModel {
+    format: Format::Jxl,
+    nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,
+    encoder: |picture, effort| Ok(Box::new(JxlEncoder::new(picture, Chroma::Full, effort)?)),
+    ..jpeg::FULL
+};
