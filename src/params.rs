@@ -425,7 +425,7 @@ fn formats(text: &str) -> Result<FormatChoice, Refusal> {
 /// A message for the user.
 pub fn output_format(name: &str) -> Result<Format, String> {
     let format = Format::of_name(name).filter(|format| format.is_output());
-    format.ok_or_else(|| format!("{} is not an output format: jpeg, webp, avif, png, jxl, jxl", quoted(name)))
+    format.ok_or_else(|| format!("{} is not an output format: jpeg, webp, avif, png, jxl", quoted(name)))
 }
 
 fn colour(text: &str) -> Result<[u8; 3], Refusal> {

@@ -10,6 +10,7 @@ async fn auto_follows_accept() {
     for (accept, expected) in [
         ("image/webp", "image/webp"),
         ("image/jpeg", "image/jpeg"),
+        ("image/jxl", "image/jxl"),
         ("image/jpeg;q=0.2, text/html", "image/jpeg"),
         ("*/*, image/webp;q=0, image/png;q=0", "image/jpeg"),
     ] {

@@ -48,7 +48,7 @@ fn other_decoders_accept_answers_of_every_size() {
     }
 }
 
-fn is_installed(tool: &str) -> bool {
+pub(super) fn is_installed(tool: &str) -> bool {
     let installed = Command::new(tool).arg("-h").output().is_ok();
     assert!(installed || std::env::var_os("BYTEFIT_TOOLS").is_none(), "{tool} is not installed");
     installed

@@ -3,6 +3,7 @@
 mod decoders;
 mod density;
 mod hostile;
+mod jpeg_xl;
 mod lossless;
 mod parameters;
 mod refusals;

@@ -56,8 +56,7 @@ type Candidates = Vec<Vec<Row<10>>>;
 struct Observations {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
-    jxl_predicted: Vec<Row<5>>,
-    jxl_probed: Vec<Row<5>>,
+    jxl: Vec<Row<3>>,
     webp_counted: Candidates,
     webp_bend: Vec<Row<2>>,
     webp_probed: Vec<Row<17>>,
@@ -83,8 +82,7 @@ fn main() {
     for observed in observations {
         all.jpeg_halved.extend(observed.jpeg_halved);
         all.jpeg_full.extend(observed.jpeg_full);
-        all.jxl_predicted.extend(observed.jxl_predicted);
-        all.jxl_probed.extend(observed.jxl_probed);
+        all.jxl.extend(observed.jxl);
         extend(&mut all.webp_counted, observed.webp_counted);
         all.webp_bend.extend(observed.webp_bend);
         all.webp_probed.extend(observed.webp_probed);
@@ -95,8 +93,7 @@ fn main() {
     println!("// {} files, {} pictures, {} squares", files.len(), pictures.len(), squares.len());
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
-    report("jxl PREDICTED", &all.jxl_predicted);
-    report("jxl PROBED", &all.jxl_probed);
+    report("jxl SHARE", &all.jxl);
     report_best("webp COUNTED", &all.webp_counted);
     report("webp BEND", &all.webp_bend);
     report("webp PROBED", &all.webp_probed);
@@ -208,22 +205,15 @@ fn observe_probes(
 fn observe_jxl(index: usize, picture: &Picture, observations: &mut Observations) {
     let pixels = picture.pixel_count() as f64;
     for (chroma, coding) in [(Chroma::Halved, LossyCoding::JxlHalved), (Chroma::Full, LossyCoding::JxlFull)] {
-        let mut jpeg = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
-        jpeg.use_one_pass();
+        let jpeg = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
         let encoder = coding.encoder(picture, Effort::Balanced).expect("fits");
         for ln_step in steps(&jpeg, POINTS) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
-            if !pictures::is_representative(bytes, pixels) {
-                continue;
+            if pictures::is_representative(bytes, pixels) {
+                let ln_jpeg_bytes = (jpeg.encode(ln_step).expect("encodes").len() as f64).ln();
+                let features = jxl::features(ln_jpeg_bytes, pixels);
+                observations.jxl.push(Row { picture: index, features, value: bytes.ln() - ln_jpeg_bytes });
             }
-            let row = |ln_jpeg_bytes: f64| Row {
-                picture: index,
-                features: jxl::features(ln_jpeg_bytes, pixels, ln_step),
-                value: bytes.ln() - ln_jpeg_bytes,
-            };
-            observations.jxl_predicted.push(row(jpeg.predict(ln_step)));
-            let probed = jpeg.probe(ln_step).expect("encodes");
-            observations.jxl_probed.extend(probed.map(row));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The promises of the containers, the same for all four formats, on pictures drawn and encoded here.
+//! The promises of the containers, the same for all formats, on pictures drawn and encoded here.
 
 use std::io::Cursor;
 use std::sync::LazyLock;

@@ -96,14 +96,24 @@ impl Encoder for JpegEncoder<'_> {
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
-        let ln_step = self.snap(ln_step);
-        let samples = self.grey.as_deref().unwrap_or_else(|| self.picture.pixels());
-        library::encode(samples, &self.settings(ln_step))
-            .map_err(|reason| EncodeError::Failed { format: Format::Jpeg, reason })
+        self.write(&self.settings(self.snap(ln_step)))
     }
 }
 
 impl JpegEncoder<'_> {
+    /// The file at this step in one pass, however large it is.
+    ///
+    /// # Errors
+    /// [`EncodeError::Failed`].
+    pub(in crate::codec) fn encode_in_one_pass(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
+        self.write(&Settings { scans: Some(&[]), ..self.settings(self.snap(ln_step)) })
+    }
+
+    fn write(&self, settings: &Settings) -> Result<Vec<u8>, EncodeError> {
+        let samples = self.grey.as_deref().unwrap_or_else(|| self.picture.pixels());
+        library::encode(samples, settings).map_err(|reason| EncodeError::Failed { format: Format::Jpeg, reason })
+    }
+
     fn sample(&self) -> &Sample {
         self.sample.get_or_init(|| Sample::of(self.picture, self.chroma))
     }

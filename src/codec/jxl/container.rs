@@ -266,6 +266,23 @@ mod tests {
         assert_eq!(super::metadata(&embed(ours(), &metadata), 20), Metadata::default(), "over the limit");
     }
 
+    /// Brotli (RFC 7932) without compression: a window of 16 bits, one block as it is, an empty last one.
+    fn stored(content: &[u8]) -> Vec<u8> {
+        let head = ((content.len() as u32 - 1) << 4 | 1 << 20).to_le_bytes();
+        [&head[..3], content, &[3]].concat()
+    }
+
+    #[test]
+    fn a_compressed_box_is_read_up_to_the_limit() {
+        let compressed = boxed(b"brob", &[b"xml ", &stored(XMP)]).unwrap();
+        let file = [ours(), compressed].concat();
+        let expected = Metadata { xmp: Some(XMP.to_vec()), ..Metadata::default() };
+        assert_eq!(decode(&file, &Limits::default()).unwrap().metadata, expected);
+        assert_eq!(super::metadata(&file, XMP.len()), expected);
+        assert_eq!(super::metadata(&file, XMP.len() - 1), Metadata::default());
+        assert!(!holds(&strip(&file, MetadataPolicy::Strip).unwrap(), b"SECRET"));
+    }
+
     #[test]
     fn a_box_of_others_is_padded_by_eight_bytes_or_more() {
         let file = in_parts(&ours());

@@ -186,8 +186,8 @@ fn advance(
     }
 }
 
-fn damaged(error: jxl::error::Error) -> DecodeError {
-    refused(error.to_string())
+fn damaged(_: jxl::error::Error) -> DecodeError {
+    refused("its data is damaged")
 }
 
 fn channels(is_grey: bool, has_alpha: bool) -> Channels {

@@ -26,9 +26,7 @@ impl<'a> JxlEncoder<'a> {
     /// [`EncodeError::TooLarge`].
     pub(super) fn new(picture: &'a Picture, chroma: Chroma, effort: Effort) -> Result<JxlEncoder<'a>, EncodeError> {
         Format::Jxl.check_size(picture)?;
-        let mut jpeg = JpegEncoder::new(picture, chroma, effort)?;
-        // The order of the coefficients in the JPEG makes no difference, and one pass takes the least time.
-        jpeg.use_one_pass();
+        let jpeg = JpegEncoder::new(picture, chroma, effort)?;
         Ok(JxlEncoder { jpeg, pixels: picture.pixel_count() as f64, effort })
     }
 }
@@ -43,16 +41,17 @@ impl Encoder for JxlEncoder<'_> {
     }
 
     fn predict(&self, ln_step: f64) -> f64 {
-        size_model::of_predicted(self.jpeg.predict(ln_step), self.pixels, ln_step)
+        size_model::ln_bytes(self.jpeg.predict(ln_step), self.pixels)
     }
 
     fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
         let probed = self.jpeg.probe(ln_step)?;
-        Ok(probed.map(|ln_bytes| size_model::of_probed(ln_bytes, self.pixels, ln_step)))
+        Ok(probed.map(|ln_bytes| size_model::ln_bytes(ln_bytes, self.pixels)))
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
-        let jpeg = self.jpeg.encode(ln_step)?;
+        // The order of the coefficients in the JPEG makes no difference, and one pass takes the least time.
+        let jpeg = self.jpeg.encode_in_one_pass(ln_step)?;
         let speed = if self.effort == Effort::Fast { Speed::UltraFast } else { Speed::Fastest };
         let codestream = transcoded(&jpeg, speed, false).map_err(failed)?;
         container::wrapped(&codestream).ok_or_else(|| failed("it takes more than 4 GB".to_owned()))

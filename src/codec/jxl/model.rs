@@ -34,7 +34,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             has_even_sizes: false,
         },
         scale_gain: jpeg::SCALE_GAIN,
-        lead: LeadModel::OverJpeg([5.0, -0.045]),
+        lead: LeadModel::OverJpeg([5.6, -0.04]),
     }),
 };
 
