@@ -4,6 +4,7 @@ mod avif;
 mod bmp;
 mod drawn;
 mod gif;
+mod heic;
 mod jpeg;
 mod jxl;
 mod metadata;
@@ -48,6 +49,7 @@ fn files() -> Vec<Seed> {
         webp::files(),
         avif::files(),
         jxl::files(),
+        heic::files(),
         gif::files(),
         bmp::files(),
         tiff::files(),

@@ -6,7 +6,7 @@ use bytefit::codec::{Decoded, Limits};
 
 /// Small enough that a thousand files a second go through.
 pub const LIMITS: Limits =
-    Limits { max_pixels: 1 << 16, max_side: 1 << 15, max_frames: 64, max_metadata_bytes: 64 << 10 };
+    Limits { max_pixels: 1 << 16, max_side: 1 << 15, max_frames: 64, max_metadata_bytes: 64 << 10, heic: true };
 
 /// Bytes before the file in an input of the target `job`: what is asked.
 pub const JOB_BYTES: usize = 10;

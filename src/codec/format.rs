@@ -3,7 +3,7 @@
 //! [`LossyCoding`](super::lossy_coding::LossyCoding).
 
 use super::model::{FormatModel, OutputModel};
-use super::{EncodeError, avif, bmp, gif, jpeg, jxl, png, tiff, webp};
+use super::{EncodeError, avif, bmp, gif, heic, jpeg, jxl, png, tiff, webp};
 use crate::named::named;
 use crate::picture::Picture;
 
@@ -21,6 +21,8 @@ named! {
         Png = "png",
         /// JPEG XL (ISO/IEC 18181).
         Jxl = "jxl",
+        /// HEIC (ISO/IEC 23008-12, with HEVC).
+        Heic = "heic",
         /// GIF89a.
         Gif = "gif",
         /// Windows bitmap.
@@ -42,6 +44,7 @@ impl Format {
             Format::Avif => &avif::MODEL,
             Format::Png => &png::MODEL,
             Format::Jxl => &jxl::MODEL,
+            Format::Heic => &heic::MODEL,
             Format::Gif => &gif::MODEL,
             Format::Bmp => &bmp::MODEL,
             Format::Tiff => &tiff::MODEL,

@@ -20,12 +20,20 @@ pub struct Limits {
     /// Bytes of EXIF, XMP or ICC profile, after decompression. Larger blocks are dropped unread.
     #[serde(rename = "max_metadata", with = "size")]
     pub max_metadata_bytes: usize,
+    /// Whether HEIC is read. Its coding, HEVC, is patented.
+    pub heic: bool,
 }
 
 impl Default for Limits {
     /// 100 megapixels, 65,535 pixels a side, 10,000 frames, 4 MiB of metadata: more than any camera writes.
     fn default() -> Limits {
-        Limits { max_pixels: 100_000_000, max_side: 65_535, max_frames: 10_000, max_metadata_bytes: 4 << 20 }
+        Limits {
+            max_pixels: 100_000_000,
+            max_side: 65_535,
+            max_frames: 10_000,
+            max_metadata_bytes: 4 << 20,
+            heic: true,
+        }
     }
 }
 
@@ -106,7 +114,7 @@ impl fmt::Display for SizeLimit {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { max_pixels: 100, max_side: 20, max_frames: 3, max_metadata_bytes: 0 };
+    const LIMITS: Limits = Limits { max_pixels: 100, max_side: 20, max_frames: 3, max_metadata_bytes: 0, heic: true };
 
     #[test]
     fn a_picture_at_the_limit_passes() {

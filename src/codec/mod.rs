@@ -15,6 +15,7 @@ pub mod exif;
 mod format;
 mod gif;
 mod hdr;
+mod heic;
 pub mod jpeg;
 pub mod jxl;
 pub mod limits;

@@ -18,7 +18,7 @@ pub(super) const GZIP: &str = "an image in gzip";
 /// The format of `bytes`, by their first few. The declared Content-Type does not matter.
 ///
 /// # Errors
-/// [`DecodeError::Unsupported`], with its name if the format is known but not read (HEIC, SVG and others).
+/// [`DecodeError::Unsupported`], with its name if the format is known but not read (SVG, PDF and others).
 pub fn sniff(bytes: &[u8]) -> Result<Format, DecodeError> {
     match readable(bytes) {
         Some(format) => Ok(format),
@@ -184,15 +184,21 @@ mod tests {
     }
 
     #[test]
+    fn heic_is_read_or_named() {
+        for (brands, name) in [(&[b"heic", b"mif1"][..], "HEIC"), (&[b"heix"], "HEIC"), (&[b"mif1", b"miaf"], "HEIF")] {
+            let unread = Err(DecodeError::Unsupported { found: Some(name.into()) });
+            let expected = if cfg!(feature = "heic") { Ok(Format::Heic) } else { unread };
+            assert_eq!(sniff(&ftyp(brands)), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn names_formats_that_are_known_but_not_read() {
-        let table: [(&[u8], &str); 16] = [
+        let table: [(&[u8], &str); 13] = [
             (b"data:image/png;base64,iVBORw0KGgo", DATA_URL),
             (b"/9j/4AAQSkZJRgABAQ==", BASE64_TEXT),
             (b"\"iVBORw0KGgoAAAANSUhEUg\"", BASE64_TEXT),
             (b"\x1F\x8B\x08\0", GZIP),
-            (&ftyp(&[b"heic", b"mif1"]), "HEIC"),
-            (&ftyp(&[b"heix"]), "HEIC"),
-            (&ftyp(&[b"mif1", b"miaf"]), "HEIF"),
             (&ftyp(&[b"isom", b"mp41"]), "MP4 video"),
             (b"\xEF\xBB\xBF  <?xml version=\"1.0\"?>\n<!-- > -->\n<!DOCTYPE svg PUBLIC \"\">\n<svg>", "SVG"),
             (b"<svg xmlns=\"http://www.w3.org/2000/svg\">", "SVG"),

@@ -6,6 +6,7 @@
 mod allocator;
 mod avif;
 mod bytes;
+mod heic;
 mod jpeg;
 mod jxl;
 mod others;
@@ -52,8 +53,16 @@ enum End {
 }
 
 fn bombs() -> Vec<Bomb> {
-    let formats =
-        [png::bombs(), jpeg::bombs(), webp::bombs(), avif::bombs(), jxl::bombs(), tiff::bombs(), others::bombs()];
+    let formats = [
+        png::bombs(),
+        jpeg::bombs(),
+        webp::bombs(),
+        avif::bombs(),
+        jxl::bombs(),
+        heic::bombs(),
+        tiff::bombs(),
+        others::bombs(),
+    ];
     formats.into_iter().flatten().collect()
 }
 

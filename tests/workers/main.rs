@@ -26,6 +26,7 @@ type Test = (&'static str, fn(&Bench));
 const TESTS: &[Test] = &[
     ("a_worker_can_reach_nothing_outside_itself", seal::nothing_is_reached),
     ("answers_are_those_of_threads", answers_are_those_of_threads),
+    ("every_format_is_read_and_written_in_a_worker", every_format_is_read_and_written_in_a_worker),
     ("a_set_is_what_its_jobs_are_alone", a_set_is_what_its_jobs_are_alone),
     ("a_total_is_shared_in_a_worker_as_on_a_thread", a_total_is_shared_in_a_worker_as_on_a_thread),
     ("a_set_whose_file_ends_its_worker_costs_one_process", a_set_whose_file_ends_its_worker_costs_one_process),
@@ -146,6 +147,22 @@ fn answers_are_those_of_threads(bench: &Bench) {
             assert_eq!(sealed.bytes, alone.bytes);
             assert_eq!(sealed.report.trace, alone.report.trace);
         }
+    }
+}
+
+fn every_format_is_read_and_written_in_a_worker(bench: &Bench) {
+    let picture = drawing::noisy_jpeg(320, 240, 3);
+    let written = bytefit::codec::Format::OUTPUT.map(|format| (format, picture.clone()));
+    let read = testkit::fixtures::all().into_iter().map(|fixture| (bytefit::codec::Format::Png, fixture.file));
+    for (format, input) in written.into_iter().chain(read) {
+        let job = Job { deadline: Duration::from_secs(60), ..Job::new(9_000, Formats::Among(vec![format])) };
+        let stop = bytefit::job::Stop::at(Instant::now() + job.deadline);
+        let limits = bytefit::codec::Limits::default();
+        let probe = bytefit::codec::probe(&input, &limits).unwrap();
+        let memory_bytes = bytefit::job::memory_needed(&probe, &job, &limits, u64::MAX).unwrap();
+        let alone = bytefit::job::run(&job, &input, &limits, &stop).unwrap();
+        let bounds = engine::Bounds { limits: &limits, stop: &stop, memory_bytes, total: None };
+        assert_eq!(bench.workers.run(&job, &input, &bounds).unwrap().bytes, alone.bytes, "{:?}", probe.format);
     }
 }
 

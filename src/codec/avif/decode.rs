@@ -5,7 +5,7 @@
 
 use re_rav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
 
-use super::parse::{self, Nclx, Still, Tile};
+use super::parse::{self, Coding, Nclx, Still, Tile, add_alpha};
 use super::sequence::Sequence;
 use super::yuv::{Plane, Planes, Scratch, Signal};
 use crate::codec::colour::{Channels, Converter, Space};
@@ -55,7 +55,7 @@ fn refused(reason: impl Into<String>) -> DecodeError {
 
 /// Parses the container and checks every picture in it against the limits.
 fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> {
-    let still = parse::parse(bytes).map_err(refused)?;
+    let still = parse::parse(bytes, Coding::Av1).map_err(refused)?;
     for picture in std::iter::once(&still.colour).chain(&still.alpha) {
         limits.check_size(Format::Avif, picture.width, picture.height)?;
         for tile in &picture.tiles {
@@ -209,15 +209,6 @@ impl Frame {
     }
 }
 
-/// The position of the visible part of a tile in a picture: left, top, width, height.
-fn place(picture: &parse::Picture<'_>, index: usize) -> (usize, usize, usize, usize) {
-    let (tile, columns) = (&picture.tiles[index], picture.columns as usize);
-    let (left, top) = (index % columns * tile.width as usize, index / columns * tile.height as usize);
-    let width = (tile.width as usize).min((picture.width as usize).saturating_sub(left));
-    let height = (tile.height as usize).min((picture.height as usize).saturating_sub(top));
-    (left, top, width, height)
-}
-
 /// Returns the alpha plane in 8 bits, which is the luma of the auxiliary picture.
 fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
     let mut alpha = vec![0; picture.width as usize * picture.height as usize];
@@ -226,7 +217,7 @@ fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
     for (index, tile) in picture.tiles.iter().enumerate() {
         let frame = decode_tile(tile)?;
         let points = Nclx { primaries: 2, transfer: 2, matrix: 2, full_range: frame.sequence.full_range };
-        let (left, top, width, height) = place(picture, index);
+        let (left, top, width, height) = picture.place(index);
         frame.with_planes(signal(Some(points), &frame.sequence)?, |planes| {
             for y in 0..height {
                 planes.luma_row(y, &mut scratch, &mut row);
@@ -255,7 +246,7 @@ fn decode_colour(
         let frame = decode_tile(tile)?;
         let points = code_points(still.nclx, &frame.sequence);
         let converter = converter.get_or_insert_with(|| Converter::new(&space(still, points, limits), channels));
-        let (left, top, width, height) = place(picture, index);
+        let (left, top, width, height) = picture.place(index);
         frame.with_planes(signal(still.nclx, &frame.sequence)?, |planes| {
             for y in 0..height {
                 planes.rgb_row(y, &mut scratch, &mut rgb);
@@ -280,19 +271,6 @@ fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
     match still.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes) {
         Some(icc) => Space::Icc(icc),
         None => Space::Cicp { primaries: points.primaries, transfer: points.transfer },
-    }
-}
-
-/// Interleaves red, green, blue and alpha. Divides colours by alpha when they were multiplied by it.
-fn add_alpha(rgb: &[u16], alpha: &[u8], premultiplied: bool, rgba: &mut Vec<u16>) {
-    rgba.clear();
-    for (pixel, &alpha) in rgb.chunks_exact(3).zip(alpha) {
-        let divide = |sample: u16| match alpha {
-            1..=254 if premultiplied => (u32::from(sample) * 255 / u32::from(alpha)).min(65_535) as u16,
-            _ => sample,
-        };
-        rgba.extend(pixel.iter().map(|&sample| divide(sample)));
-        rgba.push(u16::from(alpha) * 257);
     }
 }
 

@@ -7,12 +7,12 @@ pub mod decode;
 mod items;
 mod layout;
 pub(super) mod model;
-mod parse;
+pub(in crate::codec) mod parse;
 pub mod quantiser;
 #[cfg(all(feature = "ravif", not(feature = "libaom")))]
 mod rav1e;
 mod sequence;
-mod yuv;
+pub(in crate::codec) mod yuv;
 
 pub(super) use model::MODEL;
 

@@ -1,8 +1,8 @@
-//! Reads the container of an AVIF: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC 23008-12,
-//! HEIF) and AVIF's rules for them.
+//! Reads the container of an AVIF or a HEIC: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC
+//! 23008-12, HEIF) and AVIF's rules for them.
 //!
-//! Every count is bounded and every offset is checked. Three things are not supported: `clap` (the crop is not applied;
-//! hardly any file has one), sequences without a primary item, and overlays.
+//! Every count is bounded and every offset is checked. Three things are not supported: `clap` of an AVIF (the crop is
+//! not applied; hardly any file has one), sequences without a primary item, and overlays.
 
 use std::borrow::Cow;
 
@@ -22,9 +22,29 @@ const MAX_PROPERTIES: usize = 4096;
 /// Maximum number of tiles in a grid (HEIF s6.6.2.3 would allow 65,536).
 const MAX_TILES: usize = 1024;
 
+/// How the pictures of a file are coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec) enum Coding {
+    /// AVIF.
+    Av1,
+    /// HEIC.
+    #[cfg_attr(not(feature = "heic"), expect(dead_code, reason = "the decoder is left out"))]
+    Hevc,
+}
+
+impl Coding {
+    /// Whether items of this kind hold pictures of this coding.
+    fn has_kind(self, kind: &[u8; 4]) -> bool {
+        match self {
+            Coding::Av1 => kind == b"av01",
+            Coding::Hevc => matches!(kind, b"hvc1" | b"hev1"),
+        }
+    }
+}
+
 /// A still picture as the container describes it.
 #[derive(Debug)]
-pub(super) struct Still<'a> {
+pub(in crate::codec) struct Still<'a> {
     pub colour: Picture<'a>,
     pub alpha: Option<Picture<'a>>,
     /// Whether the colours are already multiplied by alpha.
@@ -32,6 +52,9 @@ pub(super) struct Still<'a> {
     pub icc: Option<&'a [u8]>,
     pub nclx: Option<Nclx>,
     pub orientation: Orientation,
+    /// The part that is shown, before the orientation.
+    #[cfg_attr(not(feature = "heic"), expect(dead_code, reason = "only HEIC is cropped"))]
+    pub crop: Option<Crop>,
     pub exif: Option<Cow<'a, [u8]>>,
     pub xmp: Option<Cow<'a, [u8]>>,
     /// Frames of the longest track; 0 when the file is not a sequence.
@@ -40,26 +63,70 @@ pub(super) struct Still<'a> {
 
 /// The tiles of a picture: one tile, or those of a grid in row order.
 #[derive(Debug)]
-pub(super) struct Picture<'a> {
+pub(in crate::codec) struct Picture<'a> {
     pub width: u32,
     pub height: u32,
     pub columns: u32,
     pub tiles: Vec<Tile<'a>>,
 }
 
-/// An AV1 picture: its declared size and its bytes.
+impl Picture<'_> {
+    /// The position of the visible part of a tile in the picture: left, top, width, height.
+    pub(in crate::codec) fn place(&self, index: usize) -> (usize, usize, usize, usize) {
+        let (tile, columns) = (&self.tiles[index], self.columns as usize);
+        let (left, top) = (index % columns * tile.width as usize, index / columns * tile.height as usize);
+        let width = (tile.width as usize).min((self.width as usize).saturating_sub(left));
+        let height = (tile.height as usize).min((self.height as usize).saturating_sub(top));
+        (left, top, width, height)
+    }
+}
+
+/// A part of a picture, inside it and not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec) struct Crop {
+    pub left: u32,
+    pub top: u32,
+    pub width: u32,
+    pub height: u32,
+}
+
+impl Crop {
+    /// Reads `clap` (ISO/IEC 14496-12 s12.1.4): fractions of a size and of the distance between the centres.
+    fn read(clap: &[u8], width: u32, height: u32) -> Option<Crop> {
+        let fraction = |at: usize| {
+            let (above, below) = (u32_be(clap, at)? as i32, u32_be(clap, at + 4)?);
+            (below > 0).then(|| f64::from(above) / f64::from(below))
+        };
+        let (across, down) = (fraction(0)?, fraction(8)?);
+        let start = |side: u32, part: f64, offset: f64| (f64::from(side) - part) / 2.0 + offset;
+        let (left, top) = (start(width, across, fraction(16)?), start(height, down, fraction(24)?));
+        let crop = Crop {
+            left: left.round().max(0.0) as u32,
+            top: top.round().max(0.0) as u32,
+            width: across.round().max(0.0) as u32,
+            height: down.round().max(0.0) as u32,
+        };
+        let is_inside =
+            |start: u32, part: u32, side: u32| part > 0 && start.checked_add(part).is_some_and(|end| end <= side);
+        (is_inside(crop.left, crop.width, width) && is_inside(crop.top, crop.height, height)).then_some(crop)
+    }
+}
+
+/// A coded picture: its declared size, its bytes, and the configuration of its decoder (HEVC's).
 #[derive(Debug)]
-pub(super) struct Tile<'a> {
+pub(in crate::codec) struct Tile<'a> {
     pub width: u32,
     pub height: u32,
     pub bytes: Cow<'a, [u8]>,
     /// Which operating point of the AV1 data is shown.
     pub operating_point: u8,
+    #[cfg_attr(not(feature = "heic"), expect(dead_code, reason = "AV1 needs none"))]
+    pub configuration: &'a [u8],
 }
 
 /// Code points of ITU-T H.273.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Nclx {
+pub(in crate::codec) struct Nclx {
     pub primaries: u8,
     pub transfer: u8,
     pub matrix: u8,
@@ -69,11 +136,31 @@ pub(super) struct Nclx {
 /// Reads the container of `bytes`.
 ///
 /// Returns the reason as a text.
-pub(super) fn parse(bytes: &[u8]) -> Result<Still<'_>, &'static str> {
+pub(in crate::codec) fn parse(bytes: &[u8], coding: Coding) -> Result<Still<'_>, &'static str> {
     let meta = find(bytes, b"meta").ok_or("it has no description of a still picture")?;
-    let meta = Meta::read(bytes, meta.get(4..).ok_or("its description is cut short")?)?;
+    let meta = Meta::read(bytes, meta.get(4..).ok_or("its description is cut short")?, coding)?;
     let frames = find(bytes, b"moov").map_or(0, frames);
     meta.still(frames)
+}
+
+/// Returns the kind of the primary item. Returns `None` when the container is damaged.
+#[cfg(feature = "heic")]
+pub(in crate::codec) fn primary_kind(bytes: &[u8]) -> Option<[u8; 4]> {
+    let meta = Meta::read(bytes, find(bytes, b"meta")?.get(4..)?, Coding::Hevc).ok()?;
+    meta.item(meta.primary).map(|item| item.kind)
+}
+
+/// Interleaves red, green, blue and alpha. Divides colours by alpha when they were multiplied by it.
+pub(in crate::codec) fn add_alpha(rgb: &[u16], alpha: &[u8], premultiplied: bool, rgba: &mut Vec<u16>) {
+    rgba.clear();
+    for (pixel, &alpha) in rgb.chunks_exact(3).zip(alpha) {
+        let divide = |sample: u16| match alpha {
+            1..=254 if premultiplied => (u32::from(sample) * 255 / u32::from(alpha)).min(65_535) as u16,
+            _ => sample,
+        };
+        rgba.extend(pixel.iter().map(|&sample| divide(sample)));
+        rgba.push(u16::from(alpha) * 257);
+    }
 }
 
 /// Returns the number of samples of the longest track, from its size table (ISO/IEC 14496-12 s8.7.3).
@@ -90,6 +177,7 @@ fn frames(moov: &[u8]) -> u32 {
 #[derive(Debug)]
 struct Meta<'a> {
     file: &'a [u8],
+    coding: Coding,
     /// Bytes of items that lie inside the meta box.
     idat: &'a [u8],
     primary: u32,
@@ -119,7 +207,7 @@ struct Reference {
 }
 
 impl<'a> Meta<'a> {
-    fn read(file: &'a [u8], body: &'a [u8]) -> Result<Meta<'a>, &'static str> {
+    fn read(file: &'a [u8], body: &'a [u8], coding: Coding) -> Result<Meta<'a>, &'static str> {
         let damaged = "its description is damaged";
         let pitm = find(body, b"pitm").ok_or("it names no primary picture")?;
         let primary = primary_item(pitm).ok_or(damaged)?;
@@ -133,7 +221,7 @@ impl<'a> Meta<'a> {
             read_associations(ipma, &mut associations).ok_or(damaged)?;
         }
         let idat = find(body, b"idat").unwrap_or_default();
-        Ok(Meta { file, idat, primary, items, references, properties, associations })
+        Ok(Meta { file, coding, idat, primary, items, references, properties, associations })
     }
 
     fn still(&self, frames: u32) -> Result<Still<'a>, &'static str> {
@@ -158,6 +246,10 @@ impl<'a> Meta<'a> {
             icc: colr(&[b"prof", b"rICC"]),
             nclx: colr(&[b"nclx"]).and_then(read_nclx),
             orientation: self.orientation(primary.id),
+            crop: self
+                .properties_of(primary.id, b"clap")
+                .next()
+                .and_then(|clap| Crop::read(clap, colour.width, colour.height)),
             exif: self.described_by(primary.id, |item| item.kind == *b"Exif").and_then(exif_block),
             xmp: self
                 .described_by(primary.id, |item| item.kind == *b"mime" && item.content_type == b"application/rdf+xml"),
@@ -228,19 +320,20 @@ impl<'a> Meta<'a> {
 
     fn picture(&self, item: &Item<'a>) -> Result<Picture<'a>, &'static str> {
         match &item.kind {
-            b"av01" => {
+            kind if self.coding.has_kind(kind) => {
                 let tile = self.tile(item)?;
                 Ok(Picture { width: tile.width, height: tile.height, columns: 1, tiles: vec![tile] })
             }
             b"grid" => self.grid(item),
-            _ => Err("its primary picture is neither AV1 nor a grid"),
+            _ => Err("its primary picture is of a kind that is not read"),
         }
     }
 
     fn tile(&self, item: &Item<'a>) -> Result<Tile<'a>, &'static str> {
         let (width, height) = self.size(item.id)?;
         let bytes = self.bytes_of(item).ok_or("a picture of it lies outside the file")?;
-        Ok(Tile { width, height, bytes, operating_point: self.operating_point(item.id)? })
+        let configuration = self.properties_of(item.id, b"hvcC").next().unwrap_or_default();
+        Ok(Tile { width, height, bytes, operating_point: self.operating_point(item.id)?, configuration })
     }
 
     /// Returns which of the operating points of its AV1 data an item shows (AV1-ISOBMFF s2.3.2.1, property a1op): a choice of
@@ -265,7 +358,7 @@ impl<'a> Meta<'a> {
         if ids.len() > MAX_TILES || ids.len() as u64 != u64::from(grid.rows) * u64::from(grid.columns) {
             return Err("its grid has the wrong number of tiles");
         }
-        let tiles = ids.iter().map(|&id| self.item(id).filter(|tile| tile.kind == *b"av01"));
+        let tiles = ids.iter().map(|&id| self.item(id).filter(|tile| self.coding.has_kind(&tile.kind)));
         let tiles = tiles.map(|tile| self.tile(tile.ok_or("a tile of its grid is missing")?));
         let tiles = tiles.collect::<Result<Vec<Tile<'a>>, _>>()?;
         let (across, down) = (tiles[0].width, tiles[0].height);
@@ -465,7 +558,7 @@ mod tests {
     #[test]
     fn a_grid_is_taken_apart() {
         let file = grid(2, 7);
-        let still = parse(&file).unwrap();
+        let still = parse(&file, Coding::Av1).unwrap();
         assert_eq!((still.colour.width, still.colour.height, still.colour.columns), (7, 4, 2));
         let tiles: Vec<_> = still.colour.tiles.iter().map(|tile| (tile.width, tile.height, &tile.bytes[..])).collect();
         assert_eq!(tiles, [(4, 4, &b"a"[..]), (4, 4, b"b")]);
@@ -493,7 +586,7 @@ mod tests {
         let point = |property| {
             let file = grid_with(property);
             let meta = find(&file, b"meta").unwrap();
-            Meta::read(&file, &meta[4..]).unwrap().operating_point(2)
+            Meta::read(&file, &meta[4..], Coding::Av1).unwrap().operating_point(2)
         };
         assert_eq!(point(a_box(b"a1op", &[2])), Ok(2));
         assert_eq!(point(a_box(b"lsel", &[0xFF, 0xFF])), Ok(0));
@@ -535,18 +628,18 @@ mod tests {
             [a_box(b"ftyp", b"avif\0\0\0\0mif1"), full(b"meta", 0, &meta.concat())].concat()
         };
         let both = with_alpha(grid(2, 7), &[&[0, 4, 0, 1, 0, 2], &[0, 5, 0, 1, 0, 3]]);
-        let alpha = parse(&both).unwrap().alpha.unwrap();
+        let alpha = parse(&both, Coding::Av1).unwrap().alpha.unwrap();
         assert_eq!((alpha.width, alpha.height, alpha.columns), (7, 4, 2));
         assert_eq!(alpha.tiles.iter().map(|tile| &tile.bytes[..]).collect::<Vec<_>>(), [b"a", b"b"]);
         let one = with_alpha(grid(2, 7), &[&[0, 4, 0, 1, 0, 2]]);
-        assert_eq!(parse(&one).unwrap().alpha.map(|alpha| alpha.tiles.len()), None);
+        assert_eq!(parse(&one, Coding::Av1).unwrap().alpha.map(|alpha| alpha.tiles.len()), None);
     }
 
     #[test]
     fn tiles_that_do_not_cover_the_grid_are_refused() {
-        assert!(parse(&grid(2, 9)).is_err());
-        assert!(parse(&grid(2, 4)).is_err());
-        assert!(parse(&grid(3, 7)).is_err());
+        assert!(parse(&grid(2, 9), Coding::Av1).is_err());
+        assert!(parse(&grid(2, 4), Coding::Av1).is_err());
+        assert!(parse(&grid(3, 7), Coding::Av1).is_err());
     }
 
     #[test]
@@ -574,14 +667,28 @@ mod tests {
     }
 
     #[test]
+    fn a_crop_lies_around_the_centre_and_inside_the_picture() {
+        let clap = |values: [i32; 8]| values.map(i32::to_be_bytes).concat();
+        let crop = |left, top, width, height| Some(Crop { left, top, width, height });
+        assert_eq!(Crop::read(&clap([4, 1, 6, 2, 0, 1, 0, 1]), 8, 5), crop(2, 1, 4, 3));
+        assert_eq!(Crop::read(&clap([4, 1, 3, 1, -4, 2, 1, 1]), 8, 5), crop(0, 2, 4, 3));
+        for outside in
+            [[9, 1, 3, 1, 0, 1, 0, 1], [4, 1, 3, 1, 3, 1, 0, 1], [0, 1, 3, 1, 0, 1, 0, 1], [4, 0, 3, 1, 0, 1, 0, 1]]
+        {
+            assert_eq!(Crop::read(&clap(outside), 8, 5), None, "{outside:?}");
+        }
+        assert_eq!(Crop::read(&[0; 31], 8, 5), None);
+    }
+
+    #[test]
     fn truncation_and_damage_anywhere_never_panic() {
         let file = grid(2, 7);
         for at in 0..file.len() {
-            let _ = parse(&file[..at]);
+            let _ = parse(&file[..at], Coding::Av1);
             for value in [0, 1, 0x7F, 0xFF] {
                 let mut damaged = file.clone();
                 damaged[at] = value;
-                let _ = parse(&damaged);
+                let _ = parse(&damaged, Coding::Av1);
             }
         }
     }

@@ -4,7 +4,7 @@ use super::parse::Nclx;
 
 /// Samples of one kind, row by row.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plane<'a> {
+pub(in crate::codec) struct Plane<'a> {
     pub bytes: &'a [u8],
     /// Distance between rows in bytes.
     pub stride: usize,
@@ -16,7 +16,7 @@ pub(super) struct Plane<'a> {
 
 impl Plane<'_> {
     /// Whether every row is complete.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(in crate::codec) fn is_whole(&self) -> bool {
         let row = self.width * if self.wide { 2 } else { 1 };
         row <= self.stride && self.height > 0 && self.bytes.len() >= self.stride * (self.height - 1) + row
     }
@@ -36,7 +36,7 @@ impl Plane<'_> {
 
 /// How signal values convert to light: offset and scale of luma and chroma, and the matrix.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Signal {
+pub(in crate::codec) struct Signal {
     luma_offset: f32,
     luma_scale: f32,
     chroma_offset: f32,
@@ -58,7 +58,7 @@ enum Matrix {
 
 impl Signal {
     /// Returns `None` for an unsupported matrix (constant luminance, ICtCp).
-    pub(super) fn new(nclx: Nclx, bit_depth: u8) -> Option<Signal> {
+    pub(in crate::codec) fn new(nclx: Nclx, bit_depth: u8) -> Option<Signal> {
         let matrix = match nclx.matrix {
             0 => Matrix::Identity,
             1 => Matrix::Luma { red: 0.2126, blue: 0.0722 },
@@ -121,7 +121,7 @@ fn derived(primaries: u8) -> Matrix {
 
 /// The planes of a picture. A picture without chroma is grey.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Planes<'a> {
+pub(in crate::codec) struct Planes<'a> {
     pub luma: Plane<'a>,
     /// Blue difference and red difference.
     pub chroma: Option<[Plane<'a>; 2]>,
@@ -130,7 +130,7 @@ pub(super) struct Planes<'a> {
 
 /// Row buffers, reused from row to row.
 #[derive(Debug, Default)]
-pub(super) struct Scratch {
+pub(in crate::codec) struct Scratch {
     luma: Vec<f32>,
     near: Vec<f32>,
     far: Vec<f32>,
@@ -139,7 +139,7 @@ pub(super) struct Scratch {
 
 impl Planes<'_> {
     /// Returns row `y` as red, green and blue of 16 bits.
-    pub(super) fn rgb_row(&self, y: usize, scratch: &mut Scratch, rgb: &mut Vec<u16>) {
+    pub(in crate::codec) fn rgb_row(&self, y: usize, scratch: &mut Scratch, rgb: &mut Vec<u16>) {
         rgb.clear();
         self.luma.read_row(y, &mut scratch.luma);
         let Some(chroma) = &self.chroma else {
@@ -156,7 +156,7 @@ impl Planes<'_> {
     }
 
     /// Returns row `y` of luma as 8 bits.
-    pub(super) fn luma_row(&self, y: usize, scratch: &mut Scratch, row: &mut Vec<u8>) {
+    pub(in crate::codec) fn luma_row(&self, y: usize, scratch: &mut Scratch, row: &mut Vec<u8>) {
         row.clear();
         self.luma.read_row(y, &mut scratch.luma);
         let unit = |luma: &f32| ((luma - self.signal.luma_offset) * self.signal.luma_scale).clamp(0.0, 1.0);

@@ -1,0 +1,347 @@
+//! Decodes a HEIC's primary picture: one HEVC picture, or a grid of them, with its transparency, crop and turns. Thumbnails,
+//! gain maps and depth are pictures of their own, and are not looked at.
+
+use heifer_hevc_dec::recon::Frame;
+
+use super::hevc::{self, Sequence};
+use crate::codec::avif::parse::{self, Coding, Crop, Nclx, Still, Tile};
+use crate::codec::avif::yuv::{Plane, Planes, Scratch, Signal};
+use crate::codec::colour::{Channels, Converter, Space};
+use crate::codec::rights::Rights;
+use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable, unsupported};
+use crate::picture::{Layout, Picture};
+
+/// Reads the container of a HEIC, and the header of its first HEVC picture.
+///
+/// # Errors
+/// [`DecodeError::Unsupported`] where HEIC is switched off and for kinds that are not read, [`DecodeError::Undecodable`] for a
+/// damaged container, [`DecodeError::TooManyPixels`] when a limit is exceeded.
+pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
+    probe_still(&read(bytes, limits)?)
+}
+
+/// Decodes a HEIC's primary picture.
+///
+/// # Errors
+/// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let still = read(bytes, limits)?;
+    probe_still(&still)?;
+    let alpha = still.alpha.as_ref().map(decode_alpha).transpose()?;
+    let (picture, as_stored) = decode_colour(&still, alpha.as_deref(), limits)?;
+    Ok(Decoded {
+        picture: match still.crop {
+            Some(crop) => cropped(&picture, crop),
+            None => picture,
+        },
+        orientation: still.orientation,
+        metadata: Metadata {
+            exif: keep_metadata(still.exif.as_deref(), limits),
+            xmp: keep_metadata(still.xmp.as_deref(), limits),
+            density: None,
+        },
+        rights: Rights::default(),
+        as_stored,
+        damaged: false,
+    })
+}
+
+fn refused(reason: impl Into<String>) -> DecodeError {
+    undecodable(Format::Heic, reason)
+}
+
+/// Parses the container and checks every picture in it against the limits.
+fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> {
+    if !limits.heic {
+        return Err(unsupported("HEIC"));
+    }
+    if let Some(kind) = parse::primary_kind(bytes).filter(|kind| !matches!(kind, b"hvc1" | b"hev1" | b"grid")) {
+        return Err(unsupported(format!("HEIF with a picture of the kind {}", kind.escape_ascii())));
+    }
+    let still = parse::parse(bytes, Coding::Hevc).map_err(refused)?;
+    for picture in std::iter::once(&still.colour).chain(&still.alpha) {
+        limits.check_size(Format::Heic, picture.width, picture.height)?;
+        for tile in &picture.tiles {
+            limits.check_size(Format::Heic, tile.width, tile.height)?;
+        }
+    }
+    limits.check_frames(still.frames, still.colour.width, still.colour.height)?;
+    Ok(still)
+}
+
+fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
+    let sequence = hevc::sequence(&still.colour.tiles[0])?;
+    signal(code_points(still.nclx, &sequence), sequence.bit_depth)?;
+    let (width, height) =
+        still.crop.map_or((still.colour.width, still.colour.height), |crop| (crop.width, crop.height));
+    Ok(Probe {
+        format: Format::Heic,
+        width,
+        height,
+        animated: still.frames > 1,
+        alpha: still.alpha.is_some(),
+        orientation: still.orientation,
+        decode_bytes: decode_bytes(still, &sequence),
+    })
+}
+
+/// Returns the bytes that a decode needs: the picture, twice when it is cropped, alpha, and the largest tile.
+fn decode_bytes(still: &Still<'_>, sequence: &Sequence) -> u64 {
+    let pixels = u64::from(still.colour.width) * u64::from(still.colour.height);
+    let picture = pixels * if still.alpha.is_some() { 5 } else { 3 };
+    let copies = if still.crop.is_some() { 2 } else { 1 };
+    let coded = u64::from(sequence.coded.0) * u64::from(sequence.coded.1);
+    let bytes = still.colour.tiles.iter().map(|tile| tile.bytes.len() as u64).max().unwrap_or(0);
+    picture * copies + coded * TILE_BYTES_PER_PIXEL + 4 * bytes + (8 << 20)
+}
+
+/// Bytes that the decoder takes for each pixel of a tile.
+const TILE_BYTES_PER_PIXEL: u64 = 32;
+
+/// The container's code points take precedence over the stream's.
+fn code_points(nclx: Option<Nclx>, sequence: &Sequence) -> Nclx {
+    nclx.unwrap_or(sequence.points)
+}
+
+fn signal(points: Nclx, bit_depth: u8) -> Result<Signal, DecodeError> {
+    let signal = if (8..=12).contains(&bit_depth) { Signal::new(points, bit_depth) } else { None };
+    signal.ok_or_else(|| unsupported(format!("HEIC with matrix coefficients {}", points.matrix)))
+}
+
+/// The samples of a decoded tile, two bytes each.
+struct Samples {
+    planes: Vec<Vec<u8>>,
+    widths: [u32; 3],
+    heights: [u32; 3],
+}
+
+impl Samples {
+    fn of(frame: &Frame) -> Samples {
+        let count = if frame.planes[1].is_empty() { 1 } else { 3 };
+        let bytes = |plane: &Vec<u16>| plane.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
+        Samples {
+            planes: frame.planes[..count].iter().map(bytes).collect(),
+            widths: frame.widths,
+            heights: frame.heights,
+        }
+    }
+
+    fn planes(&self, signal: Signal) -> Result<Planes<'_>, DecodeError> {
+        let plane = |index: usize| Plane {
+            bytes: &self.planes[index],
+            stride: self.widths[index] as usize * 2,
+            width: self.widths[index] as usize,
+            height: self.heights[index] as usize,
+            wide: true,
+        };
+        let planes = Planes { luma: plane(0), chroma: (self.planes.len() == 3).then(|| [plane(1), plane(2)]), signal };
+        if !planes.luma.is_whole() || planes.chroma.iter().flatten().any(|plane| !plane.is_whole()) {
+            return Err(refused("its planes are cut short"));
+        }
+        Ok(planes)
+    }
+}
+
+/// A decoded tile: its samples, and how they become colours.
+fn decode_tile(tile: &Tile<'_>) -> Result<(Samples, Sequence), DecodeError> {
+    let sequence = hevc::sequence(tile)?;
+    let frame = hevc::decode(tile)?;
+    if frame.bit_depth.iter().any(|depth| *depth != sequence.bit_depth) && !frame.planes[1].is_empty() {
+        return Err(unsupported("HEIC whose luma and chroma differ in depth"));
+    }
+    Ok((Samples::of(&frame), sequence))
+}
+
+/// The alpha plane in 8 bits, which is the luma of the auxiliary picture.
+fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
+    let mut alpha = vec![0; picture.width as usize * picture.height as usize];
+    let (mut scratch, mut row) = (Scratch::default(), Vec::new());
+    for (index, tile) in picture.tiles.iter().enumerate() {
+        let (samples, sequence) = decode_tile(tile)?;
+        let points = Nclx { primaries: 2, transfer: 2, matrix: 2, full_range: sequence.points.full_range };
+        let planes = samples.planes(signal(points, sequence.bit_depth)?)?;
+        let (left, top, width, height) = picture.place(index);
+        for y in 0..height {
+            planes.luma_row(y, &mut scratch, &mut row);
+            let start = (top + y) * picture.width as usize + left;
+            alpha[start..start + width].copy_from_slice(&row[..width]);
+        }
+    }
+    Ok(alpha)
+}
+
+/// The picture in sRGB, and whether it was stored in sRGB.
+fn decode_colour(still: &Still<'_>, alpha: Option<&[u8]>, limits: &Limits) -> Result<(Picture, bool), DecodeError> {
+    let picture = &still.colour;
+    let channels = if alpha.is_some() { Channels::Rgba } else { Channels::Rgb };
+    let (full_width, size) = (picture.width as usize, channels.count());
+    let mut pixels = vec![0; full_width * picture.height as usize * size];
+    let mut scratch = Scratch::default();
+    let (mut rgb, mut rgba) = (Vec::new(), Vec::new());
+    let mut converter = None;
+    for (index, tile) in picture.tiles.iter().enumerate() {
+        let (samples, sequence) = decode_tile(tile)?;
+        let points = code_points(still.nclx, &sequence);
+        let converter = converter.get_or_insert_with(|| Converter::new(&space(still, points, limits), channels));
+        let planes = samples.planes(signal(points, sequence.bit_depth)?)?;
+        let (left, top, width, height) = picture.place(index);
+        for y in 0..height {
+            planes.rgb_row(y, &mut scratch, &mut rgb);
+            let start = (top + y) * full_width + left;
+            let target = &mut pixels[start * size..(start + width) * size];
+            match alpha {
+                Some(alpha) => {
+                    parse::add_alpha(&rgb, &alpha[start..start + width], still.premultiplied, &mut rgba);
+                    converter.convert(&rgba, target);
+                }
+                None => converter.convert(&rgb[..width * 3], target),
+            }
+        }
+    }
+    let as_stored = converter.is_some_and(|converter| converter.keeps_colours());
+    Ok((Picture::new(picture.width, picture.height, channels.layout(), pixels), as_stored))
+}
+
+/// An ICC profile takes precedence over code points (HEIF s6.5.5).
+fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
+    match still.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes) {
+        Some(icc) => Space::Icc(icc),
+        None => Space::Cicp { primaries: points.primaries, transfer: points.transfer },
+    }
+}
+
+/// The part of `picture` that is shown.
+fn cropped(picture: &Picture, crop: Crop) -> Picture {
+    let size = if picture.layout() == Layout::Rgba { 4 } else { 3 };
+    let rows = picture.pixels().chunks_exact(picture.width() as usize * size);
+    let rows = rows.skip(crop.top as usize).take(crop.height as usize);
+    let columns = crop.left as usize * size..(crop.left + crop.width) as usize * size;
+    let pixels = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
+    Picture::new(crop.width, crop.height, picture.layout(), pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picture::Orientation;
+    use heifer::{EncodeOptions, Image};
+
+    const WIDTH: u32 = 70;
+    const HEIGHT: u32 = 50;
+
+    fn colour(x: u32, y: u32) -> [u8; 4] {
+        [(x * 3) as u8, (y * 5) as u8, (200 - x - y) as u8, (x * 3 + 40) as u8]
+    }
+
+    fn drawn() -> Vec<[u8; 4]> {
+        (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| colour(x, y))).collect()
+    }
+
+    fn options() -> EncodeOptions {
+        EncodeOptions { quality: 100, max_threads: 1 }
+    }
+
+    fn opaque() -> Vec<u8> {
+        let rgb: Vec<u8> = drawn().into_iter().flat_map(|[red, green, blue, _]| [red, green, blue]).collect();
+        heifer::encode_rgb8(WIDTH, HEIGHT, &rgb, &options()).unwrap()
+    }
+
+    fn ten_bits() -> Vec<u8> {
+        let sample = |(channel, level): (usize, u8)| if channel == 3 { 1023 } else { u16::from(level) * 4 };
+        let data = drawn().into_iter().flat_map(|pixel| pixel.into_iter().enumerate().map(sample)).collect();
+        let image = Image { width: WIDTH, height: HEIGHT, bit_depth: 10, has_alpha: false, data };
+        heifer::encode(&image, &options()).unwrap()
+    }
+
+    fn read_file(file: &[u8]) -> Decoded {
+        decode(file, &Limits::default()).unwrap()
+    }
+
+    /// The mean difference of each channel.
+    fn difference(picture: &Picture) -> f64 {
+        let channels = picture.layout().bytes_per_pixel();
+        let expected = drawn().into_iter().flat_map(|pixel| pixel.into_iter().take(channels));
+        let sum: u32 =
+            picture.pixels().iter().zip(expected).map(|(&level, expected)| u32::from(level.abs_diff(expected))).sum();
+        f64::from(sum) / picture.pixels().len() as f64
+    }
+
+    fn declare_size(file: &mut [u8], width: u32, height: u32) {
+        let size = file.windows(4).position(|kind| kind == b"ispe").unwrap() + 8;
+        file[size..size + 8].copy_from_slice(&[width.to_be_bytes(), height.to_be_bytes()].concat());
+    }
+
+    #[test]
+    fn both_depths_come_out_as_they_went_in() {
+        for file in [opaque(), ten_bits()] {
+            let decoded = read_file(&file);
+            assert_eq!((decoded.picture.width(), decoded.picture.height()), (WIDTH, HEIGHT));
+            assert_eq!(decoded.orientation, Orientation::Upright);
+            assert!(difference(&decoded.picture) < 3.0, "{}", difference(&decoded.picture));
+        }
+    }
+
+    #[test]
+    fn alpha_comes_from_the_auxiliary_picture() {
+        let file = heifer::encode_rgba8(WIDTH, HEIGHT, drawn().as_flattened(), &options()).unwrap();
+        assert!(probe(&file, &Limits::default()).unwrap().alpha);
+        let picture = read_file(&file).picture;
+        assert!(picture.has_alpha() && difference(&picture) < 3.0, "{}", difference(&picture));
+    }
+
+    #[test]
+    fn a_bomb_of_pixels_is_refused_by_its_header() {
+        let mut file = opaque();
+        declare_size(&mut file, 60_000, 60_000);
+        assert!(matches!(decode(&file, &Limits::default()), Err(DecodeError::TooManyPixels { width: 60_000, .. })));
+    }
+
+    #[test]
+    fn a_container_that_lies_about_the_size_is_refused() {
+        for (width, height) in [(WIDTH + 30, HEIGHT), (WIDTH, 3), (3, 3)] {
+            let mut file = opaque();
+            declare_size(&mut file, width, height);
+            assert!(
+                matches!(decode(&file, &Limits::default()), Err(DecodeError::Undecodable { .. })),
+                "{width}x{height}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_switched_off_or_of_another_kind_is_named() {
+        let off = Limits { heic: false, ..Limits::default() };
+        assert_eq!(probe(&opaque(), &off), Err(unsupported("HEIC")));
+        let mut other = opaque();
+        let at = other.windows(4).position(|kind| kind == b"hvc1").unwrap();
+        other[at..at + 4].copy_from_slice(b"iovl");
+        assert_eq!(probe(&other, &Limits::default()), Err(unsupported("HEIF with a picture of the kind iovl")));
+    }
+
+    #[test]
+    fn truncation_at_every_point_never_panics() {
+        let file = opaque();
+        for end in 0..file.len() {
+            assert!(decode(&file[..end], &Limits::default()).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn damage_at_every_point_never_panics() {
+        let file = opaque();
+        for at in (0..file.len()).step_by(3) {
+            for value in [0, 0xFF] {
+                let mut damaged = file.clone();
+                damaged[at] = value;
+                let _ = decode(&damaged, &Limits { max_pixels: 1 << 20, ..Limits::default() });
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_away_is_not_shown() {
+        let picture = Picture::new(3, 2, Layout::Rgb, (0..18).collect());
+        let crop = Crop { left: 1, top: 1, width: 2, height: 1 };
+        assert_eq!(cropped(&picture, crop).pixels(), [12, 13, 14, 15, 16, 17]);
+    }
+}
