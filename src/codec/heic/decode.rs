@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_container_that_lies_about_the_size_is_refused() {
-        for (width, height) in [(WIDTH + 30, HEIGHT), (WIDTH, 3), (3, 3)] {
+        for (width, height) in [(WIDTH + 30, HEIGHT), (WIDTH, HEIGHT + 30), (3, 3)] {
             let mut file = opaque();
             declare_size(&mut file, width, height);
             assert!(
