@@ -35,7 +35,7 @@ pub(crate) struct OutputModel {
     pub lossless: Option<LosslessModel>,
     /// Writes a sound JPEG anew without loss, with the metadata that the policy keeps, where the format can hold its
     /// coefficients. Returns `None` for a kind of JPEG that it can't hold.
-    pub from_jpeg: Option<fn(&[u8], MetadataPolicy) -> Option<Vec<u8>>>,
+    pub from_jpeg: Option<WriteJpeg>,
     /// Pixels that a side may have.
     pub max_side: u32,
     /// Bytes that the lossy encoder holds at its peak for a width and height, beside the picture: an estimate from what
@@ -45,6 +45,9 @@ pub(crate) struct OutputModel {
     pub scale_gain: ScaleGainModel,
     pub lead: LeadModel,
 }
+
+/// Writes a JPEG anew, with the metadata that the policy keeps.
+pub(crate) type WriteJpeg = fn(&[u8], MetadataPolicy) -> Option<Vec<u8>>;
 
 /// A lossless way of writing a format.
 pub(crate) struct LosslessModel {
