@@ -25,7 +25,8 @@ use testkit::mutation::mutated;
 /// Larger files say nothing that smaller ones don't, and take longer.
 const LARGEST_FILE: u64 = 64 << 10;
 /// Small enough for a thousand files a second.
-const LIMITS: Limits = Limits { max_pixels: 1 << 18, max_side: 1 << 15, max_frames: 64, max_metadata_bytes: 64 << 10 };
+const LIMITS: Limits =
+    Limits { max_pixels: 1 << 18, max_side: 1 << 15, max_frames: 64, max_metadata_bytes: 64 << 10, heic: true };
 
 /// What became of a damaged file.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -15,7 +15,7 @@ fn jpeg() -> Vec<u8> {
     let plain = run(&job(Format::Jpeg, 30_000), &file(Content::Photo, 320, 240)).unwrap().bytes;
     let mut exif = b"II*\0\x08\0\0\0\x02\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0".to_vec();
     exif.extend(b"\x3B\x01\x02\0\x04\0\0\0Ada\0\0\0\0\0");
-    container::embed(plain, Format::Jpeg, &Metadata { exif: Some(exif), xmp: Some(b"<x/>".to_vec()) })
+    container::embed(plain, Format::Jpeg, &Metadata { exif: Some(exif), xmp: Some(b"<x/>".to_vec()), density: None })
 }
 
 fn holds(file: &[u8], text: &[u8]) -> bool {
