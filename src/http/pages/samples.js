@@ -11,6 +11,7 @@ const SAMPLES = {
   'post /variants': () =>
     `${CURL} -F file=@photo.jpg -F ${quoted(`spec=${JSON.stringify(SET)}`)} ${quoted(address('variants'))}`,
   'get /results/{id}': result,
+  'get /fit/{signature}/{link}': link,
   'get /assets/{file}': () => `${CURL} ${quoted(address('assets/icon.svg'))}`,
   'get /': () => `${CURL} ${quoted(address('.'))}`,
 };
@@ -21,6 +22,12 @@ export function sample(method, path) {
   if (known) return known();
   const verb = method === 'get' ? '' : ` -X ${method.toUpperCase()}`;
   return `${CURL}${verb} ${quoted(address(path.slice(1)))}`;
+}
+
+/** Links are off unless the configuration allows them: it says 200, or 403 with the reason in the file. */
+function link() {
+  const path = 'fit/unsigned/target:80KB/plain/https%3A%2F%2Fexample.com%2Fphoto.jpg';
+  return `curl -sS ${quoted(address(path))} -o photo.webp -w '%{http_code}\\n'`;
 }
 
 /** The report of /compress says where the picture is. */
