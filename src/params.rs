@@ -3,8 +3,8 @@
 mod defaults;
 mod preset;
 mod set;
-mod table;
 mod transforms;
+mod written;
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::picture::transform::{Flip, Resize, ResizeFit, Rotation};
 pub use defaults::Defaults;
 pub use preset::{Preset, Presets};
 pub use set::{MAX_OUTPUTS, OnError, Output, Set, SetError, SetSpec};
-pub use table::{Table, Written};
+pub use written::{Table, Written};
 
 /// A valid request.
 #[derive(Clone, Debug, PartialEq)]
