@@ -5,10 +5,15 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::allocator::release_free_memory;
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
 /// Memory is reserved in steps of this many bytes: about what one read from a socket returns.
 const UNIT: u64 = 64 << 10;
+
+/// Bytes of a body from which on its memory is returned to the system before others may have it: jemalloc keeps what was
+/// freed for ten seconds, and bodies that grow by doubling seldom find room in it.
+const LARGE: u64 = 4 << 20;
 
 /// The memory that all bodies share.
 pub(super) struct BodyMemory {
@@ -106,6 +111,14 @@ impl MemoryLease {
         }
         reserved.bytes = total;
         Ok(())
+    }
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        if self.bytes >= LARGE {
+            release_free_memory();
+        }
     }
 }
 
