@@ -1,4 +1,5 @@
-//! Reads the boxes of an ISO-BMFF file (ISO/IEC 14496-12, s4.2): AVIF, JPEG XL. Sizes in the file may be wrong.
+//! Reads and writes the boxes of an ISO-BMFF file (ISO/IEC 14496-12, s4.2): AVIF, HEIC, JPEG XL. Sizes in the file may be
+//! wrong.
 
 use std::ops::Range;
 
@@ -6,6 +7,9 @@ use crate::codec::bytes::{slice, u32_be};
 
 /// Maximum number of boxes read on one level of a damaged file. Real files have a few dozen.
 const MAX_BOXES: usize = 10_000;
+
+/// Size of a box header in bytes, when the box size has 32 bits.
+pub(super) const BOX_HEAD: usize = 8;
 
 /// The position of a box in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +67,19 @@ pub(super) fn payloads(bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
 /// Returns the payload of the first box of this kind.
 pub(super) fn find<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<&'a [u8]> {
     payloads(bytes).find(|(found, _)| found == kind).map(|(_, payload)| payload)
+}
+
+/// Returns a box of this kind around the parts of its payload. Returns `None` when its size does not fit 32 bits.
+pub(super) fn boxed(kind: &[u8; 4], payload: &[&[u8]]) -> Option<Vec<u8>> {
+    let payload = payload.concat();
+    let size = u32::try_from(BOX_HEAD + payload.len()).ok()?;
+    Some([&size.to_be_bytes()[..], kind, &payload].concat())
+}
+
+/// Returns the EXIF block of an Exif item or box. It starts with the offset of the TIFF header, counted from the end of that
+/// offset, and the block follows (ISO/IEC 23008-12, A.2.1; 18181-2).
+pub(super) fn exif_of(item: &[u8]) -> Option<&[u8]> {
+    item.get(4_usize.checked_add(u32_be(item, 0)? as usize)?..)
 }
 
 /// The boxes of `bytes` in order, up to the first damaged one. A box of size 0 reaches to the end of `bytes`.

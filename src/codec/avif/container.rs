@@ -2,17 +2,13 @@
 
 use std::ops::Range;
 
-use super::items::exif_of;
 use super::layout::{Item, Layout};
-use crate::codec::boxes::{Bounds, boxes};
+use crate::codec::boxes::{BOX_HEAD, Bounds, boxed, boxes, exif_of};
 use crate::codec::container::exif_with_density;
 use crate::codec::density::Density;
 use crate::codec::rights::{self, Rights};
 use crate::codec::{Metadata, MetadataPolicy, exif};
 use crate::picture::Orientation;
-
-/// Size of a box header in bytes, when the box size has 32 bits.
-const BOX_HEAD: usize = 8;
 
 /// The content type of XMP (XMP part 3, s1.1.4).
 const XMP_TYPE: &[u8] = b"application/rdf+xml\0";
@@ -263,12 +259,6 @@ fn grown_iloc(layout: &Layout, added: &[Added], growth: usize, size: usize) -> O
         start = end;
     }
     boxed(b"iloc", &[&payload])
-}
-
-fn boxed(kind: &[u8; 4], payload: &[&[u8]]) -> Option<Vec<u8>> {
-    let payload = payload.concat();
-    let size = u32::try_from(BOX_HEAD + payload.len()).ok()?;
-    Some([&size.to_be_bytes()[..], kind, &payload].concat())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! Only the layout of the fields is checked here. Whether the bytes exist is for the caller to check.
 
 use crate::codec::boxes::{Cursor, number};
-use crate::codec::bytes::{slice, u32_be};
+use crate::codec::bytes::slice;
 
 /// An entry of iinf.
 pub(super) struct ItemInfo<'a> {
@@ -93,10 +93,4 @@ impl<'a> Locations<'a> {
 /// Bytes of an item's id, and of their number, in iloc.
 fn id_bytes(version: u64) -> usize {
     if version < 2 { 2 } else { 4 }
-}
-
-/// Returns the EXIF block of an Exif item. The item starts with the offset of the TIFF header, counted from the end of
-/// that offset, and the block follows (ISO/IEC 23008-12, A.2.1).
-pub(super) fn exif_of(item: &[u8]) -> Option<&[u8]> {
-    item.get(4_usize.checked_add(u32_be(item, 0)? as usize)?..)
 }

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::items::{ItemInfo, Locations, entries_start, exif_of, primary_item};
-use crate::codec::boxes::{Cursor, find, number, payloads};
+use super::items::{ItemInfo, Locations, entries_start, primary_item};
+use crate::codec::boxes::{Cursor, exif_of, find, number, payloads};
 use crate::codec::bytes::{u16_be, u32_be};
 use crate::picture::Orientation;
 

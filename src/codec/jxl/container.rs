@@ -5,7 +5,7 @@ use std::io::Read;
 
 use super::decode::is_whole;
 use super::header::SIGNATURE;
-use crate::codec::boxes::{Bounds, boxes};
+use crate::codec::boxes::{BOX_HEAD, Bounds, boxed, boxes, exif_of};
 use crate::codec::container::exif_with_density;
 use crate::codec::density::Density;
 use crate::codec::rights::{self, Rights};
@@ -16,8 +16,6 @@ use crate::picture::Orientation;
 pub(super) const HEAD: &[u8] = b"\0\0\0\x0CJXL \x0D\x0A\x87\x0A\0\0\0\x14ftypjxl \0\0\0\0jxl ";
 /// The first of them.
 pub(super) const CONTAINER_SIGNATURE: &[u8] = HEAD.split_at(12).0;
-/// Size of a box header in bytes, when the box size has 32 bits.
-const BOX_HEAD: usize = 8;
 /// Maximum number of bytes that EXIF or XMP may have, uncompressed, to be edited.
 const MAX_METADATA_BYTES: usize = 4 << 20;
 
@@ -87,7 +85,9 @@ pub(super) fn metadata(file: &[u8], max: usize) -> Metadata {
     for (kind, payload) in crate::codec::boxes::payloads(file) {
         let Some((kind, content)) = uncompressed(kind, payload, max) else { continue };
         match &kind {
-            b"Exif" if found.exif.is_none() => found.exif = exif_of(&content),
+            b"Exif" if found.exif.is_none() => {
+                found.exif = exif_of(&content).filter(|block| !block.is_empty()).map(<[u8]>::to_vec)
+            }
             b"xml " if found.xmp.is_none() => found.xmp = Some(content.into_owned()),
             _ => {}
         }
@@ -109,12 +109,6 @@ fn uncompressed(kind: [u8; 4], payload: &[u8], max: usize) -> Option<([u8; 4], C
     let decompressor = brotli_decompressor::Decompressor::new(compressed, 4096);
     decompressor.take(max as u64 + 1).read_to_end(&mut content).ok()?;
     (content.len() <= max).then_some((*kind, Cow::Owned(content)))
-}
-
-/// Returns the EXIF of a box, which begins with the offset to it.
-fn exif_of(content: &[u8]) -> Option<Vec<u8>> {
-    let (offset, rest) = content.split_first_chunk::<4>()?;
-    rest.get(u32::from_be_bytes(*offset) as usize..).filter(|block| !block.is_empty()).map(<[u8]>::to_vec)
 }
 
 /// A file of `codestream`, which can be padded: readers ignore a box `free`.
@@ -175,12 +169,6 @@ pub(super) fn pad(mut file: Vec<u8>, extra: usize) -> Option<Vec<u8>> {
     let at = found.get(1)?.end;
     file.splice(at..at, free);
     Some(file)
-}
-
-fn boxed(kind: &[u8; 4], payload: &[&[u8]]) -> Option<Vec<u8>> {
-    let payload = payload.concat();
-    let size = u32::try_from(BOX_HEAD + payload.len()).ok()?;
-    Some([&size.to_be_bytes()[..], kind, &payload].concat())
 }
 
 #[cfg(test)]
