@@ -5,13 +5,11 @@
 
 use re_rav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
 
-use super::parse::{self, Coding, Nclx, Still, Tile, add_alpha};
+use super::assemble::{self, DecodedTile};
+use super::parse::{self, Coding, Nclx, Still, Tile};
 use super::sequence::Sequence;
-use super::yuv::{Plane, Planes, Scratch, Signal};
-use crate::codec::colour::{Channels, Converter, Space};
-use crate::codec::rights::Rights;
-use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable, unsupported};
-use crate::picture;
+use super::yuv::{Plane, Planes, Signal};
+use crate::codec::{DecodeError, Decoded, Format, Limits, Probe, undecodable, unsupported};
 
 /// Maximum number of frames in a still picture's stream: layers and one hidden frame. Every frame costs a decode.
 const MAX_FRAMES: u32 = 8;
@@ -31,22 +29,8 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 /// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let still = read(bytes, limits)?;
-    let probe = probe_still(&still)?;
-    let alpha = still.alpha.as_ref().map(decode_alpha).transpose()?;
-    let channels = if alpha.is_some() { Channels::Rgba } else { Channels::Rgb };
-    let (pixels, as_stored) = decode_colour(&still, alpha.as_deref(), channels, limits)?;
-    Ok(Decoded {
-        picture: picture::Picture::new(probe.width, probe.height, channels.layout(), pixels),
-        orientation: still.orientation,
-        metadata: Metadata {
-            exif: keep_metadata(still.exif.as_deref(), limits),
-            xmp: keep_metadata(still.xmp.as_deref(), limits),
-            density: None,
-        },
-        rights: Rights::default(),
-        as_stored,
-        damaged: false,
-    })
+    probe_still(&still)?;
+    assemble::assembled(&still, limits, decode_tile)
 }
 
 fn refused(reason: impl Into<String>) -> DecodeError {
@@ -56,20 +40,14 @@ fn refused(reason: impl Into<String>) -> DecodeError {
 /// Parses the container and checks every picture in it against the limits.
 fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> {
     let still = parse::parse(bytes, Coding::Av1).map_err(refused)?;
-    for picture in std::iter::once(&still.colour).chain(&still.alpha) {
-        limits.check_size(Format::Avif, picture.width, picture.height)?;
-        for tile in &picture.tiles {
-            limits.check_size(Format::Avif, tile.width, tile.height)?;
-        }
-    }
-    limits.check_frames(still.frames, still.colour.width, still.colour.height)?;
+    assemble::check(&still, Format::Avif, limits)?;
     Ok(still)
 }
 
 fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
     let tile = &still.colour.tiles[0];
     let sequence = read_sequence(tile)?;
-    signal(still.nclx, &sequence)?;
+    signal(still.nclx.unwrap_or_else(|| points(&sequence)), &sequence)?;
     Ok(Probe {
         format: Format::Avif,
         width: still.colour.width,
@@ -112,18 +90,17 @@ fn read_sequence(tile: &Tile<'_>) -> Result<Sequence, DecodeError> {
     Ok(sequence)
 }
 
-/// The container's code points take precedence over the stream's (AVIF s2.2.1).
-fn code_points(nclx: Option<Nclx>, sequence: &Sequence) -> Nclx {
-    nclx.unwrap_or(Nclx {
+/// The code points of the AV1 data.
+fn points(sequence: &Sequence) -> Nclx {
+    Nclx {
         primaries: sequence.primaries,
         transfer: sequence.transfer,
         matrix: sequence.matrix,
         full_range: sequence.full_range,
-    })
+    }
 }
 
-fn signal(nclx: Option<Nclx>, sequence: &Sequence) -> Result<Signal, DecodeError> {
-    let points = code_points(nclx, sequence);
+fn signal(points: Nclx, sequence: &Sequence) -> Result<Signal, DecodeError> {
     Signal::new(points, sequence.bit_depth)
         .ok_or_else(|| unsupported(format!("AVIF with matrix coefficients {}", points.matrix)))
 }
@@ -178,9 +155,13 @@ fn check_frame(frame: Frame, tile: &Tile<'_>) -> Result<Frame, DecodeError> {
     Ok(frame)
 }
 
-impl Frame {
-    /// Calls `read` with the planes of the frame.
-    fn with_planes<T>(&self, signal: Signal, read: impl FnOnce(&Planes<'_>) -> T) -> Result<T, DecodeError> {
+impl DecodedTile for Frame {
+    fn points(&self) -> Nclx {
+        points(&self.sequence)
+    }
+
+    fn with_planes<T>(&self, points: Nclx, read: impl FnOnce(&Planes<'_>) -> T) -> Result<T, DecodeError> {
+        let signal = signal(points, &self.sequence)?;
         let buffers: Vec<_> = self.components().iter().map(|&component| self.picture.plane(component)).collect();
         let (width, height) = (self.picture.width() as usize, self.picture.height() as usize);
         let (half_width, half_height) = self.sequence.subsampling;
@@ -196,12 +177,14 @@ impl Frame {
         };
         let chroma = (buffers.len() == 3).then(|| [plane(1), plane(2)]);
         let planes = Planes { luma: plane(0), chroma, signal };
-        if !planes.luma.is_whole() || planes.chroma.iter().flatten().any(|plane| !plane.is_whole()) {
+        if !planes.are_whole() {
             return Err(refused("its planes are cut short"));
         }
         Ok(read(&planes))
     }
+}
 
+impl Frame {
     fn components(&self) -> &'static [PlanarImageComponent] {
         const ALL: &[PlanarImageComponent] =
             &[PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V];
@@ -209,73 +192,9 @@ impl Frame {
     }
 }
 
-/// Returns the alpha plane in 8 bits, which is the luma of the auxiliary picture.
-fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
-    let mut alpha = vec![0; picture.width as usize * picture.height as usize];
-    let mut scratch = Scratch::default();
-    let mut row = Vec::new();
-    for (index, tile) in picture.tiles.iter().enumerate() {
-        let frame = decode_tile(tile)?;
-        let points = Nclx { primaries: 2, transfer: 2, matrix: 2, full_range: frame.sequence.full_range };
-        let (left, top, width, height) = picture.place(index);
-        frame.with_planes(signal(Some(points), &frame.sequence)?, |planes| {
-            for y in 0..height {
-                planes.luma_row(y, &mut scratch, &mut row);
-                let start = (top + y) * picture.width as usize + left;
-                alpha[start..start + width].copy_from_slice(&row[..width]);
-            }
-        })?;
-    }
-    Ok(alpha)
-}
-
-/// Returns the pixels in sRGB, and whether they were stored in sRGB.
-fn decode_colour(
-    still: &Still<'_>,
-    alpha: Option<&[u8]>,
-    channels: Channels,
-    limits: &Limits,
-) -> Result<(Vec<u8>, bool), DecodeError> {
-    let picture = &still.colour;
-    let (full_width, size) = (picture.width as usize, channels.count());
-    let mut pixels = vec![0; full_width * picture.height as usize * size];
-    let mut scratch = Scratch::default();
-    let (mut rgb, mut rgba) = (Vec::new(), Vec::new());
-    let mut converter = None;
-    for (index, tile) in picture.tiles.iter().enumerate() {
-        let frame = decode_tile(tile)?;
-        let points = code_points(still.nclx, &frame.sequence);
-        let converter = converter.get_or_insert_with(|| Converter::new(&space(still, points, limits), channels));
-        let (left, top, width, height) = picture.place(index);
-        frame.with_planes(signal(still.nclx, &frame.sequence)?, |planes| {
-            for y in 0..height {
-                planes.rgb_row(y, &mut scratch, &mut rgb);
-                let start = (top + y) * full_width + left;
-                let target = &mut pixels[start * size..(start + width) * size];
-                match alpha {
-                    Some(alpha) => {
-                        add_alpha(&rgb, &alpha[start..start + width], still.premultiplied, &mut rgba);
-                        converter.convert(&rgba, target);
-                    }
-                    None => converter.convert(&rgb[..width * 3], target),
-                }
-            }
-        })?;
-    }
-    let as_stored = converter.is_some_and(|converter| converter.keeps_colours());
-    Ok((pixels, as_stored))
-}
-
-/// An ICC profile takes precedence over code points (HEIF s6.5.5).
-fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
-    match still.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes) {
-        Some(icc) => Space::Icc(icc),
-        None => Space::Cicp { primaries: points.primaries, transfer: points.transfer },
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::assemble::add_alpha;
     use super::*;
     use ravif::{BitDepth, Encoder, Img};
     use rgb::{RGB8, RGBA8};

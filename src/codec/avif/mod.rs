@@ -2,6 +2,7 @@
 
 #[cfg(feature = "libaom")]
 mod aom;
+pub(in crate::codec) mod assemble;
 pub mod container;
 pub mod decode;
 mod items;

@@ -10,6 +10,7 @@ use super::items::{ItemInfo, Locations, entries_start, primary_item};
 use crate::codec::boxes::{Cursor, exif_of, find, number, payloads};
 use crate::codec::bytes::{u16_be, u32_be};
 use crate::picture::Orientation;
+use crate::picture::transform::Area;
 
 /// The last operating point that AV1 data can have (AV1 s5.5.1).
 const MAX_OPERATING_POINT: u8 = 31;
@@ -28,7 +29,6 @@ pub(in crate::codec) enum Coding {
     /// AVIF.
     Av1,
     /// HEIC.
-    #[cfg_attr(not(feature = "heic"), expect(dead_code, reason = "the decoder is left out"))]
     Hevc,
 }
 
@@ -52,9 +52,8 @@ pub(in crate::codec) struct Still<'a> {
     pub icc: Option<&'a [u8]>,
     pub nclx: Option<Nclx>,
     pub orientation: Orientation,
-    /// The part that is shown, before the orientation.
-    #[cfg_attr(not(feature = "heic"), expect(dead_code, reason = "only HEIC is cropped"))]
-    pub crop: Option<Crop>,
+    /// The part that is shown, before the orientation. That of an AVIF is not read.
+    pub crop: Option<Area>,
     pub exif: Option<Cow<'a, [u8]>>,
     pub xmp: Option<Cow<'a, [u8]>>,
     /// Frames of the longest track; 0 when the file is not a sequence.
@@ -81,35 +80,25 @@ impl Picture<'_> {
     }
 }
 
-/// A part of a picture, inside it and not empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::codec) struct Crop {
-    pub left: u32,
-    pub top: u32,
-    pub width: u32,
-    pub height: u32,
-}
-
-impl Crop {
-    /// Reads `clap` (ISO/IEC 14496-12 s12.1.4): fractions of a size and of the distance between the centres.
-    fn read(clap: &[u8], width: u32, height: u32) -> Option<Crop> {
-        let fraction = |at: usize| {
-            let (above, below) = (u32_be(clap, at)? as i32, u32_be(clap, at + 4)?);
-            (below > 0).then(|| f64::from(above) / f64::from(below))
-        };
-        let (across, down) = (fraction(0)?, fraction(8)?);
-        let start = |side: u32, part: f64, offset: f64| (f64::from(side) - part) / 2.0 + offset;
-        let (left, top) = (start(width, across, fraction(16)?), start(height, down, fraction(24)?));
-        let crop = Crop {
-            left: left.round().max(0.0) as u32,
-            top: top.round().max(0.0) as u32,
-            width: across.round().max(0.0) as u32,
-            height: down.round().max(0.0) as u32,
-        };
-        let is_inside =
-            |start: u32, part: u32, side: u32| part > 0 && start.checked_add(part).is_some_and(|end| end <= side);
-        (is_inside(crop.left, crop.width, width) && is_inside(crop.top, crop.height, height)).then_some(crop)
-    }
+/// Reads `clap` (ISO/IEC 14496-12 s12.1.4): fractions of a size and of the distance between the centres. Returns `None` where
+/// the part is empty or not inside a picture of `width` x `height`.
+fn cropped_area(clap: &[u8], width: u32, height: u32) -> Option<Area> {
+    let fraction = |at: usize| {
+        let (above, below) = (u32_be(clap, at)? as i32, u32_be(clap, at + 4)?);
+        (below > 0).then(|| f64::from(above) / f64::from(below))
+    };
+    let (across, down) = (fraction(0)?, fraction(8)?);
+    let start = |side: u32, part: f64, offset: f64| (f64::from(side) - part) / 2.0 + offset;
+    let (left, top) = (start(width, across, fraction(16)?), start(height, down, fraction(24)?));
+    let crop = Area {
+        left: left.round().max(0.0) as u32,
+        top: top.round().max(0.0) as u32,
+        width: across.round().max(0.0) as u32,
+        height: down.round().max(0.0) as u32,
+    };
+    let is_inside =
+        |start: u32, part: u32, side: u32| part > 0 && start.checked_add(part).is_some_and(|end| end <= side);
+    (is_inside(crop.left, crop.width, width) && is_inside(crop.top, crop.height, height)).then_some(crop)
 }
 
 /// A coded picture: its declared size, its bytes, and the configuration of its decoder (HEVC's).
@@ -148,19 +137,6 @@ pub(in crate::codec) fn parse(bytes: &[u8], coding: Coding) -> Result<Still<'_>,
 pub(in crate::codec) fn primary_kind(bytes: &[u8]) -> Option<[u8; 4]> {
     let meta = Meta::read(bytes, find(bytes, b"meta")?.get(4..)?, Coding::Hevc).ok()?;
     meta.item(meta.primary).map(|item| item.kind)
-}
-
-/// Interleaves red, green, blue and alpha. Divides colours by alpha when they were multiplied by it.
-pub(in crate::codec) fn add_alpha(rgb: &[u16], alpha: &[u8], premultiplied: bool, rgba: &mut Vec<u16>) {
-    rgba.clear();
-    for (pixel, &alpha) in rgb.chunks_exact(3).zip(alpha) {
-        let divide = |sample: u16| match alpha {
-            1..=254 if premultiplied => (u32::from(sample) * 255 / u32::from(alpha)).min(65_535) as u16,
-            _ => sample,
-        };
-        rgba.extend(pixel.iter().map(|&sample| divide(sample)));
-        rgba.push(u16::from(alpha) * 257);
-    }
 }
 
 /// Returns the number of samples of the longest track, from its size table (ISO/IEC 14496-12 s8.7.3).
@@ -249,7 +225,8 @@ impl<'a> Meta<'a> {
             crop: self
                 .properties_of(primary.id, b"clap")
                 .next()
-                .and_then(|clap| Crop::read(clap, colour.width, colour.height)),
+                .filter(|_| self.coding == Coding::Hevc)
+                .and_then(|clap| cropped_area(clap, colour.width, colour.height)),
             exif: self.described_by(primary.id, |item| item.kind == *b"Exif").and_then(exif_block),
             xmp: self
                 .described_by(primary.id, |item| item.kind == *b"mime" && item.content_type == b"application/rdf+xml"),
@@ -669,15 +646,15 @@ mod tests {
     #[test]
     fn a_crop_lies_around_the_centre_and_inside_the_picture() {
         let clap = |values: [i32; 8]| values.map(i32::to_be_bytes).concat();
-        let crop = |left, top, width, height| Some(Crop { left, top, width, height });
-        assert_eq!(Crop::read(&clap([4, 1, 6, 2, 0, 1, 0, 1]), 8, 5), crop(2, 1, 4, 3));
-        assert_eq!(Crop::read(&clap([4, 1, 3, 1, -4, 2, 1, 1]), 8, 5), crop(0, 2, 4, 3));
+        let crop = |left, top, width, height| Some(Area { left, top, width, height });
+        assert_eq!(cropped_area(&clap([4, 1, 6, 2, 0, 1, 0, 1]), 8, 5), crop(2, 1, 4, 3));
+        assert_eq!(cropped_area(&clap([4, 1, 3, 1, -4, 2, 1, 1]), 8, 5), crop(0, 2, 4, 3));
         for outside in
             [[9, 1, 3, 1, 0, 1, 0, 1], [4, 1, 3, 1, 3, 1, 0, 1], [0, 1, 3, 1, 0, 1, 0, 1], [4, 0, 3, 1, 0, 1, 0, 1]]
         {
-            assert_eq!(Crop::read(&clap(outside), 8, 5), None, "{outside:?}");
+            assert_eq!(cropped_area(&clap(outside), 8, 5), None, "{outside:?}");
         }
-        assert_eq!(Crop::read(&[0; 31], 8, 5), None);
+        assert_eq!(cropped_area(&[0; 31], 8, 5), None);
     }
 
     #[test]

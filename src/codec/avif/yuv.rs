@@ -16,7 +16,7 @@ pub(in crate::codec) struct Plane<'a> {
 
 impl Plane<'_> {
     /// Whether every row is complete.
-    pub(in crate::codec) fn is_whole(&self) -> bool {
+    fn is_whole(&self) -> bool {
         let row = self.width * if self.wide { 2 } else { 1 };
         row <= self.stride && self.height > 0 && self.bytes.len() >= self.stride * (self.height - 1) + row
     }
@@ -126,6 +126,13 @@ pub(in crate::codec) struct Planes<'a> {
     /// Blue difference and red difference.
     pub chroma: Option<[Plane<'a>; 2]>,
     pub signal: Signal,
+}
+
+impl Planes<'_> {
+    /// Whether every row of every plane is complete.
+    pub(in crate::codec) fn are_whole(&self) -> bool {
+        self.luma.is_whole() && self.chroma.iter().flatten().all(Plane::is_whole)
+    }
 }
 
 /// Row buffers, reused from row to row.

@@ -4,12 +4,10 @@
 use heifer_hevc_dec::recon::Frame;
 
 use super::hevc::{self, Sequence};
-use crate::codec::avif::parse::{self, Coding, Crop, Nclx, Still, Tile};
-use crate::codec::avif::yuv::{Plane, Planes, Scratch, Signal};
-use crate::codec::colour::{Channels, Converter, Space};
-use crate::codec::rights::Rights;
-use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, Probe, keep_metadata, undecodable, unsupported};
-use crate::picture::{Layout, Picture};
+use crate::codec::avif::assemble::{self, DecodedTile};
+use crate::codec::avif::parse::{self, Coding, Nclx, Still, Tile};
+use crate::codec::avif::yuv::{Plane, Planes, Signal};
+use crate::codec::{DecodeError, Decoded, Format, Limits, Probe, undecodable, unsupported};
 
 /// Reads the container of a HEIC, and the header of its first HEVC picture.
 ///
@@ -27,23 +25,7 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError>
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let still = read(bytes, limits)?;
     probe_still(&still)?;
-    let alpha = still.alpha.as_ref().map(decode_alpha).transpose()?;
-    let (picture, as_stored) = decode_colour(&still, alpha.as_deref(), limits)?;
-    Ok(Decoded {
-        picture: match still.crop {
-            Some(crop) => cropped(&picture, crop),
-            None => picture,
-        },
-        orientation: still.orientation,
-        metadata: Metadata {
-            exif: keep_metadata(still.exif.as_deref(), limits),
-            xmp: keep_metadata(still.xmp.as_deref(), limits),
-            density: None,
-        },
-        rights: Rights::default(),
-        as_stored,
-        damaged: false,
-    })
+    assemble::assembled(&still, limits, decode_tile)
 }
 
 fn refused(reason: impl Into<String>) -> DecodeError {
@@ -59,19 +41,13 @@ fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> 
         return Err(unsupported(format!("HEIF with a picture of the kind {}", kind.escape_ascii())));
     }
     let still = parse::parse(bytes, Coding::Hevc).map_err(refused)?;
-    for picture in std::iter::once(&still.colour).chain(&still.alpha) {
-        limits.check_size(Format::Heic, picture.width, picture.height)?;
-        for tile in &picture.tiles {
-            limits.check_size(Format::Heic, tile.width, tile.height)?;
-        }
-    }
-    limits.check_frames(still.frames, still.colour.width, still.colour.height)?;
+    assemble::check(&still, Format::Heic, limits)?;
     Ok(still)
 }
 
 fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
     let sequence = hevc::sequence(&still.colour.tiles[0])?;
-    signal(code_points(still.nclx, &sequence), sequence.bit_depth)?;
+    signal(still.nclx.unwrap_or(sequence.points), sequence.bit_depth)?;
     let (width, height) =
         still.crop.map_or((still.colour.width, still.colour.height), |crop| (crop.width, crop.height));
     Ok(Probe {
@@ -99,35 +75,37 @@ fn decode_bytes(still: &Still<'_>, sequence: &Sequence) -> u64 {
 /// conversion, at 4:4:4. A picture of 8 megapixels in one tile at 4:2:0 took 62 MB, the picture included.
 const TILE_BYTES_PER_PIXEL: u64 = 20;
 
-/// The container's code points take precedence over the stream's.
-fn code_points(nclx: Option<Nclx>, sequence: &Sequence) -> Nclx {
-    nclx.unwrap_or(sequence.points)
-}
-
 fn signal(points: Nclx, bit_depth: u8) -> Result<Signal, DecodeError> {
     let signal = if (8..=12).contains(&bit_depth) { Signal::new(points, bit_depth) } else { None };
     signal.ok_or_else(|| unsupported(format!("HEIC with matrix coefficients {}", points.matrix)))
 }
 
-/// The samples of a decoded tile, two bytes each.
-struct Samples {
+/// A decoded tile: its samples, two bytes each, and how they become colours.
+struct DecodedPicture {
     planes: Vec<Vec<u8>>,
     widths: [u32; 3],
     heights: [u32; 3],
+    sequence: Sequence,
 }
 
-impl Samples {
-    fn of(frame: &Frame) -> Samples {
-        let count = if frame.planes[1].is_empty() { 1 } else { 3 };
-        let bytes = |plane: &Vec<u16>| plane.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
-        Samples {
-            planes: frame.planes[..count].iter().map(bytes).collect(),
-            widths: frame.widths,
-            heights: frame.heights,
-        }
+fn decode_tile(tile: &Tile<'_>) -> Result<DecodedPicture, DecodeError> {
+    let sequence = hevc::sequence(tile)?;
+    let Frame { planes, widths, heights, bit_depth, .. } = hevc::decode(tile)?;
+    let is_grey = planes[1].is_empty();
+    if bit_depth.iter().any(|depth| *depth != sequence.bit_depth) && !is_grey {
+        return Err(unsupported("HEIC whose luma and chroma differ in depth"));
+    }
+    let bytes = |plane: &Vec<u16>| plane.iter().flat_map(|sample| sample.to_ne_bytes()).collect();
+    let planes = planes[..if is_grey { 1 } else { 3 }].iter().map(bytes).collect();
+    Ok(DecodedPicture { planes, widths, heights, sequence })
+}
+
+impl DecodedTile for DecodedPicture {
+    fn points(&self) -> Nclx {
+        self.sequence.points
     }
 
-    fn planes(&self, signal: Signal) -> Result<Planes<'_>, DecodeError> {
+    fn with_planes<T>(&self, points: Nclx, read: impl FnOnce(&Planes<'_>) -> T) -> Result<T, DecodeError> {
         let plane = |index: usize| Plane {
             bytes: &self.planes[index],
             stride: self.widths[index] as usize * 2,
@@ -135,96 +113,20 @@ impl Samples {
             height: self.heights[index] as usize,
             wide: true,
         };
+        let signal = signal(points, self.sequence.bit_depth)?;
         let planes = Planes { luma: plane(0), chroma: (self.planes.len() == 3).then(|| [plane(1), plane(2)]), signal };
-        if !planes.luma.is_whole() || planes.chroma.iter().flatten().any(|plane| !plane.is_whole()) {
+        if !planes.are_whole() {
             return Err(refused("its planes are cut short"));
         }
-        Ok(planes)
+        Ok(read(&planes))
     }
-}
-
-/// A decoded tile: its samples, and how they become colours.
-fn decode_tile(tile: &Tile<'_>) -> Result<(Samples, Sequence), DecodeError> {
-    let sequence = hevc::sequence(tile)?;
-    let frame = hevc::decode(tile)?;
-    if frame.bit_depth.iter().any(|depth| *depth != sequence.bit_depth) && !frame.planes[1].is_empty() {
-        return Err(unsupported("HEIC whose luma and chroma differ in depth"));
-    }
-    Ok((Samples::of(&frame), sequence))
-}
-
-/// The alpha plane in 8 bits, which is the luma of the auxiliary picture.
-fn decode_alpha(picture: &parse::Picture<'_>) -> Result<Vec<u8>, DecodeError> {
-    let mut alpha = vec![0; picture.width as usize * picture.height as usize];
-    let (mut scratch, mut row) = (Scratch::default(), Vec::new());
-    for (index, tile) in picture.tiles.iter().enumerate() {
-        let (samples, sequence) = decode_tile(tile)?;
-        let points = Nclx { primaries: 2, transfer: 2, matrix: 2, full_range: sequence.points.full_range };
-        let planes = samples.planes(signal(points, sequence.bit_depth)?)?;
-        let (left, top, width, height) = picture.place(index);
-        for y in 0..height {
-            planes.luma_row(y, &mut scratch, &mut row);
-            let start = (top + y) * picture.width as usize + left;
-            alpha[start..start + width].copy_from_slice(&row[..width]);
-        }
-    }
-    Ok(alpha)
-}
-
-/// The picture in sRGB, and whether it was stored in sRGB.
-fn decode_colour(still: &Still<'_>, alpha: Option<&[u8]>, limits: &Limits) -> Result<(Picture, bool), DecodeError> {
-    let picture = &still.colour;
-    let channels = if alpha.is_some() { Channels::Rgba } else { Channels::Rgb };
-    let (full_width, size) = (picture.width as usize, channels.count());
-    let mut pixels = vec![0; full_width * picture.height as usize * size];
-    let mut scratch = Scratch::default();
-    let (mut rgb, mut rgba) = (Vec::new(), Vec::new());
-    let mut converter = None;
-    for (index, tile) in picture.tiles.iter().enumerate() {
-        let (samples, sequence) = decode_tile(tile)?;
-        let points = code_points(still.nclx, &sequence);
-        let converter = converter.get_or_insert_with(|| Converter::new(&space(still, points, limits), channels));
-        let planes = samples.planes(signal(points, sequence.bit_depth)?)?;
-        let (left, top, width, height) = picture.place(index);
-        for y in 0..height {
-            planes.rgb_row(y, &mut scratch, &mut rgb);
-            let start = (top + y) * full_width + left;
-            let target = &mut pixels[start * size..(start + width) * size];
-            match alpha {
-                Some(alpha) => {
-                    parse::add_alpha(&rgb, &alpha[start..start + width], still.premultiplied, &mut rgba);
-                    converter.convert(&rgba, target);
-                }
-                None => converter.convert(&rgb[..width * 3], target),
-            }
-        }
-    }
-    let as_stored = converter.is_some_and(|converter| converter.keeps_colours());
-    Ok((Picture::new(picture.width, picture.height, channels.layout(), pixels), as_stored))
-}
-
-/// An ICC profile takes precedence over code points (HEIF s6.5.5).
-fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
-    match still.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes) {
-        Some(icc) => Space::Icc(icc),
-        None => Space::Cicp { primaries: points.primaries, transfer: points.transfer },
-    }
-}
-
-/// The part of `picture` that is shown.
-fn cropped(picture: &Picture, crop: Crop) -> Picture {
-    let size = if picture.layout() == Layout::Rgba { 4 } else { 3 };
-    let rows = picture.pixels().chunks_exact(picture.width() as usize * size);
-    let rows = rows.skip(crop.top as usize).take(crop.height as usize);
-    let columns = crop.left as usize * size..(crop.left + crop.width) as usize * size;
-    let pixels = rows.flat_map(|row| &row[columns.clone()]).copied().collect();
-    Picture::new(crop.width, crop.height, picture.layout(), pixels)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Orientation;
+    use crate::picture::transform::{Area, cut};
+    use crate::picture::{Layout, Orientation, Picture};
     use heifer::{EncodeOptions, Image};
 
     const WIDTH: u32 = 70;
@@ -342,7 +244,7 @@ mod tests {
     #[test]
     fn what_is_cut_away_is_not_shown() {
         let picture = Picture::new(3, 2, Layout::Rgb, (0..18).collect());
-        let crop = Crop { left: 1, top: 1, width: 2, height: 1 };
-        assert_eq!(cropped(&picture, crop).pixels(), [12, 13, 14, 15, 16, 17]);
+        let crop = Area { left: 1, top: 1, width: 2, height: 1 };
+        assert_eq!(cut(&picture, crop).pixels(), [12, 13, 14, 15, 16, 17]);
     }
 }

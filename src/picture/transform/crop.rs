@@ -42,11 +42,11 @@ pub struct CropOutside {
 
 /// A part of a picture in pixels, at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Area {
-    pub(super) left: u32,
-    pub(super) top: u32,
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub(crate) struct Area {
+    pub left: u32,
+    pub top: u32,
+    pub width: u32,
+    pub height: u32,
 }
 
 impl Crop {
@@ -104,8 +104,8 @@ impl fmt::Display for Length {
     }
 }
 
-/// Copies `area` out of `picture`.
-pub(super) fn cut(picture: &Picture, area: Area) -> Picture {
+/// Copies `area` out of `picture`, inside which it must be.
+pub(crate) fn cut(picture: &Picture, area: Area) -> Picture {
     let pixel = picture.layout.bytes_per_pixel();
     let row = picture.width as usize * pixel;
     let columns = area.left as usize * pixel..(area.left + area.width) as usize * pixel;

@@ -15,6 +15,7 @@ mod smart;
 mod turn;
 
 pub use chain::Transforms;
+pub(crate) use crop::{Area, cut};
 pub use crop::{Crop, CropOutside, Length};
 pub use flatten::flatten;
 pub(super) use flatten::flattened;
