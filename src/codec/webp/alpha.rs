@@ -5,21 +5,21 @@ use std::os::raw::c_int;
 
 use super::quantiser::LN_STEP_RANGE;
 
-/// Settings at which a plane is measured, on libwebp's scale: 6, 14, 56, 176 and all levels.
-pub(super) const MEASURED: [c_int; 5] = [LEAST_QUALITY, 60, 75, 90, LOSSLESS];
+/// Settings on libwebp's scale at which a plane that takes too much is measured: 6, 14, 56 and 176 levels.
+pub(super) const COARSER: [c_int; 4] = [LEAST_QUALITY, 60, 75, 90];
 
-/// An alpha plane.
+/// An alpha plane that takes more than its share.
 #[derive(Clone, Debug)]
 pub(super) struct Alpha {
-    /// Bytes of the plane at each of [`MEASURED`].
-    bytes: [f64; MEASURED.len()],
+    /// Bytes of the plane at each of [`COARSER`], and without loss.
+    bytes: [f64; COARSER.len() + 1],
 }
 
 /// Share of a file that the plane may take without losing levels.
 const FAIR_SHARE: f64 = 1.0 / 3.0;
 
 /// libwebp's alpha_quality that keeps every level.
-const LOSSLESS: c_int = 100;
+pub(super) const LOSSLESS: c_int = 100;
 
 /// The lowest quality: 6 levels.
 const LEAST_QUALITY: c_int = 20;
@@ -28,19 +28,34 @@ const LEAST_QUALITY: c_int = 20;
 /// leaves smooth places smooth, levels make bands of them.
 const FINER_THAN_COLOUR: f64 = 2.5;
 
+/// Whether a plane of `lossless_bytes` takes at most its share beside `colour_bytes`.
+pub(super) fn is_fair(lossless_bytes: f64, colour_bytes: f64) -> bool {
+    share(lossless_bytes, colour_bytes) <= FAIR_SHARE
+}
+
+fn share(lossless_bytes: f64, colour_bytes: f64) -> f64 {
+    lossless_bytes / (lossless_bytes + colour_bytes).max(1.0)
+}
+
 impl Alpha {
-    /// A plane of which the sizes at [`MEASURED`] are known.
-    pub(super) fn new(bytes: [f64; MEASURED.len()]) -> Alpha {
-        Alpha { bytes }
+    /// A plane of which the sizes at [`COARSER`] and without loss are known.
+    pub(super) fn new(coarser: [f64; COARSER.len()], lossless_bytes: f64) -> Alpha {
+        let [a, b, c, d] = coarser;
+        Alpha { bytes: [a, b, c, d, lossless_bytes] }
+    }
+
+    /// The quality of the plane beside `colour_bytes` of colour at a quantiser step, and its predicted bytes.
+    pub(super) fn beside(&self, colour_bytes: f64, ln_step: f64) -> (c_int, f64) {
+        let quality = self.quality_beside(colour_bytes, ln_step);
+        (quality, self.bytes_at(quality))
     }
 
     /// libwebp's alpha_quality for a plane with `colour_bytes` of colour at a quantiser step. It is 100 (lossless) up to the
     /// fair share. Beyond that it falls with the share, but no lower than the step asks for. A coarser file never has a larger
     /// plane.
-    pub(super) fn quality_beside(&self, colour_bytes: f64, ln_step: f64) -> c_int {
-        let lossless = self.bytes[MEASURED.len() - 1];
-        let share = lossless / (lossless + colour_bytes).max(1.0);
-        let excess = ((share - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);
+    fn quality_beside(&self, colour_bytes: f64, ln_step: f64) -> c_int {
+        let lossless = self.bytes[COARSER.len()];
+        let excess = ((share(lossless, colour_bytes) - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);
         let by_share = f64::from(LOSSLESS) - f64::from(LOSSLESS - LEAST_QUALITY) * excess;
         let above_finest = (ln_step.exp() - LN_STEP_RANGE.start().exp()).max(1.0);
         let least = (by_share.round() as c_int).max(quality_of(256.0 * FINER_THAN_COLOUR / above_finest));
@@ -48,15 +63,11 @@ impl Alpha {
         if self.bytes_at(least) < lossless { least } else { LOSSLESS }
     }
 
-    /// The predicted bytes of the plane at that quality.
-    pub(super) fn bytes_beside(&self, colour_bytes: f64, ln_step: f64) -> f64 {
-        self.bytes_at(self.quality_beside(colour_bytes, ln_step))
-    }
-
     /// Bytes at a quality, read between the measured ones in proportion to the bits of a level.
     fn bytes_at(&self, quality: c_int) -> f64 {
-        let above = MEASURED.iter().position(|measured| *measured >= quality).unwrap_or(MEASURED.len() - 1).max(1);
-        let [low, high] = [above - 1, above].map(|index| (levels(MEASURED[index]).log2(), self.bytes[index]));
+        let quality_at = |index: usize| COARSER.get(index).copied().unwrap_or(LOSSLESS);
+        let above = COARSER.iter().position(|measured| *measured >= quality).unwrap_or(COARSER.len()).max(1);
+        let [low, high] = [above - 1, above].map(|index| (levels(quality_at(index)).log2(), self.bytes[index]));
         low.1 + (high.1 - low.1) * (levels(quality).log2() - low.0) / (high.0 - low.0)
     }
 }
@@ -77,7 +88,7 @@ mod tests {
 
     /// A plane whose bytes are in proportion to the bits of a level.
     fn grainy(lossless_bytes: f64) -> Alpha {
-        Alpha::new(MEASURED.map(|quality| lossless_bytes * levels(quality).log2() / 8.0))
+        Alpha::new(COARSER.map(|quality| lossless_bytes * levels(quality).log2() / 8.0), lossless_bytes)
     }
 
     /// ln of quantiser steps from the coarsest to the finest.
@@ -97,7 +108,7 @@ mod tests {
         for colour in [0.0, 3_000.0] {
             let qualities: Vec<c_int> = steps().map(|ln_step| alpha.quality_beside(colour, ln_step)).collect();
             assert!(qualities.is_sorted(), "{qualities:?}");
-            let bytes: Vec<f64> = steps().map(|ln_step| alpha.bytes_beside(colour, ln_step)).collect();
+            let bytes: Vec<f64> = steps().map(|ln_step| alpha.beside(colour, ln_step).1).collect();
             assert!(bytes.is_sorted() && bytes[29] == 10_000.0, "{bytes:?}");
         }
     }
@@ -105,7 +116,7 @@ mod tests {
     #[test]
     fn levels_that_take_more_bytes_than_all_of_them_are_not_used() {
         // A soft shadow.
-        let alpha = Alpha::new([2_600.0, 4_300.0, 11_500.0, 23_000.0, 14_000.0]);
+        let alpha = Alpha::new([2_600.0, 4_300.0, 11_500.0, 23_000.0], 14_000.0);
         let used: Vec<c_int> = steps().map(|ln_step| alpha.quality_beside(100.0, ln_step)).collect();
         assert!(used.iter().all(|quality| alpha.bytes_at(*quality) < 14_000.0 || *quality == 100), "{used:?}");
         assert!(used.iter().any(|quality| (71..=76).contains(quality)), "{used:?}");

@@ -23,7 +23,9 @@ pub struct WebpEncoder<'a> {
     /// libwebp's copy of the picture: made when the first encode is asked for.
     source: OnceCell<Source>,
     sample: OnceCell<SizePredictor>,
-    /// The alpha plane, where there is one.
+    /// Bytes of the alpha plane without loss, where there is one.
+    lossless_alpha: OnceCell<Option<f64>>,
+    /// The plane at fewer levels: measured when it would take more than its share.
     alpha: OnceCell<Option<Alpha>>,
     /// The real states, known after the first probe.
     states: OnceCell<States>,
@@ -36,8 +38,15 @@ impl<'a> WebpEncoder<'a> {
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<WebpEncoder<'a>, EncodeError> {
         Format::Webp.check_size(picture)?;
-        let (source, sample, alpha, states) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(WebpEncoder { picture, effort, source, sample, alpha, states })
+        Ok(WebpEncoder {
+            picture,
+            effort,
+            source: OnceCell::new(),
+            sample: OnceCell::new(),
+            lossless_alpha: OnceCell::new(),
+            alpha: OnceCell::new(),
+            states: OnceCell::new(),
+        })
     }
 
     fn source(&self) -> Result<&Source, EncodeError> {
@@ -63,7 +72,7 @@ impl Encoder for WebpEncoder<'_> {
 
     fn predict(&self, ln_step: f64) -> f64 {
         let colour = self.ln_colour_bytes(ln_step);
-        self.alpha().map_or(colour, |alpha| (colour.exp() + alpha.bytes_beside(colour.exp(), ln_step)).ln())
+        self.alpha_beside(ln_step).map_or(colour, |(_, bytes)| (colour.exp() + bytes).ln())
     }
 
     fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
@@ -75,7 +84,7 @@ impl Encoder for WebpEncoder<'_> {
         let (state, _) = self.nearest(ln_step);
         let Some(states) = States::of(&segments, state.quality) else { return Ok(Some(ln_bytes)) };
         // libwebp codes the whole of an alpha plane before it calls back.
-        if self.alpha().is_none()
+        if self.lossless_alpha().is_none()
             && let Some(indices) = self.source()?.indices(&config(TELLING, PROBE_METHOD)?)
         {
             states.narrow(TELLING, indices);
@@ -102,29 +111,44 @@ impl WebpEncoder<'_> {
         self.sample.get_or_init(|| SizePredictor::of(self.picture, &size_model::COUNTED)).ln_bytes(ln_step)
     }
 
-    fn alpha(&self) -> Option<&Alpha> {
-        // If this fails the encode that follows fails too, and says why.
-        let measure = || if self.picture.has_alpha() { self.measure_alpha().ok() } else { None };
-        self.alpha.get_or_init(measure).as_ref()
+    /// The quality of the alpha plane on libwebp's scale beside colour at this step, and its predicted bytes. Returns `None`
+    /// where there is no plane.
+    fn alpha_beside(&self, ln_step: f64) -> Option<(c_int, f64)> {
+        let lossless_bytes = self.lossless_alpha()?;
+        let colour_bytes = self.ln_colour_bytes(ln_step).exp();
+        if alpha::is_fair(lossless_bytes, colour_bytes) {
+            return Some((alpha::LOSSLESS, lossless_bytes));
+        }
+        let alpha = self.alpha.get_or_init(|| {
+            let coarser = self.measure_alpha(alpha::COARSER).ok()?;
+            Some(Alpha::new(coarser, lossless_bytes))
+        });
+        alpha.as_ref().map(|alpha| alpha.beside(colour_bytes, ln_step))
     }
 
-    /// Measures the alpha plane by the cheapest encodes of a sample of its rows.
-    fn measure_alpha(&self) -> Result<Alpha, EncodeError> {
+    fn lossless_alpha(&self) -> Option<f64> {
+        // If this fails the encode that follows fails too, and says why.
+        let measure = || self.measure_alpha([alpha::LOSSLESS]).ok().map(|[bytes]| bytes);
+        *self.lossless_alpha.get_or_init(|| if self.picture.has_alpha() { measure() } else { None })
+    }
+
+    /// Bytes of the alpha plane at these qualities, by the cheapest encodes of a sample of its rows.
+    fn measure_alpha<const N: usize>(&self, qualities: [c_int; N]) -> Result<[f64; N], EncodeError> {
         let strips = rate::strips(self.picture, Chroma::Halved, rate::rows_for(self.picture, SAMPLED_ALPHA_PIXELS));
         let part = strips.as_ref().map(|strips| Source::import(strips, false)).transpose()?;
         let source = part.as_ref().map_or_else(|| self.source(), Ok)?;
         let share = strips.map_or(1.0, |strips| strips.pixel_count() as f64 / self.picture.pixel_count() as f64);
-        let mut bytes = [0.0; alpha::MEASURED.len()];
-        for (bytes, quality) in bytes.iter_mut().zip(alpha::MEASURED) {
+        let mut measured = [0.0; N];
+        for (bytes, quality) in measured.iter_mut().zip(qualities) {
             *bytes = alpha_bytes(source, quality)? / share;
         }
-        Ok(Alpha::new(bytes))
+        Ok(measured)
     }
 
     fn config(&self, ln_step: f64, state: State, method: c_int) -> Result<Config, EncodeError> {
         let mut config = config(state, method)?;
-        if let Some(alpha) = self.alpha() {
-            config.alpha_quality = alpha.quality_beside(self.ln_colour_bytes(ln_step).exp(), ln_step);
+        if let Some((quality, _)) = self.alpha_beside(ln_step) {
+            config.alpha_quality = quality;
         }
         Ok(config)
     }
@@ -296,8 +320,7 @@ mod tests {
         };
         for picture in [veiled_at(side, soft), veiled_at(side, grain)] {
             let encoder = WebpEncoder::new(&picture, Effort::Balanced).unwrap();
-            // Beside much colour the plane is lossless.
-            let weighed = encoder.alpha().unwrap().bytes_beside(1e9, 3.0);
+            let weighed = encoder.lossless_alpha().unwrap();
             let whole = alpha_bytes(encoder.source().unwrap(), 100).unwrap();
             assert!((0.7..1.4).contains(&(weighed / whole)), "{weighed} of {whole}");
         }
