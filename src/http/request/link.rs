@@ -44,6 +44,11 @@ impl Link {
         if !source.config().unsigned && !source.signer().verifies(signature, signed) {
             return Err(Problem::new(Kind::BadSignature, "the link is not signed with a key of this service"));
         }
+        Link::of(signed, now)
+    }
+
+    /// The link whose path behind the signature is `signed`, at the time `now`.
+    fn of(signed: &str, now: SystemTime) -> Result<Link, Problem> {
         let (mut pairs, url) = parse(signed.trim_start_matches('/'))?;
         let expires = pairs.extract_if(.., |(name, _)| name == EXPIRES).next().map(|(_, value)| value);
         let remaining = expires.map(|text| remaining(&text, now)).transpose()?;
@@ -56,12 +61,9 @@ impl Link {
 /// # Errors
 /// A message for the user.
 pub(crate) fn check(path: &str, defaults: &Defaults, config: &Config) -> Result<(), String> {
-    let (mut pairs, url) = parse(path.trim_start_matches('/')).map_err(|problem| problem.detail().to_owned())?;
-    if let Some((_, expires)) = pairs.extract_if(.., |(name, _)| name == EXPIRES).next() {
-        remaining(&expires, SystemTime::now()).map_err(|problem| problem.detail().to_owned())?;
-    }
-    params::parse(&pairs, defaults).map_err(|error| error.to_string())?;
-    Location::parse(&url, config).map_err(|error| error.to_string())?;
+    let link = Link::of(path, SystemTime::now()).map_err(|problem| problem.detail().to_owned())?;
+    params::parse(&link.pairs, defaults).map_err(|error| error.to_string())?;
+    Location::parse(&link.url, config).map_err(|error| error.to_string())?;
     Ok(())
 }
 
