@@ -61,18 +61,18 @@ impl RateLimits {
         RateLimits { rates, of_keys, buckets, metrics }
     }
 
-    /// Counts `outputs` that are to be computed for `client`. As many as a client may ever have at once are let through
-    /// together, or a large set would be refused for ever.
+    /// Counts the `outputs` that are to be computed for `client`; they are asked for only where there is a limit. As many as a
+    /// client may ever have at once are let through together, or a large set would be refused for ever.
     ///
     /// # Errors
     /// `rate_limited`, with nothing counted.
-    pub(crate) fn charge(&self, client: &Client, outputs: usize) -> Result<(), Problem> {
+    pub(crate) fn charge(&self, client: &Client, outputs: impl FnOnce() -> usize) -> Result<(), Problem> {
         let own = match client.identity {
             Identity::Key(at) => self.of_keys.get(at).copied().flatten(),
             Identity::Address(_) => None,
         };
         let Some((per_minute, burst)) = self.rates.of(own) else { return Ok(()) };
-        let outputs = u32::try_from(outputs).unwrap_or(u32::MAX).min(burst.get());
+        let outputs = u32::try_from(outputs()).unwrap_or(u32::MAX).min(burst.get());
         let Some(outputs) = NonZeroU32::new(outputs) else { return Ok(()) };
         let bucket = self.buckets.get_with(client.identity, || Arc::new(bucket(per_minute, burst)));
         let window = window(per_minute, burst);
@@ -138,29 +138,29 @@ mod tests {
     fn a_burst_is_let_through_and_the_next_output_waits() {
         let limits = limits(60, 10);
         let one = client(1);
-        assert!((0..10).all(|_| limits.charge(&one, 1).is_ok()));
-        let refused = limits.charge(&Client::new(None, Ipv4Addr::from_bits(1).into()), 1).unwrap_err();
+        assert!((0..10).all(|_| limits.charge(&one, || 1).is_ok()));
+        let refused = limits.charge(&Client::new(None, Ipv4Addr::from_bits(1).into()), || 1).unwrap_err();
         assert_eq!(refused.kind(), Kind::RateLimited);
-        assert!(limits.charge(&client(2), 1).is_ok(), "another client");
+        assert!(limits.charge(&client(2), || 1).is_ok(), "another client");
         assert!(limits.metrics.render().contains("bytefit_rate_limited_total 1"));
     }
 
     #[test]
     fn a_set_counts_each_output() {
         let limits = limits(60, 10);
-        assert!(limits.charge(&client(1), 7).is_ok());
-        assert!(limits.charge(&client(1), 4).is_err());
-        assert!(limits.charge(&client(1), 3).is_ok(), "a refusal counts nothing");
-        assert!(limits.charge(&client(2), 32).is_ok(), "more than a burst is a burst");
-        assert!(limits.charge(&client(2), 1).is_err());
-        assert!(limits.charge(&client(2), 0).is_ok(), "nothing to compute");
+        assert!(limits.charge(&client(1), || 7).is_ok());
+        assert!(limits.charge(&client(1), || 4).is_err());
+        assert!(limits.charge(&client(1), || 3).is_ok(), "a refusal counts nothing");
+        assert!(limits.charge(&client(2), || 32).is_ok(), "more than a burst is a burst");
+        assert!(limits.charge(&client(2), || 1).is_err());
+        assert!(limits.charge(&client(2), || 0).is_ok(), "nothing to compute");
     }
 
     #[test]
     fn what_is_left_is_said() {
         let limits = limits(60, 10);
         let client = client(1);
-        limits.charge(&client, 4).unwrap();
+        limits.charge(&client, || 4).unwrap();
         let mut headers = HeaderMap::new();
         client.allowance.get().unwrap().add_headers(&mut headers);
         assert_eq!(headers[RATELIMIT_POLICY], "\"outputs\";q=10;w=10");
@@ -171,7 +171,7 @@ mod tests {
     fn the_clients_that_are_counted_are_bounded() {
         let limits = limits(60, 10);
         for number in 0..100_000 {
-            let _ = limits.charge(&client(number), 1);
+            let _ = limits.charge(&client(number), || 1);
         }
         limits.buckets.run_pending_tasks();
         assert!(limits.buckets.entry_count() <= MAX_CLIENTS, "{}", limits.buckets.entry_count());
@@ -180,7 +180,7 @@ mod tests {
     #[test]
     fn without_a_limit_nobody_is_counted() {
         let limits = limits(0, 0);
-        assert!((0..1000).all(|_| limits.charge(&client(1), 32).is_ok()));
+        assert!((0..1000).all(|_| limits.charge(&client(1), || 32).is_ok()));
         assert_eq!(limits.buckets.entry_count(), 0);
     }
 }

@@ -46,9 +46,8 @@ pub(super) async fn compress(
     let order = upload::receive_with(&parts, body, &state, admitted, JsonShape::Parameters, read).await?;
     let Order { upload, wanted, received, fetch } = order;
     let params::Request { job, auto_format, filename } = wanted.request;
-    if !state.engine.has_cached(&upload.hash, &job) {
-        state.rates.charge(&Client::of(&parts.extensions), 1)?;
-    }
+    let client = Client::of(&parts.extensions);
+    state.rates.charge(&client, || usize::from(!state.engine.has_cached(&upload.hash, &job)))?;
     let served = state.engine.run(upload, job).await?;
     let total = received.elapsed();
     let reply = Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, total };

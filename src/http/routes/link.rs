@@ -88,9 +88,7 @@ async fn answer(
     };
     let fetch = started.elapsed();
     drop(admitted);
-    if !engine.has_cached(&fetched.upload.hash, &job) {
-        state.rates.charge(client, 1)?;
-    }
+    state.rates.charge(client, || usize::from(!engine.has_cached(&fetched.upload.hash, &job)))?;
     Ok((engine.run(fetched.upload, job).await?, Some(fetch)))
 }
 
