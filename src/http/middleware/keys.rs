@@ -13,25 +13,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use crate::http::AppState;
 use crate::http::request::client::{self, Client, KeyId};
 use crate::http::response::problem::{Kind, Problem};
+use crate::http::routes;
 use crate::metrics::AuthRefusal;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The user name of a key that is sent as a password (RFC 7617).
 const USER: &str = "api";
-
-/// Paths that are open without a key: probes, pages, and links, which are signed. All other routes need one.
-const OPEN: &[&str] = &[
-    "/",
-    "/docs",
-    "/dashboard",
-    "/assets/{file}",
-    "/openapi.json",
-    "/health",
-    "/livez",
-    "/readyz",
-    "/fit/{signature}/{*link}",
-];
 
 /// A layer inside of the one that logs.
 pub(crate) async fn identify(State(state): State<Arc<AppState>>, mut request: Request, next: Next) -> Response {
@@ -72,8 +60,8 @@ fn key(request: &Request, state: &AppState) -> Result<Option<usize>, AuthRefusal
 
 /// Whether a request needs no key. A path that is not there is told apart from no other.
 fn is_open(request: &Request) -> bool {
-    let template = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
-    request.method() == Method::OPTIONS || template.is_none_or(|template| OPEN.contains(&template))
+    let route = request.extensions().get::<MatchedPath>().and_then(|path| routes::find(path.as_str()));
+    request.method() == Method::OPTIONS || route.is_none_or(|route| !route.needs_key)
 }
 
 /// The key that the request brings.
@@ -115,7 +103,6 @@ fn refuse(reason: AuthRefusal) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::routes;
 
     #[test]
     fn a_key_comes_in_three_ways() {
@@ -141,7 +128,7 @@ mod tests {
     fn what_computes_or_tells_of_requests_needs_a_key() {
         for route in routes::ALL {
             let is_closed = ["compress", "variants", "result", "metrics", "status"].contains(&route.label.name);
-            assert_eq!(!OPEN.contains(&route.path), is_closed, "{}", route.path);
+            assert_eq!(route.needs_key, is_closed, "{}", route.path);
         }
     }
 }

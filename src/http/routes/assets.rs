@@ -21,16 +21,21 @@ pub(super) const ASSETS: Route = Route {
     operation,
     is_text: true,
     is_probe: false,
+    needs_key: false,
 };
 
 /// The file of this name, or 404.
 pub(super) async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    Asset::find(&file).map(|asset| asset.answer(&headers)).ok_or_else(unknown)
+    file_named(&file, &headers)
 }
 
-/// The refusal of a name that no file has.
-pub(super) fn unknown() -> Problem {
-    Problem::new(Kind::NotFound, "no page has such a file")
+/// Answers with the file of this name.
+///
+/// # Errors
+/// `not_found` for a name that no file has.
+pub(super) fn file_named(name: &str, headers: &HeaderMap) -> Result<Response, Problem> {
+    let unknown = || Problem::new(Kind::NotFound, "no page has such a file");
+    Asset::find(name).map(|asset| asset.answer(headers)).ok_or_else(unknown)
 }
 
 fn operation() -> Value {

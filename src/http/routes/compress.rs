@@ -32,6 +32,7 @@ pub(super) const COMPRESS: Route = Route {
     operation,
     is_text: false,
     is_probe: false,
+    needs_key: true,
 };
 
 /// Admission, parameters, body, engine, reply. Each of them may refuse the request; the cheap ones come first.

@@ -5,7 +5,6 @@ use axum::routing::get;
 use http::HeaderMap;
 
 use crate::http::contract;
-use crate::http::pages::Asset;
 use crate::http::response::problem::Problem;
 use crate::http::routes::{Route, assets};
 use crate::metrics::RouteLabel;
@@ -19,9 +18,10 @@ pub(super) const DASHBOARD: Route = Route {
     operation: || contract::page("dashboard", "The live state, drawn", &["text/html"]),
     is_text: true,
     is_probe: false,
+    needs_key: false,
 };
 
 /// The page.
 pub(super) async fn dashboard(headers: HeaderMap) -> Result<Response, Problem> {
-    Asset::find("dashboard.html").map(|page| page.answer(&headers)).ok_or_else(assets::unknown)
+    assets::file_named("dashboard.html", &headers)
 }

@@ -5,7 +5,6 @@ use axum::routing::get;
 use http::HeaderMap;
 
 use crate::http::contract;
-use crate::http::pages::Asset;
 use crate::http::response::problem::Problem;
 use crate::http::routes::{Route, assets};
 use crate::metrics::RouteLabel;
@@ -19,9 +18,10 @@ pub(super) const DOCS: Route = Route {
     operation: || contract::page("docs", "This document, for people", &["text/html"]),
     is_text: true,
     is_probe: false,
+    needs_key: false,
 };
 
 /// The page.
 pub(super) async fn docs(headers: HeaderMap) -> Result<Response, Problem> {
-    Asset::find("docs.html").map(|page| page.answer(&headers)).ok_or_else(assets::unknown)
+    assets::file_named("docs.html", &headers)
 }

@@ -25,6 +25,7 @@ pub(super) const HEALTH: Route = Route {
     operation: || ready_operation("health", "Whether new work is taken"),
     is_text: false,
     is_probe: true,
+    needs_key: false,
 };
 
 /// `/readyz`: the same under Kubernetes' name.
@@ -36,6 +37,7 @@ pub(super) const READYZ: Route = Route {
     operation: || ready_operation("readyz", "Alias of /health"),
     is_text: false,
     is_probe: true,
+    needs_key: false,
 };
 
 /// `/livez`: whether the process answers.
@@ -47,6 +49,7 @@ pub(super) const LIVEZ: Route = Route {
     operation: || contract::plain("livez", "Whether the process answers at all", contract::schema("Health")),
     is_text: false,
     is_probe: true,
+    needs_key: false,
 };
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

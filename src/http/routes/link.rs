@@ -32,6 +32,7 @@ pub(super) const LINK: Route = Route {
     operation,
     is_text: false,
     is_probe: false,
+    needs_key: false,
 };
 
 /// Signature, parameters, URL, and then the answer: from the cache while the picture counts as unchanged.

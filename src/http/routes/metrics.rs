@@ -22,6 +22,7 @@ pub(super) const METRICS: Route = Route {
     operation,
     is_text: true,
     is_probe: true,
+    needs_key: true,
 };
 
 /// Every metric, in Prometheus' text format 0.0.4.

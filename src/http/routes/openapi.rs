@@ -21,6 +21,7 @@ pub(super) const OPENAPI: Route = Route {
     operation: || contract::plain("openapi", "This document", json!({ "type": "object" })),
     is_text: true,
     is_probe: false,
+    needs_key: false,
 };
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(document().to_string()));

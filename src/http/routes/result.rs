@@ -26,6 +26,7 @@ pub(super) const RESULT: Route = Route {
     operation,
     is_text: false,
     is_probe: false,
+    needs_key: true,
 };
 
 /// The id is a hash of content, job and encoder, so its bytes never change; a day avoids most repeated requests. Private,

@@ -22,6 +22,7 @@ pub(super) const ROOT: Route = Route {
     operation,
     is_text: true,
     is_probe: false,
+    needs_key: false,
 };
 
 /// The page when Accept names text/html; otherwise name, version, an example and links.

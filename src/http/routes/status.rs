@@ -25,6 +25,7 @@ pub(super) const STATUS: Route = Route {
     is_text: true,
     // The dashboard asks every few seconds.
     is_probe: true,
+    needs_key: true,
 };
 
 /// The state now.

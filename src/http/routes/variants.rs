@@ -35,6 +35,7 @@ pub(super) const VARIANTS: Route = Route {
     operation,
     is_text: false,
     is_probe: false,
+    needs_key: true,
 };
 
 /// Admission, description of the set, body, engine, answer. Each of them may refuse the request; the cheap ones come first.
