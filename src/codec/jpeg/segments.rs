@@ -1,5 +1,7 @@
 //! Reads a JPEG from marker to marker (ITU-T T.81, annex B).
 
+use memchr::memchr;
+
 use crate::codec::bytes::{slice, u16_be};
 
 /// Second bytes of markers (T.81, table B.1).
@@ -133,7 +135,7 @@ fn next_marker(file: &[u8], mut at: usize) -> Option<(usize, u8, usize)> {
 
 /// Returns the end of the coded data from `at` on: the next marker that is neither a restart nor a stuffed zero.
 fn entropy_end(file: &[u8], mut at: usize) -> usize {
-    while let Some(found) = file.get(at..).and_then(|rest| rest.iter().position(|byte| *byte == 0xFF)) {
+    while let Some(found) = file.get(at..).and_then(|rest| memchr(0xFF, rest)) {
         at += found;
         match file.get(at + 1) {
             Some(0 | RST0..=RST7) => at += 2,
