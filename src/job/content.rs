@@ -1,6 +1,6 @@
 //! What a picture shows, as far as the choice of scale and format depends on it.
 
-use crate::picture::Picture;
+use crate::picture::{Layout, Picture};
 
 /// Side of the blocks that are looked at, in pixels.
 const BLOCK: usize = 8;
@@ -31,18 +31,26 @@ struct Blocks {
 
 impl Blocks {
     fn of(picture: &Picture) -> Blocks {
-        let (columns, rows) = (picture.width() as usize / BLOCK, picture.height() as usize / BLOCK);
+        let width = picture.width() as usize;
+        let rows = picture.height() as usize / BLOCK;
+        let row_bytes = BLOCK * width * picture.layout().bytes_per_pixel();
         let mut found = Blocks::default();
         for row in (0..rows).step_by(rows.div_ceil(MOST_ROWS).max(1)) {
-            (0..columns).for_each(|column| found.add(&luma_of(picture, column * BLOCK, row * BLOCK)));
+            let pixels = &picture.pixels()[row * row_bytes..][..row_bytes];
+            let luma = match picture.layout() {
+                Layout::Rgb => luma_of::<3>(pixels),
+                Layout::Rgba => luma_of::<4>(pixels),
+            };
+            (0..width / BLOCK).for_each(|column| found.add(&block_of(&luma, width, column)));
         }
         found
     }
 
-    fn add(&mut self, block: &[u8; BLOCK * BLOCK]) {
+    fn add(&mut self, block: &[[u8; BLOCK]; BLOCK]) {
         self.blocks += 1;
-        let (darkest, lightest) =
-            block.iter().fold((u8::MAX, 0), |(low, high), level| (low.min(*level), high.max(*level)));
+        let block = block.as_flattened();
+        let darkest = block.iter().copied().fold(u8::MAX, u8::min);
+        let lightest = block.iter().copied().fold(0, u8::max);
         let range = u32::from(lightest - darkest);
         if range < u32::from(EDGE) {
             return;
@@ -61,22 +69,27 @@ impl Blocks {
     }
 }
 
-/// The luma of the block at this position. Transparent pixels count with the colour that they have.
-fn luma_of(picture: &Picture, left: usize, top: usize) -> [u8; BLOCK * BLOCK] {
-    let size = picture.layout().bytes_per_pixel();
-    let width = picture.width() as usize;
-    std::array::from_fn(|index| {
-        let at = ((top + index / BLOCK) * width + left + index % BLOCK) * size;
-        let [red, green, blue] = [0, 1, 2].map(|channel| u32::from(picture.pixels()[at + channel]));
-        // ITU-R BT.601 in 256ths.
-        ((77 * red + 150 * green + 29 * blue) >> 8) as u8
-    })
+/// The luma of `pixels` of `N` bytes. Transparent pixels count with the colour that they have.
+fn luma_of<const N: usize>(pixels: &[u8]) -> Vec<u8> {
+    // ITU-R BT.601 in 256ths.
+    let luma = |pixel: &[u8; N]| {
+        ((77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2])) >> 8) as u8
+    };
+    pixels.as_chunks().0.iter().map(luma).collect()
+}
+
+/// The block at `column` of rows of luma that are `width` long.
+fn block_of(luma: &[u8], width: usize, column: usize) -> [[u8; BLOCK]; BLOCK] {
+    let mut block = [[0; BLOCK]; BLOCK];
+    for (levels, row) in block.iter_mut().zip(luma.chunks_exact(width)) {
+        levels.copy_from_slice(&row[column * BLOCK..][..BLOCK]);
+    }
+    block
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Layout;
 
     fn grey(level: impl Fn(u32, u32) -> u8) -> Picture {
         let pixels = (0..256 * 256u32).flat_map(|index| [level(index % 256, index / 256); 3]).collect();
