@@ -2,7 +2,7 @@
 
 use crate::codec::Format;
 use crate::codec::lossy_coding::LossyCoding;
-use crate::picture::{Picture, transform};
+use crate::picture::Picture;
 use crate::search::aim::Aim;
 
 use super::at_size::{SizeResult, at_size, expected_quality};
@@ -153,8 +153,7 @@ fn at_scale(context: &mut SearchContext, whole: &Prepared, scale: f64, aim: &Aim
     if scale == 1.0 {
         return at_size(context, whole, aim);
     }
-    let (width, height) = size_at(whole.picture, scale);
-    let picture = transform::scale(whole.picture, width, height);
+    let picture = context.views.scaled(whole.picture, size_at(whole.picture, scale));
     at_size(context, &Prepared::new(whole.format, &picture), aim)
 }
 

@@ -3,14 +3,15 @@
 use std::rc::Rc;
 
 use crate::codec::Format;
-use crate::picture::{Picture, transform};
+use crate::picture::Picture;
+use crate::picture::transform::{self, Pyramid};
 
 use super::content;
 use super::prepared::Prepared;
 use super::scale_gain::{self, Details};
 
 /// Pixels of a smaller picture that are looked at before it is chosen, when it has more: about as many as are counted.
-const SEEN_PIXELS: u64 = 450_000;
+const SEEN_PIXELS: u64 = 200_000;
 
 /// The requested picture in every form that is encoded or looked at.
 pub(super) struct Views<'a> {
@@ -24,6 +25,8 @@ pub(super) struct Views<'a> {
     prepared: Vec<Rc<Prepared<'a>>>,
     /// Parts of the picture at smaller sizes. All formats share them.
     parts: Vec<((u32, u32), Rc<Picture>)>,
+    /// The requested picture, from which smaller ones are made.
+    pyramid: Pyramid<'a>,
     details: Option<Details>,
     shows_text: Option<bool>,
 }
@@ -36,6 +39,7 @@ impl<'a> Views<'a> {
             flattened,
             prepared: Vec::new(),
             parts: Vec::new(),
+            pyramid: Pyramid::new(requested),
             details: None,
             shows_text: None,
         }
@@ -57,16 +61,23 @@ impl<'a> Views<'a> {
         prepared
     }
 
+    /// `whole` at `width` x `height`.
+    pub(super) fn scaled(&mut self, whole: &Picture, (width, height): (u32, u32)) -> Picture {
+        match self.is_shared(whole) {
+            true => self.pyramid.scale(width, height),
+            false => transform::scale(whole, width, height),
+        }
+    }
+
     /// A part of `whole` at `width` x `height`, of at most about [`SEEN_PIXELS`].
     pub(super) fn part(&mut self, whole: &Picture, (width, height): (u32, u32)) -> Rc<Picture> {
-        let scaled = || Rc::new(transform::scale_in_part(whole, width, height, SEEN_PIXELS));
         if !self.is_shared(whole) {
-            return scaled();
+            return Rc::new(Pyramid::new(whole).scale_in_part(width, height, SEEN_PIXELS));
         }
         if let Some((_, part)) = self.parts.iter().find(|(size, _)| *size == (width, height)) {
             return part.clone();
         }
-        let part = scaled();
+        let part = Rc::new(self.pyramid.scale_in_part(width, height, SEEN_PIXELS));
         self.parts.push(((width, height), part.clone()));
         part
     }
