@@ -1,5 +1,6 @@
 //! Pictures: pixels in memory and what is done to them.
 
+pub mod chroma;
 pub(crate) mod hidden;
 pub mod orientation;
 pub mod score;

@@ -5,11 +5,12 @@ use std::ops::RangeInclusive;
 
 use mozjpeg_sys::jpeg_scan_info;
 
-use super::library::{self, Settings};
+use super::library::{self, Samples, Settings};
 use super::quantiser::{self, TABLES, Tables};
 use super::scans;
 use super::size_model::{self, Sample};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
+use crate::picture::chroma::{HalvedPlanes, SampleRange};
 use crate::picture::{Chroma, Layout, Picture};
 
 /// Largest side (T.81 B.2.2 allows 65,535; libjpeg stops at JPEG_MAX_DIMENSION).
@@ -25,6 +26,8 @@ pub struct JpegEncoder<'a> {
     /// The luma of a grey picture, which is written as one component.
     grey: Option<Vec<u8>>,
     chroma: Chroma,
+    /// Made with the first encode at 4:2:0.
+    halved: OnceCell<HalvedPlanes>,
     effort: Effort,
     tables: &'a Tables,
     scans: &'static [jpeg_scan_info],
@@ -50,6 +53,7 @@ impl<'a> JpegEncoder<'a> {
             picture,
             grey,
             chroma,
+            halved: OnceCell::new(),
             effort,
             tables: &TABLES,
             scans,
@@ -81,6 +85,9 @@ impl Encoder for JpegEncoder<'_> {
     fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
         let Some(strips) = self.sample().strips(self.picture) else { return Ok(None) };
         let of_strips = JpegEncoder::new(&strips, self.chroma, self.effort)?;
+        if self.chroma == Chroma::Halved && of_strips.grey.is_none() {
+            of_strips.halved.get_or_init(|| self.sample().halved_strips(self.picture, strips.height()));
+        }
         // The strips are written with the scans of the whole picture.
         let scans = match self.is_baseline {
             true => &[][..],
@@ -110,8 +117,17 @@ impl JpegEncoder<'_> {
     }
 
     fn write(&self, settings: &Settings) -> Result<Vec<u8>, EncodeError> {
-        let samples = self.grey.as_deref().unwrap_or_else(|| self.picture.pixels());
-        library::encode(samples, settings).map_err(|reason| EncodeError::Failed { format: Format::Jpeg, reason })
+        library::encode(self.samples(), settings).map_err(|reason| EncodeError::Failed { format: Format::Jpeg, reason })
+    }
+
+    fn samples(&self) -> Samples<'_> {
+        match (&self.grey, self.chroma) {
+            (Some(grey), _) => Samples::Grey(grey),
+            (None, Chroma::Full) => Samples::Rgb(self.picture.pixels()),
+            (None, Chroma::Halved) => {
+                Samples::Halved(self.halved.get_or_init(|| HalvedPlanes::of(self.picture, SampleRange::Full)))
+            }
+        }
     }
 
     fn sample(&self) -> &Sample {
@@ -122,8 +138,6 @@ impl JpegEncoder<'_> {
         Settings {
             width: self.picture.width(),
             height: self.picture.height(),
-            is_grey: self.grey.is_some(),
-            chroma: self.chroma,
             tables: self.tables.at(ln_step),
             is_fast: self.effort == Effort::Fast,
             lambda: (LAMBDA.0 + LAMBDA.1 * ln_step.min(0.0)) as f32,

@@ -7,15 +7,37 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use mozjpeg_sys::{self as sys, J_BOOLEAN_PARAM, J_COLOR_SPACE, J_FLOAT_PARAM, J_INT_PARAM, jpeg_scan_info};
 
-use crate::picture::Chroma;
+use crate::picture::chroma::HalvedPlanes;
+
+/// What is encoded, row by row.
+#[derive(Clone, Copy)]
+pub(super) enum Samples<'a> {
+    /// A byte of luma for each pixel.
+    Grey(&'a [u8]),
+    /// Red, green and blue of each pixel, of which all chroma is kept.
+    Rgb(&'a [u8]),
+    /// Luma of each pixel, and chroma at half the samples.
+    Halved(&'a HalvedPlanes),
+}
+
+impl Samples<'_> {
+    fn components(self) -> c_int {
+        if matches!(self, Samples::Grey(_)) { 1 } else { 3 }
+    }
+
+    fn colour_space(self) -> J_COLOR_SPACE {
+        match self {
+            Samples::Grey(_) => J_COLOR_SPACE::JCS_GRAYSCALE,
+            Samples::Rgb(_) => J_COLOR_SPACE::JCS_RGB,
+            Samples::Halved(_) => J_COLOR_SPACE::JCS_YCbCr,
+        }
+    }
+}
 
 /// How a picture is encoded.
 pub(super) struct Settings {
     pub width: u32,
     pub height: u32,
-    /// Whether a pixel is one byte of luma instead of red, green and blue.
-    pub is_grey: bool,
-    pub chroma: Chroma,
     /// Quantiser steps of luma and of chroma, natural order.
     pub tables: [[u16; 64]; 2],
     /// Whether trellis is left out.
@@ -26,22 +48,16 @@ pub(super) struct Settings {
     pub scans: Option<&'static [jpeg_scan_info]>,
 }
 
-impl Settings {
-    fn bytes_per_pixel(&self) -> usize {
-        if self.is_grey { 1 } else { 3 }
-    }
-}
-
-/// The file of `samples`, which hold a picture row by row.
+/// The file of `samples`, which hold a picture of the size in `settings`.
 ///
 /// # Errors
 /// The number of libjpeg's error.
-pub(super) fn encode(samples: &[u8], settings: &Settings) -> Result<Vec<u8>, String> {
+pub(super) fn encode(samples: Samples<'_>, settings: &Settings) -> Result<Vec<u8>, String> {
     // libjpeg reports errors by unwinding (see `throw`).
     catch_unwind(AssertUnwindSafe(|| {
         let mut session = Session::new();
-        session.configure(settings);
-        session.write(samples, settings.width as usize * settings.bytes_per_pixel())
+        session.configure(samples, settings);
+        session.write(samples)
     }))
     .map_err(message)
 }
@@ -72,13 +88,12 @@ impl Session {
         }
     }
 
-    fn configure(&mut self, settings: &Settings) {
+    fn configure(&mut self, samples: Samples<'_>, settings: &Settings) {
         let compressor = &mut *self.compressor;
         compressor.image_width = settings.width;
         compressor.image_height = settings.height;
-        compressor.input_components = settings.bytes_per_pixel() as c_int;
-        compressor.in_color_space =
-            if settings.is_grey { J_COLOR_SPACE::JCS_GRAYSCALE } else { J_COLOR_SPACE::JCS_RGB };
+        compressor.input_components = samples.components();
+        compressor.in_color_space = samples.colour_space();
         let tables = settings.tables.map(|table| table.map(c_uint::from));
         let profile = if settings.is_fast { sys::JCP_FASTEST } else { sys::JCP_MAX_COMPRESSION };
         // SAFETY: the compressor was created and its size and colour space are set; libjpeg copies the tables.
@@ -95,26 +110,81 @@ impl Session {
                 compressor.num_scans = scans.len() as c_int;
                 compressor.scan_info = if scans.is_empty() { std::ptr::null() } else { scans.as_ptr() };
             }
-            if !settings.is_grey {
-                let factor = if settings.chroma == Chroma::Full { 1 } else { 2 };
-                (*compressor.comp_info).h_samp_factor = factor;
-                (*compressor.comp_info).v_samp_factor = factor;
-            }
+            let factor = if matches!(samples, Samples::Halved(_)) { 2 } else { 1 };
+            (*compressor.comp_info).h_samp_factor = factor;
+            (*compressor.comp_info).v_samp_factor = factor;
+            compressor.raw_data_in = c_int::from(matches!(samples, Samples::Halved(_)));
         }
     }
 
-    fn write(&mut self, samples: &[u8], stride: usize) -> Vec<u8> {
-        // SAFETY: each row pointer leads to `stride` bytes, as the configured width and components demand;
-        // after finishing, the output pointer and length describe the buffer that libjpeg allocated.
+    fn write(&mut self, samples: Samples<'_>) -> Vec<u8> {
+        // SAFETY: the compressor is configured for these samples; after finishing, the output pointer and length describe
+        // the buffer that libjpeg allocated.
         unsafe {
             sys::jpeg_start_compress(&mut self.compressor, 1);
-            for band in samples.chunks(stride * 16) {
-                let rows: Vec<*const u8> = band.chunks_exact(stride).map(<[u8]>::as_ptr).collect();
-                sys::jpeg_write_scanlines(&mut self.compressor, rows.as_ptr(), rows.len() as c_uint);
+            match samples {
+                Samples::Grey(pixels) | Samples::Rgb(pixels) => self.write_rows(pixels),
+                Samples::Halved(planes) => self.write_planes(planes),
             }
             sys::jpeg_finish_compress(&mut self.compressor);
             std::slice::from_raw_parts(self.output.0, self.output.1 as usize).to_vec()
         }
+    }
+
+    fn write_rows(&mut self, pixels: &[u8]) {
+        let stride = self.compressor.image_width as usize * self.compressor.input_components as usize;
+        for band in pixels.chunks(stride * BAND_ROWS) {
+            let rows: Vec<*const u8> = band.chunks_exact(stride).map(<[u8]>::as_ptr).collect();
+            // SAFETY: each row pointer leads to `stride` bytes, as the configured width and components demand.
+            unsafe { sys::jpeg_write_scanlines(&mut self.compressor, rows.as_ptr(), rows.len() as c_uint) };
+        }
+    }
+
+    fn write_planes(&mut self, planes: &HalvedPlanes) {
+        let width = self.compressor.image_width as usize;
+        let [luma, cb, cr] = [(&planes.luma, 1), (&planes.chroma[0], 2), (&planes.chroma[1], 2)];
+        let mut bands =
+            [luma, cb, cr].map(|(plane, factor)| Band::new(plane, width.div_ceil(factor), BAND_ROWS / factor));
+        for _ in 0..(self.compressor.image_height as usize).div_ceil(BAND_ROWS) {
+            let rows = bands.each_mut().map(Band::next);
+            let planes = rows.each_ref().map(|rows| rows.as_ptr());
+            // SAFETY: each plane has the rows of one row of macroblocks, each row as many samples as whole macroblocks have;
+            // libjpeg reads them before it returns.
+            unsafe { sys::jpeg_write_raw_data(&mut self.compressor, planes.as_ptr(), BAND_ROWS as c_uint) };
+        }
+    }
+}
+
+/// Rows that JPEG codes together at 4:2:0.
+const BAND_ROWS: usize = 16;
+
+/// The rows of a plane that are coded together, with whole blocks in both directions: the last samples repeat.
+struct Band<'a> {
+    left: std::slice::Chunks<'a, u8>,
+    /// The row that was read last.
+    last: &'a [u8],
+    padded: Vec<u8>,
+    rows: usize,
+}
+
+impl<'a> Band<'a> {
+    fn new(plane: &'a [u8], width: usize, rows: usize) -> Band<'a> {
+        let padded = vec![0; width.next_multiple_of(rows) * rows];
+        Band { left: plane.chunks(width), last: &[], padded, rows }
+    }
+
+    /// The next rows.
+    fn next(&mut self) -> Vec<*const u8> {
+        let stride = self.padded.len() / self.rows;
+        let mut pointers = Vec::with_capacity(self.rows);
+        for row in self.padded.chunks_exact_mut(stride) {
+            self.last = self.left.next().unwrap_or(self.last);
+            let (samples, beyond) = row.split_at_mut(self.last.len());
+            samples.copy_from_slice(self.last);
+            beyond.fill(samples[samples.len() - 1]);
+            pointers.push(row.as_ptr());
+        }
+        pointers
     }
 }
 

@@ -1,7 +1,8 @@
 //! Predicts the size of a JPEG: every n-th row of its blocks is counted, and encoded once. docs/model.md, Sizes.
 
 use super::{quantiser, scans};
-use crate::codec::rate::{Count, Spectrum, Steps, dot, rows_for, strips};
+use crate::codec::rate::{Count, Spectrum, Steps, dot, rows_for, strip_pairs, strips};
+use crate::picture::chroma::{HalvedPlanes, SampleRange};
 use crate::picture::{Chroma, Picture};
 
 /// Bytes of a file of `pixels` besides its coefficients: headers, and a Huffman table for each kind of symbol of each
@@ -73,6 +74,11 @@ impl Sample {
     /// The sampled rows of `picture`, one below the other. Returns `None` when all of the picture is sampled.
     pub fn strips(&self, picture: &Picture) -> Option<Picture> {
         strips(picture, self.chroma, self.every)
+    }
+
+    /// The same rows at 4:2:0, with the chroma that the whole of `picture` has there.
+    pub fn halved_strips(&self, picture: &Picture, height: u32) -> HalvedPlanes {
+        HalvedPlanes::of_pairs(picture, SampleRange::Full, height, strip_pairs(picture, self.every))
     }
 
     /// ln(bytes) of a picture at `ln_step` whose strips take `strip_bytes`, in the ratio of the bits that are counted

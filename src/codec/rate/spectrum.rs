@@ -6,6 +6,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::dct::{self, Block, PRECISION, ZIGZAG};
+use crate::picture::chroma::ChromaHalver;
 use crate::picture::{Chroma, Layout, Picture};
 
 /// The coefficients of a picture in YCbCr (T.871), in the order in which JPEG codes them.
@@ -61,9 +62,15 @@ impl Spectrum {
             chroma: [Vec::with_capacity(units), Vec::with_capacity(units)],
             weight: f64::from(picture.height().div_ceil(unit)) / rows.len() as f64,
         };
-        let mut band = Band::new(columns as usize * unit as usize);
+        let mut band = Band::new(columns as usize * unit as usize, chroma);
+        let mut halver = ChromaHalver::new(picture);
         for row in rows {
-            add_row(picture, chroma, [corner, row * unit + corner], &mut band, &mut spectrum);
+            let [left, top] = [corner, row * unit + corner].map(|side| side as usize);
+            match chroma {
+                Chroma::Halved => band.read_halved(&mut halver, left, top),
+                Chroma::Full => read(picture, [left, top], &mut band),
+            }
+            add_row(&band, &mut spectrum);
         }
         spectrum
     }
@@ -97,30 +104,49 @@ pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> 
     Some(Picture::new(picture.width(), height as u32, picture.layout(), pixels))
 }
 
-/// Adds the row of blocks from `corner` (left, top) on to `spectrum`. Also compiled for newer processors, with the same
-/// result.
+/// Returns the pairs of rows of `picture` from which the same strips are made at 4:2:0.
+pub fn strip_pairs(picture: &Picture, every: u32) -> impl Iterator<Item = usize> {
+    let pairs = picture.height().div_ceil(2);
+    let in_a_row = Chroma::Halved.block_pixels() / 2;
+    let of_row = move |row: u32| row * in_a_row..((row + 1) * in_a_row).min(pairs);
+    sampled_rows(picture, Chroma::Halved, every).flat_map(of_row).map(|pair| pair as usize)
+}
+
+/// Reads a row of blocks at 4:4:4 from `corner` (left, top) on. Also compiled for newer processors, with the same result.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
-fn add_row(picture: &Picture, chroma: Chroma, corner: [u32; 2], band: &mut Band, spectrum: &mut Spectrum) {
-    let unit = chroma.block_pixels() as usize;
-    band.read(picture, corner.map(|side| side as usize), unit);
+fn read(picture: &Picture, corner: [usize; 2], band: &mut Band) {
+    band.read(picture, corner);
+}
+
+/// Adds the blocks of a band to `spectrum`. Also compiled for newer processors, with the same result.
+#[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
+fn add_row(band: &Band, spectrum: &mut Spectrum) {
+    let unit = band.chroma.block_pixels() as usize;
     for left in (0..band.width).step_by(unit) {
         for down in (0..unit).step_by(8) {
             for right in (0..unit).step_by(8) {
-                spectrum.luma.push(dct::forward(band.cut(&band.y, down, left + right)));
+                spectrum.luma.push(dct::forward(cut(&band.y[down * band.width + left + right..], band.width)));
             }
         }
         for (blocks, plane) in spectrum.chroma.iter_mut().zip([&band.cb, &band.cr]) {
-            let block = if chroma == Chroma::Halved { band.halved(plane, left) } else { band.cut(plane, 0, left) };
-            blocks.push(dct::forward(block));
+            blocks.push(dct::forward(cut(&plane[left * 8 / unit..], band.width * 8 / unit)));
         }
     }
 }
 
-/// Rows of a band: the rows that JPEG codes together at 4:2:0.
-const BAND_ROWS: usize = 16;
+/// Returns the block at the beginning of `samples`.
+#[inline(always)]
+fn cut(samples: &[f32], stride: usize) -> Block {
+    let mut block = [[0.0; 8]; 8];
+    for (row, levels) in block.iter_mut().enumerate() {
+        levels.copy_from_slice(&samples[row * stride..][..8]);
+    }
+    block
+}
 
 /// The YCbCr samples of a row of blocks, centred on zero.
 struct Band {
+    chroma: Chroma,
     /// Width in pixels, a whole number of blocks.
     width: usize,
     y: Vec<f32>,
@@ -129,17 +155,19 @@ struct Band {
 }
 
 impl Band {
-    fn new(width: usize) -> Band {
-        let plane = || vec![0.0; width * BAND_ROWS];
-        Band { width, y: plane(), cb: plane(), cr: plane() }
+    fn new(width: usize, chroma: Chroma) -> Band {
+        let luma = vec![0.0; width * chroma.block_pixels() as usize];
+        // A row of blocks has one block of chroma in each of them.
+        let plane = || vec![0.0; 64 * width / chroma.block_pixels() as usize];
+        Band { chroma, width, y: luma, cb: plane(), cr: plane() }
     }
 
-    /// Reads `rows` rows from `left` and `top` on. Beyond the edges of the picture the last pixels repeat.
+    /// Reads the rows from `left` and `top` on. Beyond the edges of the picture the last pixels repeat.
     #[inline(always)]
-    fn read(&mut self, picture: &Picture, [left, top]: [usize; 2], rows: usize) {
+    fn read(&mut self, picture: &Picture, [left, top]: [usize; 2]) {
         let (width, height) = (picture.width() as usize, picture.height() as usize);
         let pixel_bytes = picture.layout().bytes_per_pixel();
-        for row in 0..rows {
+        for row in 0..8 {
             let start = (top + row).min(height - 1) * width;
             let pixels = &picture.pixels()[(start + left.min(width - 1)) * pixel_bytes..(start + width) * pixel_bytes];
             let range = row * self.width..(row + 1) * self.width;
@@ -151,29 +179,32 @@ impl Band {
         }
     }
 
-    /// Returns the block of `plane` at `top` and `left`.
-    #[inline(always)]
-    fn cut(&self, plane: &[f32], top: usize, left: usize) -> Block {
-        let mut block = [[0.0; 8]; 8];
-        for (row, samples) in block.iter_mut().enumerate() {
-            samples.copy_from_slice(&plane[(top + row) * self.width + left..][..8]);
-        }
-        block
-    }
-
-    /// Returns the 16x16 samples of `plane` from `left` on, halved in both directions.
-    #[inline(always)]
-    fn halved(&self, plane: &[f32], left: usize) -> Block {
-        let mut block = [[0.0; 8]; 8];
-        for (row, samples) in block.iter_mut().enumerate() {
-            let upper = &plane[row * 2 * self.width + left..][..16];
-            let lower = &plane[(row * 2 + 1) * self.width + left..][..16];
-            for (x, sample) in samples.iter_mut().enumerate() {
-                *sample = (upper[x * 2] + upper[x * 2 + 1] + lower[x * 2] + lower[x * 2 + 1]) * 0.25;
+    /// The same at 4:2:0, with the planes that the encoders take.
+    fn read_halved(&mut self, halver: &mut ChromaHalver<'_>, left: usize, top: usize) {
+        let [luma_stride, chroma_stride] = [self.width, self.width / 2];
+        for row in 0..8 {
+            let index = top / 2 + row;
+            let pair = halver.pair(index);
+            // Below the picture, its last row repeats.
+            let rows = if index <= pair.last { pair.luma } else { [pair.luma[1]; 2] };
+            for (down, levels) in rows.into_iter().enumerate() {
+                copy_from(levels, left, 128.0, &mut self.y[(2 * row + down) * luma_stride..][..luma_stride]);
+            }
+            for (plane, levels) in [&mut self.cb, &mut self.cr].into_iter().zip(pair.chroma) {
+                copy_from(levels, left / 2, 0.0, &mut plane[row * chroma_stride..][..chroma_stride]);
             }
         }
-        block
     }
+}
+
+/// Copies what begins at `left` less `zero`. The last level repeats.
+fn copy_from(levels: &[f32], left: usize, zero: f32, into: &mut [f32]) {
+    let levels = &levels[left.min(levels.len() - 1)..];
+    let levels = &levels[..levels.len().min(into.len())];
+    for (sample, level) in into.iter_mut().zip(levels) {
+        *sample = level - zero;
+    }
+    into[levels.len()..].fill(levels[levels.len() - 1] - zero);
 }
 
 /// Returns Y, Cb and Cr (T.871) of a row of pixels of `N` bytes. The last pixel repeats.
