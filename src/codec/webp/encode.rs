@@ -11,6 +11,7 @@ use super::size_model::{self, Stats};
 use super::states::{SHAPING, Segments, State, States, TELLING};
 use crate::codec::rate::{self, SizePredictor};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
+use crate::picture::chroma::{HalvedPlanes, SampleRange};
 use crate::picture::{Chroma, Picture};
 
 /// Largest side (RFC 9649: 14 bits; libwebp's WEBP_MAX_DIMENSION).
@@ -53,11 +54,20 @@ impl<'a> WebpEncoder<'a> {
         if let Some(source) = self.source.get() {
             return Ok(source);
         }
-        let mut source = Source::import(self.picture, self.effort == Effort::Best)?;
-        if self.effort == Effort::Best {
-            source.convert_to_sharp_yuv()?;
-        }
+        let source = self.import()?;
         Ok(self.source.get_or_init(|| source))
+    }
+
+    fn import(&self) -> Result<Source, EncodeError> {
+        let picture = self.picture;
+        if picture.has_alpha() || picture.is_grey() {
+            let mut source = Source::import(picture, self.effort == Effort::Best)?;
+            if self.effort == Effort::Best {
+                source.convert_to_sharp_yuv()?;
+            }
+            return Ok(source);
+        }
+        Source::of_planes(&HalvedPlanes::of(picture, SampleRange::Limited), picture.width(), picture.height())
     }
 }
 

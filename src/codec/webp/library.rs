@@ -7,6 +7,7 @@ use libwebp_sys as sys;
 pub(super) use sys::{WebPAuxStats as AuxStats, WebPConfig as Config};
 
 use crate::codec::{EncodeError, Format};
+use crate::picture::chroma::HalvedPlanes;
 use crate::picture::{Layout, Picture};
 
 /// libwebp's default settings at `quality`, 0 to 100.
@@ -29,12 +30,18 @@ pub(super) struct Source(Box<sys::WebPPicture>);
 unsafe impl Send for Source {}
 
 impl Source {
+    /// A picture whose planes are still to be allocated.
+    fn empty(width: u32, height: u32, argb: bool) -> Result<Source, EncodeError> {
+        let mut source = Source(Box::new(sys::WebPPicture::new().map_err(|()| failed("libwebp of another version"))?));
+        source.0.width = width as c_int;
+        source.0.height = height as c_int;
+        source.0.use_argb = c_int::from(argb);
+        Ok(source)
+    }
+
     /// Copies `picture` into libwebp's planes: ARGB if asked for, else YUV 4:2:0.
     pub(super) fn import(picture: &Picture, argb: bool) -> Result<Source, EncodeError> {
-        let mut source = Source(Box::new(sys::WebPPicture::new().map_err(|()| failed("libwebp of another version"))?));
-        source.0.width = picture.width() as c_int;
-        source.0.height = picture.height() as c_int;
-        source.0.use_argb = c_int::from(argb);
+        let mut source = Source::empty(picture.width(), picture.height(), argb)?;
         let stride = picture.width() as usize * picture.layout().bytes_per_pixel();
         let pixels = picture.pixels().as_ptr();
         // SAFETY: the picture is initialised, `pixels` holds `height` rows of `stride` bytes.
@@ -45,6 +52,25 @@ impl Source {
             }
         };
         if imported == 0 { Err(failed("out of memory")) } else { Ok(source) }
+    }
+
+    /// Takes the planes of a picture of this size without alpha.
+    pub(super) fn of_planes(planes: &HalvedPlanes, width: u32, height: u32) -> Result<Source, EncodeError> {
+        let mut source = Source::empty(width, height, false)?;
+        // SAFETY: the picture is initialised and has its size.
+        if unsafe { sys::WebPPictureAlloc(&mut *source.0) } == 0 {
+            return Err(failed("out of memory"));
+        }
+        let chroma_width = width.div_ceil(2) as usize;
+        let [cb, cr] = &planes.chroma;
+        // SAFETY: libwebp has allocated the planes, which nothing else uses: as many rows as are copied, each of the
+        // stride.
+        unsafe {
+            copy_rows(&planes.luma, width as usize, source.0.y, source.0.y_stride);
+            copy_rows(cb, chroma_width, source.0.u, source.0.uv_stride);
+            copy_rows(cr, chroma_width, source.0.v, source.0.uv_stride);
+        }
+        Ok(source)
     }
 
     /// Converts ARGB to YUV by the slower method that keeps sharp edges of colour.
@@ -90,6 +116,15 @@ impl Source {
             sys::WebPMemoryWriterClear(&mut writer);
             file.map(|bytes| (bytes, stats))
         }
+    }
+}
+
+/// # Safety
+/// `into` leads to as many rows as `plane` has, each of `stride` bytes and at least `width`.
+unsafe fn copy_rows(plane: &[u8], width: usize, into: *mut u8, stride: c_int) {
+    for (y, row) in plane.chunks_exact(width).enumerate() {
+        // SAFETY: as above.
+        unsafe { std::ptr::copy_nonoverlapping(row.as_ptr(), into.add(y * stride as usize), width) };
     }
 }
 
