@@ -2,6 +2,7 @@
 
 use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
+use crate::picture::chroma::{HalvedPlanes, SampleRange};
 use crate::picture::{Chroma, Layout, Picture};
 
 /// The planes of a picture, row after row without padding.
@@ -30,6 +31,10 @@ impl Planes {
             return Planes::grey(picture, picture.pixels().chunks_exact(size).map(|pixel| pixel[0]).collect());
         }
         let (width, height) = (picture.width(), picture.height());
+        if chroma == Chroma::Halved {
+            let HalvedPlanes { luma: y, chroma: [cb, cr] } = HalvedPlanes::of(picture, SampleRange::Full);
+            return Planes { width, height, y, cb, cr, kind: Kind::Colour(chroma) };
+        }
         let luma = vec![0; picture.pixel_count() as usize];
         let mut planes = Planes::new(width, height, Kind::Colour(chroma), luma);
         let chroma_width = planes.chroma_width();
@@ -43,11 +48,9 @@ impl Planes {
             width,
             height,
         };
-        let convert = match (picture.layout(), chroma) {
-            (Layout::Rgb, Chroma::Halved) => yuv::rgb_to_yuv420,
-            (Layout::Rgb, Chroma::Full) => yuv::rgb_to_yuv444,
-            (Layout::Rgba, Chroma::Halved) => yuv::rgba_to_yuv420,
-            (Layout::Rgba, Chroma::Full) => yuv::rgba_to_yuv444,
+        let convert = match picture.layout() {
+            Layout::Rgb => yuv::rgb_to_yuv444,
+            Layout::Rgba => yuv::rgba_to_yuv444,
         };
         let stride = width * picture.layout().bytes_per_pixel() as u32;
         let (range, matrix, mode) = (YuvRange::Full, YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
