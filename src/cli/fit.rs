@@ -16,7 +16,7 @@ use super::total::{self, Total};
 use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
 use crate::byte_size::parse_size;
 use crate::codec::{Format, Limits};
-use crate::engine::{Bounds, Codecs, Work, WorkersMode};
+use crate::engine::{Bounds, Codecs, Header, Work, WorkersMode};
 use crate::job::{Answer, Job, JobError, SizeCurve, Source, Stop};
 use crate::metrics::Metrics;
 use crate::panics;
@@ -201,7 +201,7 @@ impl Task {
             }
             // Only another process needs to know it, and the header is read again with the picture.
             let memory_bytes = match self.work.in_processes() {
-                true => self.work.memory_needed(&job, &input, &self.limits, u64::MAX)?,
+                true => self.work.memory_needed(&job, &Header::new(&input, &self.limits), u64::MAX)?,
                 false => 0,
             };
             self.work.run(&job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes, total: None })

@@ -11,6 +11,7 @@ mod cache;
 mod config;
 mod deaths;
 mod hashed_body;
+mod header;
 mod key;
 mod machine;
 mod oversized;
@@ -38,6 +39,7 @@ use cache::{Cache, CachedAnswer};
 pub use config::{CacheConfig, Config, WorkersMode};
 use deaths::Deaths;
 pub(crate) use hashed_body::HashedBody;
+pub use header::Header;
 use key::Key;
 use pool::Pool;
 pub use set::{JobSet, SetResults};
@@ -523,7 +525,8 @@ impl Shared {
     ) -> Result<(Job, u64), EngineError> {
         let (shared, input) = (Arc::clone(self), input.clone());
         let read = self.in_header_turn(stop_at, move || {
-            let work = shared.fit_into_memory(&mut job, &input.bytes, input.lease.bytes())?;
+            let header = Header::new(&input.bytes, &shared.limits);
+            let work = shared.fit_into_memory(&mut job, &header, input.lease.bytes())?;
             Ok::<_, JobError>((job, work))
         });
         Ok(read.await??)
@@ -531,21 +534,21 @@ impl Shared {
 
     /// Bytes of memory that `job` needs besides the `body_bytes` of its body. Lowers its effort if it would need more than
     /// all jobs may use together.
-    fn fit_into_memory(&self, job: &mut Job, input: &[u8], body_bytes: u64) -> Result<u64, JobError> {
+    fn fit_into_memory(&self, job: &mut Job, header: &Header<'_>, body_bytes: u64) -> Result<u64, JobError> {
         if job.effort == Effort::Best {
-            match self.memory_needed(job, input, self.admission.job_memory_bytes()) {
+            match self.memory_needed(job, header, self.admission.job_memory_bytes()) {
                 Err(JobError::TooMuchMemory { .. } | JobError::TooMuchPadding { .. }) => job.effort = Effort::Balanced,
                 needed => return needed,
             }
         }
         // A job that needs more than all jobs may use together runs alone, and borrows from the memory of bodies.
-        self.memory_needed(job, input, self.admission.memory_beside(body_bytes))
+        self.memory_needed(job, header, self.admission.memory_beside(body_bytes))
     }
 
     /// Bytes of memory that `job` needs, at most `available`. Its answer must fit into the memory of bodies while it is sent.
-    fn memory_needed(&self, job: &Job, input: &[u8], available: u64) -> Result<u64, JobError> {
+    fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
         let largest_answer = self.admission.body_memory_bytes();
-        let needed = self.work.memory_needed(job, input, &self.limits, available);
+        let needed = self.work.memory_needed(job, header, available);
         match (needed, job::padded_size(job)) {
             (Err(JobError::TooMuchPadding { parameter, bytes, limit }), _) => {
                 Err(JobError::TooMuchPadding { parameter, bytes, limit: limit.min(largest_answer) })

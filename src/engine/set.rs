@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::admission::Need;
 use super::cache::CachedAnswer;
+use super::header::Header;
 use super::work::SetJob;
 use super::{
     Bounds, Computed, Engine, EngineError, FlightWaiter, Key, LONGEST_DEADLINE, PendingRequest, Served, Shared, Upload,
@@ -225,7 +226,7 @@ impl Shared {
         }
         self.deaths.check(&set.input.hash, &set.input.bytes)?;
         let slot = self.admission.take_queue_slot()?;
-        let work = self.read_headers(set).await?;
+        let work = self.read_header_of_set(set).await?;
         if !set.outputs.iter().any(Output::is_awaited) {
             return Ok(());
         }
@@ -284,12 +285,13 @@ impl Shared {
         }
     }
 
-    /// Reads the input's header for each output, answers those that can't be done, and returns the memory of the largest.
-    async fn read_headers(self: &Arc<Shared>, set: &mut SetTask) -> Result<u64, EngineError> {
+    /// Asks the input's header about each output, answers those that can't be done, and returns the memory of the largest.
+    async fn read_header_of_set(self: &Arc<Shared>, set: &mut SetTask) -> Result<u64, EngineError> {
         let (shared, input) = (Arc::clone(self), set.input.clone());
         let mut jobs: Vec<Job> = set.outputs.iter().map(|output| output.job.clone()).collect();
         let read = self.in_header_turn(set.stop_at, move || {
-            let need = |job: &mut Job| shared.fit_into_memory(job, &input.bytes, input.lease.bytes());
+            let header = Header::new(&input.bytes, &shared.limits);
+            let need = |job: &mut Job| shared.fit_into_memory(job, &header, input.lease.bytes());
             let needs: Vec<Result<u64, JobError>> = jobs.iter_mut().map(need).collect();
             (jobs, needs)
         });

@@ -97,8 +97,8 @@ struct Script {
 }
 
 impl Work for Script {
-    fn memory_needed(&self, job: &Job, input: &[u8], _: &Limits, available: u64) -> Result<u64, JobError> {
-        match input {
+    fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
+        match header.input {
             text if text.starts_with(b"long header") => {
                 self.started.send(Stop::at(Instant::now())).unwrap();
                 self.released.lock().unwrap().recv().unwrap();

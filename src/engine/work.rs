@@ -1,19 +1,20 @@
 //! The work that the engine runs, behind a trait: on this process's threads, in other processes, or scripted by tests.
 
-use crate::codec::{self, Limits};
+use super::header::Header;
+use crate::codec::Limits;
 use crate::job::{self, Answer, Job, JobError, SharedTotal, Source, Stop};
 use crate::metrics::WorkerDeath;
 use crate::panics::{self, Panicked};
 
 /// The work that the engine schedules.
 pub trait Work: Send + Sync + 'static {
-    /// Bytes of memory that `job` on `input` needs at its peak, by the header alone. Called before the job waits for a
+    /// Bytes of memory that `job` needs at its peak, by the header of its input alone. Called before the job waits for a
     /// permit, on a thread outside the pool.
     ///
     /// # Errors
     /// [`JobError::TooMuchMemory`] or [`JobError::TooMuchPadding`] when that is more than `available`; any other when the
     /// header already shows that the job can't be done.
-    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError>;
+    fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError>;
 
     /// Does `job` on `input` within `bounds`. Called on the pool.
     ///
@@ -106,9 +107,8 @@ pub struct Death {
 pub struct Codecs;
 
 impl Work for Codecs {
-    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {
-        let probe = codec::probe(input, limits)?;
-        job::memory_needed(&probe, job, limits, available)
+    fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
+        job::memory_needed(header.probe()?, job, header.limits(), available)
     }
 
     fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {

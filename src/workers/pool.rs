@@ -11,8 +11,7 @@ use super::exchange::{Exchange, Interruption};
 use super::registry::Registry;
 use super::spawner::{Spawner, greeted};
 use super::wire::{self, Ask, Begun, Reply};
-use crate::codec::Limits;
-use crate::engine::{Bounds, Death, SetJob, Work, WorkError};
+use crate::engine::{Bounds, Death, Header, SetJob, Work, WorkError};
 use crate::job::{Answer, Job, JobError, OnMiss, Stop};
 use crate::metrics::{Metrics, WorkerDeath};
 
@@ -186,9 +185,9 @@ impl Workers {
 
 impl Work for Workers {
     /// The worker holds the input a second time.
-    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {
-        let copy = input.len() as u64;
-        Ok(self.work.memory_needed(job, input, limits, available.saturating_sub(copy))? + copy)
+    fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
+        let copy = header.input.len() as u64;
+        Ok(self.work.memory_needed(job, header, available.saturating_sub(copy))? + copy)
     }
 
     fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {

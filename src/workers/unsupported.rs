@@ -4,8 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
-use crate::codec::Limits;
-use crate::engine::{Bounds, Work, WorkError};
+use crate::engine::{Bounds, Header, Work, WorkError};
 use crate::job::{Answer, Job, JobError};
 use crate::metrics::Metrics;
 
@@ -37,7 +36,7 @@ impl Workers {
 }
 
 impl Work for Workers {
-    fn memory_needed(&self, _: &Job, _: &[u8], _: &Limits, _: u64) -> Result<u64, JobError> {
+    fn memory_needed(&self, _: &Job, _: &Header<'_>, _: u64) -> Result<u64, JobError> {
         match self.0 {}
     }
 

@@ -2,8 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use bytefit::codec::Limits;
-use bytefit::engine::{Bounds, Engine, Work, WorkError};
+use bytefit::engine::{Bounds, Engine, Header, Work, WorkError};
 use bytefit::job::{Answer, Job, JobError};
 use testkit::answers::echo;
 
@@ -43,7 +42,7 @@ impl Latch {
 struct LongHeaders(Latch);
 
 impl Work for LongHeaders {
-    fn memory_needed(&self, _: &Job, _: &[u8], _: &Limits, _: u64) -> Result<u64, JobError> {
+    fn memory_needed(&self, _: &Job, _: &Header<'_>, _: u64) -> Result<u64, JobError> {
         self.0.wait();
         Ok(1)
     }
@@ -54,8 +53,8 @@ impl Work for LongHeaders {
 }
 
 impl Work for Latch {
-    fn memory_needed(&self, _: &Job, input: &[u8], _: &Limits, _: u64) -> Result<u64, JobError> {
-        Ok(input.len() as u64)
+    fn memory_needed(&self, _: &Job, header: &Header<'_>, _: u64) -> Result<u64, JobError> {
+        Ok(header.input.len() as u64)
     }
 
     fn run(&self, job: &Job, input: &[u8], _: &Bounds<'_>) -> Result<Answer, WorkError> {

@@ -4,8 +4,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use bytefit::codec::Limits;
-use bytefit::engine::{Bounds, Codecs, SetJob, Work, WorkError};
+use bytefit::engine::{Bounds, Codecs, Header, SetJob, Work, WorkError};
 use bytefit::job::{Answer, Job, JobError};
 use testkit::answers::echo;
 
@@ -15,12 +14,12 @@ use crate::seal;
 pub(crate) struct Faults;
 
 impl Work for Faults {
-    fn memory_needed(&self, job: &Job, input: &[u8], limits: &Limits, available: u64) -> Result<u64, JobError> {
-        match std::str::from_utf8(input) {
+    fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
+        match std::str::from_utf8(header.input) {
             Ok("large") => Ok(1 << 30),
             Ok(_) => Ok(1 << 20),
-            Err(_) if input.ends_with(b"abort") => Ok(1 << 20),
-            Err(_) => Codecs.memory_needed(job, input, limits, available),
+            Err(_) if header.input.ends_with(b"abort") => Ok(1 << 20),
+            Err(_) => Codecs.memory_needed(job, header, available),
         }
     }
 
