@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::codec::lossy_coding::LossyCoding;
+use crate::codec::rate::Curve;
 use crate::codec::{EncodeError, Format, Metadata, container};
 use crate::picture::{Picture, transform};
 
@@ -61,6 +62,9 @@ impl SizeCurve {
     }
 }
 
+/// Indices of the [`QUALITIES`] whose sizes are counted: docs/model.md, Totals.
+const COUNTED: [usize; 5] = [0, 3, 6, 8, 10];
+
 /// Lowers each of `ln_bytes` to what the codings of `format` take at that quality, or at the `ceiling` where that is lower,
 /// with `metadata_bytes`.
 fn lower(
@@ -70,21 +74,35 @@ fn lower(
     ceiling: f64,
     metadata_bytes: u64,
 ) -> Result<(), EncodeError> {
-    let qualities = QUALITIES.map(|quality| quality.min(ceiling));
     let codings = LossyCoding::of(format);
-    let mut next = 0;
-    for (at, coding) in codings.iter().enumerate() {
-        let is_last = at + 1 == codings.len();
-        let encoder = coding.encoder(picture, Effort::Balanced)?;
-        let (finest, coarsest) = encoder.ln_step_range().into_inner();
-        while next < qualities.len() && (is_last || qualities[next] <= coding.best_quality()) {
-            let ln_step = coding.scale().ln_step(qualities[next]).clamp(finest, coarsest);
-            let bytes = encoder.predict(ln_step).exp() + metadata_bytes as f64;
-            ln_bytes[next] = ln_bytes[next].min(bytes.ln());
-            next += 1;
-        }
+    let Some(coarsest) = codings.first() else { return Ok(()) };
+    let beyond_median = beyond_median(*coarsest, picture, ceiling)?;
+    for ((ln_bytes, quality), beyond) in ln_bytes.iter_mut().zip(QUALITIES).zip(beyond_median) {
+        let quality = quality.min(ceiling);
+        let coding =
+            codings.iter().find(|coding| quality <= coding.best_quality()).or(codings.last()).unwrap_or(coarsest);
+        let scale = coding.scale();
+        let median = scale.ln_bytes(picture.pixel_count(), scale.ln_step(quality));
+        *ln_bytes = ln_bytes.min(((median + beyond).exp() + metadata_bytes as f64).ln());
     }
     Ok(())
+}
+
+/// How far `picture` is beyond the median of `coding` in ln(bytes), at each of [`QUALITIES`].
+fn beyond_median(coding: LossyCoding, picture: &Picture, ceiling: f64) -> Result<[f64; QUALITIES.len()], EncodeError> {
+    let encoder = coding.encoder(picture, Effort::Balanced)?;
+    let (finest, coarsest) = encoder.ln_step_range().into_inner();
+    let counted = COUNTED.map(|index| {
+        let ln_step = coding.scale().ln_step(QUALITIES[index].min(ceiling).min(coding.best_quality()));
+        let ln_step = Curve::nearest_point(ln_step).clamp(finest, coarsest);
+        encoder.predict(ln_step) - coding.scale().ln_bytes(picture.pixel_count(), ln_step)
+    });
+    Ok(std::array::from_fn(|index| {
+        let above = COUNTED.partition_point(|counted| *counted < index).clamp(1, COUNTED.len() - 1);
+        let [low, high] = [above - 1, above].map(|at| QUALITIES[COUNTED[at]]);
+        let part = ((QUALITIES[index] - low) / (high - low)).clamp(0.0, 1.0);
+        counted[above - 1] + part * (counted[above] - counted[above - 1])
+    }))
 }
 
 /// The bytes of a total that are left, for answers that are made one after the other or at once.

@@ -16,9 +16,15 @@ impl Curve {
     /// Returns the curve at `x`, interpolated between the two nearest grid points, which `value_at` computes.
     pub fn read(&self, x: f64, value_at: impl Fn(f64) -> f64) -> f64 {
         let left = (x / SPACING).floor();
+        let part = x / SPACING - left;
         let at = |point: f64| self.at(point as i64, || value_at(point * SPACING));
-        let (low, high) = (at(left), at(left + 1.0));
-        low + (high - low) * (x / SPACING - left)
+        let low = at(left);
+        if part == 0.0 { low } else { low + (at(left + 1.0) - low) * part }
+    }
+
+    /// Returns the grid point nearest to `x`, where one value is computed instead of two.
+    pub fn nearest_point(x: f64) -> f64 {
+        (x / SPACING).round() * SPACING
     }
 
     /// Returns the value of a grid point. A model may rise outside the range that it was fitted to. Such a point gets
