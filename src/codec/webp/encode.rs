@@ -118,7 +118,8 @@ impl Encoder for WebpEncoder<'_> {
 impl WebpEncoder<'_> {
     /// ln(bytes) that the colour is expected to take at this step.
     fn ln_colour_bytes(&self, ln_step: f64) -> f64 {
-        self.sample.get_or_init(|| SizePredictor::of(self.picture, &size_model::COUNTED)).ln_bytes(ln_step)
+        let sample = self.sample.get_or_init(|| SizePredictor::of(self.picture, &size_model::COUNTED));
+        (sample.ln_bytes(ln_step).exp() + size_model::BEGINNING).ln()
     }
 
     /// The quality of the alpha plane on libwebp's scale beside colour at this step, and its predicted bytes. Returns `None`

@@ -11,6 +11,10 @@ pub const COUNTED: SizeModel = SizeModel {
     bend: FineStepBend { below: 2.1, coefficients: [-0.09363, -0.48868] },
 };
 
+/// Bytes of a file's headers and probabilities. The model was fitted on pictures where they do not matter: docs/model.md,
+/// Sizes.
+pub const BEGINNING: f64 = 130.0;
+
 /// Coefficients of [`probe_features`].
 const PROBED: [f64; 17] = [
     0.21503, -0.10901, 0.01154, 0.15254, 0.01057, -0.05026, 0.05193, 0.32036, -0.22118, -0.04309, -0.00106, 0.01477,

@@ -47,8 +47,9 @@ fn linked_tuning() -> Tuning {
     Tuning::of(library::version())
 }
 
-/// Bytes of the boxes around a frame. The size model was fitted on pictures where they do not matter.
-const BOXES: f64 = 242.0;
+/// Bytes of the boxes around a frame, and of its header and first blocks, which no statistics precede. The size model was
+/// fitted on pictures where they do not matter: docs/model.md, Sizes.
+const BEGINNING: f64 = 242.0 + 85.0;
 
 /// A picture ready to be written as AVIF at any quantiser step.
 pub struct AvifEncoder<'a> {
@@ -123,7 +124,7 @@ impl Encoder for AvifEncoder<'_> {
         let ln_colour = self.sample.get_or_init(|| SizePredictor::of(self.picture, fitted)).ln_bytes(ln_step);
         // If alpha fails here, so does the encode that follows, and says why.
         let alpha = self.alpha().ok().flatten().map_or(0.0, |alpha| alpha.bytes_beside(State::nearest(ln_step)));
-        (ln_colour.exp() + alpha + BOXES).ln()
+        (ln_colour.exp() + alpha + BEGINNING).ln()
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
