@@ -23,15 +23,13 @@ pub(crate) use grades::{Grade, Mark, marks, overall};
 pub use history::INTERVAL;
 pub(crate) use history::Interval;
 use history::{History, Standing};
-pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, Method, Shed, Stage, Status};
-pub use labels::{RouteLabel, WorkerDeath};
+pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, Method, Shed, Stage, Status, TierResult};
+pub use labels::{CacheTier, RouteLabel, WorkerDeath};
 pub(crate) use latency::Latency;
 use latency::Recent;
 
 /// Every metric is named `bytefit_` followed by its field.
 const NAMESPACE: &str = "bytefit";
-/// The only tier of the result cache.
-const MEMORY_TIER: &str = "memory";
 
 /// From a cache hit (a millisecond) to a job with the longest deadline.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -71,10 +69,12 @@ table::metrics! {
         output_bytes: Histogram[] in BYTES;
         /// Bytes that answers were smaller than their inputs.
         bytes_saved_total: IntCounter[];
-        /// Lookups in the result cache; collapsed ones waited for an identical request.
+        /// Lookups in each tier of the result cache; collapsed ones waited for an identical request.
         cache_requests_total: IntCounterVec["tier", "result"];
-        /// Bytes that the result cache holds.
+        /// Bytes that each tier of the result cache holds.
         cache_bytes: IntGaugeVec["tier"];
+        /// Whether a tier of the result cache is left alone for a while, because it failed.
+        breaker_open: IntGaugeVec["target"];
         /// Requests that waited for an identical request instead of computing.
         coalesced_total: IntCounter[];
         /// Requests and connections refused.
@@ -148,7 +148,16 @@ impl Metrics {
             }
         }
         for result in CacheResult::ALL {
-            self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]);
+            self.cache_requests_total.with_label_values(&[CacheTier::Memory.name(), result.name()]);
+        }
+        for tier in CacheTier::FALLIBLE.map(CacheTier::name) {
+            self.breaker_open.with_label_values(&[tier]);
+            for result in TierResult::ALL {
+                self.cache_requests_total.with_label_values(&[tier, result.name()]);
+            }
+        }
+        for tier in CacheTier::ALL {
+            self.cache_bytes.with_label_values(&[tier.name()]);
         }
         for reason in Shed::ALL {
             self.shed_total.with_label_values(&[reason.name()]);
@@ -162,7 +171,6 @@ impl Metrics {
         for cause in WorkerDeath::ALL {
             self.worker_deaths_total.with_label_values(&[cause.name()]);
         }
-        self.cache_bytes.with_label_values(&[MEMORY_TIER]);
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     }
 
@@ -205,23 +213,45 @@ impl Metrics {
         self.memory_limit_bytes.set(clamp(bytes));
     }
 
-    /// Counts a lookup in the result cache.
+    /// Counts a lookup in the result cache: a hit in memory, a miss of all tiers, or one that waited.
     pub(crate) fn cache_request(&self, result: CacheResult) {
-        self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]).inc();
+        self.cache_requests_total.with_label_values(&[CacheTier::Memory.name(), result.name()]).inc();
         if result == CacheResult::Collapsed {
             self.coalesced_total.inc();
         }
         self.history.count(|now| now.lookup(result));
     }
 
-    /// Sets the size of the result cache.
-    pub(crate) fn set_cache_bytes(&self, bytes: u64) {
-        self.cache_bytes.with_label_values(&[MEMORY_TIER]).set(clamp(bytes));
+    /// Counts an answer that was missing in memory and found in a tier below.
+    pub(crate) fn hit_below_memory(&self) {
+        self.cache_requests_total.with_label_values(&[CacheTier::Memory.name(), CacheResult::Miss.name()]).inc();
+        self.history.count(|now| now.lookup(CacheResult::Hit));
     }
 
-    /// Lookups in the result cache with this result.
+    /// Counts a lookup in a tier below memory.
+    pub(crate) fn tier_lookup(&self, tier: CacheTier, result: TierResult) {
+        self.cache_requests_total.with_label_values(&[tier.name(), result.name()]).inc();
+    }
+
+    /// Lookups in a tier with this result.
+    pub(crate) fn tier_lookups(&self, tier: CacheTier, result: TierResult) -> u64 {
+        self.cache_requests_total.with_label_values(&[tier.name(), result.name()]).get()
+    }
+
+    /// Sets the size of a tier.
+    pub(crate) fn set_cache_bytes(&self, tier: CacheTier, bytes: u64) {
+        self.cache_bytes.with_label_values(&[tier.name()]).set(clamp(bytes));
+    }
+
+    /// Sets whether a tier is left alone.
+    pub(crate) fn set_breaker_open(&self, tier: CacheTier, is_open: bool) {
+        self.breaker_open.with_label_values(&[tier.name()]).set(i64::from(is_open));
+    }
+
+    /// Lookups in memory with this result.
+    #[cfg(test)]
     pub(crate) fn cache_requests(&self, result: CacheResult) -> u64 {
-        self.cache_requests_total.with_label_values(&[MEMORY_TIER, result.name()]).get()
+        self.cache_requests_total.with_label_values(&[CacheTier::Memory.name(), result.name()]).get()
     }
 
     /// Counts a job that panicked.
@@ -490,7 +520,11 @@ mod tests {
             "bytefit_output_bytes_count 0",
             "bytefit_bytes_saved_total 0",
             r#"bytefit_cache_requests_total{result="collapsed",tier="memory"} 0"#,
+            r#"bytefit_cache_requests_total{result="off",tier="redis"} 0"#,
+            r#"bytefit_cache_requests_total{result="error",tier="disk"} 0"#,
             r#"bytefit_cache_bytes{tier="memory"} 0"#,
+            r#"bytefit_cache_bytes{tier="disk"} 0"#,
+            r#"bytefit_breaker_open{target="redis"} 0"#,
             "bytefit_coalesced_total 0",
             r#"bytefit_shed_total{reason="queue_full"} 0"#,
             "bytefit_memory_reserved_bytes 0",

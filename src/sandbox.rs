@@ -1,9 +1,10 @@
-//! Rights that processes give up. The serving process can't write files, start programs or open connections, other than to
-//! the ports of hosts that it fetches pictures from. A worker, which
-//! runs codecs, has nothing but its memory and one stream to the server.
+//! Rights that processes give up. The serving process can't start programs, and writes files and opens connections only where
+//! its configuration says so ([`Rights`]). A worker, which runs codecs, has nothing but its memory and one stream to the server.
 //!
 //! Linux has two mechanisms for this, and each is used if the kernel has it: Landlock restricts access to files and outgoing
 //! connections, seccomp restricts system calls. Both apply to every thread that starts later and can't be undone.
+
+use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
 mod allowed_calls;
@@ -16,6 +17,15 @@ pub mod worker;
 
 #[cfg(target_os = "linux")]
 pub use server::{SandboxError, enter};
+
+/// What the serving process keeps, by its configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rights {
+    /// Ports, of any host, to which connections may be opened. With any of them, name servers may be asked too.
+    pub ports: Vec<u16>,
+    /// Folders below which files may be written and removed, and folders made.
+    pub folders: Vec<PathBuf>,
+}
 
 /// Which parts of the sandbox are in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +70,6 @@ impl Sandbox {
 /// # Errors
 /// Never.
 #[cfg(not(target_os = "linux"))]
-pub fn enter(_: &[u16]) -> Result<Sandbox, std::convert::Infallible> {
+pub fn enter(_: &Rights) -> Result<Sandbox, std::convert::Infallible> {
     Ok(Sandbox { landlock: Enforcement::None, seccomp: Enforcement::None })
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config_value::{InvalidConfig, at_least_one, size};
 use crate::params::{Preset, Presets, Table};
+use crate::sandbox::Rights;
 use crate::{codec, engine, http, params, source, telemetry};
 pub(crate) use layers::SettingsError;
 
@@ -142,6 +143,13 @@ impl Settings {
         }
     }
 
+    /// What the serving process needs of the world outside.
+    pub(crate) fn rights(&self) -> Rights {
+        let ports = self.source.outgoing_ports().to_vec();
+        let folders = self.cache.folder().map(Path::to_owned).into_iter().collect();
+        Rights { ports, folders }
+    }
+
     /// The defaults and bounds of requests, with the values that stand in other sections.
     pub(crate) fn defaults(&self) -> params::Defaults {
         params::Defaults { presets: self.presets(), presets_only: self.limits.presets_only, ..self.bounds() }
@@ -164,6 +172,7 @@ impl Settings {
         self.engine.validate().map_err(|invalid| invalid.in_section("engine"))?;
         self.limits.validate().map_err(|invalid| invalid.in_section("limits"))?;
         self.fit.validate().map_err(|invalid| invalid.in_section("fit"))?;
+        self.cache.validate().map_err(|invalid| invalid.in_section("cache"))?;
         self.auth.validate().map_err(|invalid| invalid.in_section("auth"))?;
         self.source.validate().map_err(|invalid| invalid.in_section("source"))?;
         self.check_presets()?;

@@ -1,5 +1,6 @@
 //! `bytefit serve`: runs the HTTP service until SIGTERM or SIGINT.
 
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::{BAD_USAGE, FAILED, environment, fail};
 use crate::engine::{Codecs, WorkersMode};
+use crate::sandbox::Rights;
 use crate::settings::{Flags, Settings};
 use crate::workers::Spawner;
 use crate::{app, http, sandbox, telemetry};
@@ -49,7 +51,7 @@ fn serve(settings: Settings) -> Result<(), String> {
     let listener = listen(address, settings.server.http.max_connections)
         .map_err(|error| format!("can't listen on {address}: {error}"))?;
     if settings.server.sandbox {
-        enter_sandbox(settings.source.outgoing_ports())?;
+        enter_sandbox(&settings.rights())?;
     } else {
         tracing::warn!("not sandboxed: server.sandbox is false");
     }
@@ -89,17 +91,21 @@ fn listen(address: SocketAddr, max_connections: usize) -> io::Result<TcpListener
     Ok(listener.into())
 }
 
-fn enter_sandbox(ports: &[u16]) -> Result<(), String> {
-    let sandbox = sandbox::enter(ports)
+fn enter_sandbox(rights: &Rights) -> Result<(), String> {
+    // The sandbox lets folders be written that are there. What can't be made is in the log once it is missed.
+    rights.folders.iter().for_each(|folder| drop(fs::create_dir_all(folder)));
+    let sandbox = sandbox::enter(rights)
         .map_err(|error| format!("can't enter the sandbox: {error}; server.sandbox = false serves without it"))?;
     let landlock = sandbox.landlock.name();
     let seccomp = sandbox.seccomp.name();
-    if sandbox.is_complete() && !ports.is_empty() {
+    if sandbox.is_complete() && *rights != Rights::default() {
+        let Rights { ports, folders } = rights;
         tracing::info!(
             landlock,
             seccomp,
             ?ports,
-            "sandboxed: this process can't write files or start programs, and opens connections to the ports of source only"
+            ?folders,
+            "sandboxed: this process can't start programs, opens connections to these ports and writes files in these folders only"
         );
     } else if sandbox.is_complete() {
         tracing::info!(

@@ -1,5 +1,6 @@
 //! The configuration of the engine.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,11 @@ const MAX_THREADS: usize = 1024;
 
 /// Requests that may wait: more than a process may have files open.
 const MAX_QUEUE_SLOTS: usize = 1 << 20;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The smallest directory that is any use: an answer may fill an eighth of it.
+const MIN_DISK_CAPACITY: u64 = 1 << 20;
 
 /// Sizes of the engine. Serde reads the keys of `[engine]`; the fields that it skips have sections of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,9 +64,17 @@ pub struct CacheConfig {
     /// Memory of the cache, in bytes. 0 keeps nothing.
     #[serde(rename = "capacity", with = "size")]
     pub capacity_bytes: u64,
-    /// How long an answer is kept.
+    /// How long an answer is kept in memory.
     #[serde(with = "duration")]
     pub ttl: Duration,
+    /// The directory for answers. Empty means none.
+    pub disk_dir: PathBuf,
+    /// What its files may take together, in bytes.
+    #[serde(rename = "disk_capacity", with = "size")]
+    pub disk_capacity_bytes: u64,
+    /// How long an answer is kept in the directory.
+    #[serde(with = "duration")]
+    pub disk_ttl: Duration,
 }
 
 impl Default for Config {
@@ -88,8 +102,33 @@ impl Config {
     }
 }
 
+impl CacheConfig {
+    /// The directory for answers. Returns `None` when none is configured.
+    pub fn folder(&self) -> Option<&Path> {
+        (!self.disk_dir.as_os_str().is_empty()).then_some(&*self.disk_dir)
+    }
+
+    /// Checks what the types don't.
+    ///
+    /// # Errors
+    /// [`InvalidConfig`] when the directory is too small for any answer.
+    pub fn validate(&self) -> Result<(), InvalidConfig> {
+        if self.disk_capacity_bytes >= MIN_DISK_CAPACITY {
+            return Ok(());
+        }
+        let reason = format!("{} is too little: at least 1MiB", size::show(self.disk_capacity_bytes));
+        Err(InvalidConfig { keys: vec!["disk_capacity".to_owned()], reason })
+    }
+}
+
 impl Default for CacheConfig {
     fn default() -> CacheConfig {
-        CacheConfig { capacity_bytes: 256 << 20, ttl: Duration::from_secs(24 * 3600) }
+        CacheConfig {
+            capacity_bytes: 256 << 20,
+            ttl: DAY,
+            disk_dir: PathBuf::new(),
+            disk_capacity_bytes: 5_000_000_000,
+            disk_ttl: 7 * DAY,
+        }
     }
 }

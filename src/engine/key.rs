@@ -34,6 +34,11 @@ impl Key {
         numbers.map(|number| Key(hasher.clone().update(&number.to_le_bytes()).finalize())).collect()
     }
 
+    /// The key as 32 bytes.
+    pub(super) fn as_bytes(&self) -> &[u8; 32] {
+        self.0.as_bytes()
+    }
+
     /// The key as 64 hex digits.
     pub(super) fn to_hex(self) -> String {
         self.0.to_hex().to_string()

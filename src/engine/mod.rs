@@ -29,12 +29,13 @@ use tokio::time::timeout_at;
 
 use crate::codec::Limits;
 use crate::job::{self, Answer, Effort, Job, JobError, Stop};
-use crate::metrics::{CacheResult, Metrics};
+use crate::metrics::{CacheResult, CacheTier, Metrics};
 use crate::panics::Panicked;
 pub use admission::AdmittedUpload;
 use admission::{Admission, Need, Permit};
 pub(crate) use allocator::{keep_free_memory, release_free_memory};
 pub use body_memory::{MemoryLease, NoMemory};
+pub(crate) use cache::TierStats;
 use cache::{Cache, CachedAnswer};
 pub use config::{CacheConfig, Config, WorkersMode};
 use deaths::Deaths;
@@ -87,7 +88,10 @@ pub struct Served {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ServedFrom {
     /// The cache.
-    Hit,
+    Hit {
+        /// The tier that had it.
+        tier: CacheTier,
+    },
     /// Computed for this request.
     Miss {
         /// Whether the cache keeps it.
@@ -172,23 +176,24 @@ pub(crate) struct Snapshot {
     pub in_processes: bool,
     pub memory_reserved_bytes: u64,
     pub memory_limit_bytes: u64,
-    pub cache: CacheStats,
+    /// The tiers of the cache that are in use, memory first.
+    pub cache: Vec<(CacheTier, TierStats)>,
 }
 
-/// State of the result cache.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct CacheStats {
-    pub entries: u64,
-    pub bytes: u64,
-    pub capacity_bytes: u64,
-    pub hits: u64,
-    pub misses: u64,
+impl Served {
+    /// Whether the cache keeps the answer, so that it can be had by its id.
+    pub fn is_kept(&self) -> bool {
+        match self.served_from {
+            ServedFrom::Hit { .. } => true,
+            ServedFrom::Miss { stored } | ServedFrom::Collapsed { stored } => stored,
+        }
+    }
 }
 
 impl Computed {
-    /// What the cache had.
-    fn hit(cached: CachedAnswer) -> Computed {
-        Computed { cached, served_from: ServedFrom::Hit, queued: Duration::ZERO }
+    /// What a tier of the cache had.
+    fn hit(cached: CachedAnswer, tier: CacheTier) -> Computed {
+        Computed { cached, served_from: ServedFrom::Hit { tier }, queued: Duration::ZERO }
     }
 
     /// The same result for a request that waited for the one it was computed for.
@@ -243,7 +248,7 @@ impl Engine {
         let body_bytes = (memory_bytes / 4).max(config.max_body_bytes);
         let job_bytes = memory_bytes.saturating_sub(body_bytes);
         let admission = Admission::new(pool.threads(), config.queue_slots, job_bytes, body_bytes, Arc::clone(&metrics));
-        let cache = Cache::new(config.cache.capacity_bytes, config.cache.ttl);
+        let cache = Cache::new(config.cache, metrics.clone())?;
         let shared = Shared { admission, cache, pool, work, deaths: Deaths::new(), limits: config.limits, metrics };
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
     }
@@ -273,7 +278,7 @@ impl Engine {
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
         let key = Key::new(&upload.hash, &job);
         let request = PendingRequest { key, job, received, stop_at, shares_total: false };
-        if let Some(hit) = self.hit(&request.key).await {
+        if let Some(hit) = self.hit_in_memory(&request.key).await {
             return Ok(hit);
         }
         let waiter = self.join(&request, upload);
@@ -287,14 +292,28 @@ impl Engine {
     }
 
     /// Whether the cache has the answer to `job` on the input with this content hash. Counts as neither hit nor miss.
-    pub fn has_cached(&self, input: &blake3::Hash, job: &Job) -> bool {
-        self.shared.cache.has(&Key::new(input, job))
+    pub async fn has_cached(&self, input: &blake3::Hash, job: &Job) -> bool {
+        self.shared.cache.has(&Key::new(input, job)).await
+    }
+
+    /// Makes sure that `served` can be had by its id, here and on machines that share a tier, as far as that takes moments.
+    /// To be called before a client is told the id.
+    pub async fn publish(&self, served: &Served) {
+        let Some(key) = Key::from_hex(&served.id).filter(|_| served.is_kept()) else { return };
+        let cached = CachedAnswer { answer: served.answer.clone(), etag: served.etag.as_str().into() };
+        self.shared.cache.publish(key, &cached).await;
     }
 
     /// The answer under `key`, if the cache has it.
     async fn hit(&self, key: &Key) -> Option<Served> {
         let hit = self.shared.hit(key).await?;
         Some(self.shared.serve(*key, hit))
+    }
+
+    /// The answer under `key`, if it is in memory. The other tiers are asked once for all identical requests.
+    async fn hit_in_memory(&self, key: &Key) -> Option<Served> {
+        let cached = self.shared.cache.get_from_memory(key).await?;
+        Some(self.shared.serve(*key, self.shared.count_hit(cached, CacheTier::Memory)))
     }
 
     /// The result of `request`. Tries a second time if the first result suffered from the deadline of another request.
@@ -330,8 +349,8 @@ impl Engine {
     /// The answer with this id, as long as the cache holds it. Counts as neither hit nor miss.
     pub async fn result(&self, id: &str) -> Option<Served> {
         let key = Key::from_hex(id)?;
-        let cached = self.shared.cache.get(&key).await?;
-        Some(served(key, Computed::hit(cached)))
+        let (cached, tier) = self.shared.cache.get(&key).await?;
+        Some(served(key, Computed::hit(cached, tier)))
     }
 
     /// Reserves memory for an answer of `bytes`, which a slow client may take long to read.
@@ -363,13 +382,7 @@ impl Engine {
             in_processes: work.in_processes(),
             memory_reserved_bytes: metrics.memory_reserved_now(),
             memory_limit_bytes: admission.memory_limit_bytes(),
-            cache: CacheStats {
-                entries: cache.entries(),
-                bytes: cache.bytes(),
-                capacity_bytes: cache.capacity_bytes(),
-                hits: metrics.cache_requests(CacheResult::Hit),
-                misses: metrics.cache_requests(CacheResult::Miss),
-            },
+            cache: cache.stats(),
         }
     }
 }
@@ -441,9 +454,16 @@ impl Shared {
 
     /// The result under `key`, if the cache has it; counted as a hit.
     async fn hit(&self, key: &Key) -> Option<Computed> {
-        let cached = self.cache.get(key).await?;
-        self.metrics.cache_request(CacheResult::Hit);
-        Some(Computed::hit(cached))
+        let (cached, tier) = self.cache.get(key).await?;
+        Some(self.count_hit(cached, tier))
+    }
+
+    fn count_hit(&self, cached: CachedAnswer, tier: CacheTier) -> Computed {
+        match tier {
+            CacheTier::Memory => self.metrics.cache_request(CacheResult::Hit),
+            CacheTier::Disk | CacheTier::Redis => self.metrics.hit_below_memory(),
+        }
+        Computed::hit(cached, tier)
     }
 
     /// Waits for a permit. Returns how long that took too.
@@ -476,7 +496,6 @@ impl Shared {
         self.metrics.job_done(&cached.answer.report, received.elapsed());
         // The next request may have more time, or find the machine idle.
         let stored = !cached.answer.report.cut_short && self.cache.insert(key, cached.clone()).await;
-        self.metrics.set_cache_bytes(self.cache.bytes());
         Computed { cached, served_from: ServedFrom::Miss { stored }, queued }
     }
 

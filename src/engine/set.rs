@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use futures_util::future::{BoxFuture, FutureExt, ready};
+use futures_util::future::{BoxFuture, FutureExt, join_all};
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -57,9 +57,12 @@ impl Engine {
         for ((index, job), key) in jobs.into_iter().zip(keys) {
             let request = PendingRequest { key, job, received, stop_at, shares_total: total.is_some() };
             // A set with a total looks into the cache when it knows which of its outputs must be computed.
-            let hit = if total.is_none() { self.hit(&request.key).await } else { None };
+            let hit = if total.is_none() { self.hit_in_memory(&request.key).await } else { None };
             match hit {
-                Some(served) => results.push(ready((index, Ok(served))).boxed()),
+                Some(served) => {
+                    let engine = self.clone();
+                    results.push(async move { (index, engine.published(Ok(served)).await) }.boxed());
+                }
                 None => missing.push((index, request)),
             }
         }
@@ -67,18 +70,29 @@ impl Engine {
             let engine = self.clone();
             let result = async move {
                 let computed = engine.result_with_retry(&request, waiter).await;
-                (index, computed.map(|computed| engine.shared.serve(request.key, computed)))
+                let served = computed.map(|computed| engine.shared.serve(request.key, computed));
+                (index, engine.published(served).await)
             };
             results.push(result.boxed());
         }
         results
     }
 
+    /// `served`, published if it is an answer: every report on a set has the ids of its answers.
+    async fn published(&self, served: Result<Served, EngineError>) -> Result<Served, EngineError> {
+        if let Ok(served) = &served {
+            self.publish(served).await;
+        }
+        served
+    }
+
     /// How many answers of `set` the cache lacks, on the input with this content hash. Counts as neither hits nor misses.
-    pub fn missing(&self, input: &blake3::Hash, set: &JobSet) -> usize {
+    pub async fn missing(&self, input: &blake3::Hash, set: &JobSet) -> usize {
         let mut jobs: Vec<(usize, Job)> = set.jobs.iter().cloned().enumerate().collect();
         jobs.sort_by_key(|(_, job)| order(job));
-        keys(input, &jobs, set.total).iter().filter(|key| !self.shared.cache.has(key)).count()
+        let keys = keys(input, &jobs, set.total);
+        let kept = join_all(keys.iter().map(|key| self.shared.cache.has(key))).await;
+        kept.iter().filter(|is_kept| !**is_kept).count()
     }
 
     /// What the header of `upload` says of its picture, within `deadline`.
@@ -271,8 +285,10 @@ impl Shared {
 
     /// Answers the outputs that identical requests finished since the set looked into the cache.
     async fn answer_cached(&self, set: &mut SetTask) {
-        for mut output in std::mem::take(&mut set.outputs) {
-            let hit = if output.is_awaited() { self.hit(&output.key).await } else { None };
+        let outputs = std::mem::take(&mut set.outputs);
+        let hit = async |output: &Output| if output.is_awaited() { self.hit(&output.key).await } else { None };
+        let hits = join_all(outputs.iter().map(hit)).await;
+        for (mut output, hit) in outputs.into_iter().zip(hits) {
             match hit {
                 Some(hit) => output.answer(Ok(hit)),
                 None if output.is_awaited() => self.metrics.cache_request(CacheResult::Miss),

@@ -16,6 +16,8 @@ use crate::job::{Facts, Formats, Mode, Outcome, Report, SizeParameter, StopReaso
 
 const MIB: u64 = 1 << 20;
 
+const HIT: ServedFrom = ServedFrom::Hit { tier: CacheTier::Memory };
+
 /// Memory that a small body takes, in bytes.
 const BODY: u64 = 64 << 10;
 
@@ -163,7 +165,7 @@ impl TestEngine {
             queue_slots,
             memory_bytes: 100 * MIB,
             max_body_bytes: 1 << 20,
-            cache: CacheConfig { capacity_bytes: 1 << 20, ttl: Duration::from_secs(3600) },
+            cache: CacheConfig { capacity_bytes: 1 << 20, ttl: Duration::from_secs(3600), ..CacheConfig::default() },
             limits: Limits::default(),
         };
         let engine = Engine::with_work(config, Arc::clone(&metrics), script.clone()).unwrap();
@@ -223,11 +225,11 @@ async fn the_second_time_is_a_hit() {
     let test = TestEngine::new(1, 8);
     let first = test.run("picture").await.unwrap();
     let second = test.run("picture").await.unwrap();
-    assert_eq!((first.served_from, second.served_from), (ServedFrom::Miss { stored: true }, ServedFrom::Hit));
+    assert_eq!((first.served_from, second.served_from), (ServedFrom::Miss { stored: true }, HIT));
     assert_eq!((&first.etag, &first.id), (&second.etag, &second.id));
     assert!(Arc::ptr_eq(&first.answer, &second.answer));
     assert_eq!(test.runs(), 1);
-    let cache = test.engine.snapshot().cache;
+    let cache = test.engine.snapshot().cache[0].1;
     assert_eq!((cache.entries, cache.hits, cache.misses), (1, 1, 1));
     assert!(cache.bytes > 0 && cache.bytes <= cache.capacity_bytes);
     let text = test.metrics.render();
@@ -253,7 +255,7 @@ async fn an_answer_is_found_by_its_id_while_it_is_kept() {
     assert_eq!((again.etag, &again.answer.bytes[..]), (served.etag, &b"picture"[..]));
     assert!(test.engine.result(&"0".repeat(64)).await.is_none());
     assert!(test.engine.result("nonsense").await.is_none());
-    assert_eq!(test.engine.snapshot().cache.hits, 0);
+    assert_eq!(test.engine.snapshot().cache[0].1.hits, 0);
 }
 
 #[tokio::test]
@@ -273,13 +275,13 @@ async fn an_answer_larger_than_the_cache_is_served_and_not_kept() {
     let test = TestEngine::new(1, 8);
     let served = test.run(&"x".repeat(2 << 20)).await.unwrap();
     assert_eq!(served.served_from, ServedFrom::Miss { stored: false });
-    assert_eq!(test.engine.snapshot().cache.entries, 0);
+    assert_eq!(test.engine.snapshot().cache[0].1.entries, 0);
 }
 
 #[tokio::test]
 async fn no_answer_fills_more_than_an_eighth_of_the_cache() {
     let test = TestEngine::new(1, 8);
-    let eighth = test.engine.snapshot().cache.capacity_bytes as usize / 8;
+    let eighth = test.engine.snapshot().cache[0].1.capacity_bytes as usize / 8;
     // An entry takes less than 2 KiB besides its bytes.
     let small = test.run(&"x".repeat(eighth - 2048)).await.unwrap();
     let large = test.run(&"x".repeat(eighth + 1)).await.unwrap();
@@ -287,7 +289,7 @@ async fn no_answer_fills_more_than_an_eighth_of_the_cache() {
         (small.served_from, large.served_from),
         (ServedFrom::Miss { stored: true }, ServedFrom::Miss { stored: false })
     );
-    assert_eq!(test.engine.snapshot().cache.entries, 1);
+    assert_eq!(test.engine.snapshot().cache[0].1.entries, 1);
     assert!(test.engine.result(&large.id).await.is_none());
 }
 
@@ -295,7 +297,7 @@ async fn no_answer_fills_more_than_an_eighth_of_the_cache() {
 async fn a_cached_answer_takes_no_more_than_its_bytes() {
     let test = TestEngine::new(1, 8);
     test.run("roomy").await.unwrap();
-    assert!(test.engine.snapshot().cache.bytes < 2048);
+    assert!(test.engine.snapshot().cache[0].1.bytes < 2048);
 }
 
 #[tokio::test]

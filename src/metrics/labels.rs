@@ -78,6 +78,35 @@ named! {
 }
 
 named! {
+    /// A tier of the cache of results.
+    pub enum CacheTier {
+        /// The memory of this process.
+        Memory = "memory",
+        /// A directory of this machine.
+        Disk = "disk",
+        /// A Redis that machines share.
+        Redis = "redis",
+    }
+}
+
+named! {
+    /// The result of a lookup in one tier of the cache.
+    pub(crate) enum TierResult {
+        Hit = "hit",
+        Miss = "miss",
+        /// The tier failed, or what it had was damaged.
+        Error = "error",
+        /// The tier was not asked, because it failed before.
+        Off = "off",
+    }
+}
+
+impl CacheTier {
+    /// The tiers that can fail, and are then left alone for a while.
+    pub(crate) const FALLIBLE: [CacheTier; 2] = [CacheTier::Disk, CacheTier::Redis];
+}
+
+named! {
     /// How the fetch of a picture by URL ended.
     pub(crate) enum FetchResult {
         Ok = "ok",

@@ -3,23 +3,33 @@
 //! The list comes from the sources of glibc, musl, jemalloc and the runtime, and from strace of the running service. It
 //! includes calls of rare paths, such as a panic's backtrace, or SIGSTOP and SIGCONT.
 
+use super::Rights;
 use super::filter::Argument::{Bits, Is, Null, OwnId, With, Without};
 use super::filter::{AllowList, Argument};
 
-pub(super) const SERVER: AllowList = AllowList {
-    unconditional: &[SERVER_UNCONDITIONAL, SERVER_UNCONDITIONAL_X86],
-    conditional: &[SERVER_CONDITIONAL, SERVER_CONDITIONAL_X86],
-};
-
-/// Those of a server that fetches pictures: it opens connections, and asks name servers. Landlock bounds the ports.
-pub(super) const SERVER_THAT_CONNECTS: AllowList = AllowList {
-    unconditional: &[SERVER_UNCONDITIONAL, SERVER_UNCONDITIONAL_X86, CONNECTING_UNCONDITIONAL],
-    conditional: &[SERVER_CONDITIONAL, SERVER_CONDITIONAL_X86, CONNECTING_CONDITIONAL],
-};
+/// Those of a server. Landlock bounds the ports and folders.
+pub(super) fn of_server(rights: &Rights) -> AllowList {
+    let mut list = AllowList {
+        unconditional: vec![SERVER_UNCONDITIONAL, SERVER_UNCONDITIONAL_X86],
+        conditional: vec![SERVER_CONDITIONAL, SERVER_CONDITIONAL_X86],
+    };
+    if !rights.ports.is_empty() {
+        list.unconditional.push(CONNECTING_UNCONDITIONAL);
+        list.conditional.push(CONNECTING_CONDITIONAL);
+    }
+    if !rights.folders.is_empty() {
+        list.unconditional.extend([WRITING_UNCONDITIONAL, WRITING_UNCONDITIONAL_X86]);
+    }
+    list
+}
 
 /// Those of a worker: memory, its stream, time, and what a Rust process calls when it panics, aborts or ends.
-pub(super) const WORKER: AllowList =
-    AllowList { unconditional: &[WORKER_UNCONDITIONAL, WORKER_UNCONDITIONAL_X86], conditional: &[WORKER_CONDITIONAL] };
+pub(super) fn of_worker() -> AllowList {
+    AllowList {
+        unconditional: vec![WORKER_UNCONDITIONAL, WORKER_UNCONDITIONAL_X86],
+        conditional: vec![WORKER_CONDITIONAL],
+    }
+}
 
 /// Flags of open that write, create or truncate a file.
 const WRITE_FLAGS: i32 =
@@ -74,7 +84,7 @@ const SERVER_CONDITIONAL_X86: &[(i64, &[Argument])] = &[];
 const SOCKET_TYPE: i32 = 0xf;
 
 const CONNECTING_CONDITIONAL: &[(i64, &[Argument])] = &[
-    // TCP for hosts of pictures, UDP for name servers.
+    // TCP for hosts of pictures and Redis, UDP for name servers.
     (libc::SYS_socket, &[Is(0, libc::AF_INET), Bits(1, SOCKET_TYPE, libc::SOCK_STREAM)]),
     (libc::SYS_socket, &[Is(0, libc::AF_INET6), Bits(1, SOCKET_TYPE, libc::SOCK_STREAM)]),
     (libc::SYS_socket, &[Is(0, libc::AF_INET), Bits(1, SOCKET_TYPE, libc::SOCK_DGRAM)]),
@@ -88,6 +98,15 @@ const CONNECTING_UNCONDITIONAL: &[i64] = &[
     // Questions to name servers come from a port at random. Nothing can listen.
     libc::SYS_bind,
 ];
+
+/// Files of caches are made, renamed and removed. Those of a server that writes nothing are opened for reading only.
+const WRITING_UNCONDITIONAL: &[i64] =
+    &[libc::SYS_openat, libc::SYS_mkdirat, libc::SYS_renameat, libc::SYS_renameat2, libc::SYS_unlinkat];
+
+#[cfg(target_arch = "x86_64")]
+const WRITING_UNCONDITIONAL_X86: &[i64] = &[libc::SYS_open, libc::SYS_mkdir, libc::SYS_rename, libc::SYS_unlink];
+#[cfg(not(target_arch = "x86_64"))]
+const WRITING_UNCONDITIONAL_X86: &[i64] = &[];
 
 const SERVER_UNCONDITIONAL: &[i64] = &[
     // Open files and connections are read, written and closed.

@@ -14,11 +14,12 @@ use seccompiler::{
 use super::{Enforcement, SandboxError};
 
 /// The system calls that a process may make.
-pub(super) struct AllowList<'a> {
+pub(super) struct AllowList {
     /// Allowed with any arguments.
-    pub unconditional: &'a [&'a [i64]],
-    /// Allowed when all listed conditions hold. A call with several rows is allowed when one of the rows holds.
-    pub conditional: &'a [&'a [(i64, &'a [Argument])]],
+    pub unconditional: Vec<&'static [i64]>,
+    /// Allowed when all listed conditions hold. A call with several rows is allowed when one of the rows holds. A call that
+    /// is also allowed with any arguments is.
+    pub conditional: Vec<&'static [(i64, &'static [Argument])]>,
 }
 
 /// A condition on an argument. The first number is the index of the argument, counted from 0.

@@ -47,7 +47,7 @@ pub fn seal() -> Result<(), SealError> {
     if give_up_rights()? == RulesetStatus::NotEnforced {
         return Err(SealError::Missing("Landlock"));
     }
-    if filter::apply(&allowed_calls::WORKER)? == Enforcement::None {
+    if filter::apply(&allowed_calls::of_worker())? == Enforcement::None {
         return Err(SealError::Missing("seccomp"));
     }
     Ok(())

@@ -76,7 +76,11 @@ async fn outputs_are_limited_and_the_client_is_told() {
     assert!(refused.header("ratelimit").starts_with("\"outputs\";r=0;t="), "{refused:?}");
     assert_eq!(refused.problem(429, "rate_limited")["limit_per_minute"], 6);
     let cached = server.ask(compress(0)).await;
-    assert_eq!((cached.status, cached.header("cache-status")), (200, "bytefit; hit"), "what is cached is free");
+    assert_eq!(
+        (cached.status, cached.header("cache-status")),
+        (200, "bytefit; hit; detail=memory"),
+        "what is cached is free"
+    );
     assert!(cached.find("ratelimit").is_none());
     assert_eq!(server.get("/health").await.status, 200);
     assert_eq!(server.series("bytefit_rate_limited_total").await, 1.0);

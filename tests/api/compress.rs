@@ -115,7 +115,7 @@ async fn a_form_means_the_same_as_a_query() {
     let from_form = server.ask(request).await;
     assert_eq!(from_form.status, 200, "{from_form:?}");
     assert_eq!(from_form.body, raw.body);
-    assert_eq!(from_form.header("cache-status"), "bytefit; hit");
+    assert_eq!(from_form.header("cache-status"), "bytefit; hit; detail=memory");
     let request = Request::new("POST", "/compress?format=jpeg").header("content-type", &content_type);
     let (_, body) = form(&[("file", None, &picture), ("max_bytes", None, b"12000")]);
     assert_eq!(server.ask(request.body(&body)).await.body, raw.body, "query and form together");
@@ -136,7 +136,7 @@ async fn an_identical_request_is_answered_from_the_cache() {
     let picture = small();
     let first = server.compress("target=12KB&format=webp", &picture).await;
     let second = server.compress("format=webp&max_bytes=12000", &picture).await;
-    assert_eq!(second.header("cache-status"), "bytefit; hit");
+    assert_eq!(second.header("cache-status"), "bytefit; hit; detail=memory");
     assert_eq!(second.header("etag"), first.header("etag"));
     assert_eq!(second.body, first.body);
     assert_eq!(second.header("bytefit-quality"), first.header("bytefit-quality"));

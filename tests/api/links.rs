@@ -59,7 +59,10 @@ async fn a_signed_link_is_answered_for_caches() {
     assert!((3590..=3600).contains(&max_age(&answer)), "{answer:?}");
     assert!(answer.find("vary").is_none());
     let uploaded = server.compress("target=12KB&format=jpeg", &small()).await;
-    assert_eq!((uploaded.body.as_slice(), uploaded.header("cache-status")), (answer.body.as_slice(), "bytefit; hit"));
+    assert_eq!(
+        (uploaded.body.as_slice(), uploaded.header("cache-status")),
+        (answer.body.as_slice(), "bytefit; hit; detail=memory")
+    );
 
     let head = server.ask(Request::new("HEAD", &path)).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
@@ -207,7 +210,7 @@ async fn a_stale_picture_is_asked_for_once_more_and_only_for_changes() {
     assert_eq!(origin.requests(), 2);
     assert!(origin.last_head().contains("if-modified-since: "), "{}", origin.last_head());
     assert_eq!(server.series(r#"bytefit_source_fetch_total{result="unchanged"}"#).await, 1.0);
-    assert_eq!(second.header("cache-status"), "bytefit; hit");
+    assert_eq!(second.header("cache-status"), "bytefit; hit; detail=memory");
 }
 
 #[tokio::test(flavor = "multi_thread")]

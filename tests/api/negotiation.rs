@@ -54,6 +54,6 @@ async fn no_accept_and_any_accept_are_the_same_request() {
     let picture = small();
     let silent = server.compress("target=12KB", &picture).await;
     let any = server.ask(Request::compress("target=12KB&format=auto", &picture).header("accept", "*/*")).await;
-    assert_eq!(any.header("cache-status"), "bytefit; hit");
+    assert_eq!(any.header("cache-status"), "bytefit; hit; detail=memory");
     assert_eq!(any.body, silent.body);
 }

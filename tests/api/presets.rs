@@ -20,7 +20,7 @@ async fn a_preset_stands_for_its_parameters_and_explicit_ones_win() {
     let preset = server.compress("preset=portal", &picture).await;
     assert_eq!(preset.status, 200, "{preset:?}");
     assert_eq!(preset.body, written_out.body);
-    assert_eq!(preset.header("cache-status"), "bytefit; hit", "the two are one request");
+    assert_eq!(preset.header("cache-status"), "bytefit; hit; detail=memory", "the two are one request");
     let changed = server.compress("preset=portal&width=100&format=webp", &picture).await;
     assert_eq!((changed.header("bytefit-width"), changed.header("content-type")), ("100", "image/webp"));
     let (content_type, body) = form(&[("preset", None, b"portal"), ("file", None, &picture)]);

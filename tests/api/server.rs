@@ -49,7 +49,11 @@ impl Default for TestConfig {
                 queue_slots: 64,
                 memory_bytes: 1 << 30,
                 max_body_bytes: 8 << 20,
-                cache: CacheConfig { capacity_bytes: 64 << 20, ttl: Duration::from_secs(600) },
+                cache: CacheConfig {
+                    capacity_bytes: 64 << 20,
+                    ttl: Duration::from_secs(600),
+                    ..CacheConfig::default()
+                },
                 limits: Limits::default(),
             },
             http: http::Config {

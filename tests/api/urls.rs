@@ -54,7 +54,7 @@ async fn a_picture_by_url_is_answered_as_the_same_upload() {
     assert_eq!(fetched.status, 200, "{fetched:?}");
     assert!(fetched.header("server-timing").contains("fetch;dur="), "{fetched:?}");
     let uploaded = server.compress("target=12KB&format=jpeg", &small()).await;
-    assert_eq!(uploaded.header("cache-status"), "bytefit; hit");
+    assert_eq!(uploaded.header("cache-status"), "bytefit; hit; detail=memory");
     assert_eq!(fetched.body, uploaded.body);
     assert!(!uploaded.header("server-timing").contains("fetch"));
 

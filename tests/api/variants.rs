@@ -57,7 +57,7 @@ async fn every_output_is_what_compress_gives_and_shares_its_cache() {
     for (name, parameters) in &outputs {
         let output = output(&report, name);
         let single = server.compress(&query(parameters), &picture).await;
-        assert_eq!(single.header("cache-status"), "bytefit; hit", "{name}");
+        assert_eq!(single.header("cache-status"), "bytefit; hit; detail=memory", "{name}");
         let image = server.get(output["output"]["url"].as_str().unwrap()).await;
         assert_eq!(image.body, single.body, "{name}");
         assert_eq!(output["output"]["bytes"], image.body.len(), "{name}");

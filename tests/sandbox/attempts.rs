@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -98,6 +98,27 @@ impl Files {
         attempts.made("owner of what is open", std::os::unix::fs::fchown(&self.open, Some(1), Some(1)));
         attempts.made("times", self.open.set_modified(SystemTime::UNIX_EPOCH));
         attempts.made("an extended attribute", set_attribute(&self.open));
+    }
+
+    /// What a server that may write in another folder attempts in this one, also by `linked`, a link from there.
+    pub(crate) fn attempt_outside(&self, linked: &Path, attempts: &mut Attempts) {
+        for folder in [&self.folder, linked] {
+            let (kept, new) = (folder.join("kept"), folder.join("new"));
+            // Landlock answers with EACCES.
+            attempts.count("a new file outside", fs::File::create(&new), libc::EACCES);
+            attempts.count("writing outside", fs::OpenOptions::new().write(true).open(&kept), libc::EACCES);
+            attempts.count("emptying outside", open(&kept, libc::O_RDONLY | libc::O_TRUNC), libc::EACCES);
+            attempts.count("removing outside", fs::remove_file(&kept), libc::EACCES);
+            attempts.count("renaming outside", fs::rename(&kept, &new), libc::EACCES);
+            attempts.count("a folder outside", fs::create_dir(&new), libc::EACCES);
+        }
+        attempts.made("a symbolic link", std::os::unix::fs::symlink(&self.kept, linked.with_file_name("another")));
+        attempts.made("permissions", fs::set_permissions(linked, fs::Permissions::from_mode(0o777)));
+        attempts.made("cutting what is open", self.open.set_len(0));
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn are_as_before(&self) {

@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 use attempts::{Attempts, call};
-use bytefit::sandbox::{self, Enforcement};
+use bytefit::sandbox::{self, Enforcement, Rights};
 
 #[test]
 fn every_call_that_serving_does_not_take_is_refused() {
@@ -37,6 +37,11 @@ fn what_serving_takes_works() {
 #[test]
 fn connections_go_to_the_ports_of_the_configuration_only() {
     passes_alone("connections_inside");
+}
+
+#[test]
+fn files_are_written_in_the_folders_of_the_configuration_only() {
+    passes_alone("folders_inside");
 }
 
 #[test]
@@ -61,12 +66,12 @@ fn alone(test: &str) -> Output {
 
 /// Enters, and goes on in a thread that is started after.
 fn enter_and(then: impl FnOnce() + Send + 'static) {
-    enter_with_ports_and(&[], then);
+    enter_with_and(&Rights::default(), then);
 }
 
-/// The same for a server that may open connections to these ports.
-fn enter_with_ports_and(ports: &[u16], then: impl FnOnce() + Send + 'static) {
-    let sandbox = sandbox::enter(ports).unwrap();
+/// The same for a server that keeps these rights.
+fn enter_with_and(rights: &Rights, then: impl FnOnce() + Send + 'static) {
+    let sandbox = sandbox::enter(rights).unwrap();
     assert_eq!(sandbox.seccomp, Enforcement::Full, "every kernel of the last ten years has it");
     thread::spawn(then).join().unwrap();
 }
@@ -150,7 +155,7 @@ fn connections_inside() {
     let [allowed, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     let files = attempts::Files::new();
     let port = allowed.local_addr().unwrap().port();
-    enter_with_ports_and(&[port], move || {
+    enter_with_and(&Rights { ports: vec![port], ..Rights::default() }, move || {
         let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
         allowed.accept().unwrap().0.write_all(b"a picture").unwrap();
         let mut said = [0; 9];
@@ -174,6 +179,35 @@ fn connections_inside() {
         attempts::memory(&mut attempts);
         attempts.all_refused();
         files.are_as_before();
+    });
+}
+
+#[test]
+#[ignore = "locks its process in: started by a test above"]
+fn folders_inside() {
+    let allowed = tempfile::tempdir().unwrap().keep();
+    let files = attempts::Files::new();
+    let network = attempts::Network::new();
+    let linked = allowed.join("linked");
+    std::os::unix::fs::symlink(files.folder(), &linked).unwrap();
+    enter_with_and(&Rights { folders: vec![allowed.clone()], ..Rights::default() }, move || {
+        let folder = allowed.join("ab");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("new"), "one").unwrap();
+        fs::write(folder.join("new"), "another").unwrap();
+        fs::rename(folder.join("new"), folder.join("kept")).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("kept")).unwrap(), "another");
+        fs::remove_file(folder.join("kept")).unwrap();
+
+        let mut attempts = Attempts::default();
+        files.attempt_outside(&linked, &mut attempts);
+        attempts.made("a hard link", fs::hard_link(folder.join("a"), folder.join("b")));
+        network.attempt(&mut attempts);
+        attempts::processes(&mut attempts);
+        attempts::memory(&mut attempts);
+        attempts.all_refused();
+        files.are_as_before();
+        network.is_silent();
     });
 }
 

@@ -71,9 +71,9 @@ async fn sets_and_single_requests_share_the_cache_both_ways() {
     let test = TestEngine::new(1, 4);
     test.run_job("picture", Job { target: 500, ..job() }).await.unwrap();
     let results = test.run_set("picture", jobs(&[100, 500])).await;
-    assert_eq!(sources(&results), [(1, ServedFrom::Hit), (0, MISS)]);
+    assert_eq!(sources(&results), [(1, HIT), (0, MISS)]);
     let single = test.run_job("picture", Job { target: 100, ..job() }).await.unwrap();
-    assert_eq!(single.served_from, ServedFrom::Hit);
+    assert_eq!(single.served_from, HIT);
     assert_eq!(test.runs(), 2);
 }
 
@@ -140,7 +140,7 @@ async fn shares_of_a_total_come_from_the_cache_when_it_has_them_all() {
     let test = TestEngine::new(1, 4);
     let run = async || -> Vec<_> { test.start("picture", within_100(&[100, 50])).await.collect().await };
     assert_eq!(sources(&run().await), [(1, MISS), (0, MISS)]);
-    assert_eq!(sources(&run().await), [(1, ServedFrom::Hit), (0, ServedFrom::Hit)]);
+    assert_eq!(sources(&run().await), [(1, HIT), (0, HIT)]);
     assert_eq!(test.runs(), 2);
     let other = test.run_set("picture", jobs(&[100, 50])).await;
     assert_eq!(sources(&other), [(1, MISS), (0, MISS)], "a share is no answer to a job alone");
@@ -163,7 +163,7 @@ async fn identical_sets_share_the_computation_of_a_total() {
     assert_eq!(sources(&[first.next().await.unwrap()]), [(0, MISS)]);
     test.started.recv().await.unwrap();
     let mut second = test.start("hold", within_100(&[50, 100])).await;
-    assert_eq!(sources(&[second.next().await.unwrap()]), [(0, ServedFrom::Hit)]);
+    assert_eq!(sources(&[second.next().await.unwrap()]), [(0, HIT)]);
     drop(first);
     assert!(poll!(second.next()).is_pending());
     test.release.send(()).unwrap();
@@ -174,7 +174,7 @@ async fn identical_sets_share_the_computation_of_a_total() {
 #[tokio::test]
 async fn answers_over_the_total_are_a_bug_that_nobody_is_sent() {
     let test = TestEngine::new(1, 4);
-    for (source, runs) in [(MISS, 2), (ServedFrom::Hit, 4)] {
+    for (source, runs) in [(MISS, 2), (HIT, 4)] {
         let set = JobSet { total: Some(10), ..set_of(jobs(&[10, 9])) };
         let results: Vec<_> = test.start("picture", set).await.collect().await;
         assert_eq!(sources(&results[..1]), [(1, source)]);

@@ -66,13 +66,13 @@ impl RateLimits {
     ///
     /// # Errors
     /// `rate_limited`, with nothing counted.
-    pub(crate) fn charge(&self, client: &Client, outputs: impl FnOnce() -> usize) -> Result<(), Problem> {
+    pub(crate) async fn charge(&self, client: &Client, outputs: impl Future<Output = usize>) -> Result<(), Problem> {
         let own = match client.identity {
             Identity::Key(at) => self.of_keys.get(at).copied().flatten(),
             Identity::Address(_) => None,
         };
         let Some((per_minute, burst)) = self.rates.of(own) else { return Ok(()) };
-        let outputs = u32::try_from(outputs()).unwrap_or(u32::MAX).min(burst.get());
+        let outputs = u32::try_from(outputs.await).unwrap_or(u32::MAX).min(burst.get());
         let Some(outputs) = NonZeroU32::new(outputs) else { return Ok(()) };
         let bucket = self.buckets.get_with(client.identity, || Arc::new(bucket(per_minute, burst)));
         let window = window(per_minute, burst);
@@ -124,10 +124,16 @@ fn seconds(time: Duration) -> u64 {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn limits(per_minute: u32, burst: u32) -> RateLimits {
         RateLimits::new(RateConfig { per_minute, burst }, &AuthConfig::default(), Arc::new(Metrics::new()))
+    }
+
+    fn charge(limits: &RateLimits, client: &Client, outputs: usize) -> Result<(), Problem> {
+        limits.charge(client, async { outputs }).now_or_never().unwrap()
     }
 
     fn client(number: u32) -> Client {
@@ -138,29 +144,29 @@ mod tests {
     fn a_burst_is_let_through_and_the_next_output_waits() {
         let limits = limits(60, 10);
         let one = client(1);
-        assert!((0..10).all(|_| limits.charge(&one, || 1).is_ok()));
-        let refused = limits.charge(&Client::new(None, Ipv4Addr::from_bits(1).into()), || 1).unwrap_err();
+        assert!((0..10).all(|_| charge(&limits, &one, 1).is_ok()));
+        let refused = charge(&limits, &Client::new(None, Ipv4Addr::from_bits(1).into()), 1).unwrap_err();
         assert_eq!(refused.kind(), Kind::RateLimited);
-        assert!(limits.charge(&client(2), || 1).is_ok(), "another client");
+        assert!(charge(&limits, &client(2), 1).is_ok(), "another client");
         assert!(limits.metrics.render().contains("bytefit_rate_limited_total 1"));
     }
 
     #[test]
     fn a_set_counts_each_output() {
         let limits = limits(60, 10);
-        assert!(limits.charge(&client(1), || 7).is_ok());
-        assert!(limits.charge(&client(1), || 4).is_err());
-        assert!(limits.charge(&client(1), || 3).is_ok(), "a refusal counts nothing");
-        assert!(limits.charge(&client(2), || 32).is_ok(), "more than a burst is a burst");
-        assert!(limits.charge(&client(2), || 1).is_err());
-        assert!(limits.charge(&client(2), || 0).is_ok(), "nothing to compute");
+        assert!(charge(&limits, &client(1), 7).is_ok());
+        assert!(charge(&limits, &client(1), 4).is_err());
+        assert!(charge(&limits, &client(1), 3).is_ok(), "a refusal counts nothing");
+        assert!(charge(&limits, &client(2), 32).is_ok(), "more than a burst is a burst");
+        assert!(charge(&limits, &client(2), 1).is_err());
+        assert!(charge(&limits, &client(2), 0).is_ok(), "nothing to compute");
     }
 
     #[test]
     fn what_is_left_is_said() {
         let limits = limits(60, 10);
         let client = client(1);
-        limits.charge(&client, || 4).unwrap();
+        charge(&limits, &client, 4).unwrap();
         let mut headers = HeaderMap::new();
         client.allowance.get().unwrap().add_headers(&mut headers);
         assert_eq!(headers[RATELIMIT_POLICY], "\"outputs\";q=10;w=10");
@@ -171,7 +177,7 @@ mod tests {
     fn the_clients_that_are_counted_are_bounded() {
         let limits = limits(60, 10);
         for number in 0..100_000 {
-            let _ = limits.charge(&client(number), || 1);
+            let _ = charge(&limits, &client(number), 1);
         }
         limits.buckets.run_pending_tasks();
         assert!(limits.buckets.entry_count() <= MAX_CLIENTS, "{}", limits.buckets.entry_count());
@@ -180,7 +186,7 @@ mod tests {
     #[test]
     fn without_a_limit_nobody_is_counted() {
         let limits = limits(0, 0);
-        assert!((0..1000).all(|_| limits.charge(&client(1), || 32).is_ok()));
+        assert!((0..1000).all(|_| charge(&limits, &client(1), 32).is_ok()));
         assert_eq!(limits.buckets.entry_count(), 0);
     }
 }

@@ -16,6 +16,7 @@ use crate::engine::{Engine, MemoryLease, Served, ServedFrom};
 use crate::http::SEND_BUFFER;
 use crate::http::response::problem::Problem;
 use crate::job::{Answer, Outcome, Report};
+use crate::metrics::CacheTier;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
@@ -98,8 +99,9 @@ impl Reply<'_> {
         Ok(self.with_log_facts((headers, Body::from(bytes)).into_response()))
     }
 
-    /// The report instead of the image.
-    pub(crate) fn json(&self) -> Response {
+    /// The report instead of the image, which can then be had by its URL.
+    pub(crate) async fn json(&self, engine: &Engine) -> Response {
+        engine.publish(self.served).await;
         let report = report::json(self.served, self.fetch, self.total);
         self.with_log_facts((self.headers(), axum::Json(report)).into_response())
     }
@@ -182,7 +184,9 @@ fn outcome(report: &Report) -> String {
 /// The value of Cache-Status (RFC 9211).
 fn cache_status(served_from: ServedFrom) -> &'static str {
     match served_from {
-        ServedFrom::Hit => "bytefit; hit",
+        ServedFrom::Hit { tier: CacheTier::Memory } => "bytefit; hit; detail=memory",
+        ServedFrom::Hit { tier: CacheTier::Disk } => "bytefit; hit; detail=disk",
+        ServedFrom::Hit { tier: CacheTier::Redis } => "bytefit; hit; detail=redis",
         ServedFrom::Miss { stored: true } => "bytefit; fwd=miss; stored",
         ServedFrom::Miss { stored: false } => "bytefit; fwd=miss",
         ServedFrom::Collapsed { .. } => "bytefit; fwd=miss; collapsed",

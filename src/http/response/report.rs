@@ -96,11 +96,7 @@ pub(crate) fn rounded(number: f64) -> f64 {
 
 /// The path of the image. Returns `None` when the cache did not keep it.
 pub(crate) fn url(served: &Served) -> Option<String> {
-    let is_kept = match served.served_from {
-        ServedFrom::Hit => true,
-        ServedFrom::Miss { stored } | ServedFrom::Collapsed { stored } => stored,
-    };
-    is_kept.then(|| format!("/results/{}", served.id))
+    served.is_kept().then(|| format!("/results/{}", served.id))
 }
 
 fn facts(facts: &Facts) -> Value {
@@ -125,7 +121,7 @@ fn step(step: &Step) -> Value {
 
 fn cache_result(served_from: ServedFrom) -> CacheResult {
     match served_from {
-        ServedFrom::Hit => CacheResult::Hit,
+        ServedFrom::Hit { .. } => CacheResult::Hit,
         ServedFrom::Miss { .. } => CacheResult::Miss,
         ServedFrom::Collapsed { .. } => CacheResult::Collapsed,
     }
@@ -134,7 +130,7 @@ fn cache_result(served_from: ServedFrom) -> CacheResult {
 /// The times of the stages that ran for this request: zero for an answer from the cache.
 fn timings(served: &Served) -> Timings {
     match served.served_from {
-        ServedFrom::Hit => Timings::default(),
+        ServedFrom::Hit { .. } => Timings::default(),
         ServedFrom::Miss { .. } | ServedFrom::Collapsed { .. } => served.answer.report.timings,
     }
 }

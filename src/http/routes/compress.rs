@@ -48,12 +48,13 @@ pub(super) async fn compress(
     let Order { upload, wanted, received, fetch } = order;
     let params::Request { job, auto_format, filename } = wanted.request;
     let client = Client::of(&parts.extensions);
-    state.rates.charge(&client, || usize::from(!state.engine.has_cached(&upload.hash, &job)))?;
+    let missing = async { usize::from(!state.engine.has_cached(&upload.hash, &job).await) };
+    state.rates.charge(&client, missing).await?;
     let served = state.engine.run(upload, job).await?;
     let total = received.elapsed();
     let reply = Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, total };
     // If-None-Match is not read here: it is about a representation of /compress itself (RFC 9110 s13.1.2), which has none.
-    if wanted.report { Ok(reply.json()) } else { reply.image(&state.engine) }
+    if wanted.report { Ok(reply.json(&state.engine).await) } else { reply.image(&state.engine) }
 }
 
 /// A valid request, and whether the client wants the report instead of the image.

@@ -75,7 +75,11 @@ async fn answer(
     }
     let admitted = engine.admit()?;
     let started = Instant::now();
-    let fetched = match known.filter(|known| engine.has_cached(&known.hash, &job)) {
+    let is_cached = match &known {
+        Some(known) => engine.has_cached(&known.hash, &job).await,
+        None => false,
+    };
+    let fetched = match known.filter(|_| is_cached) {
         Some(known) => {
             let changed = state.source.fetch_changed(location, &known, admitted.lease.clone()).await?;
             match (changed, engine.cached(&known.hash, &job).await) {
@@ -89,7 +93,8 @@ async fn answer(
     };
     let fetch = started.elapsed();
     drop(admitted);
-    state.rates.charge(client, || usize::from(!engine.has_cached(&fetched.upload.hash, &job)))?;
+    let missing = async { usize::from(!engine.has_cached(&fetched.upload.hash, &job).await) };
+    state.rates.charge(client, missing).await?;
     Ok((engine.run(fetched.upload, job).await?, Some(fetch)))
 }
 

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use crate::engine::{CacheStats, Snapshot, WorkersMode};
+use crate::engine::{Snapshot, TierStats, WorkersMode};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::response::report::rounded;
@@ -42,7 +42,7 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
         "pool": pool(&snapshot),
         "workers": workers(&snapshot, &state),
         "queue": { "queued": snapshot.queued, "slots": snapshot.queue_slots },
-        "cache": { "memory": cache(&snapshot.cache) },
+        "cache": cache(&snapshot),
         "latency_ms": {
             "requests": latency.requests,
             "p50": millis(latency.p50),
@@ -76,7 +76,12 @@ fn workers(snapshot: &Snapshot, state: &AppState) -> Value {
     })
 }
 
-fn cache(stats: &CacheStats) -> Value {
+/// The tiers of the cache that are in use, by name.
+fn cache(snapshot: &Snapshot) -> Map<String, Value> {
+    snapshot.cache.iter().map(|(tier, stats)| (tier.name().to_owned(), cache_tier(stats))).collect()
+}
+
+fn cache_tier(stats: &TierStats) -> Value {
     let lookups = stats.hits + stats.misses;
     let hit_ratio = if lookups == 0 { 0.0 } else { stats.hits as f64 / lookups as f64 };
     json!({
@@ -86,6 +91,7 @@ fn cache(stats: &CacheStats) -> Value {
         "hits": stats.hits,
         "misses": stats.misses,
         "hit_ratio": figure(hit_ratio),
+        "off": stats.off,
     })
 }
 

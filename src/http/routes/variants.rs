@@ -83,7 +83,7 @@ async fn start(
     let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
     let budget = set.total;
     let jobs = JobSet { jobs, total: budget, deadline: set.deadline };
-    state.rates.charge(client, || engine.missing(&upload.hash, &jobs))?;
+    state.rates.charge(client, engine.missing(&upload.hash, &jobs)).await?;
     let results = engine.run_set(upload, jobs).await;
     Ok(SetInProgress::new(SetHead { request_id, input, budget, received }, names, results))
 }

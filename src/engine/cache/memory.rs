@@ -1,62 +1,36 @@
-//! The cache of results, bounded in bytes.
+//! The tier in memory, bounded in bytes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
 
-use super::key::Key;
-use crate::job::{Answer, Step};
+use super::{CachedAnswer, PARTS};
+use crate::engine::key::Key;
+use crate::job::Step;
 
 /// What an entry takes besides the answer's bytes and trace: key, report, reference counts and the cache's own nodes,
 /// about 700 bytes, rounded up.
 const ENTRY_BYTES: usize = 1024;
 
-/// An answer may fill one part in this many of the cache. One that filled all of it would push out all others.
-const PARTS: u64 = 8;
-
 /// moka refuses lifetimes over 1000 years.
 const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// An answer and its validator.
-#[derive(Clone, Debug)]
-pub(super) struct CachedAnswer {
-    pub answer: Arc<Answer>,
-    /// Strong validator of the answer's bytes, quotes included.
-    pub etag: Arc<str>,
-}
-
-impl CachedAnswer {
-    /// Wraps `answer` and hashes its bytes. Padding leaves up to twice the capacity needed, which is released here.
-    pub(super) fn new(mut answer: Answer) -> CachedAnswer {
-        answer.bytes.shrink_to_fit();
-        let hash = blake3::hash(&answer.bytes).to_hex();
-        let etag = format!("\"{}\"", &hash[..32]).into();
-        CachedAnswer { answer: Arc::new(answer), etag }
-    }
-
-    fn weight(&self) -> u32 {
-        let trace = self.answer.report.trace.capacity() * size_of::<Step>();
-        u32::try_from(self.answer.bytes.capacity() + trace + ENTRY_BYTES).unwrap_or(u32::MAX)
-    }
-}
-
-/// The result cache. The answer that was requested least recently is evicted first.
-pub(super) struct Cache {
+/// Answers in memory. The one that was requested least recently is evicted first.
+pub(super) struct Memory {
     cached: moka::future::Cache<Key, CachedAnswer>,
     capacity_bytes: u64,
 }
 
-impl Cache {
-    /// A cache of at most `capacity_bytes` that keeps each answer for `ttl`. A capacity of 0 keeps nothing.
-    pub(super) fn new(capacity_bytes: u64, ttl: Duration) -> Cache {
+impl Memory {
+    /// At most `capacity_bytes` of answers, each kept for `ttl`. A capacity of 0 keeps nothing.
+    pub(super) fn new(capacity_bytes: u64, ttl: Duration) -> Memory {
         let cached = moka::future::Cache::builder()
             .max_capacity(capacity_bytes)
-            .weigher(|_, cached: &CachedAnswer| cached.weight())
+            .weigher(|_, cached: &CachedAnswer| weight(cached))
             .eviction_policy(EvictionPolicy::lru())
             .time_to_live(ttl.min(LONGEST_TTL))
             .build();
-        Cache { cached, capacity_bytes }
+        Memory { cached, capacity_bytes }
     }
 
     /// The answer under `key`.
@@ -71,7 +45,7 @@ impl Cache {
 
     /// Keeps `cached` under `key`. Returns false when it is larger than an eighth of the cache, and is not kept.
     pub(super) async fn insert(&self, key: Key, cached: CachedAnswer) -> bool {
-        let fits = u64::from(cached.weight()) <= self.capacity_bytes / PARTS;
+        let fits = u64::from(weight(&cached)) <= self.capacity_bytes / PARTS;
         if fits {
             self.cached.insert(key, cached).await;
             // Evicts at once, so that the capacity holds and the counts below are right.
@@ -94,4 +68,9 @@ impl Cache {
     pub(super) fn capacity_bytes(&self) -> u64 {
         self.capacity_bytes
     }
+}
+
+fn weight(cached: &CachedAnswer) -> u32 {
+    let trace = cached.answer.report.trace.capacity() * size_of::<Step>();
+    u32::try_from(cached.answer.bytes.capacity() + trace + ENTRY_BYTES).unwrap_or(u32::MAX)
 }

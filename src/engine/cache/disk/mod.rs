@@ -1,0 +1,231 @@
+//! The tier in a directory of this machine. It survives restarts: at the start a thread looks through the directory, while
+//! requests are already served.
+//!
+//! Files are read on tokio's blocking threads, and written by one thread of its own, from a bounded queue. When the directory
+//! can't be written, or does not answer, the tier is left alone and tried again every few seconds.
+
+mod folder;
+mod health;
+mod index;
+mod keeper;
+
+use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+use super::{CachedAnswer, Found, PARTS, TierStats, stored};
+use crate::engine::config::CacheConfig;
+use crate::engine::key::Key;
+use crate::engine::pool::run_blocking;
+use crate::metrics::{CacheTier, Metrics};
+use folder::{Folder, now};
+use health::Health;
+use index::{Index, on_disk};
+
+/// Answers that may wait to be written, and their bytes: enough for a burst, little beside the memory of jobs.
+const QUEUE_ENTRIES: usize = 1024;
+const QUEUE_BYTES: u64 = 64 << 20;
+
+/// Files that are read at once: more would only wait for the same disk.
+const READERS: usize = 32;
+
+/// A read takes far less than a millisecond, from a slow network disk some 10. One that takes longer than this comes from a
+/// disk that hangs.
+const READ_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// How long an answer may be waited for until it is written.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// The tier. Dropping it ends its thread.
+pub(super) struct Disk {
+    shared: Arc<Shared>,
+    writes: SyncSender<Write>,
+}
+
+/// An answer to be written.
+struct Write {
+    key: Key,
+    cached: CachedAnswer,
+    /// Dropped when it is written, or is not going to be.
+    _done: Option<oneshot::Sender<()>>,
+}
+
+/// What requests and the thread share.
+struct Shared {
+    folder: Folder,
+    index: Mutex<Index>,
+    capacity_bytes: u64,
+    ttl: Duration,
+    readers: Arc<Semaphore>,
+    /// Bytes that wait to be written.
+    queued_bytes: AtomicU64,
+    health: Health,
+    metrics: Arc<Metrics>,
+}
+
+impl Disk {
+    /// The tier in the directory of `config`. Returns `None` when none is configured.
+    ///
+    /// # Errors
+    /// The system refuses a thread.
+    pub(super) fn open(config: &CacheConfig, metrics: &Arc<Metrics>) -> io::Result<Option<Disk>> {
+        let Some(path) = config.folder() else { return Ok(None) };
+        let shared = Arc::new(Shared {
+            folder: Folder::new(path),
+            index: Mutex::default(),
+            capacity_bytes: config.disk_capacity_bytes,
+            ttl: config.disk_ttl,
+            readers: Arc::new(Semaphore::new(READERS)),
+            queued_bytes: AtomicU64::new(0),
+            health: Health::new(metrics.clone()),
+            metrics: metrics.clone(),
+        });
+        let (writes, queue) = sync_channel(QUEUE_ENTRIES);
+        keeper::start(shared.clone(), queue)?;
+        Ok(Some(Disk { shared, writes }))
+    }
+
+    /// What the tier has under `key`.
+    pub(super) async fn get(&self, key: &Key) -> Found {
+        let shared = &self.shared;
+        if !shared.health.can_read() {
+            return Found::Off;
+        }
+        if !shared.may_have(key) {
+            return Found::Nothing;
+        }
+        let (reading, key) = (shared.clone(), *key);
+        let read = async {
+            let turn = shared.readers.clone().acquire_owned().await.expect("the semaphore is never closed");
+            run_blocking(move || {
+                // A read that hangs keeps its turn, so that not all threads come to hang.
+                let _turn = turn;
+                reading.read(&key)
+            })
+            .await
+        };
+        match timeout(READ_TIMEOUT, read).await {
+            Ok(found) => found.unwrap_or(Found::Failed),
+            Err(_) => {
+                shared.health.read_hung(shared.folder.path());
+                Found::Failed
+            }
+        }
+    }
+
+    /// Whether the directory has the file of `key`, as far as it was looked through.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.shared.health.can_read() && self.shared.index().has(key)
+    }
+
+    /// Has `cached` written later. Returns false when it is too large, too much waits already, or the directory can't be
+    /// written.
+    pub(super) fn offer(&self, key: Key, cached: &CachedAnswer) -> bool {
+        self.queue(key, cached, None)
+    }
+
+    /// Has `cached` written, and waits for that, though not for long.
+    pub(super) async fn write(&self, key: Key, cached: &CachedAnswer) {
+        let (done, written) = oneshot::channel();
+        if self.queue(key, cached, Some(done)) {
+            // Whether it was written or given up, it is over.
+            let _ = timeout(WRITE_TIMEOUT, written).await;
+        }
+    }
+
+    fn queue(&self, key: Key, cached: &CachedAnswer, done: Option<oneshot::Sender<()>>) -> bool {
+        let shared = &self.shared;
+        let bytes = cached.answer.bytes.len() as u64;
+        if !shared.health.can_write() || on_disk(bytes) > shared.capacity_bytes / PARTS {
+            return false;
+        }
+        if shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed) > QUEUE_BYTES {
+            shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        let is_queued = self.writes.try_send(Write { key, cached: cached.clone(), _done: done }).is_ok();
+        if !is_queued {
+            shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        is_queued
+    }
+
+    pub(super) fn stats(&self) -> TierStats {
+        let index = self.shared.index();
+        TierStats {
+            entries: index.entries(),
+            bytes: index.bytes(),
+            capacity_bytes: self.shared.capacity_bytes,
+            off: self.shared.health.is_off(),
+            ..TierStats::default()
+        }
+    }
+}
+
+impl Shared {
+    /// The index is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the file of `key` is worth opening: until the directory was looked through, any may be there.
+    fn may_have(&self, key: &Key) -> bool {
+        match self.index().written(key) {
+            Some(written) => written >= self.oldest(),
+            None => !self.health.is_indexed(),
+        }
+    }
+
+    /// Files written before this second are over their time.
+    fn oldest(&self) -> u64 {
+        now().saturating_sub(self.ttl.as_secs())
+    }
+
+    /// Reads the file of `key`. One that is damaged is removed.
+    fn read(&self, key: &Key) -> Found {
+        let stored = match self.folder.read(key, self.capacity_bytes) {
+            Ok(stored) => stored,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.forget(key);
+                return Found::Nothing;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a file of the disk cache can't be read");
+                self.forget(key);
+                return Found::Failed;
+            }
+        };
+        match stored::decode(key, stored) {
+            Some(cached) => {
+                self.index().touch(key, now());
+                Found::Answer(cached)
+            }
+            None => {
+                tracing::warn!(file = key.to_hex(), "a file of the disk cache is damaged: removed");
+                self.remove(key);
+                Found::Failed
+            }
+        }
+    }
+
+    fn forget(&self, key: &Key) {
+        let mut index = self.index();
+        index.remove(key);
+        self.metrics.set_cache_bytes(CacheTier::Disk, index.bytes());
+    }
+
+    fn remove(&self, key: &Key) {
+        self.forget(key);
+        if let Err(error) = self.folder.remove(key) {
+            tracing::debug!(%error, "a file of the disk cache can't be removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
