@@ -145,7 +145,8 @@ impl Settings {
 
     /// What the serving process needs of the world outside.
     pub(crate) fn rights(&self) -> Rights {
-        let ports = self.source.outgoing_ports().to_vec();
+        let redis = self.cache.redis_url.as_ref().map(|url| url.port);
+        let ports = self.source.outgoing_ports().iter().copied().chain(redis).collect();
         let folders = self.cache.folder().map(Path::to_owned).into_iter().collect();
         Rights { ports, folders }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::cache::{RedisUrl, setting};
 use crate::codec::Limits;
 use crate::config_value::{InvalidConfig, at_most, duration, size};
 use crate::named::named;
@@ -16,6 +17,9 @@ const MAX_THREADS: usize = 1024;
 const MAX_QUEUE_SLOTS: usize = 1 << 20;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest path of a directory, with room for the names in it (PATH_MAX of Linux is 4096).
+const MAX_PATH: usize = 3500;
 
 /// The smallest directory that is any use: an answer may fill an eighth of it.
 const MIN_DISK_CAPACITY: u64 = 1 << 20;
@@ -75,6 +79,12 @@ pub struct CacheConfig {
     /// How long an answer is kept in the directory.
     #[serde(with = "duration")]
     pub disk_ttl: Duration,
+    /// The Redis that instances share.
+    #[serde(with = "setting")]
+    pub redis_url: Option<RedisUrl>,
+    /// How long an answer is kept in Redis.
+    #[serde(with = "duration")]
+    pub redis_ttl: Duration,
 }
 
 impl Default for Config {
@@ -111,13 +121,17 @@ impl CacheConfig {
     /// Checks what the types don't.
     ///
     /// # Errors
-    /// [`InvalidConfig`] when the directory is too small for any answer.
+    /// [`InvalidConfig`] when the directory has no path, or is too small for any answer.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
-        if self.disk_capacity_bytes >= MIN_DISK_CAPACITY {
-            return Ok(());
+        let refuse = |key: &str, reason| Err(InvalidConfig { keys: vec![key.to_owned()], reason });
+        if self.disk_dir.as_os_str().len() > MAX_PATH {
+            return refuse("disk_dir", format!("longer than a path can be: at most {MAX_PATH} bytes"));
         }
-        let reason = format!("{} is too little: at least 1MiB", size::show(self.disk_capacity_bytes));
-        Err(InvalidConfig { keys: vec!["disk_capacity".to_owned()], reason })
+        if self.disk_capacity_bytes < MIN_DISK_CAPACITY {
+            let given = size::show(self.disk_capacity_bytes);
+            return refuse("disk_capacity", format!("{given} is too little: at least 1MiB"));
+        }
+        Ok(())
     }
 }
 
@@ -129,6 +143,8 @@ impl Default for CacheConfig {
             disk_dir: PathBuf::new(),
             disk_capacity_bytes: 5_000_000_000,
             disk_ttl: 7 * DAY,
+            redis_url: None,
+            redis_ttl: DAY,
         }
     }
 }

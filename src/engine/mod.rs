@@ -35,6 +35,7 @@ pub use admission::AdmittedUpload;
 use admission::{Admission, Need, Permit};
 pub(crate) use allocator::{keep_free_memory, release_free_memory};
 pub use body_memory::{MemoryLease, NoMemory};
+pub use cache::RedisUrl;
 pub(crate) use cache::TierStats;
 use cache::{Cache, CachedAnswer};
 pub use config::{CacheConfig, Config, WorkersMode};
@@ -229,7 +230,7 @@ impl From<Panicked> for EngineError {
 }
 
 impl Engine {
-    /// Builds the pool and the cache.
+    /// Builds the pool and the cache. With Redis it must be called inside a tokio runtime.
     ///
     /// # Errors
     /// The system refuses the threads.
@@ -237,7 +238,7 @@ impl Engine {
         Engine::with_work(config, metrics, Arc::new(Codecs))
     }
 
-    /// Builds an engine that does `work` in place of coding pictures.
+    /// Builds an engine that does `work` in place of coding pictures. With Redis it must be called inside a tokio runtime.
     ///
     /// # Errors
     /// The system refuses the threads.

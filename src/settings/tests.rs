@@ -318,6 +318,26 @@ fn what_is_printed_is_what_is_read() {
 }
 
 #[test]
+fn the_tiers_of_the_cache_are_checked_and_no_password_is_repeated() {
+    let url = "redis://:hunter2@cache:6380/1";
+    let settings =
+        from_environment(&[("BYTEFIT_CACHE__DISK_DIR", "/var/cache/b"), ("BYTEFIT_CACHE__REDIS_URL", url)]).unwrap();
+    let printed = settings.to_toml();
+    assert!(printed.contains("redis_url = \"redis://:[redacted]@cache:6380/1\""), "{printed}");
+    assert!(!printed.contains("hunter2") && !format!("{settings:?}").contains("hunter2"));
+    assert_eq!(settings.rights(), Rights { ports: vec![6380], folders: vec!["/var/cache/b".into()] });
+
+    let secret = file("redis://:hunter2@cache\n");
+    let path = secret.path().to_str().unwrap();
+    let settings = from_environment(&[("BYTEFIT_CACHE__REDIS_URL_FILE", path)]).unwrap();
+    assert_eq!(settings.cache.redis_url.unwrap().password.as_deref(), Some("hunter2"));
+
+    let refused = from_environment(&[("BYTEFIT_CACHE__REDIS_URL", "redis//:hunter2@cache")]).unwrap_err().to_string();
+    assert!(refused.contains("redis://host:6379") && !refused.contains("hunter2"), "{refused}");
+    assert_refused(from_file("[cache]\ndisk_capacity = \"4KB\"\n"), &[":2: cache.disk_capacity", "1MiB"]);
+}
+
+#[test]
 fn modules_get_what_was_set() {
     let settings = from_environment(&[
         ("BYTEFIT_ENGINE__THREADS", "3"),

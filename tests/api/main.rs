@@ -17,6 +17,7 @@ mod pages;
 mod picture;
 mod presets;
 mod server;
+mod tiers;
 mod unread;
 mod upload;
 mod urls;

@@ -3,6 +3,7 @@
 
 mod disk;
 mod memory;
+mod redis;
 mod stored;
 
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use crate::job::Answer;
 use crate::metrics::{CacheTier, Metrics, TierResult};
 use disk::Disk;
 use memory::Memory;
+use redis::Redis;
+pub use redis::RedisUrl;
+pub(crate) use redis::setting;
 
 /// An answer may fill one part in this many of a tier. One that filled all of it would push out all others.
 const PARTS: u64 = 8;
@@ -77,6 +81,7 @@ pub(crate) struct TierStats {
 pub(super) struct Cache {
     memory: Memory,
     disk: Option<Disk>,
+    redis: Option<Redis>,
     metrics: Arc<Metrics>,
 }
 
@@ -88,7 +93,8 @@ impl Cache {
     pub(super) fn new(config: CacheConfig, metrics: Arc<Metrics>) -> std::io::Result<Cache> {
         let memory = Memory::new(config.capacity_bytes, config.ttl);
         let disk = Disk::open(&config, &metrics)?;
-        Ok(Cache { memory, disk, metrics })
+        let redis = config.redis_url.map(|url| Redis::new(url, config.redis_ttl, metrics.clone()));
+        Ok(Cache { memory, disk, redis, metrics })
     }
 
     /// The answer under `key`, if it is in memory.
@@ -101,14 +107,27 @@ impl Cache {
         if let Some(cached) = self.memory.get(key).await {
             return Some((cached, CacheTier::Memory));
         }
-        let cached = self.get_from_disk(key).await?;
-        self.insert_into_memory(*key, cached.clone()).await;
-        Some((cached, CacheTier::Disk))
+        let found = match self.get_from_disk(key).await {
+            Some(cached) => (cached, CacheTier::Disk),
+            None => (self.get_from_redis(key).await?, CacheTier::Redis),
+        };
+        self.insert_into_memory(*key, found.0.clone()).await;
+        Some(found)
     }
 
     async fn get_from_disk(&self, key: &Key) -> Option<CachedAnswer> {
         let found = self.disk.as_ref()?.get(key).await;
         self.note(CacheTier::Disk, found)
+    }
+
+    /// What Redis has is also kept on disk.
+    async fn get_from_redis(&self, key: &Key) -> Option<CachedAnswer> {
+        let found = self.redis.as_ref()?.get(key).await;
+        let cached = self.note(CacheTier::Redis, found)?;
+        if let Some(disk) = &self.disk {
+            disk.offer(*key, &cached);
+        }
+        Some(cached)
     }
 
     /// Counts a lookup in a tier below memory.
@@ -122,7 +141,13 @@ impl Cache {
 
     /// Whether there is an answer under `key`.
     pub(super) async fn has(&self, key: &Key) -> bool {
-        self.has_here(key)
+        if self.has_here(key) {
+            return true;
+        }
+        match &self.redis {
+            Some(redis) => redis.has(key).await,
+            None => false,
+        }
     }
 
     /// Whether memory or disk have an answer under `key`.
@@ -133,8 +158,9 @@ impl Cache {
     /// Keeps `cached` under `key`. Returns false when no tier does. The tiers below memory write it later.
     pub(super) async fn insert(&self, key: Key, cached: CachedAnswer) -> bool {
         let on_disk = self.disk.as_ref().is_some_and(|disk| disk.offer(key, &cached));
+        let in_redis = self.redis.as_ref().is_some_and(|redis| redis.offer(key, &cached));
         let in_memory = self.insert_into_memory(key, cached).await;
-        in_memory || on_disk
+        in_memory || on_disk || in_redis
     }
 
     /// Waits until `cached` can be had under `key` by those who are told of it.
@@ -143,6 +169,9 @@ impl Cache {
             && !self.has_here(&key)
         {
             disk.write(key, cached).await;
+        }
+        if let Some(redis) = &self.redis {
+            redis.publish(&key, cached).await;
         }
     }
 
@@ -160,7 +189,11 @@ impl Cache {
             capacity_bytes: self.memory.capacity_bytes(),
             ..TierStats::default()
         };
-        let tiers = [(CacheTier::Memory, Some(memory)), (CacheTier::Disk, self.disk.as_ref().map(Disk::stats))];
+        let tiers = [
+            (CacheTier::Memory, Some(memory)),
+            (CacheTier::Disk, self.disk.as_ref().map(Disk::stats)),
+            (CacheTier::Redis, self.redis.as_ref().map(Redis::stats)),
+        ];
         let counted = |(tier, stats): (CacheTier, Option<TierStats>)| {
             let hits = self.metrics.tier_lookups(tier, TierResult::Hit);
             let misses = self.metrics.tier_lookups(tier, TierResult::Miss);

@@ -42,6 +42,9 @@ pub(super) fn decode(key: &Key, mut stored: Vec<u8>) -> Option<CachedAnswer> {
         return None;
     }
     let report: Report = postcard::from_bytes(report).ok()?;
+    if report.output.bytes != image.len() as u64 {
+        return None;
+    }
     let start = stored.len() - image.len();
     stored.drain(..start);
     Some(CachedAnswer::with_hash(Answer { bytes: stored, report }, &hash))

@@ -119,7 +119,7 @@ pub(super) fn request_id() -> Value {
 const HEADERS: &[(&str, &str, bool)] = &[
     ("ETag", "Strong validator of the bytes", true),
     ("Vary", "Accept, when the format was negotiated", false),
-    ("Cache-Status", "RFC 9211: hit, fwd=miss, stored, collapsed", true),
+    ("Cache-Status", "RFC 9211: hit with detail=memory, disk or redis; or fwd=miss, stored, collapsed", true),
     ("Server-Timing", "Milliseconds of queue, fetch (by URL), decode, transform, search, total", true),
     ("X-Request-Id", "Names the request in logs and problems", true),
     ("Content-Disposition", "When filename was given", false),

@@ -14,8 +14,11 @@ use super::{PARTS, Shared, Write, stored};
 use crate::engine::key::Key;
 use crate::metrics::CacheTier;
 
-/// How often files over their time are removed, and a directory that failed is tried again.
-const TIDY: Duration = Duration::from_secs(2);
+/// How often a directory that failed is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// How often files over their time are removed.
+const REMOVE_OLD: Duration = Duration::from_secs(60);
 
 /// How often the directory is looked through for what others changed in it.
 const LOOK_THROUGH: Duration = Duration::from_secs(3600);
@@ -28,7 +31,7 @@ const BATCH: usize = 512;
 /// # Errors
 /// The system refuses the thread.
 pub(super) fn start(shared: Arc<Shared>, queue: Receiver<Write>) -> io::Result<()> {
-    let keeper = Keeper { shared, looked_through: None };
+    let keeper = Keeper { shared, looked_through: None, removed_old: Instant::now() };
     thread::Builder::new().name("bytefit-disk".to_owned()).spawn(move || keeper.run(&queue))?;
     Ok(())
 }
@@ -37,6 +40,8 @@ struct Keeper {
     shared: Arc<Shared>,
     /// When the directory was looked through last.
     looked_through: Option<Instant>,
+    /// When files over their time were removed last.
+    removed_old: Instant,
 }
 
 impl Keeper {
@@ -44,12 +49,12 @@ impl Keeper {
         self.try_again();
         let mut tidied = Instant::now();
         loop {
-            match queue.recv_timeout(TIDY.saturating_sub(tidied.elapsed())) {
+            match queue.recv_timeout(RETRY.saturating_sub(tidied.elapsed())) {
                 Ok(write) => self.shared.store(write),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
-            if tidied.elapsed() >= TIDY {
+            if tidied.elapsed() >= RETRY {
                 self.tidy();
                 tidied = Instant::now();
             }
@@ -57,10 +62,12 @@ impl Keeper {
     }
 
     fn tidy(&mut self) {
-        let shared = &self.shared;
-        let old = shared.index().written_before(shared.oldest());
-        old.iter().for_each(|key| shared.remove(key));
-        if shared.health.is_off() {
+        if self.removed_old.elapsed() > REMOVE_OLD {
+            self.removed_old = Instant::now();
+            let old = self.shared.index().written_before(self.shared.oldest());
+            old.iter().for_each(|key| self.shared.remove(key));
+        }
+        if self.shared.health.is_off() {
             self.try_again();
         } else if self.looked_through.is_none_or(|at| at.elapsed() > LOOK_THROUGH) {
             self.look_through();

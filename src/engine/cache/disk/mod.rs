@@ -29,7 +29,13 @@ use index::{Index, on_disk};
 
 /// Answers that may wait to be written, and their bytes: enough for a burst, little beside the memory of jobs.
 const QUEUE_ENTRIES: usize = 1024;
-const QUEUE_BYTES: u64 = 64 << 20;
+const QUEUE_BYTES: u64 = 16 << 20;
+
+/// The largest file. Larger answers are rare, and reading them takes memory that nobody has reserved.
+const MAX_FILE: u64 = 16 << 20;
+
+/// What a report and its checksum add to an image at most: a trace of a hundred steps takes less than 4 KiB.
+const MAX_REPORT: u64 = 64 << 10;
 
 /// Files that are read at once: more would only wait for the same disk.
 const READERS: usize = 32;
@@ -141,7 +147,7 @@ impl Disk {
     fn queue(&self, key: Key, cached: &CachedAnswer, done: Option<oneshot::Sender<()>>) -> bool {
         let shared = &self.shared;
         let bytes = cached.answer.bytes.len() as u64;
-        if !shared.health.can_write() || on_disk(bytes) > shared.capacity_bytes / PARTS {
+        if !shared.health.can_write() || on_disk(bytes) > (shared.capacity_bytes / PARTS).min(MAX_FILE) {
             return false;
         }
         if shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed) > QUEUE_BYTES {
@@ -188,7 +194,7 @@ impl Shared {
 
     /// Reads the file of `key`. One that is damaged is removed.
     fn read(&self, key: &Key) -> Found {
-        let stored = match self.folder.read(key, self.capacity_bytes) {
+        let stored = match self.folder.read(key, MAX_FILE + MAX_REPORT) {
             Ok(stored) => stored,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.forget(key);

@@ -1,0 +1,115 @@
+//! Opens connections to Redis: names by our own resolver, as getaddrinfo is not let through the sandbox.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
+use tokio_rustls::TlsConnector;
+
+use super::url::RedisUrl;
+
+/// Opens connections to one Redis.
+pub(super) struct Connector {
+    url: RedisUrl,
+    login: RedisConnectionInfo,
+}
+
+/// A connection, shared by all who send on it. It is closed when its last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Connection {
+    pub commands: MultiplexedConnection,
+    _driver: Arc<Driver>,
+}
+
+/// The task that reads and writes.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Connector {
+    pub(super) fn new(url: RedisUrl) -> Connector {
+        let mut login = RedisConnectionInfo::default().set_db(url.database).set_skip_set_lib_name();
+        if let Some(username) = &url.username {
+            login = login.set_username(username);
+        }
+        if let Some(password) = &url.password {
+            login = login.set_password(password);
+        }
+        Connector { url, login }
+    }
+
+    pub(super) fn url(&self) -> &RedisUrl {
+        &self.url
+    }
+
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// When no address of the host takes the connection, or Redis refuses the login.
+    pub(super) async fn connect(&self) -> Result<Connection, RedisError> {
+        let stream = self.reach().await?;
+        stream.set_nodelay(true)?;
+        if !self.url.is_encrypted {
+            return self.log_in(stream).await;
+        }
+        let connector = TlsConnector::from(Arc::new(encryption().map_err(io::Error::other)?));
+        let name = ServerName::try_from(self.url.host.clone()).map_err(io::Error::other)?;
+        self.log_in(connector.connect(name, stream).await?).await
+    }
+
+    /// Each caller of the connection has its own timeout, so that the connection has none.
+    async fn log_in(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Connection, RedisError> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (commands, driver) = MultiplexedConnection::new_with_config(&self.login, stream, config).await?;
+        let driver = Driver(tokio::spawn(driver).abort_handle());
+        Ok(Connection { commands, _driver: Arc::new(driver) })
+    }
+
+    async fn reach(&self) -> io::Result<TcpStream> {
+        let mut last = io::Error::other("the host has no address");
+        for address in addresses(&self.url.host).await? {
+            match TcpStream::connect(SocketAddr::new(address, self.url.port)).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// Looked up at each connection: the address of a service changes.
+async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
+    if let Ok(address) = host.parse() {
+        return Ok(vec![address]);
+    }
+    let mut builder = TokioResolver::builder_tokio().map_err(io::Error::other)?;
+    let options = builder.options_mut();
+    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+    options.use_hosts_file = ResolveHosts::Always;
+    let resolver = builder.build().map_err(io::Error::other)?;
+    Ok(resolver.lookup_ip(host).await.map_err(io::Error::other)?.iter().collect())
+}
+
+/// Certificates are checked against the public authorities.
+fn encryption() -> Result<ClientConfig, rustls::Error> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
