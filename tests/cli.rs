@@ -384,3 +384,21 @@ fn secrets_are_read_from_files_and_never_shown() {
         assert!(!refused.stderr.contains("hidden"), "{}", refused.stderr);
     }
 }
+
+#[test]
+fn shells_complete_the_command_line_and_man_shows_it() {
+    let folder = Folder::with(&[]);
+    let printed = |arguments: &[&str]| String::from_utf8(folder.run(arguments).ended(0, &[]).stdout).unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        for part in ["bytefit", "serve", "min-bytes", "completions"] {
+            assert!(script.contains(part), "{part} for {shell}");
+        }
+    }
+    folder.run(&["completions", "tcsh"]).ended(2, &["tcsh", "bash"]);
+    let main = printed(&["man"]);
+    assert!(main.contains(".TH bytefit 1") && main.contains("bytefit\\-fit(1)"), "{main}");
+    let fit = printed(&["man", "fit"]);
+    assert!(fit.contains(".TH bytefit-fit 1") && fit.contains("min\\-bytes") && fit.contains("bytefit fit"), "{fit}");
+    folder.run(&["man", "colour"]).ended(2, &["colour is no command"]);
+}

@@ -1,17 +1,20 @@
 //! The command line: one file per command.
 
+mod completions;
 mod config;
 mod failure;
 mod fit;
 mod health;
 mod input;
 mod lines;
+mod man;
 mod output;
 mod serve;
 mod sign;
 mod total;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -44,6 +47,10 @@ enum Command {
     Config(config::Arguments),
     /// Print the signed path of a link to a picture by URL
     Sign(sign::Arguments),
+    /// Print the script by which a shell completes the command line
+    Completions(completions::Arguments),
+    /// Print a manual page
+    Man(man::Arguments),
 }
 
 /// Runs the command of the process. Exit codes: 0 success, 1 failure, 2 bad usage.
@@ -58,6 +65,8 @@ pub fn run() -> ExitCode {
         Command::Health(arguments) => health::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Sign(arguments) => sign::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man(arguments) => man::run(&arguments),
     }
 }
 
@@ -82,6 +91,16 @@ fn print_usage(error: &clap::Error) -> ExitCode {
 fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
+/// Prints `bytes` to standard output. A reader that closes it early has had enough; anything else that is not written is a
+/// failure.
+fn print_whole(bytes: &[u8]) -> ExitCode {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => fail(FAILED, &error),
+        _ => ExitCode::SUCCESS,
+    }
 }
 
 /// Prints the reason of a failure and returns its exit code.
