@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use bytefit::codec::{Effort, Format, png, sniff};
+use bytefit::codec::{Effort, Format, Limits, png, sniff};
+use bytefit::job::{Source, Stop};
 use bytefit::picture::{Layout, Picture};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -20,9 +22,29 @@ impl Folder {
         let folder = Folder(tempfile::tempdir().unwrap());
         let picture = picture();
         for name in names {
-            fs::write(folder.path(name), &picture).unwrap();
+            folder.write(name, &picture);
         }
         folder
+    }
+
+    /// Writes a file, in folders that are made.
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// The files in the folder `name` and below, without those that are hidden.
+    fn tree(&self, name: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in names(&self.path(name)).into_iter().filter(|entry| !entry.starts_with('.')) {
+            let path = format!("{name}/{entry}");
+            match self.path(&path).is_dir() {
+                true => found.extend(self.tree(&path)),
+                false => found.push(path),
+            }
+        }
+        found
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -104,6 +126,11 @@ fn picture() -> Vec<u8> {
     };
     let pixels = (0..64 * 48 * 3).map(|at: u32| (at / 60) as u8 / 2 + noise()).collect();
     png::encode::encode_lossless(&Picture::new(64, 48, Layout::Rgb, pixels), Effort::Fast).unwrap()
+}
+
+fn decodes(bytes: &[u8]) -> bool {
+    let stop = Stop::at(Instant::now() + Duration::from_secs(60));
+    Source::open(bytes, &Limits::default(), &stop).is_ok()
 }
 
 #[test]
@@ -311,7 +338,26 @@ fn many_files_fit_into_one_total_at_the_same_quality() {
     }
     folder
         .run(&["fit", "a.png", "b.png", "--total", "100", "--force", "--format", "jpeg", "--downscale", "never"])
-        .ended(1, &["no setting reaches", "total: 0 files"]);
+        .ended(1, &["no answers fit into a total of 100 bytes: the smallest have "]);
+}
+
+#[test]
+fn a_total_that_cannot_be_met_names_the_smallest_and_writes_nothing() {
+    let folder = Folder::with(&["in/a.png", "in/deep/b.png", "in/c.png"]);
+    let fit = |total: &str, more: &[&str]| {
+        let options = ["fit", "-r", "in", "--format", "jpeg", "--downscale", "never", "-o", "out", "--total", total];
+        folder.run(&[&options[..], more].concat())
+    };
+    let ran = fit("600", &["--json"]).ended(1, &["no answers fit into a total of 600 bytes"]);
+    let [refusal] = &ran.objects()[..] else { panic!("one object for all files") };
+    assert_eq!((&refusal["code"], &refusal["total"]), (&"total_unreachable".into(), &600.into()));
+    assert!(names(&folder.path("out")).is_empty());
+    let smallest = refusal["smallest_total_bytes"].as_u64().unwrap();
+    fit(&(smallest - 1).to_string(), &[]).ended(1, &["no answers fit"]);
+    let ran = fit(&smallest.to_string(), &["--json"]).ended(0, &["total: 3 files, ", "3 files: 3 fitted"]);
+    let written: u64 = ran.objects().iter().map(|object| object["output"]["bytes"].as_u64().unwrap()).sum();
+    assert_eq!(written, smallest);
+    assert_eq!(names(&folder.path("out")), ["a.jpg", "c.jpg", "deep"]);
 }
 
 #[test]
@@ -401,4 +447,169 @@ fn shells_complete_the_command_line_and_man_shows_it() {
     let fit = printed(&["man", "fit"]);
     assert!(fit.contains(".TH bytefit-fit 1") && fit.contains("min\\-bytes") && fit.contains("bytefit fit"), "{fit}");
     folder.run(&["man", "colour"]).ended(2, &["colour is no command"]);
+}
+
+#[test]
+fn folders_are_fitted_with_their_paths_and_what_is_no_picture_is_counted() {
+    let folder = Folder::with(&["in/b.png", "in/a.png", "in/2020/06/c.png", "in/.hidden.png", "in/.git/d.png"]);
+    folder.write("in/notes.txt", "no picture");
+    folder.write("in/2020/empty.jpg", "");
+    let summary = "3 files: 3 fitted; left out: 2 hidden, 2 no pictures";
+    let ran = folder.fit(&["in", "-r", "-o", "out/new", "--format", "webp"]).ended(0, &[summary]);
+    assert_eq!(String::from_utf8_lossy(&ran.stdout).lines().count(), 3, "a line a file");
+    assert_eq!(folder.tree("out"), ["out/new/2020/06/c.webp", "out/new/a.webp", "out/new/b.webp"]);
+    // Beside the inputs, and the answers are no inputs of the next run.
+    folder.fit(&["--recursive", "in", "--format", "webp"]).ended(0, &["3 files: 3 fitted"]);
+    assert!(folder.path("in/2020/06/c.fit.webp").is_file());
+    folder.fit(&["--recursive", "in", "--format", "webp", "--force"]).ended(0, &["3 files: 3 fitted", "3 answers"]);
+    // A file that is named must be a picture, one of a folder that can't be fitted is a failure.
+    folder.write("in/damaged.png", &picture()[..60]);
+    folder
+        .fit(&["-r", "in", "in/notes.txt", "-o", "out/2", "--format", "webp"])
+        .ended(1, &["in/notes.txt: ", "in/damaged.png: ", "2 failed"]);
+}
+
+#[test]
+fn folders_that_can_not_be_meant_are_refused_before_anything_is_written() {
+    let folder = Folder::with(&["in/a.png", "other/a.png", "b.png"]);
+    folder.write("file", "no folder");
+    for (arguments, part) in [
+        (&["b.png", "in"][..], "in is a folder: with --recursive"),
+        (&["-r", "in", "-o", "in/"], "in can't take the answers"),
+        (&["-r", "in", "-o", "-"], "standard output"),
+        (&["-r", "in", "-o", "file"], "file is not a directory"),
+        (&["-r", "in", "other", "-o", "out"], "in/a.png and other/a.png would have the same answer, out/a.png.*"),
+        (&["in/a.png", "other/a.png", "-o", "out/"], "would have the same answer"),
+        (&["nothing*.png"], "nothing*.png matches no picture"),
+        (&["in/***"], "no pattern"),
+        (&["-r", "in", "--jobs", "0"], "--jobs"),
+        (&["b.png", "--resume", "-o", "-"], "--resume"),
+        (&["b.png", "--resume", "--total", "1MB"], "--total"),
+    ] {
+        folder.fit(arguments).ended(2, &[part]);
+    }
+    assert_eq!(folder.names(), ["b.png", "file", "in", "other"]);
+    assert_eq!(folder.tree("in"), ["in/a.png"]);
+}
+
+#[test]
+fn a_folder_without_pictures_is_no_failure_and_one_that_is_missing_is() {
+    let folder = Folder::with(&[]);
+    folder.write("in/notes.txt", "no picture");
+    folder.fit(&["-r", "in", "-o", "out"]).ended(0, &["0 files; left out: 1 no picture"]);
+    folder.fit(&["-r", "missing"]).ended(1, &["missing: No such file"]);
+}
+
+#[test]
+fn links_that_lead_in_circles_are_harmless() {
+    let folder = Folder::with(&["in/a.png", "elsewhere/b.png"]);
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, folder.path(name)).unwrap();
+    link("..", "in/up");
+    link(".", "in/self");
+    link("../elsewhere/b.png", "in/b.png");
+    link("nowhere", "in/broken.png");
+    link("in", "link");
+    for name in ["in", "link"] {
+        let ran = folder.fit(&["-r", name, "-o", "out", "--force", "--format", "webp"]);
+        ran.ended(1, &["broken.png: No such file", "3 files: 2 fitted, 1 failed; left out: 2 links to folders"]);
+    }
+    assert_eq!(folder.tree("out"), ["out/a.webp", "out/b.webp"]);
+    // Neither a folder within another nor a file that is named too comes twice, nor what lies in the folder of the answers.
+    let ran = folder.fit(&["-r", "elsewhere/b.png", ".", "in", "-o", "out/", "--force", "--format", "webp"]);
+    ran.ended(1, &["4 files: 3 fitted, 1 failed"]);
+    assert_eq!(folder.tree("out"), ["out/a.webp", "out/b.webp", "out/in/a.webp", "out/in/b.webp"]);
+}
+
+#[test]
+fn a_quoted_pattern_is_what_the_shell_would_make_of_it() {
+    let folder = Folder::with(&["in/a.png", "in/b.png", "in/x/c.png", "in/x/y/d.png", "in/.e.png", "in/[1].png"]);
+    folder.write("in/x/notes.txt", "no picture");
+    for (pattern, expected) in [
+        ("in/[ab].png", &["out/a.webp", "out/b.webp"][..]),
+        ("in/*/*.png", &["out/x/c.webp"]),
+        ("./in/**/*.png", &["out/[1].webp", "out/a.webp", "out/b.webp", "out/x/c.webp", "out/x/y/d.webp"]),
+        ("in/x/**/*", &["out/c.webp", "out/y/d.webp"]),
+        ("in/[1].png", &["out/[1].webp"]),
+        ("i?/a.png", &["out/in/a.webp"]),
+    ] {
+        folder.fit(&[pattern, "-o", "out/", "--format", "webp"]).ended(0, &[]);
+        assert_eq!(folder.tree("out"), expected, "{pattern}");
+        fs::remove_dir_all(folder.path("out")).unwrap();
+    }
+    folder.fit(&["*.png"]).ended(2, &["*.png matches no picture"]);
+}
+
+#[test]
+fn resume_does_what_is_not_done_with_these_parameters() {
+    let folder = Folder::with(&["in/a.png", "in/b.png", "in/x/c.png"]);
+    let fit = |more: &[&str], summary: &str| {
+        let options = ["-r", "in", "-o", "out", "--resume"];
+        folder.fit(&[&options[..], more].concat()).ended(0, &[summary])
+    };
+    let webp = ["--format", "webp"];
+    fit(&webp, "3 files: 3 fitted");
+    let ran = fit(&webp, "3 files: 3 done before");
+    assert!(ran.stdout.is_empty());
+    let answer = fs::read(folder.path("out/x/c.webp")).unwrap();
+    // An answer that is gone, one that is cut, an input that is new, and one that is another now.
+    fs::remove_file(folder.path("out/a.webp")).unwrap();
+    folder.write("out/b.webp", "cut");
+    folder
+        .fit(&["-r", "in", "-o", "out", "--resume", "--format", "webp"])
+        .ended(1, &["out/b.webp exists already", "3 files: 1 fitted, 1 failed, 1 done before"]);
+    fs::remove_file(folder.path("out/b.webp")).unwrap();
+    folder.write("in/d.png", picture());
+    folder.write("in/x/c.png", [&picture()[..], b"more"].concat());
+    fit(&webp, "4 files: 3 fitted, 1 done before");
+    // Other parameters: what an earlier run wrote is replaced, without --force.
+    fit(&["--format", "webp", "--quality", "30"], "4 files: 4 fitted");
+    assert_ne!(fs::read(folder.path("out/x/c.webp")).unwrap(), answer);
+    fit(&["--format", "jpeg"], "4 files: 4 fitted");
+    fit(&["--format", "jpeg"], "4 files: 4 done before");
+    // Beside the inputs each folder has its record.
+    for summary in ["4 files: 4 fitted", "4 files: 4 done before; left out: 2 hidden, 4 answers"] {
+        folder.fit(&["-r", "in", "--resume", "--format", "webp"]).ended(0, &[summary]);
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_is_resumed_with_whole_files_only() {
+    let inputs: Vec<String> = (0..40).map(|number| format!("in/{number:02}.png")).collect();
+    let folder = Folder::with(&inputs.iter().map(String::as_str).collect::<Vec<_>>());
+    let arguments = ["fit", "-r", "in", "-o", "out", "--resume", "--target", "3KB", "--format", "webp", "--jobs", "2"];
+    let mut done = 0;
+    for round in 1..=4 {
+        let mut running = folder.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = [0; 200];
+        // Killed after its first line: something is done, and something is in the middle.
+        let _ = running.stdout.as_mut().unwrap().read(&mut line).unwrap();
+        running.kill().unwrap();
+        running.wait().unwrap();
+        let answers = folder.tree("out");
+        assert!(answers.len() > done, "round {round} went on");
+        done = answers.len();
+        for answer in answers {
+            let bytes = fs::read(folder.path(&answer)).unwrap();
+            assert!(bytes.len() <= 3000 && decodes(&bytes), "{answer}");
+        }
+    }
+    let ran = Ran::of(&mut folder.command(&arguments)).ended(0, &["40 files: ", " done before"]);
+    assert!(String::from_utf8_lossy(&ran.stdout).lines().count() <= 40 - done + 1);
+    assert_eq!(folder.tree("out").len(), 40);
+}
+
+#[test]
+fn few_jobs_and_little_memory_change_no_answer() {
+    let folder = Folder::with(&[]);
+    for seed in 0..4 {
+        folder.write(&format!("in/{seed}.png"), testkit::drawing::noisy_png(600, 500, seed));
+    }
+    let fit = |output: &str, jobs: &str, memory: &str| {
+        let arguments = ["fit", "-r", "in", "--target", "60KB", "--format", "jpeg", "-o", output, "--jobs", jobs];
+        let mut command = folder.command(&arguments);
+        command.env("BYTEFIT_ENGINE__MEMORY", memory).env("BYTEFIT_SERVER__MAX_BODY", "2MB");
+        Ran::of(&mut command).ended(0, &["4 files: 4 fitted"]);
+        folder.tree(output).iter().map(|name| fs::read(folder.path(name)).unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(fit("one", "1", "4GB"), fit("many", "4", "32MB"));
 }

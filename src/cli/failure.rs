@@ -64,11 +64,17 @@ impl Failure {
     /// The JSON object, which names `file`.
     pub(super) fn json(&self, file: &Path) -> Value {
         let mut value = json!({ "file": file.display().to_string() });
-        for (name, member) in &self.members {
-            value[name] = member.clone();
+        for (name, member) in self.object() {
+            value[name] = member;
         }
-        value["detail"] = self.detail.clone().into();
         value
+    }
+
+    /// The JSON object without a file.
+    pub(super) fn object(&self) -> Map<String, Value> {
+        let mut object = self.members.clone();
+        object.insert("detail".to_owned(), self.detail.clone().into());
+        object
     }
 }
 

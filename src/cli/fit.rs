@@ -1,6 +1,6 @@
 //! `bytefit fit`: fits many files in parallel, without HTTP.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,35 +8,46 @@ use std::time::Instant;
 
 use clap::{ArgMatches, Command};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rayon::prelude::*;
 
 use super::failure::Failure;
-use super::output::Output;
+use super::output::{Origin, Output};
+use super::parallel::{self, Memory};
+use super::record::Input;
+use super::selection::{InputFile, Search, Selection};
 use super::total::{self, Total};
 use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
 use crate::byte_size::parse_size;
 use crate::codec::{Format, Limits};
-use crate::engine::{Bounds, Codecs, Header, Work, WorkersMode};
-use crate::job::{Answer, Job, JobError, SizeCurve, Source, Stop};
+use crate::engine::{self, Bounds, Codecs, Header, Work, WorkError, WorkersMode};
+use crate::job::{Answer, Job, JobError, OnMiss, SizeCurve, Source, Stop};
 use crate::metrics::Metrics;
-use crate::panics;
+use crate::panics::{self, Panicked};
 use crate::params::{self, Defaults, PARAMETERS, Parameter};
 use crate::settings::{Flags, Settings, SettingsError};
 use crate::workers::{Spawner, Workers};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Files to fit; - is standard input
+    /// Files to fit, folders with --recursive, and quoted patterns like 'photos/**/*.jpg'; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Fit the pictures in folders and in the folders within them; hidden files and other files are left out
+    #[arg(short, long)]
+    recursive: bool,
     /// Where to write the answer: a file, whose extension chooses the format unless --format does; a directory, which
-    /// is created if the path ends in /; or - for standard output [default: NAME.fit.EXTENSION beside each input, and
-    /// standard output for standard input]
+    /// is created if the path ends in / or the inputs come from folders, and where their paths within the folder are kept; or
+    /// - for standard output [default: NAME.fit.EXTENSION beside each input, and standard output for standard input]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
     /// Overwrite existing files, but never an input
     #[arg(long)]
     force: bool,
+    /// Leave out what an earlier run with --resume has done with the same parameters, and record what this one does
+    #[arg(long, conflicts_with = "total")]
+    resume: bool,
+    /// Files to work on at once [default: engine.threads of the settings, or one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
     /// The size of all answers together, in place of a target for each: all get the same quality
     #[arg(long, value_name = "SIZE", conflicts_with_all = ["target", "max_bytes"], value_parser = total_bytes)]
     total: Option<u64>,
@@ -103,35 +114,75 @@ impl clap::FromArgMatches for Parameters {
 }
 
 pub(super) fn run(arguments: Arguments) -> ExitCode {
-    let task = match Task::new(&arguments) {
-        Ok(task) => task,
+    let (task, selection) = match prepare(&arguments) {
+        Ok(prepared) => prepared,
         Err(reason) => return fail(BAD_USAGE, &reason),
     };
-    let total = arguments.total.map(|bytes| Total::plan(&task, &arguments.files, bytes));
-    let progress = progress(&arguments);
-    let failures = arguments.files.par_iter().enumerate().filter(|(index, file)| {
-        let fitted = match &total {
-            Some(total) => total.fit(&task, *index, file),
-            None => task.fit(file, None, task.job.target),
+    for (folder, failure) in &selection.failures {
+        lines::print_failure(folder, failure, arguments.json, &task.output);
+    }
+    let to_do = task.to_do(&selection.files);
+    let total = match arguments.total.map(|bytes| Total::plan(&task, &selection.files, bytes)).transpose() {
+        Ok(total) => total,
+        Err(failure) => {
+            lines::print_refusal(&failure, arguments.json, &task.output);
+            return ExitCode::from(FAILED);
+        }
+    };
+    let failed = match fit_all(&task, &selection.files, &to_do, total.as_ref(), &arguments) {
+        Ok(failed) => failed,
+        Err(error) => return fail(FAILED, &format!("can't start threads: {error}")),
+    };
+    if selection.has_folder || arguments.resume {
+        eprintln!("bytefit: {}", lines::summary(&selection, to_do.len(), failed));
+    }
+    if let Some(total) = &total {
+        eprintln!("bytefit: {}", total.summary());
+    }
+    let is_exceeded = total.is_some_and(|total| total.is_exceeded());
+    let has_failed = failed > 0 || is_exceeded || !selection.failures.is_empty();
+    if has_failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+}
+
+/// Finds the files, and reads settings and parameters.
+///
+/// # Errors
+/// A message for the user.
+fn prepare(arguments: &Arguments) -> Result<(Task, Selection), String> {
+    let search = Search { recursive: arguments.recursive, output: arguments.output.as_deref() };
+    let selection = Selection::find(&arguments.files, search)?;
+    Ok((Task::new(arguments, &selection)?, selection))
+}
+
+/// Fits those of `files` that are `to_do`, and returns how many have no answer that meets its target.
+fn fit_all(
+    task: &Task,
+    files: &[InputFile],
+    to_do: &[usize],
+    total: Option<&Total>,
+    arguments: &Arguments,
+) -> io::Result<usize> {
+    let progress = progress(to_do.len());
+    let failed = parallel::run(task.jobs, to_do.len(), |number| {
+        let index = to_do[number];
+        let file = &files[index].path;
+        let fitted = match total {
+            Some(total) => total.fit(task, index, file),
+            None => task.fit(index, file, None, task.job.target),
         };
         progress.inc(1);
         progress.suspend(|| lines::print(file, &fitted, arguments.json, &task.output))
     });
-    let failures = failures.count();
     progress.finish_and_clear();
-    if let Some(total) = &total {
-        eprintln!("bytefit: {}", total.summary());
-    }
-    let has_failed = failures > 0 || total.is_some_and(|total| total.is_exceeded());
-    if has_failed { ExitCode::from(FAILED) } else { ExitCode::SUCCESS }
+    Ok(failed?.into_iter().filter(|failed| *failed).count())
 }
 
 /// A progress bar, shown when there are several files and standard error is a terminal.
-fn progress(arguments: &Arguments) -> ProgressBar {
-    let is_shown = std::io::stderr().is_terminal() && arguments.files.len() > 1;
+fn progress(files: usize) -> ProgressBar {
+    let is_shown = std::io::stderr().is_terminal() && files > 1;
     let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
     let style = ProgressStyle::with_template("{bar:32} {pos}/{len} files, {eta} left").expect("the template is valid");
-    ProgressBar::with_draw_target(Some(arguments.files.len() as u64), target).with_style(style)
+    ProgressBar::with_draw_target(Some(files as u64), target).with_style(style)
 }
 
 /// A file that was fitted and written.
@@ -142,14 +193,26 @@ pub(super) struct Fitted {
     pub milliseconds: u128,
 }
 
+/// A file that was opened before it is fitted.
+pub(super) struct Opened {
+    pub source: Source<'static>,
+    /// Memory that fitting it needs at its peak, in bytes.
+    memory_bytes: u64,
+}
+
 /// What is done to every file.
 pub(super) struct Task {
     work: Arc<dyn Work>,
     job: Job,
+    /// What tells the parameters of `job` from others in a record.
+    identity: String,
     limits: Limits,
     /// Largest size of an input, in bytes.
     max_input_bytes: u64,
     output: Output,
+    /// Files that are worked on at once.
+    pub jobs: usize,
+    memory: Memory,
 }
 
 impl Task {
@@ -157,57 +220,118 @@ impl Task {
     ///
     /// # Errors
     /// A message for the user.
-    fn new(arguments: &Arguments) -> Result<Task, String> {
+    fn new(arguments: &Arguments, selection: &Selection) -> Result<Task, String> {
         let message = |error: SettingsError| error.to_string();
         let settings =
             Settings::load(arguments.config.as_deref(), environment(), &Flags::default()).map_err(message)?;
-        let output = Output::new(&arguments.files, arguments.output.as_deref(), arguments.force)?;
+        let mut output =
+            Output::new(&selection.files, arguments.output.as_deref(), selection.has_folder, arguments.force)?;
         let mut parameters = arguments.parameters.with_format(output.format_from_name());
         if let Some(total) = arguments.total {
-            total::check(&arguments.files, &parameters, settings.engine.workers)?;
+            total::check(&selection.files, &parameters, settings.engine.workers)?;
             parameters.push(("target".to_owned(), total.to_string()));
         }
         // `limits.presets_only` is for the clients of the service.
         let defaults = Defaults { presets_only: false, ..settings.defaults() };
         let request = params::parse(&parameters, &defaults).map_err(|error| format!("--{error}"))?;
         output.make_directory()?;
-        let work = work(settings.engine.workers)?;
-        let limits = settings.limits.pictures;
-        let max_input_bytes = settings.server.http.max_body_bytes;
-        Ok(Task { work, job: request.job, limits, max_input_bytes, output })
+        if arguments.resume {
+            output.resume()?;
+        }
+        Ok(Task {
+            work: work(settings.engine.workers)?,
+            identity: engine::identity(&request.job),
+            job: request.job,
+            limits: settings.limits.pictures,
+            max_input_bytes: settings.server.http.max_body_bytes,
+            output,
+            jobs: arguments.jobs.map_or(settings.engine.jobs(), usize::from),
+            memory: Memory::new(settings.engine.memory_limit()),
+        })
+    }
+
+    /// The numbers of the files that have no answer yet.
+    fn to_do(&self, files: &[InputFile]) -> Vec<usize> {
+        let numbers = 0..files.len();
+        numbers.filter(|index| !self.output.is_done(&self.origin(*index, &files[*index].path))).collect()
+    }
+
+    fn origin(&self, index: usize, file: &Path) -> Origin<'_> {
+        let input = self.output.is_recorded().then(|| Input::of(file).ok()).flatten();
+        Origin { index, job: &self.identity, input }
+    }
+
+    /// What becomes of an answer that misses its target.
+    pub(super) fn on_miss(&self) -> OnMiss {
+        self.job.on_miss
     }
 
     /// Opens `file`, and predicts the sizes of its answer.
-    pub(super) fn open(&self, file: &Path) -> Result<(Source<'static>, SizeCurve), Failure> {
+    pub(super) fn open(&self, file: &Path) -> Result<(Opened, SizeCurve), Failure> {
         let input = input::read(file, self.max_input_bytes)?;
+        let memory_bytes = self.memory_needed(&input)?;
+        let _memory = self.memory.take(memory_bytes);
         let stop = Stop::at(Instant::now() + self.job.deadline);
         let opened = panics::caught(|| {
             let mut source = Source::open(input, &self.limits, &stop)?;
             let curve = source.size_curve(&self.job)?;
             Ok::<_, JobError>((source, curve))
         });
-        Ok(opened??)
+        let (source, curve) = opened??;
+        Ok((Opened { source, memory_bytes }, curve))
     }
 
-    /// Fits `file` into `target` bytes and writes the answer. Reads the file unless it is `opened` already.
-    pub(super) fn fit(&self, file: &Path, opened: Option<Source<'_>>, target: u64) -> Result<Fitted, Failure> {
+    /// Bytes of the smallest answer to `file`.
+    pub(super) fn smallest_bytes(&self, file: &Path) -> Result<u64, Failure> {
+        let input = input::read(file, self.max_input_bytes)?;
+        let memory_bytes = self.memory_needed(&input)?;
+        let _memory = self.memory.take(memory_bytes);
+        let job = Job { target: 1, ..self.job.clone() };
+        match self.compute(&job, &input, memory_bytes)? {
+            Ok(answer) => Ok(answer.report.output.bytes),
+            Err(WorkError::Job(JobError::TargetUnreachable { smallest, .. })) => Ok(smallest.bytes),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Fits `file`, the one at `index`, into `target` bytes and writes the answer. Reads the file unless it is `opened`
+    /// already.
+    pub(super) fn fit(
+        &self,
+        index: usize,
+        file: &Path,
+        opened: Option<Opened>,
+        target: u64,
+    ) -> Result<Fitted, Failure> {
+        let origin = self.origin(index, file);
         let job = Job { target, ..self.job.clone() };
         let input = if opened.is_none() { input::read(file, self.max_input_bytes)? } else { Vec::new() };
+        let memory_bytes =
+            opened.as_ref().map_or_else(|| self.memory_needed(&input), |opened| Ok(opened.memory_bytes))?;
+        let _memory = self.memory.take(memory_bytes);
         let started = Instant::now();
-        let stop = Stop::at(started + self.job.deadline);
-        let answer = panics::caught(|| {
-            if let Some(mut source) = opened {
-                return Ok(source.fit_next(&job, &stop)?);
+        let answer = match opened {
+            Some(mut opened) => {
+                let stop = Stop::at(started + job.deadline);
+                panics::caught(|| opened.source.fit_next(&job, &stop))??
             }
-            // Only another process needs to know it, and the header is read again with the picture.
-            let memory_bytes = match self.work.in_processes() {
-                true => self.work.memory_needed(&job, &Header::new(&input, &self.limits), u64::MAX)?,
-                false => 0,
-            };
-            self.work.run(&job, &input, &Bounds { limits: &self.limits, stop: &stop, memory_bytes, total: None })
-        })??;
-        let written = self.output.write(file, &answer)?;
+            None => self.compute(&job, &input, memory_bytes)??,
+        };
+        let written = self.output.write(&origin, &answer)?;
         Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })
+    }
+
+    fn compute(&self, job: &Job, input: &[u8], memory_bytes: u64) -> Result<Result<Answer, WorkError>, Panicked> {
+        let stop = Stop::at(Instant::now() + job.deadline);
+        let bounds = Bounds { limits: &self.limits, stop: &stop, memory_bytes, total: None };
+        panics::caught(|| self.work.run(job, input, &bounds))
+    }
+
+    /// Memory that fitting `input` needs at its peak, the file itself included, in bytes. A picture that needs more than there
+    /// is has all of it.
+    fn memory_needed(&self, input: &[u8]) -> Result<u64, Failure> {
+        let needed = panics::caught(|| self.work.memory_needed(&self.job, &Header::new(input, &self.limits), u64::MAX))??;
+        Ok(needed + input.len() as u64)
     }
 }
 

@@ -3,9 +3,12 @@
 use std::io::Write;
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::failure::Failure;
 use super::fit::Fitted;
 use super::output::Output;
+use super::selection::{Selection, Skipped};
 use crate::http::response::report;
 use crate::job::Outcome;
 
@@ -38,7 +41,8 @@ fn print_fitted(file: &Path, fitted: &Fitted, json: bool, output: &Output) -> bo
     missed
 }
 
-fn print_failure(file: &Path, failure: &Failure, json: bool, output: &Output) {
+/// Prints why `file` has no answer.
+pub(super) fn print_failure(file: &Path, failure: &Failure, json: bool, output: &Output) {
     if json {
         print_line(&failure.json(file).to_string(), output);
     }
@@ -46,6 +50,42 @@ fn print_failure(file: &Path, failure: &Failure, json: bool, output: &Output) {
     if !(json && output.is_stdout()) {
         eprintln!("bytefit: {}: {}", file.display(), failure.detail());
     }
+}
+
+/// Prints why no file is fitted.
+pub(super) fn print_refusal(failure: &Failure, json: bool, output: &Output) {
+    if json {
+        print_line(&Value::from(failure.object()).to_string(), output);
+    }
+    eprintln!("bytefit: {}", failure.detail());
+}
+
+/// One line on the files of `selection`, of which `to_do` were not done before and `failed` are not done now.
+pub(super) fn summary(selection: &Selection, to_do: usize, failed: usize) -> String {
+    let all = selection.files.len();
+    let done = listed(&[
+        (to_do - failed, "fitted", "fitted"),
+        (failed, "failed", "failed"),
+        (all - to_do, "done before", "done before"),
+    ]);
+    let Skipped { hidden, no_pictures, links, answers } = selection.skipped;
+    let left_out = listed(&[
+        (hidden, "hidden", "hidden"),
+        (no_pictures, "no picture", "no pictures"),
+        (links, "link to a folder", "links to folders"),
+        (answers, "answer", "answers"),
+    ]);
+    let files = if all == 1 { "file" } else { "files" };
+    let done = if done.is_empty() { String::new() } else { format!(": {done}") };
+    let left_out = if left_out.is_empty() { String::new() } else { format!("; left out: {left_out}") };
+    format!("{all} {files}{done}{left_out}")
+}
+
+/// The counts that are not 0, each with its word for one or for many.
+fn listed(counts: &[(usize, &str, &str)]) -> String {
+    let shown = counts.iter().filter(|(count, ..)| *count > 0);
+    let text = |(count, one, many): &(usize, &str, &str)| format!("{count} {}", if *count == 1 { one } else { many });
+    shown.map(text).collect::<Vec<String>>().join(", ")
 }
 
 /// Prints to standard error when standard output holds the picture. Ignores a reader that has gone.

@@ -1,7 +1,7 @@
 //! Where `bytefit fit` writes its answers.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -9,8 +9,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::failure::Failure;
 use super::input;
+use super::record::{Input, Made, Record};
+use super::selection::{InputFile, parent, resolved};
 use crate::codec::Format;
-use crate::job::Answer;
+use crate::job::{Answer, Outcome};
 
 /// Where answers are written, and which files must not be overwritten.
 pub(super) struct Output {
@@ -18,8 +20,10 @@ pub(super) struct Output {
     /// Whether existing files may be overwritten.
     force: bool,
     inputs: HashSet<PathBuf>,
-    /// Inputs whose answers would have the same name as another's. The names of their answers keep the input's extension.
-    same_stem: HashSet<PathBuf>,
+    /// The path of each answer without the extension of its format; empty for standard output.
+    stems: Vec<PathBuf>,
+    /// What is recorded, by folder; `None` without `--resume`.
+    records: Option<HashMap<PathBuf, Record>>,
     /// Paths of the answers written so far.
     written: Mutex<HashSet<PathBuf>>,
 }
@@ -34,16 +38,33 @@ enum Destination {
     Stdout,
 }
 
+/// An input, and what is needed to record its answer.
+#[derive(Clone, Debug)]
+pub(super) struct Origin<'a> {
+    /// The number of the input.
+    pub index: usize,
+    /// The parameters of its answer.
+    pub job: &'a str,
+    /// The file before it was read.
+    pub input: Option<Input>,
+}
+
 impl Output {
-    /// Decides where the answers for `files` go. `requested` is the value of `--output`.
+    /// Decides where the answers for `files` go. `requested` is the value of `--output`; `has_folder` says that the files come
+    /// from folders.
     ///
     /// # Errors
     /// A message for the user.
-    pub(super) fn new(files: &[PathBuf], requested: Option<&Path>, force: bool) -> Result<Output, String> {
-        let destination = Destination::choose(files, requested)?;
-        let inputs = files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-        let same_stem = destination.same_stem(files);
-        Ok(Output { destination, force, inputs, same_stem, written: Mutex::default() })
+    pub(super) fn new(
+        files: &[InputFile],
+        requested: Option<&Path>,
+        has_folder: bool,
+        force: bool,
+    ) -> Result<Output, String> {
+        let destination = Destination::choose(files, requested, has_folder)?;
+        let inputs = files.iter().filter_map(|file| file.path.canonicalize().ok()).collect();
+        let stems = destination.stems(files)?;
+        Ok(Output { destination, force, inputs, stems, records: None, written: Mutex::default() })
     }
 
     /// Creates the directory for the answers if it does not exist.
@@ -53,6 +74,54 @@ impl Output {
     pub(super) fn make_directory(&self) -> Result<(), String> {
         let Destination::Directory(path) = &self.destination else { return Ok(()) };
         fs::create_dir_all(path).map_err(|error| format!("can't make {}: {error}", path.display()))
+    }
+
+    /// Reads what earlier runs recorded, and records the answers of this one.
+    ///
+    /// # Errors
+    /// A message for the user.
+    pub(super) fn resume(&mut self) -> Result<(), String> {
+        if self.is_stdout() {
+            return Err(
+                "--resume is for answers in files: with standard output there is nothing to go on from".to_owned()
+            );
+        }
+        let mut records = HashMap::new();
+        for stem in &self.stems {
+            let folder = self.record_folder(stem);
+            if !records.contains_key(folder) {
+                let record = Record::read(folder);
+                let record =
+                    record.map_err(|error| format!("can't read the record in {}: {error}", folder.display()))?;
+                records.insert(folder.to_owned(), record);
+            }
+        }
+        self.records = Some(records);
+        Ok(())
+    }
+
+    /// Whether the answer of `origin` is there already, by what earlier runs recorded.
+    pub(super) fn is_done(&self, origin: &Origin<'_>) -> bool {
+        let stem = &self.stems[origin.index];
+        let Some((record, made)) = self.record(stem).zip(made(stem, origin)) else { return false };
+        record.is_done(&made)
+    }
+
+    /// Whether answers are recorded.
+    pub(super) fn is_recorded(&self) -> bool {
+        self.records.is_some()
+    }
+
+    fn record(&self, stem: &Path) -> Option<&Record> {
+        self.records.as_ref()?.get(self.record_folder(stem))
+    }
+
+    /// The folder whose record has the answer.
+    fn record_folder<'a>(&'a self, stem: &'a Path) -> &'a Path {
+        match &self.destination {
+            Destination::Directory(path) => path,
+            Destination::BesideInput | Destination::File(_) | Destination::Stdout => parent(stem),
+        }
     }
 
     /// Whether answers go to standard output.
@@ -70,8 +139,9 @@ impl Output {
     ///
     /// # Errors
     /// [`Failure`] when writing fails, or when the path is an input, the answer to another input, or an existing file.
-    pub(super) fn write(&self, input: &Path, answer: &Answer) -> Result<PathBuf, Failure> {
-        let Some(path) = self.path(input, answer.report.output.format) else {
+    pub(super) fn write(&self, origin: &Origin<'_>, answer: &Answer) -> Result<PathBuf, Failure> {
+        let stem = &self.stems[origin.index];
+        let Some(path) = self.path(stem, answer.report.output.format) else {
             write_and_flush(io::stdout(), &answer.bytes).map_err(|error| Failure::unwritable(error.to_string()))?;
             return Ok(PathBuf::from("-"));
         };
@@ -79,38 +149,46 @@ impl Output {
             return Err(Failure::unwritable(format!("{} is an input and is never overwritten", path.display())));
         }
         self.reserve(&path)?;
-        match self.write_to(&path, &answer.bytes) {
+        match self.write_to(&path, origin, answer) {
             Ok(()) => Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::exists(&path)),
             Err(error) => Err(Failure::unwritable(format!("can't write {}: {error}", path.display()))),
         }
     }
 
-    /// The path of the answer to `input`. Returns `None` for standard output.
-    fn path(&self, input: &Path, format: Format) -> Option<PathBuf> {
-        let name = |ending: &str| {
-            let stem = if self.same_stem.contains(input) { input.file_name() } else { stem(input) };
-            let mut name = OsString::from(stem.unwrap_or_default());
-            name.push(format!("{ending}.{}", format.extension()));
-            name
-        };
+    /// The path of the answer with this `stem`. Returns `None` for standard output.
+    fn path(&self, stem: &Path, format: Format) -> Option<PathBuf> {
         match &self.destination {
             Destination::Stdout => None,
-            Destination::BesideInput => Some(input.with_file_name(name(".fit"))),
-            Destination::Directory(path) => Some(path.join(name(""))),
             Destination::File(path) => Some(path.clone()),
+            Destination::BesideInput | Destination::Directory(_) => {
+                Some(with_ending(stem, &format!(".{}", format.extension())))
+            }
         }
     }
 
-    fn write_to(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn write_to(&self, path: &Path, origin: &Origin<'_>, answer: &Answer) -> io::Result<()> {
+        let stem = &self.stems[origin.index];
+        if matches!(self.destination, Destination::Directory(_)) {
+            fs::create_dir_all(parent(path))?;
+        }
+        let record = self.record(stem);
+        let is_ours = record.is_some_and(|record| record.has_written(path, stem));
         // A generated name may be an unrelated file. A name that the user gave is meant to be written.
-        if !self.force && !matches!(self.destination, Destination::File(_)) {
-            return write_atomically(path, bytes, IfExists::Keep);
+        let may_replace = self.force || is_ours || matches!(self.destination, Destination::File(_));
+        if !may_replace && path.symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if let Some((record, made)) = record.zip(made(stem, origin)) {
+            record.note(path, &made, &answer.bytes, answer.report.outcome != Outcome::Missed)?;
         }
         match path.metadata() {
+            _ if !may_replace => write_atomically(path, &answer.bytes, IfExists::Keep),
             // A pipe or a device is written to directly: renaming would replace it with a file.
-            Ok(existing) if !existing.is_file() => open_to_write(path).and_then(|file| write_and_flush(file, bytes)),
-            _ => write_atomically(path, bytes, IfExists::Replace),
+            Ok(existing) if !existing.is_file() => {
+                open_to_write(path).and_then(|file| write_and_flush(file, &answer.bytes))
+            }
+            _ => write_atomically(path, &answer.bytes, IfExists::Replace),
         }
     }
 
@@ -120,17 +198,22 @@ impl Output {
     /// [`Failure`] when it is the path of another answer.
     fn reserve(&self, path: &Path) -> Result<(), Failure> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        if written.insert(resolve(path)) {
+        if written.insert(resolved(path)) {
             return Ok(());
         }
         Err(Failure::unwritable(format!("{} is already the answer to another input", path.display())))
     }
 }
 
+/// What is recorded of an answer. Returns `None` when the input was not seen, as it can't be read.
+fn made<'a>(stem: &'a Path, origin: &Origin<'a>) -> Option<Made<'a>> {
+    Some(Made { stem, input: origin.input.clone()?, job: origin.job })
+}
+
 impl Destination {
-    fn choose(files: &[PathBuf], requested: Option<&Path>) -> Result<Destination, String> {
-        let many = files.len() > 1;
-        let stdin_count = files.iter().filter(|file| input::is_stdin(file)).count();
+    fn choose(files: &[InputFile], requested: Option<&Path>, has_folder: bool) -> Result<Destination, String> {
+        let many = files.len() > 1 || has_folder;
+        let stdin_count = files.iter().filter(|file| input::is_stdin(&file.path)).count();
         if stdin_count > 1 {
             return Err("standard input (-) can be given only once".to_owned());
         }
@@ -141,11 +224,11 @@ impl Destination {
                 Err("the answer is binary and standard output is a terminal: give a file with -o FILE".to_owned())
             }
             None => Ok(Destination::Stdout),
-            Some(path) => Destination::from_path(path, many),
+            Some(path) => Destination::from_path(path, many, has_folder),
         }
     }
 
-    fn from_path(path: &Path, many: bool) -> Result<Destination, String> {
+    fn from_path(path: &Path, many: bool, has_folder: bool) -> Result<Destination, String> {
         if path.as_os_str() == "-" {
             return if many {
                 Err("standard output (-o -) takes the answer to one file only".to_owned())
@@ -153,7 +236,9 @@ impl Destination {
                 Ok(Destination::Stdout)
             };
         }
-        if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        let is_called_a_directory = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        // What comes from folders goes into one.
+        if path.is_dir() || is_called_a_directory || (has_folder && !path.exists()) {
             return Ok(Destination::Directory(path.to_owned()));
         }
         if many {
@@ -162,38 +247,71 @@ impl Destination {
         Ok(Destination::File(path.to_owned()))
     }
 
-    /// Those of `files` whose answers would have the same name as another's.
-    fn same_stem(&self, files: &[PathBuf]) -> HashSet<PathBuf> {
-        let mut by_name: HashMap<PathBuf, HashSet<PathBuf>> = HashMap::new();
-        let name = |file: &Path| match self {
-            Destination::Directory(_) => PathBuf::from(stem(file).unwrap_or_default()),
-            Destination::BesideInput | Destination::File(_) | Destination::Stdout => {
-                resolve(file).with_file_name(stem(file).unwrap_or_default())
-            }
-        };
-        for file in files {
-            by_name.entry(name(file)).or_default().insert(resolve(file));
+    /// The path of each answer without the extension of its format. Those that would be the same keep the extension of their
+    /// input.
+    ///
+    /// # Errors
+    /// A message for the user, when two answers would have the same name even so.
+    fn stems(&self, files: &[InputFile]) -> Result<Vec<PathBuf>, String> {
+        let mut stems: Vec<PathBuf> = files.iter().map(|file| self.stem(file, Name::Stem)).collect();
+        for index in namesakes(&stems).concat() {
+            stems[index] = self.stem(&files[index], Name::Whole);
         }
-        files.iter().filter(|file| by_name[&name(file)].len() > 1).cloned().collect()
+        match namesakes(&stems).first().map(Vec::as_slice) {
+            Some([first, second, ..]) if self.has_names() => Err(format!(
+                "{} and {} would have the same answer, {}.*: fit them apart",
+                files[*first].path.display(),
+                files[*second].path.display(),
+                stems[*first].display()
+            )),
+            _ => Ok(stems),
+        }
+    }
+
+    /// Whether each answer has a name of its own.
+    fn has_names(&self) -> bool {
+        matches!(self, Destination::BesideInput | Destination::Directory(_))
+    }
+
+    fn stem(&self, file: &InputFile, name: Name) -> PathBuf {
+        let path = &file.path;
+        let name = match name {
+            _ if input::is_stdin(path) => Some("stdin".as_ref()),
+            Name::Stem => path.file_stem(),
+            Name::Whole => path.file_name(),
+        };
+        let name = name.unwrap_or_default();
+        match self {
+            Destination::BesideInput => with_ending(&path.with_file_name(name), ".fit"),
+            Destination::Directory(folder) => folder.join(&file.below).join(name),
+            Destination::File(path) => path.clone(),
+            Destination::Stdout => PathBuf::new(),
+        }
     }
 }
 
-/// The name of `input` without its extension.
-fn stem(input: &Path) -> Option<&OsStr> {
-    if input::is_stdin(input) { Some(OsStr::new("stdin")) } else { input.file_stem() }
+/// The part of an input's name that its answer keeps.
+#[derive(Clone, Copy)]
+enum Name {
+    Stem,
+    Whole,
 }
 
-/// `path` in its canonical directory, so that different spellings of one path compare equal.
-fn resolve(path: &Path) -> PathBuf {
-    let directory = directory(path).canonicalize();
-    match (directory, path.file_name()) {
-        (Ok(directory), Some(name)) => directory.join(name),
-        _ => path.to_owned(),
+/// The numbers of the paths that are there more than once, grouped, in their order.
+fn namesakes(paths: &[PathBuf]) -> Vec<Vec<usize>> {
+    let mut by_path: HashMap<PathBuf, Vec<usize>> = HashMap::new();
+    for (index, path) in paths.iter().enumerate() {
+        by_path.entry(resolved(path)).or_default().push(index);
     }
+    let mut groups: Vec<Vec<usize>> = by_path.into_values().filter(|group| group.len() > 1).collect();
+    groups.sort();
+    groups
 }
 
-fn directory(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut path = OsString::from(path);
+    path.push(ending);
+    PathBuf::from(path)
 }
 
 fn open_to_write(path: &Path) -> std::io::Result<File> {
@@ -222,7 +340,7 @@ fn write_atomically(path: &Path, bytes: &[u8], if_exists: IfExists) -> io::Resul
     let mut file = tempfile::Builder::new()
         .prefix(".bytefit-")
         .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(directory(path))?;
+        .tempfile_in(parent(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     let persisted = match if_exists {
@@ -245,9 +363,12 @@ mod tests {
         assert_eq!(full.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
     }
 
+    fn named(files: &[&str]) -> Vec<InputFile> {
+        files.iter().map(|file| InputFile::named(*file)).collect()
+    }
+
     fn output(files: &[&str], requested: Option<&str>) -> Output {
-        let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
-        Output::new(&files, requested.map(Path::new), false).unwrap()
+        Output::new(&named(files), requested.map(Path::new), false, false).unwrap()
     }
 
     #[test]
@@ -262,8 +383,8 @@ mod tests {
     fn inputs_of_one_stem_keep_their_extension() {
         let paths = |requested: Option<&str>, files: &[&str]| -> Vec<String> {
             let output = output(files, requested);
-            let path = |file: &&str| output.path(Path::new(file), Format::Webp).unwrap().display().to_string();
-            files.iter().map(path).collect()
+            let path = |stem: &PathBuf| output.path(stem, Format::Webp).unwrap().display().to_string();
+            output.stems.iter().map(path).collect()
         };
         assert_eq!(
             paths(None, &["a.jpg", "a.png", "b.jpg", "src/b.png"]),
@@ -273,22 +394,38 @@ mod tests {
             paths(Some("new/"), &["a.jpg", "src/a.png", "b.jpg", "-"]),
             ["new/a.jpg.webp", "new/a.png.webp", "new/b.webp", "new/stdin.webp"]
         );
-        assert_eq!(paths(None, &["a.jpg", "./a.jpg"]), ["a.fit.webp", "./a.fit.webp"], "the same file");
+    }
+
+    #[test]
+    fn the_same_name_for_two_answers_is_refused() {
+        let refused = |files: &[InputFile], requested: Option<&str>| {
+            Output::new(files, requested.map(Path::new), true, true).err().unwrap()
+        };
+        let reason = refused(&named(&["x/a.jpg", "b.jpg", "y/a.jpg"]), Some("new/"));
+        assert!(reason.starts_with("x/a.jpg and y/a.jpg would have the same answer, new/a.jpg.*"), "{reason}");
+        // Names with the extension of the input may meet another's without it.
+        refused(&named(&["a.jpg", "a.png", "a.jpg.gif"]), None);
+        let below = |path: &str, below: &str| InputFile { path: path.into(), below: below.into() };
+        let apart = [below("x/1/a.jpg", "1"), below("y/2/a.jpg", "2")];
+        let output = Output::new(&apart, Some(Path::new("new")), true, false).unwrap();
+        assert_eq!(output.stems, [Path::new("new/1/a"), Path::new("new/2/a")]);
     }
 
     #[test]
     fn the_destination_is_what_the_user_asked_for() {
-        let destination = |files: &[&str], requested: &str| {
-            Destination::choose(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), Some(Path::new(requested)))
-        };
+        let destination =
+            |files: &[&str], requested: &str| Destination::choose(&named(files), Some(Path::new(requested)), false);
         assert_eq!(destination(&["a"], "new/"), Ok(Destination::Directory("new/".into())));
         assert_eq!(destination(&["a", "b"], "src"), Ok(Destination::Directory("src".into())));
         assert_eq!(destination(&["a"], "out.webp"), Ok(Destination::File("out.webp".into())));
         assert!(destination(&["a", "b"], "out.webp").unwrap_err().contains("write out.webp/"));
         assert!(destination(&["a", "b"], "-").is_err() && destination(&["-", "-"], "new/").is_err());
-        let without = |files: &[&str]| Destination::choose(&files.iter().map(PathBuf::from).collect::<Vec<_>>(), None);
+        let without = |files: &[&str]| Destination::choose(&named(files), None, false);
         assert_eq!(without(&["a", "b"]), Ok(Destination::BesideInput));
         assert!(without(&["a", "-"]).unwrap_err().contains("-o DIR/"));
+        let from_folder = |requested: &str| Destination::choose(&named(&["a"]), Some(Path::new(requested)), true);
+        assert_eq!(from_folder("new"), Ok(Destination::Directory("new".into())));
+        assert!(from_folder("Cargo.toml").is_err() && from_folder("-").is_err());
     }
 
     #[test]

@@ -1,16 +1,15 @@
 //! `bytefit fit --total`: many files within one size, all at the same quality.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rayon::prelude::*;
-
 use super::failure::Failure;
-use super::fit::{Fitted, Task};
-use super::input;
+use super::fit::{Fitted, Opened, Task};
+use super::selection::InputFile;
+use super::{input, parallel};
 use crate::engine::WorkersMode;
-use crate::job::{Shares, SizeCurve, Source};
+use crate::job::{JobError, OnMiss, Shares, SizeCurve};
 
 /// Bytes of memory for pictures that are kept from the plan until they are fitted: ten of 12 megapixels. Other files are
 /// decoded twice.
@@ -22,7 +21,7 @@ pub(super) struct Total {
     /// The index of each file's plan; `None` for a file that can't be read.
     plans: Vec<Option<usize>>,
     /// The pictures of the files that are kept.
-    opened: Vec<Mutex<Option<Source<'static>>>>,
+    opened: Vec<Mutex<Option<Opened>>>,
     state: Mutex<State>,
 }
 
@@ -36,31 +35,38 @@ struct State {
 
 impl Total {
     /// Plans the share of each of `files`. A file that can't be read gets none; fitting it says why.
-    pub(super) fn plan(task: &Task, files: &[PathBuf], bytes: u64) -> Total {
+    ///
+    /// # Errors
+    /// [`Failure`] when even the smallest answers have more than `bytes` together.
+    pub(super) fn plan(task: &Task, files: &[InputFile], bytes: u64) -> Result<Total, Failure> {
         let kept = AtomicU64::new(0);
-        let open = |file: &PathBuf| {
-            let Ok((source, curve)) = task.open(file) else { return (None, None) };
-            let with_it = |kept: u64| kept.checked_add(source.memory_bytes()).filter(|sum| *sum <= KEPT_BYTES);
+        let open = |index: usize| {
+            let Ok((opened, curve)) = task.open(&files[index].path) else { return (None, None) };
+            let with_it = |kept: u64| kept.checked_add(opened.source.memory_bytes()).filter(|sum| *sum <= KEPT_BYTES);
             let is_kept = kept.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with_it).is_ok();
-            (is_kept.then_some(source), Some(curve))
+            (is_kept.then_some(opened), Some(curve))
         };
-        let (opened, curves): (Vec<Option<Source>>, Vec<Option<SizeCurve>>) = files.par_iter().map(open).unzip();
+        let opened = parallel::run(task.jobs, files.len(), open).map_err(|error| Failure::unreadable(&error))?;
+        let (opened, curves): (Vec<Option<Opened>>, Vec<Option<SizeCurve>>) = opened.into_iter().unzip();
         let mut known = 0;
         let plans = curves.iter().map(|curve| {
             known += usize::from(curve.is_some());
             curve.as_ref().map(|_| known - 1)
         });
-        let plans = plans.collect();
-        let shares = Shares::new(bytes, &curves.into_iter().flatten().collect::<Vec<SizeCurve>>());
+        let plans: Vec<Option<usize>> = plans.collect();
+        let mut shares = Shares::new(bytes, &curves.into_iter().flatten().collect::<Vec<SizeCurve>>());
+        if shares.is_tight() {
+            keep_the_smallest(task, files, &plans, bytes, &mut shares)?;
+        }
         let opened = opened.into_iter().map(Mutex::new).collect();
-        Total { bytes, plans, opened, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) }
+        Ok(Total { bytes, plans, opened, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) })
     }
 
     /// Fits `file`, the one at `index`, into its share.
     pub(super) fn fit(&self, task: &Task, index: usize, file: &Path) -> Result<Fitted, Failure> {
         let share = self.plans[index].map_or(0, |plan| self.state().shares.take(plan));
         let opened = self.opened[index].lock().unwrap_or_else(PoisonError::into_inner).take();
-        let fitted = task.fit(file, opened, share.max(1));
+        let fitted = task.fit(index, file, opened, share.max(1));
         let mut state = self.state();
         let used = fitted.as_ref().map_or(0, |fitted| fitted.answer.report.output.bytes);
         state.shares.give_back(share.saturating_sub(used));
@@ -93,15 +99,40 @@ impl Total {
     }
 }
 
+/// Keeps as many bytes for each file as its smallest answer has. One that has none gets what is left; fitting it says why.
+///
+/// # Errors
+/// [`Failure`] when these are more than `total` together, unless the smallest answers are wanted then.
+fn keep_the_smallest(
+    task: &Task,
+    files: &[InputFile],
+    plans: &[Option<usize>],
+    total: u64,
+    shares: &mut Shares,
+) -> Result<(), Failure> {
+    let planned: Vec<(usize, &InputFile)> =
+        plans.iter().zip(files).filter_map(|(plan, file)| Some(((*plan)?, file))).collect();
+    let smallest = |number: usize| task.smallest_bytes(&planned[number].1.path);
+    let sizes = parallel::run(task.jobs, planned.len(), smallest).map_err(|error| Failure::unreadable(&error))?;
+    let mut smallest_total = 0_u64;
+    for ((plan, _), bytes) in planned.iter().zip(sizes) {
+        let Ok(bytes) = bytes else { continue };
+        smallest_total = smallest_total.saturating_add(bytes);
+        shares.reserve(*plan, bytes);
+    }
+    let is_refused = smallest_total > total && task.on_miss() == OnMiss::Error;
+    if is_refused { Err(JobError::TotalUnreachable { total, smallest_total }.into()) } else { Ok(()) }
+}
+
 /// Refuses what makes no sense with a total.
 ///
 /// # Errors
 /// A message for the user.
-pub(super) fn check(files: &[PathBuf], parameters: &[(String, String)], workers: WorkersMode) -> Result<(), String> {
+pub(super) fn check(files: &[InputFile], parameters: &[(String, String)], workers: WorkersMode) -> Result<(), String> {
     if workers == WorkersMode::Processes {
         return Err("--total looks at every file before it fits one, which worker processes can't do yet".to_owned());
     }
-    if files.iter().any(|file| input::is_stdin(file)) {
+    if files.iter().any(|file| input::is_stdin(&file.path)) {
         return Err("--total reads each file twice, which standard input can't be".to_owned());
     }
     let senseless = |name: &str| ["mode", "tolerance", "min_bytes"].contains(&name);

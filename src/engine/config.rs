@@ -10,6 +10,8 @@ use crate::codec::Limits;
 use crate::config_value::{InvalidConfig, at_most, duration, size};
 use crate::named::named;
 
+use super::machine;
+
 /// Threads that the pool may have: more than any machine has cores. Each has its own stack.
 const MAX_THREADS: usize = 1024;
 
@@ -109,6 +111,16 @@ impl Config {
     pub fn validate(&self) -> Result<(), InvalidConfig> {
         at_most("threads", self.threads, MAX_THREADS)?;
         at_most("queue_slots", self.queue_slots, MAX_QUEUE_SLOTS)
+    }
+
+    /// The number of jobs that run at once: `threads`, or one for each core.
+    pub(crate) fn jobs(&self) -> usize {
+        if self.threads == 0 { machine::cores() } else { self.threads }
+    }
+
+    /// Memory of jobs and bodies together, in bytes: `memory_bytes`, or half of what the machine has.
+    pub(crate) fn memory_limit(&self) -> u64 {
+        if self.memory_bytes == 0 { machine::memory_bytes() / 2 } else { self.memory_bytes }
     }
 }
 

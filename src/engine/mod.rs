@@ -43,6 +43,7 @@ use deaths::Deaths;
 pub(crate) use hashed_body::HashedBody;
 pub use header::Header;
 use key::Key;
+pub(crate) use key::identity;
 use pool::Pool;
 pub use set::{JobSet, SetResults};
 use single_flight::{Flights, Waiter};
@@ -243,9 +244,9 @@ impl Engine {
     /// # Errors
     /// The system refuses the threads.
     pub fn with_work(config: Config, metrics: Arc<Metrics>, work: Arc<dyn Work>) -> std::io::Result<Engine> {
-        let threads = if config.threads == 0 { machine::cores() } else { config.threads };
+        let threads = config.jobs();
         let pool = Pool::new(threads, Arc::clone(&metrics))?;
-        let memory_bytes = if config.memory_bytes == 0 { machine::memory_bytes() / 2 } else { config.memory_bytes };
+        let memory_bytes = config.memory_limit();
         let body_bytes = (memory_bytes / 4).max(config.max_body_bytes);
         let job_bytes = memory_bytes.saturating_sub(body_bytes);
         let admission = Admission::new(pool.threads(), config.queue_slots, job_bytes, body_bytes, Arc::clone(&metrics));
