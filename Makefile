@@ -1,5 +1,5 @@
 # A newcomer needs `make run` and `make test`.
-.PHONY: run test check bench siege fuzz supply browser alerts tools
+.PHONY: run test check bench siege fuzz supply browser alerts deploy tools
 
 LISTEN ?= 127.0.0.1:8080
 
@@ -50,6 +50,10 @@ browser: tools
 # The alerts, with their tests. Needs promtool, which comes with Prometheus.
 alerts:
 	cd deploy/prometheus && promtool check config prometheus.yml && promtool test rules alerts_test.yml
+
+# The files in deploy/. Needs Python with PyYAML, and takes nginx and systemd-analyze where they are installed.
+deploy:
+	python3 scripts/check-deploy.py
 
 tools:
 	@scripts/ensure-tools.sh

@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""Checks deploy/: files parse, names agree with each other and with the settings, programs accept their files.
+
+Needs PyYAML. nginx and systemd-analyze check their files where they are installed; --all fails without them.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import tomllib
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+SETTINGS = tomllib.loads((ROOT / "config/default.toml").read_text())
+DRAIN_SECONDS = int(SETTINGS["server"]["drain_timeout"].removesuffix("s"))
+PROBES = ("/health", "/livez", "/readyz")
+
+
+def check(holds, promise):
+    if not holds:
+        sys.exit(f"deploy: {promise}")
+
+
+def settings_exist(text, name):
+    """Every BYTEFIT_SECTION__KEY in the file is a setting."""
+    for variable in re.findall(r"BYTEFIT_([A-Z_]+__[A-Z_]+)", text):
+        section, key = variable.removesuffix("_FILE").lower().split("__", 1)
+        check(key in SETTINGS.get(section, {}), f"{name}: {section}.{key} is no setting")
+
+
+def compose():
+    services = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())["services"]
+    instances = {name: service for name, service in services.items() if name.startswith("bytefit-")}
+    check(len(instances) == 3, "docker-compose.yml has three instances")
+    for name, service in instances.items():
+        grace = int(service["stop_grace_period"].removesuffix("s"))
+        check(grace > DRAIN_SECONDS, f"{name} is stopped before it has drained")
+    upstreams = set(re.findall(r"server (bytefit-\d):8080", (DEPLOY / "nginx/nginx.conf").read_text()))
+    check(upstreams == set(instances), "nginx.conf and docker-compose.yml name the same instances")
+
+
+def kubernetes():
+    documents = {document["kind"]: document for document in yaml.safe_load_all((DEPLOY / "kubernetes/bytefit.yaml").read_text())}
+    deployment = documents["Deployment"]["spec"]
+    pod = deployment["template"]
+    labels = pod["metadata"]["labels"]
+    check(deployment["selector"]["matchLabels"] == labels, "the Deployment selects its pods")
+    check(documents["Service"]["spec"]["selector"] == labels, "the Service selects the pods")
+    check(documents["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels, "the budget selects the pods")
+    target = documents["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    check(target["name"] == documents["Deployment"]["metadata"]["name"], "the autoscaler scales the Deployment")
+    (container,) = pod["spec"]["containers"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        check(container[probe]["httpGet"]["path"] in PROBES, f"{probe} asks a probe")
+    stopping = container["lifecycle"]["preStop"]["sleep"]["seconds"] + DRAIN_SECONDS
+    check(pod["spec"]["terminationGracePeriodSeconds"] > stopping, "a pod is stopped before it has drained")
+
+
+def accepted(program, arguments, text, name):
+    """The program accepts the file."""
+    if not shutil.which(program):
+        check("--all" not in sys.argv, f"{program} is not installed")
+        return print(f"{program} is not installed: {name} is not checked by it")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / name
+        path.write_text(text)
+        result = subprocess.run([program, *arguments, path], capture_output=True, text=True)
+    check(result.returncode == 0, f"{name}: {result.stdout}{result.stderr}")
+
+
+def main():
+    for path in [*DEPLOY.glob("**/*.yml"), *DEPLOY.glob("**/*.yaml"), *DEPLOY.glob("**/*.service")]:
+        settings_exist(path.read_text(), path.name)
+    compose()
+    kubernetes()
+    # The names of instances are known inside of Docker only, and the binary is not installed here.
+    nginx = re.sub(r"bytefit-\d:", "127.0.0.1:", (DEPLOY / "nginx/nginx.conf").read_text())
+    accepted("nginx", ["-t", "-c"], nginx, "nginx.conf")
+    unit = (DEPLOY / "systemd/bytefit.service").read_text().replace("/usr/local/bin/bytefit", "/bin/true")
+    accepted("systemd-analyze", ["verify"], unit, "bytefit.service")
+
+
+main()
