@@ -45,7 +45,8 @@ def compose():
 
 
 def kubernetes():
-    documents = {document["kind"]: document for document in yaml.safe_load_all((DEPLOY / "kubernetes/bytefit.yaml").read_text())}
+    text = (DEPLOY / "kubernetes/bytefit.yaml").read_text()
+    documents = {document["kind"]: document for document in yaml.safe_load_all(text)}
     deployment = documents["Deployment"]["spec"]
     pod = deployment["template"]
     labels = pod["metadata"]["labels"]
