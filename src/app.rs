@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
+use crate::batch::Batches;
 use crate::engine::{Codecs, Engine, Work};
 use crate::http::{self, AppState, RateLimits};
 use crate::metrics::{self, Metrics};
@@ -25,6 +26,9 @@ pub enum AppError {
     /// Pictures are to be fetched by URL, which this system can't do.
     #[error("pictures can't be fetched by URL: {0}")]
     Source(#[source] io::Error),
+    /// The directory of batches can't be used.
+    #[error("batches can't be kept: {0}")]
+    Batches(#[source] io::Error),
     /// The service has drained, because it can't start workers any more.
     #[error("the process that starts the workers is gone")]
     SpawnerGone,
@@ -34,7 +38,7 @@ pub enum AppError {
 /// or on threads without one.
 ///
 /// # Errors
-/// [`AppError::Engine`] and [`AppError::Source`] before the first connection is accepted; [`AppError::SpawnerGone`] when the
+/// [`AppError::Engine`], [`AppError::Source`] and [`AppError::Batches`] before the first connection is accepted; [`AppError::SpawnerGone`] when the
 /// spawner ended before `shutdown`, after draining.
 pub async fn serve(
     settings: Settings,
@@ -56,6 +60,8 @@ pub async fn serve(
     let rates = Arc::new(RateLimits::new(settings.limits.rate, &settings.auth, metrics.clone()));
     let (auth, cors) = (settings.auth, settings.cors);
     let source = Source::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
+    let batches = Batches::open(settings.batch, engine.clone(), source.clone(), metrics.clone());
+    let batches = batches.map_err(AppError::Batches)?;
     let (lost, was_lost) = oneshot::channel();
     let stop = async move {
         tokio::select! {
@@ -68,7 +74,7 @@ pub async fn serve(
         }
     };
     let history = record_history(metrics.clone());
-    let state = AppState { engine, source, metrics, defaults, auth, cors, rates, config, started };
+    let state = AppState { engine, source, batches, metrics, defaults, auth, cors, rates, config, started };
     tokio::select! {
         () = http::serve(state, listener, stop) => {}
         () = history => {}

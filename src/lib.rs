@@ -27,6 +27,7 @@
 //! - `app`: builds the running service from its settings.
 //! - `http`: requests in, answers and problems out.
 //! - [`params`]: names and values to a valid [`job::Job`], for HTTP and the command line alike.
+//! - `batch`: many pictures, worked on behind the requests that clients wait for.
 //! - `source`: pictures by URL, from public hosts only.
 //! - `engine`: cache, queue, memory and threads around the jobs.
 //! - `metrics`: the table of metrics.
@@ -47,6 +48,8 @@
 
 #[cfg(feature = "server")]
 pub mod app;
+#[cfg(feature = "server")]
+pub mod batch;
 mod byte_size;
 #[cfg(feature = "server")]
 pub mod cli;

@@ -23,8 +23,8 @@ pub(crate) use grades::{Grade, Mark, marks, overall};
 pub use history::INTERVAL;
 pub(crate) use history::Interval;
 use history::{History, Standing};
-pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, Method, Shed, Stage, Status, TierResult};
-pub use labels::{CacheTier, RouteLabel, WorkerDeath};
+pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, ItemResult, Method, Shed, Stage, Status, TierResult};
+pub use labels::{BatchState, CacheTier, RouteLabel, WorkerDeath};
 pub(crate) use latency::Latency;
 use latency::Recent;
 
@@ -101,6 +101,12 @@ table::metrics! {
         rate_limited_total: IntCounter[];
         /// Requests refused for their key.
         auth_refused_total: IntCounterVec["reason"];
+        /// Batches that are kept.
+        batches: IntGaugeVec["state"];
+        /// Items of batches that have ended.
+        batch_items_total: IntCounterVec["result"];
+        /// Age of the oldest batch that has not ended, in seconds.
+        batch_oldest_seconds: IntGauge[];
         /// Always 1; the version is in the label.
         build_info: IntGaugeVec["version"];
     }
@@ -170,6 +176,12 @@ impl Metrics {
         }
         for cause in WorkerDeath::ALL {
             self.worker_deaths_total.with_label_values(&[cause.name()]);
+        }
+        for state in BatchState::ALL {
+            self.batches.with_label_values(&[state.name()]);
+        }
+        for result in ItemResult::ALL {
+            self.batch_items_total.with_label_values(&[result.name()]);
         }
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     }
@@ -297,6 +309,24 @@ impl Metrics {
     /// Counts a request that was refused for its key.
     pub(crate) fn auth_refused(&self, reason: AuthRefusal) {
         self.auth_refused_total.with_label_values(&[reason.name()]).inc();
+    }
+
+    /// Sets how many batches are kept in each state, and the age of the oldest that has not ended.
+    pub(crate) fn set_batches(&self, counts: impl Iterator<Item = (BatchState, usize)>, oldest: Duration) {
+        for (state, count) in counts {
+            self.batches.with_label_values(&[state.name()]).set(clamp(count as u64));
+        }
+        self.batch_oldest_seconds.set(clamp(oldest.as_secs()));
+    }
+
+    /// Counts an item of a batch that has ended.
+    pub(crate) fn batch_item(&self, result: ItemResult) {
+        self.batch_items_total.with_label_values(&[result.name()]).inc();
+    }
+
+    /// Counts items of a batch that will not be worked on.
+    pub(crate) fn batch_items_cancelled(&self, count: usize) {
+        self.batch_items_total.with_label_values(&[ItemResult::Cancelled.name()]).inc_by(count as u64);
     }
 
     /// Adds the time that a job waited for its permit.
@@ -534,6 +564,9 @@ mod tests {
             "bytefit_workers_recycled_total 0",
             "bytefit_workers_stopped_total 0",
             r#"bytefit_worker_deaths_total{cause="stack_overflow"} 0"#,
+            r#"bytefit_batches{state="running"} 0"#,
+            r#"bytefit_batch_items_total{result="failed"} 0"#,
+            "bytefit_batch_oldest_seconds 0",
             concat!(r#"bytefit_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
         ] {
             assert_line(&metrics, line);

@@ -1,5 +1,6 @@
 //! Parses named text values to a valid [`Job`]. Query, form and command line share this grammar.
 
+mod batch;
 mod defaults;
 mod preset;
 mod set;
@@ -15,6 +16,7 @@ use crate::excerpt::{excerpt, quoted};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::named::named;
 use crate::picture::transform::{Flip, Resize, ResizeFit, Rotation};
+pub use batch::{BatchError, BatchItem, BatchSpec, DEFAULT_CONCURRENT, MAX_CONCURRENT, Picture};
 pub use defaults::Defaults;
 pub use preset::{Preset, Presets};
 pub use set::{MAX_OUTPUTS, OnError, Output, Set, SetError, SetSpec};

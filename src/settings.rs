@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::config_value::{InvalidConfig, at_least_one, size};
 use crate::params::{Preset, Presets, Table};
 use crate::sandbox::Rights;
-use crate::{codec, engine, http, params, source, telemetry};
+use crate::{batch, codec, engine, http, params, source, telemetry};
 pub(crate) use layers::SettingsError;
 
 /// Every setting with its default, commented.
@@ -45,6 +45,8 @@ pub struct Settings {
     pub cors: http::CorsConfig,
     /// The section `[source]`: pictures by URL.
     pub source: source::Config,
+    /// The section `[batch]`: many pictures in one request.
+    pub batch: batch::Config,
     /// The section `[log]`: level and form of log lines.
     pub log: telemetry::Config,
 }
@@ -176,6 +178,7 @@ impl Settings {
         self.cache.validate().map_err(|invalid| invalid.in_section("cache"))?;
         self.auth.validate().map_err(|invalid| invalid.in_section("auth"))?;
         self.source.validate().map_err(|invalid| invalid.in_section("source"))?;
+        self.batch.validate().map_err(|invalid| invalid.in_section("batch"))?;
         self.check_presets()?;
         self.check_memory()
     }

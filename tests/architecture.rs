@@ -15,6 +15,7 @@ const LEVELS: &[&[&str]] = &[
     &["params", "metrics"],
     &["engine"],
     &["source"],
+    &["batch"],
     &["http", "workers"],
     &["telemetry"],
     &["settings"],

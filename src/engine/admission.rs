@@ -14,6 +14,7 @@ use tokio::time::timeout_at;
 use super::EngineError;
 use super::body_memory::{BodyMemory, BorrowedMemory, MemoryLease, NoMemory};
 use super::oversized::{Share, Waiting};
+use super::precedence::{Precedence, Standing};
 use super::upload_claims::{UploadClaim, UploadClaims};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
@@ -45,6 +46,8 @@ pub(super) struct Admission {
     oversized: Waiting,
     /// Recent uploads, each of which may need a queue slot soon.
     claims: UploadClaims,
+    /// Lets background jobs run beside those that a client waits for.
+    precedence: Precedence,
     memory_limit_bytes: u64,
     draining: AtomicBool,
     /// Mean time that a job runs; `None` before the first.
@@ -77,6 +80,7 @@ pub(super) struct HeaderTurn {
 /// must not free a thread that is still busy.
 #[derive(Debug)]
 pub(super) struct Permit {
+    _standing: Standing,
     _in_flight: GaugeGuard,
     _reserved: GaugeGuard,
     _worker: OwnedSemaphorePermit,
@@ -113,6 +117,7 @@ impl Admission {
             oversized: Waiting::new(body_memory.bytes()),
             body_memory,
             claims: UploadClaims::default(),
+            precedence: Precedence::new(threads),
             memory_limit_bytes,
             slots: Arc::new(Semaphore::new(slots)),
             headers: Arc::new(Semaphore::new(threads)),
@@ -177,7 +182,19 @@ impl Admission {
     /// # Errors
     /// [`EngineError::Overloaded`] when the deadline comes first, or when oversized jobs could wait for each other for ever.
     pub(super) async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
-        self.queued(self.permit_in_turn(need), deadline).await?
+        let standing = self.precedence.interactive();
+        self.queued(self.permit_in_turn(need, standing), deadline).await?
+    }
+
+    /// Waits until a background job may run, and for what it needs. Of all background jobs only one waits before jobs that
+    /// come later.
+    ///
+    /// # Errors
+    /// [`EngineError::Overloaded`] when oversized jobs could wait for each other for ever.
+    pub(super) async fn background_permit(&self, need: Need) -> Result<Permit, EngineError> {
+        let turn = self.precedence.turn().await;
+        let standing = self.precedence.background(&turn).await;
+        self.permit_in_turn(need, standing).await
     }
 
     /// Waits for the right to read a header, until `deadline`. As many headers are read at once as there are threads: more
@@ -199,7 +216,7 @@ impl Admission {
         })
     }
 
-    async fn permit_in_turn(&self, need: Need) -> Result<Permit, EngineError> {
+    async fn permit_in_turn(&self, need: Need, standing: Standing) -> Result<Permit, EngineError> {
         // All semaphores serve in turn. Memory of bodies comes first: it becomes free when other jobs are done, and those may
         // need the thread or memory that this job would hold meanwhile. The thread comes before the memory of jobs, so that
         // only jobs that are about to run hold memory. A job that holds memory is running, so nobody waits for ever.
@@ -209,6 +226,7 @@ impl Admission {
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect(open);
         let memory = Arc::clone(&self.memory).acquire_many_owned(weight).await.expect(open);
         Ok(Permit {
+            _standing: standing,
             _in_flight: self.metrics.job_started(),
             _reserved: self.metrics.memory_reserved(u64::from(weight) * MIB),
             _worker: worker,
@@ -274,6 +292,11 @@ impl Admission {
     /// Memory that running jobs may use together, in bytes.
     pub(super) fn job_memory_bytes(&self) -> u64 {
         u64::from(self.memory_mib) * MIB
+    }
+
+    /// Whether there is memory for a body of `bytes` now.
+    pub(super) fn has_body_memory(&self, bytes: u64) -> bool {
+        self.body_memory.free_bytes() >= bytes
     }
 
     /// Memory that bodies, and answers being sent, may use together, in bytes.

@@ -78,6 +78,11 @@ impl BodyMemory {
         self.bytes
     }
 
+    /// The memory that nobody holds now.
+    pub(super) fn free_bytes(&self) -> u64 {
+        self.units.available_permits() as u64 * UNIT
+    }
+
     /// Waits in turn for `bytes` that a job needs. Bodies that arrive meanwhile get what is left.
     pub(super) async fn borrow(&self, bytes: u64) -> BorrowedMemory {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX);

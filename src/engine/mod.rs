@@ -6,6 +6,7 @@
 
 mod admission;
 mod allocator;
+mod background;
 mod body_memory;
 mod cache;
 mod config;
@@ -16,6 +17,7 @@ mod key;
 mod machine;
 mod oversized;
 mod pool;
+mod precedence;
 mod set;
 pub(crate) mod single_flight;
 mod upload_claims;

@@ -26,6 +26,7 @@ use std::time::Instant;
 
 use tokio::net::TcpListener;
 
+use crate::batch::Batches;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::params::Defaults;
@@ -42,6 +43,8 @@ pub struct AppState {
     pub engine: Engine,
     /// Fetches pictures by URL.
     pub source: Source,
+    /// Pictures that are worked on in the background.
+    pub batches: Batches,
     /// The metrics that the engine counts in too.
     pub metrics: Arc<Metrics>,
     /// Values of parameters that a request leaves out, and their bounds.
@@ -62,12 +65,14 @@ pub struct AppState {
 /// running work is finished within the drain timeout.
 pub async fn serve(state: AppState, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let engine = state.engine.clone();
+    let batches = state.batches.clone();
     let metrics = state.metrics.clone();
     let config = state.config.clone();
     let router = router::router(Arc::new(state));
     let drain = async {
         shutdown.await;
         engine.drain();
+        batches.drain();
     };
     transport::serve(listener, router, config, metrics, drain).await;
 }

@@ -17,6 +17,7 @@ use super::{AppState, middleware, redirect};
 /// A router of every route in [`routes::ALL`].
 pub(super) fn router(state: Arc<AppState>) -> Router {
     let router = routes::ALL.iter().fold(Router::new(), |router, route| router.route(route.path, handler(route)));
+    let router = routes::paths().fold(router, |router, path| router.route(path, options(path)));
     let cors = option_layer(middleware::cors::layer(&state.cors));
     router
         .method_not_allowed_fallback(async || Problem::new(Kind::MethodNotAllowed, "see the Allow header"))
@@ -33,7 +34,12 @@ fn not_found() -> Problem {
 }
 
 fn handler(route: &Route) -> axum::routing::MethodRouter<Arc<AppState>> {
-    let allow = HeaderValue::from_static(if route.method == "get" { "GET, HEAD, OPTIONS" } else { "POST, OPTIONS" });
-    let handler = (route.handler)().options(async move || (StatusCode::NO_CONTENT, [(ALLOW, allow)]));
+    let handler = (route.handler)();
     if route.is_text { handler.layer(CompressionLayer::new()) } else { handler }
+}
+
+/// Says which methods are answered at `path`.
+fn options(path: &str) -> axum::routing::MethodRouter<Arc<AppState>> {
+    let allow = HeaderValue::try_from(routes::allowed_methods(path)).expect("names of methods are visible ASCII");
+    axum::routing::options(async move || (StatusCode::NO_CONTENT, [(ALLOW, allow)]))
 }

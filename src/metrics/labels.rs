@@ -22,6 +22,7 @@ named! {
         Get = "GET",
         Head = "HEAD",
         Post = "POST",
+        Delete = "DELETE",
         Options = "OPTIONS",
         Other = "other",
     }
@@ -31,6 +32,7 @@ named! {
     /// A status code that the service answers with.
     pub(crate) enum Status {
         S200 = "200",
+        S202 = "202",
         S204 = "204",
         S304 = "304",
         S308 = "308",
@@ -41,6 +43,7 @@ named! {
         S405 = "405",
         S406 = "406",
         S408 = "408",
+        S409 = "409",
         S410 = "410",
         S413 = "413",
         S415 = "415",
@@ -152,6 +155,32 @@ named! {
 }
 
 named! {
+    /// The state of a batch.
+    pub enum BatchState {
+        /// No item has begun.
+        Queued = "queued",
+        /// Some items have not ended.
+        Running = "running",
+        /// Each item has ended.
+        Done = "done",
+        /// Each item failed, or one did of a batch that stops then.
+        Failed = "failed",
+        /// It was removed.
+        Cancelled = "cancelled",
+    }
+}
+
+named! {
+    /// How an item of a batch ended.
+    pub(crate) enum ItemResult {
+        Done = "done",
+        Failed = "failed",
+        /// Not worked on: another item failed, or the batch was removed.
+        Cancelled = "cancelled",
+    }
+}
+
+named! {
     /// Why a request or connection was refused.
     pub(crate) enum Shed {
         QueueFull = "queue_full",
@@ -177,9 +206,16 @@ impl Status {
         // A path with a slash too many is none of the routes.
         let redirects = route == RouteLabel::OTHER;
         let is_answered = move |status: &Status| {
-            route.computes || status.is_answered_everywhere() || (redirects && *status == Status::S308)
+            let is_of_batches = route.name.starts_with("batch") && status.is_of_batches();
+            route.computes || is_of_batches || status.is_answered_everywhere() || (redirects && *status == Status::S308)
         };
         Status::ALL.iter().copied().filter(is_answered)
+    }
+
+    /// What requests about batches are answered with too: a batch is taken, has not ended, or is refused.
+    fn is_of_batches(self) -> bool {
+        use Status::{S202, S403, S408, S409, S413, S415, S422, S429, S502, S504};
+        matches!(self, S202 | S403 | S408 | S409 | S413 | S415 | S422 | S429 | S502 | S504)
     }
 
     fn is_answered_everywhere(self) -> bool {

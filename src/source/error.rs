@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Why there is no picture. It can be cloned, because every request that waits for a fetch gets it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum SourceError {
     /// Pictures are not fetched by URL here.
     #[error("pictures are not fetched by URL here: source.enabled is false")]
@@ -56,7 +58,7 @@ pub enum SourceError {
 
 /// Why a URL may not be fetched. The words are the same for every address that is not public, so that they tell nothing of
 /// the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// Another scheme.
     #[error("only http and https are fetched")]

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytefit::batch::{self, Batches};
 use bytefit::codec::{Format, Limits};
 use bytefit::engine::{self, CacheConfig, Engine, WorkersMode};
 use bytefit::http::{self, AppState, AuthConfig, CorsConfig, RateConfig, RateLimits};
@@ -23,6 +24,7 @@ pub(crate) struct TestConfig {
     pub engine: engine::Config,
     pub http: http::Config,
     pub source: source::Config,
+    pub batch: batch::Config,
     pub auth: AuthConfig,
     pub cors: CorsConfig,
     pub rate: RateConfig,
@@ -67,6 +69,7 @@ impl Default for TestConfig {
                 trusted_proxies: 0,
             },
             source: source::Config::default(),
+            batch: batch::Config::default(),
             auth: AuthConfig::default(),
             cors: CorsConfig::default(),
             rate: RateConfig::default(),
@@ -110,12 +113,15 @@ impl TestServer {
         change(&mut config);
         let metrics = Arc::new(Metrics::with_routes(http::labels()));
         let max_body = config.http.max_body_bytes;
+        let engine = engine(config.engine, metrics.clone()).unwrap();
+        let source = match config.source.enabled {
+            true => Source::with_names(config.source, max_body, metrics.clone(), config.names).unwrap(),
+            false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
+        };
         let state = AppState {
-            engine: engine(config.engine, metrics.clone()).unwrap(),
-            source: match config.source.enabled {
-                true => Source::with_names(config.source, max_body, metrics.clone(), config.names).unwrap(),
-                false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
-            },
+            batches: Batches::open(config.batch, engine.clone(), source.clone(), metrics.clone()).unwrap(),
+            engine,
+            source,
             rates: Arc::new(RateLimits::new(config.rate, &config.auth, metrics.clone())),
             metrics: metrics.clone(),
             defaults: config.defaults,

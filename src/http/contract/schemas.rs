@@ -2,17 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::batch::ItemStatus;
 use crate::byte_size::SIZE_GRAMMAR;
 use crate::codec::Format;
 use crate::engine::WorkersMode;
 use crate::http::response::problem::Kind;
 use crate::job::{Outcome, StepKind};
-use crate::metrics::{CacheResult, Grade};
-use crate::params::{MAX_OUTPUTS, OnError, PARAMETERS};
+use crate::metrics::{BatchState, CacheResult, Grade};
+use crate::params::{DEFAULT_CONCURRENT, MAX_CONCURRENT, MAX_OUTPUTS, OnError, PARAMETERS};
 
 /// Every named schema.
 pub(super) fn schemas() -> Value {
     json!({
+        "Batch": batch_schema(),
+        "BatchSubmitted": batch_submitted_schema(),
+        "BatchStatus": batch_status_schema(),
         "Problem": problem_schema(),
         "Report": report_schema(),
         "Set": set_schema(),
@@ -141,6 +145,73 @@ fn set_report_schema() -> Value {
         "srcset": { "type": "object", "additionalProperties": { "type": "string" } },
         "html": { "type": "string" },
         "timings_ms": { "type": "object" },
+    }))
+}
+
+/// The description of a batch.
+fn batch_schema() -> Value {
+    let mut parameters: Map<String, Value> =
+        PARAMETERS.iter().map(|parameter| (parameter.name.to_owned(), json!({}))).collect();
+    let defaults = json!({ "type": "object", "properties": parameters, "additionalProperties": false });
+    for (name, meaning) in [
+        ("url", "where the picture is"),
+        ("upload", "the name of a file of the form, or of its part"),
+        ("name", "for people and archives"),
+    ] {
+        parameters.insert(name.to_owned(), json!({ "type": "string", "description": meaning }));
+    }
+    let item = json!({ "type": "object", "properties": parameters, "additionalProperties": false });
+    json!({
+        "type": "object",
+        "description": "Items, each with a url or an upload, and parameters for all of them; maxConcurrent and stopOnError are understood too",
+        "properties": {
+            "items": { "type": "array", "items": item },
+            "defaults": defaults,
+            "max_concurrent": { "type": "integer", "minimum": 1, "maximum": MAX_CONCURRENT, "default": DEFAULT_CONCURRENT },
+            "stop_on_error": { "type": "boolean", "default": false },
+        },
+    })
+}
+
+fn batch_submitted_schema() -> Value {
+    let path = json!({ "type": "string", "format": "uri-reference" });
+    object(json!({
+        "id": { "type": "string" },
+        "state": { "enum": BatchState::NAMES },
+        "durable": { "type": "boolean" },
+        "url": path,
+        "events": path,
+        "zip": path,
+        "expires_at": { "type": "string", "format": "date-time" },
+    }))
+}
+
+fn batch_status_schema() -> Value {
+    let item = json!({
+        "type": "object",
+        "required": ["index", "name", "status"],
+        "properties": {
+            "index": count(),
+            "name": { "type": "string" },
+            "status": { "enum": ItemStatus::NAMES },
+            "report": { "type": "object" },
+            "problem": { "$ref": "#/components/schemas/Problem" },
+            "url": { "type": "string", "format": "uri-reference" },
+        },
+    });
+    let time = json!({ "type": "string", "format": "date-time" });
+    object(json!({
+        "id": { "type": "string" },
+        "state": { "enum": BatchState::NAMES },
+        "counts": object(json!({
+            "total": count(), "pending": count(), "running": count(),
+            "done": count(), "failed": count(), "cancelled": count(),
+        })),
+        "bytes": object(json!({ "in": count(), "out": count(), "saved": count() })),
+        "eta_s": nullable("number"),
+        "created_at": time,
+        "expires_at": time,
+        "items": list(item),
     }))
 }
 

@@ -13,7 +13,7 @@ use super::host;
 use crate::http::AppState;
 use crate::http::request::client::KeyId;
 use crate::http::response::problem::{self, Problem};
-use crate::http::response::reply::{LogFacts, SetLogFacts};
+use crate::http::response::reply::{BatchLogFacts, LogFacts, SetLogFacts};
 use crate::http::response::report::rounded;
 use crate::http::response::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::routes::{self, Route};
@@ -59,6 +59,7 @@ struct End {
     out_bytes: u64,
     facts: Option<LogFacts>,
     set: Option<SetLogFacts>,
+    batch: Option<BatchLogFacts>,
     code: Option<&'static str>,
     cause: Option<String>,
     /// The id of the request's key.
@@ -81,6 +82,7 @@ impl RequestRecord {
                 out_bytes: 0,
                 facts: None,
                 set: None,
+                batch: None,
                 code: Some("client_gone"),
                 cause: None,
                 key: None,
@@ -99,6 +101,7 @@ impl RequestRecord {
             out_bytes: response.body().size_hint().lower(),
             facts: response.extensions().get::<LogFacts>().copied(),
             set: response.extensions().get::<SetLogFacts>().copied(),
+            batch: response.extensions().get::<BatchLogFacts>().copied(),
             code: problem.map(|problem| problem.kind().code()),
             cause: problem.and_then(Problem::cause).map(str::to_owned),
             key: response.extensions().get::<KeyId>().map(|key| key.0.clone()),
@@ -122,6 +125,7 @@ macro_rules! line {
             in_bytes = declared_bytes,
             out_bytes = end.out_bytes,
             format = end.facts.map(|facts| facts.format.name()),
+            items = end.batch.map(|batch| batch.items),
             outputs = end.set.map(|set| set.outputs),
             failed = end.set.and_then(|set| set.failed),
             image_bytes = end.set.and_then(|set| set.image_bytes),

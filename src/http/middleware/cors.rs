@@ -11,12 +11,17 @@ use crate::http::config::{CorsConfig, Origin};
 /// How long a browser remembers what it may send: a day, which browsers cut to what they like.
 const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
 
+/// Methods that a page may use.
+const ALLOWED: [Method; 4] = [Method::GET, Method::HEAD, Method::POST, Method::DELETE];
+
 /// Headers that a page may send.
-const SENT: [HeaderName; 6] = [
+const SENT: [HeaderName; 8] = [
     ACCEPT,
     AUTHORIZATION,
     CONTENT_TYPE,
     IF_NONE_MATCH,
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("last-event-id"),
     HeaderName::from_static("x-api-key"),
     HeaderName::from_static("x-request-id"),
 ];
@@ -34,6 +39,6 @@ pub(crate) fn layer(config: &CorsConfig) -> Option<CorsLayer> {
         Some(sites) => AllowOrigin::list(sites),
         None => AllowOrigin::any(),
     };
-    let layer = CorsLayer::new().allow_origin(origins).allow_methods([Method::GET, Method::HEAD, Method::POST]);
+    let layer = CorsLayer::new().allow_origin(origins).allow_methods(ALLOWED);
     Some(layer.allow_headers(SENT).expose_headers(ExposeHeaders::any()).max_age(REMEMBERED))
 }

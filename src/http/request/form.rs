@@ -70,7 +70,8 @@ pub(super) async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) 
     Err(UploadError::Malformed(format!("the form has more than {MAX_PARTS} parts")))
 }
 
-fn boundary(parts: &Parts) -> Result<String, UploadError> {
+/// What separates the parts of the form.
+pub(super) fn boundary(parts: &Parts) -> Result<String, UploadError> {
     let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     multer::parse_boundary(content_type).map_err(malformed)
 }
@@ -148,7 +149,7 @@ fn too_much_text() -> UploadError {
 }
 
 /// Turns an error of multer's into ours. An error of the body itself comes through multer unchanged.
-fn malformed(error: multer::Error) -> UploadError {
+pub(super) fn malformed(error: multer::Error) -> UploadError {
     match error {
         multer::Error::StreamReadFailed(source) => match source.downcast::<UploadError>() {
             Ok(ours) => *ours,

@@ -2,6 +2,7 @@
 
 pub(super) mod accept;
 pub(super) mod admitted;
+pub(super) mod batch;
 pub(super) mod client;
 mod form;
 pub(super) mod json;

@@ -22,7 +22,7 @@ const NOT_ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 
 /// Names the answer `filename`, with the extension of its format.
 pub(super) fn content_disposition(filename: &str, format: Format) -> HeaderValue {
-    let name = with_extension(&base_name(filename), format);
+    let name = file_name(filename, format);
     let plain: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let value = if plain == name {
         format!("inline; filename=\"{plain}\"")
@@ -31,6 +31,11 @@ pub(super) fn content_disposition(filename: &str, format: Format) -> HeaderValue
         format!("inline; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
     };
     HeaderValue::try_from(value).expect("both forms are visible ASCII and spaces")
+}
+
+/// The name of a file of this format: the last piece of `filename`, with the extension of the format.
+pub(super) fn file_name(filename: &str, format: Format) -> String {
+    with_extension(&base_name(filename), format)
 }
 
 /// The last piece of a path, without invisible characters.

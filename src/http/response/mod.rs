@@ -1,5 +1,6 @@
 //! HTTP responses: answers and problems.
 
+pub(super) mod batch;
 mod disposition;
 pub(crate) mod problem;
 pub(crate) mod reply;

@@ -13,10 +13,11 @@ use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::request_id::{RequestId, X_REQUEST_ID};
+use crate::batch::{ItemError, SubmitError};
 use crate::codec::{DecodeError, EncodeError, Format};
 use crate::engine::EngineError;
 use crate::job::{JobError, Smallest};
-use crate::params::ParamError;
+use crate::params::{BatchError, ParamError};
 use crate::source::SourceError;
 pub(crate) use kind::Kind;
 
@@ -25,6 +26,9 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// When a request may try again that found no process to work on it: the system may have some again soon.
 const RETRY_STARTING: Duration = Duration::from_secs(1);
+
+/// When a batch may be sent again that there was no room for: others end meanwhile, or are removed.
+const RETRY_BATCH: Duration = Duration::from_secs(30);
 
 /// A refused or failed request, with its facts.
 #[derive(Clone, Debug)]
@@ -193,6 +197,46 @@ impl From<ParamError> for Problem {
             .with("parameter", error.name)
             .with("given", error.given)
             .with("allowed", error.allowed)
+    }
+}
+
+impl From<BatchError> for Problem {
+    fn from(error: BatchError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            BatchError::Spec(error) => Problem::from(error),
+            BatchError::Item { index, error } => Problem::from(error).with("item", index).in_words(detail),
+        }
+    }
+}
+
+impl From<SubmitError> for Problem {
+    fn from(error: SubmitError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            SubmitError::Full => Problem::new(Kind::BatchFull, detail).retry_after(RETRY_BATCH),
+            SubmitError::TooLarge { limit } => Problem::new(Kind::BodyTooLarge, detail).with("limit_bytes", limit),
+            SubmitError::TooManyItems { limit } => Problem::new(Kind::InvalidParameter, detail)
+                .with("parameter", "items")
+                .with("allowed", format!("up to {limit} items")),
+            SubmitError::KeyReused => Problem::new(Kind::KeyReused, detail),
+            SubmitError::Draining => Problem::new(Kind::ShuttingDown, detail),
+            SubmitError::Store(error) => Problem::internal(format!("the store of batches failed: {error}")),
+        }
+    }
+}
+
+impl From<&ItemError> for Problem {
+    fn from(error: &ItemError) -> Problem {
+        match error {
+            ItemError::Job(error) => Problem::from(error),
+            ItemError::Source(error) => Problem::from(error.clone()),
+            ItemError::NoRoom => Problem::new(Kind::BatchFull, error.to_string()),
+            ItemError::Overloaded => Problem::new(Kind::Overloaded, error.to_string()),
+            ItemError::Store(cause) | ItemError::Internal(cause) => {
+                Problem::new(Kind::Internal, "an error on our side, which is logged").because(cause.clone())
+            }
+        }
     }
 }
 

@@ -38,6 +38,12 @@ pub(crate) struct SetLogFacts {
     pub image_bytes: Option<u64>,
 }
 
+/// Facts of a batch that was taken, for the access log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BatchLogFacts {
+    pub items: usize,
+}
+
 impl SetLogFacts {
     /// How the set ended, in one word.
     pub(crate) fn outcome(&self) -> &'static str {
@@ -158,7 +164,8 @@ impl AsRef<[u8]> for AnswerInTransit {
     }
 }
 
-fn facts(report: &Report) -> HeaderMap {
+/// The headers that a report becomes.
+pub(super) fn facts(report: &Report) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let mut insert = |name, value: &str| headers.insert(HeaderName::from_static(name), header(value));
     insert("bytefit-outcome", &outcome(report));
@@ -193,6 +200,7 @@ fn cache_status(served_from: ServedFrom) -> &'static str {
     }
 }
 
-fn header(value: &str) -> HeaderValue {
+/// `value` as the value of a header.
+pub(super) fn header(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("numbers, names of ours and hex digits are visible ASCII")
 }

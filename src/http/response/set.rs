@@ -3,7 +3,7 @@
 mod html;
 mod parts;
 mod progress;
-mod zip;
+pub(super) mod zip;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -27,6 +27,7 @@ pub(super) const METRICS: Route = Route {
 
 /// Every metric, in Prometheus' text format 0.0.4.
 pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
+    state.batches.measure();
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], state.metrics.render()).into_response()
 }
 

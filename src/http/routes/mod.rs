@@ -2,6 +2,7 @@
 //! the OpenAPI document.
 
 mod assets;
+mod batches;
 mod compress;
 mod dashboard;
 mod docs;
@@ -47,6 +48,12 @@ pub struct Route {
 pub const ALL: &[Route] = &[
     compress::COMPRESS,
     variants::VARIANTS,
+    batches::CREATE,
+    batches::STATUS,
+    batches::REMOVE,
+    batches::IMAGE,
+    batches::ZIP,
+    batches::EVENTS,
     link::LINK,
     result::RESULT,
     health::HEALTH,
@@ -72,14 +79,33 @@ impl Route {
     }
 }
 
-/// The endpoint at `path`, with its variables in braces.
+/// The first endpoint at `path`, with its variables in braces. Those at one path differ in their method alone.
 pub(super) fn find(path: &str) -> Option<&'static Route> {
     ALL.iter().find(|route| route.path == path)
 }
 
+/// Every path, once.
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    let is_first = |route: &&Route| find(route.path).is_some_and(|first| first.method == route.method);
+    ALL.iter().filter(is_first).map(|route| route.path)
+}
+
+/// The methods that are answered at `path`, as the header Allow has them.
+pub(super) fn allowed_methods(path: &str) -> String {
+    let of_path = ALL.iter().filter(|route| route.path == path);
+    let names = of_path.flat_map(|route| match route.method {
+        "get" => ["GET", "HEAD"].as_slice(),
+        "post" => &["POST"],
+        "delete" => &["DELETE"],
+        _ => &[],
+    });
+    let names: Vec<&str> = names.copied().chain(["OPTIONS"]).collect();
+    names.join(", ")
+}
+
 /// The names of the endpoints in the metrics.
 pub fn labels() -> impl Iterator<Item = RouteLabel> {
-    ALL.iter().map(|route| route.label)
+    paths().filter_map(find).map(|route| route.label)
 }
 
 #[cfg(test)]
@@ -89,9 +115,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_and_labels_are_unique() {
+    fn paths_have_labels_of_their_own_and_each_method_once() {
         let paths: HashSet<&str> = ALL.iter().map(|route| route.path).collect();
-        let labels: HashSet<&str> = labels().map(|label| label.name).collect();
-        assert_eq!((paths.len(), labels.len()), (ALL.len(), ALL.len()));
+        let names: HashSet<&str> = labels().map(|label| label.name).collect();
+        assert_eq!((names.len(), labels().count()), (paths.len(), paths.len()));
+        let requests: HashSet<(&str, &str)> = ALL.iter().map(|route| (route.path, route.method)).collect();
+        assert_eq!(requests.len(), ALL.len());
+    }
+
+    #[test]
+    fn endpoints_of_one_path_share_what_is_looked_up_by_the_path() {
+        for route in ALL {
+            let first = find(route.path).unwrap();
+            assert_eq!((first.label, first.needs_key), (route.label, route.needs_key), "{}", route.path);
+            assert_eq!(first.is_probe, route.is_probe, "{}", route.path);
+        }
     }
 }

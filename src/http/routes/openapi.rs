@@ -34,8 +34,10 @@ pub(super) async fn openapi() -> Response {
 /// The document, with an entry for every endpoint.
 fn document() -> Value {
     // A variable that takes several segments has an asterisk in the router only.
-    let entry = |route: &Route| (route.path.replace("{*", "{"), json!({ route.method: (route.operation)() }));
-    let paths: Map<String, Value> = routes::ALL.iter().map(entry).collect();
+    let mut paths = Map::new();
+    for Route { path, method, operation, .. } in routes::ALL {
+        paths.entry(path.replace("{*", "{")).or_insert_with(|| json!({}))[*method] = operation();
+    }
     json!({
         "openapi": "3.1.0",
         "info": {

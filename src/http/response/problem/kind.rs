@@ -52,6 +52,7 @@ kinds! {
     MethodNotAllowed = METHOD_NOT_ALLOWED, "method_not_allowed", "The method is not answered here";
     NotAcceptable = NOT_ACCEPTABLE, "not_acceptable", "No format that the client accepts can be written";
     UploadTooSlow = REQUEST_TIMEOUT, "upload_too_slow", "The upload took too long";
+    BatchUnfinished = CONFLICT, "batch_unfinished", "The batch has not ended";
     LinkExpired = GONE, "link_expired", "The link is not valid any more";
     BodyTooLarge = PAYLOAD_TOO_LARGE, "body_too_large", "The body is too large";
     SourceTooLarge = PAYLOAD_TOO_LARGE, "source_too_large", "The picture at the URL is too large";
@@ -61,10 +62,12 @@ kinds! {
     TargetUnreachable = UNPROCESSABLE_ENTITY, "target_unreachable", "The target can't be met";
     TotalUnreachable = UNPROCESSABLE_ENTITY, "total_unreachable", "The total can't be met";
     ScoreUnreachable = UNPROCESSABLE_ENTITY, "score_unreachable", "The look asked for can't be met within the target";
+    KeyReused = UNPROCESSABLE_ENTITY, "idempotency_key_reused", "The key was sent with another request";
     RateLimited = TOO_MANY_REQUESTS, "rate_limited", "The client asks too often";
     Internal = INTERNAL_SERVER_ERROR, "internal", "The service made a mistake";
     SourceFailed = BAD_GATEWAY, "source_failed", "The host of the picture failed";
     Overloaded = SERVICE_UNAVAILABLE, "overloaded", "The service is busy";
+    BatchFull = SERVICE_UNAVAILABLE, "batch_full", "There is no room for another batch";
     ShuttingDown = SERVICE_UNAVAILABLE, "shutting_down", "The service is going down";
     SourceUnavailable = SERVICE_UNAVAILABLE, "source_unavailable", "The host of the picture can't be asked now";
     SourceTimeout = GATEWAY_TIMEOUT, "source_timeout", "The picture took too long to arrive";

@@ -1,0 +1,211 @@
+//! Works on the items of a batch: a few at once, each behind the requests that clients wait for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::manifest::{Input, Item, ItemError, Output, Record};
+use super::progress::Batch;
+use super::{Shared, is_full};
+use crate::engine::{EngineError, Served, Upload};
+use crate::job::Answer;
+use crate::metrics::ItemResult;
+use crate::source::SourceError;
+
+/// How often an item is tried that fails for a reason that may pass.
+const ATTEMPTS: u32 = 3;
+
+/// Pause before an item is tried again, and how long a host may ask for at most.
+const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Works on `batch` until each item has ended, or until the service drains.
+///
+/// # Cancel
+/// Dropping the future stops the items that are worked on.
+pub(super) async fn run(shared: Arc<Shared>, batch: Arc<Batch>) {
+    let at_once = batch.manifest.max_concurrent.min(shared.config.max_concurrent);
+    let slots = Arc::new(Semaphore::new(at_once));
+    let mut items = JoinSet::new();
+    loop {
+        let open = "the semaphores are never closed";
+        let slot = Arc::clone(&slots).acquire_owned().await.expect(open);
+        let hand = Arc::clone(&shared.hands).acquire_owned().await.expect(open);
+        while items.try_join_next().is_some() {}
+        if *shared.draining.borrow() {
+            break;
+        }
+        let Some(index) = batch.begin_next() else { break };
+        let (shared, batch) = (Arc::clone(&shared), Arc::clone(&batch));
+        items.spawn(async move {
+            let _in_hand = (slot, hand);
+            let result = shared.answer(&batch, index).await;
+            shared.end(&batch, index, result).await;
+        });
+    }
+    while items.join_next().await.is_some() {}
+    // An item whose task panicked, which is a bug, would run for ever.
+    for index in batch.running() {
+        shared.end(&batch, index, Err(ItemError::Internal("the task of the item died".to_owned()))).await;
+    }
+}
+
+/// Why an attempt has no answer.
+enum Failure {
+    /// Another attempt would end in the same way.
+    Final(ItemError),
+    /// It may pass after this time.
+    Passing(ItemError, Duration),
+}
+
+/// Counts attempts.
+#[derive(Default)]
+struct Patience {
+    failed: u32,
+}
+
+impl Patience {
+    /// Waits before the next attempt.
+    ///
+    /// # Errors
+    /// The error of the last attempt, or one that will not pass.
+    async fn wait_after(&mut self, failure: Failure) -> Result<(), ItemError> {
+        self.failed += 1;
+        match failure {
+            Failure::Passing(_, pause) if self.failed < ATTEMPTS => {
+                sleep(pause.clamp(PAUSE, LONGEST_PAUSE) * self.failed).await;
+                Ok(())
+            }
+            Failure::Final(error) | Failure::Passing(error, _) => Err(error),
+        }
+    }
+}
+
+impl Shared {
+    /// The answer to an item, stored.
+    async fn answer(&self, batch: &Batch, index: usize) -> Result<Output, ItemError> {
+        let item = &batch.manifest.items[index];
+        let served = self.compute_patiently(batch, item).await?;
+        let bytes = Bytes::from_owner(AnswerBytes(Arc::clone(&served.answer)));
+        let crc32 = crc32fast::hash(&bytes);
+        let length = bytes.len() as u64;
+        self.store_patiently(batch, index, bytes).await?;
+        batch.add_stored_bytes(length);
+        self.room.take(length);
+        let mut report = served.answer.report.clone();
+        report.trace.clear();
+        Ok(Output { report, etag: served.etag.clone(), crc32 })
+    }
+
+    async fn compute_patiently(&self, batch: &Batch, item: &Item) -> Result<Served, ItemError> {
+        let mut patience = Patience::default();
+        loop {
+            match self.compute(batch, item).await {
+                Ok(served) => return Ok(served),
+                Err(failure) => patience.wait_after(failure).await?,
+            }
+        }
+    }
+
+    async fn store_patiently(&self, batch: &Batch, index: usize, bytes: Bytes) -> Result<(), ItemError> {
+        let mut patience = Patience::default();
+        while let Err(error) = self.store.put_output(&batch.id, index, bytes.clone()).await {
+            let failure = match is_full(&error) {
+                true => Failure::Passing(ItemError::NoRoom, PAUSE),
+                false => Failure::Final(ItemError::Store(error.to_string())),
+            };
+            patience.wait_after(failure).await?;
+        }
+        Ok(())
+    }
+
+    async fn compute(&self, batch: &Batch, item: &Item) -> Result<Served, Failure> {
+        let upload = match &item.input {
+            Input::Url(url) => self.fetch(url).await?,
+            Input::Stored { file, bytes, hash } => self.read(batch, *file, *bytes, hash).await?,
+        };
+        self.engine.run_background(upload, item.job.clone()).await.map_err(of_engine)
+    }
+
+    async fn fetch(&self, url: &str) -> Result<Upload, Failure> {
+        let location = self.source.locate(url, &HeaderMap::new()).map_err(of_source)?;
+        let lease = self.engine.background_lease(0).await;
+        Ok(self.source.fetch(&location, lease).await.map_err(of_source)?.upload)
+    }
+
+    /// A file of the store, in the memory of bodies.
+    async fn read(&self, batch: &Batch, file: usize, bytes: u64, hash: &str) -> Result<Upload, Failure> {
+        // What is kept in memory has its memory already.
+        let lease = self.engine.background_lease(if self.store.is_durable() { bytes } else { 0 }).await;
+        let read = self.store.input(&batch.id, file).await;
+        let bytes = read.map_err(|error| Failure::Final(ItemError::Store(error.to_string())))?;
+        let upload = Upload { hash: blake3::hash(&bytes), bytes, lease };
+        if upload.hash.to_hex().as_str() != hash {
+            return Err(Failure::Final(ItemError::Store("the picture is not the one that was stored".to_owned())));
+        }
+        Ok(upload)
+    }
+
+    /// Ends an item: its record is written, and then everyone may know.
+    async fn end(&self, batch: &Batch, index: usize, result: Result<Output, ItemError>) {
+        if let Err(error @ (ItemError::Internal(_) | ItemError::Store(_))) = &result {
+            tracing::error!(batch = %batch.id, index, %error, "an item of a batch failed: {error}");
+        }
+        let counted = if result.is_ok() { ItemResult::Done } else { ItemResult::Failed };
+        let ending = batch.ending.lock().await;
+        let record = Record { sequence: batch.next_sequence(), result };
+        if let Err(error) = self.store.put_record(&batch.id, index, &record).await {
+            // It counts until the process ends. After a restart the item is done again.
+            tracing::warn!(batch = %batch.id, index, %error, "the record of an item can't be written");
+        }
+        let cancelled = batch.end(index, record);
+        drop(ending);
+        self.metrics.batch_item(counted);
+        self.metrics.batch_items_cancelled(cancelled);
+        self.remove_input(batch, index).await;
+    }
+
+    /// Removes the file of an item that has ended, unless another item needs it.
+    async fn remove_input(&self, batch: &Batch, index: usize) {
+        let Input::Stored { file, bytes, .. } = batch.manifest.items[index].input else { return };
+        if !batch.needs_file(file) {
+            self.store.remove_input(&batch.id, file).await;
+            self.room.give_back(batch.take_stored_bytes(bytes));
+        }
+    }
+}
+
+fn of_engine(error: EngineError) -> Failure {
+    match error {
+        EngineError::Job(error) => Failure::Final(ItemError::Job((*error).clone())),
+        EngineError::Overloaded { retry_after } => Failure::Passing(ItemError::Overloaded, retry_after),
+        EngineError::NoWorker { .. } | EngineError::ShuttingDown => Failure::Passing(ItemError::Overloaded, PAUSE),
+        error @ (EngineError::Panicked { .. } | EngineError::Died(_)) => {
+            Failure::Final(ItemError::Internal(error.to_string()))
+        }
+    }
+}
+
+fn of_source(error: SourceError) -> Failure {
+    let pause = match &error {
+        SourceError::Unavailable { retry_after } | SourceError::NoMemory { retry_after } => *retry_after,
+        SourceError::Timeout { .. } => PAUSE,
+        SourceError::Failed { status, .. } if status.is_none_or(|status| status >= 500) => PAUSE,
+        _ => return Failure::Final(ItemError::Source(error)),
+    };
+    Failure::Passing(ItemError::Source(error), pause)
+}
+
+/// The bytes of an answer, which the engine may share.
+struct AnswerBytes(Arc<Answer>);
+
+impl AsRef<[u8]> for AnswerBytes {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
+    }
+}

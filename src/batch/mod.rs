@@ -1,0 +1,368 @@
+//! Batches: many pictures that are worked on behind the requests that clients wait for.
+//!
+//! A batch is received into a store (`incoming`, `store`), which is the truth about it: an item has ended if its record is
+//! there. What has not ended is worked on by a task for each batch (`dispatcher`), also after a restart.
+
+mod config;
+mod dispatcher;
+mod incoming;
+mod manifest;
+mod progress;
+mod room;
+mod store;
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+
+use crate::engine::Engine;
+use crate::metrics::{BatchState, Metrics};
+use crate::source::Source;
+pub use config::Config;
+pub use incoming::{Incoming, IncomingFile};
+pub use manifest::{BatchId, Idempotency, Input, Item, ItemError, Manifest, Output, Record};
+pub use progress::{Batch, Counts, EndedItem, ItemState, ItemStatus, Snapshot};
+use room::Room;
+use store::{Directory, Store, Stored};
+
+/// Items of all batches together, as a multiple of what one batch may have. Each takes about a kilobyte of memory.
+const KEPT_BATCHES: usize = 100;
+
+/// How often batches are looked for that are kept for too long.
+const LOOK_FOR_EXPIRED: Duration = Duration::from_secs(10);
+
+/// The part of the memory of bodies that batches may take which are kept in memory.
+const MEMORY_SHARE: u64 = 2;
+
+/// All batches. Clones share them.
+#[derive(Clone)]
+pub struct Batches {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Config,
+    store: Store,
+    engine: Engine,
+    source: Source,
+    metrics: Arc<Metrics>,
+    room: Arc<Room>,
+    table: Mutex<Table>,
+    /// Held while a batch is made complete, so that a key that is sent twice makes one batch.
+    completing: tokio::sync::Mutex<()>,
+    /// One permit for each item in hand: as many as threads, and one that waits.
+    hands: Arc<Semaphore>,
+    draining: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Table {
+    by_id: HashMap<BatchId, Arc<Batch>>,
+    by_key: HashMap<String, BatchId>,
+    items: usize,
+}
+
+/// What is asked of a batch beside its files.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The items.
+    pub items: Vec<Item>,
+    /// Items that may be worked on at once.
+    pub max_concurrent: usize,
+    /// Whether the first failure cancels the items that have not begun.
+    pub stop_on_error: bool,
+    /// Identifies the client and the key that it chose for this batch.
+    pub idempotency_key: Option<String>,
+}
+
+/// Why a batch is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// There is no room for it now.
+    #[error("there is no room for another batch now")]
+    Full,
+    /// It has more bytes than all batches may have.
+    #[error("the batch has more than {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// It has more items than a batch may have.
+    #[error("the batch has more than {limit} items")]
+    TooManyItems {
+        /// The limit.
+        limit: usize,
+    },
+    /// The key was sent with another content before.
+    #[error("the Idempotency-Key was sent with another batch before")]
+    KeyReused,
+    /// The service is shutting down.
+    #[error("no new work is taken")]
+    Draining,
+    /// The store failed.
+    #[error("the store failed: {0}")]
+    Store(io::Error),
+}
+
+impl SubmitError {
+    /// A full disk is no mistake of ours.
+    fn of_store(error: io::Error) -> SubmitError {
+        if is_full(&error) { SubmitError::Full } else { SubmitError::Store(error) }
+    }
+}
+
+/// Whether there is no room in the store.
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+impl Batches {
+    /// Opens the store and goes on with the batches in it. Called within a runtime.
+    ///
+    /// # Errors
+    /// The directory can't be made or read.
+    pub fn open(config: Config, engine: Engine, source: Source, metrics: Arc<Metrics>) -> io::Result<Batches> {
+        let (store, limit) = if config.is_durable() {
+            (Store::Directory(Directory::open(&config.dir)?), config.max_bytes)
+        } else {
+            let limit = config.max_bytes.min(engine.body_memory_bytes() / MEMORY_SHARE);
+            (Store::in_memory(engine.clone()), limit)
+        };
+        let stored = store.list()?;
+        let hands = Arc::new(Semaphore::new(engine.threads() + 1));
+        let shared = Arc::new(Shared {
+            config,
+            store,
+            engine,
+            source,
+            metrics,
+            room: Arc::new(Room::new(limit)),
+            table: Mutex::default(),
+            completing: tokio::sync::Mutex::new(()),
+            hands,
+            draining: watch::Sender::new(false),
+        });
+        stored.into_iter().for_each(|stored| shared.restore(stored));
+        let (weak, period) = (Arc::downgrade(&shared), LOOK_FOR_EXPIRED.min(shared.config.ttl / 2));
+        tokio::spawn(async move {
+            while let Some(shared) = weak.upgrade() {
+                shared.remove_expired().await;
+                drop(shared);
+                sleep(period).await;
+            }
+        });
+        Ok(Batches { shared })
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Whether batches survive the process.
+    pub fn are_durable(&self) -> bool {
+        self.shared.store.is_durable()
+    }
+
+    /// Bytes that the pictures of a batch may have.
+    pub fn max_bytes(&self) -> u64 {
+        self.shared.room.limit()
+    }
+
+    /// Begins to receive a batch.
+    ///
+    /// # Errors
+    /// [`SubmitError::Draining`], [`SubmitError::Full`] and [`SubmitError::Store`].
+    pub fn receive(&self) -> Result<Incoming, SubmitError> {
+        if *self.shared.draining.borrow() {
+            return Err(SubmitError::Draining);
+        }
+        if self.shared.table().items >= KEPT_BATCHES * self.shared.config.max_items {
+            return Err(SubmitError::Full);
+        }
+        Incoming::new(Arc::clone(&self.shared)).map_err(SubmitError::Store)
+    }
+
+    /// Makes a batch complete, and begins to work on it. A key that was sent before gives the batch of that time.
+    ///
+    /// # Errors
+    /// Every variant of [`SubmitError`] but `TooLarge`.
+    pub async fn submit(&self, incoming: Incoming, submission: Submission) -> Result<Arc<Batch>, SubmitError> {
+        self.shared.submit(incoming, submission).await
+    }
+
+    /// The batch with this id.
+    pub fn get(&self, id: &str) -> Option<Arc<Batch>> {
+        self.shared.table().by_id.get(&BatchId::parse(id)?).cloned()
+    }
+
+    /// A piece of the answer to an item, from `offset`; empty at its end.
+    ///
+    /// # Errors
+    /// The store can't read it, or the batch was removed.
+    pub async fn output(&self, batch: &Batch, index: usize, offset: u64) -> io::Result<Bytes> {
+        self.shared.store.output(&batch.id, index, offset).await
+    }
+
+    /// Stops the work on a batch and removes it. Returns false when there is none with this id.
+    ///
+    /// # Errors
+    /// The store can't remove it.
+    pub async fn remove(&self, id: &str) -> io::Result<bool> {
+        let Some(batch) = self.get(id) else { return Ok(false) };
+        self.shared.remove(&batch).await.map(|()| true)
+    }
+
+    /// Begins no other item. What has not ended goes on after a restart, where batches survive.
+    pub fn drain(&self) {
+        self.shared.draining.send_replace(true);
+    }
+
+    /// Tells when [`Batches::drain`] is called.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.shared.draining.subscribe()
+    }
+
+    /// Counts batches for the metrics.
+    pub fn measure(&self) {
+        let table = self.shared.table();
+        let mut oldest = None::<SystemTime>;
+        let mut states = Vec::with_capacity(table.by_id.len());
+        for batch in table.by_id.values() {
+            let snapshot = batch.snapshot();
+            states.push(snapshot.state);
+            if snapshot.counts.unfinished() > 0 {
+                oldest = Some(oldest.map_or(batch.manifest.created, |oldest| oldest.min(batch.manifest.created)));
+            }
+        }
+        let count = |state: BatchState| states.iter().filter(|other| **other == state).count();
+        let age = oldest.and_then(|created| created.elapsed().ok()).unwrap_or_default();
+        self.shared.metrics.set_batches(BatchState::ALL.iter().map(|state| (*state, count(*state))), age);
+    }
+}
+
+impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn submit(self: &Arc<Shared>, mut incoming: Incoming, asked: Submission) -> Result<Arc<Batch>, SubmitError> {
+        let limit = self.config.max_items;
+        if asked.items.len() > limit {
+            return Err(SubmitError::TooManyItems { limit });
+        }
+        let _completing = self.completing.lock().await;
+        if *self.draining.borrow() {
+            return Err(SubmitError::Draining);
+        }
+        let idempotency = asked.idempotency();
+        if let Some(batch) = self.submitted_before(idempotency.as_ref())? {
+            return Ok(batch);
+        }
+        incoming.begin().await?;
+        let created = SystemTime::now();
+        let manifest = Manifest {
+            created,
+            expires: created + self.config.ttl,
+            max_concurrent: asked.max_concurrent,
+            stop_on_error: asked.stop_on_error,
+            idempotency,
+            items: asked.items,
+        };
+        self.store.commit(&incoming.id, &manifest).await.map_err(SubmitError::of_store)?;
+        let batch = Arc::new(Batch::new(incoming.id.clone(), manifest, Vec::new()));
+        batch.add_stored_bytes(incoming.complete());
+        self.begin(&batch);
+        Ok(batch)
+    }
+
+    /// The batch that was submitted with this key.
+    fn submitted_before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Arc<Batch>>, SubmitError> {
+        let Some(sent) = idempotency else { return Ok(None) };
+        let table = self.table();
+        let Some(batch) = table.by_key.get(&sent.key).and_then(|id| table.by_id.get(id)) else { return Ok(None) };
+        match &batch.manifest.idempotency {
+            Some(before) if before.content == sent.content => Ok(Some(Arc::clone(batch))),
+            _ => Err(SubmitError::KeyReused),
+        }
+    }
+
+    /// Goes on with a batch that the store has.
+    fn restore(self: &Arc<Shared>, Stored { id, manifest, records }: Stored) {
+        let outputs: u64 = records.iter().map(|(_, record)| record.output_bytes()).sum();
+        let ended: Vec<usize> = records.iter().map(|(index, _)| *index).collect();
+        let batch = Arc::new(Batch::new(id, manifest, records));
+        // Files that only ended items needed were removed, or will be with the batch.
+        let inputs = batch.manifest.stored_bytes_but(|index| ended.contains(&index));
+        batch.add_stored_bytes(inputs + outputs);
+        self.room.take(inputs + outputs);
+        self.begin(&batch);
+    }
+
+    /// Adds a batch to the table and works on it.
+    fn begin(self: &Arc<Shared>, batch: &Arc<Batch>) {
+        let mut table = self.table();
+        table.items += batch.manifest.items.len();
+        if let Some(idempotency) = &batch.manifest.idempotency {
+            table.by_key.insert(idempotency.key.clone(), batch.id.clone());
+        }
+        table.by_id.insert(batch.id.clone(), Arc::clone(batch));
+        drop(table);
+        if batch.snapshot().counts.unfinished() > 0 {
+            let task = tokio::spawn(dispatcher::run(Arc::clone(self), Arc::clone(batch)));
+            batch.is_worked_on_by(task.abort_handle());
+        }
+    }
+
+    async fn remove(&self, batch: &Batch) -> io::Result<()> {
+        if !self.table().remove(batch) {
+            return Ok(());
+        }
+        let unfinished = batch.snapshot().counts.unfinished();
+        batch.remove();
+        self.metrics.batch_items_cancelled(unfinished);
+        self.room.give_back(batch.take_stored_bytes(u64::MAX));
+        self.store.remove(&batch.id).await
+    }
+
+    async fn remove_expired(&self) {
+        let expired = self.table().expired(SystemTime::now());
+        for batch in expired {
+            if let Err(error) = self.remove(&batch).await {
+                tracing::warn!(batch = %batch.id, %error, "a batch that has expired can't be removed now");
+            }
+        }
+    }
+}
+
+impl Table {
+    fn expired(&self, now: SystemTime) -> Vec<Arc<Batch>> {
+        self.by_id.values().filter(|batch| batch.manifest.expires <= now).cloned().collect()
+    }
+
+    /// Returns false when the batch is not there any more.
+    fn remove(&mut self, batch: &Batch) -> bool {
+        if self.by_id.remove(&batch.id).is_none() {
+            return false;
+        }
+        self.items -= batch.manifest.items.len();
+        self.by_key.retain(|_, id| *id != batch.id);
+        true
+    }
+}
+
+impl Submission {
+    /// The key of this batch and a hash of all that it asks for.
+    fn idempotency(&self) -> Option<Idempotency> {
+        let key = self.idempotency_key.clone()?;
+        let content = serde_json::to_vec(&(&self.items, self.max_concurrent, self.stop_on_error));
+        let content = content.expect("every field of an item can be written as JSON");
+        Some(Idempotency { key, content: blake3::hash(&content).to_hex().to_string() })
+    }
+}

@@ -1,0 +1,242 @@
+//! Batches as files: `manifest.json`, `in/N` for each file, `out/N` and `out/N.json` for each item that has ended.
+//!
+//! A file appears under its name whole and synced, or not at all. A batch without a manifest was never complete; one that
+//! is being removed gets another name first, under which nothing writes.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::{CHUNK_BYTES, Stored};
+use crate::batch::manifest::{BatchId, Manifest, Record};
+
+const MANIFEST: &str = "manifest.json";
+const INPUTS: &str = "in";
+const OUTPUTS: &str = "out";
+
+/// Ends the name of a batch that is being removed.
+const REMOVED: &str = ".removed";
+
+/// Ends the name of a file that is being written.
+const PARTIAL: &str = ".partial";
+
+/// Bytes of an upload that are written at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A directory of batches.
+#[derive(Clone, Debug)]
+pub(in crate::batch) struct Directory {
+    path: PathBuf,
+}
+
+/// A file while it is received.
+pub(in crate::batch) struct Writing {
+    path: PathBuf,
+    /// `None` while a thread writes.
+    file: Option<File>,
+    buffer: Vec<u8>,
+}
+
+impl Directory {
+    /// Opens the directory at `path`, and makes it where it is missing.
+    ///
+    /// # Errors
+    /// It can't be made.
+    pub(in crate::batch) fn open(path: &Path) -> io::Result<Directory> {
+        make_private(path, true)?;
+        Ok(Directory { path: path.to_owned() })
+    }
+
+    fn of(&self, id: &BatchId) -> PathBuf {
+        self.path.join(id.as_str())
+    }
+
+    pub(super) fn list(&self) -> io::Result<Vec<Stored>> {
+        let mut batches = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            match BatchId::parse(name) {
+                Some(id) => batches.extend(read_batch(&path, id)?),
+                None if name.ends_with(REMOVED) => fs::remove_dir_all(&path)?,
+                None => {}
+            }
+        }
+        Ok(batches)
+    }
+
+    pub(super) async fn begin(&self, id: &BatchId) -> io::Result<()> {
+        let path = self.of(id);
+        blocking(move || {
+            make_private(&path, false)?;
+            make_private(&path.join(INPUTS), false)?;
+            make_private(&path.join(OUTPUTS), false)
+        })
+        .await
+    }
+
+    pub(super) async fn receive(&self, id: &BatchId, file: usize) -> io::Result<Writing> {
+        let path = self.of(id).join(INPUTS).join(file.to_string());
+        let opened = path.clone();
+        let file = blocking(move || create(&opened)).await?;
+        Ok(Writing { path, file: Some(file), buffer: Vec::with_capacity(BUFFER_BYTES) })
+    }
+
+    pub(super) async fn commit(&self, id: &BatchId, manifest: &Manifest) -> io::Result<()> {
+        let path = self.of(id);
+        let text = serde_json::to_vec(manifest).map_err(io::Error::other)?;
+        let parent = self.path.clone();
+        blocking(move || {
+            sync_folder(&path.join(INPUTS))?;
+            write_whole(&path.join(MANIFEST), &text)?;
+            sync_folder(&parent)
+        })
+        .await
+    }
+
+    pub(super) async fn input(&self, id: &BatchId, file: usize) -> io::Result<Bytes> {
+        let path = self.of(id).join(INPUTS).join(file.to_string());
+        Ok(blocking(move || fs::read(path)).await?.into())
+    }
+
+    pub(super) async fn remove_input(&self, id: &BatchId, file: usize) {
+        let path = self.of(id).join(INPUTS).join(file.to_string());
+        // What stays is removed with the batch.
+        let _ = blocking(move || fs::remove_file(path)).await;
+    }
+
+    pub(super) async fn put_output(&self, id: &BatchId, index: usize, bytes: Bytes) -> io::Result<()> {
+        let path = self.of(id).join(OUTPUTS).join(index.to_string());
+        blocking(move || write_whole(&path, &bytes)).await
+    }
+
+    pub(super) async fn put_record(&self, id: &BatchId, index: usize, record: &Record) -> io::Result<()> {
+        let path = self.of(id).join(OUTPUTS).join(format!("{index}.json"));
+        let text = serde_json::to_vec(record).map_err(io::Error::other)?;
+        blocking(move || write_whole(&path, &text)).await
+    }
+
+    pub(super) async fn output(&self, id: &BatchId, index: usize, offset: u64) -> io::Result<Bytes> {
+        let path = self.of(id).join(OUTPUTS).join(index.to_string());
+        blocking(move || {
+            let mut file = File::open(path)?;
+            file.seek(SeekFrom::Start(offset))?;
+            let mut bytes = Vec::new();
+            file.take(CHUNK_BYTES as u64).read_to_end(&mut bytes)?;
+            Ok(bytes.into())
+        })
+        .await
+    }
+
+    pub(super) async fn remove(&self, id: &BatchId) -> io::Result<()> {
+        let path = self.of(id);
+        let removed = self.path.join(format!("{id}{REMOVED}"));
+        blocking(move || {
+            fs::rename(&path, &removed)?;
+            fs::remove_dir_all(&removed)
+        })
+        .await
+    }
+}
+
+impl Writing {
+    pub(super) async fn push(&mut self, chunk: &[u8]) -> io::Result<()> {
+        self.buffer.extend_from_slice(chunk);
+        if self.buffer.len() >= BUFFER_BYTES { self.write().await } else { Ok(()) }
+    }
+
+    /// Writes what is buffered, on another thread.
+    async fn write(&mut self) -> io::Result<()> {
+        let mut file = self.file.take().ok_or_else(|| io::Error::other("an earlier write failed"))?;
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let written = blocking(move || {
+            file.write_all(&buffer)?;
+            buffer.clear();
+            Ok((file, buffer))
+        });
+        let (file, buffer) = written.await?;
+        (self.file, self.buffer) = (Some(file), buffer);
+        Ok(())
+    }
+
+    pub(super) async fn finish(mut self) -> io::Result<()> {
+        self.write().await?;
+        let Some(file) = self.file.take() else { return Ok(()) };
+        let path = self.path;
+        blocking(move || {
+            file.sync_all()?;
+            fs::rename(partial(&path), &path)
+        })
+        .await
+    }
+}
+
+/// The batch at `path`. One without a manifest is removed.
+fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
+    let text = match fs::read(path.join(MANIFEST)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::remove_dir_all(path)?;
+            return Ok(None);
+        }
+        text => text?,
+    };
+    match serde_json::from_slice::<Manifest>(&text) {
+        Ok(manifest) => {
+            let records = (0..manifest.items.len()).filter_map(|index| Some((index, read_record(path, index)?)));
+            Ok(Some(Stored { id, records: records.collect(), manifest }))
+        }
+        Err(error) => {
+            tracing::warn!(batch = %id, %error, "the manifest of a batch can't be read: the batch is left alone");
+            Ok(None)
+        }
+    }
+}
+
+/// The record of an item. A record that can't be read counts as missing, so that the item is done again.
+fn read_record(path: &Path, index: usize) -> Option<Record> {
+    let text = fs::read(path.join(OUTPUTS).join(format!("{index}.json"))).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Writes a file that appears whole and synced under its name.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = create(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    if let Err(error) = written {
+        let _ = fs::remove_file(partial(path));
+        return Err(error);
+    }
+    fs::rename(partial(path), path)?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// An empty file under a name that says that it is not whole.
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(partial(path))
+}
+
+fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(PARTIAL);
+    name.into()
+}
+
+/// Makes what was created or renamed in a folder last.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Makes a folder that only this user reads.
+fn make_private(path: &Path, with_parents: bool) -> io::Result<()> {
+    DirBuilder::new().recursive(with_parents).mode(0o700).create(path)
+}
+
+/// Runs `work` where it may block.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}

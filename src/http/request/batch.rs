@@ -1,0 +1,318 @@
+//! Receives a batch: its description, and its files, each of which goes to the store as it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use http::request::Parts;
+use http::{HeaderName, header::CONTENT_LENGTH};
+use multer::{Field, Multipart};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::client::{Client, Identity};
+use super::form::{SPEC, boundary, malformed};
+use super::json;
+use super::pieces::{Allowance, Pieces};
+use super::upload::{UploadError, is_of_type};
+use crate::batch::{Batches, Incoming, Input, Item, Submission, SubmitError};
+use crate::excerpt::{excerpt, quoted};
+use crate::http::AppState;
+use crate::http::response::problem::{Kind, Problem};
+use crate::params::{BatchItem, BatchSpec, Defaults, ParamError, Picture, Table};
+use crate::source::{Refusal, SourceError};
+
+/// The header with which a request may be repeated (draft-ietf-httpapi-idempotency-key-header).
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// Longest key, in bytes.
+const MAX_KEY_BYTES: usize = 255;
+
+/// Longest description of a batch, in bytes: 4 KB for each of 1,000 items.
+const MAX_SPEC_BYTES: usize = 4 << 20;
+
+/// Bytes that a form may have beside its files, for each file: its boundary and its head.
+const FRAMING_BYTES: u64 = 16 << 10;
+
+/// Bytes a second that a client has to send, as long as it is no further behind than the upload timeout: slow 3G
+/// (400 kbit/s) is faster.
+const MIN_UPLOAD_RATE: u64 = 32_000;
+
+/// A batch that was received, and how it is to be worked on.
+pub(crate) struct ReceivedBatch {
+    pub incoming: Incoming,
+    pub submission: Submission,
+}
+
+/// Receives the batch of a request.
+///
+/// # Errors
+/// Those of a description that can't be used, of [`UploadError`] and of [`SubmitError`].
+pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Result<ReceivedBatch, Problem> {
+    let idempotency_key = idempotency_key(parts, state)?;
+    let incoming = state.batches.receive()?;
+    let body = BoundedBody::new(body, parts, state)?;
+    let (incoming, spec, items) = if is_of_type(parts, "multipart/form-data") {
+        Form::new(parts, body, incoming, state)?.read().await?
+    } else if json::is_declared(parts) {
+        let spec = read_spec(&collect(body).await?)?;
+        let items = listed_items(&spec, state)?;
+        let items = items.into_iter().map(by_url).collect::<Result<Vec<Item>, Problem>>()?;
+        (incoming, spec, items)
+    } else {
+        let detail = "a batch is JSON, or a form with the part spec and files";
+        return Err(Problem::new(Kind::UnsupportedFormat, detail));
+    };
+    if items.is_empty() {
+        return Err(refuse("items", "missing", "at least one item").into());
+    }
+    check_urls(&items, parts, state)?;
+    let BatchSpec { max_concurrent, stop_on_error, .. } = spec;
+    Ok(ReceivedBatch { incoming, submission: Submission { items, max_concurrent, stop_on_error, idempotency_key } })
+}
+
+/// Identifies the key of the request and whose it is: keys of different clients never meet.
+fn idempotency_key(parts: &Parts, state: &AppState) -> Result<Option<String>, Problem> {
+    let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let bytes = value.as_bytes();
+    if bytes.is_empty() || bytes.len() > MAX_KEY_BYTES {
+        let allowed = format!("1 to {MAX_KEY_BYTES} bytes");
+        return Err(refuse("Idempotency-Key", "not a usable key", &allowed).into());
+    }
+    let client = match Client::of(&parts.extensions).identity {
+        Identity::Key(at) => state.auth.keys.get(at).map_or("", |key| key.id.as_str()),
+        Identity::Address(_) => "",
+    };
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&(client.len() as u64).to_le_bytes()).update(client.as_bytes()).update(bytes);
+    Ok(Some(hasher.finalize().to_hex().to_string()))
+}
+
+/// Refuses a batch by URL where nothing is fetched, and one that this service sends to itself.
+fn check_urls(items: &[Item], parts: &Parts, state: &AppState) -> Result<(), Problem> {
+    let url = items.iter().find_map(|item| match &item.input {
+        Input::Url(url) => Some(url),
+        Input::Stored { .. } => None,
+    });
+    let Some(url) = url else { return Ok(()) };
+    state.source.check_enabled()?;
+    match state.source.locate(url, &parts.headers) {
+        Err(error @ SourceError::NotAllowed(Refusal::Loop)) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+fn read_spec(text: &[u8]) -> Result<BatchSpec, Problem> {
+    let table: Table = serde_json::from_slice(text)
+        .map_err(|error| Problem::from(refuse(SPEC, &format!("is not JSON: {error}"), "the JSON of a batch")))?;
+    Ok(BatchSpec::read(&table)?)
+}
+
+fn listed_items(spec: &BatchSpec, state: &AppState) -> Result<Vec<BatchItem>, Problem> {
+    let items = spec.items(&state.defaults)?;
+    check_count(items.len(), &state.batches)?;
+    Ok(items)
+}
+
+fn check_count(items: usize, batches: &Batches) -> Result<(), SubmitError> {
+    let limit = batches.config().max_items;
+    if items > limit { Err(SubmitError::TooManyItems { limit }) } else { Ok(()) }
+}
+
+fn by_url(item: BatchItem) -> Result<Item, Problem> {
+    match item.picture {
+        Picture::Url(url) => Ok(Item { name: item.name, input: Input::Url(url), job: item.request.job }),
+        Picture::Upload(_) => Err(refuse("upload", "given without a form", "a form with the part spec and files").into()),
+    }
+}
+
+fn refuse(name: &str, reason: &str, allowed: &str) -> ParamError {
+    ParamError { name: name.to_owned(), given: None, reason: reason.to_owned(), allowed: allowed.to_owned() }
+}
+
+/// The whole body, which is a description.
+async fn collect(mut body: BoundedBody) -> Result<Vec<u8>, UploadError> {
+    let mut text = Vec::new();
+    while let Some(chunk) = body.next().await {
+        extend_spec(&mut text, &chunk?)?;
+    }
+    if text.is_empty() { Err(UploadError::Empty) } else { Ok(text) }
+}
+
+fn extend_spec(text: &mut Vec<u8>, chunk: &[u8]) -> Result<(), UploadError> {
+    if text.len() + chunk.len() > MAX_SPEC_BYTES {
+        return Err(UploadError::Malformed(format!("the description has more than {MAX_SPEC_BYTES} bytes")));
+    }
+    text.extend_from_slice(chunk);
+    Ok(())
+}
+
+/// A form while it is read.
+struct Form<'a> {
+    form: Multipart<'static>,
+    allowance: Allowance,
+    incoming: Incoming,
+    max_file_bytes: u64,
+    batches: &'a Batches,
+    defaults: &'a Defaults,
+}
+
+/// The items of a form, some of which wait for their file.
+struct Slots {
+    items: Vec<(BatchItem, Option<Input>)>,
+    takes_every_file: bool,
+}
+
+impl Form<'_> {
+    fn new<'a>(parts: &Parts, body: BoundedBody, incoming: Incoming, state: &'a AppState) -> Result<Form<'a>, Problem> {
+        let allowance = Allowance::new();
+        let form = Multipart::new(Pieces::new(body, allowance.clone()), boundary(parts)?);
+        let max_file_bytes = state.config.max_body_bytes;
+        Ok(Form { form, allowance, incoming, max_file_bytes, batches: &state.batches, defaults: &state.defaults })
+    }
+
+    /// Reads the description, and then each file into the store.
+    async fn read(mut self) -> Result<(Incoming, BatchSpec, Vec<Item>), Problem> {
+        let spec = self.spec().await?;
+        let items = spec.items(self.defaults)?;
+        check_count(items.len(), self.batches)?;
+        let items = items.into_iter().map(|item| {
+            let input = match &item.picture {
+                Picture::Url(url) => Some(Input::Url(url.clone())),
+                Picture::Upload(_) => None,
+            };
+            (item, input)
+        });
+        let mut slots = Slots { items: items.collect(), takes_every_file: spec.takes_every_file() };
+        loop {
+            self.allowance.framing_follows();
+            let Some(part) = self.form.next_field().await.map_err(malformed)? else { break };
+            self.allowance.data_follows();
+            let places = slots.places(&part, &spec, self.defaults)?;
+            check_count(slots.items.len(), self.batches)?;
+            let input = store(part, &mut self.incoming, self.max_file_bytes).await?;
+            places.into_iter().for_each(|place| slots.items[place].1 = Some(input.clone()));
+        }
+        Ok((self.incoming, spec, slots.finish()?))
+    }
+
+    async fn spec(&mut self) -> Result<BatchSpec, Problem> {
+        let first = self.form.next_field().await.map_err(malformed)?;
+        let Some(mut part) = first.filter(|part| part.name() == Some(SPEC)) else {
+            let detail = "the first part of the form is not spec, the description of the batch";
+            return Err(UploadError::Malformed(detail.to_owned()).into());
+        };
+        self.allowance.data_follows();
+        let mut text = Vec::new();
+        while let Some(chunk) = part.chunk().await.map_err(malformed)? {
+            extend_spec(&mut text, &chunk)?;
+        }
+        read_spec(&text)
+    }
+}
+
+/// Writes a file of the form to the store.
+async fn store(mut part: Field<'_>, incoming: &mut Incoming, max_bytes: u64) -> Result<Input, Problem> {
+    let mut file = incoming.file().await?;
+    while let Some(chunk) = part.chunk().await.map_err(malformed)? {
+        if file.bytes() + chunk.len() as u64 > max_bytes {
+            return Err(Problem::new(Kind::BodyTooLarge, format!("a file has more than {max_bytes} bytes"))
+                .with("limit_bytes", max_bytes));
+        }
+        incoming.push(&mut file, &chunk).await?;
+    }
+    if file.bytes() == 0 {
+        return Err(UploadError::Empty.into());
+    }
+    Ok(file.finish().await?)
+}
+
+impl Slots {
+    /// The items that this file is for: those that name the file, else those that name its part. Where no items are listed
+    /// the file is a new one.
+    fn places(&mut self, part: &Field<'_>, spec: &BatchSpec, defaults: &Defaults) -> Result<Vec<usize>, Problem> {
+        let names = [part.file_name(), part.name()];
+        if self.takes_every_file {
+            let name = names.into_iter().flatten().find(|name| !name.is_empty()).unwrap_or_default();
+            let item = spec.item_of_file(name, defaults)?;
+            self.items.push((item, None));
+            return Ok(vec![self.items.len() - 1]);
+        }
+        for name in names.into_iter().flatten() {
+            let waits = |(item, input): &(BatchItem, Option<Input>)| {
+                input.is_none() && matches!(&item.picture, Picture::Upload(upload) if upload == name)
+            };
+            let places: Vec<usize> =
+                self.items.iter().enumerate().filter(|(_, slot)| waits(slot)).map(|(place, _)| place).collect();
+            if !places.is_empty() {
+                return Ok(places);
+            }
+        }
+        let name = names.into_iter().flatten().next().unwrap_or_default();
+        Err(UploadError::Malformed(format!("no item waits for the file {}", quoted(name))).into())
+    }
+
+    fn finish(self) -> Result<Vec<Item>, Problem> {
+        let item = |(item, input): (BatchItem, Option<Input>)| match (input, &item.picture) {
+            (Some(input), _) => Ok(Item { name: item.name, input, job: item.request.job }),
+            (None, Picture::Upload(name) | Picture::Url(name)) => {
+                Err(UploadError::Malformed(format!("the form has no file {}", excerpt(name))).into())
+            }
+        };
+        self.items.into_iter().map(item).collect()
+    }
+}
+
+/// A body that fails at the first byte over its limit, and when the client sends too slowly.
+struct BoundedBody {
+    stream: BodyDataStream,
+    taken: u64,
+    limit: u64,
+    timeout: Duration,
+    /// When the client was no further behind than it may be.
+    on_time: Instant,
+    late: Pin<Box<Sleep>>,
+}
+
+impl BoundedBody {
+    fn new(body: Body, parts: &Parts, state: &AppState) -> Result<BoundedBody, UploadError> {
+        let files = state.batches.config().max_items as u64;
+        let limit = state.batches.max_bytes().saturating_add(MAX_SPEC_BYTES as u64 + files * FRAMING_BYTES);
+        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|declared| declared > limit) {
+            return Err(UploadError::TooLarge { limit: state.batches.max_bytes() });
+        }
+        let (timeout, on_time) = (state.config.upload_timeout, Instant::now());
+        let late = Box::pin(sleep_until(on_time + timeout));
+        Ok(BoundedBody { stream: body.into_data_stream(), taken: 0, limit, timeout, on_time, late })
+    }
+
+    /// Gives the client the time that `bytes` take at the least rate. It saves none up.
+    fn credit(&mut self, bytes: usize) {
+        let earned = Duration::from_secs_f64(bytes as f64 / MIN_UPLOAD_RATE as f64);
+        self.on_time = (self.on_time + earned).min(Instant::now());
+        let until = self.on_time + self.timeout;
+        self.late.as_mut().reset(until);
+    }
+}
+
+impl Stream for BoundedBody {
+    type Item = Result<Bytes, UploadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Poll::Ready(item) = self.stream.poll_next_unpin(cx) else {
+            ready!(self.late.as_mut().poll(cx));
+            return Poll::Ready(Some(Err(UploadError::TooSlow { limit: self.timeout })));
+        };
+        let Some(item) = item else { return Poll::Ready(None) };
+        let Ok(chunk) = item else {
+            return Poll::Ready(Some(Err(UploadError::Malformed("the body breaks off".to_owned()))));
+        };
+        self.credit(chunk.len());
+        self.taken = self.taken.saturating_add(chunk.len() as u64);
+        let limit = self.limit;
+        Poll::Ready(Some(if self.taken > limit { Err(UploadError::TooLarge { limit }) } else { Ok(chunk) }))
+    }
+}
