@@ -255,7 +255,10 @@ mod tests {
         .unwrap();
         let names: Vec<&str> = items.iter().map(|item| item.name.as_str()).collect();
         assert_eq!(names, ["c.jpg", "y.png", "own", "picture"]);
-        assert_eq!(items.iter().map(|item| item.request.job.target).collect::<Vec<_>>(), [8_000, 50_000, 50_000, 50_000]);
+        assert_eq!(
+            items.iter().map(|item| item.request.job.target).collect::<Vec<_>>(),
+            [8_000, 50_000, 50_000, 50_000]
+        );
         assert!(items.iter().all(|item| item.request.job.effort == crate::job::Effort::Fast));
         assert_eq!(items[1].picture, Picture::Upload("x/y.png".to_owned()));
     }
