@@ -141,6 +141,21 @@ impl Connection {
         }
     }
 
+    /// Reads until there are at least so many bytes, or the service closes, and returns what there is.
+    ///
+    /// # Errors
+    /// When the service sends nothing in time.
+    pub async fn at_least(&mut self, bytes: usize) -> io::Result<Vec<u8>> {
+        while self.unread.len() < bytes {
+            match self.read_some().await {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::TimedOut => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(std::mem::take(&mut self.unread))
+    }
+
     /// Closes the connection with a reset.
     pub fn hang_up(self) {
         let _ = self.stream.set_zero_linger();

@@ -22,7 +22,7 @@ fn batch(spec: &Value, files: &[(&str, &[u8])]) -> Request {
 
 /// Pictures that differ.
 fn pictures(count: usize) -> Vec<(String, Vec<u8>)> {
-    (0..count).map(|at| (format!("p{at}.png"), testkit::drawing::noisy_png(64, 64, at as u32 + 1))).collect()
+    (0..count).map(|at| (format!("p{at}.png"), testkit::drawing::noisy_png(64, 64, at as u64 + 1))).collect()
 }
 
 fn named(pictures: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
@@ -85,7 +85,10 @@ async fn every_file_is_answered_with_what_compress_gives() {
         let (mut input, mut output) = (0, 0);
         for (at, (name, picture)) in pictures.iter().enumerate() {
             let item = &status["items"][at];
-            assert_eq!((&item["index"], &item["name"], &item["status"]), (&at.into(), &name.as_str().into(), &"done".into()));
+            assert_eq!(
+                (&item["index"], &item["name"], &item["status"]),
+                (&at.into(), &name.as_str().into(), &"done".into())
+            );
             let image = server.get(item["url"].as_str().unwrap()).await;
             assert_eq!((image.status, image.header("content-type")), (200, "image/webp"));
             assert_eq!(image.body, server.compress("target=2KB&format=webp", picture).await.body);
@@ -123,7 +126,10 @@ async fn items_name_their_files_and_have_parameters_of_their_own() {
     let status = finished(&server, &url).await;
     let items = status["items"].as_array().unwrap();
     assert_eq!(status["state"], "done", "one of three failed: {status}");
-    assert_eq!(items.iter().map(|item| item["name"].as_str().unwrap()).collect::<Vec<_>>(), ["first", "a.png", "b.png"]);
+    assert_eq!(
+        items.iter().map(|item| item["name"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["first", "a.png", "b.png"]
+    );
     assert_eq!((&items[0]["report"]["target"], &items[1]["report"]["target"]), (&9000.into(), &3000.into()));
     assert_eq!(items[2]["problem"]["code"], "target_unreachable");
     let failed = server.get(&format!("{url}/items/2")).await;
@@ -178,7 +184,12 @@ async fn what_can_not_be_used_is_refused_whole_and_leaves_nothing() {
         (json_body(&json!([])), 400, "invalid_parameter"),
     ] {
         let answer = server.ask(request.clone()).await;
-        assert_eq!((answer.status, code(&answer).as_str()), (status, wanted), "{}", String::from_utf8_lossy(&answer.body));
+        assert_eq!(
+            (answer.status, code(&answer).as_str()),
+            (status, wanted),
+            "{}",
+            String::from_utf8_lossy(&answer.body)
+        );
     }
     let empty = async { while std::fs::read_dir(folder.path()).unwrap().count() > 0 {} };
     timeout(PATIENCE, empty).await.expect("what was received is removed");
@@ -223,7 +234,8 @@ async fn an_archive_has_every_answer_and_the_report() {
     let server = TestServer::start_with(in_directory(folder.path())).await;
     // A name twice, one that is not ASCII, and an answer of several pieces.
     let large = png(600, 600);
-    let files: [(&str, &[u8]); 4] = [("a.png", &small()), ("a.png", &small()), ("\u{e9}.png", &small()), ("big.png", &large)];
+    let files: [(&str, &[u8]); 4] =
+        [("a.png", &small()), ("a.png", &small()), ("\u{e9}.png", &small()), ("big.png", &large)];
     let spec = json!({"defaults": {"target": "1MB", "format": "png"}});
     let url = submit(&server, batch(&spec, &files)).await;
     finished(&server, &url).await;
@@ -241,9 +253,34 @@ async fn an_archive_has_every_answer_and_the_report() {
     assert_eq!(report["counts"]["done"], 4);
 }
 
-/// The events of a stream: id, name and data.
-fn events(text: &str) -> Vec<(u64, String, Value)> {
-    let blocks = text.split("\n\n").filter(|block| block.starts_with("id: "));
+/// The text of a chunked answer, as far as it was read.
+fn unchunked(answer: &[u8]) -> String {
+    let answer = String::from_utf8_lossy(answer).into_owned();
+    let mut rest = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+    let mut text = String::new();
+    while let Some((length, more)) = rest.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        text.push_str(&more[..length.min(more.len())]);
+        rest = more.get(length + 2..).unwrap_or_default();
+    }
+    text
+}
+
+/// Sends a request on a connection of its own, and returns the text of the whole stream that answers it.
+async fn streamed(server: &TestServer, request: Request) -> String {
+    let mut connection = server.connect().await;
+    connection.write(&request.header("connection", "close").whole()).await;
+    unchunked(&connection.read_to_end().await)
+}
+
+/// The events of a stream that were read whole: id, name and data.
+fn events(answer: &[u8]) -> Vec<(u64, String, Value)> {
+    events_of(&unchunked(answer))
+}
+
+fn events_of(text: &str) -> Vec<(u64, String, Value)> {
+    let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
+    let blocks = whole.split("\n\n").filter(|block| block.starts_with("id: "));
     let event = |block: &str| {
         let mut lines = block.lines();
         let mut field = |name: &str| Some(lines.next()?.strip_prefix(name)?.to_owned());
@@ -257,17 +294,14 @@ async fn events_tell_of_each_item_once_and_end() {
     let server = TestServer::start().await;
     let pictures = pictures(12);
     let url = submit(&server, batch(&json!({"defaults": {"target": "2KB"}}), &named(&pictures))).await;
-    let answer = server.get(&format!("{url}/events")).await;
-    assert_eq!(answer.header("content-type"), "text/event-stream");
-    let events = events(std::str::from_utf8(&answer.body).unwrap());
+    let events = events_of(&streamed(&server, Request::get(&format!("{url}/events"))).await);
     assert_eq!(events[0].1, "snapshot");
     assert_eq!(events.last().unwrap().1, "end");
     assert_eq!(events.last().unwrap().2["counts"]["done"], 12);
     assert!(events.windows(2).all(|pair| pair[0].0 < pair[1].0), "ids grow: {events:?}");
     let items = events.iter().filter(|(_, name, _)| name == "item").count() as u64;
     assert_eq!(items + events[0].2["counts"]["done"].as_u64().unwrap(), 12);
-    let over = server.get(&format!("{url}/events")).await;
-    let over = self::events(std::str::from_utf8(&over.body).unwrap());
+    let over = events_of(&streamed(&server, Request::get(&format!("{url}/events"))).await);
     assert_eq!(over.iter().map(|(_, name, _)| name.as_str()).collect::<Vec<_>>(), ["snapshot", "end"]);
 }
 
@@ -286,13 +320,15 @@ async fn a_stream_that_is_cut_goes_on_without_gap_or_repetition() {
         let mut connection = server.connect().await;
         connection.write(&request.whole()).await;
         // More and more of the stream is read before it is cut.
-        let text = connection.read_some(300 + 150 * cuts).await;
+        let read = connection.at_least(300 + 150 * cuts).await;
         cuts += 1;
-        for (id, name, data) in events(&text) {
+        for (id, name, data) in events(&read) {
             assert!(last.is_none_or(|last| last < id), "{last:?} {id}");
             match name.as_str() {
                 "snapshot" if last.is_none() => before_first = data["counts"]["done"].as_u64().unwrap(),
-                "snapshot" => assert_eq!(data["counts"]["done"], before_first + seen.len() as u64, "as the client knows it"),
+                "snapshot" => {
+                    assert_eq!(data["counts"]["done"], before_first + seen.len() as u64, "as the client knows it")
+                }
                 "item" => seen.push(data["index"].as_u64().unwrap()),
                 _ => {}
             }
@@ -316,7 +352,7 @@ async fn a_removed_batch_frees_its_threads_and_ends_its_streams() {
     let mut stream = server.connect().await;
     stream.write(&Request::get(&format!("{url}/events")).header("connection", "close").whole()).await;
     assert_eq!(server.ask(Request::new("DELETE", &url)).await.status, 204);
-    let text = String::from_utf8(stream.read_to_end().await).unwrap();
+    let text = unchunked(&stream.read_to_end().await);
     assert!(text.contains("event: end") && text.contains("cancelled"), "{text}");
     server.wait_until(|health| health["in_flight"] == 0).await;
     let metrics = server.metrics().await;
@@ -333,7 +369,7 @@ async fn draining_says_bye_and_the_rest_goes_on_after_a_restart() {
     let mut stream = server.connect().await;
     stream.write(&Request::get(&format!("{url}/events")).whole()).await;
     server.stop();
-    let text = String::from_utf8(stream.read_to_end().await).unwrap();
+    let text = unchunked(&stream.read_to_end().await);
     assert!(text.contains("event: bye"), "{text}");
     server.stopped().await;
     // What a client left half sent, and what was half removed.

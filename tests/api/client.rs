@@ -105,6 +105,11 @@ impl Connection {
         self.0.head().await.expect("a whole head").status
     }
 
+    /// Reads until there are at least so many bytes or the server closes, and returns what there is.
+    pub(crate) async fn at_least(&mut self, bytes: usize) -> Vec<u8> {
+        self.0.at_least(bytes).await.expect("the server sends or closes")
+    }
+
     /// Reads until the server closes, and returns the bytes.
     pub(crate) async fn read_to_end(&mut self) -> Vec<u8> {
         self.0.rest().await.expect("the server closes")

@@ -124,7 +124,9 @@ fn check_count(items: usize, batches: &Batches) -> Result<(), SubmitError> {
 fn by_url(item: BatchItem) -> Result<Item, Problem> {
     match item.picture {
         Picture::Url(url) => Ok(Item { name: item.name, input: Input::Url(url), job: item.request.job }),
-        Picture::Upload(_) => Err(refuse("upload", "given without a form", "a form with the part spec and files").into()),
+        Picture::Upload(_) => {
+            Err(refuse("upload", "given without a form", "a form with the part spec and files").into())
+        }
     }
 }
 

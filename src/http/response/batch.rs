@@ -135,9 +135,7 @@ pub(crate) fn image(
 fn ended(batch: &Batch, index: usize) -> Result<Output, Problem> {
     let not_found = || Problem::new(Kind::NotFound, "no such item");
     match batch.item(index).ok_or_else(not_found)? {
-        ItemState::Pending | ItemState::Running => {
-            Err(Problem::new(Kind::BatchUnfinished, "the item has not ended"))
-        }
+        ItemState::Pending | ItemState::Running => Err(Problem::new(Kind::BatchUnfinished, "the item has not ended")),
         ItemState::Cancelled => Err(Problem::new(Kind::NotFound, "the item was cancelled")),
         ItemState::Ended(record) => record.result.clone().map_err(|error| Problem::from(&error)),
     }

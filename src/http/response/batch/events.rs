@@ -86,7 +86,17 @@ impl Events {
         };
         let changes = batch.changes();
         let next_progress = Instant::now() + PROGRESS_PAUSE;
-        Events { batch, changes, draining, sequence, since, is_new: true, has_changed: false, next_progress, is_over: false }
+        Events {
+            batch,
+            changes,
+            draining,
+            sequence,
+            since,
+            is_new: true,
+            has_changed: false,
+            next_progress,
+            is_over: false,
+        }
     }
 
     /// The next piece of the stream.

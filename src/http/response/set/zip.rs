@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue};
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderValue};
 
 use super::SetAnswer;
 use crate::http::response::problem::{Kind, Problem};
@@ -89,7 +89,13 @@ impl<C> Archive<C> {
     ///
     /// # Errors
     /// An archive of 4 GB and more is refused.
-    pub(in crate::http::response) fn add(&mut self, name: &str, crc: u32, size: u64, content: C) -> Result<(), Problem> {
+    pub(in crate::http::response) fn add(
+        &mut self,
+        name: &str,
+        crc: u32,
+        size: u64,
+        content: C,
+    ) -> Result<(), Problem> {
         let offset = within_4_gb(self.length)?;
         let header = entry(name, crc, within_4_gb(size)?);
         self.directory.extend(b"PK\x01\x02");

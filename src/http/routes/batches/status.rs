@@ -75,7 +75,8 @@ fn refuse(name: &str, value: &str, reason: &str, allowed: String) -> ParamError 
 fn operation() -> Value {
     let mut entry = contract::plain("batch", "How far a batch is", contract::schema("BatchStatus"));
     contract::add_problems(&mut entry["responses"], is_of_reading);
-    let parameter = |name: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "schema": schema });
+    let parameter =
+        |name: &str, schema: Value| json!({ "name": name, "in": "query", "required": false, "schema": schema });
     entry["parameters"] = json!([
         id_parameter(),
         parameter("offset", json!({ "type": "integer", "minimum": 0, "default": 0 })),
