@@ -330,7 +330,8 @@ impl Task {
     /// Memory that fitting `input` needs at its peak, the file itself included, in bytes. A picture that needs more than there
     /// is has all of it.
     fn memory_needed(&self, input: &[u8]) -> Result<u64, Failure> {
-        let needed = panics::caught(|| self.work.memory_needed(&self.job, &Header::new(input, &self.limits), u64::MAX))??;
+        let needed =
+            panics::caught(|| self.work.memory_needed(&self.job, &Header::new(input, &self.limits), u64::MAX))??;
         Ok(needed + input.len() as u64)
     }
 }

@@ -134,9 +134,15 @@ mod tests {
 
     #[test]
     fn what_is_no_url_of_redis_is_refused_and_not_repeated() {
-        for text in
-            ["localhost:6379", "http://localhost", "redis:///", "redis://host/x", "redis://host/1/2", "redis://h/0?a=b", "redis://h:99999"]
-        {
+        for text in [
+            "localhost:6379",
+            "http://localhost",
+            "redis:///",
+            "redis://host/x",
+            "redis://host/1/2",
+            "redis://h/0?a=b",
+            "redis://h:99999",
+        ] {
             let refused = text.parse::<RedisUrl>().unwrap_err().to_string();
             assert!(!refused.contains(text), "{text}");
         }
