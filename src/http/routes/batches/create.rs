@@ -35,7 +35,7 @@ async fn create(State(state): State<Arc<AppState>>, request: Request) -> Result<
     let (parts, body) = request.into_parts();
     let ReceivedBatch { incoming, submission } = batch::receive(&parts, body, &state).await?;
     let items = submission.items.len();
-    state.rates.charge(&Client::of(&parts.extensions), || items)?;
+    state.rates.charge(&Client::of(&parts.extensions), async { items }).await?;
     let batch = state.batches.submit(incoming, submission).await?;
     let headers = [
         (LOCATION, HeaderValue::try_from(location(&batch)).expect("an id is visible ASCII")),
