@@ -149,7 +149,8 @@ impl Settings {
     pub(crate) fn rights(&self) -> Rights {
         let redis = self.cache.redis_url.as_ref().map(|url| url.port);
         let ports = self.source.outgoing_ports().iter().copied().chain(redis).collect();
-        let folders = self.cache.folder().map(Path::to_owned).into_iter().collect();
+        let batches = self.batch.is_durable().then_some(self.batch.dir.as_path());
+        let folders = self.cache.folder().into_iter().chain(batches).map(Path::to_owned).collect();
         Rights { ports, folders }
     }
 

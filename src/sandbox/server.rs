@@ -61,8 +61,12 @@ fn enter_landlock(rights: &Rights) -> Result<Enforcement, RulesetError> {
 
 /// Rules that let files below `folders` be written.
 fn allowed_folders(folders: &[PathBuf]) -> impl Iterator<Item = Result<PathBeneath<PathFd>, RulesetError>> {
-    let written: BitFlags<AccessFs> =
-        AccessFs::WriteFile | AccessFs::Truncate | AccessFs::MakeReg | AccessFs::MakeDir | AccessFs::RemoveFile;
+    let written: BitFlags<AccessFs> = AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir;
     let open = folders.iter().filter_map(|folder| PathFd::new(folder).ok());
     open.map(move |folder| Ok(PathBeneath::new(folder, written)))
 }
