@@ -1,5 +1,6 @@
 //! Works on the items of a batch: a few at once, each behind the requests that clients wait for.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,11 +116,7 @@ impl Shared {
     async fn store_patiently(&self, batch: &Batch, index: usize, bytes: Bytes) -> Result<(), ItemError> {
         let mut patience = Patience::default();
         while let Err(error) = self.store.put_output(&batch.id, index, bytes.clone()).await {
-            let failure = match is_full(&error) {
-                true => Failure::Passing(ItemError::NoRoom, PAUSE),
-                false => Failure::Final(ItemError::Store(error.to_string())),
-            };
-            patience.wait_after(failure).await?;
+            patience.wait_after(of_store(&error)).await?;
         }
         Ok(())
     }
@@ -159,15 +156,27 @@ impl Shared {
         let counted = if result.is_ok() { ItemResult::Done } else { ItemResult::Failed };
         let ending = batch.ending.lock().await;
         let record = Record { sequence: batch.next_sequence(), result };
-        if let Err(error) = self.store.put_record(&batch.id, index, &record).await {
-            // It counts until the process ends. After a restart the item is done again.
-            tracing::warn!(batch = %batch.id, index, %error, "the record of an item can't be written");
-        }
+        let is_kept = self.record_patiently(batch, index, &record).await;
         let cancelled = batch.end(index, record);
         drop(ending);
         self.metrics.batch_item(counted);
         self.metrics.batch_items_cancelled(cancelled);
-        self.remove_input(batch, index).await;
+        if is_kept {
+            self.remove_input(batch, index).await;
+        }
+    }
+
+    /// Writes the record of an item. Returns false when it can't be written: the item counts as ended until the process ends, and
+    /// is done again after a restart, which takes its picture.
+    async fn record_patiently(&self, batch: &Batch, index: usize, record: &Record) -> bool {
+        let mut patience = Patience::default();
+        while let Err(error) = self.store.put_record(&batch.id, index, record).await {
+            if let Err(last) = patience.wait_after(of_store(&error)).await {
+                tracing::warn!(batch = %batch.id, index, error = %last, "the record of an item can't be written: {last}");
+                return false;
+            }
+        }
+        true
     }
 
     /// Removes the file of an item that has ended, unless another item needs it.
@@ -177,6 +186,14 @@ impl Shared {
             self.store.remove_input(&batch.id, file).await;
             self.room.give_back(batch.take_stored_bytes(bytes));
         }
+    }
+}
+
+/// A full disk may have room again: others delete, and pictures of items that are done are removed.
+fn of_store(error: &io::Error) -> Failure {
+    match is_full(error) {
+        true => Failure::Passing(ItemError::NoRoom, PAUSE),
+        false => Failure::Final(ItemError::Store(error.to_string())),
     }
 }
 

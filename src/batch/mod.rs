@@ -224,6 +224,15 @@ impl Batches {
         self.shared.draining.send_replace(true);
     }
 
+    /// Stops the work on all batches, and returns when nothing of it runs any more.
+    pub async fn stop(&self) {
+        self.drain();
+        let batches: Vec<Arc<Batch>> = self.shared.table().by_id.values().cloned().collect();
+        for batch in batches {
+            batch.stop().await;
+        }
+    }
+
     /// Tells when [`Batches::drain`] is called.
     pub fn draining(&self) -> watch::Receiver<bool> {
         self.shared.draining.subscribe()
@@ -298,7 +307,7 @@ impl Shared {
         let outputs: u64 = records.iter().map(|(_, record)| record.output_bytes()).sum();
         let ended: Vec<usize> = records.iter().map(|(index, _)| *index).collect();
         let batch = Arc::new(Batch::new(id, manifest, records));
-        // Files that only ended items needed were removed, or will be with the batch.
+        // The store has removed files that only ended items needed.
         let inputs = batch.manifest.stored_bytes_but(|index| ended.contains(&index));
         batch.add_stored_bytes(inputs + outputs);
         self.room.take(inputs + outputs);
@@ -316,7 +325,7 @@ impl Shared {
         drop(table);
         if batch.snapshot().counts.unfinished() > 0 {
             let task = tokio::spawn(dispatcher::run(Arc::clone(self), Arc::clone(batch)));
-            batch.is_worked_on_by(task.abort_handle());
+            batch.is_worked_on_by(task);
         }
     }
 

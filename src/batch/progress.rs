@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::manifest::{BatchId, Manifest, Record};
 use crate::metrics::BatchState;
@@ -22,7 +22,7 @@ pub struct Batch {
     changes: watch::Sender<u64>,
     /// Held while a record is written, so that items end in the order of their records.
     pub(super) ending: tokio::sync::Mutex<()>,
-    task: Mutex<Option<AbortHandle>>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Debug)]
@@ -182,8 +182,22 @@ impl Batch {
     }
 
     /// The task that works on it.
-    pub(super) fn is_worked_on_by(&self, task: AbortHandle) {
-        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    pub(super) fn is_worked_on_by(&self, task: JoinHandle<()>) {
+        *self.task() = Some(task);
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the work on it, which another process may take up.
+    pub(super) async fn stop(&self) {
+        let task = self.task().take();
+        if let Some(task) = task {
+            task.abort();
+            // It was aborted, or has ended.
+            let _ = task.await;
+        }
     }
 
     /// The next item that waits, which is worked on from now on.
@@ -224,7 +238,7 @@ impl Batch {
 
     /// Stops all work on it for good.
     pub(super) fn remove(&self) {
-        if let Some(task) = self.task.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(task) = self.task().take() {
             task.abort();
         }
         self.progress().is_removed = true;
@@ -382,5 +396,76 @@ impl Progress {
             return None;
         }
         Some(begun.elapsed().mul_f64(left as f64 / ended as f64))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::batch::manifest::{Input, Item, ItemError};
+    use crate::job::{Formats, Job};
+
+    fn batch(items: usize, stop_on_error: bool, records: Vec<(usize, Record)>) -> Batch {
+        let item = Item { name: "a".to_owned(), input: Input::Url("b".to_owned()), job: Job::new(1, Formats::Keep) };
+        let manifest = Manifest {
+            created: SystemTime::UNIX_EPOCH,
+            expires: SystemTime::UNIX_EPOCH,
+            max_concurrent: 1,
+            stop_on_error,
+            idempotency: None,
+            items: vec![item; items],
+        };
+        Batch::new(BatchId::generate().unwrap(), manifest, records)
+    }
+
+    fn failed(sequence: u64) -> Record {
+        Record { sequence, result: Err(ItemError::Overloaded) }
+    }
+
+    #[test]
+    fn a_batch_goes_from_queued_to_its_end() {
+        let batch = batch(2, false, Vec::new());
+        assert_eq!(batch.snapshot().state, BatchState::Queued);
+        assert_eq!((batch.begin_next(), batch.running()), (Some(0), vec![0]));
+        assert_eq!(batch.snapshot().state, BatchState::Running);
+        assert_eq!(batch.end(0, failed(batch.next_sequence())), 0);
+        assert_eq!((batch.begin_next(), batch.begin_next()), (Some(1), None));
+        batch.end(1, failed(batch.next_sequence()));
+        let Snapshot { state, counts, sequence, .. } = batch.snapshot();
+        assert_eq!((state, counts.failed, sequence), (BatchState::Failed, 2, 2));
+        batch.end(1, failed(9));
+        assert_eq!(batch.snapshot().counts.failed, 2, "an item ends once");
+    }
+
+    #[test]
+    fn what_has_ended_before_is_not_begun_again() {
+        let batch = batch(4, false, vec![(3, failed(1)), (0, failed(5))]);
+        assert_eq!((batch.begin_next(), batch.begin_next(), batch.begin_next()), (Some(1), Some(2), None));
+        assert_eq!(batch.next_sequence(), 6);
+        let indexes = |after| batch.ended_after(after).iter().map(|ended| ended.index).collect::<Vec<_>>();
+        assert_eq!((indexes(0), indexes(1), indexes(5)), (vec![3, 0], vec![0], vec![]));
+    }
+
+    #[test]
+    fn a_failure_cancels_what_waits_where_it_is_asked_to() {
+        let batch = batch(4, true, Vec::new());
+        batch.begin_next();
+        batch.begin_next();
+        assert_eq!(batch.end(0, failed(1)), 2);
+        assert_eq!((batch.begin_next(), batch.snapshot().counts.running), (None, 1));
+        batch.end(1, failed(2));
+        let Counts { failed, cancelled, .. } = batch.snapshot().counts;
+        assert_eq!((failed, cancelled, batch.snapshot().state), (2, 2, BatchState::Failed));
+    }
+
+    #[test]
+    fn an_earlier_moment_counts_what_had_ended_by_then() {
+        let batch = batch(3, false, vec![(0, failed(1)), (1, failed(2)), (2, failed(4))]);
+        for (sequence, failed) in [(0, 0), (1, 1), (2, 2), (3, 2), (4, 3)] {
+            assert_eq!(batch.snapshot_at(sequence).counts.failed, failed, "{sequence}");
+        }
+        assert_eq!(batch.snapshot_at(2).state, BatchState::Running);
     }
 }

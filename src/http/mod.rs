@@ -75,4 +75,5 @@ pub async fn serve(state: AppState, listener: TcpListener, shutdown: impl Future
         batches.drain();
     };
     transport::serve(listener, router, config, metrics, drain).await;
+    batches.stop().await;
 }

@@ -2,6 +2,7 @@
 //! is a process of its own: this binary again, told to run one of its ignored tests.
 
 mod attempts;
+mod batches;
 mod calls;
 mod processes;
 mod service;

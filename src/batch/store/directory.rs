@@ -3,6 +3,7 @@
 //! A file appears under its name whole and synced, or not at all. A batch without a manifest was never complete; one that
 //! is being removed gets another name first, under which nothing writes.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -186,13 +187,31 @@ fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
     match serde_json::from_slice::<Manifest>(&text) {
         Ok(manifest) => {
             let records = (0..manifest.items.len()).filter_map(|index| Some((index, read_record(path, index)?)));
-            Ok(Some(Stored { id, records: records.collect(), manifest }))
+            let stored = Stored { id, records: records.collect(), manifest };
+            remove_unneeded(&path.join(INPUTS), &stored)?;
+            Ok(Some(stored))
         }
         Err(error) => {
             tracing::warn!(batch = %id, %error, "the manifest of a batch can't be read: the batch is left alone");
             Ok(None)
         }
     }
+}
+
+/// Removes the files that only ended items needed: the process may have ended between a record and the removal.
+fn remove_unneeded(folder: &Path, stored: &Stored) -> io::Result<()> {
+    let has_ended = |index: usize| stored.records.iter().any(|(ended, _)| *ended == index);
+    let items = stored.manifest.items.iter().enumerate();
+    let needed: HashSet<usize> =
+        items.filter(|(index, _)| !has_ended(*index)).filter_map(|(_, item)| item.file()).collect();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if file.is_none_or(|file| !needed.contains(&file)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// The record of an item. A record that can't be read counts as missing, so that the item is done again.
@@ -239,4 +258,101 @@ fn make_private(path: &Path, with_parents: bool) -> io::Result<()> {
 /// Runs `work` where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::batch::manifest::{Input, Item, ItemError};
+    use crate::job::{Formats, Job};
+
+    fn manifest(items: usize) -> Manifest {
+        let job = Job::new(1000, Formats::Keep);
+        let input = Input::Stored { file: 0, bytes: 3, hash: String::new() };
+        let item = Item { name: "a".to_owned(), input, job };
+        Manifest {
+            created: SystemTime::UNIX_EPOCH,
+            expires: SystemTime::UNIX_EPOCH,
+            max_concurrent: 1,
+            stop_on_error: false,
+            idempotency: None,
+            items: vec![item; items],
+        }
+    }
+
+    fn failed(sequence: u64) -> Record {
+        Record { sequence, result: Err(ItemError::Overloaded) }
+    }
+
+    /// A directory with a batch of so many items, whose one file is `abc`.
+    async fn with_batch(items: usize) -> (tempfile::TempDir, Directory, BatchId) {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(&folder.path().join("made")).unwrap();
+        let id = BatchId::generate().unwrap();
+        directory.begin(&id).await.unwrap();
+        let mut writing = directory.receive(&id, 0).await.unwrap();
+        writing.push(b"ab").await.unwrap();
+        writing.push(b"c").await.unwrap();
+        writing.finish().await.unwrap();
+        directory.commit(&id, &manifest(items)).await.unwrap();
+        (folder, directory, id)
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_read_again() {
+        let (_folder, directory, id) = with_batch(3).await;
+        assert_eq!(directory.input(&id, 0).await.unwrap(), "abc");
+        directory.put_output(&id, 1, Bytes::from_static(b"answer")).await.unwrap();
+        assert_eq!(directory.output(&id, 1, 0).await.unwrap(), "answer");
+        assert_eq!(directory.output(&id, 1, 4).await.unwrap(), "er");
+        assert!(directory.output(&id, 1, 6).await.unwrap().is_empty());
+        directory.put_record(&id, 2, &failed(7)).await.unwrap();
+        let stored = directory.list().unwrap().remove(0);
+        assert_eq!((stored.id, stored.manifest), (id, manifest(3)));
+        assert_eq!(stored.records, [(2, failed(7))], "an answer without a record is none");
+    }
+
+    #[tokio::test]
+    async fn a_picture_that_no_item_needs_any_more_is_removed_at_the_start() {
+        let (_folder, directory, id) = with_batch(2).await;
+        directory.put_record(&id, 0, &failed(1)).await.unwrap();
+        directory.list().unwrap();
+        assert!(directory.input(&id, 0).await.is_ok(), "the other item needs it");
+        directory.put_record(&id, 1, &failed(2)).await.unwrap();
+        directory.list().unwrap();
+        assert!(directory.input(&id, 0).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_record_counts_as_missing() {
+        let (_folder, directory, id) = with_batch(2).await;
+        directory.put_record(&id, 0, &failed(1)).await.unwrap();
+        directory.put_record(&id, 1, &failed(2)).await.unwrap();
+        fs::write(directory.of(&id).join("out/0.json"), b"{\"sequ").unwrap();
+        assert_eq!(directory.list().unwrap()[0].records, [(1, failed(2))]);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_complete_and_what_was_removed_is_gone() {
+        let (_folder, directory, id) = with_batch(1).await;
+        let half = BatchId::generate().unwrap();
+        directory.begin(&half).await.unwrap();
+        fs::create_dir(directory.path.join(format!("{}{REMOVED}", BatchId::generate().unwrap()))).unwrap();
+        fs::write(directory.path.join("not ours"), b"").unwrap();
+        assert_eq!(directory.list().unwrap().len(), 1);
+        directory.remove(&id).await.unwrap();
+        assert!(directory.list().unwrap().is_empty());
+        let left: Vec<_> = fs::read_dir(&directory.path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["not ours"]);
+    }
+
+    #[tokio::test]
+    async fn files_are_of_this_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let (_folder, directory, id) = with_batch(1).await;
+        let mode = |name: &str| fs::metadata(directory.of(&id).join(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(""), mode("in"), mode("in/0"), mode(MANIFEST)), (0o700, 0o700, 0o600, 0o600));
+    }
 }
