@@ -64,7 +64,7 @@ pub(crate) static HALVED: CodingModel = CodingModel {
     scale: || encode::scale(Chroma::Halved),
     nanoseconds_per_pixel: encode::NANOSECONDS_PER_PIXEL,
     // Up to here 4:2:0 looks better at equal bytes: docs/model.md, Chroma.
-    best_quality: 85.0,
+    best_quality: 89.0,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(AvifEncoder::new(picture, Chroma::Halved, effort)?)),
 };
