@@ -71,7 +71,7 @@ table::metrics! {
         bytes_saved_total: IntCounter[];
         /// Lookups in each tier of the result cache; collapsed ones waited for an identical request.
         cache_requests_total: IntCounterVec["tier", "result"];
-        /// Bytes that each tier of the result cache holds.
+        /// Bytes that each tier of the result cache holds; of Redis, all that it uses.
         cache_bytes: IntGaugeVec["tier"];
         /// Whether a tier of the result cache is left alone for a while, because it failed.
         breaker_open: IntGaugeVec["target"];

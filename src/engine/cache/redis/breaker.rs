@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis::cmd;
+use redis::{Value, cmd};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -21,6 +21,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// The time before the first attempt to connect anew, and between all others.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How often Redis is asked how much memory it uses.
+const ASK_SIZE: Duration = Duration::from_secs(10);
 
 /// How long nothing is written to a Redis that refuses to: it is full, or a replica.
 const WRITE_PAUSE: Duration = Duration::from_secs(2);
@@ -149,8 +152,9 @@ impl Breaker {
             match timeout(CONNECT_TIMEOUT, self.connect()).await.unwrap_or(Err(Failure::TimedOut)) {
                 Ok(connection) => {
                     number += 1;
-                    self.close(Link { connection, number });
-                    self.opened.notified().await;
+                    let link = Link { connection, number };
+                    self.close(link.clone());
+                    self.until_open(&link).await;
                     sleep(FIRST_RETRY).await;
                 }
                 Err(failure) => {
@@ -158,6 +162,24 @@ impl Breaker {
                     sleep(RETRY).await;
                 }
             }
+        }
+    }
+
+    /// Asks for the size now and then, until the breaker opens.
+    async fn until_open(&self, link: &Link) {
+        loop {
+            self.ask_size(link).await;
+            if timeout(ASK_SIZE, self.opened.notified()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Sets the size of the tier. Not everyone may ask for it, so that an error is none.
+    async fn ask_size(&self, link: &Link) {
+        let info = answer(link, cmd("INFO").arg("memory"), RESPONSE_TIMEOUT).await;
+        if let Some(bytes) = info.ok().as_ref().and_then(used_memory) {
+            self.metrics.set_cache_bytes(CacheTier::Redis, bytes);
         }
     }
 
@@ -177,4 +199,11 @@ impl Breaker {
         answer(&link, cmd("GET").arg("bytefit:check"), RESPONSE_TIMEOUT).await?;
         Ok(link.connection)
     }
+}
+
+/// The bytes in an answer to `INFO memory`.
+fn used_memory(info: &Value) -> Option<u64> {
+    let Value::BulkString(text) = info else { return None };
+    let text = std::str::from_utf8(text).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("used_memory:"))?.trim().parse().ok()
 }

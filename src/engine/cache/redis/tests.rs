@@ -149,6 +149,7 @@ async fn the_real_server_keeps_answers_and_may_come_and_go() {
     assert_eq!(test.get(1).await.unwrap(), b"an image");
     test.redis.publish(&key(2), &cached(b"another")).await;
     assert_eq!(test.get(2).await.unwrap(), b"another");
+    until(async || !test.metrics.render().contains(r#"bytefit_cache_bytes{tier="redis"} 0"#)).await;
     server.send("FLUSHALL");
     assert_eq!(test.get(1).await, None);
     assert!(test.is_on());
