@@ -22,6 +22,7 @@ mod smuggling;
 mod soak;
 mod stops;
 mod table;
+mod tiers;
 mod times;
 mod watch;
 
@@ -33,7 +34,7 @@ use tokio::time::timeout;
 
 use table::{Row, Scale};
 
-const PARTS: [&str; 8] = ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights"];
+const PARTS: [&str; 9] = ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights", "tiers"];
 
 /// Longest time of a part; the longest part is the soak.
 const PATIENCE: Duration = Duration::from_secs(25 * 60);
@@ -79,6 +80,7 @@ async fn rows(part: &str, scale: Scale) -> Vec<Row> {
         "flood" => flood::rows(scale).await,
         "soak" => soak::rows(scale).await,
         "flights" => flights::rows(scale).await,
+        "tiers" => tiers::rows(scale).await,
         _ => unreachable!("{part} is no part"),
     }
 }
