@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -72,6 +73,33 @@ fn the_sandboxed_service_fetches_from_the_ports_of_the_configuration_and_through
     assert!(proxy.accept().is_err(), "no proxy of the environment is asked");
     service.signal(libc::SIGTERM);
     assert!(service.process.wait().unwrap().success());
+}
+
+#[test]
+fn the_sandboxed_service_keeps_answers_on_disk_and_in_redis() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("made/at/the/start");
+    let redis = testkit::redis::FakeRedis::start();
+    // A name, which is looked up inside the sandbox.
+    let url = redis.url().replace("127.0.0.1", "localhost");
+    for (tier, key, value) in
+        [("disk", "BYTEFIT_CACHE__DISK_DIR", path.to_str().unwrap()), ("redis", "BYTEFIT_CACHE__REDIS_URL", &url)]
+    {
+        let service = Service::start_with(&[("BYTEFIT_CACHE__CAPACITY", "0"), (key, value)]);
+        let started = Instant::now();
+        let hit = format!("cache-status: bytefit; hit; detail={tier}\r\n");
+        loop {
+            let answer = service.ask("POST", "/compress?target=20KB&format=jpeg", &picture());
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.starts_with("HTTP/1.1 200"), "{tier}: {answer}");
+            if answer.contains(&hit) {
+                break;
+            }
+            assert!(started.elapsed() < Duration::from_secs(20), "{tier}: no hit");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 1);
+    assert_eq!(redis.values(), 1);
 }
 
 /// A noisy RGB PNG of 128x128.
