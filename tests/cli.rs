@@ -596,6 +596,8 @@ fn a_run_that_is_killed_is_resumed_with_whole_files_only() {
     let ran = Ran::of(&mut folder.command(&arguments)).ended(0, &["40 files: ", " done before"]);
     assert!(String::from_utf8_lossy(&ran.stdout).lines().count() <= 40 - done + 1);
     assert_eq!(folder.tree("out").len(), 40);
+    let hidden = names(&folder.path("out")).into_iter().filter(|name| name.starts_with('.'));
+    assert_eq!(hidden.collect::<Vec<_>>(), [".bytefit-resume"], "nothing of the killed runs is left");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use tempfile::NamedTempFile;
+
 use super::failure::Failure;
 use super::input;
 use super::record::{Input, Made, Record};
@@ -182,13 +184,14 @@ impl Output {
         if let Some((record, made)) = record.zip(made(stem, origin)) {
             record.note(path, &made, &answer.bytes, answer.report.outcome != Outcome::Missed)?;
         }
+        let temporary = if self.is_recorded() { Temporary::SameInEveryRun } else { Temporary::Unique };
         match path.metadata() {
-            _ if !may_replace => write_atomically(path, &answer.bytes, IfExists::Keep),
+            _ if !may_replace => write_atomically(path, &answer.bytes, IfExists::Keep, temporary),
             // A pipe or a device is written to directly: renaming would replace it with a file.
             Ok(existing) if !existing.is_file() => {
                 open_to_write(path).and_then(|file| write_and_flush(file, &answer.bytes))
             }
-            _ => write_atomically(path, &answer.bytes, IfExists::Replace),
+            _ => write_atomically(path, &answer.bytes, IfExists::Replace, temporary),
         }
     }
 
@@ -331,16 +334,12 @@ enum IfExists {
     Replace,
 }
 
-/// Writes to a temporary file in the same directory and renames it, so that nobody sees half a file.
-fn write_atomically(path: &Path, bytes: &[u8], if_exists: IfExists) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
+/// Writes to a `temporary` file in the same directory and renames it, so that nobody sees half a file.
+fn write_atomically(path: &Path, bytes: &[u8], if_exists: IfExists, temporary: Temporary) -> io::Result<()> {
     if if_exists == IfExists::Keep && path.symlink_metadata().is_ok() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let mut file = tempfile::Builder::new()
-        .prefix(".bytefit-")
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(parent(path))?;
+    let mut file = temporary.create(path)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     let persisted = match if_exists {
@@ -350,6 +349,34 @@ fn write_atomically(path: &Path, bytes: &[u8], if_exists: IfExists) -> io::Resul
     };
     persisted.map_err(|error| error.error)?;
     Ok(())
+}
+
+/// How a temporary file is called. A killed run leaves the one that it was writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Temporary {
+    /// As no other.
+    Unique,
+    /// As in every run, so that a resumed one takes away what was left.
+    SameInEveryRun,
+}
+
+impl Temporary {
+    /// Creates the file that will be `path`.
+    fn create(self, path: &Path) -> io::Result<NamedTempFile> {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = parent(path);
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(fs::Permissions::from_mode(0o666));
+        if self == Temporary::Unique {
+            return builder.prefix(".bytefit-").tempfile_in(folder);
+        }
+        // Without the extension, since another run may choose another format; a hash, since names have at most 255 bytes.
+        let hash = blake3::hash(path.with_extension("").as_os_str().as_encoded_bytes()).to_hex();
+        let name = format!(".bytefit-{}", &hash[..16]);
+        // Most often there is none.
+        let _ = fs::remove_file(folder.join(&name));
+        builder.prefix(&name).rand_bytes(0).tempfile_in(folder)
+    }
 }
 
 #[cfg(test)]
@@ -444,16 +471,30 @@ mod tests {
 
     #[test]
     fn a_file_is_replaced_whole_or_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("answer");
-        for bytes in [&b"a long answer"[..], b"short"] {
-            write_atomically(&path, bytes, IfExists::Replace).unwrap();
-            assert_eq!(fs::read(&path).unwrap(), bytes);
+        for temporary in [Temporary::Unique, Temporary::SameInEveryRun] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("answer");
+            for bytes in [&b"a long answer"[..], b"short"] {
+                write_atomically(&path, bytes, IfExists::Replace, temporary).unwrap();
+                assert_eq!(fs::read(&path).unwrap(), bytes);
+            }
+            let refused = write_atomically(&path, b"another", IfExists::Keep, temporary).unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&path).unwrap(), b"short");
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
+            write_atomically(&folder.path().join("new"), b"new", IfExists::Keep, temporary).unwrap();
         }
-        let refused = write_atomically(&path, b"another", IfExists::Keep).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
-        assert_eq!(fs::read(&path).unwrap(), b"short");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file is left");
-        write_atomically(&folder.path().join("new"), b"new", IfExists::Keep).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_taken_away_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let killed = Temporary::SameInEveryRun.create(&folder.path().join("a.webp")).unwrap();
+        killed.keep().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let path = folder.path().join("a.avif");
+        write_atomically(&path, b"answer", IfExists::Keep, Temporary::SameInEveryRun).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read(&path).unwrap(), b"answer");
     }
 }
