@@ -19,7 +19,7 @@ use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
 use crate::byte_size::parse_size;
 use crate::codec::{Format, Limits};
 use crate::engine::{self, Bounds, Codecs, Header, Work, WorkError, WorkersMode};
-use crate::job::{Answer, Job, JobError, OnMiss, SizeCurve, Source, Stop};
+use crate::job::{Answer, Job, JobError, OnMiss, Share, SizeCurve, Source, Stop};
 use crate::metrics::Metrics;
 use crate::panics::{self, Panicked};
 use crate::params::{self, Defaults, PARAMETERS, Parameter};
@@ -168,7 +168,7 @@ fn fit_all(
         let file = &files[index].path;
         let fitted = match total {
             Some(total) => total.fit(task, index, file),
-            None => task.fit(index, file, None, task.job.target),
+            None => task.fit(index, file, None, None),
         };
         progress.inc(1);
         progress.suspend(|| lines::print(file, &fitted, arguments.json, &task.output))
@@ -294,28 +294,31 @@ impl Task {
         }
     }
 
-    /// Fits `file`, the one at `index`, into `target` bytes and writes the answer. Reads the file unless it is `opened`
-    /// already.
+    /// Fits `file`, the one at `index`, within its `share` if there is a total, and writes the answer. Reads the file unless it
+    /// is `opened` already.
     pub(super) fn fit(
         &self,
         index: usize,
         file: &Path,
         opened: Option<Opened>,
-        target: u64,
+        share: Option<Share>,
     ) -> Result<Fitted, Failure> {
         let origin = self.origin(index, file);
-        let job = Job { target, ..self.job.clone() };
         let input = if opened.is_none() { input::read(file, self.max_input_bytes)? } else { Vec::new() };
         let memory_bytes =
             opened.as_ref().map_or_else(|| self.memory_needed(&input), |opened| Ok(opened.memory_bytes))?;
         let _memory = self.memory.take(memory_bytes);
         let started = Instant::now();
-        let answer = match opened {
-            Some(mut opened) => {
-                let stop = Stop::at(started + job.deadline);
-                panics::caught(|| opened.source.fit_next(&job, &stop))??
+        let answer = match share {
+            Some(share) => {
+                let stop = Stop::at(started + self.job.deadline);
+                panics::caught(|| {
+                    let open = || Source::open(&input[..], &self.limits, &stop);
+                    let mut source = opened.map_or_else(open, |opened| Ok(opened.source))?;
+                    source.fit_share(&self.job, share, &stop)
+                })??
             }
-            None => self.compute(&job, &input, memory_bytes)??,
+            None => self.compute(&self.job, &input, memory_bytes)??,
         };
         let written = self.output.write(&origin, &answer)?;
         Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })

@@ -9,7 +9,7 @@ use super::fit::{Fitted, Opened, Task};
 use super::selection::InputFile;
 use super::{input, parallel};
 use crate::engine::WorkersMode;
-use crate::job::{JobError, OnMiss, Shares, SizeCurve};
+use crate::job::{JobError, OnMiss, Share, Shares, SizeCurve};
 
 /// Bytes of memory for pictures that are kept from the plan until they are fitted: ten of 12 megapixels. Other files are
 /// decoded twice.
@@ -64,12 +64,13 @@ impl Total {
 
     /// Fits `file`, the one at `index`, into its share.
     pub(super) fn fit(&self, task: &Task, index: usize, file: &Path) -> Result<Fitted, Failure> {
-        let share = self.plans[index].map_or(0, |plan| self.state().shares.take(plan));
+        let none = Share { bytes: 0, quality: None };
+        let share = self.plans[index].map_or(none, |plan| self.state().shares.take(plan));
         let opened = self.opened[index].lock().unwrap_or_else(PoisonError::into_inner).take();
-        let fitted = task.fit(index, file, opened, share.max(1));
+        let fitted = task.fit(index, file, opened, Some(share));
         let mut state = self.state();
         let used = fitted.as_ref().map_or(0, |fitted| fitted.answer.report.output.bytes);
-        state.shares.give_back(share.saturating_sub(used));
+        state.shares.give_back(share.bytes.saturating_sub(used));
         state.written += used;
         if let Ok(fitted) = &fitted {
             state.files += 1;

@@ -28,7 +28,7 @@ pub(super) struct SizeResult {
 /// [`JobError::Encode`], [`JobError::Cancelled`], [`JobError::DeadlineExceeded`] when there is no time to begin.
 pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<SizeResult, JobError> {
     let mut result = SizeResult { candidate: None, is_at_finest: false, nearest: None };
-    let ceiling = context.job.quality;
+    let ceiling = context.ceiling;
     let first = expected_quality(context, prepared, aim)?.coding_index;
     for coding in &LossyCoding::of(prepared.format)[first..] {
         if result.candidate.is_none() {
@@ -85,7 +85,7 @@ pub(super) fn expected_quality(
         let aim = adapter.with_window(aim);
         let ln_step = secant::predicted_step(&mut adapter, &aim);
         let is_at_finest = ln_step <= *adapter.range().start();
-        let may_go_on = coding_index + 1 < codings.len() && adapter.context.job.quality > coding.best_quality();
+        let may_go_on = coding_index + 1 < codings.len() && adapter.context.ceiling > coding.best_quality();
         if !(is_at_finest && may_go_on) {
             let is_at_ceiling = is_at_finest && adapter.is_cut_at_ceiling();
             return Ok(ExpectedQuality { coding_index, quality: coding.scale().quality(ln_step), is_at_ceiling });

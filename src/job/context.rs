@@ -12,6 +12,10 @@ use super::{Job, JobError, Mode, Nearest, Smallest};
 /// The search for the answer to one job.
 pub(super) struct SearchContext<'a> {
     pub job: &'a Job,
+    /// The quality that a lossy file has at most.
+    pub ceiling: f64,
+    /// The quality that a picture has at most which is not made smaller: that of all answers with the same total.
+    pub common_quality: Option<f64>,
     /// The format of the input.
     pub input: Format,
     pub views: Views<'a>,
@@ -35,6 +39,8 @@ impl<'a> SearchContext<'a> {
     ) -> SearchContext<'a> {
         SearchContext {
             job,
+            ceiling: job.quality,
+            common_quality: None,
             input,
             clock: Clock::new(job, stop),
             scoring: Scoring::new(views.requested, job.transformed_background()),
@@ -43,6 +49,12 @@ impl<'a> SearchContext<'a> {
             may_shrink: job.downscale,
             metadata,
         }
+    }
+
+    /// Sets the ceiling for a search that begins at this scale; 0 is full size.
+    pub(super) fn begin_at_scale(&mut self, index: usize) {
+        let common = self.common_quality.filter(|_| index == 0);
+        self.ceiling = common.map_or(self.job.quality, |quality| quality.min(self.job.quality));
     }
 
     /// `file` with the metadata that the job keeps.

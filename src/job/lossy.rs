@@ -24,11 +24,15 @@ pub(super) fn candidate(
     let whole = context.views.prepared(format);
     let chosen = if context.may_shrink {
         let expectation = expectation.map_or_else(|| downscale::expectation(context, &whole, &aim), Ok)?;
-        downscale::best_scale(context, &whole, &aim, expectation)?
+        context.begin_at_scale(expectation.scale_index);
+        downscale::best_scale(context, &whole, &aim, expectation)
     } else {
-        at_size(context, &whole, &aim)?.candidate
+        context.begin_at_scale(0);
+        at_size(context, &whole, &aim).map(|result| result.candidate)
     };
-    Ok(chosen.filter(|candidate| context.job.mode.can_be_met(context.job.target, candidate.len())))
+    // What is expected of other formats is not held to the common quality.
+    context.ceiling = context.job.quality;
+    Ok(chosen?.filter(|candidate| context.job.mode.can_be_met(context.job.target, candidate.len())))
 }
 
 /// What the model expects of `format` within `cap` bytes.

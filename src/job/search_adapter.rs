@@ -44,7 +44,7 @@ impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
         let picture = prepared.picture;
         let encoder = prepared.encoder(coding, context.clock.effort(coding, picture), context.job.progressive)?;
         let whole = encoder.ln_step_range();
-        let ceiling = context.job.quality.min(coding.best_quality());
+        let ceiling = context.ceiling.min(coding.best_quality());
         // 100 is the end of every scale, whatever score it stands for.
         let finest = if ceiling >= 100.0 { *whole.start() } else { coding.scale().ln_step(ceiling) };
         let finest = finest.clamp(*whole.start(), *whole.end());
@@ -62,10 +62,10 @@ impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
         }
     }
 
-    /// Whether the job's quality ceiling is lower than the best quality that the encoder reaches.
+    /// Whether the quality ceiling is lower than the best quality that the encoder reaches.
     pub(super) fn is_cut_at_ceiling(&self) -> bool {
         let finest = self.coding.scale().quality(*self.encoder.ln_step_range().start());
-        self.context.job.quality < finest
+        self.context.ceiling < finest
     }
 
     /// The encode nearest to the best size of `aim`.

@@ -15,11 +15,14 @@ const QUALITIES: [f64; 13] = [1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0, 75.
 /// Share of the total that is planned: predictions miss by a few percent, and what is left is given to the next answer.
 const PLANNED: f64 = 0.985;
 
-/// Halvings of the range of qualities: to less than a hundredth of a point.
+/// Halvings of the range of qualities: to less than [`PRECISION`].
 const HALVINGS: u32 = 14;
 
+/// Points to which the common quality is known.
+const PRECISION: f64 = 0.01;
+
 /// The sizes that an answer is predicted to have, by quality.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SizeCurve {
     /// ln(bytes) at each of [`QUALITIES`]; never falls.
     ln_bytes: [f64; QUALITIES.len()],
@@ -105,36 +108,59 @@ fn beyond_median(coding: LossyCoding, picture: &Picture, ceiling: f64) -> Result
     }))
 }
 
+/// What an answer may have of a total.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Share {
+    /// The most bytes.
+    pub bytes: u64,
+    /// The quality that all answers are to have which are not made smaller; `None` for the best within the bytes.
+    pub quality: Option<f64>,
+}
+
 /// The bytes of a total that are left, for answers that are made one after the other or at once.
 #[derive(Clone, Debug)]
 pub struct Shares {
     left: u64,
     /// What is planned for each answer that has not begun; `None` for the others.
     planned: Vec<Option<Plan>>,
+    /// The quality of all answers that have not begun.
+    quality: f64,
+    /// The best that it may become.
+    best_quality: f64,
     is_tight: bool,
 }
 
 /// What is planned for an answer.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
-    bytes: f64,
+    curve: SizeCurve,
     /// Bytes that no other answer may take from it.
     least: u64,
 }
 
+/// How far the plan may be off from the bytes that are left until there is another, as a share of them.
+const MAX_DRIFT: f64 = 0.003;
+
+/// Points of quality that answers may become better when those before them take less than planned.
+const MAX_GAIN: f64 = 2.0;
+
+/// Quality from which on pictures that are not made smaller are encoded at the common quality. Below it most are made smaller.
+const POOR: f64 = 25.0;
+
+/// Bytes that an answer of the common quality may have, as a share of those that are predicted: docs/model.md, Totals.
+const ROOM: f64 = 1.06;
+
 impl Shares {
     /// Shares `total` among answers with these sizes: all get the same quality, the best at which they fit.
     pub fn new(total: u64, curves: &[SizeCurve]) -> Shares {
-        let sum = |quality: f64| curves.iter().map(|curve| curve.bytes(quality)).sum::<f64>();
-        let (mut low, mut high) = (QUALITIES[0], QUALITIES[QUALITIES.len() - 1]);
-        let planned_total = PLANNED * total as f64;
-        for _ in 0..HALVINGS {
-            let middle = (low + high) / 2.0;
-            if sum(middle) <= planned_total { low = middle } else { high = middle }
-        }
-        let plan = |curve: &SizeCurve| Some(Plan { bytes: curve.bytes(low), least: 0 });
-        let is_tight = sum(QUALITIES[0]) > planned_total;
-        Shares { left: total, planned: curves.iter().map(plan).collect(), is_tight }
+        let plan = |curve: &SizeCurve| Some(Plan { curve: *curve, least: 0 });
+        let [worst, best] = [QUALITIES[0], QUALITIES[QUALITIES.len() - 1]];
+        let planned = curves.iter().map(plan).collect();
+        let mut shares = Shares { left: total, planned, quality: worst, best_quality: best, is_tight: false };
+        shares.is_tight = shares.planned_bytes(worst) > PLANNED * total as f64;
+        shares.plan();
+        shares.best_quality = shares.quality + MAX_GAIN;
+        shares
     }
 
     /// Whether the total is less than the answers are predicted to take at the lowest quality.
@@ -150,14 +176,42 @@ impl Shares {
     }
 
     /// Takes the share of the answer at `index`: what is planned for it, and its part of what is left over.
-    pub fn take(&mut self, index: usize) -> u64 {
-        let Some(plan) = self.planned.get_mut(index).and_then(Option::take) else { return 0 };
-        let others: f64 = self.planned.iter().flatten().map(|plan| plan.bytes).sum();
-        let part = if others > 0.0 { plan.bytes / (plan.bytes + others) } else { 1.0 };
-        let share = (self.left as f64 * part).floor() as u64;
-        let share = share.max(plan.least).min(self.unreserved());
-        self.left -= share;
-        share
+    pub fn take(&mut self, index: usize) -> Share {
+        self.plan();
+        let Some(plan) = self.planned.get_mut(index).and_then(Option::take) else {
+            return Share { bytes: 0, quality: None };
+        };
+        let (planned, others) = (plan.curve.bytes(self.quality), self.planned_bytes(self.quality));
+        let part = if others > 0.0 { planned / (planned + others) } else { 1.0 };
+        let even = (self.left as f64 * part).floor();
+        let is_at_quality = (POOR..QUALITIES[QUALITIES.len() - 1] - PRECISION).contains(&self.quality);
+        let wanted = if is_at_quality { even.max(planned * ROOM) } else { even };
+        let bytes = (wanted as u64).max(plan.least).min(self.unreserved());
+        self.left -= bytes;
+        // The last may use up what the others left.
+        let quality = if others > 0.0 { self.quality } else { self.best_quality };
+        Share { bytes, quality: is_at_quality.then_some(quality) }
+    }
+
+    /// Plans the common quality anew when the bytes that are left are not those of the plan.
+    fn plan(&mut self) {
+        let wanted = PLANNED * self.left as f64;
+        let planned = self.planned_bytes(self.quality);
+        let is_at_best = self.quality >= self.best_quality - PRECISION && planned <= wanted;
+        if is_at_best || (planned - wanted).abs() <= MAX_DRIFT * wanted {
+            return;
+        }
+        let (mut low, mut high) = (QUALITIES[0], self.best_quality);
+        for _ in 0..HALVINGS {
+            let middle = (low + high) / 2.0;
+            if self.planned_bytes(middle) <= wanted { low = middle } else { high = middle }
+        }
+        self.quality = low;
+    }
+
+    /// The bytes that the answers which have not begun are predicted to take at `quality`.
+    fn planned_bytes(&self, quality: f64) -> f64 {
+        self.planned.iter().flatten().map(|plan| plan.curve.bytes(quality)).sum()
     }
 
     /// Takes `bytes` of what is left over, if there are so many that are not kept for others.
@@ -196,22 +250,25 @@ mod tests {
     fn all_get_the_same_quality() {
         let curves = [curve(100_000.0), curve(300_000.0)];
         let mut shares = Shares::new(100_000, &curves);
-        let (first, second) = (shares.take(0), shares.take(1));
-        assert!(second.abs_diff(3 * first) <= 3, "{first} {second}");
-        assert_eq!(first + second, 100_000);
+        let first = shares.take(0);
+        let used = curves[0].bytes(first.quality.unwrap()) as u64;
+        shares.give_back(first.bytes - used);
+        let second = shares.take(1).bytes;
+        assert!(second.abs_diff(3 * used) <= 2_000, "{used} {second}");
+        assert_eq!(used + second, 100_000);
     }
 
     #[test]
     fn what_is_left_over_goes_to_those_that_have_not_begun() {
         let curves = [curve(1e6), curve(1e6), curve(1e6)];
         let mut shares = Shares::new(90_000, &curves);
-        let first = shares.take(0);
+        let first = shares.take(0).bytes;
         assert!(first.abs_diff(30_000) <= 1, "{first}");
         shares.give_back(10_000);
-        let second = shares.take(1);
+        let second = shares.take(1).bytes;
         assert!(second.abs_diff(35_000) <= 1, "{second}");
-        assert_eq!(shares.take(2), 90_000 - (first - 10_000) - second, "the last has all that is left");
-        assert_eq!(shares.take(2), 0, "a share is taken once");
+        assert_eq!(shares.take(2).bytes, 90_000 - (first - 10_000) - second, "the last has all that is left");
+        assert_eq!(shares.take(2).bytes, 0, "a share is taken once");
     }
 
     #[test]
@@ -221,11 +278,38 @@ mod tests {
         for (index, bytes) in [(0, 100), (1, 700), (2, 150)] {
             shares.reserve(index, bytes);
         }
-        assert_eq!(shares.take(0), 150, "a third would leave too little");
+        assert_eq!(shares.take(0).bytes, 150, "a third would leave too little");
         shares.give_back(50);
         assert!(!shares.take_more(51) && shares.take_more(50));
-        assert_eq!((shares.take(2), shares.take(1)), (150, 700));
+        assert_eq!((shares.take(2).bytes, shares.take(1).bytes), (150, 700));
         assert!(!Shares::new(100_000_000, &[curve(1e6)]).is_tight());
+    }
+
+    #[test]
+    fn a_decent_quality_is_the_same_for_all_with_room_for_predictions_that_are_off() {
+        let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
+        let mut shares = Shares::new(400_000, &curves);
+        let first = shares.take(0);
+        let quality = first.quality.unwrap();
+        assert!((80.0..90.0).contains(&quality), "{quality}");
+        let planned = curves[0].bytes(quality);
+        assert!(first.bytes as f64 > 1.05 * planned);
+        shares.give_back(first.bytes - planned as u64);
+        let next = shares.take(1).quality.unwrap();
+        assert!((next - quality).abs() < 0.2, "what was taken is what was planned: {quality} {next}");
+    }
+
+    #[test]
+    fn answers_after_a_small_one_become_little_better() {
+        let mut shares = Shares::new(400_000, &[curve(300_000.0), curve(300_000.0), curve(3_000.0)]);
+        let first = shares.take(0);
+        shares.give_back(first.bytes);
+        let second = shares.take(1);
+        shares.give_back(second.bytes - 150_000);
+        let gained = |share: Share| share.quality.unwrap() - first.quality.unwrap();
+        let last = shares.take(2);
+        assert!(gained(second) <= MAX_GAIN && gained(last) <= MAX_GAIN, "{first:?} {second:?} {last:?}");
+        assert_eq!(last.bytes, 250_000, "the quality is bounded, and not the bytes");
     }
 
     proptest! {
@@ -239,7 +323,7 @@ mod tests {
             let mut shares = Shares::new(total, &curves);
             let mut sum = 0;
             for (index, used) in (0..curves.len()).zip(used) {
-                let share = shares.take(index);
+                let share = shares.take(index).bytes;
                 let spent = (share as f64 * used) as u64;
                 shares.give_back(share - spent);
                 sum += spent;

@@ -16,8 +16,8 @@ use super::spec::DEFAULT_QUALITY;
 use super::trace::Trace;
 use super::views::Views;
 use super::{
-    Answer, Facts, Job, JobError, Outcome, Report, SizeCurve, Timings, checks, finish, fit, formats, passthrough,
-    recoded,
+    Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Timings, checks, finish, fit, formats,
+    passthrough, recoded,
 };
 
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
@@ -95,7 +95,7 @@ impl<'a> Source<'a> {
     pub fn fit(&self, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
         checks::check(job, &self.file.probe, &self.file.limits)?;
         let picture = || job.transforms().apply(Cow::Borrowed(&self.upright));
-        self.file.fit(self.upright.has_alpha(), picture, job, stop)
+        self.file.fit(self.upright.has_alpha(), picture, job, None, stop)
     }
 
     /// Bytes of memory that it holds.
@@ -128,11 +128,31 @@ impl<'a> Source<'a> {
     /// # Cancel
     /// As [`Source::fit`].
     pub fn fit_next(&mut self, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
+        self.fit_in_turn(job, None, stop)
+    }
+
+    /// Answers `job` within its `share` of a total, as [`Source::fit_next`] does. Its target is the most that it takes.
+    ///
+    /// # Errors
+    /// Every variant of [`JobError`].
+    ///
+    /// # Cancel
+    /// As [`Source::fit`].
+    pub fn fit_share(&mut self, job: &Job, share: Share, stop: &Stop) -> Result<Answer, JobError> {
+        let target = share.bytes.min(job.target).max(1);
+        // A score that is asked for may take a better one.
+        let common = share.quality.filter(|_| job.min_score.is_none());
+        self.fit_in_turn(&Job { target, ..job.clone() }, common, stop)
+    }
+
+    /// As [`Source::fit_next`], held to a quality that is `common` to all answers.
+    fn fit_in_turn(&mut self, job: &Job, common: Option<f64>, stop: &Stop) -> Result<Answer, JobError> {
         let Source { file, upright, transformed: last } = self;
         checks::check(job, &file.probe, &file.limits)?;
         let upright = &*upright;
+        let has_alpha = upright.has_alpha();
         let answer =
-            file.fit(upright.has_alpha(), move || transformed_again(upright, job.transforms(), last), job, stop)?;
+            file.fit(has_alpha, move || transformed_again(upright, job.transforms(), last), job, common, stop)?;
         file.opening = Timings::default();
         Ok(answer)
     }
@@ -150,19 +170,20 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     checks::check(job, &probe, limits)?;
     let Source { file, upright, .. } = Source::decode(Cow::Borrowed(input), probe, limits, stop)?;
     let has_alpha = upright.has_alpha();
-    file.fit(has_alpha, || job.transforms().apply(Cow::Owned(upright)), job, stop)
+    file.fit(has_alpha, || job.transforms().apply(Cow::Owned(upright)), job, None, stop)
 }
 
 impl InputFile<'_> {
-    /// Answers `job`, given what makes its picture.
+    /// Answers `job`, given what makes its picture and the quality that is `common` to all answers.
     fn fit<'p>(
         &self,
         has_alpha: bool,
         picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
         job: &Job,
+        common: Option<f64>,
         stop: &Stop,
     ) -> Result<Answer, JobError> {
-        let mut answer = self.answer(has_alpha, picture, job, stop)?;
+        let mut answer = self.answer(has_alpha, picture, job, common, stop)?;
         answer.report.damaged = self.damaged;
         Ok(answer)
     }
@@ -172,6 +193,7 @@ impl InputFile<'_> {
         has_alpha: bool,
         picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
         job: &Job,
+        common: Option<f64>,
         stop: &Stop,
     ) -> Result<Answer, JobError> {
         job.check(stop)?;
@@ -202,7 +224,7 @@ impl InputFile<'_> {
         job.check(stop)?;
 
         let searching = Instant::now();
-        let (fitted, trace) = self.search(&picture, &allowed, job, stop);
+        let (fitted, trace) = self.search(&picture, &allowed, job, common, stop);
         timings.search = searching.elapsed();
         let candidate = match (fitted, unchanged) {
             // The input was below the quality ceiling already: another encode would lose more than it saves.
@@ -223,6 +245,7 @@ impl InputFile<'_> {
         picture: &Picture,
         allowed: &[Format],
         job: &Job,
+        common: Option<f64>,
         stop: &Stop,
     ) -> (Result<Candidate, JobError>, Trace) {
         let metadata = finish::kept_metadata(&self.metadata, &self.rights, job);
@@ -231,6 +254,7 @@ impl InputFile<'_> {
         let without_hidden_colour = hidden::without_hidden_colours(picture);
         let views = Views::new(picture, &without_hidden_colour, flattened.as_ref().unwrap_or(picture));
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
+        context.common_quality = common;
         context.clock.note_decode(u64::from(self.facts.width) * u64::from(self.facts.height), self.decoding);
         (fit::fit(&mut context, allowed, &self.facts), context.trace)
     }

@@ -53,7 +53,7 @@ impl SharedTotal {
                 Err(error) if is_for_lack_of_time(&error) => return Err(error),
                 Err(error) => {
                     let share = self.shares.take(index);
-                    self.shares.give_back(share);
+                    self.shares.give_back(share.bytes);
                     *place = Err(error);
                 }
             }
@@ -92,17 +92,16 @@ impl SharedTotal {
         stop: &Stop,
     ) -> Result<Answer, JobError> {
         let mut share = self.shares.take(place);
-        let within = |bytes: u64| Job { target: bytes.min(job.target).max(1), ..job.clone() };
-        let mut fitted = source.fit_next(&within(share), stop);
+        let mut fitted = source.fit_share(job, share, stop);
         if let Err(JobError::TargetUnreachable { smallest, .. }) = &fitted
-            && let Some(missing) = smallest.bytes.checked_sub(share).filter(|_| smallest.bytes <= job.target)
+            && let Some(missing) = smallest.bytes.checked_sub(share.bytes).filter(|_| smallest.bytes <= job.target)
             && self.shares.take_more(missing)
         {
-            share += missing;
-            fitted = source.fit_next(&within(share), stop);
+            share.bytes += missing;
+            fitted = source.fit_share(job, share, stop);
         }
         let used = fitted.as_ref().map_or(0, |answer| answer.report.output.bytes);
-        self.shares.give_back(share.saturating_sub(used));
+        self.shares.give_back(share.bytes.saturating_sub(used));
         fitted
     }
 }
