@@ -132,6 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn the_last_band_of_a_part_ends_within_the_picture() {
+        for height in 97..192 {
+            let part = Pyramid::new(&labelled(9, height, Layout::Rgb)).scale_in_part(8, 96, 500);
+            assert_eq!(part.height, 3 * BAND, "bands 1, 3 and 5 of {height} rows");
+        }
+    }
+
+    #[test]
     fn a_part_holds_the_rows_of_the_whole() {
         let picture = labelled(600, 900, Layout::Rgb);
         let mut pyramid = Pyramid::new(&picture);

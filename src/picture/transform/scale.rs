@@ -30,7 +30,9 @@ pub(super) fn resample_in_part(
     let rows = size[1] / f64::from(height);
     let band = |index: u32| {
         let top = f64::from(index * BAND) * rows;
-        let part = lanczos().crop(0.0, top, f64::from(picture.width), f64::from(BAND) * rows);
+        // Rounding must not put the end of the last band below the picture.
+        let band_rows = (f64::from(BAND) * rows).min(size[1] - top);
+        let part = lanczos().crop(0.0, top, f64::from(picture.width), band_rows);
         resample(picture, picture.width, BAND, &part).pixels
     };
     let bands: Vec<Vec<u8>> = (every / 2..height / BAND).step_by(every as usize).map(band).collect();
