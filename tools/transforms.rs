@@ -108,8 +108,8 @@ fn compared(file: &Path, transforms: Transforms, theirs: &str) -> f64 {
 
 fn by_imagemagick(file: &Path, options: &str) -> Picture {
     let convert = std::env::var("CONVERT").unwrap_or_else(|_| "convert".to_owned());
-    // To 8 bits it truncates.
-    let as_png = ["-colorspace", "sRGB", "-type", "TrueColor", "-depth", "16", "PNG48:-"];
+    // It truncates to 8 bits, and writes chunks of primaries and gamma that would be converted.
+    let as_png = ["-colorspace", "sRGB", "-type", "TrueColor", "-strip", "-depth", "16", "PNG48:-"];
     let output = Command::new(convert).arg(file).args(options.split(' ')).args(as_png).output().expect("ImageMagick");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     codec::decode(&output.stdout, &Limits::default()).expect("a PNG").picture
