@@ -160,6 +160,7 @@ impl<'a> ChromaHalver<'a> {
 }
 
 /// Reads a row of pixels into red, green and blue. Beyond the edges of the picture the last pixels repeat.
+#[multiversion(targets("x86_64+avx2"))]
 fn read_row(picture: &Picture, y: usize, planes: [&mut [u8]; 3]) {
     let width = picture.width() as usize;
     let row_bytes = width * picture.layout().bytes_per_pixel();
@@ -170,6 +171,7 @@ fn read_row(picture: &Picture, y: usize, planes: [&mut [u8]; 3]) {
     }
 }
 
+#[inline(always)]
 fn read_pixels<const N: usize>(row: &[u8], [red, green, blue]: [&mut [u8]; 3]) {
     let (pixels, _) = row.as_chunks::<N>();
     for (((pixel, red), green), blue) in pixels.iter().zip(&mut *red).zip(&mut *green).zip(&mut *blue) {
