@@ -34,6 +34,22 @@ pub(crate) fn at_least_one(key: &str, value: u64) -> Result<(), InvalidConfig> {
     if value >= 1 { Ok(()) } else { Err(InvalidConfig::of(key, "must be at least 1".to_owned())) }
 }
 
+/// Longest path of a directory, with room for the names in it (PATH_MAX of Linux is 4096).
+#[cfg(feature = "server")]
+const MAX_PATH: usize = 3500;
+
+/// Checks that `value` under `key` may be the path of a directory.
+///
+/// # Errors
+/// [`InvalidConfig`] when it is longer than paths can be.
+#[cfg(feature = "server")]
+pub(crate) fn directory(key: &str, value: &std::path::Path) -> Result<(), InvalidConfig> {
+    if value.as_os_str().len() <= MAX_PATH {
+        return Ok(());
+    }
+    Err(InvalidConfig::of(key, format!("longer than a path can be: at most {MAX_PATH} bytes")))
+}
+
 /// Checks that the value of `key` is not larger than `max`.
 ///
 /// # Errors

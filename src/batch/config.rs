@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config_value::{InvalidConfig, at_least_one, at_most, duration, size};
+use crate::config_value::{InvalidConfig, at_least_one, at_most, directory, duration, size};
 use crate::params::MAX_CONCURRENT;
 
 /// Items that a batch may have: an archive has at most 65,535 files (APPNOTE 4.4.22), one of which is the report.
@@ -47,6 +47,7 @@ impl Config {
     /// # Errors
     /// [`InvalidConfig`] when no batch could be taken, or one could be larger than what can be answered.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
+        directory("dir", &self.dir)?;
         at_least_one("max_items", self.max_items as u64)?;
         at_most("max_items", self.max_items, MAX_ITEMS)?;
         at_least_one("max_bytes", self.max_bytes)?;

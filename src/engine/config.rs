@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::{RedisUrl, setting};
 use crate::codec::Limits;
-use crate::config_value::{InvalidConfig, at_most, duration, size};
+use crate::config_value::{InvalidConfig, at_most, directory, duration, size};
 use crate::named::named;
 
 use super::machine;
@@ -19,9 +19,6 @@ const MAX_THREADS: usize = 1024;
 const MAX_QUEUE_SLOTS: usize = 1 << 20;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// Longest path of a directory, with room for the names in it (PATH_MAX of Linux is 4096).
-const MAX_PATH: usize = 3500;
 
 /// The smallest directory that is any use: an answer may fill an eighth of it.
 const MIN_DISK_CAPACITY: u64 = 1 << 20;
@@ -136,9 +133,7 @@ impl CacheConfig {
     /// [`InvalidConfig`] when the directory has no path, or is too small for any answer.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
         let refuse = |key: &str, reason| Err(InvalidConfig { keys: vec![key.to_owned()], reason });
-        if self.disk_dir.as_os_str().len() > MAX_PATH {
-            return refuse("disk_dir", format!("longer than a path can be: at most {MAX_PATH} bytes"));
-        }
+        directory("disk_dir", &self.disk_dir)?;
         if self.disk_capacity_bytes < MIN_DISK_CAPACITY {
             let given = size::show(self.disk_capacity_bytes);
             return refuse("disk_capacity", format!("{given} is too little: at least 1MiB"));
