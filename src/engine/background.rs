@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout_at};
 
 use super::admission::Need;
-use super::cache::CachedAnswer;
 use super::{
     Computed, Engine, EngineError, GRACE, Key, LONGEST_DEADLINE, MemoryLease, Served, ServedFrom, Shared, Upload,
-    release_free_memory,
 };
 use crate::job::{Job, JobError, Stop};
 use crate::metrics::CacheResult;
@@ -83,19 +81,9 @@ impl Shared {
         let deadline = job.deadline;
         let stop = Stop::at(begun + deadline.min(LONGEST_DEADLINE));
         let cancel = CancelOnDrop(stop.clone());
-        let shared = Arc::clone(self);
-        let work = self.pool.run(move || {
-            // Permit and input are released when the work is over, even if nobody waits for it any more.
-            let _permit = permit;
-            let input = input;
-            let cached = shared.work_now(&job, &input.bytes, &stop, work).map(CachedAnswer::new);
-            if shared.admission.is_large(work) {
-                release_free_memory();
-            }
-            cached
-        });
+        let work = self.work_on_pool(permit, input, job, stop, work);
         let late = |_| JobError::DeadlineExceeded { deadline };
-        let cached = timeout_at((cancel.0.deadline() + GRACE).into(), work).await.map_err(late)???;
+        let cached = timeout_at((cancel.0.deadline() + GRACE).into(), work).await.map_err(late)??;
         self.metrics.job_done(&cached.answer.report, begun.elapsed());
         Ok(Computed { cached, served_from: ServedFrom::Miss { stored: false }, queued })
     }

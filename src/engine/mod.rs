@@ -524,6 +524,18 @@ impl Shared {
         let _slot = self.admission.take_queue_slot()?;
         let (job, work) = self.read_header(job, &input, stop_at).await?;
         let (permit, queued) = self.wait_for_permit(Need { work, body: input.lease.bytes() }, stop_at).await?;
+        Ok((self.work_on_pool(permit, input, job, stop, work).await?, queued))
+    }
+
+    /// The answer to `job`, by a thread of the pool. `work` is the memory that it takes, in bytes.
+    async fn work_on_pool(
+        self: &Arc<Shared>,
+        permit: Permit,
+        input: Upload,
+        job: Job,
+        stop: Stop,
+        work: u64,
+    ) -> Result<CachedAnswer, EngineError> {
         let shared = Arc::clone(self);
         let cached = self.pool.run(move || {
             // Permit and input are released when the work is over, even if nobody waits for it any more.
@@ -535,7 +547,7 @@ impl Shared {
             }
             cached
         });
-        Ok((cached.await??, queued))
+        Ok(cached.await??)
     }
 
     /// Reads the input's header. Returns the job, with less effort if it would not fit into memory otherwise, and the bytes

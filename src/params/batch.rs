@@ -1,6 +1,7 @@
 //! Batches: many pictures with parameters of their own, as `POST /batches` describes them.
 
 use super::preset::pairs;
+use super::written::{not_a, refuse};
 use super::{Defaults, Given, ParamError, Request, Table, Written, filename, read};
 use crate::excerpt::excerpt;
 
@@ -221,19 +222,6 @@ fn switch(key: &str, value: &Written) -> Result<bool, ParamError> {
         Written::Switch(switch) => Ok(*switch),
         _ => Err(refuse(key, value.text(), "is neither true nor false", "true or false")),
     }
-}
-
-fn refuse(name: &str, given: Option<String>, reason: &str, allowed: &str) -> ParamError {
-    ParamError {
-        name: name.to_owned(),
-        given: given.map(|given| excerpt(&given).into_owned()),
-        reason: reason.to_owned(),
-        allowed: allowed.to_owned(),
-    }
-}
-
-fn not_a(key: &str, kind: &str) -> ParamError {
-    refuse(key, None, &format!("is no {kind}"), &format!("a {kind}"))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::preset::{check_name, pairs};
+use super::written::{not_a, refuse};
 use super::{Defaults, Given, ParamError, Request, Table, Written, deadline, output_format, read, side, target_bytes};
 use crate::byte_size::SIZE_GRAMMAR;
 use crate::excerpt::{excerpt, quoted};
@@ -247,19 +248,6 @@ fn check_within_total(job: &Job) -> Result<(), ParamError> {
         "says how the target of one output is met, and the set has a total",
         "a set without total",
     ))
-}
-
-fn refuse(name: &str, given: Option<String>, reason: &str, allowed: &str) -> ParamError {
-    ParamError {
-        name: name.to_owned(),
-        given: given.map(|given| excerpt(&given).into_owned()),
-        reason: reason.to_owned(),
-        allowed: allowed.to_owned(),
-    }
-}
-
-fn not_a(key: &str, kind: &str) -> ParamError {
-    refuse(key, None, &format!("is no {kind}"), &format!("a {kind}"))
 }
 
 fn inner_table<'a>(key: &str, value: &'a Written) -> Result<&'a Table, ParamError> {

@@ -5,6 +5,9 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::ParamError;
+use crate::excerpt::excerpt;
+
 /// A table in the order in which it is written. A name that stands in it twice is there twice.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Table(Vec<(String, Written)>);
@@ -87,6 +90,21 @@ impl<'de> Visitor<'de> for TableVisitor {
         }
         Ok(Table(entries))
     }
+}
+
+/// The error for what a table has under `name`.
+pub(super) fn refuse(name: &str, given: Option<String>, reason: &str, allowed: &str) -> ParamError {
+    ParamError {
+        name: name.to_owned(),
+        given: given.map(|given| excerpt(&given).into_owned()),
+        reason: reason.to_owned(),
+        allowed: allowed.to_owned(),
+    }
+}
+
+/// The error for a value that is of another kind, "table" or "list".
+pub(super) fn not_a(key: &str, kind: &str) -> ParamError {
+    refuse(key, None, &format!("is no {kind}"), &format!("a {kind}"))
 }
 
 #[cfg(test)]
