@@ -11,16 +11,13 @@ use crate::codec::jpeg::strip::{Meaning, decode_strip};
 /// Decompresses the chunk with this index to `rows` rows of samples. Every byte of them came from the file: a chunk
 /// that holds less is refused.
 pub(super) fn decompress(page: &Page<'_>, file: &[u8], index: usize, rows: usize) -> Result<Vec<u8>, DecodeError> {
-    let stored = page.chunks.bytes_of(file, index);
-    if let Compression::Jpeg { tables, is_ycbcr } = page.compression {
-        return decompress_jpeg(page, tables, is_ycbcr, stored, rows);
-    }
+    let as_written = page.chunks.bytes_of(file, index);
     let reversed: Vec<u8>;
     let stored = if page.is_reversed {
-        reversed = stored.iter().map(|byte| byte.reverse_bits()).collect();
+        reversed = as_written.iter().map(|byte| byte.reverse_bits()).collect();
         &reversed
     } else {
-        stored
+        as_written
     };
     let mut bytes = vec![0; page.chunk_bytes(rows)];
     let is_whole = match page.compression {
@@ -28,7 +25,10 @@ pub(super) fn decompress(page: &Page<'_>, file: &[u8], index: usize, rows: usize
         Compression::PackBits => unpack_bits(stored, &mut bytes),
         Compression::Lzw => unpack_lzw(stored, &mut bytes),
         Compression::Deflate => inflate(stored, &mut bytes),
-        fax => fax::decode(fax, stored, page.chunks.width, &mut bytes),
+        fax @ (Compression::FaxRuns { .. } | Compression::FaxGroup3 { .. } | Compression::FaxGroup4) => {
+            fax::decode(fax, stored, page.chunks.width, &mut bytes)
+        }
+        Compression::Jpeg { tables, is_ycbcr } => return decompress_jpeg(page, tables, is_ycbcr, as_written, rows),
     };
     if !is_whole {
         return Err(refused("a strip or tile is damaged or cut short"));
