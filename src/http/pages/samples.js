@@ -10,6 +10,12 @@ const SAMPLES = {
   'post /compress': () => `${CURL} ${PICTURE} ${quoted(address('compress?target=80KB'))} -o photo.webp`,
   'post /variants': () =>
     `${CURL} -F file=@photo.jpg -F ${quoted(`spec=${JSON.stringify(SET)}`)} ${quoted(address('variants'))}`,
+  'post /batches': () => submit(),
+  'get /batches/{id}': () => `${batch()}; ${CURL} "${batches()}/$id"`,
+  'delete /batches/{id}': () => `${batch()}; ${CURL} -X DELETE "${batches()}/$id"`,
+  'get /batches/{id}/events': () => `${batch()}; ${CURL} -N "${batches()}/$id/events"`,
+  'get /batches/{id}/items/{index}': () => `${batch()}; ${ended()}; ${CURL} "${batches()}/$id/items/0" -o photo.webp`,
+  'get /batches/{id}/zip': () => `${batch()}; ${ended()}; ${CURL} "${batches()}/$id/zip" -o photos.zip`,
   'get /results/{id}': result,
   'get /fit/{signature}/{link}': link,
   'get /assets/{file}': () => `${CURL} ${quoted(address('assets/icon.svg'))}`,
@@ -28,6 +34,25 @@ export function sample(method, path) {
 function link() {
   const path = 'fit/unsigned/target:80KB/plain/https%3A%2F%2Fexample.com%2Fphoto.jpg';
   return `curl -sS ${quoted(address(path))} -o photo.webp -w '%{http_code}\\n'`;
+}
+
+function batches() {
+  return address('batches');
+}
+
+function submit() {
+  const spec = { defaults: { target: '80KB', format: 'webp' } };
+  return `${CURL} -F ${quoted(`spec=${JSON.stringify(spec)}`)} -F file=@photo.jpg ${quoted(batches())}`;
+}
+
+/** Submits a batch, and keeps its id. */
+function batch() {
+  return `id=$(${submit()} | sed -E 's/.*"id":"([^"]*)".*/\\1/')`;
+}
+
+/** The events of a batch go on until it has ended. */
+function ended() {
+  return `${CURL} "${batches()}/$id/events" -o events.txt`;
 }
 
 /** The report of /compress says where the picture is. */
