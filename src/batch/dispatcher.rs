@@ -13,9 +13,10 @@ use tokio::time::sleep;
 use super::manifest::{Input, Item, ItemError, Output, Record};
 use super::progress::Batch;
 use super::{Shared, is_full};
-use crate::engine::{EngineError, Served, Upload};
+use crate::engine::{EngineError, Served, Upload, run_blocking};
 use crate::job::Answer;
 use crate::metrics::ItemResult;
+use crate::panics::Panicked;
 use crate::source::SourceError;
 
 /// How often an item is tried that fails for a reason that may pass.
@@ -141,7 +142,11 @@ impl Shared {
         let lease = self.engine.background_lease(if self.store.is_durable() { bytes } else { 0 }).await;
         let read = self.store.input(&batch.id, file).await;
         let bytes = read.map_err(|error| Failure::Final(ItemError::Store(error.to_string())))?;
-        let upload = Upload { hash: blake3::hash(&bytes), bytes, lease };
+        let hashing = bytes.clone();
+        // A large picture takes tens of milliseconds, for which the other requests of this thread would wait.
+        let hashed = run_blocking(move || blake3::hash(&hashing)).await;
+        let hashed = hashed.map_err(|Panicked(message)| Failure::Final(ItemError::Internal(message)))?;
+        let upload = Upload { hash: hashed, bytes, lease };
         if upload.hash.to_hex().as_str() != hash {
             return Err(Failure::Final(ItemError::Store("the picture is not the one that was stored".to_owned())));
         }

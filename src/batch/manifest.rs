@@ -1,5 +1,6 @@
 //! What the store keeps of a batch: the manifest, which is written once, and a record for each item that has ended.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::SystemTime;
 
@@ -161,30 +162,24 @@ impl Record {
 impl Item {
     /// The number of its file in the store.
     pub(super) fn file(&self) -> Option<usize> {
+        self.stored().map(|(file, _)| file)
+    }
+
+    /// The number and the bytes of its file in the store.
+    fn stored(&self) -> Option<(usize, u64)> {
         match &self.input {
-            Input::Stored { file, .. } => Some(*file),
+            Input::Stored { file, bytes, .. } => Some((*file, *bytes)),
             Input::Url(_) => None,
         }
     }
 }
 
 impl Manifest {
-    /// Bytes of its files that items need which have not `ended`.
-    pub(super) fn stored_bytes_but(&self, ended: impl Fn(usize) -> bool) -> u64 {
-        let items = self.items.iter().enumerate().filter(|(index, _)| !ended(*index));
-        let mut files: Vec<(usize, u64)> = items.filter_map(|(_, item)| item.stored()).collect();
-        files.sort_unstable();
-        files.dedup();
-        files.iter().map(|(_, bytes)| bytes).sum()
-    }
-}
-
-impl Item {
-    fn stored(&self) -> Option<(usize, u64)> {
-        match &self.input {
-            Input::Stored { file, bytes, .. } => Some((*file, *bytes)),
-            Input::Url(_) => None,
-        }
+    /// The files, with their bytes, of the items without one of these records.
+    pub(super) fn files_beside(&self, records: &[(usize, Record)]) -> HashMap<usize, u64> {
+        let ended: HashSet<usize> = records.iter().map(|(index, _)| *index).collect();
+        let items = self.items.iter().enumerate().filter(|(index, _)| !ended.contains(index));
+        items.filter_map(|(_, item)| item.stored()).collect()
     }
 }
 

@@ -305,10 +305,9 @@ impl Shared {
     /// Goes on with a batch that the store has.
     fn restore(self: &Arc<Shared>, Stored { id, manifest, records }: Stored) {
         let outputs: u64 = records.iter().map(|(_, record)| record.output_bytes()).sum();
-        let ended: Vec<usize> = records.iter().map(|(index, _)| *index).collect();
-        let batch = Arc::new(Batch::new(id, manifest, records));
         // The store has removed files that only ended items needed.
-        let inputs = batch.manifest.stored_bytes_but(|index| ended.contains(&index));
+        let inputs: u64 = manifest.files_beside(&records).values().sum();
+        let batch = Arc::new(Batch::new(id, manifest, records));
         batch.add_stored_bytes(inputs + outputs);
         self.room.take(inputs + outputs);
         self.begin(&batch);

@@ -47,6 +47,7 @@ pub use header::Header;
 use key::Key;
 pub(crate) use key::identity;
 use pool::Pool;
+pub(crate) use pool::run_blocking;
 pub use set::{JobSet, SetResults};
 use single_flight::{Flights, Waiter};
 pub use work::{Bounds, Codecs, Death, SetJob, Work, WorkError};

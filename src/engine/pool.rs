@@ -68,7 +68,7 @@ impl Pool {
 ///
 /// # Cancel
 /// Work that has started runs to its end.
-pub(super) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
+pub(crate) async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Panicked> {
     let done = tokio::task::spawn_blocking(move || caught(work)).await;
     done.unwrap_or_else(|_| Err(Panicked("the runtime dropped the work".to_owned())))
 }

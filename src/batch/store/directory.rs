@@ -3,7 +3,6 @@
 //! A file appears under its name whole and synced, or not at all. A batch without a manifest was never complete; one that
 //! is being removed gets another name first, under which nothing writes.
 
-use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,6 +12,8 @@ use bytes::Bytes;
 
 use super::{CHUNK_BYTES, Stored};
 use crate::batch::manifest::{BatchId, Manifest, Record};
+use crate::engine::run_blocking;
+use crate::panics::Panicked;
 
 const MANIFEST: &str = "manifest.json";
 const INPUTS: &str = "in";
@@ -200,14 +201,11 @@ fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
 
 /// Removes the files that only ended items needed: the process may have ended between a record and the removal.
 fn remove_unneeded(folder: &Path, stored: &Stored) -> io::Result<()> {
-    let has_ended = |index: usize| stored.records.iter().any(|(ended, _)| *ended == index);
-    let items = stored.manifest.items.iter().enumerate();
-    let needed: HashSet<usize> =
-        items.filter(|(index, _)| !has_ended(*index)).filter_map(|(_, item)| item.file()).collect();
+    let needed = stored.manifest.files_beside(&stored.records);
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let file = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        if file.is_none_or(|file| !needed.contains(&file)) {
+        if file.is_none_or(|file| !needed.contains_key(&file)) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -257,7 +255,7 @@ fn make_private(path: &Path, with_parents: bool) -> io::Result<()> {
 
 /// Runs `work` where it may block.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    run_blocking(work).await.unwrap_or_else(|Panicked(message)| Err(io::Error::other(message)))
 }
 
 #[cfg(test)]

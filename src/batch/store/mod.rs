@@ -82,7 +82,7 @@ impl Store {
         }
     }
 
-    /// A whole file of a batch, appended to `buffer`.
+    /// A whole file of a batch.
     pub(super) async fn input(&self, id: &BatchId, file: usize) -> io::Result<Bytes> {
         match self {
             Store::Directory(directory) => directory.input(id, file).await,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream};
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
+use http::HeaderName;
 use http::request::Parts;
-use http::{HeaderName, header::CONTENT_LENGTH};
+use hyper::body::Body as _;
 use multer::{Field, Multipart};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -53,7 +54,7 @@ pub(crate) struct ReceivedBatch {
 pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Result<ReceivedBatch, Problem> {
     let idempotency_key = idempotency_key(parts, state)?;
     let incoming = state.batches.receive()?;
-    let body = BoundedBody::new(body, parts, state)?;
+    let body = BoundedBody::new(body, state)?;
     let (incoming, spec, items) = if is_of_type(parts, "multipart/form-data") {
         Form::new(parts, body, incoming, state)?.read().await?
     } else if json::is_declared(parts) {
@@ -279,11 +280,10 @@ struct BoundedBody {
 }
 
 impl BoundedBody {
-    fn new(body: Body, parts: &Parts, state: &AppState) -> Result<BoundedBody, UploadError> {
+    fn new(body: Body, state: &AppState) -> Result<BoundedBody, UploadError> {
         let files = state.batches.config().max_items as u64;
         let limit = state.batches.max_bytes().saturating_add(MAX_SPEC_BYTES as u64 + files * FRAMING_BYTES);
-        let declared = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|declared| declared > limit) {
+        if body.size_hint().lower() > limit {
             return Err(UploadError::TooLarge { limit: state.batches.max_bytes() });
         }
         let (timeout, on_time) = (state.config.upload_timeout, Instant::now());
