@@ -5,6 +5,7 @@ mod disk;
 mod memory;
 mod redis;
 mod stored;
+mod waiting;
 
 use std::sync::Arc;
 

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -98,8 +97,8 @@ impl Keeper {
 impl Shared {
     /// Writes the file of an answer, and makes room for it first.
     fn store(&self, write: Write) {
-        let Write { key, cached, _done } = write;
-        self.queued_bytes.fetch_sub(cached.answer.bytes.len() as u64, Ordering::Relaxed);
+        let Write { key, cached, waits, _done } = write;
+        drop(waits);
         if !self.health.can_write() {
             return;
         }

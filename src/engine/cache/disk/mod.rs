@@ -10,7 +10,6 @@ mod index;
 mod keeper;
 
 use std::io::{self, ErrorKind};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,6 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::waiting::{QUEUE_ENTRIES, Waiting, Waits};
 use super::{CachedAnswer, Found, PARTS, TierStats, stored};
 use crate::engine::config::CacheConfig;
 use crate::engine::key::Key;
@@ -26,10 +26,6 @@ use crate::metrics::{CacheTier, Metrics};
 use folder::{Folder, now};
 use health::Health;
 use index::{Index, on_disk};
-
-/// Answers that may wait to be written, and their bytes: enough for a burst, little beside the memory of jobs.
-const QUEUE_ENTRIES: usize = 1024;
-const QUEUE_BYTES: u64 = 16 << 20;
 
 /// The largest file. Larger answers are rare, and reading them takes memory that nobody has reserved.
 const MAX_FILE: u64 = 16 << 20;
@@ -51,12 +47,14 @@ const WRITE_TIMEOUT: Duration = Duration::from_millis(250);
 pub(super) struct Disk {
     shared: Arc<Shared>,
     writes: SyncSender<Write>,
+    waiting: Waiting,
 }
 
 /// An answer to be written.
 struct Write {
     key: Key,
     cached: CachedAnswer,
+    waits: Waits,
     /// Dropped when it is written, or is not going to be.
     _done: Option<oneshot::Sender<()>>,
 }
@@ -68,8 +66,6 @@ struct Shared {
     capacity_bytes: u64,
     ttl: Duration,
     readers: Arc<Semaphore>,
-    /// Bytes that wait to be written.
-    queued_bytes: AtomicU64,
     health: Health,
     metrics: Arc<Metrics>,
 }
@@ -87,13 +83,12 @@ impl Disk {
             capacity_bytes: config.disk_capacity_bytes,
             ttl: config.disk_ttl,
             readers: Arc::new(Semaphore::new(READERS)),
-            queued_bytes: AtomicU64::new(0),
             health: Health::new(metrics.clone()),
             metrics: metrics.clone(),
         });
         let (writes, queue) = sync_channel(QUEUE_ENTRIES);
         keeper::start(shared.clone(), queue)?;
-        Ok(Some(Disk { shared, writes }))
+        Ok(Some(Disk { shared, writes, waiting: Waiting::default() }))
     }
 
     /// What the tier has under `key`.
@@ -150,15 +145,8 @@ impl Disk {
         if !shared.health.can_write() || on_disk(bytes) > (shared.capacity_bytes / PARTS).min(MAX_FILE) {
             return false;
         }
-        if shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed) > QUEUE_BYTES {
-            shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        let is_queued = self.writes.try_send(Write { key, cached: cached.clone(), _done: done }).is_ok();
-        if !is_queued {
-            shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        is_queued
+        let Some(waits) = self.waiting.add(bytes) else { return false };
+        self.writes.try_send(Write { key, cached: cached.clone(), waits, _done: done }).is_ok()
     }
 
     pub(super) fn stats(&self) -> TierStats {

@@ -8,7 +8,6 @@ mod connect;
 mod url;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, RedisError, Value, cmd};
@@ -16,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::waiting::{QUEUE_ENTRIES, Waiting, Waits};
 use super::{CachedAnswer, Found, TierStats, stored};
 use crate::engine::key::Key;
 use crate::metrics::Metrics;
@@ -33,14 +33,11 @@ const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The largest value: 1 MiB takes 8 ms of a gigabit link, so that it arrives in time.
 const MAX_VALUE: usize = 1 << 20;
 
-/// Answers that may wait to be written, and their bytes.
-const QUEUE_ENTRIES: usize = 1024;
-const QUEUE_BYTES: u64 = 16 << 20;
-
 /// The tier. Dropping it ends its tasks.
 pub(super) struct Redis {
     shared: Arc<Shared>,
-    writes: mpsc::Sender<(Key, CachedAnswer)>,
+    writes: mpsc::Sender<(Key, CachedAnswer, Waits)>,
+    waiting: Waiting,
     _tasks: JoinSet<()>,
 }
 
@@ -48,8 +45,6 @@ pub(super) struct Redis {
 struct Shared {
     breaker: Breaker,
     ttl_seconds: u64,
-    /// Bytes that wait to be written.
-    queued_bytes: AtomicU64,
 }
 
 /// Why Redis did not do what it was asked to.
@@ -66,17 +61,14 @@ enum Failure {
 impl Redis {
     /// The tier at `url`, where answers are kept for `ttl`. Must be called inside a tokio runtime.
     pub(super) fn new(url: RedisUrl, ttl: Duration, metrics: Arc<Metrics>) -> Redis {
-        let shared = Arc::new(Shared {
-            breaker: Breaker::new(Connector::new(url), metrics),
-            ttl_seconds: ttl.as_secs().max(1),
-            queued_bytes: AtomicU64::new(0),
-        });
+        let shared =
+            Arc::new(Shared { breaker: Breaker::new(Connector::new(url), metrics), ttl_seconds: ttl.as_secs().max(1) });
         let (writes, queue) = mpsc::channel(QUEUE_ENTRIES);
         let mut tasks = JoinSet::new();
         let keeping = shared.clone();
         tasks.spawn(async move { keeping.breaker.keep().await });
         tasks.spawn(shared.clone().write_queued(queue));
-        Redis { shared, writes, _tasks: tasks }
+        Redis { shared, writes, waiting: Waiting::default(), _tasks: tasks }
     }
 
     /// What the tier has under `key`.
@@ -103,20 +95,12 @@ impl Redis {
 
     /// Has `cached` written later. Returns false when it is too large, too much waits already, or Redis does not answer.
     pub(super) fn offer(&self, key: Key, cached: &CachedAnswer) -> bool {
-        let shared = &self.shared;
         let bytes = cached.answer.bytes.len() as u64;
-        if bytes > MAX_VALUE as u64 || !shared.breaker.takes_writes() {
+        if bytes > MAX_VALUE as u64 || !self.shared.breaker.takes_writes() {
             return false;
         }
-        if shared.queued_bytes.fetch_add(bytes, Ordering::Relaxed) > QUEUE_BYTES {
-            shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
-        }
-        let is_queued = self.writes.try_send((key, cached.clone())).is_ok();
-        if !is_queued {
-            shared.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
-        }
-        is_queued
+        let Some(waits) = self.waiting.add(bytes) else { return false };
+        self.writes.try_send((key, cached.clone(), waits)).is_ok()
     }
 
     /// Makes sure that Redis has `cached` under `key`, as far as that takes no longer than a lookup.
@@ -147,9 +131,9 @@ impl Shared {
         }
     }
 
-    async fn write_queued(self: Arc<Shared>, mut queue: mpsc::Receiver<(Key, CachedAnswer)>) {
-        while let Some((key, cached)) = queue.recv().await {
-            self.queued_bytes.fetch_sub(cached.answer.bytes.len() as u64, Ordering::Relaxed);
+    async fn write_queued(self: Arc<Shared>, mut queue: mpsc::Receiver<(Key, CachedAnswer, Waits)>) {
+        while let Some((key, cached, waits)) = queue.recv().await {
+            drop(waits);
             self.write(&key, &cached, WRITE_TIMEOUT).await;
         }
     }
