@@ -66,6 +66,8 @@ pub mod job;
 pub mod metrics;
 mod named;
 #[cfg(feature = "server")]
+mod outbound;
+#[cfg(feature = "server")]
 mod panics;
 pub mod params;
 pub mod picture;

@@ -9,12 +9,12 @@ use http::header::{ACCEPT, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
-use rustls::{ClientConfig, RootCertStore};
 
 use super::location::Location;
 use super::names::{CheckedNames, Names};
 use super::{CDN_LOOP, CDN_NAME, Config, Refusal, SourceError};
 use crate::engine::{HashedBody, MemoryLease, Upload};
+use crate::outbound;
 
 /// How long a connection is kept for the next fetch from its host.
 const POOL_IDLE: Duration = Duration::from_secs(15);
@@ -61,7 +61,7 @@ impl Fetcher {
     pub(super) fn new(config: Config, max_bytes: u64, names: Arc<dyn Names>) -> io::Result<Fetcher> {
         let checked = CheckedNames { names, allow_private: config.allow_private };
         let client = Client::builder()
-            .tls_backend_preconfigured(encryption().map_err(io::Error::other)?)
+            .tls_backend_preconfigured(outbound::encryption().map_err(io::Error::other)?)
             .dns_resolver(checked)
             .no_proxy()
             .redirect(Policy::none())
@@ -153,14 +153,6 @@ impl Fetcher {
         tracing::debug!(error = ?error.source(), "fetch failed: {reason}");
         SourceError::failed(reason)
     }
-}
-
-/// TLS 1.2 and 1.3 with the root certificates of Mozilla, which are part of the binary: an image without files works too.
-fn encryption() -> Result<ClientConfig, rustls::Error> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// Where the answer redirects to, by the statuses that carry a location (RFC 9110 s15.4).

@@ -7,12 +7,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 
-use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::{ResolverBuilder, TokioResolver};
+use hickory_resolver::TokioResolver;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::location::check_address;
+use crate::outbound;
 
 /// The addresses of a name, once they are known.
 pub type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
@@ -23,8 +22,7 @@ pub trait Names: Send + Sync {
     fn lookup(&self, name: String) -> Lookup;
 }
 
-/// The name servers and the hosts file of the system. Their answers are read by memory-safe code in this process, and a lookup
-/// ends when nobody waits for it: getaddrinfo has neither.
+/// The names that the system knows.
 pub(super) struct SystemNames(TokioResolver);
 
 impl SystemNames {
@@ -33,15 +31,7 @@ impl SystemNames {
     /// # Errors
     /// When there is none, or it names no server.
     pub(super) fn new() -> io::Result<SystemNames> {
-        SystemNames::with(TokioResolver::builder_tokio().map_err(io::Error::other)?)
-    }
-
-    fn with(mut builder: ResolverBuilder<TokioRuntimeProvider>) -> io::Result<SystemNames> {
-        let options = builder.options_mut();
-        // Both families, so that every address is checked.
-        options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-        options.use_hosts_file = ResolveHosts::Always;
-        Ok(SystemNames(builder.build().map_err(io::Error::other)?))
+        outbound::resolver().map(SystemNames)
     }
 }
 
@@ -80,6 +70,7 @@ impl Resolve for CheckedNames {
 #[cfg(test)]
 mod tests {
     use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
+    use hickory_resolver::net::runtime::TokioRuntimeProvider;
     use tokio::net::UdpSocket;
 
     use super::*;
@@ -130,7 +121,8 @@ mod tests {
         udp.port = server.port();
         let config =
             ResolverConfig::from_parts(None, Vec::new(), vec![NameServerConfig::new(server.ip(), true, vec![udp])]);
-        SystemNames::with(TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())).unwrap()
+        let builder = TokioResolver::builder_with_config(config, TokioRuntimeProvider::default());
+        SystemNames(outbound::resolver_of(builder).unwrap())
     }
 
     #[tokio::test]

@@ -4,18 +4,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use hickory_resolver::TokioResolver;
-use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisConnectionInfo, RedisError};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
 use super::url::RedisUrl;
+use crate::outbound;
 
 /// Opens connections to one Redis.
 pub(super) struct Connector {
@@ -65,7 +63,7 @@ impl Connector {
         if !self.url.is_encrypted {
             return self.log_in(stream).await;
         }
-        let connector = TlsConnector::from(Arc::new(encryption().map_err(io::Error::other)?));
+        let connector = TlsConnector::from(Arc::new(outbound::encryption().map_err(io::Error::other)?));
         let name = ServerName::try_from(self.url.host.clone()).map_err(io::Error::other)?;
         self.log_in(connector.connect(name, stream).await?).await
     }
@@ -98,18 +96,6 @@ async fn addresses(host: &str) -> io::Result<Vec<IpAddr>> {
     if let Ok(address) = host.parse() {
         return Ok(vec![address]);
     }
-    let mut builder = TokioResolver::builder_tokio().map_err(io::Error::other)?;
-    let options = builder.options_mut();
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.use_hosts_file = ResolveHosts::Always;
-    let resolver = builder.build().map_err(io::Error::other)?;
+    let resolver = outbound::resolver()?;
     Ok(resolver.lookup_ip(host).await.map_err(io::Error::other)?.iter().collect())
-}
-
-/// Certificates are checked against the public authorities.
-fn encryption() -> Result<ClientConfig, rustls::Error> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
