@@ -47,6 +47,18 @@ pub struct ParamError {
     pub allowed: String,
 }
 
+impl ParamError {
+    /// The error of the parameter `name`; what was given is cut when it is long.
+    pub(crate) fn new(name: &str, given: Option<&str>, reason: &str, allowed: &str) -> ParamError {
+        ParamError {
+            name: excerpt(name).into_owned(),
+            given: given.map(|given| excerpt(given).into_owned()),
+            reason: reason.to_owned(),
+            allowed: allowed.to_owned(),
+        }
+    }
+}
+
 /// A parameter: its name and its documentation, for error messages, OpenAPI and `--help`.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {

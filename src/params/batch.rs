@@ -3,7 +3,6 @@
 use super::preset::pairs;
 use super::written::{not_a, refuse};
 use super::{Defaults, Given, ParamError, Request, Table, Written, filename, read};
-use crate::excerpt::excerpt;
 
 /// The keys of a batch. Two of them have a second spelling.
 const KEYS: &str = "items, defaults, max_concurrent, stop_on_error";
@@ -100,7 +99,7 @@ impl BatchSpec {
                 "defaults" => spec.defaults = defaults(value)?,
                 "max_concurrent" => spec.max_concurrent = concurrent(key, value)?,
                 "stop_on_error" => spec.stop_on_error = switch(key, value)?,
-                _ => return Err(refuse(&excerpt(key), value.text(), "unknown key", KEYS).into()),
+                _ => return Err(refuse(key, value.text(), "unknown key", KEYS).into()),
             }
         }
         Ok(spec)

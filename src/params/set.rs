@@ -6,7 +6,7 @@ use super::preset::{check_name, pairs};
 use super::written::{not_a, refuse};
 use super::{Defaults, Given, ParamError, Request, Table, Written, deadline, output_format, read, side, target_bytes};
 use crate::byte_size::SIZE_GRAMMAR;
-use crate::excerpt::{excerpt, quoted};
+use crate::excerpt::quoted;
 use crate::job::{Job, Mode, OnMiss};
 use crate::named::named;
 
@@ -137,7 +137,7 @@ impl SetSpec {
                 "total" => spec.total = Some(value.text().ok_or_else(|| not_a(key, "size"))?),
                 "deadline" => spec.deadline = Some(value.text().ok_or_else(|| not_a(key, "duration"))?),
                 "on_error" => spec.on_error = on_error(value)?,
-                _ => return Err(refuse(excerpt(key).as_ref(), value.text(), "unknown key", &KEYS.join(", "))),
+                _ => return Err(refuse(key, value.text(), "unknown key", &KEYS.join(", "))),
             }
         }
         Ok(spec)

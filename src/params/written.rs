@@ -6,7 +6,6 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::ParamError;
-use crate::excerpt::excerpt;
 
 /// A table in the order in which it is written. A name that stands in it twice is there twice.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,12 +93,7 @@ impl<'de> Visitor<'de> for TableVisitor {
 
 /// The error for what a table has under `name`.
 pub(super) fn refuse(name: &str, given: Option<String>, reason: &str, allowed: &str) -> ParamError {
-    ParamError {
-        name: name.to_owned(),
-        given: given.map(|given| excerpt(&given).into_owned()),
-        reason: reason.to_owned(),
-        allowed: allowed.to_owned(),
-    }
+    ParamError::new(name, given.as_deref(), reason, allowed)
 }
 
 /// The error for a value that is of another kind, "table" or "list".

@@ -132,7 +132,7 @@ fn by_url(item: BatchItem) -> Result<Item, Problem> {
 }
 
 fn refuse(name: &str, reason: &str, allowed: &str) -> ParamError {
-    ParamError { name: name.to_owned(), given: None, reason: reason.to_owned(), allowed: allowed.to_owned() }
+    ParamError::new(name, None, reason, allowed)
 }
 
 /// The whole body, which is a description.

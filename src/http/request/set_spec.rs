@@ -1,7 +1,6 @@
 //! The set of outputs that a request describes: the JSON of `spec`, or a preset.
 
 use super::form::SPEC;
-use crate::excerpt::excerpt;
 use crate::http::response::problem::Problem;
 use crate::params::{Defaults, ParamError, Preset, Set, SetError, SetSpec};
 
@@ -56,12 +55,7 @@ fn of_preset(name: &str, defaults: &Defaults) -> Result<Set, Problem> {
 }
 
 fn refuse(name: &str, given: Option<&str>, reason: &str) -> ParamError {
-    ParamError {
-        name: excerpt(name).into_owned(),
-        given: given.map(|given| excerpt(given).into_owned()),
-        reason: reason.to_owned(),
-        allowed: ALLOWED.to_owned(),
-    }
+    ParamError::new(name, given, reason, ALLOWED)
 }
 
 #[cfg(test)]

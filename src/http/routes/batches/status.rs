@@ -55,7 +55,7 @@ fn page(query: &str) -> Result<(usize, usize), ParamError> {
         match name.as_str() {
             "offset" => offset = number(&name, &value, usize::MAX)?,
             "limit" => limit = number(&name, &value, MAX_LIMIT)?,
-            _ => return Err(refuse(&name, &value, "unknown parameter", "offset, limit".to_owned())),
+            _ => return Err(ParamError::new(&name, Some(&value), "unknown parameter", "offset, limit")),
         }
     }
     Ok((offset, limit))
@@ -64,12 +64,7 @@ fn page(query: &str) -> Result<(usize, usize), ParamError> {
 fn number(name: &str, value: &str, most: usize) -> Result<usize, ParamError> {
     let number = value.parse().ok().filter(|number| *number <= most);
     let allowed = if most == usize::MAX { "a whole number".to_owned() } else { format!("0 to {most}") };
-    number.ok_or_else(|| refuse(name, value, "not in its range", allowed))
-}
-
-fn refuse(name: &str, value: &str, reason: &str, allowed: String) -> ParamError {
-    let cut = |text: &str| crate::excerpt::excerpt(text).into_owned();
-    ParamError { name: cut(name), given: Some(cut(value)), reason: reason.to_owned(), allowed }
+    number.ok_or_else(|| ParamError::new(name, Some(value), "not in its range", &allowed))
 }
 
 fn operation() -> Value {

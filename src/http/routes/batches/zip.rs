@@ -8,7 +8,6 @@ use axum::routing::get;
 use serde_json::{Value, json};
 
 use super::{find, id_parameter, is_of_reading};
-use crate::excerpt::excerpt;
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::query;
@@ -43,12 +42,7 @@ async fn zip(
 fn is_partial(query: &str) -> Result<bool, ParamError> {
     let mut is_partial = false;
     for (name, value) in query::pairs(query)? {
-        let refuse = |reason: &str, allowed: &str| ParamError {
-            name: excerpt(&name).into_owned(),
-            given: Some(excerpt(&value).into_owned()),
-            reason: reason.to_owned(),
-            allowed: allowed.to_owned(),
-        };
+        let refuse = |reason: &str, allowed: &str| ParamError::new(&name, Some(&value), reason, allowed);
         is_partial = match (name.as_str(), value.as_str()) {
             ("partial", "true" | "1") => true,
             ("partial", "false" | "0") => false,
