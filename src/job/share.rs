@@ -142,7 +142,7 @@ struct Plan {
 const MAX_DRIFT: f64 = 0.003;
 
 /// Points of quality that answers may become better when those before them take less than planned.
-const MAX_GAIN: f64 = 2.0;
+const MAX_GAIN: f64 = 2.5;
 
 /// Quality from which on pictures that are not made smaller are encoded at the common quality. Below it most are made smaller.
 const POOR: f64 = 25.0;

@@ -76,7 +76,7 @@ fn a_target_of_its_own_is_the_most_that_an_answer_takes() {
     let results = share(&input, &jobs, 60_000).unwrap();
     let own = results[8].as_ref().unwrap().bytes.len();
     assert!(own <= 3_000, "{own}");
-    assert!(bytes(&results) >= 56_400, "the others have what it leaves: {}", bytes(&results));
+    assert!(bytes(&results) >= 57_000, "the others have what it leaves: {}", bytes(&results));
 }
 
 #[test]
