@@ -351,8 +351,10 @@ async fn a_removed_batch_frees_its_threads_and_ends_its_streams() {
     server.wait_until(|health| health["in_flight"] == 2).await;
     let mut stream = server.connect().await;
     stream.write(&Request::get(&format!("{url}/events")).header("connection", "close").whole()).await;
+    // The stream must be open before its batch is gone.
+    let begun = stream.at_least(1).await;
     assert_eq!(server.ask(Request::new("DELETE", &url)).await.status, 204);
-    let text = unchunked(&stream.read_to_end().await);
+    let text = unchunked(&[begun, stream.read_to_end().await].concat());
     assert!(text.contains("event: end") && text.contains("cancelled"), "{text}");
     server.wait_until(|health| health["in_flight"] == 0).await;
     let metrics = server.metrics().await;
@@ -368,8 +370,10 @@ async fn draining_says_bye_and_the_rest_goes_on_after_a_restart() {
     let url = submit(&server, batch(&spec, &named(&pictures)).header("idempotency-key", "k")).await;
     let mut stream = server.connect().await;
     stream.write(&Request::get(&format!("{url}/events")).whole()).await;
+    // The stream must be open before the service drains.
+    let begun = stream.at_least(1).await;
     server.stop();
-    let text = unchunked(&stream.read_to_end().await);
+    let text = unchunked(&[begun, stream.read_to_end().await].concat());
     assert!(text.contains("event: bye"), "{text}");
     server.stopped().await;
     // What a client left half sent, and what was half removed.
