@@ -1,28 +1,35 @@
 //! How answers look on all kinds of pictures that people send, not on photographs alone:
 //!
 //! ```text
-//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench looks [-- CLASS...] [-- auto webp ...]
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench looks [-- ladders] [CLASS...] [auto webp ...]
 //! ```
 //!
 //! For each picture, target and choice of formats it prints the answer's format, size, share of the target, SSIMULACRA2
 //! against the whole picture (a smaller answer is scaled up; of a picture with alpha the lower score on white and black) and
 //! CPU time. Then it prints for each class the mean score, the worst, and by how much `auto` stays below the best single
-//! format. Without a corpus the pictures are drawn.
+//! format. `ladders` prints instead where more bytes give a worse answer. Without a corpus all pictures are drawn.
+
+mod drawn;
+mod inputs;
+mod ladder;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, Format, Limits};
-use bytefit::job::{self, Formats, Job, Stop};
+use bytefit::job::{self, Answer, Formats, Job, JobError, Stop};
 use bytefit::picture::score::Reference;
 use bytefit::picture::{Picture, transform};
-use testkit::drawing::{self, Content};
+
+use inputs::Input;
 
 const TARGETS: [u64; 3] = [20_000, 50_000, 100_000];
 
+/// A name, and the formats that the answer may have.
+type Choice = (&'static str, &'static [Format]);
+
 /// The choices of formats: `auto` as for a browser, and each alone.
-const CHOICES: [(&str, &[Format]); 5] = [
+const CHOICES: [Choice; 5] = [
     ("auto", &[Format::Webp, Format::Jpeg, Format::Png]),
     ("webp", &[Format::Webp]),
     ("jpeg", &[Format::Jpeg]),
@@ -30,30 +37,32 @@ const CHOICES: [(&str, &[Format]); 5] = [
     ("avif", &[Format::Avif]),
 ];
 
-/// A picture of a class.
-struct Input {
-    class: String,
-    name: String,
-    file: Vec<u8>,
-}
-
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let (choices, classes): (Vec<_>, Vec<_>) =
+    let (modes, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|word| word == "ladders");
+    let (names, classes): (Vec<_>, Vec<_>) =
         wanted.into_iter().partition(|word| CHOICES.iter().any(|(name, _)| name == word));
+    let choices: Vec<Choice> =
+        CHOICES.into_iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)).collect();
+    let inputs = inputs::all().into_iter().filter(|input| classes.is_empty() || classes.contains(&input.class));
+    match modes.is_empty() {
+        true => print_table(&choices, inputs),
+        false => ladder::print(&choices, inputs),
+    }
+}
+
+fn print_table(choices: &[Choice], inputs: impl Iterator<Item = Input>) {
     let mut scores: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     println!(
         "{:10} {:24} {:>7} {:5} {:>22} {:>5} {:>7} {:>7}",
         "class", "picture", "target", "", "answer", "fill", "score", "ms"
     );
-    for input in inputs().into_iter().filter(|input| classes.is_empty() || classes.contains(&input.class)) {
+    for input in inputs {
         let picture = upright(&input.file);
         let references = references(&picture);
         for target in TARGETS {
             let mut row = Row::default();
-            for (name, formats) in
-                CHOICES.iter().filter(|(name, _)| choices.is_empty() || choices.iter().any(|c| c == name))
-            {
+            for (name, formats) in choices {
                 let shown = show(&input, target, name, formats, &picture, &references);
                 row.scores.insert((*name).to_owned(), shown);
             }
@@ -78,10 +87,8 @@ fn show(
     picture: &Picture,
     references: &[([u8; 3], Reference)],
 ) -> Option<f64> {
-    let job = Job { deadline: Duration::from_secs(120), ..Job::new(target, Formats::Among(formats.to_vec())) };
-    let stop = Stop::at(Instant::now() + job.deadline);
     let started = Instant::now();
-    let answer = job::run(&job, &input.file, &Limits::default(), &stop);
+    let answer = fit(&input.file, target, formats);
     let milliseconds = started.elapsed().as_millis();
     let front = format!("{:10} {:24} {target:>7} {choice:5}", input.class, input.name);
     let Ok(answer) = answer else {
@@ -94,6 +101,13 @@ fn show(
     let shown = format!("{} {}x{} q{quality}", output.format.name(), output.width, output.height);
     println!("{front} {shown:>22} {:>5.2} {score:>7.2} {milliseconds:>7}", output.bytes as f64 / target as f64);
     Some(score)
+}
+
+/// The answer for `target` bytes in one of `formats`.
+fn fit(file: &[u8], target: u64, formats: &[Format]) -> Result<Answer, JobError> {
+    let job = Job { deadline: Duration::from_secs(120), ..Job::new(target, Formats::Among(formats.to_vec())) };
+    let stop = Stop::at(Instant::now() + job.deadline);
+    job::run(&job, file, &Limits::default(), &stop)
 }
 
 fn summary(scores: &BTreeMap<String, Vec<Row>>) {
@@ -138,43 +152,4 @@ fn references(picture: &Picture) -> Vec<([u8; 3], Reference)> {
 fn upright(file: &[u8]) -> Picture {
     let decoded = codec::decode(file, &Limits::default()).expect("a readable picture");
     transform::orient(decoded.picture, decoded.orientation)
-}
-
-/// The drawn pictures, and those of the corpus.
-fn inputs() -> Vec<Input> {
-    let drawn = |class: &str, name: &str, picture: &Picture| Input {
-        class: class.to_owned(),
-        name: name.to_owned(),
-        file: codec::png::encode::encode_lossless(picture, codec::Effort::Fast).expect("a picture of modest size"),
-    };
-    let mut inputs = vec![
-        drawn("text", "drawn page 1240x1754", &drawing::page(1240, 1754)),
-        drawn("text", "drawn page 2480x3508", &drawing::page(2480, 3508)),
-        drawn("text", "drawn strokes", &drawing::picture(Content::Text, 1600, 1200)),
-        drawn("flat", "drawn areas", &drawing::picture(Content::Flat, 1600, 1200)),
-        drawn("alpha", "drawn fading photo", &drawing::picture(Content::Alpha, 800, 600)),
-        drawn("grey", "drawn grey photo", &drawing::picture(Content::Grey, 1024, 768)),
-        drawn("photo", "drawn photo", &drawing::picture(Content::Photo, 1024, 768)),
-    ];
-    if let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS").map(PathBuf::from) {
-        for (folder, class, most) in
-            [("field/looks", "", 20), ("kodak", "photo", 6), ("photos", "photo", 3), ("camera", "camera", 6)]
-        {
-            let mut files: Vec<PathBuf> = std::fs::read_dir(corpus.join(folder))
-                .expect("a folder")
-                .map(|entry| entry.expect("an entry").path())
-                .collect();
-            files.sort();
-            inputs.extend(files.into_iter().take(most).map(|path| {
-                let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-                let class = if class.is_empty() { name.trim_end_matches(char::is_numeric) } else { class };
-                Input {
-                    class: class.to_owned(),
-                    file: std::fs::read(&path).expect("a file"),
-                    name: name.chars().take(24).collect(),
-                }
-            }));
-        }
-    }
-    inputs
 }
