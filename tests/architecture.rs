@@ -40,7 +40,7 @@ const JOB_LEVELS: &[&[&str]] = &[
     &["error", "report", "prepared", "scale_gain", "format_rank", "content"],
     &["spec", "candidate"],
     &["clock", "views", "trace", "scoring", "checks", "share"],
-    &["context", "passthrough", "recoded"],
+    &["context", "passthrough", "transcoded"],
     &["search_adapter", "lossless"],
     &["at_size"],
     &["downscale", "memory"],

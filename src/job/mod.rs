@@ -11,7 +11,7 @@
 //! downscale          the choice of scale          memory
 //! at_size            one format at one size
 //! search_adapter     one encoder                  lossless
-//! context            what a search shares         passthrough  recoded
+//! context            what a search shares         passthrough  transcoded
 //! clock  views  trace  scoring  checks  share
 //! spec  candidate
 //! error  report  prepared  scale_gain  format_rank  content
@@ -35,7 +35,6 @@ mod lossy;
 mod memory;
 mod passthrough;
 mod prepared;
-mod recoded;
 mod report;
 pub mod scale_gain;
 mod scoring;
@@ -45,6 +44,7 @@ mod source;
 mod spec;
 mod total;
 mod trace;
+mod transcoded;
 mod views;
 
 pub use calibration::expectations;

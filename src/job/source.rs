@@ -17,7 +17,7 @@ use super::trace::Trace;
 use super::views::Views;
 use super::{
     Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Timings, checks, finish, fit, formats,
-    passthrough, recoded,
+    passthrough, transcoded,
 };
 
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
@@ -209,8 +209,10 @@ impl InputFile<'_> {
         if let Some(candidate) = unchanged.as_ref().filter(|_| !may_be_finer_than_asked) {
             return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
         }
-        let may_be_recoded = self.as_stored && unchanged.is_none() && !may_be_finer_than_asked;
-        if may_be_recoded && let Some(candidate) = recoded::candidate(job, &self.bytes, &self.facts, &suitable, stop) {
+        let may_be_transcoded = self.as_stored && unchanged.is_none() && !may_be_finer_than_asked;
+        if may_be_transcoded
+            && let Some(candidate) = transcoded::candidate(job, &self.bytes, &self.facts, &suitable, stop)
+        {
             timings.search = transforming.elapsed();
             let mut trace = Trace::default();
             trace.note(&candidate);

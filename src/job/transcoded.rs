@@ -1,4 +1,4 @@
-//! The input coded anew without loss: a JPEG in a format that holds its coefficients, in fewer bytes.
+//! The input transcoded without loss: a JPEG in a format that holds its coefficients, in fewer bytes.
 
 use std::time::Duration;
 
