@@ -10,8 +10,8 @@ mod gravity;
 mod grey;
 mod orient;
 mod pyramid;
+mod resample;
 mod resize;
-mod scale;
 mod smart;
 mod turn;
 
@@ -24,6 +24,6 @@ pub use gravity::Gravity;
 pub use grey::grey_of;
 pub use orient::orient;
 pub use pyramid::Pyramid;
+pub use resample::scale;
 pub use resize::{Resize, ResizeFit, resize, resized, resized_size};
-pub use scale::scale;
 pub use turn::{Flip, Rotation};

@@ -2,12 +2,12 @@
 
 use multiversion::multiversion;
 
-use super::scale::{lanczos, resample, resample_in_part};
+use super::resample::{lanczos, resample, resample_in_part};
 use crate::picture::{Layout, Picture};
 
 /// The side of what is scaled is at least so many times that of the result. Lanczos3 removes what averaging leaves of the
 /// frequencies that are too high: libvips has the same `gap` by default. docs/model.md, Scale, has the difference.
-const GAP: f64 = 2.0;
+const LEAST_REDUCTION: f64 = 2.0;
 
 /// A picture and its halves, each made when it is first needed.
 pub struct Pyramid<'p> {
@@ -59,7 +59,7 @@ impl<'p> Pyramid<'p> {
 }
 
 fn is_enough(size: [f64; 2], wanted: [u32; 2]) -> bool {
-    size.iter().zip(wanted).all(|(side, wanted)| *side >= GAP * f64::from(wanted))
+    size.iter().zip(wanted).all(|(side, wanted)| *side >= LEAST_REDUCTION * f64::from(wanted))
 }
 
 /// `picture` at half its size, without regard to alpha. The last row and column of an odd side stand for a pair.
@@ -102,7 +102,7 @@ fn halve_rows<const N: usize>(upper: &[u8], lower: &[u8], into: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::super::drawn::{flat, labelled};
-    use super::super::scale::BAND;
+    use super::super::resample::BAND;
     use super::*;
 
     #[test]

@@ -4,7 +4,7 @@ use fast_image_resize::ResizeOptions;
 use serde::{Deserialize, Serialize};
 
 use super::gravity::Gravity;
-use super::scale::{inside, lanczos, resample, scale};
+use super::resample::{inside, lanczos, resample, scale};
 use super::smart;
 use crate::named::named;
 use crate::picture::{Layout, Picture};

@@ -3,7 +3,7 @@
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
 
 use super::grey::grey_of;
-use super::scale::{inside, resample};
+use super::resample::{inside, resample};
 use crate::picture::Picture;
 
 /// Pixels on the long side of what is looked at.
