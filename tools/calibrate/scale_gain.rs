@@ -7,7 +7,7 @@
 //! gain of the best scale.
 //!
 //! ```text
-//! cargo run --release -p bytefit-tools --bin scale -- DIRECTORY... [FORMAT...]
+//! cargo run --release -p bytefit-tools --bin scale_gain -- DIRECTORY... [FORMAT...]
 //! ```
 
 use std::ops::RangeInclusive;
