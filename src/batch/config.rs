@@ -55,8 +55,8 @@ impl Config {
         at_most("max_concurrent", self.max_concurrent, MAX_CONCURRENT)
     }
 
-    /// Whether batches survive the process.
-    pub fn is_durable(&self) -> bool {
+    /// Whether batches are kept in a directory.
+    pub fn has_directory(&self) -> bool {
         !self.dir.as_os_str().is_empty()
     }
 }

@@ -128,7 +128,7 @@ impl Batches {
     /// # Errors
     /// The directory can't be made or read.
     pub fn open(config: Config, engine: Engine, source: Source, metrics: Arc<Metrics>) -> io::Result<Batches> {
-        let (store, limit) = if config.is_durable() {
+        let (store, limit) = if config.has_directory() {
             (Store::Directory(Directory::open(&config.dir)?), config.max_bytes)
         } else {
             let limit = config.max_bytes.min(engine.body_memory_bytes() / MEMORY_SHARE);
