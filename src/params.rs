@@ -10,7 +10,7 @@ mod written;
 use std::time::Duration;
 
 use crate::byte_size::{SIZE_GRAMMAR, SizeError, parse_size};
-use crate::codec::{Format, MetadataPolicy};
+use crate::codec::{Format, MetadataPolicy, output_names};
 use crate::duration::{parse_duration, show_duration};
 use crate::excerpt::{excerpt, quoted};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
@@ -118,7 +118,7 @@ pub const PARAMETERS: &[Parameter] = parameters! {
         one of ModeName::NAMES;
     "tolerance", "5KB", "a size, or a percentage of the target (5%)", "largest difference between the answer and the target, with mode=close only";
     "min_bytes", "none", "a size up to the target", "pads a smaller answer to this many bytes, with mode=fit only";
-    "format", "auto", "auto, keep, or a list of jpeg, webp, avif, png, jxl",
+    "format", "auto", concat!("auto, keep, or a list of ", output_names!()),
         "formats that the answer may have, the best-looking one is chosen; auto means those of the Accept header or the configured ones, keep the format of the input";
     "quality", "95", "a number from 1 to 100", "highest quality: the answer is smaller than the target when this quality takes fewer bytes; equal values look alike in all formats";
     "crop", "none", "x,y,width,height in pixels or percent, inside the picture", "part to cut out of the upright picture before anything else";
@@ -439,7 +439,7 @@ fn formats(text: &str) -> Result<FormatChoice, Refusal> {
 /// A message for the user.
 pub fn output_format(name: &str) -> Result<Format, String> {
     let format = Format::of_name(name).filter(|format| format.is_output());
-    format.ok_or_else(|| format!("{} is not an output format: jpeg, webp, avif, png, jxl", quoted(name)))
+    format.ok_or_else(|| format!(concat!("{} is not an output format: ", output_names!()), quoted(name)))
 }
 
 fn colour(text: &str) -> Result<[u8; 3], Refusal> {

@@ -32,6 +32,15 @@ named! {
     }
 }
 
+/// The names of [`Format::OUTPUT`] as a list, for messages that are written with `concat!`.
+macro_rules! output_names {
+    () => {
+        "jpeg, webp, avif, png, jxl"
+    };
+}
+
+pub(crate) use output_names;
+
 impl Format {
     /// Every format that can be written.
     pub const OUTPUT: [Format; 5] = [Format::Jpeg, Format::Webp, Format::Avif, Format::Png, Format::Jxl];
@@ -78,6 +87,12 @@ impl Format {
         self.output().is_some()
     }
 
+    /// The format's place when a browser chooses one: the lower, the earlier it is tried. Formats that are only read
+    /// come last.
+    pub fn place_in_browser(self) -> u8 {
+        self.output().map_or(u8::MAX, |output| output.place_in_browser)
+    }
+
     /// Whether the format keeps an alpha channel.
     pub const fn keeps_alpha(self) -> bool {
         self.model().keeps_alpha
@@ -108,6 +123,18 @@ mod tests {
         for format in Format::ALL {
             assert_eq!(Format::OUTPUT.contains(format), format.is_output(), "{format:?}");
         }
+    }
+
+    #[test]
+    fn messages_list_the_formats_that_are_written() {
+        assert_eq!(output_names!(), Format::OUTPUT.map(Format::name).join(", "));
+    }
+
+    #[test]
+    fn every_format_that_is_written_has_a_place_of_its_own_in_a_browser() {
+        let mut places = Format::OUTPUT.map(Format::place_in_browser);
+        places.sort_unstable();
+        assert!(places.windows(2).all(|pair| pair[0] < pair[1]), "{places:?}");
     }
 
     #[test]

@@ -32,6 +32,7 @@ pub mod xmp;
 
 pub use encoder::{Effort, Encoder};
 pub use format::Format;
+pub(crate) use format::output_names;
 pub use limits::Limits;
 pub use sniff::sniff;
 

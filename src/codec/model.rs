@@ -36,6 +36,9 @@ pub(crate) struct OutputModel {
     /// Writes a sound JPEG anew without loss, with the metadata that the policy keeps, where the format can hold its
     /// coefficients. Returns `None` for a kind of JPEG that it can't hold.
     pub from_jpeg: Option<WriteJpeg>,
+    /// Its place when a browser chooses among formats: 0 for the one that looks best at equal bytes, and the highest for
+    /// the one that every browser shows.
+    pub place_in_browser: u8,
     /// Pixels that a side may have.
     pub max_side: u32,
     /// Bytes that the lossy encoder holds at its peak for a width and height, beside the picture: an estimate from what

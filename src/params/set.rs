@@ -6,6 +6,7 @@ use super::preset::{check_name, pairs};
 use super::written::{not_a, refuse};
 use super::{Defaults, Given, ParamError, Request, Table, Written, deadline, output_format, read, side, target_bytes};
 use crate::byte_size::SIZE_GRAMMAR;
+use crate::codec::output_names;
 use crate::excerpt::quoted;
 use crate::job::{Job, Mode, OnMiss};
 use crate::named::named;
@@ -283,7 +284,7 @@ fn formats(value: &Written) -> Result<Vec<&'static str>, ParamError> {
     let texts = value.text().ok_or_else(|| not_a("formats", "list"))?;
     let name = |text: &str| match output_format(text.trim()) {
         Ok(format) => Ok(format.name()),
-        Err(reason) => Err(refuse("formats", Some(text.to_owned()), &reason, "jpeg, webp, avif, png, jxl")),
+        Err(reason) => Err(refuse("formats", Some(text.to_owned()), &reason, output_names!())),
     };
     texts.split(',').map(name).collect()
 }

@@ -22,6 +22,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
         codings: encode::CODINGS,
         lossless: None,
         from_jpeg: None,
+        place_in_browser: 1,
         max_side: MAX_SIDE,
         encoder_bytes,
         container: ContainerModel {

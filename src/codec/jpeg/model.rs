@@ -20,6 +20,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
         codings: &[LossyCoding::JpegHalved, LossyCoding::JpegFull],
         lossless: None,
         from_jpeg: None,
+        place_in_browser: 4,
         max_side: MAX_SIDE,
         // Progressive JPEG keeps every coefficient twice while trellis runs.
         encoder_bytes: |width, height| (u64::from(width) * u64::from(height)).saturating_mul(12),

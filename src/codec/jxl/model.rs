@@ -22,6 +22,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
         codings: &[LossyCoding::JxlHalved, LossyCoding::JxlFull],
         lossless: None,
         from_jpeg: Some(encode::of_jpeg),
+        place_in_browser: 0,
         max_side: MAX_SIDE,
         encoder_bytes,
         container: ContainerModel {

@@ -26,6 +26,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             bytes_per_pixel: BYTES_PER_PIXEL,
         }),
         from_jpeg: None,
+        place_in_browser: 3,
         max_side: MAX_SIDE,
         encoder_bytes: |width, height| (u64::from(width) * u64::from(height)).saturating_mul(BYTES_PER_PIXEL),
         container: ContainerModel {

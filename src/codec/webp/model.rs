@@ -27,6 +27,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             bytes_per_pixel: 36,
         }),
         from_jpeg: None,
+        place_in_browser: 2,
         max_side: MAX_SIDE,
         encoder_bytes: |width, height| (u64::from(width) * u64::from(height)).saturating_mul(12),
         container: ContainerModel {

@@ -58,8 +58,7 @@ impl Transforms {
 
     /// Whether a picture of `width` x `height` becomes another one.
     pub fn changes(&self, width: u32, height: u32) -> bool {
-        let is_filtered = self.blur.is_some() || self.sharpen.is_some() || self.grayscale;
-        is_filtered || self.turns() || self.size(width, height) != Ok((width, height))
+        self.filters() || self.turns() || self.size(width, height) != Ok((width, height))
     }
 
     /// Whether the resize makes a side of the cropped and turned picture longer.
@@ -72,8 +71,12 @@ impl Transforms {
     /// Whether a thumbnail of the input may show something else than the answer: all but making it smaller.
     pub fn changes_what_is_shown(&self) -> bool {
         let is_cut_or_padded = self.resize.is_some_and(|resize| resize.fit != ResizeFit::Inside);
-        let is_filtered = self.blur.is_some() || self.sharpen.is_some() || self.grayscale;
-        self.crop.is_some() || self.turns() || is_cut_or_padded || is_filtered
+        self.crop.is_some() || self.turns() || is_cut_or_padded || self.filters()
+    }
+
+    /// Whether pixels become other ones where they are.
+    fn filters(&self) -> bool {
+        self.blur.is_some() || self.sharpen.is_some() || self.grayscale
     }
 
     /// Whether a copy of the cropped picture is turned.
