@@ -85,6 +85,8 @@ pub(crate) struct ScaleGainModel {
     /// Whether bits per pixel are among the features. They are not where the quality is itself predicted from them
     /// alone.
     pub uses_bits: bool,
+    /// Points that each step gains beyond what the coefficients say, as answers show: docs/model.md, Scale gain.
+    pub beyond_fit: f64,
     /// Points of SSIMULACRA2 that a smaller picture has to gain to be chosen.
     pub margin: f64,
     /// Quality from which on no smaller picture is considered.

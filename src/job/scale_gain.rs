@@ -36,7 +36,9 @@ pub fn margin(format: Format) -> f64 {
 /// may have `bits_per_pixel` and is expected to reach `quality` with them; the whole picture has `details`.
 pub fn gain(format: Format, index: usize, quality: f64, bits_per_pixel: f64, details: &Details) -> f64 {
     let detail = details.get(index).copied().unwrap_or_default();
-    dot(model(format).coefficients.get(index).unwrap_or(&FURTHER), &features(format, quality, bits_per_pixel, detail))
+    let model = model(format);
+    let coefficients = model.coefficients.get(index).unwrap_or(&FURTHER);
+    dot(coefficients, &features(format, quality, bits_per_pixel, detail)) + model.beyond_fit
 }
 
 /// What a gain depends on: the quality of the larger picture, its bits, and the detail that the step loses.

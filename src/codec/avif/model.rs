@@ -44,6 +44,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
                 [6.012, -0.105, -0.219, -0.395],
             ],
             uses_bits: true,
+            beyond_fit: 0.0,
             margin: 1.0,
             decent_quality: 55.0,
             detailed_bits_per_pixel: 0.35,

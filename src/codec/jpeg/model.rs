@@ -49,6 +49,7 @@ pub(in crate::codec) const SCALE_GAIN: ScaleGainModel = ScaleGainModel {
         [16.798, -0.192, -1.133, -0.731],
     ],
     uses_bits: true,
+    beyond_fit: 0.7,
     margin: 2.5,
     decent_quality: 52.0,
     detailed_bits_per_pixel: 0.25,

@@ -48,6 +48,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
                 [17.763, -0.253, 0.000, -1.236],
             ],
             uses_bits: false,
+            beyond_fit: 0.0,
             margin: 1.0,
             decent_quality: 60.0,
             detailed_bits_per_pixel: f64::INFINITY,

@@ -50,6 +50,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
                 [56.716, -0.640, 0.755, -2.622],
             ],
             uses_bits: true,
+            beyond_fit: 0.7,
             margin: 1.5,
             decent_quality: 65.0,
             detailed_bits_per_pixel: 0.7,
