@@ -20,6 +20,8 @@ pub(super) struct SizeResult {
     pub is_at_finest: bool,
     /// The encode nearest to the cap. `None` when the search ended early, so that nothing follows from it.
     pub nearest: Option<NearestEncode>,
+    /// The quality that the model expected.
+    pub expected_quality: f64,
 }
 
 /// The best file of the picture in `prepared`, at the size that it has.
@@ -27,48 +29,65 @@ pub(super) struct SizeResult {
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`], [`JobError::DeadlineExceeded`] when there is no time to begin.
 pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Aim) -> Result<SizeResult, JobError> {
-    let mut result = SizeResult { candidate: None, is_at_finest: false, nearest: None };
-    let ceiling = context.ceiling;
-    let first = expected_quality(context, prepared, aim)?.coding_index;
-    for coding in &LossyCoding::of(prepared.format)[first..] {
+    let mut expected = expected_quality(context, prepared, aim)?;
+    let expected_quality = expected.quality;
+    let mut result = SizeResult { candidate: None, is_at_finest: false, nearest: None, expected_quality };
+    loop {
+        let coding = LossyCoding::of(prepared.format)[expected.coding_index];
         if result.candidate.is_none() {
-            context.clock.check_time_for_first(*coding, prepared.picture)?;
+            context.clock.check_time_for_first(coding, prepared.picture)?;
         }
-        let mut adapter = SearchAdapter::new(context, *coding, prepared)?;
+        let mut adapter = SearchAdapter::new(context, coding, prepared)?;
         let usual = adapter.with_window(aim);
-        let is_rushed = !aim.is_for_nearest && adapter.context.clock.must_fit_at_once(*coding, prepared.picture);
-        let aim = &if is_rushed { usual.at_once() } else { usual };
-        let found = secant::search(&mut adapter, aim)?;
+        let is_rushed = !aim.is_for_nearest && adapter.context.clock.must_fit_at_once(coding, prepared.picture);
+        let window = &if is_rushed { usual.at_once() } else { usual };
+        let found = secant::search(&mut adapter, window)?;
         if found.stopped == Some(StopReason::Cancelled) {
             return Err(JobError::Cancelled);
         }
-        let bytes_left = found.best.as_ref().is_some_and(|best| (best.bytes.len() as u64) < aim.good_enough);
-        let finer_may_do_better = found.at_finest && bytes_left && ceiling > coding.best_quality();
+        let bytes_left = found.best.as_ref().is_some_and(|best| (best.bytes.len() as u64) < window.good_enough);
+        let may_be_finer = found.at_finest && bytes_left;
         let stopped = found.stopped.is_some();
         // With more time the answer might have been a better one.
         if stopped || (is_rushed && found.best.is_some() && !found.at_finest) {
             adapter.context.trace.cut_short = true;
         }
         result.is_at_finest = found.at_finest;
-        result.nearest = adapter.nearest(&found, aim).or(result.nearest).filter(|_| !stopped);
-        result.candidate = adapter.candidate(found).or(result.candidate);
-        if !finer_may_do_better || stopped {
-            break;
+        result.nearest = adapter.nearest(&found, window).or(result.nearest).filter(|_| !stopped);
+        result.candidate = better(aim, adapter.candidate(found), result.candidate);
+        if stopped || !may_be_finer {
+            return Ok(result);
+        }
+        match finer(context, prepared, aim, &expected)? {
+            Some(finer) => expected = finer,
+            None => return Ok(result),
         }
     }
-    Ok(result)
+}
+
+/// The better of two files of a size, of which `finer` is of the finer coding.
+fn better(aim: &Aim, finer: Option<Candidate>, coarser: Option<Candidate>) -> Option<Candidate> {
+    let (Some(of_finer), Some(of_coarser)) = (&finer, &coarser) else { return finer.or(coarser) };
+    let is_finer_better = match aim.is_for_nearest {
+        true => of_finer.len().abs_diff(aim.best) <= of_coarser.len().abs_diff(aim.best),
+        false => of_finer.kind.quality() >= of_coarser.kind.quality(),
+    };
+    if is_finer_better { finer } else { coarser }
 }
 
 /// Where the model expects a search to end.
 pub(super) struct ExpectedQuality {
-    /// Index among the format's codings of the first that is not expected to end with bytes to spare.
+    /// Index among the format's codings.
     coding_index: usize,
     pub quality: f64,
+    /// Whether it is that of the finest state.
+    is_at_finest: bool,
     /// Whether the job's quality ceiling ends the search, with bytes to spare.
     pub is_at_ceiling: bool,
 }
 
-/// The quality that the model expects of the picture in `prepared` within `aim`, without an encode.
+/// The quality that the model expects of the picture in `prepared` within `aim`, without an encode: that of the first coding
+/// that is not expected to end with bytes to spare, or of one before if that looks better.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -77,21 +96,47 @@ pub(super) fn expected_quality(
     prepared: &Prepared,
     aim: &Aim,
 ) -> Result<ExpectedQuality, JobError> {
-    let codings = LossyCoding::of(prepared.format);
-    let mut coding_index = 0;
-    loop {
-        let coding = codings[coding_index];
-        let mut adapter = SearchAdapter::new(context, coding, prepared)?;
-        let aim = adapter.with_window(aim);
-        let ln_step = secant::predicted_step(&mut adapter, &aim);
-        let is_at_finest = ln_step <= *adapter.range().start();
-        let may_go_on = coding_index + 1 < codings.len() && adapter.context.ceiling > coding.best_quality();
-        if !(is_at_finest && may_go_on) {
-            let is_at_ceiling = is_at_finest && adapter.is_cut_at_ceiling();
-            return Ok(ExpectedQuality { coding_index, quality: coding.scale().quality(ln_step), is_at_ceiling });
-        }
-        coding_index += 1;
+    let mut expected = expected_of(context, prepared, aim, 0)?;
+    while expected.is_at_finest
+        && let Some(finer) = finer(context, prepared, aim, &expected)?
+    {
+        expected = finer;
     }
+    Ok(expected)
+}
+
+/// What the model expects of the coding after that of `coarser`, whose finest state leaves bytes. Returns `None` when there is
+/// none, and when it looks worse: what 4:4:4 takes for its colours may leave it coarser than 4:2:0 at its finest.
+fn finer(
+    context: &mut SearchContext,
+    prepared: &Prepared,
+    aim: &Aim,
+    coarser: &ExpectedQuality,
+) -> Result<Option<ExpectedQuality>, JobError> {
+    let codings = LossyCoding::of(prepared.format);
+    let best = codings[coarser.coding_index].best_quality();
+    let index = coarser.coding_index + 1;
+    if index == codings.len() || context.ceiling <= best {
+        return Ok(None);
+    }
+    let finer = expected_of(context, prepared, aim, index)?;
+    Ok(Some(finer).filter(|finer| aim.is_for_nearest || finer.quality >= best))
+}
+
+/// What the model expects of the coding at `coding_index`.
+fn expected_of(
+    context: &mut SearchContext,
+    prepared: &Prepared,
+    aim: &Aim,
+    coding_index: usize,
+) -> Result<ExpectedQuality, JobError> {
+    let coding = LossyCoding::of(prepared.format)[coding_index];
+    let mut adapter = SearchAdapter::new(context, coding, prepared)?;
+    let aim = adapter.with_window(aim);
+    let ln_step = secant::predicted_step(&mut adapter, &aim);
+    let is_at_finest = ln_step <= *adapter.range().start();
+    let is_at_ceiling = is_at_finest && adapter.is_cut_at_ceiling();
+    Ok(ExpectedQuality { coding_index, quality: coding.scale().quality(ln_step), is_at_finest, is_at_ceiling })
 }
 
 /// The window of a search that is to end after one correction: a little lower than usual, so that the correction is seldom

@@ -7,6 +7,7 @@ mod jpeg_xl;
 mod lossless;
 mod parameters;
 mod refusals;
+mod scales;
 mod size;
 mod source;
 mod total;

@@ -1,0 +1,37 @@
+//! The scale of answers: what is made smaller, and how far.
+
+use bytefit::codec::{Effort, Format, png::encode::encode_lossless};
+use bytefit::job::Job;
+use bytefit::picture::{Layout, Picture};
+use testkit::drawing;
+
+use super::{job, run};
+
+#[test]
+fn a_gradient_is_made_smaller_where_webp_leaves_it_no_quality() {
+    let answer = run(&job(Format::Webp, 5_000), &png(&round_gradient(1_200))).unwrap();
+    assert!(answer.report.output.width < 1_200);
+    assert!(answer.report.quality.is_some_and(|quality| quality > 60.0), "{:?}", answer.report.quality);
+}
+
+#[test]
+fn text_stays_whole_as_long_as_it_fits() {
+    let page = png(&drawing::page(1_240, 880));
+    let poorest = run(&Job { quality: 1.0, ..job(Format::Avif, 10_000_000) }, &page).unwrap();
+    let answer = run(&job(Format::Avif, poorest.report.output.bytes * 11 / 10), &page).unwrap();
+    assert_eq!(answer.report.output.width, 1_240, "{:?}", answer.report.quality);
+}
+
+fn png(picture: &Picture) -> Vec<u8> {
+    encode_lossless(picture, Effort::Fast).unwrap()
+}
+
+/// A colour that fades from the middle outwards.
+fn round_gradient(side: u32) -> Picture {
+    let whole = f64::from(side);
+    let pixels = (0..side * side).flat_map(|index| {
+        let (x, y) = (f64::from(index % side) / whole, f64::from(index / side) / whole);
+        [250.0 - (x - 0.5).hypot(y - 0.5) * 300.0, 120.0, 60.0 + x * 90.0].map(|level| level.round() as u8)
+    });
+    Picture::new(side, side, Layout::Rgb, pixels.collect())
+}
