@@ -12,9 +12,10 @@ use super::format_rank::Expectation;
 use super::prepared::Prepared;
 use super::scale_gain;
 use super::search_adapter::NearestEncode;
-use super::{Job, JobError};
+use super::{Effort, Job, JobError};
 
-/// The quality that the next scale is chosen for when nothing reached the cap at a scale.
+/// The quality that the next scale is chosen for when nothing reached the cap at a scale, and from which on the scale of an answer
+/// is not changed because it is lower than expected.
 const MODEST: f64 = 45.0;
 
 /// Points of SSIMULACRA2 below the best gain so far at which no smaller scale is considered. The first steps may lose a
@@ -106,9 +107,10 @@ fn smaller_after_all(
     scales: &[f64],
     mut fitted: Fitted,
 ) -> Result<Fitted, JobError> {
-    while !aim.is_for_nearest && fitted.sizes < MAX_SIZES && context.clock.stop_reason().is_none() {
+    let may_try = !aim.is_for_nearest && context.job.effort != Effort::Fast;
+    while may_try && fitted.sizes < MAX_SIZES && context.clock.stop_reason().is_none() {
         let quality = fitted.file.kind.quality().unwrap_or(f64::INFINITY);
-        if quality > fitted.expected_quality - SURPRISE {
+        if quality > MODEST.min(fitted.expected_quality - SURPRISE) {
             break;
         }
         let index = best_from(context, whole, aim, scales, (fitted.index, quality))?.scale_index;
