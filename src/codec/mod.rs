@@ -165,7 +165,7 @@ fn unsupported_message(found: Option<&str>) -> String {
         Some(name @ (sniff::DATA_URL | sniff::BASE64_TEXT | sniff::GZIP)) => {
             format!("{name} is not supported: send the bytes of the image itself")
         }
-        Some(name) => format!("{name} is not supported"),
+        Some(name) => format!("{name} is not supported: save the picture as JPEG or PNG"),
         None => "the bytes are not an image in a known format".to_owned(),
     }
 }

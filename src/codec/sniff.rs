@@ -222,6 +222,13 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_what_to_send() {
+        let detail = |bytes: &[u8]| sniff(bytes).unwrap_err().to_string();
+        assert_eq!(detail(b"%PDF-1.7"), "PDF is not supported: save the picture as JPEG or PNG");
+        assert_eq!(detail(b"\x1F\x8B\x08\0"), "an image in gzip is not supported: send the bytes of the image itself");
+    }
+
+    #[test]
     fn a_lying_ftyp_size_is_harmless() {
         let mut file = ftyp(&[b"isom", b"avif"]);
         file[..4].copy_from_slice(&u32::MAX.to_be_bytes());
