@@ -26,15 +26,18 @@ pub(super) static MODEL: FormatModel = FormatModel {
     output: None,
 };
 
-/// Where the position of the pixels is, and where the second header begins.
+/// Where the position of the pixels is.
 const PIXELS: usize = 10;
-const HEADER: usize = 14;
+/// Bytes of the first header.
+pub(super) const FILE_HEADER: usize = 14;
+/// Bytes that the second header may have: of OS/2 1.x, OS/2 2.x, and Windows.
+pub(super) const HEADER_SIZES: [u32; 8] = [12, 16, 40, 52, 56, 64, 108, 124];
 /// Bytes of the header that every reader knows (BITMAPINFOHEADER).
 const KNOWN_BYTES: u32 = 40;
 
 /// Many texts begin with "BM", so the size of the second header must be one that bitmaps have, too.
 fn is_bmp(bytes: &[u8]) -> bool {
-    bytes.starts_with(b"BM") && matches!(u32_le(bytes, 14), Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
+    bytes.starts_with(b"BM") && u32_le(bytes, FILE_HEADER).is_some_and(|size| HEADER_SIZES.contains(&size))
 }
 
 /// Reads the header of a BMP.
@@ -42,7 +45,8 @@ fn is_bmp(bytes: &[u8]) -> bool {
 /// # Errors
 /// [`DecodeError::Undecodable`] for a damaged header, [`DecodeError::TooManyPixels`] when a limit is exceeded.
 pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
-    let (width, height, bits) = size(bytes).ok_or_else(|| undecodable(Format::Bmp, "its header is damaged"))?;
+    let header = bytes.get(FILE_HEADER..).and_then(size);
+    let (width, height, bits) = header.ok_or_else(|| undecodable(Format::Bmp, "its header is damaged"))?;
     limits.check_size(Format::Bmp, width, height)?;
     let alpha = matches!(bits, 16 | 32);
     Ok(Probe {
@@ -61,6 +65,15 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError>
 /// # Errors
 /// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let decoded = decode_as_stored(bytes, limits)?;
+    Ok(Decoded { picture: with_absent_alpha(decoded.picture), ..decoded })
+}
+
+/// Decodes a BMP, whose alpha may be transparent everywhere.
+///
+/// # Errors
+/// The same as [`decode`].
+pub(super) fn decode_as_stored(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let probe = probe(bytes, limits)?;
     let bytes = with_known_header(bytes);
     let decoder = BmpDecoder::new(Cursor::new(&bytes[..])).map_err(failed)?;
@@ -74,9 +87,6 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     }
     let mut pixels = vec![0; probe.width as usize * probe.height as usize * layout.bytes_per_pixel()];
     decoder.read_image(&mut pixels).map_err(failed)?;
-    if layout == Layout::Rgba {
-        fill_absent_alpha(&mut pixels);
-    }
     Ok(Decoded {
         picture: Picture::new(probe.width, probe.height, layout, pixels),
         orientation: Orientation::Upright,
@@ -90,13 +100,13 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
 /// Returns the file with a header of 40 bytes in place of one of OS/2 2.0, which the decoder does not know: its first 16
 /// bytes are the same, those up to 40 are, too, or are 0 where they are left out, and no pixel depends on the rest.
 fn with_known_header(bytes: &[u8]) -> Cow<'_, [u8]> {
-    let Some(size @ (16 | 64)) = u32_le(bytes, HEADER) else { return Cow::Borrowed(bytes) };
-    let (file_header, rest) = bytes.split_at(HEADER);
+    let Some(size @ (16 | 64)) = u32_le(bytes, FILE_HEADER) else { return Cow::Borrowed(bytes) };
+    let (file_header, rest) = bytes.split_at(FILE_HEADER);
     let header = &rest[..rest.len().min(size as usize)];
     let mut known = file_header.to_vec();
     known.extend(&header[..header.len().min(KNOWN_BYTES as usize)]);
-    known.resize(HEADER + KNOWN_BYTES as usize, 0);
-    known[HEADER..HEADER + 4].copy_from_slice(&KNOWN_BYTES.to_le_bytes());
+    known.resize(FILE_HEADER + KNOWN_BYTES as usize, 0);
+    known[FILE_HEADER..FILE_HEADER + 4].copy_from_slice(&KNOWN_BYTES.to_le_bytes());
     let pixels = u32_le(bytes, PIXELS).unwrap_or(0).wrapping_add(KNOWN_BYTES).wrapping_sub(size);
     known[PIXELS..PIXELS + 4].copy_from_slice(&pixels.to_le_bytes());
     known.extend(&rest[header.len()..]);
@@ -105,9 +115,9 @@ fn with_known_header(bytes: &[u8]) -> Cow<'_, [u8]> {
 
 /// Returns the density in a header of at least 40 bytes, where it is given.
 fn density(bytes: &[u8]) -> Option<Density> {
-    u32_le(bytes, HEADER).filter(|size| *size >= KNOWN_BYTES)?;
+    u32_le(bytes, FILE_HEADER).filter(|size| *size >= KNOWN_BYTES)?;
     let side = |at| u32_le(bytes, at).map(f64::from);
-    Density::per_metre(side(HEADER + 24)?, side(HEADER + 28)?)
+    Density::per_metre(side(FILE_HEADER + 24)?, side(FILE_HEADER + 28)?)
 }
 
 /// Says in our words what the decoder found.
@@ -120,27 +130,32 @@ fn failed(error: ImageError) -> DecodeError {
 }
 
 /// Returns width, height and bits of a pixel, from a core header (12 bytes, OS/2) or any later one.
-fn size(bytes: &[u8]) -> Option<(u32, u32, u16)> {
-    if u32_le(bytes, 14)? == 12 {
-        return Some((u16_le(bytes, 18)?.into(), u16_le(bytes, 20)?.into(), u16_le(bytes, 24)?));
+pub(super) fn size(header: &[u8]) -> Option<(u32, u32, u16)> {
+    if u32_le(header, 0)? == 12 {
+        return Some((u16_le(header, 4)?.into(), u16_le(header, 6)?.into(), u16_le(header, 10)?));
     }
-    let side = |at| Some(i32::from_le_bytes(slice(bytes, at, 4)?.try_into().ok()?));
-    let width = u32::try_from(side(18)?).ok()?;
+    let side = |at| Some(i32::from_le_bytes(slice(header, at, 4)?.try_into().ok()?));
+    let width = u32::try_from(side(4)?).ok()?;
     // A negative height means that rows start at the top.
-    Some((width, side(22)?.unsigned_abs(), u16_le(bytes, 28)?))
+    Some((width, side(8)?.unsigned_abs(), u16_le(header, 14)?))
 }
 
 /// Returns the bytes that a decode needs: the picture and a few rows.
-fn decode_bytes(width: u32, height: u32, alpha: bool) -> u64 {
+pub(super) fn decode_bytes(width: u32, height: u32, alpha: bool) -> u64 {
     let picture = u64::from(width) * u64::from(height) * if alpha { 4 } else { 3 };
     picture + u64::from(width) * 16 + (1 << 16)
 }
 
 /// Many writers of 32-bit bitmaps leave the alpha bytes 0 and mean opaque. Browsers read them that way.
-fn fill_absent_alpha(pixels: &mut [u8]) {
-    if pixels.chunks_exact(4).all(|pixel| pixel[3] == 0) {
-        pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = u8::MAX);
+fn with_absent_alpha(picture: Picture) -> Picture {
+    let is_absent = picture.has_alpha() && picture.pixels().chunks_exact(4).all(|pixel| pixel[3] == 0);
+    if !is_absent {
+        return picture;
     }
+    let (width, height) = (picture.width(), picture.height());
+    let mut pixels = picture.into_pixels();
+    pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = u8::MAX);
+    Picture::new(width, height, Layout::Rgba, pixels)
 }
 
 #[cfg(test)]
@@ -170,12 +185,13 @@ mod tests {
 
     #[test]
     fn alpha_that_is_zero_everywhere_was_never_meant() {
-        let mut pixels = [1, 2, 3, 0, 4, 5, 6, 0];
-        fill_absent_alpha(&mut pixels);
-        assert_eq!(pixels, [1, 2, 3, 255, 4, 5, 6, 255]);
-        let mut pixels = [1, 2, 3, 0, 4, 5, 6, 1];
-        fill_absent_alpha(&mut pixels);
-        assert_eq!(pixels, [1, 2, 3, 0, 4, 5, 6, 1]);
+        let alphas = |lower: u8, upper: u8| {
+            let pixels = vec![1, 2, 3, lower, 4, 5, 6, upper];
+            let picture = with_absent_alpha(Picture::new(2, 1, Layout::Rgba, pixels));
+            (picture.pixels()[3], picture.pixels()[7])
+        };
+        assert_eq!(alphas(0, 0), (255, 255));
+        assert_eq!(alphas(0, 1), (0, 1));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! [`LossyCoding`](super::lossy_coding::LossyCoding).
 
 use super::model::{FormatModel, OutputModel};
-use super::{EncodeError, avif, bmp, gif, heic, jpeg, jxl, png, tiff, webp};
+use super::{EncodeError, avif, bmp, gif, heic, ico, jpeg, jxl, png, tiff, webp};
 use crate::named::named;
 use crate::picture::Picture;
 
@@ -29,6 +29,8 @@ named! {
         Bmp = "bmp",
         /// TIFF 6.0.
         Tiff = "tiff",
+        /// Windows icon or cursor.
+        Ico = "ico",
     }
 }
 
@@ -57,6 +59,7 @@ impl Format {
             Format::Gif => &gif::MODEL,
             Format::Bmp => &bmp::MODEL,
             Format::Tiff => &tiff::MODEL,
+            Format::Ico => &ico::MODEL,
         }
     }
 

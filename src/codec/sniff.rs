@@ -68,8 +68,6 @@ fn by_magic(bytes: &[u8]) -> Option<&'static str> {
         (b"II\xBC\x01", "JPEG XR"),
         (b"\xFF\xD8", "damaged JPEG"),
         (b"8BPS", "PSD"),
-        (b"\0\0\x01\0", "ICO"),
-        (b"\0\0\x02\0", "CUR"),
         (b"%!PS", "PostScript"),
         (b"\xC5\xD0\xD3\xC6", "EPS"),
         (b"DDS ", "DDS"),
@@ -164,7 +162,7 @@ mod tests {
         let mut bmp = b"BM".to_vec();
         bmp.extend([0; 12]);
         bmp.extend([40, 0, 0, 0]);
-        let table: [(&[u8], Format); 11] = [
+        let table: [(&[u8], Format); 13] = [
             (b"\xFF\xD8\xFF\xE0\0\x10JFIF", Format::Jpeg),
             (b"\x89PNG\r\n\x1A\n\0\0", Format::Png),
             (b"RIFF\x1A\0\0\0WEBPVP8L", Format::Webp),
@@ -172,6 +170,8 @@ mod tests {
             (b"GIF89a..", Format::Gif),
             (b"II*\0\x08\0\0\0", Format::Tiff),
             (b"MM\0*\0\0\0\x08", Format::Tiff),
+            (b"\0\0\x01\0\x01\0", Format::Ico),
+            (b"\0\0\x02\0\x01\0", Format::Ico),
             (&bmp, Format::Bmp),
             (&ftyp(&[b"mif1", b"heic", b"avif"]), Format::Avif),
             (b"\xFF\x0A\xFA", Format::Jxl),
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn names_formats_that_are_known_but_not_read() {
-        let table: [(&[u8], &str); 13] = [
+        let table: [(&[u8], &str); 12] = [
             (b"data:image/png;base64,iVBORw0KGgo", DATA_URL),
             (b"/9j/4AAQSkZJRgABAQ==", BASE64_TEXT),
             (b"\"iVBORw0KGgoAAAANSUhEUg\"", BASE64_TEXT),
@@ -206,7 +206,6 @@ mod tests {
             (b"%PDF-1.7", "PDF"),
             (b"8BPS\0\x01", "PSD"),
             (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
-            (b"\0\0\x01\0\x01\0", "ICO"),
             (b"\xFF\xD8\0\0", "damaged JPEG"),
         ];
         for (bytes, name) in table {

@@ -370,7 +370,7 @@ fn what_encoders_write_is_sound_and_a_part_of_it_is_not() {
 
 #[test]
 fn formats_that_are_only_read_are_not_rewritten() {
-    for format in [Format::Gif, Format::Bmp, Format::Tiff] {
+    for format in [Format::Gif, Format::Bmp, Format::Tiff, Format::Ico] {
         assert_eq!(strip(b"GIF89a", format, MetadataPolicy::Keep), None);
         assert_eq!(pad(b"GIF89a".to_vec(), format, 7), None);
     }

@@ -49,6 +49,7 @@ const NAMES = {
   'image/bmp': 'BMP',
   'image/jxl': 'JPEG XL',
   'image/heic': 'HEIC',
+  'image/vnd.microsoft.icon': 'ICO',
 };
 
 /** A media type as people call it. */
