@@ -29,7 +29,7 @@ words() {
     case "$1" in
         params | spec) set -- params ;;
         metadata) set -- exif icc ;;
-        *) set -- jpeg png webp avif jxl heic gif bmp tiff exif icc ;;
+        *) set -- jpeg png webp avif jxl heic gif bmp ico tiff exif icc ;;
     esac
     for name; do cat "$dictionaries/$name.dict"; done
 }

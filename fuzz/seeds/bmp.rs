@@ -34,7 +34,7 @@ pub fn files() -> Vec<Seed> {
 }
 
 /// Rows filled up to four bytes.
-fn rows(bits: u16, channels: usize) -> Vec<u8> {
+pub fn rows(bits: u16, channels: usize) -> Vec<u8> {
     let row_bytes = (WIDTH as usize * usize::from(bits)).div_ceil(8);
     let packed = drawn::packed(WIDTH, HEIGHT, channels, u32::from(bits) / channels as u32);
     let fill = vec![0; row_bytes.next_multiple_of(4) - row_bytes];
@@ -61,7 +61,7 @@ fn core() -> Vec<u8> {
     whole(&info, &palette(8, 3), &rows(8, 1))
 }
 
-fn palette(bits: u16, entry: usize) -> Vec<u8> {
+pub fn palette(bits: u16, entry: usize) -> Vec<u8> {
     let colours = if bits > 8 { 0 } else { 1usize << bits };
     drawn::palette().chunks(3).take(colours).flat_map(|colour| [colour, &[0][..entry - 3]].concat()).collect()
 }

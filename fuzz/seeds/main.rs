@@ -5,6 +5,7 @@ mod bmp;
 mod drawn;
 mod gif;
 mod heic;
+mod ico;
 mod jpeg;
 mod jxl;
 mod metadata;
@@ -53,6 +54,7 @@ fn files() -> Vec<Seed> {
         gif::files(),
         bmp::files(),
         tiff::files(),
+        ico::files(),
     ];
     let files = formats.concat();
     let broken: Vec<_> = files.iter().filter_map(|(name, file)| Some((name, decode(file, &LIMITS).err()?))).collect();
