@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Cursor;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytefit::codec::Format;
+use testkit::fixtures::{self, Fixture};
 use testkit::random::Random;
 use tokio::time::{Instant, sleep};
 
@@ -137,11 +139,13 @@ fn mutated(body: &[u8], random: &mut Random) -> Vec<u8> {
     body
 }
 
-/// A picture in every input format; the service itself makes those in WebP and AVIF.
+/// A picture in every input format; the service itself makes those in WebP and AVIF, and small ones do for some.
 async fn kinds(address: SocketAddr) -> Files {
     let drawn = [picture::png(300, 1), picture::jpeg(1200, 2), picture::jpeg(40, 3)].map(<[u8]>::to_vec);
     let mut kinds = Vec::from(drawn);
     kinds.extend([bmp(200), gif(120), tiff(150)]);
+    let small = |fixture: &Fixture| matches!(fixture.format, Format::Jxl | Format::Heic | Format::Ico);
+    kinds.extend(fixtures::all().into_iter().filter(small).map(|fixture| fixture.file));
     for format in ["webp", "avif"] {
         let request = post(&format!("target=40KB&format={format}"), picture::png(400, 4));
         kinds.push(ask(address, &request).await.expect("an answer").body);
@@ -173,7 +177,20 @@ fn tiff(side: u16) -> Vec<u8> {
 
 /// The corpus's hostile files; none without a corpus.
 fn hostile() -> Files {
-    let corpus = std::env::var_os("BYTEFIT_CORPUS").map(|corpus| PathBuf::from(corpus).join("hostile"));
-    let entries = corpus.and_then(|folder| fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    entries.filter_map(|entry| fs::read(entry.path()).ok()).collect::<Vec<_>>().leak()
+    let mut files = Vec::new();
+    if let Some(corpus) = std::env::var_os("BYTEFIT_CORPUS") {
+        collect(&PathBuf::from(corpus).join("hostile"), &mut files);
+        assert!(!files.is_empty(), "BYTEFIT_CORPUS has no hostile files");
+    }
+    files.leak()
+}
+
+/// Adds the files in `folder` and below.
+fn collect(folder: &Path, files: &mut Vec<Vec<u8>>) {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        match fs::read(&path) {
+            Ok(file) => files.push(file),
+            Err(_) => collect(&path, files),
+        }
+    }
 }
