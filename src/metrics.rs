@@ -8,6 +8,7 @@ mod grades;
 mod history;
 mod labels;
 mod latency;
+mod requests;
 mod table;
 
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, ItemResult, Metho
 pub use labels::{BatchState, CacheTier, RouteLabel, WorkerDeath};
 pub(crate) use latency::Latency;
 use latency::Recent;
+use requests::RequestCounter;
 
 /// Every metric is named `bytefit_` followed by its field.
 const NAMESPACE: &str = "bytefit";
@@ -44,7 +46,7 @@ table::metrics! {
     /// Every metric of the service.
     pub struct Metrics {
         /// HTTP requests answered.
-        http_requests_total: IntCounterVec["route", "method", "status"];
+        http_requests_total: RequestCounter["route", "method", "status"];
         /// Time from a request's head to the end of its answer's head, in seconds.
         http_request_duration_seconds: Histogram[] in SECONDS;
         /// Jobs that run on the pool now.
@@ -137,11 +139,7 @@ impl Metrics {
     }
 
     fn start_at_zero(&self, routes: impl IntoIterator<Item = RouteLabel>) {
-        for route in routes.into_iter().chain([RouteLabel::OTHER]) {
-            for (method, status) in labels::http_label_sets(route) {
-                self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]);
-            }
-        }
+        self.http_requests_total.start_at_zero(routes);
         for stage in Stage::ALL {
             self.stage_duration_seconds.with_label_values(&[stage.name()]);
         }
@@ -191,7 +189,7 @@ impl Metrics {
     pub(crate) fn http_request(&self, route: RouteLabel, method: &str, code: u16, elapsed: Duration) {
         let method = Method::from_name(method).unwrap_or(Method::Other);
         let status = Status::from_code(route, code);
-        self.http_requests_total.with_label_values(&[route.name, method.name(), status.name()]).inc();
+        self.http_requests_total.add(route, method, status);
         self.http_request_duration_seconds.observe(elapsed.as_secs_f64());
         if route.computes {
             self.recent.add(elapsed);

@@ -1,6 +1,9 @@
 //! Makes a struct and a registry from the table of metrics.
 
+use prometheus::core::Describer;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
+
+use super::requests::RequestCounter;
 
 /// One line of the table.
 pub(super) struct Spec<'a> {
@@ -14,6 +17,11 @@ pub(super) struct Spec<'a> {
 impl Spec<'_> {
     fn opts(&self) -> Opts {
         Opts::new(self.name, self.help.trim()).namespace(self.namespace)
+    }
+
+    /// Options of a metric that is described before it has any series.
+    fn labelled_opts(&self) -> Opts {
+        self.opts().variable_labels(self.labels.iter().map(|label| (*label).to_owned()).collect())
     }
 
     fn histogram_opts(&self) -> HistogramOpts {
@@ -40,6 +48,7 @@ macro_rules! build {
 build! {
     IntCounter: |spec| IntCounter::with_opts(spec.opts());
     IntCounterVec: |spec| IntCounterVec::new(spec.opts(), spec.labels);
+    RequestCounter: |spec| Ok(RequestCounter::new(spec.labelled_opts().describe()?));
     IntGauge: |spec| IntGauge::with_opts(spec.opts());
     IntGaugeVec: |spec| IntGaugeVec::new(spec.opts(), spec.labels);
     Histogram: |spec| Histogram::with_opts(spec.histogram_opts());
