@@ -74,10 +74,12 @@ pub async fn serve(
         }
     };
     let history = record_history(metrics.clone());
+    let idle = engine.clone();
     let state = AppState { engine, source, batches, metrics, defaults, auth, cors, rates, config, started };
     tokio::select! {
         () = http::serve(state, listener, stop) => {}
         () = history => {}
+        () = idle.release_memory_when_idle() => {}
     }
     match was_lost.await {
         Ok(()) => Err(AppError::SpawnerGone),

@@ -366,6 +366,11 @@ impl Metrics {
         self.stage_duration_seconds.with_label_values(&[stage.name()]).observe(elapsed.as_secs_f64());
     }
 
+    /// HTTP requests answered.
+    pub(crate) fn requests(&self) -> u64 {
+        self.http_request_duration_seconds.get_sample_count()
+    }
+
     /// Jobs that run now.
     pub fn jobs_in_flight(&self) -> u64 {
         self.jobs_in_flight.get().try_into().unwrap_or(0)

@@ -1,11 +1,14 @@
-//! Forking this process, and how a child ended.
+//! Forking this process, how it waits, and how a child ended.
 #![expect(unsafe_code, reason = "fork, signal and _exit are system calls")]
 
 use std::io;
 
+use rustix::event::{PollFd, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::Pid;
 
 use super::control::EndStatus;
+use crate::engine::{IDLE, release_idle_memory};
 
 /// Which of the two processes goes on after [`fork`].
 #[derive(Debug)]
@@ -49,6 +52,26 @@ pub(super) fn ignore_stop_signals() {
     for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGPIPE] {
         // SAFETY: SIG_IGN is no handler, so there is nothing that could be unsafe to run.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Waits until one of `watched` is ready. When that takes a while, this process returns to the system what it does not need
+/// meanwhile.
+///
+/// # Errors
+/// The system's own.
+pub(super) fn wait_or_idle(watched: &mut [PollFd<'_>]) -> io::Result<()> {
+    let idle = Timespec { tv_sec: IDLE.as_secs() as i64, tv_nsec: 0 };
+    let mut patience = Some(&idle);
+    loop {
+        match poll(watched, patience) {
+            Ok(0) => {
+                release_idle_memory();
+                patience = None;
+            }
+            Err(Errno::INTR) => {}
+            result => return Ok(result.map(drop)?),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -140,11 +140,7 @@ impl Children {
     fn wait(&self) -> io::Result<(bool, Vec<WorkerId>)> {
         let mut watched = vec![PollFd::new(&self.server, PollFlags::IN)];
         watched.extend(self.running.values().map(|child| PollFd::new(&child.ended, PollFlags::IN)));
-        while let Err(error) = poll(&mut watched, None) {
-            if error != rustix::io::Errno::INTR {
-                return Err(error.into());
-            }
-        }
+        process::wait_or_idle(&mut watched)?;
         let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
         let ended = self.running.keys().zip(&watched[1..]).filter(|(_, fd)| is_ready(fd)).map(|(id, _)| *id).collect();
         Ok((is_ready(&watched[0]), ended))

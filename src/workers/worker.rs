@@ -6,22 +6,18 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::set_name;
 
 use super::process;
 use super::wire::{self, Ask, Begun, Greeting, Reply};
-use crate::engine::{Bounds, SetJob, Work, WorkError, keep_free_memory, release_free_memory};
+use crate::engine::{Bounds, SetJob, Work, WorkError, keep_free_memory};
 use crate::job::{Answer, Stop};
 use crate::panics;
 use crate::sandbox;
-
-/// After this long without a job a worker returns its free memory to the system.
-const IDLE: Duration = Duration::from_secs(1);
 
 /// What a worker has besides its memory.
 pub(super) struct Inheritance {
@@ -72,7 +68,7 @@ fn prepare(spawner: Pid, standard_error: OwnedFd) -> io::Result<()> {
 fn serve(stream: &UnixStream, work: &dyn Work) -> io::Result<()> {
     let mut largest_job = 0;
     loop {
-        wait_for_job(stream)?;
+        process::wait_or_idle(&mut [PollFd::new(stream, PollFlags::IN)])?;
         let Some((ask, input)) = wire::receive::<Ask>(stream, u64::MAX)? else { return Ok(()) };
         wire::send(stream, &Begun, &[])?;
         // Memory of earlier jobs may not be returned yet.
@@ -110,17 +106,6 @@ fn send(stream: &UnixStream, result: Result<Answer, WorkError>) -> io::Result<()
         }
         Err(error) => wire::send(stream, &Reply::Panicked(error.to_string()), &[]),
     }
-}
-
-/// Waits for the next job, and returns free memory to the system when none comes for a while.
-fn wait_for_job(stream: &UnixStream) -> io::Result<()> {
-    let idle = Timespec { tv_sec: IDLE.as_secs() as i64, tv_nsec: 0 };
-    match poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&idle)) {
-        Ok(0) => release_free_memory(),
-        Ok(_) | Err(Errno::INTR) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(())
 }
 
 /// Keeps the message of a panic for the answer, in place of printing it with a backtrace, for which files are opened.
