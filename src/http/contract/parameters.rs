@@ -4,6 +4,9 @@ use serde_json::{Map, Value, json};
 
 use crate::params::{PARAMETERS, Parameter, SIDE_GRAMMAR, SWITCH_GRAMMAR};
 
+/// The name of a preset or of an output.
+pub(super) const NAME: &str = "^[a-z0-9._-]{1,40}$";
+
 /// The parameters as part of the query.
 pub(crate) fn query_parameters() -> impl Iterator<Item = Value> {
     PARAMETERS.iter().map(query_parameter)
@@ -72,6 +75,7 @@ fn schema_by_name(name: &str) -> Value {
         "gravity" => json!({ "type": "string", "examples": ["north-east", "0.3,0.7", "smart"] }),
         "blur" => json!({ "type": "number", "minimum": 0.3, "maximum": 100 }),
         "sharpen" => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
+        "preset" => json!({ "type": "string", "pattern": NAME }),
         "background" => json!({ "type": "string", "pattern": "^([0-9a-fA-F]{3}){1,2}$" }),
         _ => json!({ "type": "string" }),
     }
@@ -89,5 +93,11 @@ mod tests {
         };
         assert_eq!(["enlarge", "grayscale", "progressive"].map(kind), ["boolean"; 3]);
         assert_eq!(["width", "height", "min_width", "min_height", "dpi"].map(kind), ["integer"; 5]);
+    }
+
+    #[test]
+    fn a_preset_has_a_name_that_is_not_empty() {
+        let preset = PARAMETERS.iter().find(|parameter| parameter.name == "preset").expect("a row");
+        assert_eq!(value_schema(preset)["pattern"], NAME);
     }
 }

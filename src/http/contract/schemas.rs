@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::parameters::NAME;
 use crate::batch::ItemStatus;
 use crate::byte_size::SIZE_GRAMMAR;
 use crate::codec::Format;
@@ -91,12 +92,17 @@ fn report_schema() -> Value {
     }))
 }
 
+/// The parameters as JSON may write them: as a query does, or as numbers, booleans, or lists of these.
+fn written_parameters() -> Map<String, Value> {
+    let written = json!({ "type": ["string", "number", "boolean", "array"] });
+    PARAMETERS.iter().map(|parameter| (parameter.name.to_owned(), written.clone())).collect()
+}
+
 /// The description of a set of outputs.
 fn set_schema() -> Value {
-    let mut parameters: Map<String, Value> =
-        PARAMETERS.iter().map(|parameter| (parameter.name.to_owned(), json!({}))).collect();
+    let mut parameters = written_parameters();
     let defaults = json!({ "type": "object", "properties": parameters, "additionalProperties": false });
-    parameters.insert("name".to_owned(), json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,40}$" }));
+    parameters.insert("name".to_owned(), json!({ "type": "string", "pattern": NAME }));
     let output = json!({
         "type": "object",
         "required": ["name"],
@@ -150,8 +156,7 @@ fn set_report_schema() -> Value {
 
 /// The description of a batch.
 fn batch_schema() -> Value {
-    let mut parameters: Map<String, Value> =
-        PARAMETERS.iter().map(|parameter| (parameter.name.to_owned(), json!({}))).collect();
+    let mut parameters = written_parameters();
     let defaults = json!({ "type": "object", "properties": parameters, "additionalProperties": false });
     for (name, meaning) in [
         ("url", "where the picture is"),
@@ -295,4 +300,17 @@ fn number() -> Value {
 
 fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_in_json_is_never_null() {
+        for schema in [set_schema(), batch_schema()] {
+            let types = schema["properties"]["defaults"]["properties"]["crop"]["type"].to_string();
+            assert!(types.contains("string") && !types.contains("null"), "{types}");
+        }
+    }
 }
