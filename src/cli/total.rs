@@ -64,13 +64,12 @@ impl Total {
 
     /// Fits `file`, the one at `index`, into its share.
     pub(super) fn fit(&self, task: &Task, index: usize, file: &Path) -> Result<Fitted, Failure> {
-        let none = Share { bytes: 0, quality: None };
-        let share = self.plans[index].map_or(none, |plan| self.state().shares.take(plan));
+        let share = self.plans[index].map_or_else(Share::default, |plan| self.state().shares.take(plan));
         let opened = self.opened[index].lock().unwrap_or_else(PoisonError::into_inner).take();
         let fitted = task.fit(index, file, opened, Some(share));
         let mut state = self.state();
         let used = fitted.as_ref().map_or(0, |fitted| fitted.answer.report.output.bytes);
-        state.shares.give_back(share.bytes.saturating_sub(used));
+        state.shares.give_back(share, used);
         state.written += used;
         if let Ok(fitted) = &fitted {
             state.files += 1;

@@ -9,13 +9,22 @@ use super::trace::Trace;
 use super::views::Views;
 use super::{Job, JobError, Mode, Nearest, Smallest};
 
+/// What answers with the same total keep to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Common {
+    /// The quality that a picture has at most which is not made smaller.
+    pub quality: f64,
+    /// The bytes that a picture has at most which is made smaller.
+    pub smaller_bytes: u64,
+}
+
 /// The search for the answer to one job.
 pub(super) struct SearchContext<'a> {
     pub job: &'a Job,
     /// The quality that a lossy file has at most.
     pub ceiling: f64,
-    /// The quality that a picture has at most which is not made smaller: that of all answers with the same total.
-    pub common_quality: Option<f64>,
+    /// What all answers with the same total keep to.
+    pub common: Option<Common>,
     /// The format of the input.
     pub input: Format,
     pub views: Views<'a>,
@@ -40,7 +49,7 @@ impl<'a> SearchContext<'a> {
         SearchContext {
             job,
             ceiling: job.quality,
-            common_quality: None,
+            common: None,
             input,
             clock: Clock::new(job, stop),
             scoring: Scoring::new(views.requested, job.transformed_background()),
@@ -53,8 +62,13 @@ impl<'a> SearchContext<'a> {
 
     /// Sets the ceiling for a search that begins at this scale; 0 is full size.
     pub(super) fn begin_at_scale(&mut self, index: usize) {
-        let common = self.common_quality.filter(|_| index == 0);
-        self.ceiling = common.map_or(self.job.quality, |quality| quality.min(self.job.quality));
+        let common = self.common.filter(|_| index == 0);
+        self.ceiling = common.map_or(self.job.quality, |common| common.quality.min(self.job.quality));
+    }
+
+    /// The most bytes of a file at this scale, which may have `cap` at full size.
+    pub(super) fn cap_at_scale(&self, index: usize, cap: u64) -> u64 {
+        self.common.filter(|_| index > 0).map_or(cap, |common| common.smaller_bytes.min(cap))
     }
 
     /// `file` with the metadata that the job keeps.

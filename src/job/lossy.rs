@@ -20,15 +20,16 @@ pub(super) fn candidate(
     cap: u64,
     expectation: Option<Expectation>,
 ) -> Result<Option<Candidate>, JobError> {
-    let aim = aim(context.job, cap);
+    let whole_aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
     let chosen = if context.may_shrink {
-        let expectation = expectation.map_or_else(|| downscale::expectation(context, &whole, &aim), Ok)?;
+        let expectation = expectation.map_or_else(|| downscale::expectation(context, &whole, &whole_aim), Ok)?;
         context.begin_at_scale(expectation.scale_index);
+        let aim = aim(context.job, context.cap_at_scale(expectation.scale_index, cap));
         downscale::best_scale(context, &whole, &aim, expectation)
     } else {
         context.begin_at_scale(0);
-        at_size(context, &whole, &aim).map(|result| result.candidate)
+        at_size(context, &whole, &whole_aim).map(|result| result.candidate)
     };
     // What is expected of other formats is not held to the common quality.
     context.ceiling = context.job.quality;

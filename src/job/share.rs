@@ -109,18 +109,24 @@ fn beyond_median(coding: LossyCoding, picture: &Picture, ceiling: f64) -> Result
 }
 
 /// What an answer may have of a total.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Share {
     /// The most bytes.
     pub bytes: u64,
     /// The quality that all answers are to have which are not made smaller; `None` for the best within the bytes.
     pub quality: Option<f64>,
+    /// The most bytes of a picture that is made smaller: it takes all that it may have.
+    pub smaller_bytes: u64,
+    /// How many of the bytes are beyond those that are planned.
+    room: u64,
 }
 
 /// The bytes of a total that are left, for answers that are made one after the other or at once.
 #[derive(Clone, Debug)]
 pub struct Shares {
     left: u64,
+    /// Bytes that answers which have begun may have beyond those that are planned.
+    lent: u64,
     /// What is planned for each answer that has not begun; `None` for the others.
     planned: Vec<Option<Plan>>,
     /// The quality of all answers that have not begun.
@@ -144,11 +150,14 @@ const MAX_DRIFT: f64 = 0.003;
 /// Points of quality that answers may become better when those before them take less than planned.
 const MAX_GAIN: f64 = 2.5;
 
-/// Quality from which on pictures that are not made smaller are encoded at the common quality. Below it most are made smaller.
-const POOR: f64 = 25.0;
+/// Quality from which on pictures that are not made smaller are encoded at the common quality. Below it hardly any is whole.
+const POOR: f64 = 5.0;
 
 /// Bytes that an answer of the common quality may have, as a share of those that are predicted: docs/model.md, Totals.
 const ROOM: f64 = 1.06;
+
+/// Bytes that it may take from the answers after it instead, as a share of theirs: a small answer misses by more of its own.
+const ROOM_OF_OTHERS: f64 = 0.02;
 
 impl Shares {
     /// Shares `total` among answers with these sizes: all get the same quality, the best at which they fit.
@@ -156,7 +165,7 @@ impl Shares {
         let plan = |curve: &SizeCurve| Some(Plan { curve: *curve, least: 0 });
         let [worst, best] = [QUALITIES[0], QUALITIES[QUALITIES.len() - 1]];
         let planned = curves.iter().map(plan).collect();
-        let mut shares = Shares { left: total, planned, quality: worst, best_quality: best, is_tight: false };
+        let mut shares = Shares { left: total, lent: 0, planned, quality: worst, best_quality: best, is_tight: false };
         shares.is_tight = shares.planned_bytes(worst) > PLANNED * total as f64;
         shares.plan();
         shares.best_quality = shares.quality + MAX_GAIN;
@@ -179,23 +188,27 @@ impl Shares {
     pub fn take(&mut self, index: usize) -> Share {
         self.plan();
         let Some(plan) = self.planned.get_mut(index).and_then(Option::take) else {
-            return Share { bytes: 0, quality: None };
+            return Share::default();
         };
         let (planned, others) = (plan.curve.bytes(self.quality), self.planned_bytes(self.quality));
         let part = if others > 0.0 { planned / (planned + others) } else { 1.0 };
         let even = (self.left as f64 * part).floor();
         let is_at_quality = (POOR..QUALITIES[QUALITIES.len() - 1] - PRECISION).contains(&self.quality);
-        let wanted = if is_at_quality { even.max(planned * ROOM) } else { even };
-        let bytes = (wanted as u64).max(plan.least).min(self.unreserved());
+        let with_room = (planned * ROOM).max(planned + ROOM_OF_OTHERS * others);
+        let wanted = if is_at_quality { even.max(with_room) } else { even };
+        let least = |bytes: f64| (bytes as u64).max(plan.least).min(self.unreserved());
+        let (bytes, smaller_bytes) = (least(wanted), least(even));
+        let room = bytes.saturating_sub(planned as u64);
         self.left -= bytes;
+        self.lent += room;
         // The last may use up what the others left.
         let quality = if others > 0.0 { self.quality } else { self.best_quality };
-        Share { bytes, quality: is_at_quality.then_some(quality) }
+        Share { bytes, quality: is_at_quality.then_some(quality), smaller_bytes, room }
     }
 
     /// Plans the common quality anew when the bytes that are left are not those of the plan.
     fn plan(&mut self) {
-        let wanted = PLANNED * self.left as f64;
+        let wanted = PLANNED * (self.left + self.lent) as f64;
         let planned = self.planned_bytes(self.quality);
         let is_at_best = self.quality >= self.best_quality - PRECISION && planned <= wanted;
         if is_at_best || (planned - wanted).abs() <= MAX_DRIFT * wanted {
@@ -229,9 +242,10 @@ impl Shares {
         self.left.saturating_sub(kept)
     }
 
-    /// Gives back what an answer did not use.
-    pub fn give_back(&mut self, bytes: u64) {
-        self.left += bytes;
+    /// Gives back what the answer with this `share` did not use.
+    pub fn give_back(&mut self, share: Share, used: u64) {
+        self.left += share.bytes.saturating_sub(used);
+        self.lent -= share.room;
     }
 }
 
@@ -252,7 +266,7 @@ mod tests {
         let mut shares = Shares::new(100_000, &curves);
         let first = shares.take(0);
         let used = curves[0].bytes(first.quality.unwrap()) as u64;
-        shares.give_back(first.bytes - used);
+        shares.give_back(first, used);
         let second = shares.take(1).bytes;
         assert!(second.abs_diff(3 * used) <= 2_000, "{used} {second}");
         assert_eq!(used + second, 100_000);
@@ -262,9 +276,10 @@ mod tests {
     fn what_is_left_over_goes_to_those_that_have_not_begun() {
         let curves = [curve(1e6), curve(1e6), curve(1e6)];
         let mut shares = Shares::new(90_000, &curves);
-        let first = shares.take(0).bytes;
+        let share = shares.take(0);
+        let first = share.bytes;
         assert!(first.abs_diff(30_000) <= 1, "{first}");
-        shares.give_back(10_000);
+        shares.give_back(share, first - 10_000);
         let second = shares.take(1).bytes;
         assert!(second.abs_diff(35_000) <= 1, "{second}");
         assert_eq!(shares.take(2).bytes, 90_000 - (first - 10_000) - second, "the last has all that is left");
@@ -278,8 +293,9 @@ mod tests {
         for (index, bytes) in [(0, 100), (1, 700), (2, 150)] {
             shares.reserve(index, bytes);
         }
-        assert_eq!(shares.take(0).bytes, 150, "a third would leave too little");
-        shares.give_back(50);
+        let first = shares.take(0);
+        assert_eq!(first.bytes, 150, "a third would leave too little");
+        shares.give_back(first, 100);
         assert!(!shares.take_more(51) && shares.take_more(50));
         assert_eq!((shares.take(2).bytes, shares.take(1).bytes), (150, 700));
         assert!(!Shares::new(100_000_000, &[curve(1e6)]).is_tight());
@@ -294,18 +310,29 @@ mod tests {
         assert!((80.0..90.0).contains(&quality), "{quality}");
         let planned = curves[0].bytes(quality);
         assert!(first.bytes as f64 > 1.05 * planned);
-        shares.give_back(first.bytes - planned as u64);
+        shares.give_back(first, planned as u64);
         let next = shares.take(1).quality.unwrap();
         assert!((next - quality).abs() < 0.2, "what was taken is what was planned: {quality} {next}");
+    }
+
+    #[test]
+    fn room_is_for_pictures_that_stay_whole_and_is_no_reason_to_plan_anew() {
+        let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
+        let mut shares = Shares::new(400_000, &curves);
+        let [first, second] = [0, 1].map(|index| shares.take(index));
+        let planned = curves[0].bytes(first.quality.unwrap());
+        assert!(first.bytes as f64 > 1.08 * planned, "a fiftieth of the others' is more than its own: {first:?}");
+        assert!((1.0..1.03).contains(&(first.smaller_bytes as f64 / planned)), "{first:?}");
+        assert!((first.quality.unwrap() - second.quality.unwrap()).abs() < 0.2, "{first:?} {second:?}");
     }
 
     #[test]
     fn answers_after_a_small_one_become_little_better() {
         let mut shares = Shares::new(400_000, &[curve(300_000.0), curve(300_000.0), curve(3_000.0)]);
         let first = shares.take(0);
-        shares.give_back(first.bytes);
+        shares.give_back(first, 0);
         let second = shares.take(1);
-        shares.give_back(second.bytes - 150_000);
+        shares.give_back(second, 150_000);
         let gained = |share: Share| share.quality.unwrap() - first.quality.unwrap();
         let last = shares.take(2);
         assert!(gained(second) <= MAX_GAIN && gained(last) <= MAX_GAIN, "{first:?} {second:?} {last:?}");
@@ -323,9 +350,9 @@ mod tests {
             let mut shares = Shares::new(total, &curves);
             let mut sum = 0;
             for (index, used) in (0..curves.len()).zip(used) {
-                let share = shares.take(index).bytes;
-                let spent = (share as f64 * used) as u64;
-                shares.give_back(share - spent);
+                let share = shares.take(index);
+                let spent = (share.bytes as f64 * used) as u64;
+                shares.give_back(share, spent);
                 sum += spent;
             }
             prop_assert!(sum <= total);

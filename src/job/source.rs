@@ -11,7 +11,7 @@ use crate::picture::{Orientation, Picture, hidden};
 use crate::stop::{Stop, StopReason};
 
 use super::candidate::Candidate;
-use super::context::SearchContext;
+use super::context::{Common, SearchContext};
 use super::spec::DEFAULT_QUALITY;
 use super::trace::Trace;
 use super::views::Views;
@@ -153,11 +153,12 @@ impl<'a> Source<'a> {
         let target = share.bytes.min(job.target).max(1);
         // A score that is asked for may take a better one.
         let common = share.quality.filter(|_| job.min_score.is_none());
+        let common = common.map(|quality| Common { quality, smaller_bytes: share.smaller_bytes.min(target).max(1) });
         self.fit_in_turn(&Job { target, ..job.clone() }, common, stop)
     }
 
-    /// As [`Source::fit_next`], held to a quality that is `common` to all answers.
-    fn fit_in_turn(&mut self, job: &Job, common: Option<f64>, stop: &Stop) -> Result<Answer, JobError> {
+    /// As [`Source::fit_next`], held to what is `common` to all answers.
+    fn fit_in_turn(&mut self, job: &Job, common: Option<Common>, stop: &Stop) -> Result<Answer, JobError> {
         let Source { file, upright, kept } = self;
         checks::check(job, &file.probe, &file.limits)?;
         let upright = &*upright;
@@ -185,13 +186,13 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
 }
 
 impl InputFile<'_> {
-    /// Answers `job`, given what makes its picture and the quality that is `common` to all answers.
+    /// Answers `job`, given what makes its picture and what is `common` to all answers.
     fn fit<'p>(
         &self,
         has_alpha: bool,
         picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
         job: &Job,
-        common: Option<f64>,
+        common: Option<Common>,
         stop: &Stop,
     ) -> Result<Answer, JobError> {
         let mut answer = self.answer(has_alpha, picture, job, common, stop)?;
@@ -204,7 +205,7 @@ impl InputFile<'_> {
         has_alpha: bool,
         picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
         job: &Job,
-        common: Option<f64>,
+        common: Option<Common>,
         stop: &Stop,
     ) -> Result<Answer, JobError> {
         job.check(stop)?;
@@ -258,7 +259,7 @@ impl InputFile<'_> {
         picture: &Picture,
         allowed: &[Format],
         job: &Job,
-        common: Option<f64>,
+        common: Option<Common>,
         stop: &Stop,
     ) -> (Result<Candidate, JobError>, Trace) {
         let metadata = finish::kept_metadata(&self.metadata, &self.rights, job);
@@ -267,7 +268,7 @@ impl InputFile<'_> {
         let without_hidden_colour = hidden::without_hidden_colours(picture);
         let views = Views::new(picture, &without_hidden_colour, flattened.as_ref().unwrap_or(picture));
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
-        context.common_quality = common;
+        context.common = common;
         context.clock.note_decode(u64::from(self.facts.width) * u64::from(self.facts.height), self.decoding);
         (fit::fit(&mut context, allowed, &self.facts), context.trace)
     }

@@ -53,7 +53,7 @@ impl SharedTotal {
                 Err(error) if is_for_lack_of_time(&error) => return Err(error),
                 Err(error) => {
                     let share = self.shares.take(index);
-                    self.shares.give_back(share.bytes);
+                    self.shares.give_back(share, 0);
                     *place = Err(error);
                 }
             }
@@ -101,7 +101,7 @@ impl SharedTotal {
             fitted = source.fit_share(job, share, stop);
         }
         let used = fitted.as_ref().map_or(0, |answer| answer.report.output.bytes);
-        self.shares.give_back(share.bytes.saturating_sub(used));
+        self.shares.give_back(share, used);
         fitted
     }
 }

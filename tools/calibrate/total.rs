@@ -101,7 +101,7 @@ fn list(files: &[PathBuf], random: &mut Random, format: Format, budget: f64) -> 
     let mut fit = |(index, (source, job)): (usize, &mut (Source, Job))| {
         let share = shares.take(index);
         let answer = source.fit_share(job, share, &stop()).expect("an answer");
-        shares.give_back(share.bytes - answer.bytes.len() as u64);
+        shares.give_back(share, answer.bytes.len() as u64);
         answer
     };
     Outcomes::of(total, &opened.iter_mut().enumerate().map(&mut fit).collect::<Vec<Answer>>())
