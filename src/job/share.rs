@@ -39,12 +39,14 @@ impl SizeCurve {
         input: &Facts,
     ) -> Result<SizeCurve, EncodeError> {
         let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
+        let counted: &[usize] = if allowed.len() > 1 { &COUNTED_OF_SEVERAL } else { &COUNTED };
         for format in allowed {
             let picture = match picture.has_alpha() && !format.keeps_alpha() {
                 true => Cow::Owned(transform::flatten(picture, job.transformed_background())),
                 false => Cow::Borrowed(picture),
             };
-            lower(&mut ln_bytes, *format, &picture, job.quality, container::embedded_bytes(*format, kept))?;
+            let metadata_bytes = container::embedded_bytes(*format, kept);
+            lower(&mut ln_bytes, *format, &picture, job.quality, metadata_bytes, counted)?;
         }
         let most = if job.never_outgrows(input) { input.bytes.min(job.target) } else { job.target };
         let most = (most as f64).ln();
@@ -68,6 +70,9 @@ impl SizeCurve {
 /// Indices of the [`QUALITIES`] whose sizes are counted: docs/model.md, Totals.
 const COUNTED: [usize; 5] = [0, 3, 6, 8, 10];
 
+/// The same where several formats are allowed, each of which is counted.
+const COUNTED_OF_SEVERAL: [usize; 3] = [0, 6, 10];
+
 /// Lowers each of `ln_bytes` to what the codings of `format` take at that quality, or at the `ceiling` where that is lower,
 /// with `metadata_bytes`.
 fn lower(
@@ -76,10 +81,11 @@ fn lower(
     picture: &Picture,
     ceiling: f64,
     metadata_bytes: u64,
+    counted: &[usize],
 ) -> Result<(), EncodeError> {
     let codings = LossyCoding::of(format);
     let Some(coarsest) = codings.first() else { return Ok(()) };
-    let beyond_median = beyond_median(*coarsest, picture, ceiling)?;
+    let beyond_median = beyond_median(*coarsest, picture, ceiling, counted)?;
     for ((ln_bytes, quality), beyond) in ln_bytes.iter_mut().zip(QUALITIES).zip(beyond_median) {
         let quality = quality.min(ceiling);
         let coding =
@@ -91,20 +97,27 @@ fn lower(
     Ok(())
 }
 
-/// How far `picture` is beyond the median of `coding` in ln(bytes), at each of [`QUALITIES`].
-fn beyond_median(coding: LossyCoding, picture: &Picture, ceiling: f64) -> Result<[f64; QUALITIES.len()], EncodeError> {
+/// How far `picture` is beyond the median of `coding` in ln(bytes), at each of [`QUALITIES`]; between those that are `counted`
+/// interpolated.
+fn beyond_median(
+    coding: LossyCoding,
+    picture: &Picture,
+    ceiling: f64,
+    counted: &[usize],
+) -> Result<[f64; QUALITIES.len()], EncodeError> {
     let encoder = coding.encoder(picture, Effort::Balanced)?;
     let (finest, coarsest) = encoder.ln_step_range().into_inner();
-    let counted = COUNTED.map(|index| {
-        let ln_step = coding.scale().ln_step(QUALITIES[index].min(ceiling).min(coding.best_quality()));
+    let beyond = |index: &usize| {
+        let ln_step = coding.scale().ln_step(QUALITIES[*index].min(ceiling).min(coding.best_quality()));
         let ln_step = Curve::nearest_point(ln_step).clamp(finest, coarsest);
         encoder.predict(ln_step) - coding.scale().ln_bytes(picture.pixel_count(), ln_step)
-    });
+    };
+    let beyond: Vec<f64> = counted.iter().map(beyond).collect();
     Ok(std::array::from_fn(|index| {
-        let above = COUNTED.partition_point(|counted| *counted < index).clamp(1, COUNTED.len() - 1);
-        let [low, high] = [above - 1, above].map(|at| QUALITIES[COUNTED[at]]);
+        let above = counted.partition_point(|counted| *counted < index).clamp(1, counted.len() - 1);
+        let [low, high] = [above - 1, above].map(|at| QUALITIES[counted[at]]);
         let part = ((QUALITIES[index] - low) / (high - low)).clamp(0.0, 1.0);
-        counted[above - 1] + part * (counted[above] - counted[above - 1])
+        beyond[above - 1] + part * (beyond[above] - beyond[above - 1])
     }))
 }
 
