@@ -1,4 +1,7 @@
-//! What connections to other hosts have in common: how names are looked up, and how the connection is encrypted.
+//! What connections to other hosts have in common: how names are looked up, how the connection is encrypted, and how Redis is
+//! reached.
+
+pub(crate) mod redis;
 
 use std::io;
 use std::sync::Arc;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// The modules, those at the bottom first; a module imports modules below it, never one beside or above.
 const LEVELS: &[&[&str]] = &[
-    &["named", "stop", "byte_size", "panics", "excerpt", "outbound", "sandbox"],
+    &["named", "stop", "byte_size", "panics", "excerpt", "sandbox"],
     &["duration"],
     &["config_value"],
+    &["outbound"],
     &["picture"],
     &["codec", "search"],
     &["job"],

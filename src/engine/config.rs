@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::cache::{RedisUrl, setting};
 use crate::codec::Limits;
 use crate::config_value::{InvalidConfig, at_most, directory, duration, size};
 use crate::named::named;
+use crate::outbound::redis::{RedisUrl, setting};
 
 use super::machine;
 

@@ -16,8 +16,6 @@ use crate::metrics::{CacheTier, Metrics, TierResult};
 use disk::Disk;
 use memory::Memory;
 use redis::Redis;
-pub use redis::RedisUrl;
-pub(crate) use redis::setting;
 
 /// An answer may fill one part in this many of a tier. One that filled all of it would push out all others.
 const PARTS: u64 = 8;

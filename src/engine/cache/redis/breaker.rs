@@ -8,9 +8,9 @@ use redis::{Value, cmd};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::connect::{Connection, Connector};
 use super::{Failure, RESPONSE_TIMEOUT, answer};
 use crate::metrics::{CacheTier, Metrics};
+use crate::outbound::redis::{Connection, Connector};
 
 /// So many answers in a row may be late. One may be by chance.
 const LATE: u32 = 3;

@@ -4,8 +4,6 @@
 //! a task in the background connects and asks again every second. Answers are written in the background, from a bounded queue.
 
 mod breaker;
-mod connect;
-mod url;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,10 +17,8 @@ use super::waiting::{QUEUE_ENTRIES, Waiting, Waits};
 use super::{CachedAnswer, Found, TierStats, stored};
 use crate::engine::key::Key;
 use crate::metrics::Metrics;
+use crate::outbound::redis::{Connector, RedisUrl};
 use breaker::{Breaker, Link};
-use connect::Connector;
-pub use url::RedisUrl;
-pub(crate) use url::setting;
 
 /// The most that a request waits for Redis. In a data centre an answer takes less than a millisecond.
 const RESPONSE_TIMEOUT: Duration = Duration::from_millis(20);

@@ -16,14 +16,14 @@ use super::url::RedisUrl;
 use crate::outbound;
 
 /// Opens connections to one Redis.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     url: RedisUrl,
     login: RedisConnectionInfo,
 }
 
 /// A connection, shared by all who send on it. It is closed when its last clone is dropped.
 #[derive(Clone)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     pub commands: MultiplexedConnection,
     _driver: Arc<Driver>,
 }
@@ -38,7 +38,7 @@ impl Drop for Driver {
 }
 
 impl Connector {
-    pub(super) fn new(url: RedisUrl) -> Connector {
+    pub(crate) fn new(url: RedisUrl) -> Connector {
         let mut login = RedisConnectionInfo::default().set_db(url.database).set_skip_set_lib_name();
         if let Some(username) = &url.username {
             login = login.set_username(username);
@@ -49,7 +49,7 @@ impl Connector {
         Connector { url, login }
     }
 
-    pub(super) fn url(&self) -> &RedisUrl {
+    pub(crate) fn url(&self) -> &RedisUrl {
         &self.url
     }
 
@@ -57,7 +57,7 @@ impl Connector {
     ///
     /// # Errors
     /// When no address of the host takes the connection, or Redis refuses the login.
-    pub(super) async fn connect(&self) -> Result<Connection, RedisError> {
+    pub(crate) async fn connect(&self) -> Result<Connection, RedisError> {
         let stream = self.reach().await?;
         stream.set_nodelay(true)?;
         if !self.url.is_encrypted {
