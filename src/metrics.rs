@@ -33,6 +33,9 @@ use requests::RequestCounter;
 /// Every metric is named `bytefit_` followed by its field.
 const NAMESPACE: &str = "bytefit";
 
+/// The label of the Redis by which instances share batches.
+const BATCH_REDIS: &str = "batch_redis";
+
 /// From a cache hit (a millisecond) to a job with the longest deadline.
 const SECONDS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// From a thumbnail to the largest upload, a factor of four apart.
@@ -75,7 +78,7 @@ table::metrics! {
         cache_requests_total: IntCounterVec["tier", "result"];
         /// Bytes that each tier of the result cache holds; of Redis, all that it uses.
         cache_bytes: IntGaugeVec["tier"];
-        /// Whether a tier of the result cache is left alone for a while, because it failed.
+        /// Whether a tier of the result cache, or the Redis of batches, is left alone for a while, because it failed.
         breaker_open: IntGaugeVec["target"];
         /// Requests that waited for an identical request instead of computing.
         coalesced_total: IntCounter[];
@@ -160,6 +163,7 @@ impl Metrics {
                 self.cache_requests_total.with_label_values(&[tier, result.name()]);
             }
         }
+        self.breaker_open.with_label_values(&[BATCH_REDIS]);
         for tier in CacheTier::ALL {
             self.cache_bytes.with_label_values(&[tier.name()]);
         }
@@ -256,6 +260,11 @@ impl Metrics {
     /// Sets whether a tier is left alone.
     pub(crate) fn set_breaker_open(&self, tier: CacheTier, is_open: bool) {
         self.breaker_open.with_label_values(&[tier.name()]).set(i64::from(is_open));
+    }
+
+    /// Sets whether the Redis of batches does not answer.
+    pub(crate) fn set_batch_redis_open(&self, is_open: bool) {
+        self.breaker_open.with_label_values(&[BATCH_REDIS]).set(i64::from(is_open));
     }
 
     /// Lookups in memory with this result.
@@ -558,6 +567,7 @@ mod tests {
             r#"bytefit_cache_bytes{tier="memory"} 0"#,
             r#"bytefit_cache_bytes{tier="disk"} 0"#,
             r#"bytefit_breaker_open{target="redis"} 0"#,
+            r#"bytefit_breaker_open{target="batch_redis"} 0"#,
             "bytefit_coalesced_total 0",
             r#"bytefit_shed_total{reason="queue_full"} 0"#,
             "bytefit_memory_reserved_bytes 0",

@@ -147,7 +147,7 @@ impl Settings {
 
     /// What the serving process needs of the world outside.
     pub(crate) fn rights(&self) -> Rights {
-        let redis = self.cache.redis_url.as_ref().map(|url| url.port);
+        let redis = [&self.cache.redis_url, &self.batch.redis_url].into_iter().flatten().map(|url| url.port);
         let ports = self.source.outgoing_ports().iter().copied().chain(redis).collect();
         let batches = self.batch.has_directory().then_some(self.batch.dir.as_path());
         let folders = self.cache.folder().into_iter().chain(batches).map(Path::to_owned).collect();

@@ -6,10 +6,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::config_value::{InvalidConfig, at_least_one, at_most, directory, duration, size};
+use crate::outbound::redis::{RedisUrl, setting};
 use crate::params::MAX_CONCURRENT;
 
 /// Items that a batch may have: an archive has at most 65,535 files (APPNOTE 4.4.22), one of which is the report.
 const MAX_ITEMS: usize = 65_534;
+
+/// Redis says what is to be done, and has no pictures.
+const NO_SHARED_DIR: &str = "instances share batches by a directory too: set dir to one that all of them have, such as a volume of several writers";
 
 /// Keys of the section `[batch]`. config/default.toml says what each is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +21,9 @@ const MAX_ITEMS: usize = 65_534;
 pub struct Config {
     /// Where batches are kept; empty keeps them in memory.
     pub dir: PathBuf,
+    /// The Redis by which instances that have the same directory share the work.
+    #[serde(with = "setting")]
+    pub redis_url: Option<RedisUrl>,
     /// Items of a batch.
     pub max_items: usize,
     /// Bytes that the pictures of all batches may have together.
@@ -33,6 +40,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             dir: PathBuf::new(),
+            redis_url: None,
             max_items: 1000,
             max_bytes: 1_000_000_000,
             ttl: Duration::from_secs(24 * 3600),
@@ -48,6 +56,10 @@ impl Config {
     /// [`InvalidConfig`] when no batch could be taken, or one could be larger than what can be answered.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
         directory("dir", &self.dir)?;
+        if self.redis_url.is_some() && !self.has_directory() {
+            let keys = vec!["redis_url".to_owned(), "dir".to_owned()];
+            return Err(InvalidConfig { keys, reason: NO_SHARED_DIR.to_owned() });
+        }
         at_least_one("max_items", self.max_items as u64)?;
         at_most("max_items", self.max_items, MAX_ITEMS)?;
         at_least_one("max_bytes", self.max_bytes)?;

@@ -63,6 +63,8 @@ enum Failure {
     Final(ItemError),
     /// It may pass after this time.
     Passing(ItemError, Duration),
+    /// The directory that instances share can't be reached: nothing ends until it can.
+    Away,
 }
 
 /// Counts attempts.
@@ -77,8 +79,12 @@ impl Patience {
     /// # Errors
     /// The error of the last attempt, or one that will not pass.
     async fn wait_after(&mut self, failure: Failure) -> Result<(), ItemError> {
-        self.failed += 1;
+        self.failed += u32::from(!matches!(failure, Failure::Away));
         match failure {
+            Failure::Away => {
+                sleep(PAUSE).await;
+                Ok(())
+            }
             Failure::Passing(_, pause) if self.failed < ATTEMPTS => {
                 sleep(pause.clamp(PAUSE, LONGEST_PAUSE) * self.failed).await;
                 Ok(())
@@ -90,18 +96,25 @@ impl Patience {
 
 impl Shared {
     /// The answer to an item, stored.
-    async fn answer(&self, batch: &Batch, index: usize) -> Result<Output, ItemError> {
+    pub(super) async fn answer(&self, batch: &Batch, index: usize) -> Result<Output, ItemError> {
         let item = &batch.manifest.items[index];
         let served = self.compute_patiently(batch, item).await?;
         let bytes = Bytes::from_owner(AnswerBytes(Arc::clone(&served.answer)));
         let crc32 = crc32fast::hash(&bytes);
         let length = bytes.len() as u64;
         self.store_patiently(batch, index, bytes).await?;
-        batch.add_stored_bytes(length);
-        self.room.take(length);
+        if self.instances.is_none() {
+            self.take_room(batch, length);
+        }
         let mut report = served.answer.report.clone();
         report.trace.clear();
         Ok(Output { report, etag: served.etag.clone(), crc32 })
+    }
+
+    /// Counts bytes that a batch takes in the store from now on.
+    pub(super) fn take_room(&self, batch: &Batch, bytes: u64) {
+        batch.add_stored_bytes(bytes);
+        self.room.take(bytes);
     }
 
     async fn compute_patiently(&self, batch: &Batch, item: &Item) -> Result<Served, ItemError> {
@@ -117,7 +130,7 @@ impl Shared {
     async fn store_patiently(&self, batch: &Batch, index: usize, bytes: Bytes) -> Result<(), ItemError> {
         let mut patience = Patience::default();
         while let Err(error) = self.store.put_output(&batch.id, index, bytes.clone()).await {
-            patience.wait_after(of_store(&error)).await?;
+            patience.wait_after(self.of_store(&error)).await?;
         }
         Ok(())
     }
@@ -141,7 +154,10 @@ impl Shared {
         // What is kept in memory has its memory already.
         let lease = self.engine.background_lease(if self.store.is_durable() { bytes } else { 0 }).await;
         let read = self.store.input(&batch.id, file).await;
-        let bytes = read.map_err(|error| Failure::Final(ItemError::Store(error.to_string())))?;
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(self.of_missing(batch, &error).await),
+        };
         let hashing = bytes.clone();
         // A large picture takes tens of milliseconds, for which the other requests of this thread would wait.
         let hashed = run_blocking(move || blake3::hash(&hashing)).await;
@@ -155,12 +171,9 @@ impl Shared {
 
     /// Ends an item: its record is written, and then everyone may know.
     async fn end(&self, batch: &Batch, index: usize, result: Result<Output, ItemError>) {
-        if let Err(error @ (ItemError::Internal(_) | ItemError::Store(_))) = &result {
-            tracing::error!(batch = %batch.id, index, %error, "an item of a batch failed: {error}");
-        }
-        let counted = if result.is_ok() { ItemResult::Done } else { ItemResult::Failed };
+        let counted = log(batch, index, &result);
         let ending = batch.ending.lock().await;
-        let record = Record { sequence: batch.next_sequence(), result };
+        let record = Record { sequence: batch.next_sequence(), writer: 0, result };
         let is_kept = self.record_patiently(batch, index, &record).await;
         let cancelled = batch.end(index, record);
         drop(ending);
@@ -176,7 +189,7 @@ impl Shared {
     async fn record_patiently(&self, batch: &Batch, index: usize, record: &Record) -> bool {
         let mut patience = Patience::default();
         while let Err(error) = self.store.put_record(&batch.id, index, record).await {
-            if let Err(last) = patience.wait_after(of_store(&error)).await {
+            if let Err(last) = patience.wait_after(self.of_store(&error)).await {
                 tracing::warn!(batch = %batch.id, index, error = %last, "the record of an item can't be written: {last}");
                 return false;
             }
@@ -185,21 +198,44 @@ impl Shared {
     }
 
     /// Removes the file of an item that has ended, unless another item needs it.
-    async fn remove_input(&self, batch: &Batch, index: usize) {
+    pub(super) async fn remove_input(&self, batch: &Batch, index: usize) {
         let Input::Stored { file, bytes, .. } = batch.manifest.items[index].input else { return };
         if !batch.needs_file(file) {
             self.store.remove_input(&batch.id, file).await;
-            self.room.give_back(batch.take_stored_bytes(bytes));
+            if self.instances.is_none() {
+                self.room.give_back(batch.take_stored_bytes(bytes));
+            }
+        }
+    }
+
+    /// A full disk may have room again: others delete, and pictures of items that are done are removed. A directory that several
+    /// machines share may come back.
+    fn of_store(&self, error: &io::Error) -> Failure {
+        if is_full(error) {
+            Failure::Passing(ItemError::NoRoom, PAUSE)
+        } else if self.instances.is_some() {
+            Failure::Away
+        } else {
+            Failure::Final(ItemError::Store(error.to_string()))
+        }
+    }
+
+    /// A picture that can't be read. It is missing when the rest of the batch is there.
+    async fn of_missing(&self, batch: &Batch, error: &io::Error) -> Failure {
+        let is_missing = error.kind() == io::ErrorKind::NotFound;
+        match &self.instances {
+            Some(instances) if !is_missing || !instances.has(batch).await => Failure::Away,
+            _ => Failure::Final(ItemError::Store(error.to_string())),
         }
     }
 }
 
-/// A full disk may have room again: others delete, and pictures of items that are done are removed.
-fn of_store(error: &io::Error) -> Failure {
-    match is_full(error) {
-        true => Failure::Passing(ItemError::NoRoom, PAUSE),
-        false => Failure::Final(ItemError::Store(error.to_string())),
+/// Logs a failure that someone must look after. Returns what the item counts as.
+pub(super) fn log(batch: &Batch, index: usize, result: &Result<Output, ItemError>) -> ItemResult {
+    if let Err(error @ (ItemError::Internal(_) | ItemError::Store(_) | ItemError::Abandoned { .. })) = result {
+        tracing::error!(batch = %batch.id, index, %error, "an item of a batch failed: {error}");
     }
+    if result.is_ok() { ItemResult::Done } else { ItemResult::Failed }
 }
 
 fn of_engine(error: EngineError) -> Failure {

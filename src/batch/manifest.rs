@@ -114,8 +114,15 @@ pub enum Input {
 pub struct Record {
     /// The place of the item among those that have ended, from 1. Numbers may be left out.
     pub sequence: u64,
+    /// The process whose answer it is, where several share the store; else 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub writer: u64,
     /// Its answer.
     pub result: Result<Output, ItemError>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The answer to an item; its bytes are beside the record.
@@ -147,6 +154,12 @@ pub enum ItemError {
     /// It was tried several times, and there was too little memory or no process each time.
     #[error("too busy for this item")]
     Overloaded,
+    /// Its work was begun several times, and ended each time with the process that did it, or went on for too long without a sign.
+    #[error("{deliveries} instances began to work on it, and none ended")]
+    Abandoned {
+        /// How often it was begun.
+        deliveries: u64,
+    },
     /// A mistake of ours.
     #[error("{0}")]
     Internal(String),

@@ -1,13 +1,16 @@
 //! Batches: many pictures that are worked on behind the requests that clients wait for.
 //!
 //! A batch is received into a store (`incoming`, `store`), which is the truth about it: an item has ended if its record is
-//! there. What has not ended is worked on by a task for each batch (`dispatcher`), also after a restart.
+//! there. What has not ended is worked on by a task for each batch (`dispatcher`), also after a restart. Several instances that have
+//! one store share the items by a queue in Redis (`instances`, `queue`).
 
 mod config;
 mod dispatcher;
 mod incoming;
+mod instances;
 mod manifest;
 mod progress;
+mod queue;
 mod room;
 mod store;
 
@@ -25,6 +28,7 @@ use crate::metrics::{BatchState, Metrics};
 use crate::source::Source;
 pub use config::Config;
 pub use incoming::{Incoming, IncomingFile};
+use instances::Instances;
 pub use manifest::{BatchId, Idempotency, Input, Item, ItemError, Manifest, Output, Record};
 pub use progress::{Batch, Counts, EndedItem, ItemState, ItemStatus, Snapshot};
 use room::Room;
@@ -48,6 +52,8 @@ pub struct Batches {
 struct Shared {
     config: Config,
     store: Store,
+    /// The others that share the store; `None` where nobody does.
+    instances: Option<Arc<Instances>>,
     engine: Engine,
     source: Source,
     metrics: Arc<Metrics>,
@@ -126,9 +132,13 @@ impl Batches {
     /// Opens the store and goes on with the batches in it. Called within a runtime.
     ///
     /// # Errors
-    /// The directory can't be made or read.
+    /// The directory can't be made or read, or is to be shared and has no hard links.
     pub fn open(config: Config, engine: Engine, source: Source, metrics: Arc<Metrics>) -> io::Result<Batches> {
-        let (store, limit) = if config.has_directory() {
+        let sharing = config.redis_url.clone();
+        let instances = sharing.map(|url| Instances::open(&config, url, metrics.clone()).map(Arc::new)).transpose()?;
+        let (store, limit) = if let Some(instances) = &instances {
+            (Store::Directory(instances.directory.clone()), config.max_bytes)
+        } else if config.has_directory() {
             (Store::Directory(Directory::open(&config.dir)?), config.max_bytes)
         } else {
             let limit = config.max_bytes.min(engine.body_memory_bytes() / MEMORY_SHARE);
@@ -139,6 +149,7 @@ impl Batches {
         let shared = Arc::new(Shared {
             config,
             store,
+            instances,
             engine,
             source,
             metrics,
@@ -149,6 +160,7 @@ impl Batches {
             draining: watch::Sender::new(false),
         });
         stored.into_iter().for_each(|stored| shared.restore(stored));
+        instances::start(&shared);
         let (weak, period) = (Arc::downgrade(&shared), LOOK_FOR_EXPIRED.min(shared.config.ttl / 2));
         tokio::spawn(async move {
             while let Some(shared) = weak.upgrade() {
@@ -197,9 +209,15 @@ impl Batches {
         self.shared.submit(incoming, submission).await
     }
 
-    /// The batch with this id.
-    pub fn get(&self, id: &str) -> Option<Arc<Batch>> {
-        self.shared.table().by_id.get(&BatchId::parse(id)?).cloned()
+    /// The batch with this id, as the store has it now.
+    pub async fn get(&self, id: &str) -> Option<Arc<Batch>> {
+        let id = BatchId::parse(id)?;
+        if let Some(instances) = &self.shared.instances
+            && let Ok(found) = self.shared.find_together(instances, &id).await
+        {
+            return found;
+        }
+        self.shared.table().by_id.get(&id).cloned()
     }
 
     /// A piece of the answer to an item, from `offset`; empty at its end.
@@ -207,7 +225,8 @@ impl Batches {
     /// # Errors
     /// The store can't read it, or the batch was removed.
     pub async fn output(&self, batch: &Batch, index: usize, offset: u64) -> io::Result<Bytes> {
-        self.shared.store.output(&batch.id, index, offset).await
+        let writer = batch.writer_of(index);
+        self.shared.store.output(&batch.id, index, writer, offset).await
     }
 
     /// Stops the work on a batch and removes it. Returns false when there is none with this id.
@@ -215,7 +234,7 @@ impl Batches {
     /// # Errors
     /// The store can't remove it.
     pub async fn remove(&self, id: &str) -> io::Result<bool> {
-        let Some(batch) = self.get(id) else { return Ok(false) };
+        let Some(batch) = self.get(id).await else { return Ok(false) };
         self.shared.remove(&batch).await.map(|()| true)
     }
 
@@ -230,6 +249,9 @@ impl Batches {
         let batches: Vec<Arc<Batch>> = self.shared.table().by_id.values().cloned().collect();
         for batch in batches {
             batch.stop().await;
+        }
+        if let Some(instances) = &self.shared.instances {
+            instances.stop().await;
         }
     }
 
@@ -271,7 +293,7 @@ impl Shared {
             return Err(SubmitError::Draining);
         }
         let idempotency = asked.idempotency();
-        if let Some(batch) = self.submitted_before(idempotency.as_ref())? {
+        if let Some(batch) = self.submitted_before(idempotency.as_ref()).await? {
             return Ok(batch);
         }
         incoming.begin().await?;
@@ -285,25 +307,75 @@ impl Shared {
             items: asked.items,
         };
         self.store.commit(&incoming.id, &manifest).await.map_err(SubmitError::of_store)?;
-        let batch = Arc::new(Batch::new(incoming.id.clone(), manifest, Vec::new()));
-        batch.add_stored_bytes(incoming.complete());
+        if let Some(batch) = self.submitted_elsewhere(&incoming.id, manifest.idempotency.as_ref()).await? {
+            return Ok(batch);
+        }
+        let id = incoming.id.clone();
+        let bytes = incoming.complete();
+        if let Some(instances) = &self.instances {
+            // It may have been found in the directory meanwhile, so that there is one already.
+            self.room.give_back(bytes);
+            let batch = self.adopt(Stored { id, manifest, records: Vec::new(), places: 0 });
+            self.hand_out(instances, &batch);
+            return Ok(batch);
+        }
+        let batch = Arc::new(Batch::new(id, manifest, Vec::new()));
+        batch.add_stored_bytes(bytes);
         self.begin(&batch);
         Ok(batch)
     }
 
+    /// Hands the items of a new batch to the instances, for which no request waits: what is lost on the way is added later.
+    fn hand_out(self: &Arc<Shared>, instances: &Arc<Instances>, batch: &Arc<Batch>) {
+        let (shared, instances, batch) = (Arc::clone(self), Arc::clone(instances), Arc::clone(batch));
+        tokio::spawn(async move {
+            let items: Vec<usize> = (0..batch.manifest.items.len()).collect();
+            let _ = shared.enqueue(&instances, &batch, &items, shared.at_once(&batch)).await;
+        });
+    }
+
     /// The batch that was submitted with this key.
-    fn submitted_before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Arc<Batch>>, SubmitError> {
+    async fn submitted_before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Arc<Batch>>, SubmitError> {
         let Some(sent) = idempotency else { return Ok(None) };
-        let table = self.table();
-        let Some(batch) = table.by_key.get(&sent.key).and_then(|id| table.by_id.get(id)) else { return Ok(None) };
-        match &batch.manifest.idempotency {
-            Some(before) if before.content == sent.content => Ok(Some(Arc::clone(batch))),
-            _ => Err(SubmitError::KeyReused),
+        let known = {
+            let table = self.table();
+            table.by_key.get(&sent.key).and_then(|id| table.by_id.get(id)).cloned()
+        };
+        let before = match (known, &self.instances) {
+            (None, Some(instances)) => match instances.directory.named_by(&sent.key).await {
+                Ok(Some(id)) => self.find_together(instances, &id).await.map_err(SubmitError::Store)?,
+                named => named.map(|_| None).map_err(SubmitError::Store)?,
+            },
+            (known, _) => known,
+        };
+        before.map(|batch| sent.answered_by(batch)).transpose()
+    }
+
+    /// The batch that another instance took with this key at the same time as this one took `id`.
+    async fn submitted_elsewhere(
+        &self,
+        id: &BatchId,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Option<Arc<Batch>>, SubmitError> {
+        let (Some(instances), Some(sent)) = (&self.instances, idempotency) else { return Ok(None) };
+        let taken = instances.directory.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
+        let Some(other) = taken else { return Ok(None) };
+        if let Some(batch) = self.find_together(instances, &other).await.map_err(SubmitError::Store)? {
+            return sent.answered_by(batch).map(Some);
         }
+        // That batch was removed.
+        instances.directory.remove_key(&sent.key).await;
+        instances.directory.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
+        Ok(None)
     }
 
     /// Goes on with a batch that the store has.
-    fn restore(self: &Arc<Shared>, Stored { id, manifest, records }: Stored) {
+    fn restore(self: &Arc<Shared>, stored: Stored) {
+        if self.instances.is_some() {
+            self.adopt(stored);
+            return;
+        }
+        let Stored { id, manifest, records, .. } = stored;
         let outputs: u64 = records.iter().map(|(_, record)| record.output_bytes()).sum();
         // The store has removed files that only ended items needed.
         let inputs: u64 = manifest.files_beside(&records).values().sum();
@@ -315,13 +387,7 @@ impl Shared {
 
     /// Adds a batch to the table and works on it.
     fn begin(self: &Arc<Shared>, batch: &Arc<Batch>) {
-        let mut table = self.table();
-        table.items += batch.manifest.items.len();
-        if let Some(idempotency) = &batch.manifest.idempotency {
-            table.by_key.insert(idempotency.key.clone(), batch.id.clone());
-        }
-        table.by_id.insert(batch.id.clone(), Arc::clone(batch));
-        drop(table);
+        self.table().add(batch);
         if batch.snapshot().counts.unfinished() > 0 {
             let task = tokio::spawn(dispatcher::run(Arc::clone(self), Arc::clone(batch)));
             batch.is_worked_on_by(task);
@@ -336,7 +402,11 @@ impl Shared {
         batch.remove();
         self.metrics.batch_items_cancelled(unfinished);
         self.room.give_back(batch.take_stored_bytes(u64::MAX));
-        self.store.remove(&batch.id).await
+        self.store.remove(&batch.id).await?;
+        if let Some(instances) = self.instances.clone() {
+            instances.removed(batch).await;
+        }
+        Ok(())
     }
 
     async fn remove_expired(&self) {
@@ -350,6 +420,14 @@ impl Shared {
 }
 
 impl Table {
+    fn add(&mut self, batch: &Arc<Batch>) {
+        self.items += batch.manifest.items.len();
+        if let Some(idempotency) = &batch.manifest.idempotency {
+            self.by_key.insert(idempotency.key.clone(), batch.id.clone());
+        }
+        self.by_id.insert(batch.id.clone(), Arc::clone(batch));
+    }
+
     fn expired(&self, now: SystemTime) -> Vec<Arc<Batch>> {
         self.by_id.values().filter(|batch| batch.manifest.expires <= now).cloned().collect()
     }
@@ -362,6 +440,16 @@ impl Table {
         self.items -= batch.manifest.items.len();
         self.by_key.retain(|_, id| *id != batch.id);
         true
+    }
+}
+
+impl Idempotency {
+    /// `batch`, which was taken with this key, where it is what is sent now.
+    fn answered_by(&self, batch: Arc<Batch>) -> Result<Arc<Batch>, SubmitError> {
+        match &batch.manifest.idempotency {
+            Some(before) if before.content == self.content => Ok(batch),
+            _ => Err(SubmitError::KeyReused),
+        }
     }
 }
 

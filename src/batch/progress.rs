@@ -20,8 +20,9 @@ pub struct Batch {
     progress: Mutex<Progress>,
     /// Counts what changes.
     changes: watch::Sender<u64>,
-    /// Held while a record is written, so that items end in the order of their records.
-    pub(super) ending: tokio::sync::Mutex<()>,
+    /// Held while an item ends, so that items end in the order of their records. Where several processes share the store: how many
+    /// places of its order were read.
+    pub(super) ending: tokio::sync::Mutex<u64>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -149,6 +150,11 @@ impl Counts {
 impl Batch {
     /// A batch whose items with `records` have ended.
     pub(super) fn new(id: BatchId, manifest: Manifest, records: Vec<(usize, Record)>) -> Batch {
+        Batch::with_places(id, manifest, records, 0)
+    }
+
+    /// The same, where so many places of the order were read.
+    pub(super) fn with_places(id: BatchId, manifest: Manifest, records: Vec<(usize, Record)>, places: u64) -> Batch {
         let total = manifest.items.len();
         let progress = Progress {
             items: vec![ItemState::Pending; total],
@@ -166,7 +172,7 @@ impl Batch {
             manifest,
             progress: Mutex::new(progress),
             changes: watch::Sender::new(0),
-            ending: tokio::sync::Mutex::new(()),
+            ending: tokio::sync::Mutex::new(places),
             task: Mutex::default(),
         };
         let mut records = records;
@@ -207,6 +213,65 @@ impl Batch {
         drop(progress);
         self.note_change();
         Some(index)
+    }
+
+    /// Notes that an item which waits is worked on, here or elsewhere.
+    pub(super) fn begin(&self, index: usize) {
+        if self.progress().begin(index) {
+            self.note_change();
+        }
+    }
+
+    /// Notes that an item waits again.
+    pub(super) fn put_back(&self, index: usize) {
+        self.progress().put_back(index);
+        self.note_change();
+    }
+
+    /// The items that have not ended and will.
+    pub(super) fn unfinished(&self) -> Vec<usize> {
+        let progress = self.progress();
+        let items = progress.items.iter().enumerate();
+        let waits = |state: &ItemState| matches!(state, ItemState::Pending | ItemState::Running);
+        items.filter(|(_, state)| waits(state)).map(|(index, _)| index).collect()
+    }
+
+    /// Whether an item will not be worked on again.
+    pub(super) fn is_over(&self, index: usize) -> bool {
+        let progress = self.progress();
+        progress.items.get(index).is_none_or(|state| matches!(state, ItemState::Ended(_) | ItemState::Cancelled))
+    }
+
+    /// The process that wrote the answer to an item.
+    pub(super) fn writer_of(&self, index: usize) -> u64 {
+        match self.progress().items.get(index) {
+            Some(ItemState::Ended(record)) => record.writer,
+            _ => 0,
+        }
+    }
+
+    /// Whether an item has a record.
+    pub(super) fn has_ended(&self, index: usize) -> bool {
+        matches!(self.progress().items.get(index), Some(ItemState::Ended(_)))
+    }
+
+    /// Whether no other item is to begin, because one failed.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.manifest.stop_on_error && self.progress().counts.failed > 0
+    }
+
+    /// Whether it was removed.
+    pub(super) fn is_removed(&self) -> bool {
+        self.progress().is_removed
+    }
+
+    /// Completes when it is removed.
+    pub(super) async fn removed(&self) {
+        let mut changes = self.changes();
+        while !self.is_removed() {
+            // The sender lives as long as the batch.
+            let _ = changes.changed().await;
+        }
     }
 
     /// The number of the next record.
@@ -324,10 +389,29 @@ impl Progress {
         let waits = self.items[self.next..].iter().position(|state| *state == ItemState::Pending)?;
         let index = self.next + waits;
         self.next = index + 1;
+        self.set_running(index);
+        Some(index)
+    }
+
+    fn begin(&mut self, index: usize) -> bool {
+        let waits = self.items.get(index) == Some(&ItemState::Pending);
+        if waits {
+            self.set_running(index);
+        }
+        waits
+    }
+
+    fn set_running(&mut self, index: usize) {
         self.set(index, ItemState::Running);
         let ended = self.ended.len();
         self.begun.get_or_insert_with(|| (Instant::now(), ended));
-        Some(index)
+    }
+
+    fn put_back(&mut self, index: usize) {
+        if self.items.get(index) == Some(&ItemState::Running) {
+            self.set(index, ItemState::Pending);
+            self.next = self.next.min(index);
+        }
     }
 
     fn end(&mut self, index: usize, record: Record, stop_on_error: bool) -> usize {
@@ -421,7 +505,7 @@ mod tests {
     }
 
     fn failed(sequence: u64) -> Record {
-        Record { sequence, result: Err(ItemError::Overloaded) }
+        Record { sequence, writer: 0, result: Err(ItemError::Overloaded) }
     }
 
     #[test]

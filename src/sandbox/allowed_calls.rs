@@ -99,9 +99,10 @@ const CONNECTING_UNCONDITIONAL: &[i64] = &[
     libc::SYS_bind,
 ];
 
-/// Files of caches and batches are made, synced, renamed and removed. Those of a server that writes nothing are opened for reading only.
+/// Files of caches and batches are made, linked, synced, renamed and removed. Those of a server that writes nothing are opened for reading only.
 const WRITING_UNCONDITIONAL: &[i64] = &[
     libc::SYS_openat,
+    libc::SYS_linkat,
     libc::SYS_mkdirat,
     libc::SYS_renameat,
     libc::SYS_renameat2,
@@ -111,7 +112,7 @@ const WRITING_UNCONDITIONAL: &[i64] = &[
 
 #[cfg(target_arch = "x86_64")]
 const WRITING_UNCONDITIONAL_X86: &[i64] =
-    &[libc::SYS_open, libc::SYS_mkdir, libc::SYS_rename, libc::SYS_unlink, libc::SYS_rmdir];
+    &[libc::SYS_open, libc::SYS_link, libc::SYS_mkdir, libc::SYS_rename, libc::SYS_unlink, libc::SYS_rmdir];
 #[cfg(not(target_arch = "x86_64"))]
 const WRITING_UNCONDITIONAL_X86: &[i64] = &[];
 

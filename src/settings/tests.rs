@@ -338,6 +338,19 @@ fn the_tiers_of_the_cache_are_checked_and_no_password_is_repeated() {
 }
 
 #[test]
+fn a_redis_of_batches_needs_a_directory_that_instances_share() {
+    assert_refused(
+        from_file("[batch]\nredis_url = \"redis://queue\"\n"),
+        &["batch.redis_url", "batch.dir", "set dir to one that all of them have"],
+    );
+    let settings =
+        from_environment(&[("BYTEFIT_BATCH__DIR", "/srv/b"), ("BYTEFIT_BATCH__REDIS_URL", "redis://:hunter2@q:6390")]);
+    let settings = settings.unwrap();
+    assert_eq!(settings.rights(), Rights { ports: vec![6390], folders: vec!["/srv/b".into()] });
+    assert!(!settings.to_toml().contains("hunter2"));
+}
+
+#[test]
 fn modules_get_what_was_set() {
     let settings = from_environment(&[
         ("BYTEFIT_ENGINE__THREADS", "3"),

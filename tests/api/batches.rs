@@ -12,7 +12,7 @@ use crate::picture::{form, large, png, small};
 use crate::server::{TestConfig, TestServer};
 
 /// A batch of these files.
-fn batch(spec: &Value, files: &[(&str, &[u8])]) -> Request {
+pub(crate) fn batch(spec: &Value, files: &[(&str, &[u8])]) -> Request {
     let text = spec.to_string();
     let mut parts: Vec<(&str, Option<&str>, &[u8])> = vec![("spec", None, text.as_bytes())];
     parts.extend(files.iter().map(|(name, content)| ("file", Some(*name), *content)));
@@ -21,16 +21,16 @@ fn batch(spec: &Value, files: &[(&str, &[u8])]) -> Request {
 }
 
 /// Pictures that differ.
-fn pictures(count: usize) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn pictures(count: usize) -> Vec<(String, Vec<u8>)> {
     (0..count).map(|at| (format!("p{at}.png"), testkit::drawing::noisy_png(64, 64, at as u64 + 1))).collect()
 }
 
-fn named(pictures: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
+pub(crate) fn named(pictures: &[(String, Vec<u8>)]) -> Vec<(&str, &[u8])> {
     pictures.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect()
 }
 
 /// Sends a batch that is taken, and returns its path.
-async fn submit(server: &TestServer, request: Request) -> String {
+pub(crate) async fn submit(server: &TestServer, request: Request) -> String {
     let answer = server.ask(request).await;
     assert_eq!(answer.status, 202, "{answer:?} {}", String::from_utf8_lossy(&answer.body));
     let url = answer.json()["url"].as_str().unwrap().to_owned();
@@ -39,7 +39,7 @@ async fn submit(server: &TestServer, request: Request) -> String {
 }
 
 /// The batch once each item has ended.
-async fn finished(server: &TestServer, url: &str) -> Value {
+pub(crate) async fn finished(server: &TestServer, url: &str) -> Value {
     let over = async {
         loop {
             let status = server.get(&format!("{url}?limit=1000")).await.json();
@@ -57,7 +57,7 @@ fn in_directory(folder: &Path) -> impl FnOnce(&mut TestConfig) {
     move |config| config.batch.dir = dir
 }
 
-fn code(answer: &Answer) -> String {
+pub(crate) fn code(answer: &Answer) -> String {
     answer.json()["code"].as_str().unwrap().to_owned()
 }
 
@@ -212,7 +212,7 @@ async fn a_key_that_is_sent_again_gives_the_same_batch() {
 }
 
 /// The names and contents of the files of an archive.
-fn unzipped(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn unzipped(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
     let number = |at: usize, bytes: usize| {
         archive[at..at + bytes].iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
     };
@@ -254,7 +254,7 @@ async fn an_archive_has_every_answer_and_the_report() {
 }
 
 /// The text of a chunked answer, as far as it was read.
-fn unchunked(answer: &[u8]) -> String {
+pub(crate) fn unchunked(answer: &[u8]) -> String {
     let answer = String::from_utf8_lossy(answer).into_owned();
     let mut rest = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let mut text = String::new();
@@ -267,18 +267,18 @@ fn unchunked(answer: &[u8]) -> String {
 }
 
 /// Sends a request on a connection of its own, and returns the text of the whole stream that answers it.
-async fn streamed(server: &TestServer, request: Request) -> String {
+pub(crate) async fn streamed(server: &TestServer, request: Request) -> String {
     let mut connection = server.connect().await;
     connection.write(&request.header("connection", "close").whole()).await;
     unchunked(&connection.read_to_end().await)
 }
 
 /// The events of a stream that were read whole: id, name and data.
-fn events(answer: &[u8]) -> Vec<(u64, String, Value)> {
+pub(crate) fn events(answer: &[u8]) -> Vec<(u64, String, Value)> {
     events_of(&unchunked(answer))
 }
 
-fn events_of(text: &str) -> Vec<(u64, String, Value)> {
+pub(crate) fn events_of(text: &str) -> Vec<(u64, String, Value)> {
     let whole = text.rfind("\n\n").map_or("", |end| &text[..end]);
     let blocks = whole.split("\n\n").filter(|block| block.starts_with("id: "));
     let event = |block: &str| {

@@ -9,6 +9,7 @@ mod deploy;
 mod drain;
 mod errors;
 mod hostile;
+mod instances;
 mod links;
 mod load;
 mod negotiation;

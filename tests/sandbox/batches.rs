@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -52,6 +52,47 @@ fn a_batch_survives_being_killed_at_any_moment() {
     let removed = service.ask("DELETE", url, b"");
     assert!(removed.starts_with(b"HTTP/1.1 204"), "{}", String::from_utf8_lossy(&removed));
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the sandbox lets it be removed");
+}
+
+#[test]
+fn items_of_an_instance_that_is_killed_are_done_by_another_within_30_s() {
+    let (folder, of_redis) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let Some(redis) = testkit::redis::RedisServer::start(of_redis.path()) else {
+        assert!(std::env::var_os("BYTEFIT_TOOLS").is_none(), "redis-server is not installed");
+        return;
+    };
+    // A name, which is looked up inside the sandbox.
+    let url = redis.url().replace("127.0.0.1", "localhost");
+    let variables = [("BYTEFIT_BATCH__DIR", folder.path().to_str().unwrap()), ("BYTEFIT_BATCH__REDIS_URL", &*url)];
+    let mut dying = Service::start_with(&variables);
+    let living = Service::start_with(&variables);
+    let (head, body) = form();
+    let mut connection = dying.send_head("POST", "/batches", &body, &head);
+    std::io::Write::write_all(&mut connection, &body).unwrap();
+    let submitted = json(&crate::service::rest(connection));
+    let url = submitted["url"].as_str().unwrap();
+    let batch = folder.path().join(submitted["id"].as_str().unwrap());
+    while json(&living.ask("GET", url, b""))["counts"]["done"].as_u64() < Some(5) {}
+    let before = records(&batch);
+    dying.signal(libc::SIGKILL);
+    dying.process.wait().unwrap();
+    let killed = Instant::now();
+    let status = loop {
+        let status = json(&living.ask("GET", url, b""));
+        if status["state"] == "done" {
+            break status;
+        }
+        assert!(killed.elapsed() < Duration::from_secs(30), "{status}");
+        thread::sleep(Duration::from_millis(50));
+    };
+    assert_eq!(status["counts"]["done"], ITEMS);
+    let now = records(&batch);
+    assert_eq!(now.len(), ITEMS);
+    assert!(before.iter().all(|(name, record)| now[name] == *record), "what was done is not done again");
+    assert_eq!(fs::read_dir(batch.join("order")).unwrap().count(), ITEMS);
+    let removed = living.ask("DELETE", url, b"");
+    assert!(removed.starts_with(b"HTTP/1.1 204"), "{}", String::from_utf8_lossy(&removed));
+    assert!(!batch.exists(), "the sandbox lets it be removed");
 }
 
 /// The records of the items that are done, by their names.

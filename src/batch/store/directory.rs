@@ -10,17 +10,21 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::shared::{IDENTITY, number_as_placed, read_shared};
 use super::{CHUNK_BYTES, Stored};
 use crate::batch::manifest::{BatchId, Manifest, Record};
 use crate::engine::run_blocking;
 use crate::panics::Panicked;
 
-const MANIFEST: &str = "manifest.json";
-const INPUTS: &str = "in";
-const OUTPUTS: &str = "out";
+pub(super) const MANIFEST: &str = "manifest.json";
+pub(super) const INPUTS: &str = "in";
+pub(super) const OUTPUTS: &str = "out";
+
+/// The folder of the order in which items ended, where several processes share the directory.
+pub(super) const ORDER: &str = "order";
 
 /// Ends the name of a batch that is being removed.
-const REMOVED: &str = ".removed";
+pub(super) const REMOVED: &str = ".removed";
 
 /// Ends the name of a file that is being written.
 const PARTIAL: &str = ".partial";
@@ -31,7 +35,9 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// A directory of batches.
 #[derive(Clone, Debug)]
 pub(in crate::batch) struct Directory {
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    /// Tells what this process writes from what others do that share the directory; 0 where none does.
+    pub(super) writer: u64,
 }
 
 /// A file while it is received.
@@ -46,13 +52,24 @@ impl Directory {
     /// Opens the directory at `path`, and makes it where it is missing.
     ///
     /// # Errors
-    /// It can't be made.
+    /// It can't be made, or instances share it: to one that knows nothing of the others, what they receive is left over.
     pub(in crate::batch) fn open(path: &Path) -> io::Result<Directory> {
         make_private(path, true)?;
-        Ok(Directory { path: path.to_owned() })
+        if fs::exists(path.join(IDENTITY))? {
+            let shared = format!(
+                "instances share {}: set batch.redis_url, or remove {IDENTITY} from it when no other instance runs",
+                path.display()
+            );
+            return Err(io::Error::other(shared));
+        }
+        Ok(Directory { path: path.to_owned(), writer: 0 })
     }
 
-    fn of(&self, id: &BatchId) -> PathBuf {
+    pub(super) fn is_shared(&self) -> bool {
+        self.writer != 0
+    }
+
+    pub(super) fn of(&self, id: &BatchId) -> PathBuf {
         self.path.join(id.as_str())
     }
 
@@ -62,8 +79,9 @@ impl Directory {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             match BatchId::parse(name) {
+                Some(id) if self.is_shared() => batches.extend(read_shared(&path, id)?),
                 Some(id) => batches.extend(read_batch(&path, id)?),
-                None if name.ends_with(REMOVED) => fs::remove_dir_all(&path)?,
+                None if name.ends_with(REMOVED) && !self.is_shared() => fs::remove_dir_all(&path)?,
                 None => {}
             }
         }
@@ -71,11 +89,12 @@ impl Directory {
     }
 
     pub(super) async fn begin(&self, id: &BatchId) -> io::Result<()> {
-        let path = self.of(id);
+        let (path, is_shared) = (self.of(id), self.is_shared());
         blocking(move || {
             make_private(&path, false)?;
             make_private(&path.join(INPUTS), false)?;
-            make_private(&path.join(OUTPUTS), false)
+            make_private(&path.join(OUTPUTS), false)?;
+            if is_shared { make_private(&path.join(ORDER), false) } else { Ok(()) }
         })
         .await
     }
@@ -111,7 +130,7 @@ impl Directory {
     }
 
     pub(super) async fn put_output(&self, id: &BatchId, index: usize, bytes: Bytes) -> io::Result<()> {
-        let path = self.of(id).join(OUTPUTS).join(index.to_string());
+        let path = self.of(id).join(OUTPUTS).join(output_name(index, self.writer));
         blocking(move || write_whole(&path, &bytes)).await
     }
 
@@ -121,8 +140,8 @@ impl Directory {
         blocking(move || write_whole(&path, &text)).await
     }
 
-    pub(super) async fn output(&self, id: &BatchId, index: usize, offset: u64) -> io::Result<Bytes> {
-        let path = self.of(id).join(OUTPUTS).join(index.to_string());
+    pub(super) async fn output(&self, id: &BatchId, index: usize, writer: u64, offset: u64) -> io::Result<Bytes> {
+        let path = self.of(id).join(OUTPUTS).join(output_name(index, writer));
         blocking(move || {
             let mut file = File::open(path)?;
             file.seek(SeekFrom::Start(offset))?;
@@ -136,9 +155,11 @@ impl Directory {
     pub(super) async fn remove(&self, id: &BatchId) -> io::Result<()> {
         let path = self.of(id);
         let removed = self.path.join(format!("{id}{REMOVED}"));
-        blocking(move || {
-            fs::rename(&path, &removed)?;
-            fs::remove_dir_all(&removed)
+        let identity = self.is_shared().then(|| self.path.join(IDENTITY));
+        blocking(move || match (fs::rename(&path, &removed).and_then(|()| fs::remove_dir_all(&removed)), identity) {
+            // Another process removes it too, unless the directory is away.
+            (Err(error), Some(identity)) if error.kind() == io::ErrorKind::NotFound => fs::metadata(identity).map(drop),
+            (done, _) => done,
         })
         .await
     }
@@ -176,6 +197,11 @@ impl Writing {
     }
 }
 
+/// The file of an answer to an item, by the process that wrote it.
+pub(super) fn output_name(index: usize, writer: u64) -> String {
+    if writer == 0 { index.to_string() } else { format!("{index}.{writer:016x}") }
+}
+
 /// The batch at `path`. One without a manifest is removed.
 fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
     let text = match fs::read(path.join(MANIFEST)) {
@@ -188,7 +214,8 @@ fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
     match serde_json::from_slice::<Manifest>(&text) {
         Ok(manifest) => {
             let records = (0..manifest.items.len()).filter_map(|index| Some((index, read_record(path, index)?)));
-            let stored = Stored { id, records: records.collect(), manifest };
+            let mut stored = Stored { id, records: records.collect(), manifest, places: 0 };
+            number_as_placed(path, &mut stored)?;
             remove_unneeded(&path.join(INPUTS), &stored)?;
             Ok(Some(stored))
         }
@@ -200,26 +227,26 @@ fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
 }
 
 /// Removes the files that only ended items needed: the process may have ended between a record and the removal.
-fn remove_unneeded(folder: &Path, stored: &Stored) -> io::Result<()> {
+pub(super) fn remove_unneeded(folder: &Path, stored: &Stored) -> io::Result<()> {
     let needed = stored.manifest.files_beside(&stored.records);
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let file = entry.file_name().to_str().and_then(|name| name.parse().ok());
         if file.is_none_or(|file| !needed.contains_key(&file)) {
-            fs::remove_file(entry.path())?;
+            ignore_missing(fs::remove_file(entry.path()))?;
         }
     }
     Ok(())
 }
 
 /// The record of an item. A record that can't be read counts as missing, so that the item is done again.
-fn read_record(path: &Path, index: usize) -> Option<Record> {
+pub(super) fn read_record(path: &Path, index: usize) -> Option<Record> {
     let text = fs::read(path.join(OUTPUTS).join(format!("{index}.json"))).ok()?;
     serde_json::from_slice(&text).ok()
 }
 
 /// Writes a file that appears whole and synced under its name.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = create(path).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
@@ -233,28 +260,38 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// An empty file under a name that says that it is not whole.
-fn create(path: &Path) -> io::Result<File> {
+pub(super) fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(partial(path))
 }
 
-fn partial(path: &Path) -> PathBuf {
+pub(super) fn partial(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(PARTIAL);
     name.into()
 }
 
+/// Counts a file that another process has removed as removed.
+fn ignore_missing(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 /// Makes what was created or renamed in a folder last.
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
 /// Makes a folder that only this user reads.
-fn make_private(path: &Path, with_parents: bool) -> io::Result<()> {
+pub(super) fn make_private(path: &Path, with_parents: bool) -> io::Result<()> {
     DirBuilder::new().recursive(with_parents).mode(0o700).create(path)
 }
 
 /// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
     run_blocking(work).await.unwrap_or_else(|Panicked(message)| Err(io::Error::other(message)))
 }
 
@@ -281,7 +318,7 @@ mod tests {
     }
 
     fn failed(sequence: u64) -> Record {
-        Record { sequence, result: Err(ItemError::Overloaded) }
+        Record { sequence, writer: 0, result: Err(ItemError::Overloaded) }
     }
 
     /// A directory with a batch of so many items, whose one file is `abc`.
@@ -303,9 +340,9 @@ mod tests {
         let (_folder, directory, id) = with_batch(3).await;
         assert_eq!(directory.input(&id, 0).await.unwrap(), "abc");
         directory.put_output(&id, 1, Bytes::from_static(b"answer")).await.unwrap();
-        assert_eq!(directory.output(&id, 1, 0).await.unwrap(), "answer");
-        assert_eq!(directory.output(&id, 1, 4).await.unwrap(), "er");
-        assert!(directory.output(&id, 1, 6).await.unwrap().is_empty());
+        assert_eq!(directory.output(&id, 1, 0, 0).await.unwrap(), "answer");
+        assert_eq!(directory.output(&id, 1, 0, 4).await.unwrap(), "er");
+        assert!(directory.output(&id, 1, 0, 6).await.unwrap().is_empty());
         directory.put_record(&id, 2, &failed(7)).await.unwrap();
         let stored = directory.list().unwrap().remove(0);
         assert_eq!((stored.id, stored.manifest), (id, manifest(3)));

@@ -2,6 +2,7 @@
 
 mod directory;
 mod memory;
+mod shared;
 
 use std::io;
 
@@ -11,6 +12,7 @@ use super::manifest::{BatchId, Manifest, Record};
 use crate::engine::Engine;
 pub(super) use directory::Directory;
 use memory::Memory;
+pub(super) use shared::{Ended, Look};
 
 /// Bytes that are read at once of an answer on its way to a client.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
@@ -22,6 +24,8 @@ pub(super) struct Stored {
     pub manifest: Manifest,
     /// The records that are there, each with the index of its item.
     pub records: Vec<(usize, Record)>,
+    /// How many places of its order are taken, where several processes share the store.
+    pub places: u64,
 }
 
 /// A place for batches.
@@ -114,10 +118,10 @@ impl Store {
         }
     }
 
-    /// At most [`CHUNK_BYTES`] of an answer, from `offset`.
-    pub(super) async fn output(&self, id: &BatchId, index: usize, offset: u64) -> io::Result<Bytes> {
+    /// At most [`CHUNK_BYTES`] of an answer that `writer` wrote, from `offset`.
+    pub(super) async fn output(&self, id: &BatchId, index: usize, writer: u64, offset: u64) -> io::Result<Bytes> {
         match self {
-            Store::Directory(directory) => directory.output(id, index, offset).await,
+            Store::Directory(directory) => directory.output(id, index, writer, offset).await,
             Store::Memory(memory) => memory.output(id, index, offset),
         }
     }

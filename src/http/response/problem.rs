@@ -233,6 +233,7 @@ impl From<&ItemError> for Problem {
             ItemError::Source(error) => Problem::from(error.clone()),
             ItemError::NoRoom => Problem::new(Kind::BatchFull, error.to_string()),
             ItemError::Overloaded => Problem::new(Kind::Overloaded, error.to_string()),
+            ItemError::Abandoned { .. } => Problem::new(Kind::Internal, error.to_string()),
             ItemError::Store(cause) | ItemError::Internal(cause) => {
                 Problem::new(Kind::Internal, "an error on our side, which is logged").because(cause.clone())
             }

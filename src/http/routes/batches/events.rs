@@ -33,7 +33,7 @@ async fn events(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let batch = find(&state, &id)?;
+    let batch = find(&state, &id).await?;
     Ok(batch::events(batch, state.batches.draining(), LastEventId::of(&headers)))
 }
 

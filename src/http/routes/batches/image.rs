@@ -33,7 +33,7 @@ async fn image(
     Path((id, index)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let found = find(&state, &id)?;
+    let found = find(&state, &id).await?;
     let index = index.parse().map_err(|_| Problem::new(Kind::NotFound, "no such item"))?;
     batch::image(&state.batches, &found, index, &headers)
 }

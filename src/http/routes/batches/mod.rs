@@ -23,9 +23,9 @@ use crate::http::AppState;
 use crate::http::response::problem::{Kind, Problem};
 
 /// The batch with this id.
-fn find(state: &AppState, id: &str) -> Result<Arc<Batch>, Problem> {
+async fn find(state: &AppState, id: &str) -> Result<Arc<Batch>, Problem> {
     let gone = || Problem::new(Kind::NotFound, "no such batch, or it was removed");
-    state.batches.get(id).ok_or_else(gone)
+    state.batches.get(id).await.ok_or_else(gone)
 }
 
 /// The id in the path, for the OpenAPI document.

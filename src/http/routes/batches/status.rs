@@ -42,7 +42,7 @@ async fn status(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let batch = find(&state, &id)?;
+    let batch = find(&state, &id).await?;
     let (offset, limit) = page(query.as_deref().unwrap_or_default())?;
     let headers = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((headers, axum::Json(answer(&batch, offset, limit))).into_response())

@@ -34,7 +34,7 @@ async fn zip(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let batch = find(&state, &id)?;
+    let batch = find(&state, &id).await?;
     archive(&state.batches, &batch, is_partial(query.as_deref().unwrap_or_default())?)
 }
 

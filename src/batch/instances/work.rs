@@ -1,0 +1,155 @@
+//! Takes items and ends them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::{Instances, RENEW_EVERY};
+use crate::batch::Shared;
+use crate::batch::dispatcher::log;
+use crate::batch::manifest::{ItemError, Output, Record};
+use crate::batch::progress::Batch;
+use crate::batch::queue::{Entry, Follow};
+
+/// How often an item is begun. One that was begun so often, and ended its instance each time, fails.
+const DELIVERIES: u64 = 3;
+
+/// Pause before something is tried again that Redis or the directory could not do.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Takes as many items as there are free hands, for ever. Those of instances that ended come first.
+pub(super) async fn take_items(shared: Arc<Shared>, instances: Arc<Instances>) {
+    let mut items = JoinSet::new();
+    let mut looked = Instant::now();
+    loop {
+        instances.queue.works().await;
+        let mut hands = free_hands(&shared).await;
+        while items.try_join_next().is_some() {}
+        if *shared.draining.borrow() {
+            break;
+        }
+        let mut taken = Ok(Vec::new());
+        if looked.elapsed() > RENEW_EVERY {
+            looked = Instant::now();
+            taken = instances.queue.take_over(hands.len()).await;
+        }
+        if taken.as_ref().is_ok_and(Vec::is_empty) {
+            taken = instances.queue.take(hands.len()).await;
+        }
+        let Ok(entries) = taken else {
+            // After a while without Redis the others say first what they work on.
+            looked = Instant::now();
+            drop(hands);
+            sleep(PAUSE / 10).await;
+            continue;
+        };
+        for entry in entries {
+            let Some(hand) = hands.pop() else { break };
+            items.spawn(work_on(Arc::clone(&shared), Arc::clone(&instances), entry, hand));
+        }
+    }
+    while items.join_next().await.is_some() {}
+}
+
+/// The hands that are free, once there is one.
+async fn free_hands(shared: &Shared) -> Vec<OwnedSemaphorePermit> {
+    let first = Arc::clone(&shared.hands).acquire_owned().await.expect("the semaphore is never closed");
+    let others = std::iter::from_fn(|| Arc::clone(&shared.hands).try_acquire_owned().ok());
+    std::iter::once(first).chain(others).collect()
+}
+
+async fn work_on(shared: Arc<Shared>, instances: Arc<Instances>, entry: Entry, _hand: OwnedSemaphorePermit) {
+    let Some(stopped) = instances.begin(&entry) else {
+        // The other entry of this item will end it.
+        let _ = instances.queue.finish(&entry, Follow::Next).await;
+        return;
+    };
+    tokio::select! {
+        // Another instance has taken it over.
+        _ = stopped => {}
+        follow = shared.end_entry(&instances, &entry) => {
+            // Where Redis does not hear it, whoever takes the entry over finds that the item has ended.
+            let _ = instances.queue.finish(&entry, follow).await;
+        }
+    }
+    instances.end(&entry);
+}
+
+impl Shared {
+    /// Ends the item of an entry, and returns what follows it.
+    async fn end_entry(&self, instances: &Instances, entry: &Entry) -> Follow {
+        let Some(batch) = self.batch_of(instances, entry).await else { return Follow::Nothing };
+        tokio::select! {
+            () = batch.removed() => Follow::Nothing,
+            () = self.end_together(instances, &batch, entry) => {
+                if batch.is_stopped() { Follow::Nothing } else { Follow::Next }
+            }
+        }
+    }
+
+    /// The batch of an entry, once the directory can be reached; `None` when it was removed.
+    async fn batch_of(&self, instances: &Instances, entry: &Entry) -> Option<Arc<Batch>> {
+        loop {
+            match self.find_together(instances, &entry.batch).await {
+                Ok(batch) => return batch,
+                Err(_) => sleep(PAUSE).await,
+            }
+        }
+    }
+
+    async fn end_together(&self, instances: &Instances, batch: &Batch, entry: &Entry) {
+        let index = entry.index;
+        if batch.is_over(index) {
+            return;
+        }
+        if !instances.directory.has_record(&batch.id, index).await {
+            batch.begin(index);
+            let _ = instances.queue.tell(&batch.id, Some(index)).await;
+            let result = match entry.deliveries {
+                deliveries if deliveries > DELIVERIES => Err(ItemError::Abandoned { deliveries: DELIVERIES }),
+                _ => self.answer(batch, index).await,
+            };
+            self.keep_record(instances, batch, index, result).await;
+        }
+        self.place(instances, batch, index).await;
+        self.remove_input(batch, index).await;
+    }
+
+    /// Writes the record of an item, unless another instance did.
+    async fn keep_record(&self, instances: &Instances, batch: &Batch, index: usize, result: Result<Output, ItemError>) {
+        let counted = log(batch, index, &result);
+        let record = Record { sequence: batch.next_sequence(), writer: instances.directory.writer(), result };
+        loop {
+            match instances.directory.put_record_once(&batch.id, index, &record).await {
+                Ok(true) => return self.metrics.batch_item(counted),
+                Ok(false) => return instances.directory.remove_output(&batch.id, index).await,
+                Err(error) => {
+                    tracing::debug!(batch = %batch.id, index, %error, "the record of an item can't be written now");
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Gives an item that has a record its place in the order, unless it has one.
+    async fn place(&self, instances: &Instances, batch: &Batch, index: usize) {
+        loop {
+            let mut places = batch.ending.lock().await;
+            let read = self.read_places(instances, batch, &mut places).await;
+            if batch.has_ended(index) {
+                return;
+            }
+            let taken = match read {
+                Ok(()) => instances.directory.take_place(&batch.id, *places + 1, index).await,
+                failed => failed,
+            };
+            drop(places);
+            if taken.is_err() {
+                sleep(PAUSE).await;
+            }
+        }
+    }
+}
