@@ -14,6 +14,7 @@ mod client;
 mod clients;
 mod flights;
 mod flood;
+mod instances;
 mod memory;
 mod overload;
 mod picture;
@@ -34,7 +35,8 @@ use tokio::time::timeout;
 
 use table::{Row, Scale};
 
-const PARTS: [&str; 9] = ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights", "tiers"];
+const PARTS: [&str; 10] =
+    ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights", "tiers", "instances"];
 
 /// Longest time of a part; the longest part is the soak.
 const PATIENCE: Duration = Duration::from_secs(25 * 60);
@@ -81,6 +83,7 @@ async fn rows(part: &str, scale: Scale) -> Vec<Row> {
         "soak" => soak::rows(scale).await,
         "flights" => flights::rows(scale).await,
         "tiers" => tiers::rows(scale).await,
+        "instances" => instances::rows(scale).await,
         _ => unreachable!("{part} is no part"),
     }
 }
