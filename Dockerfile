@@ -3,7 +3,7 @@
 FROM rust:1.95-slim-trixie AS build
 # Debian's libaom is newer than the one that the crate builds, and makes smaller files.
 RUN apt-get update && apt-get install -y --no-install-recommends libaom-dev make nasm && rm -rf /var/lib/apt/lists/* \
-    && mkdir /aom && ln -s /usr/lib/*-linux-gnu/libaom.a /usr/lib/*-linux-gnu/pkgconfig/aom.pc /aom
+    && mkdir /batches /aom && ln -s /usr/lib/*-linux-gnu/libaom.a /usr/lib/*-linux-gnu/pkgconfig/aom.pc /aom
 ENV LIB_AOM_STATIC_LIB_PATH=/aom LIB_AOM_INCLUDE_PATH=/usr/include LIB_AOM_PKG_CONFIG_PATH=/aom
 WORKDIR /build
 ENV RUSTFLAGS="-C target-feature=+crt-static"
@@ -23,6 +23,8 @@ RUN touch src/main.rs src/lib.rs && cargo build --release --locked --target "$TA
 
 FROM scratch
 COPY --from=build /bytefit /bytefit
+# For a volume with batches, which takes its owner from here.
+COPY --from=build --chown=65532:65532 /batches /batches
 USER 65532:65532
 ENV PORT=8080
 EXPOSE 8080
