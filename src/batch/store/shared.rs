@@ -59,7 +59,10 @@ impl Directory {
         make_private(&path.join(KEYS), true)?;
         let directory = Directory { path: path.to_owned(), writer: random_number()? };
         let identity = format!("{:016x}", random_number()?);
-        write_once(&path.join(IDENTITY), directory.writer, identity.as_bytes())?;
+        let written = write_once(&path.join(IDENTITY), directory.writer, identity.as_bytes());
+        written.map_err(|error| {
+            io::Error::new(error.kind(), format!("sharing {} takes files with hard links: {error}", path.display()))
+        })?;
         Ok(directory)
     }
 
