@@ -53,13 +53,10 @@ pub(super) async fn look_after(shared: Arc<Shared>, instances: Arc<Instances>) {
                 tracing::warn!(%error, "the directory of batches can't be read: what has not ended waits for it");
             }
         }
-        match instances.queue.is_in_charge(LOOK_EVERY).await {
-            Ok(true) => {
-                // The slot has noted a failure, and another instance may do it next time.
-                let _ = shared.add_lost(&instances).await;
-                let _ = instances.queue.forget_the_gone().await;
-            }
-            _ => continue,
+        if instances.queue.is_in_charge(LOOK_EVERY).await.unwrap_or(false) {
+            // The queue has noted a failure, and another instance may do it next time.
+            let _ = shared.add_lost(&instances).await;
+            let _ = instances.queue.forget_the_gone().await;
         }
     }
 }

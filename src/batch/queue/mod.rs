@@ -17,8 +17,8 @@ use crate::outbound::redis::{Connection, Connector, RedisUrl};
 use link::{Link, Slot};
 use scripts::{ADD, FINISH, GIVE_BACK, GROUP, KEPT_NEWS, RENEW};
 
-/// The most that a command waits. No request waits for one.
-const TIMEOUT: Duration = Duration::from_secs(1);
+/// The most that a command waits. No request waits for one, and a machine that is short of CPU time may be late.
+const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long Redis waits for items or news before it says that there are none.
 const BLOCK: Duration = Duration::from_secs(1);
