@@ -102,6 +102,10 @@ impl Shared {
 
     async fn end_together(&self, instances: &Instances, batch: &Batch, entry: &Entry) {
         let index = entry.index;
+        if batch.has_ended(index) {
+            // Whoever ended it may have died before the picture was removed.
+            return self.remove_input(batch, index).await;
+        }
         if batch.is_over(index) {
             return;
         }
