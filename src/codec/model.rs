@@ -103,8 +103,12 @@ pub(crate) struct ScaleGainModel {
 pub(crate) enum LeadModel {
     /// This is AVIF.
     Reference,
-    /// Coefficients of `job::format_rank::features`.
-    Fitted([f64; 7]),
+    Fitted {
+        /// Coefficients of `job::format_rank::features`.
+        coefficients: [f64; 7],
+        /// Points at rates that are lower than those of the fit.
+        below_fit: f64,
+    },
     /// Looks better than JPEG by so many points at a quality of 0 of AVIF, and by so many more for each point of that.
     OverJpeg([f64; 2]),
     /// Comes after all that are compared.

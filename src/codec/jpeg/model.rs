@@ -34,7 +34,10 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             has_even_sizes: false,
         },
         scale_gain: SCALE_GAIN,
-        lead: LeadModel::Fitted([-8.434, 0.095, -0.102, 0.277, -0.966, 0.273, 0.140]),
+        lead: LeadModel::Fitted {
+            coefficients: [-8.434, 0.095, -0.102, 0.277, -0.966, 0.273, 0.140],
+            below_fit: -10.0,
+        },
     }),
 };
 

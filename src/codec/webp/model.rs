@@ -57,7 +57,10 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality_of_detail: 35.0,
             enough_quality: Some(65.0),
         },
-        lead: LeadModel::Fitted([-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206]),
+        lead: LeadModel::Fitted {
+            coefficients: [-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206],
+            below_fit: 1.0,
+        },
     }),
 };
 
