@@ -110,8 +110,12 @@ impl Files {
             attempts.count("emptying outside", open(&kept, libc::O_RDONLY | libc::O_TRUNC), libc::EACCES);
             attempts.count("removing outside", fs::remove_file(&kept), libc::EACCES);
             attempts.count("renaming outside", fs::rename(&kept, &new), libc::EACCES);
+            attempts.count("a hard link outside", fs::hard_link(&kept, &new), libc::EACCES);
             attempts.count("a folder outside", fs::create_dir(&new), libc::EACCES);
         }
+        // Landlock's answer where what is linked would come into another folder.
+        let linked_inside = fs::hard_link(self.folder.join("kept"), linked.with_file_name("another"));
+        attempts.count("a hard link of a file outside", linked_inside, libc::EXDEV);
         attempts.made("a symbolic link", std::os::unix::fs::symlink(&self.kept, linked.with_file_name("another")));
         attempts.made("permissions", fs::set_permissions(linked, fs::Permissions::from_mode(0o777)));
         attempts.made("cutting what is open", self.open.set_len(0));

@@ -14,7 +14,7 @@ const LONG_JOB: &str = "/compress?target=60KB&format=avif&effort=best&deadline=6
 
 #[test]
 fn a_worker_that_is_killed_costs_its_job_and_no_other() {
-    let mut service = Service::start();
+    let service = Service::start();
     let killed = service.long_job(1);
     let worker = service.busy_worker();
     let neighbour = service.long_job(2);

@@ -4,7 +4,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -126,7 +127,8 @@ fn value(metrics: &str, name: &str) -> f64 {
 /// The binary, serving, in a process group of its own; killed when dropped.
 pub(crate) struct Service {
     pub process: Child,
-    log: BufReader<ChildStderr>,
+    /// The lines of its log, which a thread takes down: a service whose pipe is full waits.
+    log: Receiver<String>,
     address: String,
 }
 
@@ -141,7 +143,9 @@ impl Service {
         // A process group of its own, as a service manager gives it.
         command.args(["serve", "--listen", "127.0.0.1:0"]).env_clear().stderr(Stdio::piped()).process_group(0);
         let mut process = command.env("BYTEFIT_LOG__FORMAT", "json").envs(variables.iter().copied()).spawn().unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap());
+        let (lines, log) = mpsc::channel();
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|line| drop(lines.send(line))));
         let mut service = Service { process, log, address: String::new() };
         let sandboxed = service.logged();
         assert_eq!(sandboxed["seccomp"], "full", "{sandboxed}");
@@ -150,9 +154,8 @@ impl Service {
     }
 
     /// The next line of the log.
-    pub(crate) fn logged(&mut self) -> Value {
-        let mut line = String::new();
-        self.log.read_line(&mut line).unwrap();
+    pub(crate) fn logged(&self) -> Value {
+        let line = self.log.recv().unwrap();
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
     }
 
