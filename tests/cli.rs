@@ -316,7 +316,7 @@ fn a_preset_of_the_settings_stands_for_its_parameters() {
 fn many_files_fit_into_one_total_at_the_same_quality() {
     let names = ["a.png", "b.png", "c.png", "d.png"];
     let folder = Folder::with(&names);
-    for total in [12_000, 8_000] {
+    for total in [9_000, 6_000] {
         let total_text = total.to_string();
         let options = ["--total", &total_text, "--format", "jpeg", "--downscale", "never", "--force", "--json"];
         let ran = folder.run(&[&["fit"], &names[..], &options].concat()).ended(0, &["total: 4 files, "]);

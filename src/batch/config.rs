@@ -13,7 +13,7 @@ use crate::params::MAX_CONCURRENT;
 const MAX_ITEMS: usize = 65_534;
 
 /// Redis says what is to be done, and has no pictures.
-const NO_SHARED_DIR: &str = "instances share batches by a directory too: set dir to one that all of them have, such as a volume of several writers";
+const NO_SHARED_DIR: &str = "instances share batches by a directory too: set batch.dir to one that all of them have, such as a volume of several writers";
 
 /// Keys of the section `[batch]`. config/default.toml says what each is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -341,7 +341,7 @@ fn the_tiers_of_the_cache_are_checked_and_no_password_is_repeated() {
 fn a_redis_of_batches_needs_a_directory_that_instances_share() {
     assert_refused(
         from_file("[batch]\nredis_url = \"redis://queue\"\n"),
-        &["batch.redis_url", "batch.dir", "set dir to one that all of them have"],
+        &["batch.redis_url", "set batch.dir to one that all of them have"],
     );
     let settings =
         from_environment(&[("BYTEFIT_BATCH__DIR", "/srv/b"), ("BYTEFIT_BATCH__REDIS_URL", "redis://:hunter2@q:6390")]);
