@@ -117,13 +117,7 @@ fn smaller_after_all(
         if index == fitted.index {
             break;
         }
-        let result = match at_scale(context, whole, scales[index], aim) {
-            Err(JobError::DeadlineExceeded { .. }) => {
-                context.trace.cut_short = true;
-                break;
-            }
-            result => result?,
-        };
+        let Some(result) = at_scale_in_time(context, whole, scales[index], aim)? else { break };
         fitted.sizes += 1;
         let Some(file) = result.candidate.filter(|file| file.kind.quality() > Some(quality)) else { break };
         let SizeResult { is_at_finest, expected_quality, .. } = result;
@@ -147,13 +141,7 @@ fn fill_with_pixels(
     while may_be_larger(aim, &fitted) && context.clock.stop_reason().is_none() {
         let wanted = index_for(scales, scales[fitted.index] * growth_to_fill(aim, &fitted));
         let index = wanted.clamp(fitted.largest, fitted.index - 1);
-        let result = match at_scale(context, whole, scales[index], aim) {
-            Err(JobError::DeadlineExceeded { .. }) => {
-                context.trace.cut_short = true;
-                break;
-            }
-            result => result?,
-        };
+        let Some(result) = at_scale_in_time(context, whole, scales[index], aim)? else { break };
         fitted.sizes += 1;
         match result.candidate {
             Some(file) if is_better(aim, &fitted, &file) => {
@@ -199,6 +187,22 @@ fn at_scale(context: &mut SearchContext, whole: &Prepared, scale: f64, aim: &Aim
     }
     let picture = context.views.scaled(whole.picture, size_at(whole.picture, scale));
     at_size(context, &Prepared::new(whole.format, &picture), aim)
+}
+
+/// As [`at_scale`], where there is an answer already. Returns `None` when there is no time to begin.
+fn at_scale_in_time(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    scale: f64,
+    aim: &Aim,
+) -> Result<Option<SizeResult>, JobError> {
+    match at_scale(context, whole, scale, aim) {
+        Err(JobError::DeadlineExceeded { .. }) => {
+            context.trace.cut_short = true;
+            Ok(None)
+        }
+        result => result.map(Some),
+    }
 }
 
 /// The scale that the model expects to look best: full size when no smaller one is worth its loss.
