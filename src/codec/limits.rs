@@ -129,6 +129,9 @@ mod tests {
         assert_eq!(LIMITS.check_size(Format::Png, 11, 10), refused(11, 10, SizeLimit::Pixels(100)));
         assert_eq!(LIMITS.check_size(Format::Png, 21, 1), refused(21, 1, SizeLimit::Side(20)));
         assert_eq!(LIMITS.check_frames(4, 10, 10), refused(10, 10, SizeLimit::Frames(3)));
+        let detail = |result: Result<(), DecodeError>| result.unwrap_err().to_string();
+        assert_eq!(detail(LIMITS.check_size(Format::Png, 11, 10)), "image is 11x10, limit is 100 pixels");
+        assert_eq!(detail(LIMITS.check_frames(4, 10, 10)), "image has too many frames, limit is 3 frames");
     }
 
     #[test]

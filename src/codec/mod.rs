@@ -150,7 +150,7 @@ pub enum DecodeError {
         reason: String,
     },
     /// The header promises more than [`Limits`] allow.
-    #[error("image is {width}x{height}, limit is {limit}")]
+    #[error("{}, limit is {limit}", over_limit_message(*.width, *.height, *.limit))]
     TooManyPixels {
         /// Width as stored, in pixels.
         width: u32,
@@ -166,8 +166,16 @@ fn unsupported_message(found: Option<&str>) -> String {
         Some(name @ (sniff::DATA_URL | sniff::BASE64_TEXT | sniff::GZIP)) => {
             format!("{name} is not supported: send the bytes of the image itself")
         }
+        Some(name @ sniff::DAMAGED_JPEG) => format!("{name} is not supported: save the picture anew"),
         Some(name) => format!("{name} is not supported: save the picture as JPEG or PNG"),
-        None => "the bytes are not an image in a known format".to_owned(),
+        None => "the bytes are not an image in a known format: save the picture as JPEG or PNG".to_owned(),
+    }
+}
+
+fn over_limit_message(width: u32, height: u32, limit: limits::SizeLimit) -> String {
+    match limit {
+        limits::SizeLimit::Frames(_) => "image has too many frames".to_owned(),
+        limits::SizeLimit::Pixels(_) | limits::SizeLimit::Side(_) => format!("image is {width}x{height}"),
     }
 }
 

@@ -15,6 +15,9 @@ pub(super) const DATA_URL: &str = "an image in a data: URL";
 pub(super) const BASE64_TEXT: &str = "an image in base64";
 pub(super) const GZIP: &str = "an image in gzip";
 
+/// The name for a file that begins like a JPEG and goes on like none.
+pub(super) const DAMAGED_JPEG: &str = "a damaged JPEG";
+
 /// The format of `bytes`, by their first few. The declared Content-Type does not matter.
 ///
 /// # Errors
@@ -66,7 +69,7 @@ fn by_magic(bytes: &[u8]) -> Option<&'static str> {
         (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
         (b"\xFF\x4F\xFF\x51", "JPEG 2000"),
         (b"II\xBC\x01", "JPEG XR"),
-        (b"\xFF\xD8", "damaged JPEG"),
+        (b"\xFF\xD8", DAMAGED_JPEG),
         (b"8BPS", "PSD"),
         (b"%!PS", "PostScript"),
         (b"\xC5\xD0\xD3\xC6", "EPS"),
@@ -206,7 +209,7 @@ mod tests {
             (b"%PDF-1.7", "PDF"),
             (b"8BPS\0\x01", "PSD"),
             (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000"),
-            (b"\xFF\xD8\0\0", "damaged JPEG"),
+            (b"\xFF\xD8\0\0", DAMAGED_JPEG),
         ];
         for (bytes, name) in table {
             assert_eq!(sniff(bytes), Err(DecodeError::Unsupported { found: Some(name.into()) }), "{bytes:?}");
@@ -225,6 +228,8 @@ mod tests {
         let detail = |bytes: &[u8]| sniff(bytes).unwrap_err().to_string();
         assert_eq!(detail(b"%PDF-1.7"), "PDF is not supported: save the picture as JPEG or PNG");
         assert_eq!(detail(b"\x1F\x8B\x08\0"), "an image in gzip is not supported: send the bytes of the image itself");
+        assert_eq!(detail(b"\xFF\xD8\0\0"), "a damaged JPEG is not supported: save the picture anew");
+        assert_eq!(detail(b"hello"), "the bytes are not an image in a known format: save the picture as JPEG or PNG");
     }
 
     #[test]
