@@ -237,12 +237,13 @@ fn best_from(
     let details = context.views.details(whole.picture);
     let mut bits = bits_per_pixel(aim, pixels(size_at(whole.picture, scales[first])));
     let mut gain = 0.0;
-    let mut best_gain = scale_gain::margin(format);
+    let mut best_gain = scale_gain::least_gain(format, 0);
     // The last scale is no simple ratio.
     for (index, scale) in scales[..scales.len() - 1].iter().enumerate().skip(first + 1) {
         let larger = expectation;
         gain += scale_gain::gain(format, index - 1, quality, bits, &details);
-        if gain > best_gain {
+        let is_first = expectation.scale_index == first;
+        if gain > if is_first { scale_gain::least_gain(format, index - first) } else { best_gain } {
             best_gain = gain;
             expectation = Expectation { scale_index: index, gain, ..expectation };
         }

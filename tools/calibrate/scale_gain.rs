@@ -153,7 +153,7 @@ fn report(coding: LossyCoding, cases: &[Case]) {
 
 /// The score at the scale that `table` would choose.
 fn choice(table: &Table, case: &Case) -> f64 {
-    let mut best = (scale_gain::margin(case.format), case.full().score);
+    let mut best = (scale_gain::least_gain(case.format, 0), case.full().score);
     if scale_gain::is_decent(case.format, case.full().expected, case.bits_per_pixel) {
         return best.1;
     }
