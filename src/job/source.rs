@@ -24,17 +24,8 @@ use super::{
 pub struct Source<'a> {
     file: InputFile<'a>,
     upright: Picture,
-    /// What [`Source::fit_next`] keeps for the next job.
-    kept: Kept,
-}
-
-/// What is kept from one job for the next.
-#[derive(Default)]
-struct Kept {
-    /// The last picture that was transformed, and how.
+    /// The last picture that [`Source::fit_next`] transformed, and how.
     transformed: Option<(Transforms, Picture)>,
-    /// Halves of the upright picture, from which a larger answer than the last is made.
-    halves: Vec<Picture>,
 }
 
 /// What is known of an input besides its pixels.
@@ -91,7 +82,7 @@ impl<'a> Source<'a> {
             opening,
             decoding: decode,
         };
-        Ok(Source { file, upright, kept: Kept::default() })
+        Ok(Source { file, upright, transformed: None })
     }
 
     /// Answers `job`. The timings in its report include the time that opening took.
@@ -109,10 +100,8 @@ impl<'a> Source<'a> {
 
     /// Bytes of memory that it holds.
     pub fn memory_bytes(&self) -> u64 {
-        let Kept { transformed, halves } = &self.kept;
-        let transformed = transformed.iter().map(|(_, picture)| picture);
-        let pictures = transformed.chain(halves).chain([&self.upright]);
-        (self.file.bytes.len() + pictures.map(|picture| picture.pixels().len()).sum::<usize>()) as u64
+        let transformed = self.transformed.as_ref().map_or(0, |(_, picture)| picture.pixels().len());
+        (self.file.bytes.len() + self.upright.pixels().len() + transformed) as u64
     }
 
     /// The sizes that an answer to `job` is predicted to have at each quality, up to its target. No encode. Keeps the
@@ -122,10 +111,10 @@ impl<'a> Source<'a> {
     /// [`JobError::KeepUnwritable`], [`JobError::Crop`], [`JobError::Decode`] and [`JobError::Encode`] when the job can't be
     /// done.
     pub fn size_curve(&mut self, job: &Job) -> Result<SizeCurve, JobError> {
-        let Source { file, upright, kept } = self;
+        let Source { file, upright, transformed: last } = self;
         checks::check(job, &file.probe, &file.limits)?;
         let allowed = checks::allowed_formats(job, file.facts.format)?;
-        let picture = held_by_formats(transformed_again(upright, job.transforms(), kept)?, &allowed, job);
+        let picture = held_by_formats(transformed_again(upright, job.transforms(), last)?, &allowed, job);
         let kept = finish::kept_metadata(&file.metadata, &file.rights, job);
         Ok(SizeCurve::of(&picture, job, &allowed, &kept, &file.facts)?)
     }
@@ -159,12 +148,12 @@ impl<'a> Source<'a> {
 
     /// As [`Source::fit_next`], held to what is `common` to all answers.
     fn fit_in_turn(&mut self, job: &Job, common: Option<Common>, stop: &Stop) -> Result<Answer, JobError> {
-        let Source { file, upright, kept } = self;
+        let Source { file, upright, transformed: last } = self;
         checks::check(job, &file.probe, &file.limits)?;
         let upright = &*upright;
         let has_alpha = upright.has_alpha();
         let answer =
-            file.fit(has_alpha, move || transformed_again(upright, job.transforms(), kept), job, common, stop)?;
+            file.fit(has_alpha, move || transformed_again(upright, job.transforms(), last), job, common, stop)?;
         file.opening = Timings::default();
         Ok(answer)
     }
@@ -303,17 +292,16 @@ fn mark_downscaled(report: &mut Report) {
     report.score = None;
 }
 
-/// `upright` after `transforms`, from what was `kept` where that has the picture.
+/// `upright` after `transforms`, from `last` where that has the picture.
 fn transformed_again<'p>(
     upright: &'p Picture,
     transforms: Transforms,
-    kept: &'p mut Kept,
+    last: &'p mut Option<(Transforms, Picture)>,
 ) -> Result<Cow<'p, Picture>, CropOutside> {
-    let Kept { transformed: last, halves } = kept;
     // The last one is dropped before the next is made.
     *last = last.take().filter(|(made_by, _)| *made_by == transforms);
     if last.is_none()
-        && let Cow::Owned(picture) = transforms.apply_from_halves(Cow::Borrowed(upright), halves)?
+        && let Cow::Owned(picture) = transforms.apply(Cow::Borrowed(upright))?
     {
         *last = Some((transforms, picture));
     }

@@ -7,7 +7,7 @@ use super::crop::{Crop, CropOutside, cut};
 use super::gravity::Gravity;
 use super::grey::without_colour;
 use super::orient::orient;
-use super::resize::{Resize, ResizeFit, resized_from_halves, resized_size};
+use super::resize::{Resize, ResizeFit, resized, resized_size};
 use super::turn::{Flip, Rotation, turn};
 use crate::picture::{Orientation, Picture};
 
@@ -97,37 +97,18 @@ impl Transforms {
     ///
     /// # Errors
     /// [`CropOutside`].
-    pub fn apply<'p>(&self, picture: Cow<'p, Picture>) -> Result<Cow<'p, Picture>, CropOutside> {
-        self.apply_from_halves(picture, &mut Vec::new())
-    }
-
-    /// As [`Transforms::apply`], given `halves` of `picture` that are there already. Leaves those that an answer as large as this
-    /// or larger is made from.
-    ///
-    /// # Errors
-    /// [`CropOutside`].
-    pub(crate) fn apply_from_halves<'p>(
-        &self,
-        mut picture: Cow<'p, Picture>,
-        halves: &mut Vec<Picture>,
-    ) -> Result<Cow<'p, Picture>, CropOutside> {
-        let mut halves_of_part = Vec::new();
-        let mut halves = halves;
+    pub fn apply<'p>(&self, mut picture: Cow<'p, Picture>) -> Result<Cow<'p, Picture>, CropOutside> {
         if let Some(crop) = self.crop {
             let area = crop.area(picture.width, picture.height)?;
             if (area.width, area.height) != (picture.width, picture.height) {
                 picture = Cow::Owned(cut(&picture, area));
-                halves = &mut halves_of_part;
             }
         }
         if self.turns() {
             picture = Cow::Owned(orient(picture.into_owned(), self.orientation()));
-            halves = &mut halves_of_part;
         }
-        let resized = self
-            .resize
-            .and_then(|resize| resized_from_halves(&picture, halves, &resize, self.gravity, self.background));
-        if let Some(resized) = resized {
+        if let Some(resized) = self.resize.and_then(|resize| resized(&picture, &resize, self.gravity, self.background))
+        {
             picture = Cow::Owned(resized);
         }
         if let Some(sigma) = self.blur {

@@ -22,18 +22,6 @@ impl<'p> Pyramid<'p> {
         Pyramid { whole, halves: Vec::new() }
     }
 
-    /// The pyramid of `whole`, some of whose `halves` are there already.
-    pub(super) fn with_halves(whole: &'p Picture, halves: Vec<Picture>) -> Pyramid<'p> {
-        Pyramid { whole, halves }
-    }
-
-    /// The halves that pictures of `width` x `height` and larger ones are made from.
-    pub(super) fn into_halves_for(mut self, width: u32, height: u32) -> Vec<Picture> {
-        let (level, _) = self.level_for(width, height);
-        self.halves.truncate(level);
-        self.halves
-    }
-
     /// The picture scaled to exactly `width` x `height` (Lanczos3, alpha premultiplied around it).
     pub fn scale(&mut self, width: u32, height: u32) -> Picture {
         if (width, height) == (self.whole.width, self.whole.height) {
@@ -55,24 +43,18 @@ impl<'p> Pyramid<'p> {
 
     /// The smallest half that a picture of `width` x `height` can be made from, and the size of the whole in its pixels.
     fn source_for(&mut self, width: u32, height: u32) -> (&Picture, [f64; 2]) {
-        let (level, size) = self.level_for(width, height);
-        while self.halves.len() < level {
-            let half = halved(self.halves.last().unwrap_or(self.whole));
-            self.halves.push(half);
-        }
-        (if level == 0 { self.whole } else { &self.halves[level - 1] }, size)
-    }
-
-    /// How often the picture is halved for one of `width` x `height`, and the size of the whole then.
-    fn level_for(&self, width: u32, height: u32) -> (usize, [f64; 2]) {
         let mut size = [self.whole.width, self.whole.height].map(f64::from);
         let mut level = 0;
         // Halving does not know of alpha.
         while !self.whole.has_alpha() && is_enough(size.map(|side| side / 2.0), [width, height]) {
             size = size.map(|side| side / 2.0);
+            if level == self.halves.len() {
+                let half = halved(self.halves.last().unwrap_or(self.whole));
+                self.halves.push(half);
+            }
             level += 1;
         }
-        (level, size)
+        (if level == 0 { self.whole } else { &self.halves[level - 1] }, size)
     }
 }
 
@@ -155,18 +137,6 @@ mod tests {
         let by_half = Pyramid::new(&picture).scale(80, 61);
         let furthest = direct.pixels.iter().zip(&by_half.pixels).map(|(one, other)| one.abs_diff(*other)).max();
         assert!(furthest <= Some(2), "{furthest:?}");
-    }
-
-    #[test]
-    fn halves_that_are_kept_make_the_same_pictures_and_are_no_more_than_larger_ones_need() {
-        let picture = labelled(321, 203, Layout::Rgb);
-        let mut halves = Vec::new();
-        for (side, kept) in [(10, 3), (25, 2), (40, 1), (60, 0), (12, 3)] {
-            let mut pyramid = Pyramid::with_halves(&picture, halves);
-            assert_eq!(pyramid.scale(side, side), Pyramid::new(&picture).scale(side, side), "{side}");
-            halves = pyramid.into_halves_for(side, side);
-            assert_eq!(halves.len(), kept, "{side}");
-        }
     }
 
     #[test]

@@ -4,8 +4,7 @@ use fast_image_resize::ResizeOptions;
 use serde::{Deserialize, Serialize};
 
 use super::gravity::Gravity;
-use super::pyramid::Pyramid;
-use super::resample::{inside, lanczos, resample};
+use super::resample::{inside, lanczos, resample, scale};
 use super::smart;
 use crate::named::named;
 use crate::picture::{Layout, Picture};
@@ -71,30 +70,14 @@ pub fn resize(picture: Picture, resize: &Resize) -> Picture {
 
 /// What `resize` makes of `picture`. Returns `None` when the picture has the asked size already.
 pub fn resized(picture: &Picture, resize: &Resize, gravity: Gravity, background: [u8; 3]) -> Option<Picture> {
-    resized_from_halves(picture, &mut Vec::new(), resize, gravity, background)
-}
-
-/// As [`resized`], given `halves` of `picture` that are there already. Leaves those that it takes itself.
-pub(super) fn resized_from_halves(
-    picture: &Picture,
-    halves: &mut Vec<Picture>,
-    resize: &Resize,
-    gravity: Gravity,
-    background: [u8; 3],
-) -> Option<Picture> {
     let (width, height) = resized_size(picture.width, picture.height, resize);
     match resize.fit {
         _ if (width, height) == (picture.width, picture.height) => None,
-        ResizeFit::Inside | ResizeFit::Fill => {
-            let mut pyramid = Pyramid::with_halves(picture, std::mem::take(halves));
-            let scaled = pyramid.scale(width, height);
-            *halves = pyramid.into_halves_for(width, height);
-            Some(scaled)
-        }
+        ResizeFit::Inside | ResizeFit::Fill => Some(scale(picture, width, height)),
         ResizeFit::Cover => Some(resample(picture, width, height, &covering_part(picture, width, height, gravity))),
         ResizeFit::Contain => {
             let within = Resize { fit: ResizeFit::Inside, ..*resize };
-            let scaled = resized_from_halves(picture, halves, &within, gravity, background);
+            let scaled = resized(picture, &within, gravity, background);
             Some(padded(scaled.as_ref().unwrap_or(picture), (width, height), gravity, background))
         }
     }
