@@ -148,14 +148,18 @@ pub(super) fn decode_bytes(width: u32, height: u32, alpha: bool) -> u64 {
 
 /// Many writers of 32-bit bitmaps leave the alpha bytes 0 and mean opaque. Browsers read them that way.
 fn with_absent_alpha(picture: Picture) -> Picture {
-    let is_absent = picture.has_alpha() && picture.pixels().chunks_exact(4).all(|pixel| pixel[3] == 0);
-    if !is_absent {
+    if !picture.has_alpha() || has_alpha_of_its_own(&picture) {
         return picture;
     }
     let (width, height) = (picture.width(), picture.height());
     let mut pixels = picture.into_pixels();
     pixels.chunks_exact_mut(4).for_each(|pixel| pixel[3] = u8::MAX);
     Picture::new(width, height, Layout::Rgba, pixels)
+}
+
+/// Whether a pixel is not wholly transparent.
+pub(super) fn has_alpha_of_its_own(picture: &Picture) -> bool {
+    picture.has_alpha() && picture.pixels().chunks_exact(4).any(|pixel| pixel[3] != 0)
 }
 
 #[cfg(test)]

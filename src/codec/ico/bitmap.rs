@@ -78,7 +78,7 @@ impl<'a> Bitmap<'a> {
         self.probe(limits)?;
         let file = self.as_file().ok_or_else(|| undecodable(Format::Ico, "it is cut short"))?;
         let decoded = bmp::decode_as_stored(&file, limits)?;
-        if decoded.picture.has_alpha() && decoded.picture.pixels().iter().skip(3).step_by(4).any(|&alpha| alpha != 0) {
+        if bmp::has_alpha_of_its_own(&decoded.picture) {
             return Ok(decoded);
         }
         let (mask, is_cut) = self.mask();
