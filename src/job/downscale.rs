@@ -261,9 +261,7 @@ fn best_from(
         bits = bits_per_pixel(aim, pixels(size));
         match shows_text {
             // Text stays as large as it can.
-            true if quality >= LEGIBLE => {
-                return Ok(Expectation { scale_index: index, gain, ..expectation });
-            }
+            true if quality >= LEGIBLE => return Ok(Expectation { scale_index: index, gain, ..expectation }),
             false if scale_gain::is_enough(format, quality) => return Ok(expectation),
             _ => {}
         }
