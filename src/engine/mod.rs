@@ -161,6 +161,8 @@ struct Shared {
     admission: Admission,
     cache: Cache,
     pool: Pool,
+    /// Reads headers, which must not wait behind whole jobs.
+    header_pool: Pool,
     work: Arc<dyn Work>,
     deaths: Deaths,
     limits: Limits,
@@ -253,13 +255,15 @@ impl Engine {
     /// The system refuses the threads.
     pub fn with_work(config: Config, metrics: Arc<Metrics>, work: Arc<dyn Work>) -> std::io::Result<Engine> {
         let threads = config.jobs();
-        let pool = Pool::new(threads, Arc::clone(&metrics))?;
+        let pool = Pool::new("pool", threads, Arc::clone(&metrics))?;
+        let header_pool = Pool::new("header", threads, Arc::clone(&metrics))?;
         let memory_bytes = config.memory_limit();
         let body_bytes = (memory_bytes / 4).max(config.max_body_bytes);
         let job_bytes = memory_bytes.saturating_sub(body_bytes);
         let admission = Admission::new(pool.threads(), config.queue_slots, job_bytes, body_bytes, Arc::clone(&metrics));
         let cache = Cache::new(config.cache, metrics.clone())?;
-        let shared = Shared { admission, cache, pool, work, deaths: Deaths::new(), limits: config.limits, metrics };
+        let (deaths, limits) = (Deaths::new(), config.limits);
+        let shared = Shared { admission, cache, pool, header_pool, work, deaths, limits, metrics };
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
     }
 
@@ -493,7 +497,7 @@ impl Shared {
         read: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, EngineError> {
         let turn = self.admission.header_turn(stop_at).await?;
-        let read = pool::run_blocking(move || {
+        let read = self.header_pool.run(move || {
             // The turn is released when the header is read, even if nobody waits for it any more.
             let _turn = turn;
             read()

@@ -17,14 +17,14 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// Starts `threads` threads, at least one.
+    /// Starts `threads` threads, at least one, which have `name` in their names.
     ///
     /// # Errors
     /// The system refuses the threads.
-    pub(super) fn new(threads: usize, metrics: Arc<Metrics>) -> io::Result<Pool> {
+    pub(super) fn new(name: &'static str, threads: usize, metrics: Arc<Metrics>) -> io::Result<Pool> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads.max(1))
-            .thread_name(|index| format!("bytefit-pool-{index}"))
+            .thread_name(move |index| format!("bytefit-{name}-{index}"))
             .stack_size(STACK_BYTES)
             // Reached only by a panic while another is being caught. Without a handler it would abort the process.
             .panic_handler(move |_| metrics.panicked())
@@ -61,7 +61,8 @@ impl Pool {
     }
 }
 
-/// Runs `work` on one of tokio's blocking threads, not on the pool: for short work that must not wait behind whole jobs.
+/// Runs `work` on one of tokio's blocking threads, not on the pool: for files and for short work that must not wait behind
+/// whole jobs. Under load there may be more of those threads than work: a thread that is done is not always found idle.
 ///
 /// # Errors
 /// [`Panicked`] when the work panics.
@@ -81,13 +82,13 @@ mod tests {
     use super::*;
 
     fn pool(threads: usize) -> Pool {
-        Pool::new(threads, Arc::new(Metrics::new())).unwrap()
+        Pool::new("test", threads, Arc::new(Metrics::new())).unwrap()
     }
 
     #[tokio::test]
     async fn work_runs_on_a_named_thread_of_the_pool() {
         let name = pool(1).run(|| thread::current().name().map(str::to_owned)).await;
-        assert_eq!(name, Ok(Some("bytefit-pool-0".to_owned())));
+        assert_eq!(name, Ok(Some("bytefit-test-0".to_owned())));
     }
 
     #[tokio::test]
