@@ -44,6 +44,7 @@ const JOB_LEVELS: &[&[&str]] = &[
     &["context", "passthrough", "transcoded"],
     &["search_adapter", "lossless"],
     &["at_size"],
+    &["trial"],
     &["downscale", "memory"],
     &["lossy"],
     &["formats", "calibration"],

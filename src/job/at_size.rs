@@ -78,10 +78,12 @@ fn better(aim: &Aim, finer: Option<Candidate>, coarser: Option<Candidate>) -> Op
 /// Where the model expects a search to end.
 pub(super) struct ExpectedQuality {
     /// Index among the format's codings.
-    coding_index: usize,
+    pub coding_index: usize,
     pub quality: f64,
     /// Whether it is that of the finest state.
     is_at_finest: bool,
+    /// Whether it is that of the coarsest state, which may be over the cap.
+    pub is_at_coarsest: bool,
     /// Whether the job's quality ceiling ends the search, with bytes to spare.
     pub is_at_ceiling: bool,
 }
@@ -135,8 +137,10 @@ fn expected_of(
     let aim = adapter.with_window(aim);
     let ln_step = secant::predicted_step(&mut adapter, &aim);
     let is_at_finest = ln_step <= *adapter.range().start();
+    let is_at_coarsest = ln_step >= *adapter.range().end();
     let is_at_ceiling = is_at_finest && adapter.is_cut_at_ceiling();
-    Ok(ExpectedQuality { coding_index, quality: coding.scale().quality(ln_step), is_at_finest, is_at_ceiling })
+    let quality = coding.scale().quality(ln_step);
+    Ok(ExpectedQuality { coding_index, quality, is_at_finest, is_at_coarsest, is_at_ceiling })
 }
 
 /// The window of a search that is to end after one correction: a little lower than usual, so that the correction is seldom

@@ -11,18 +11,35 @@ const MOST_ROWS: usize = 64;
 /// Levels of luma between the darkest and the lightest pixel from which on a block counts as an edge.
 const EDGE: u8 = 96;
 
-/// Whether `picture` is text, a drawing or a screenshot: many blocks with edges, and few pixels between light and dark in
-/// them. docs/model.md, Content, has the figures of documents, scans and photographs.
-pub(super) fn is_text(picture: &Picture) -> bool {
-    let blocks = Blocks::of(picture);
-    let (edges, between) = (blocks.edge_share(), blocks.between_share());
-    edges >= 0.05 && between <= 0.12 || edges >= 0.3 && between <= 0.21
+/// What a picture shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Text, a drawing of strokes or a screenshot: many blocks with edges, and few pixels between light and dark in them.
+    Text,
+    /// Another drawing: many blocks of one level, which no camera takes.
+    Drawing,
+    /// What the models are fitted to.
+    Photograph,
+}
+
+impl Content {
+    /// docs/model.md, Content, has the figures of documents, scans, drawings and photographs.
+    pub(super) fn of(picture: &Picture) -> Content {
+        let blocks = Blocks::of(picture);
+        let (edges, between) = (blocks.share(blocks.edges), blocks.between_share());
+        if edges >= 0.05 && between <= 0.12 || edges >= 0.3 && between <= 0.21 {
+            return Content::Text;
+        }
+        if blocks.share(blocks.flat) >= 0.12 { Content::Drawing } else { Content::Photograph }
+    }
 }
 
 /// Counts over the blocks of a picture.
 #[derive(Default)]
 struct Blocks {
     blocks: usize,
+    /// Blocks of one level.
+    flat: usize,
     /// Blocks with an edge.
     edges: usize,
     /// Pixels of those that are neither light nor dark: in the middle two fifths of the block's range.
@@ -52,6 +69,7 @@ impl Blocks {
         let darkest = block.iter().copied().fold(u8::MAX, u8::min);
         let lightest = block.iter().copied().fold(0, u8::max);
         let range = u32::from(lightest - darkest);
+        self.flat += usize::from(range == 0);
         if range < u32::from(EDGE) {
             return;
         }
@@ -60,8 +78,8 @@ impl Blocks {
         self.between += block.iter().filter(is_between).count();
     }
 
-    fn edge_share(&self) -> f64 {
-        self.edges as f64 / self.blocks.max(1) as f64
+    fn share(&self, blocks: usize) -> f64 {
+        blocks as f64 / self.blocks.max(1) as f64
     }
 
     fn between_share(&self) -> f64 {
@@ -98,11 +116,20 @@ mod tests {
 
     #[test]
     fn strokes_are_text_and_soft_shapes_are_not() {
-        assert!(is_text(&grey(|x, y| if x % 9 < 2 && y % 14 < 10 { 20 } else { 250 })));
-        assert!(!is_text(
-            &grey(|x, y| ((f64::from(x) / 9.0).sin() * (f64::from(y) / 7.0).cos() * 120.0 + 128.0) as u8)
-        ));
-        assert!(!is_text(&grey(|_, _| 128)));
-        assert!(!is_text(&Picture::new(7, 7, Layout::Rgb, vec![0; 147])), "smaller than a block");
+        let strokes = grey(|x, y| if x % 9 < 2 && y % 14 < 10 { 20 } else { 250 });
+        let shapes = grey(|x, y| ((f64::from(x) / 9.0).sin() * (f64::from(y) / 7.0).cos() * 120.0 + 128.0) as u8);
+        assert_eq!(Content::of(&strokes), Content::Text);
+        assert_eq!(Content::of(&shapes), Content::Photograph);
+        let smaller_than_a_block = Picture::new(7, 7, Layout::Rgb, vec![0; 147]);
+        assert_eq!(Content::of(&smaller_than_a_block), Content::Photograph);
+    }
+
+    #[test]
+    fn areas_of_one_level_are_drawn() {
+        assert_eq!(Content::of(&grey(|x, y| if x < 64 { 128 } else { (x * 7 + y * 13) as u8 / 4 })), Content::Drawing);
+        assert_eq!(
+            Content::of(&grey(|x, y| if x < 16 { 128 } else { (x * 7 + y * 13) as u8 / 4 })),
+            Content::Photograph
+        );
     }
 }

@@ -7,12 +7,13 @@ use crate::search::aim::Aim;
 
 use super::at_size::{ExpectedQuality, SizeResult, at_size, expected_quality};
 use super::candidate::Candidate;
+use super::content::Content;
 use super::context::SearchContext;
 use super::format_rank::Expectation;
 use super::prepared::Prepared;
 use super::scale_gain;
 use super::search_adapter::NearestEncode;
-use super::{Effort, Job, JobError};
+use super::{Effort, Job, JobError, trial};
 
 /// The quality that the next scale is chosen for when nothing reached the cap at a scale, and from which on the scale of an answer
 /// is not changed because it is lower than expected.
@@ -217,7 +218,95 @@ pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &A
     if is_at_ceiling || scale_gain::is_decent(format, quality, bits) {
         return Ok(Expectation::of_whole(quality));
     }
-    best_from(context, whole, aim, &scales(context.job, whole.picture), (0, quality))
+    let scales = scales(context.job, whole.picture);
+    let expectation = best_from(context, whole, aim, &scales, (0, quality))?;
+    if !trial::is_wanted(context, aim) {
+        return Ok(expectation);
+    }
+    best_tried(context, whole, aim, &scales, expectation)
+}
+
+/// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only becomes
+/// larger: a score says little of whether it can be read.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn best_tried(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    scales: &[f64],
+    expectation: Expectation,
+) -> Result<Expectation, JobError> {
+    let first = tried(context, whole, aim, scales, expectation)?;
+    let directions: &[isize] = if context.views.content() == Content::Text { &[-1] } else { &[-1, 1] };
+    let mut best = first;
+    for direction in directions {
+        // The last scale is no simple ratio.
+        while let Some(scale_index) = best.scale_index.checked_add_signed(*direction).filter(|at| at + 1 < scales.len())
+        {
+            let next = tried(context, whole, aim, scales, Expectation { scale_index, ..expectation })?;
+            if next.tried <= best.tried {
+                break;
+            }
+            best = next;
+        }
+        if best != first {
+            break;
+        }
+    }
+    Ok(best)
+}
+
+/// `expectation` with the score of a trial at its scale.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn tried(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    scales: &[f64],
+    expectation: Expectation,
+) -> Result<Expectation, JobError> {
+    let scale = scales[expectation.scale_index];
+    let expected = expected_at(context, whole, aim, scale)?;
+    Ok(Expectation { tried: trial::score(context, whole, scale, &expected)?, ..expectation })
+}
+
+/// `expectation` with the score of a trial at its scale, unless it has one or none is wanted.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn with_trial(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    expectation: Expectation,
+) -> Result<Expectation, JobError> {
+    if expectation.tried.is_some() || !trial::is_wanted(context, aim) {
+        return Ok(expectation);
+    }
+    tried(context, whole, aim, &scales(context.job, whole.picture), expectation)
+}
+
+/// The quality that the model expects of the picture at `scale`, from a part of it.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn expected_at(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    scale: f64,
+) -> Result<ExpectedQuality, JobError> {
+    if scale == 1.0 {
+        return expected_quality(context, whole, aim);
+    }
+    let size = size_at(whole.picture, scale);
+    let part = context.views.part(whole.picture, size);
+    let share = part.pixel_count() as f64 / pixels(size) as f64;
+    expected_quality(context, &Prepared::new(whole.format, &part), &aim.for_share(share))
 }
 
 /// The scale that the model expects to look best among those from index `first` on, where `quality` is reached.
@@ -230,7 +319,7 @@ fn best_from(
 ) -> Result<Expectation, JobError> {
     let format = whole.format;
     let mut expectation = Expectation { scale_index: first, ..Expectation::of_whole(quality) };
-    let shows_text = context.views.shows_text();
+    let shows_text = context.views.content() == Content::Text;
     if shows_text && quality >= LEGIBLE {
         return Ok(expectation);
     }
@@ -250,15 +339,12 @@ fn best_from(
         if !shows_text && gain < best_gain - DIP || context.clock.stop_reason().is_some() {
             break;
         }
-        let size = size_at(whole.picture, *scale);
-        let part = context.views.part(whole.picture, size);
-        let share = part.pixel_count() as f64 / pixels(size) as f64;
-        let expected = expected_quality(context, &Prepared::new(format, &part), &aim.for_share(share))?;
+        let expected = expected_at(context, whole, aim, *scale)?;
         if expected.is_at_ceiling {
             return Ok(larger);
         }
         quality = expected.quality;
-        bits = bits_per_pixel(aim, pixels(size));
+        bits = bits_per_pixel(aim, pixels(size_at(whole.picture, *scale)));
         match shows_text {
             // Text stays as large as it can.
             true if quality >= LEGIBLE => return Ok(Expectation { scale_index: index, gain, ..expectation }),

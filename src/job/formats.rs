@@ -224,12 +224,40 @@ fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
         *expectation =
             format_rank::COMPARED.iter().position(|compared| compared == format).and_then(|index| known[index]);
     }
-    let lead = |(format, _): &Expected| {
+    try_each(context, ranked, cap)?;
+    let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
+    let lead = |(format, expectation): &Expected| {
         let is_expected = format_rank::basis(*format).is_some_and(|index| known[index].is_some());
-        if is_expected { format_rank::lead(*format, &expectations) } else { f64::NEG_INFINITY }
+        let tried = expectation.and_then(|expectation| expectation.tried).filter(|_| are_tried);
+        match is_expected {
+            true => tried.unwrap_or_else(|| format_rank::lead(*format, &expectations)),
+            false => f64::NEG_INFINITY,
+        }
     };
     // The sort is stable: equal expectations keep the rank.
     ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
+    Ok(())
+}
+
+/// Whether there was a trial of the format, or nothing is expected of it.
+fn is_tried((format, expectation): &Expected) -> bool {
+    match expectation {
+        Some(expectation) => expectation.tried.is_some(),
+        // JPEG XL is expected to be better than JPEG, and not tried.
+        None => format_rank::COMPARED.contains(format),
+    }
+}
+
+/// Adds a trial to each expectation, where trials are wanted.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn try_each(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+    for (format, expectation) in ranked {
+        if let Some(known) = *expectation {
+            *expectation = Some(lossy::with_trial(context, *format, cap, known)?);
+        }
+    }
     Ok(())
 }
 

@@ -48,3 +48,18 @@ pub(super) fn expectation(context: &mut SearchContext, format: Format, cap: u64)
     }
     Ok(Expectation::of_whole(expected_quality(context, &whole, &aim)?.quality))
 }
+
+/// `expectation`, which is of `format` within `cap` bytes, with the score of a trial where trials are wanted.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn with_trial(
+    context: &mut SearchContext,
+    format: Format,
+    cap: u64,
+    expectation: Expectation,
+) -> Result<Expectation, JobError> {
+    let aim = aim(context.job, cap);
+    let whole = context.views.prepared(format);
+    downscale::with_trial(context, &whole, &aim, expectation)
+}

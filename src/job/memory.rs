@@ -3,6 +3,7 @@
 use crate::codec::{Format, Limits, Probe};
 use crate::picture::Orientation;
 
+use super::scoring::SAMPLE_PIXELS;
 use super::{Effort, Formats, Job, JobError, Mode, SizeParameter, checks, lossless};
 
 /// Bytes a pixel while a candidate is scored: fast-ssim2 holds 48 for the reference and 60 to compare.
@@ -60,6 +61,8 @@ fn bytes_at_peak(probe: &Probe, job: &Job, size: (u32, u32)) -> u64 {
         // Encoding and scoring take turns; the pictures around them stay.
         Effort::Fast | Effort::Balanced => encoders.max().unwrap_or(0).max(scoring),
     };
+    let tried = if job.effort == Effort::Fast { 0 } else { worked.min(SAMPLE_PIXELS) };
+    let at_work = at_work.saturating_add(tried * SCORE_BYTES_PER_PIXEL);
     // The flattened picture, and the one without hidden colour.
     let views = if probe.alpha { worked.saturating_mul(7) } else { 0 };
     let transforms = job.transforms();
@@ -88,6 +91,9 @@ fn encoder_bytes(format: Format, (width, height): (u32, u32), may_be_lossless: b
 mod tests {
     use super::*;
 
+    /// What a trial takes, on a sample of the largest size.
+    const TRIAL: u64 = SAMPLE_PIXELS * SCORE_BYTES_PER_PIXEL;
+
     fn needed(width: u32, height: u32, format: Format) -> u64 {
         let orientation = Orientation::Upright;
         let (animated, alpha, decode_bytes) = (false, false, 0);
@@ -103,12 +109,13 @@ mod tests {
         let probe = Probe { format: Format::Jpeg, width, height, animated, alpha, orientation, decode_bytes };
         let needed = |job: &Job, available| memory_needed(&probe, job, &Limits::default(), available);
         let job = Job { quality: 90.0, ..Job::new(1_000_000, Formats::Keep) };
-        assert_eq!(needed(&job, 20_000_000), Ok(20_000_000));
-        assert!(matches!(needed(&job, 19_999_999), Err(JobError::TooMuchMemory { needed: 20_000_000, .. })));
+        assert_eq!(needed(&job, 20_000_000 + TRIAL), Ok(20_000_000 + TRIAL));
+        let refused = needed(&job, 19_999_999 + TRIAL);
+        assert!(matches!(refused, Err(JobError::TooMuchMemory { needed, .. }) if needed == 20_000_000 + TRIAL));
         let exact = Job { mode: Mode::Exact, ..job.clone() };
-        assert_eq!(needed(&exact, u64::MAX), Ok(23_000_000), "padding takes memory too");
+        assert_eq!(needed(&exact, u64::MAX), Ok(23_000_000 + TRIAL), "padding takes memory too");
         let lossless = Job { quality: 95.0, formats: Formats::Among(vec![Format::Webp]), ..job };
-        assert_eq!(needed(&lossless, u64::MAX), Ok(44_000_000));
+        assert_eq!(needed(&lossless, u64::MAX), Ok(44_000_000 + TRIAL));
     }
 
     #[test]
@@ -116,21 +123,22 @@ mod tests {
         let (animated, alpha, decode_bytes, orientation) = (false, false, 0, Orientation::Upright);
         let probe =
             Probe { format: Format::Jpeg, width: 1000, height: 1000, animated, alpha, orientation, decode_bytes };
-        let needed = |job: &Job| memory_needed(&probe, job, &Limits::default(), 50_000_000);
+        let needed = |job: &Job| memory_needed(&probe, job, &Limits::default(), 50_000_000 + TRIAL);
         let job = |target| Job { quality: 90.0, mode: Mode::Exact, ..Job::new(target, Formats::Keep) };
         let refusal = |parameter| Err(JobError::TooMuchPadding { parameter, bytes: 10_000_001, limit: 10_000_000 });
-        assert_eq!(needed(&job(10_000_000)), Ok(50_000_000));
+        assert_eq!(needed(&job(10_000_000)), Ok(50_000_000 + TRIAL));
         assert_eq!(needed(&job(10_000_001)), refusal(SizeParameter::Target));
         let min_bytes = |bytes| Job { mode: Mode::Fit { min_bytes: Some(bytes) }, ..job(20_000_000) };
         assert_eq!(needed(&min_bytes(10_000_001)), refusal(SizeParameter::MinBytes));
-        assert_eq!(needed(&min_bytes(0)), Ok(20_000_000), "a target alone takes nothing");
+        assert_eq!(needed(&min_bytes(0)), Ok(20_000_000 + TRIAL), "a target alone takes nothing");
         let huge = memory_needed(&probe, &job(u64::MAX), &Limits::default(), u64::MAX);
         assert!(matches!(huge, Err(JobError::TooMuchPadding { .. })));
     }
 
     #[test]
     fn a_thin_avif_costs_whole_blocks() {
-        assert_eq!(needed(65_535, 1, Format::Webp), 65_535 * (4 + 4 + 12));
-        assert_eq!(needed(65_535, 1, Format::Avif), 65_535 * (4 + 4) + 65_536 * 64 * 40);
+        let trial = 65_535 * SCORE_BYTES_PER_PIXEL;
+        assert_eq!(needed(65_535, 1, Format::Webp), 65_535 * (4 + 4 + 12) + trial);
+        assert_eq!(needed(65_535, 1, Format::Avif), 65_535 * (4 + 4) + 65_536 * 64 * 40 + trial);
     }
 }

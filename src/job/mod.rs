@@ -9,6 +9,7 @@
 //! formats            the choice of format         calibration
 //! lossy              one format
 //! downscale          the choice of scale          memory
+//! trial              a sample, coded and scored
 //! at_size            one format at one size
 //! search_adapter     one encoder                  lossless
 //! context            what a search shares         passthrough  transcoded
@@ -45,6 +46,7 @@ mod spec;
 mod total;
 mod trace;
 mod transcoded;
+mod trial;
 mod views;
 
 pub use calibration::expectations;

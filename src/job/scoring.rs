@@ -1,25 +1,42 @@
 //! Scores candidates against the requested picture.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use crate::codec::{self, EncodeError, Limits};
+use crate::codec::{self, EncodeError, Format, Limits};
 use crate::picture::score::{self, Reference};
 use crate::picture::{Picture, transform};
 
 use super::JobError;
 use super::candidate::Candidate;
 
+/// Side of a tile of the sample, in pixels: the simple ratios down to 1/8 make whole pixels of it.
+const TILE: u32 = 120;
+
+/// Tiles of the sample across and down, at most.
+const TILES: u32 = 3;
+
+/// Pixels that a sample has at most.
+pub(super) const SAMPLE_PIXELS: u64 = ((TILE * TILES) as u64).pow(2);
+
 /// The requested picture to compare with. It is prepared when the first score is asked for.
 pub(super) struct Scoring<'a> {
     requested: &'a Picture,
     background: [u8; 3],
     reference: Option<Reference>,
+    sample: Option<Sample>,
+}
+
+/// Parts of the requested picture.
+struct Sample {
+    picture: Rc<Picture>,
+    reference: Reference,
 }
 
 impl<'a> Scoring<'a> {
     /// Scores against `requested`; what is transparent shows `background`.
     pub(super) fn new(requested: &'a Picture, background: [u8; 3]) -> Scoring<'a> {
-        Scoring { requested, background, reference: None }
+        Scoring { requested, background, reference: None, sample: None }
     }
 
     /// Time that a score usually takes.
@@ -33,15 +50,54 @@ impl<'a> Scoring<'a> {
     /// [`JobError::Encode`] when our own file does not decode: a bug in its encoder.
     pub(super) fn score(&mut self, candidate: &Candidate) -> Result<f64, JobError> {
         let reference = self.reference.get_or_insert_with(|| Reference::new(self.requested, self.background));
-        // The input passed the limits; what we wrote ourselves is no larger.
-        let limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, ..Limits::default() };
-        let picture = codec::decode(&candidate.bytes, &limits)
-            .map_err(|error| EncodeError::Failed { format: candidate.format, reason: error.to_string() })?
-            .picture;
-        let (width, height) = (self.requested.width(), self.requested.height());
-        if (picture.width(), picture.height()) == (width, height) {
-            return Ok(reference.score(&picture));
-        }
-        Ok(reference.score(&transform::scale(&picture, width, height)))
+        score_against(reference, self.requested, &candidate.bytes, candidate.format)
     }
+
+    /// A sample of the requested picture: tiles that are spread over it, side by side, or all of it if it has hardly more
+    /// pixels. Returns `None` for a larger picture that is too thin for tiles.
+    pub(super) fn sample(&mut self) -> Option<Rc<Picture>> {
+        if self.sample.is_none() {
+            let picture = Rc::new(sample_of(self.requested)?);
+            self.sample = Some(Sample { reference: Reference::new(&picture, self.background), picture });
+        }
+        self.sample.as_ref().map(|sample| sample.picture.clone())
+    }
+
+    /// SSIMULACRA2 of a file of the sample.
+    ///
+    /// # Errors
+    /// As [`Scoring::score`].
+    ///
+    /// # Panics
+    /// When [`Scoring::sample`] was not asked for, or gave none.
+    pub(super) fn score_of_sample(&self, file: &[u8], format: Format) -> Result<f64, JobError> {
+        let sample = self.sample.as_ref().expect("the file is of a sample");
+        score_against(&sample.reference, &sample.picture, file, format)
+    }
+}
+
+fn sample_of(requested: &Picture) -> Option<Picture> {
+    if requested.pixel_count() <= SAMPLE_PIXELS {
+        return Some(requested.clone());
+    }
+    let count = |side: u32| (side / TILE).min(TILES);
+    let tiles = (count(requested.width()), count(requested.height()));
+    (tiles.0 > 0 && tiles.1 > 0).then(|| transform::tiles(requested, TILE, tiles))?
+}
+
+/// SSIMULACRA2 of `file` against `reference`, which is of `picture`.
+///
+/// # Errors
+/// [`JobError::Encode`] when our own file does not decode.
+fn score_against(reference: &Reference, picture: &Picture, file: &[u8], format: Format) -> Result<f64, JobError> {
+    // The input passed the limits; what we wrote ourselves is no larger.
+    let limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, ..Limits::default() };
+    let decoded = codec::decode(file, &limits)
+        .map_err(|error| EncodeError::Failed { format, reason: error.to_string() })?
+        .picture;
+    let (width, height) = (picture.width(), picture.height());
+    if (decoded.width(), decoded.height()) == (width, height) {
+        return Ok(reference.score(&decoded));
+    }
+    Ok(reference.score(&transform::scale(&decoded, width, height)))
 }

@@ -6,7 +6,7 @@ use crate::codec::Format;
 use crate::picture::Picture;
 use crate::picture::transform::{self, Pyramid};
 
-use super::content;
+use super::content::Content;
 use super::prepared::Prepared;
 use super::scale_gain::{self, Details};
 
@@ -28,7 +28,7 @@ pub(super) struct Views<'a> {
     /// The requested picture, from which smaller ones are made.
     pyramid: Pyramid<'a>,
     details: Option<Details>,
-    shows_text: Option<bool>,
+    content: Option<Content>,
 }
 
 impl<'a> Views<'a> {
@@ -41,7 +41,7 @@ impl<'a> Views<'a> {
             parts: Vec::new(),
             pyramid: Pyramid::new(requested),
             details: None,
-            shows_text: None,
+            content: None,
         }
     }
 
@@ -90,9 +90,9 @@ impl<'a> Views<'a> {
         scale_gain::details(whole)
     }
 
-    /// Whether the picture is text, a drawing or a screenshot.
-    pub(super) fn shows_text(&mut self) -> bool {
-        *self.shows_text.get_or_insert_with(|| content::is_text(self.flattened))
+    /// What the picture shows.
+    pub(super) fn content(&mut self) -> Content {
+        *self.content.get_or_insert_with(|| Content::of(self.flattened))
     }
 
     /// Whether every format encodes `whole`. With an alpha channel they do not, and then parts are too large to keep.

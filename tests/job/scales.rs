@@ -22,8 +22,32 @@ fn text_stays_whole_as_long_as_it_fits() {
     assert_eq!(answer.report.output.width, 1_240, "{:?}", answer.report.quality);
 }
 
+#[test]
+fn a_drawing_of_thin_lines_is_not_made_as_small_as_a_photograph_would_be() {
+    let drawing = png(&curves(1_200));
+    for (target, least) in [(20_000, 480), (50_000, 1_200)] {
+        let answer = run(&job(Format::Webp, target), &drawing).unwrap();
+        assert!(answer.report.output.width >= least, "{target}: {}", answer.report.output.width);
+    }
+}
+
 fn png(picture: &Picture) -> Vec<u8> {
     encode_lossless(picture, Effort::Fast).unwrap()
+}
+
+/// Thin dark curves on white.
+fn curves(side: u32) -> Picture {
+    let whole = f64::from(side);
+    let pixels = (0..side * side).flat_map(|index| {
+        let (x, y) = (f64::from(index % side) / whole, f64::from(index / side) / whole);
+        let nearest = (1..=12).map(f64::from).map(|curve| {
+            let middle = 0.5 + 0.45 * (x * curve * 1.7 + curve).sin() * (x * 2.0 + curve).cos();
+            (y - middle).abs() * whole / (1.0 + curve)
+        });
+        let ink = (1.5 - nearest.fold(f64::INFINITY, f64::min)).clamp(0.0, 1.0);
+        [(255.0 - ink * 235.0) as u8; 3]
+    });
+    Picture::new(side, side, Layout::Rgb, pixels.collect())
 }
 
 /// A colour that fades from the middle outwards.

@@ -13,6 +13,7 @@ mod pyramid;
 mod resample;
 mod resize;
 mod smart;
+mod tiles;
 mod turn;
 
 pub use chain::Transforms;
@@ -26,4 +27,5 @@ pub use orient::orient;
 pub use pyramid::Pyramid;
 pub use resample::scale;
 pub use resize::{Resize, ResizeFit, resize, resized, resized_size};
+pub(crate) use tiles::tiles;
 pub use turn::{Flip, Rotation};
