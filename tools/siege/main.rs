@@ -12,6 +12,7 @@
 
 mod client;
 mod clients;
+mod deaths;
 mod flights;
 mod flood;
 mod instances;
@@ -35,8 +36,8 @@ use tokio::time::timeout;
 
 use table::{Row, Scale};
 
-const PARTS: [&str; 10] =
-    ["memory", "clients", "smuggling", "overload", "stops", "flood", "soak", "flights", "tiers", "instances"];
+const PARTS: [&str; 11] =
+    ["memory", "clients", "smuggling", "overload", "stops", "deaths", "flood", "soak", "flights", "tiers", "instances"];
 
 /// Longest time of a part; the longest part is the soak.
 const PATIENCE: Duration = Duration::from_secs(25 * 60);
@@ -79,6 +80,7 @@ async fn rows(part: &str, scale: Scale) -> Vec<Row> {
         "smuggling" => smuggling::rows().await,
         "overload" => overload::rows(scale).await,
         "stops" => stops::rows(scale).await,
+        "deaths" => deaths::rows(scale).await,
         "flood" => flood::rows(scale).await,
         "soak" => soak::rows(scale).await,
         "flights" => flights::rows(scale).await,

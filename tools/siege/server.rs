@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use testkit::processes::children_of;
 use tokio::time::sleep;
 
 use crate::client::{ask, get};
@@ -79,12 +80,28 @@ impl Server {
         self.files() <= files
     }
 
+    /// The worker processes that use a core now.
+    pub(crate) fn busy_workers(&self) -> Vec<i32> {
+        let spawners = children_of(self.child.id() as i32);
+        let workers = spawners.flat_map(|spawner| children_of(spawner.pid));
+        workers.filter(|worker| worker.state == 'R').map(|worker| worker.pid).collect()
+    }
+
     /// The sum of these series in /metrics.
     pub(crate) async fn series(&self, names: &[&str]) -> f64 {
+        self.sum_of_series(|name| names.contains(&name)).await
+    }
+
+    /// The sum of the series in /metrics whose names and labels start with `start`.
+    pub(crate) async fn series_starting_with(&self, start: &str) -> f64 {
+        self.sum_of_series(|name| name.starts_with(start)).await
+    }
+
+    async fn sum_of_series(&self, is_counted: impl Fn(&str) -> bool) -> f64 {
         let Ok(answer) = ask(self.address, &get("/metrics")).await else { return f64::NAN };
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         let lines = text.lines().filter_map(|line| line.rsplit_once(' '));
-        lines.filter(|(name, _)| names.contains(name)).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
+        lines.filter(|(name, _)| is_counted(name)).filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
