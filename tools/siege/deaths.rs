@@ -14,6 +14,7 @@ use crate::watch::Watch;
 
 const CLIENTS: usize = 2;
 const DEATHS: &str = r#"bytefit_worker_deaths_total{cause="#;
+/// The first SIGSEGV from outside ends no process: the handler that tells of stack overflows takes it.
 const SIGNALS: [libc::c_int; 3] = [libc::SIGKILL, libc::SIGSEGV, libc::SIGABRT];
 const QUIET: Duration = Duration::from_millis(150);
 
@@ -32,8 +33,8 @@ pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
         Row::new(
             "workers die under load",
             "each death costs one request, and no other is lost",
-            format!("{killed} killed, {counted} counted; {answered} x 200, {died} x 500, {other} others"),
-            killed > 0 && died <= killed && other == 0 && counted == killed as f64,
+            format!("{killed} signals, {counted} deaths; {answered} x 200, {died} x 500, {other} others"),
+            died > 0 && other == 0 && (died as f64..=killed as f64).contains(&counted),
         ),
         Row::new(
             "/health beside it",
