@@ -3,11 +3,12 @@
 use std::future::{self, Future};
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
-use tokio::time::MissedTickBehavior;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::batch::Batches;
 use crate::engine::{Codecs, Engine, Work};
@@ -15,7 +16,11 @@ use crate::http::{self, AppState, RateLimits};
 use crate::metrics::{self, Metrics};
 use crate::settings::Settings;
 use crate::source::Source;
+use crate::trace::{Exporter, TraceError, Tracer};
 use crate::workers::{Spawner, Workers};
+
+/// Time for the collector to take the last spans.
+const LAST_EXPORT: Duration = Duration::from_secs(2);
 
 /// Why the service can't start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +34,9 @@ pub enum AppError {
     /// The directory of batches can't be used.
     #[error("batches can't be kept: {0}")]
     Batches(#[source] io::Error),
+    /// Traces can't be sent as the configuration says.
+    #[error("traces can't be sent: {0}")]
+    Trace(#[source] TraceError),
     /// The service has drained, because it can't start workers any more.
     #[error("the process that starts the workers is gone")]
     SpawnerGone,
@@ -38,7 +46,7 @@ pub enum AppError {
 /// or on threads without one.
 ///
 /// # Errors
-/// [`AppError::Engine`], [`AppError::Source`] and [`AppError::Batches`] before the first connection is accepted; [`AppError::SpawnerGone`] when the
+/// [`AppError::Engine`], [`AppError::Source`], [`AppError::Batches`] and [`AppError::Trace`] before the first connection is accepted; [`AppError::SpawnerGone`] when the
 /// spawner ended before `shutdown`, after draining.
 pub async fn serve(
     settings: Settings,
@@ -62,6 +70,8 @@ pub async fn serve(
     let source = Source::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
     let batches = Batches::open(settings.batch, engine.clone(), source.clone(), metrics.clone());
     let batches = batches.map_err(AppError::Batches)?;
+    let (tracer, exporter) = Tracer::new(&settings.trace, metrics.clone()).map_err(AppError::Trace)?;
+    let exports = exporter.map(Exports::start);
     let (lost, was_lost) = oneshot::channel();
     let stop = async move {
         tokio::select! {
@@ -75,15 +85,39 @@ pub async fn serve(
     };
     let history = record_history(metrics.clone());
     let idle = engine.clone();
-    let state = AppState { engine, source, batches, metrics, defaults, auth, cors, rates, config, started };
+    let state = AppState { engine, source, batches, tracer, metrics, defaults, auth, cors, rates, config, started };
     tokio::select! {
         () = http::serve(state, listener, stop) => {}
         () = history => {}
         () = idle.release_memory_when_idle() => {}
     }
+    if let Some(exports) = exports {
+        exports.finish().await;
+    }
     match was_lost.await {
         Ok(()) => Err(AppError::SpawnerGone),
         Err(_) => Ok(()),
+    }
+}
+
+/// The task that sends spans.
+struct Exports {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Exports {
+    fn start(exporter: Exporter) -> Exports {
+        let (stop, stopped) = oneshot::channel();
+        let run = exporter.run(async { drop(stopped.await) });
+        Exports { stop, task: tokio::spawn(run) }
+    }
+
+    /// Sends the last spans, if the collector takes them at once.
+    async fn finish(self) {
+        let _ = self.stop.send(());
+        // A collector that hangs must not keep the process.
+        let _ = timeout(LAST_EXPORT, self.task).await;
     }
 }
 

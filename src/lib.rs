@@ -29,6 +29,7 @@
 //! - [`params`]: names and values to a valid [`job::Job`], for HTTP and the command line alike.
 //! - `batch`: many pictures, worked on behind the requests that clients wait for.
 //! - `source`: pictures by URL, from public hosts only.
+//! - `trace`: what requests took, for an OpenTelemetry collector.
 //! - `engine`: cache, queue, memory and threads around the jobs.
 //! - `metrics`: the table of metrics.
 //! - `panics`: catches panics and puts them in words.
@@ -81,5 +82,7 @@ pub mod source;
 pub mod stop;
 #[cfg(feature = "server")]
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod trace;
 #[cfg(feature = "server")]
 pub mod workers;

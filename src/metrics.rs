@@ -24,7 +24,9 @@ pub(crate) use grades::{Grade, Mark, marks, overall};
 pub use history::INTERVAL;
 pub(crate) use history::Interval;
 use history::{History, Standing};
-pub(crate) use labels::{AuthRefusal, CacheResult, FetchResult, ItemResult, Method, Shed, Stage, Status, TierResult};
+pub(crate) use labels::{
+    AuthRefusal, CacheResult, FetchResult, ItemResult, Method, Shed, SpanResult, Stage, Status, TierResult,
+};
 pub use labels::{BatchState, CacheTier, RouteLabel, WorkerDeath};
 pub(crate) use latency::Latency;
 use latency::Recent;
@@ -112,6 +114,8 @@ table::metrics! {
         batch_items_total: IntCounterVec["result"];
         /// Age of the oldest batch that has not ended, in seconds.
         batch_oldest_seconds: IntGauge[];
+        /// Spans of traced requests.
+        trace_spans_total: IntCounterVec["result"];
         /// Always 1; the version is in the label.
         build_info: IntGaugeVec["version"];
     }
@@ -184,6 +188,9 @@ impl Metrics {
         }
         for result in ItemResult::ALL {
             self.batch_items_total.with_label_values(&[result.name()]);
+        }
+        for result in SpanResult::ALL {
+            self.trace_spans_total.with_label_values(&[result.name()]);
         }
         self.build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     }
@@ -334,6 +341,11 @@ impl Metrics {
     /// Counts items of a batch that will not be worked on.
     pub(crate) fn batch_items_cancelled(&self, count: usize) {
         self.batch_items_total.with_label_values(&[ItemResult::Cancelled.name()]).inc_by(count as u64);
+    }
+
+    /// Counts spans that were sent to the collector, or lost.
+    pub(crate) fn spans(&self, result: SpanResult, count: usize) {
+        self.trace_spans_total.with_label_values(&[result.name()]).inc_by(count as u64);
     }
 
     /// Adds the time that a job waited for its permit.

@@ -1,14 +1,18 @@
-//! What connections to other hosts have in common: how names are looked up, how the connection is encrypted, and how Redis is
-//! reached.
+//! What connections to other hosts have in common: how names are looked up, how the connection is encrypted, how HTTP is
+//! spoken, and how Redis is reached.
 
 pub(crate) mod redis;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
+use reqwest::ClientBuilder;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::redirect::Policy;
 use rustls::{ClientConfig, RootCertStore};
 
 /// A resolver by the name servers and the hosts file of the system. Their answers are read by memory-safe code in this process,
@@ -40,4 +44,39 @@ pub(crate) fn encryption() -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A client for HTTP that follows no redirect and uses no proxy of the environment. `names` looks hosts up.
+///
+/// # Errors
+/// Never with the cryptography that is built in.
+pub(crate) fn http_client(names: impl Resolve + 'static) -> io::Result<ClientBuilder> {
+    let client = ClientBuilder::new()
+        .tls_backend_preconfigured(encryption().map_err(io::Error::other)?)
+        .dns_resolver(names)
+        .no_proxy()
+        .redirect(Policy::none())
+        .referer(false)
+        // Deadlines of our own end what hangs; the sandbox refuses to set these.
+        .tcp_keepalive(None)
+        .tcp_keepalive_interval(None)
+        .tcp_keepalive_retries(None)
+        .user_agent(concat!("bytefit/", env!("CARGO_PKG_VERSION")));
+    #[cfg(target_os = "linux")]
+    let client = client.tcp_user_timeout(None);
+    Ok(client)
+}
+
+/// Looks up the names of hosts that the configuration names. /etc/resolv.conf is read each time: addresses of services change.
+pub(crate) struct TrustedNames;
+
+impl Resolve for TrustedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = resolver()?.lookup_ip(name.as_str()).await?;
+            // The port of the URL takes the place of 0.
+            let addresses: Vec<SocketAddr> = found.iter().map(|address| SocketAddr::new(address, 0)).collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
 }

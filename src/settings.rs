@@ -3,6 +3,7 @@
 
 mod address;
 mod layers;
+mod open_telemetry;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::config_value::{InvalidConfig, at_least_one, size};
 use crate::params::{Preset, Presets, Table};
 use crate::sandbox::Rights;
-use crate::{batch, codec, engine, http, params, source, telemetry};
+use crate::{batch, codec, engine, http, params, source, telemetry, trace};
 pub(crate) use layers::SettingsError;
 
 /// Every setting with its default, commented.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub source: source::Config,
     /// The section `[batch]`: many pictures in one request.
     pub batch: batch::Config,
+    /// The section `[trace]`: traces of requests.
+    pub trace: trace::Config,
     /// The section `[log]`: level and form of log lines.
     pub log: telemetry::Config,
 }
@@ -111,7 +114,7 @@ impl Settings {
     /// Loads the settings: the defaults, then `file`, then the variables of `environment`, then `flags`.
     ///
     /// These variables are settings: `BYTEFIT_SECTION__KEY`, `BYTEFIT_SECTION__KEY_FILE` (the path of a file with the
-    /// value), and `PORT`. Others, such as `BYTEFIT_PORT`, which Kubernetes sets, are ignored.
+    /// value), `PORT`, and those of OpenTelemetry that say where traces go. Others, such as `BYTEFIT_PORT`, which Kubernetes sets, are ignored.
     ///
     /// # Errors
     /// [`SettingsError`] for an unknown key, for a value that can't be used, and for values that contradict each other. It
@@ -148,7 +151,8 @@ impl Settings {
     /// What the serving process needs of the world outside.
     pub(crate) fn rights(&self) -> Rights {
         let redis = [&self.cache.redis_url, &self.batch.redis_url].into_iter().flatten().map(|url| url.port);
-        let ports = self.source.outgoing_ports().iter().copied().chain(redis).collect();
+        let collector = self.trace.endpoint.as_ref().map(trace::Endpoint::port);
+        let ports = self.source.outgoing_ports().iter().copied().chain(redis).chain(collector).collect();
         let batches = self.batch.has_directory().then_some(self.batch.dir.as_path());
         let folders = self.cache.folder().into_iter().chain(batches).map(Path::to_owned).collect();
         Rights { ports, folders }

@@ -15,7 +15,7 @@ const LEVELS: &[&[&str]] = &[
     &["job"],
     &["params", "metrics"],
     &["engine"],
-    &["source"],
+    &["source", "trace"],
     &["batch"],
     &["http", "workers"],
     &["telemetry"],

@@ -31,6 +31,7 @@ use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::params::Defaults;
 use crate::source::Source;
+use crate::trace::Tracer;
 
 /// Send buffer of a connection in bytes, to be set on the listener (Linux doubles it): most answers fit whole. By default
 /// Linux lets it grow to 4 MB, even for clients that read nothing.
@@ -45,6 +46,8 @@ pub struct AppState {
     pub source: Source,
     /// Pictures that are worked on in the background.
     pub batches: Batches,
+    /// Makes traces of requests.
+    pub tracer: Tracer,
     /// The metrics that the engine counts in too.
     pub metrics: Arc<Metrics>,
     /// Values of parameters that a request leaves out, and their bounds.

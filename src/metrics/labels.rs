@@ -181,6 +181,18 @@ named! {
 }
 
 named! {
+    /// What became of a span.
+    pub(crate) enum SpanResult {
+        /// The collector took it.
+        Sent = "sent",
+        /// The collector did not take it in time, or refused it.
+        Failed = "failed",
+        /// The queue was full: the collector is slower than the requests.
+        Dropped = "dropped",
+    }
+}
+
+named! {
     /// Why a request or connection was refused.
     pub(crate) enum Shed {
         QueueFull = "queue_full",

@@ -10,7 +10,7 @@ use std::{fmt, io};
 use toml::de::DeTable;
 use toml::{Table, Value};
 
-use super::{DEFAULT_TOML, Flags, Settings};
+use super::{DEFAULT_TOML, Flags, Settings, open_telemetry};
 use crate::config_value::InvalidConfig;
 use crate::excerpt::{cut_in, excerpt, quoted};
 
@@ -80,7 +80,7 @@ impl Override {
     }
 
     /// The key of a section, or of a table in it as each preset is one: `NAME.KEY`, where the environment has two underscores for the dot.
-    fn of_key(origin: Origin, section: &str, key: &str, value: Value) -> Override {
+    pub(super) fn of_key(origin: Origin, section: &str, key: &str, value: Value) -> Override {
         let (key, preset_key) = match key.split_once("__") {
             Some((name, key)) if section == PRESETS || TABLES.contains(&(section, name)) => {
                 (name, Some(key.to_owned()))
@@ -227,7 +227,7 @@ fn position<'a>(table: Option<&'a DeTable<'a>>, key: &str, outer: usize) -> (usi
 /// Reads the settings among the variables of `environment`.
 ///
 /// # Errors
-/// [`SettingsError::Value`] when `PORT` is not a port, when the file of a `_FILE` variable can't be read, and when a
+/// [`SettingsError::Value`] when `PORT` is not a port, when a variable of OpenTelemetry can't be used, when the file of a `_FILE` variable can't be read, and when a
 /// variable is set both with and without `_FILE`.
 pub(super) fn environment(
     environment: impl IntoIterator<Item = (String, String)>,
@@ -239,6 +239,7 @@ pub(super) fn environment(
     if let Some((_, port)) = variables.iter().find(|(name, value)| name == "PORT" && !value.is_empty()) {
         overrides.push(platform_port(port)?);
     }
+    overrides.extend(open_telemetry::overrides(&variables)?);
     let mut set = HashMap::new();
     for (name, value) in variables {
         if let Some((section, key)) = name.strip_prefix("BYTEFIT_").and_then(|name| name.split_once("__")) {

@@ -338,6 +338,67 @@ fn the_tiers_of_the_cache_are_checked_and_no_password_is_repeated() {
 }
 
 #[test]
+fn variables_of_opentelemetry_say_where_traces_go() {
+    let endpoint = |variables: &[(&str, &str)]| {
+        let trace = from_environment(variables).unwrap().trace;
+        trace.endpoint.map(|endpoint| endpoint.to_string()).unwrap_or_default()
+    };
+    let (of_all, of_traces) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+    assert_eq!(endpoint(&[(of_all, "http://a:4318/")]), "http://a:4318/v1/traces");
+    assert_eq!(endpoint(&[(of_all, "https://a/otlp")]), "https://a/otlp/v1/traces");
+    assert_eq!(endpoint(&[(of_all, "http://a:4318"), (of_traces, "http://b:1/x")]), "http://b:1/x");
+    assert_eq!(endpoint(&[(of_all, "")]), "");
+    assert_eq!(endpoint(&[(of_all, "http://a:1"), ("OTEL_SDK_DISABLED", "true")]), "");
+    assert_eq!(endpoint(&[(of_all, "http://a:1"), ("OTEL_TRACES_EXPORTER", "none")]), "");
+    let grpc = ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
+    assert_eq!(
+        endpoint(&[(of_all, "http://a:1"), ("BYTEFIT_TRACE__ENDPOINT", "http://b:2"), grpc]),
+        "http://b:2/v1/traces"
+    );
+    assert_eq!(endpoint(&[grpc]), "");
+    assert_refused(
+        from_environment(&[(of_all, "http://a:4317"), grpc]),
+        &["OTEL_EXPORTER_OTLP_PROTOCOL", "\"grpc\"", "http/protobuf"],
+    );
+    assert_refused(from_environment(&[(of_all, "collector:4317")]), &[of_all, "trace.endpoint", "http://HOST:4318"]);
+}
+
+#[test]
+fn the_share_of_traces_and_their_time_are_read_from_any_source() {
+    assert_eq!(from_file("[trace]\nsample = 0.25").unwrap().trace.sample, 0.25);
+    assert_eq!(from_file("[trace]\nsample = 0").unwrap().trace.sample, 0.0);
+    let of = |variables: &[(&str, &str)]| {
+        let trace = from_environment(variables).unwrap().trace;
+        (trace.sample, trace.timeout)
+    };
+    let usual = Duration::from_secs(10);
+    assert_eq!(
+        of(&[("BYTEFIT_TRACE__SAMPLE", "0.5"), ("BYTEFIT_TRACE__TIMEOUT", "2s")]),
+        (0.5, Duration::from_secs(2))
+    );
+    let (sampler, share) = ("OTEL_TRACES_SAMPLER", ("OTEL_TRACES_SAMPLER_ARG", "0.1"));
+    assert_eq!(of(&[(sampler, "parentbased_traceidratio"), share]), (0.1, usual));
+    assert_eq!(of(&[(sampler, "traceidratio")]), (1.0, usual));
+    assert_eq!(of(&[(sampler, "always_off"), share]), (0.0, usual));
+    assert_eq!(of(&[share]), (1.0, usual));
+    assert_eq!(of(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "2500")]), (1.0, Duration::from_millis(2500)));
+    assert_refused(from_environment(&[("BYTEFIT_TRACE__SAMPLE", "1.5")]), &["trace.sample", "0 to 1"]);
+    assert_refused(from_file("[trace]\nsample = nan"), &["trace.sample", "0 to 1"]);
+    assert_refused(from_environment(&[(sampler, "jaeger_remote")]), &[sampler, "traceidratio"]);
+    assert_refused(
+        from_environment(&[("OTEL_EXPORTER_OTLP_TIMEOUT", "soon")]),
+        &["OTEL_EXPORTER_OTLP_TIMEOUT", "trace.timeout"],
+    );
+}
+
+#[test]
+fn connections_are_let_through_to_the_collector_only_with_traces() {
+    assert_eq!(Settings::default().rights().ports, [0; 0]);
+    let traced = from_environment(&[("BYTEFIT_TRACE__ENDPOINT", "http://localhost:4318")]).unwrap();
+    assert_eq!(traced.rights().ports, [4318]);
+}
+
+#[test]
 fn a_redis_of_batches_needs_a_directory_that_instances_share() {
     assert_refused(
         from_file("[batch]\nredis_url = \"redis://queue\"\n"),

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{ACCEPT, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
 use super::location::Location;
@@ -60,22 +59,10 @@ impl Fetcher {
     /// When the client can't be built.
     pub(super) fn new(config: Config, max_bytes: u64, names: Arc<dyn Names>) -> io::Result<Fetcher> {
         let checked = CheckedNames { names, allow_private: config.allow_private };
-        let client = Client::builder()
-            .tls_backend_preconfigured(outbound::encryption().map_err(io::Error::other)?)
-            .dns_resolver(checked)
-            .no_proxy()
-            .redirect(Policy::none())
-            .referer(false)
+        let client = outbound::http_client(checked)?
             .connect_timeout(config.connect_timeout)
             .pool_max_idle_per_host(config.per_host)
-            .pool_idle_timeout(POOL_IDLE)
-            // Deadlines of our own end what hangs; the sandbox refuses to set these.
-            .tcp_keepalive(None)
-            .tcp_keepalive_interval(None)
-            .tcp_keepalive_retries(None)
-            .user_agent(concat!("bytefit/", env!("CARGO_PKG_VERSION")));
-        #[cfg(target_os = "linux")]
-        let client = client.tcp_user_timeout(None);
+            .pool_idle_timeout(POOL_IDLE);
         Ok(Fetcher { client: client.build().map_err(io::Error::other)?, config, max_bytes })
     }
 

@@ -20,6 +20,7 @@ mod picture;
 mod presets;
 mod server;
 mod tiers;
+mod traces;
 mod unread;
 mod upload;
 mod urls;

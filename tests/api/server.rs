@@ -11,6 +11,7 @@ use bytefit::http::{self, AppState, AuthConfig, CorsConfig, RateConfig, RateLimi
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
 use bytefit::source::{self, Lookup, Names, Source};
+use bytefit::trace::{self, Tracer};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -28,6 +29,7 @@ pub(crate) struct TestConfig {
     pub auth: AuthConfig,
     pub cors: CorsConfig,
     pub rate: RateConfig,
+    pub trace: trace::Config,
     /// The addresses of names, for pictures by URL.
     pub names: Arc<dyn Names>,
     pub defaults: Defaults,
@@ -73,6 +75,7 @@ impl Default for TestConfig {
             auth: AuthConfig::default(),
             cors: CorsConfig::default(),
             rate: RateConfig::default(),
+            trace: trace::Config::default(),
             names: Arc::new(NoNames),
             defaults: Defaults {
                 max_target: 1 << 30,
@@ -118,10 +121,13 @@ impl TestServer {
             true => Source::with_names(config.source, max_body, metrics.clone(), config.names).unwrap(),
             false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
         };
+        let (tracer, exporter) = Tracer::new(&config.trace, metrics.clone()).unwrap();
+        exporter.map(|exporter| tokio::spawn(exporter.run(std::future::pending())));
         let state = AppState {
             batches: Batches::open(config.batch, engine.clone(), source.clone(), metrics.clone()).unwrap(),
             engine,
             source,
+            tracer,
             rates: Arc::new(RateLimits::new(config.rate, &config.auth, metrics.clone())),
             metrics: metrics.clone(),
             defaults: config.defaults,

@@ -103,6 +103,42 @@ fn the_sandboxed_service_keeps_answers_on_disk_and_in_redis() {
     assert_eq!(redis.values(), 1);
 }
 
+#[test]
+fn the_sandboxed_service_sends_traces_as_the_variables_of_opentelemetry_say_and_logs_their_ids() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    // A name, which is looked up inside the sandbox.
+    let endpoint = format!("http://localhost:{}", collector.local_addr().unwrap().port());
+    let mut service = Service::start_with(&[
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20token"),
+        ("OTEL_SERVICE_NAME", "pictures"),
+    ]);
+    let taken = thread::spawn(move || {
+        let (mut stream, _) = collector.accept().unwrap();
+        let mut request = vec![0; 1 << 16];
+        let mut length = 0;
+        while !request[..length].windows(14).any(|bytes| bytes == b"POST /compress") {
+            length += stream.read(&mut request[length..]).unwrap();
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    });
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let traceparent = format!("traceparent: 00-{trace}-00f067aa0ba902b7-01\r\n");
+    let mut connection = service.send_head("POST", "/compress?target=20KB", &picture(), &traceparent);
+    connection.write_all(&picture()).unwrap();
+    assert!(rest(connection).starts_with(b"HTTP/1.1 200"));
+    let logged = std::iter::repeat_with(|| service.logged()).find(|line| line["route"] == "/compress").unwrap();
+    assert_eq!(logged["trace_id"], trace);
+    service.signal(libc::SIGTERM);
+    let request = taken.join().unwrap();
+    assert!(request.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{request}");
+    for part in ["authorization: Bearer token\r\n", "content-type: application/x-protobuf\r\n", "pictures"] {
+        assert!(request.contains(part), "{part:?} is not in {request}");
+    }
+    assert!(service.process.wait().unwrap().success());
+}
+
 /// A noisy RGB PNG of 128x128.
 fn picture() -> Vec<u8> {
     let mut seed = 1_u32;

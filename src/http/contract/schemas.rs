@@ -43,6 +43,8 @@ fn problem_schema() -> Value {
         "code": { "enum": codes },
         "request_id": { "type": "string" },
     }));
+    // For requests that belong to a trace alone.
+    schema["properties"]["trace_id"] = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" });
     schema["description"] = "RFC 9457; the facts of a kind stand beside these members".into();
     schema
 }

@@ -127,7 +127,7 @@ pub(crate) fn image(
         headers.insert(CONTENT_DISPOSITION, content_disposition(&batch.manifest.items[index].name, format));
         (headers, Body::from_stream(chunks(batches.clone(), Arc::clone(batch), index))).into_response()
     };
-    response.extensions_mut().insert(LogFacts { format, outcome: output.report.outcome });
+    response.extensions_mut().insert(LogFacts::of(&output.report));
     Ok(response)
 }
 

@@ -19,6 +19,7 @@ use crate::engine::EngineError;
 use crate::job::{JobError, Smallest};
 use crate::params::{BatchError, ParamError};
 use crate::source::SourceError;
+use crate::trace::TraceId;
 pub(crate) use kind::Kind;
 
 /// The media type of a problem.
@@ -122,9 +123,12 @@ impl Problem {
     }
 
     /// The whole answer.
-    pub(crate) fn render(&self, id: &RequestId) -> http::Response<Bytes> {
+    pub(crate) fn render(&self, id: &RequestId, trace_id: Option<TraceId>) -> http::Response<Bytes> {
         let mut body = self.members();
         body.insert("request_id".to_owned(), id.as_str().into());
+        if let Some(trace_id) = trace_id {
+            body.insert("trace_id".to_owned(), trace_id.to_string().into());
+        }
         let mut response = http::Response::new(Bytes::from(Value::Object(body).to_string()));
         *response.status_mut() = self.kind.status();
         let headers = response.headers_mut();
@@ -179,8 +183,8 @@ fn by_status(status: StatusCode) -> Problem {
 }
 
 /// Replaces `response` by the problem's answer. Headers that are already set (Allow, Vary) stay.
-pub(crate) fn finish(response: Response, problem: &Problem, id: &RequestId) -> Response {
-    let (mut parts, body) = problem.render(id).into_parts();
+pub(crate) fn finish(response: Response, problem: &Problem, id: &RequestId, trace_id: Option<TraceId>) -> Response {
+    let (mut parts, body) = problem.render(id, trace_id).into_parts();
     let kept = response.into_parts().0;
     for (name, value) in &kept.headers {
         if !parts.headers.contains_key(name) && name != http::header::CONTENT_LENGTH {
@@ -398,7 +402,7 @@ mod tests {
         let (format, quality, metadata_bytes) = (Format::Webp, Some(1.0), 3050);
         let smallest = Smallest { bytes: 3120, format, width: 64, height: 48, quality, metadata_bytes, is_held: false };
         let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest, nearest: None });
-        let response = problem.render(&RequestId::generate());
+        let response = problem.render(&RequestId::generate(), None);
         assert_eq!(response.status(), 422);
         assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
         let body: Value = serde_json::from_slice(response.body()).unwrap();
@@ -414,7 +418,7 @@ mod tests {
     #[test]
     fn the_message_of_a_panic_is_not_sent_to_the_client() {
         let problem = Problem::from(EngineError::Panicked { message: "index 9 out of 3".to_owned() });
-        let response = problem.render(&RequestId::generate());
+        let response = problem.render(&RequestId::generate(), None);
         assert!(!String::from_utf8_lossy(response.body()).contains("index 9"));
         assert!(problem.cause().unwrap().contains("index 9"));
     }

@@ -1,7 +1,7 @@
 //! An answer of the engine as an HTTP response: the image, its report, or 304.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -11,21 +11,46 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::disposition::content_disposition;
 use super::{report, validator};
-use crate::codec::Format;
 use crate::engine::{Engine, MemoryLease, Served, ServedFrom};
 use crate::http::SEND_BUFFER;
 use crate::http::response::problem::Problem;
-use crate::job::{Answer, Outcome, Report};
+use crate::job::{Answer, Facts, Outcome, Report, Timings};
 use crate::metrics::CacheTier;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// Facts of an answer, kept in the response's extensions for the access log.
+/// Facts of an answer, kept in the response's extensions for the access log and traces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogFacts {
-    pub format: Format,
+    pub input: Facts,
+    pub output: Facts,
+    pub target: u64,
     pub outcome: Outcome,
+    pub quality: Option<f64>,
+    pub encodes: u32,
+    /// How this request came by it; `None` where it had been made for a batch.
+    pub work: Option<WorkFacts>,
+}
+
+/// How a request came by its answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorkFacts {
+    pub served_from: ServedFrom,
+    /// When the last byte of the request was there.
+    pub received: Instant,
+    pub answered: Instant,
+    pub fetch: Option<Duration>,
+    pub queued: Duration,
+    pub stages: Timings,
+}
+
+impl LogFacts {
+    /// The facts of an answer with this report.
+    pub(crate) fn of(report: &Report) -> LogFacts {
+        let Report { input, output, target, outcome, quality, encodes, .. } = *report;
+        LogFacts { input, output, target, outcome, quality, encodes, work: None }
+    }
 }
 
 /// Facts of an answer with several outputs, for the access log.
@@ -65,7 +90,9 @@ pub(crate) struct Reply<'a> {
     pub filename: Option<&'a str>,
     /// Time that it took to fetch the picture, where it was given by URL.
     pub fetch: Option<Duration>,
-    /// Time from the last byte of the request to the answer.
+    /// When the last byte of the request was there.
+    pub received: Instant,
+    /// Time from then to the answer.
     pub total: Duration,
 }
 
@@ -135,10 +162,16 @@ impl Reply<'_> {
     }
 
     fn with_log_facts(&self, mut response: Response) -> Response {
-        let report = self.report();
-        let facts = LogFacts { format: report.output.format, outcome: report.outcome };
-        response.extensions_mut().insert(facts);
+        response.extensions_mut().insert(self.log_facts());
         response
+    }
+
+    fn log_facts(&self) -> LogFacts {
+        let Served { served_from, queued, .. } = *self.served;
+        let (received, answered) = (self.received, self.received + self.total);
+        let stages = self.report().timings;
+        let work = WorkFacts { served_from, received, answered, fetch: self.fetch, queued, stages };
+        LogFacts { work: Some(work), ..LogFacts::of(self.report()) }
     }
 }
 

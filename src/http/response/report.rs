@@ -119,7 +119,8 @@ fn step(step: &Step) -> Value {
     })
 }
 
-fn cache_result(served_from: ServedFrom) -> CacheResult {
+/// Whether the answer was in the cache.
+pub(crate) fn cache_result(served_from: ServedFrom) -> CacheResult {
     match served_from {
         ServedFrom::Hit { .. } => CacheResult::Hit,
         ServedFrom::Miss { .. } => CacheResult::Miss,

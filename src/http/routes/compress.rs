@@ -52,7 +52,8 @@ pub(super) async fn compress(
     state.rates.charge(&client, missing).await?;
     let served = state.engine.run(upload, job).await?;
     let total = received.elapsed();
-    let reply = Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, total };
+    let reply =
+        Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, received, total };
     // If-None-Match is not read here: it is about a representation of /compress itself (RFC 9110 s13.1.2), which has none.
     if wanted.report { Ok(reply.json(&state.engine).await) } else { reply.image(&state.engine) }
 }

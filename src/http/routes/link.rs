@@ -47,7 +47,7 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
     let known = state.source.known(&location);
     let last_modified = known.as_ref().map(|known| known.last_modified);
     let (negotiated, filename) = (wanted.auto_format, wanted.filename.as_deref());
-    let reply = Reply { served: &served, negotiated, filename, fetch, total: received.elapsed() };
+    let reply = Reply { served: &served, negotiated, filename, fetch, received, total: received.elapsed() };
     let mut response = reply.image_unless_known(request.headers(), last_modified, &state.engine)?;
     let fresh = known.and_then(|known| known.fresh_for()).unwrap_or_default();
     let headers = response.headers_mut();

@@ -43,7 +43,8 @@ pub(super) async fn result(
     let served = state.engine.result(&id).await;
     let gone = || Problem::new(Kind::NotFound, "no such result, or the cache no longer holds it");
     let served = served.ok_or_else(gone)?;
-    let reply = Reply { served: &served, negotiated: false, filename: None, fetch: None, total: received.elapsed() };
+    let reply =
+        Reply { served: &served, negotiated: false, filename: None, fetch: None, received, total: received.elapsed() };
     let mut response = reply.image_unless_known(&headers, None, &state.engine)?;
     response.headers_mut().insert(CACHE_CONTROL, CACHE_FOR_A_DAY);
     Ok(response)

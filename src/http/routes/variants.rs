@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use http::Extensions;
 use http::request::Parts;
 use serde_json::{Value, json};
 
@@ -25,6 +26,7 @@ use crate::http::response::set::{self, PartForm, SetHead, SetInProgress};
 use crate::http::routes::Route;
 use crate::metrics::RouteLabel;
 use crate::params::{OnError, Set};
+use crate::trace::TraceContext;
 
 /// The row of this endpoint.
 pub(super) const VARIANTS: Route = Route {
@@ -51,8 +53,7 @@ pub(super) async fn variants(
     let order = upload::receive_with(&parts, body, &state, admitted, JsonShape::Set, read).await?;
     let Order { upload, wanted: set, .. } = order;
     let on_error = set.on_error;
-    let request_id = parts.extensions.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
-    let progress = start(&state, &Client::of(&parts.extensions), request_id, upload, set).await?;
+    let progress = start(&state, &parts.extensions, upload, set).await?;
     match form {
         SetForm::Json => json_answer(progress, on_error).await,
         SetForm::Zip => zip_answer(progress, on_error, &state.engine).await,
@@ -69,23 +70,19 @@ fn form(parts: &Parts) -> Result<SetForm, Problem> {
 }
 
 /// Starts the work on `set`.
-async fn start(
-    state: &AppState,
-    client: &Client,
-    request_id: RequestId,
-    upload: Upload,
-    mut set: Set,
-) -> Result<SetInProgress, Problem> {
+async fn start(state: &AppState, request: &Extensions, upload: Upload, mut set: Set) -> Result<SetInProgress, Problem> {
     let engine = &state.engine;
+    let request_id = request.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
+    let trace_id = request.get::<TraceContext>().map(TraceContext::trace_id);
     let received = Instant::now();
     let input = engine.facts(upload.clone(), set.deadline).await?;
     set.collapse_widths(input.width);
     let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
     let budget = set.total;
     let jobs = JobSet { jobs, total: budget, deadline: set.deadline };
-    state.rates.charge(client, engine.missing(&upload.hash, &jobs)).await?;
+    state.rates.charge(&Client::of(request), engine.missing(&upload.hash, &jobs)).await?;
     let results = engine.run_set(upload, jobs).await;
-    Ok(SetInProgress::new(SetHead { request_id, input, budget, received }, names, results))
+    Ok(SetInProgress::new(SetHead { request_id, trace_id, input, budget, received }, names, results))
 }
 
 async fn json_answer(mut progress: SetInProgress, on_error: OnError) -> Result<Response, Problem> {

@@ -96,7 +96,7 @@ async fn answer(
 
 /// Writes a problem as a whole HTTP/1.1 answer that closes the connection, for requests that never reach the router.
 pub(super) fn to_http1(problem: Problem) -> Vec<u8> {
-    let response = problem.render(&RequestId::generate());
+    let response = problem.render(&RequestId::generate(), None);
     let status = response.status();
     let mut head = format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default());
     for (name, value) in response.headers() {

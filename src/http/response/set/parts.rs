@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -75,6 +75,7 @@ impl Drop for Parts {
         let outputs = self.set.outputs();
         tracing::info!(
             request_id = %self.set.request_id(),
+            trace_id = self.set.trace_id().map(tracing::field::display),
             outputs,
             done = facts.outputs,
             failed = facts.failed,
@@ -116,7 +117,8 @@ impl Parts {
             }
         };
         let output = &served.answer.report.output;
-        let reply = Reply { served, negotiated: false, filename: None, fetch: None, total: Duration::ZERO };
+        let (received, total) = (Instant::now(), Duration::ZERO);
+        let reply = Reply { served, negotiated: false, filename: None, fetch: None, received, total };
         let (name, _) = self.set.output(index);
         let file = format!("; filename=\"{}\"", self.set.file_name(index, served));
         let head = self.head(name, &file, output.format.media_type(), image.len(), &reply.image_headers());

@@ -10,10 +10,13 @@ use crate::engine::{Served, SetResults};
 use crate::http::response::problem::Problem;
 use crate::http::response::request_id::RequestId;
 use crate::job::{Answer, Facts};
+use crate::trace::TraceId;
 
 /// What is known of a set before its outputs come.
 pub(crate) struct SetHead {
     pub request_id: RequestId,
+    /// The trace that the request belongs to.
+    pub trace_id: Option<TraceId>,
     pub input: Facts,
     /// Bytes that all outputs may have together.
     pub budget: Option<u64>,
@@ -44,7 +47,8 @@ impl SetInProgress {
         if let Err(problem) = &result
             && let Some(cause) = problem.cause()
         {
-            tracing::error!(request_id = %self.head.request_id, cause, output = self.names[index], "an output failed");
+            let trace_id = self.trace_id().map(tracing::field::display);
+            tracing::error!(request_id = %self.head.request_id, trace_id, cause, output = self.names[index], "an output failed");
         }
         let image = result.as_ref().ok().cloned();
         self.done[index] = Some(result.map(without_bytes));
@@ -96,6 +100,10 @@ impl SetInProgress {
     }
 
     /// The id of the request.
+    pub(crate) fn trace_id(&self) -> Option<TraceId> {
+        self.head.trace_id
+    }
+
     pub(crate) fn request_id(&self) -> &RequestId {
         &self.head.request_id
     }
