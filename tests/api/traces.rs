@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::client::{PATIENCE, Request};
-use crate::picture::small;
+use crate::picture::{form, small};
 use crate::server::TestServer;
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -140,6 +140,23 @@ async fn an_answer_from_the_cache_has_no_stages_of_its_work() {
     collector.spans().await;
     server.ask(compress(12_000)).await;
     assert_eq!(names(&collector.spans().await), ["POST /compress", "receive"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_output_of_a_set_is_a_span() {
+    let mut collector = Collector::start().await;
+    let server = traced(collector.address).await;
+    let spec = r#"{"widths":[16,32],"formats":["jpeg"],"defaults":{"target":"9KB"}}"#;
+    let (content_type, body) = form(&[("spec", None, spec.as_bytes()), ("file", Some("a.png"), &small())]);
+    let answer = server.ask(Request::new("POST", "/variants").header("content-type", &content_type).body(&body)).await;
+    assert_eq!(answer.status, 200);
+    let spans = collector.spans().await;
+    assert_eq!(names(&spans), ["POST /variants", "output", "output"]);
+    for span in &spans[1..] {
+        assert_eq!(span.parent_span_id, spans[0].span_id);
+        assert!(spans[0].start_time_unix_nano <= span.start_time_unix_nano);
+        assert_eq!(attributes(&span.attributes)["bytefit.output.format"], "jpeg");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use super::{host, spans};
 use crate::http::AppState;
 use crate::http::request::client::KeyId;
 use crate::http::response::problem::{self, Problem};
-use crate::http::response::reply::{BatchLogFacts, LogFacts, SetLogFacts};
+use crate::http::response::reply::{BatchLogFacts, LogFacts, OutputWork, SetLogFacts};
 use crate::http::response::report::rounded;
 use crate::http::response::request_id::{RequestId, X_REQUEST_ID};
 use crate::http::routes::{self, Route};
@@ -65,6 +65,8 @@ pub(super) struct End {
     pub(super) out_bytes: u64,
     pub(super) facts: Option<LogFacts>,
     set: Option<SetLogFacts>,
+    /// The outputs of a set that were answered.
+    pub(super) outputs: Arc<[OutputWork]>,
     batch: Option<BatchLogFacts>,
     pub(super) code: Option<&'static str>,
     cause: Option<String>,
@@ -90,6 +92,7 @@ impl RequestRecord {
                 out_bytes: 0,
                 facts: None,
                 set: None,
+                outputs: Arc::default(),
                 batch: None,
                 code: Some("client_gone"),
                 cause: None,
@@ -130,6 +133,7 @@ impl RequestRecord {
             out_bytes: response.body().size_hint().lower(),
             facts: response.extensions().get::<LogFacts>().copied(),
             set: response.extensions().get::<SetLogFacts>().copied(),
+            outputs: response.extensions().get::<Arc<[OutputWork]>>().cloned().unwrap_or_default(),
             batch: response.extensions().get::<BatchLogFacts>().copied(),
             code: problem.map(|problem| problem.kind().code()),
             cause: problem.and_then(Problem::cause).map(str::to_owned),

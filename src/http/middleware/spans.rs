@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::access_log::RequestRecord;
 use crate::engine::ServedFrom;
-use crate::http::response::reply::{LogFacts, WorkFacts};
+use crate::http::response::reply::{LogFacts, OutputWork, WorkFacts};
 use crate::http::response::report::cache_result;
 use crate::metrics::Stage;
 use crate::trace::{KeyValue, RequestTrace, Span};
@@ -21,7 +21,8 @@ pub(super) fn of(record: &RequestRecord, elapsed: Duration) -> RequestTrace {
         attributes: attributes(record),
     };
     let work = end.facts.and_then(|facts| facts.work);
-    let parts = work.map(|work| parts(record.started, &work, &wall)).unwrap_or_default();
+    let mut parts = work.map(|work| parts(record.started, &work, &wall)).unwrap_or_default();
+    parts.extend(end.outputs.iter().filter_map(|output| output_span(output, &wall)));
     RequestTrace { request, error: end.code.filter(|_| failed), parts }
 }
 
@@ -58,6 +59,22 @@ fn of_answer(facts: &LogFacts) -> impl Iterator<Item = KeyValue> {
     let cache = work.map(|work| KeyValue::new("bytefit.cache", cache_result(work.served_from).name()));
     let quality = quality.map(|quality| KeyValue::new("bytefit.quality", quality));
     known.into_iter().chain(cache).chain(quality)
+}
+
+/// An output of a set: from the begin of its work to when it was there. Its stages are not told apart, as those of one size are
+/// resized once.
+fn output_span(output: &OutputWork, wall: &WallClock) -> Option<Span> {
+    let WorkFacts { served_from, received, answered, stages, .. } = output.facts.work?;
+    let took = match served_from {
+        ServedFrom::Miss { .. } => stages.decode + stages.transform + stages.search,
+        ServedFrom::Hit { .. } | ServedFrom::Collapsed { .. } => Duration::ZERO,
+    };
+    let start = answered.checked_sub(took).map_or(received, |start| start.max(received));
+    let mut span = wall.span("output", start, answered);
+    span.attributes.push(KeyValue::new("bytefit.output.name", output.name.clone()));
+    span.attributes.push(KeyValue::new("bytefit.outcome", output.facts.outcome.name()));
+    span.attributes.extend(of_answer(&output.facts));
+    Some(span)
 }
 
 /// The stages of an answer. The report says how long each took and not when it began: they follow each other, and the last

@@ -51,6 +51,14 @@ impl LogFacts {
         let Report { input, output, target, outcome, quality, encodes, .. } = *report;
         LogFacts { input, output, target, outcome, quality, encodes, work: None }
     }
+
+    /// The facts of an answer that a request got between `received` and `answered`.
+    pub(super) fn of_served(served: &Served, fetch: Option<Duration>, [received, answered]: [Instant; 2]) -> LogFacts {
+        let Served { served_from, queued, .. } = *served;
+        let report = &served.answer.report;
+        let work = WorkFacts { served_from, received, answered, fetch, queued, stages: report.timings };
+        LogFacts { work: Some(work), ..LogFacts::of(report) }
+    }
 }
 
 /// Facts of an answer with several outputs, for the access log.
@@ -61,6 +69,13 @@ pub(crate) struct SetLogFacts {
     pub failed: Option<u64>,
     /// Bytes of all images.
     pub image_bytes: Option<u64>,
+}
+
+/// The outputs of a set that were answered, for traces.
+#[derive(Clone, Debug)]
+pub(crate) struct OutputWork {
+    pub name: String,
+    pub facts: LogFacts,
 }
 
 /// Facts of a batch that was taken, for the access log.
@@ -167,11 +182,7 @@ impl Reply<'_> {
     }
 
     fn log_facts(&self) -> LogFacts {
-        let Served { served_from, queued, .. } = *self.served;
-        let (received, answered) = (self.received, self.received + self.total);
-        let stages = self.report().timings;
-        let work = WorkFacts { served_from, received, answered, fetch: self.fetch, queued, stages };
-        LogFacts { work: Some(work), ..LogFacts::of(self.report()) }
+        LogFacts::of_served(self.served, self.fetch, [self.received, self.received + self.total])
     }
 }
 

@@ -6,7 +6,8 @@ mod progress;
 pub(super) mod zip;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +15,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::problem::{Deliberate, Problem};
-use super::reply::SetLogFacts;
+use super::reply::{LogFacts, OutputWork, SetLogFacts};
 use super::report;
 use crate::engine::Served;
 use crate::job::Facts;
@@ -31,6 +32,8 @@ pub(crate) struct OutputAnswer {
     pub name: String,
     /// Without the image's bytes.
     pub result: Result<Served, Problem>,
+    /// When it was answered or failed.
+    pub at: Instant,
 }
 
 /// A set whose outputs are all answered or failed.
@@ -41,7 +44,9 @@ pub(crate) struct SetAnswer {
     pub budget: Option<u64>,
     /// In the order of the request.
     pub outputs: Vec<OutputAnswer>,
-    /// Time from the last byte of the request to the last output.
+    /// When the last byte of the request was there.
+    pub received: Instant,
+    /// Time from then to the last output.
     pub took: Duration,
 }
 
@@ -78,6 +83,16 @@ impl SetAnswer {
         SetLogFacts { outputs, failed: Some(failed), image_bytes: Some(self.image_bytes()) }
     }
 
+    /// The work on each output.
+    fn work(&self) -> Arc<[OutputWork]> {
+        let of_output = |output: &OutputAnswer| {
+            let served = output.result.as_ref().ok()?;
+            let facts = LogFacts::of_served(served, None, [self.received, output.at]);
+            Some(OutputWork { name: output.name.clone(), facts })
+        };
+        self.outputs.iter().filter_map(of_output).collect()
+    }
+
     fn image_bytes(&self) -> u64 {
         self.served().map(|(_, served)| served.answer.report.output.bytes).sum()
     }
@@ -85,6 +100,7 @@ impl SetAnswer {
     /// Adds the headers that every whole answer to a set has, and its facts for the access log.
     pub(crate) fn add_headers(&self, response: &mut Response) {
         response.extensions_mut().insert(self.log_facts());
+        response.extensions_mut().insert(self.work());
         if self.failed() > 0 {
             response.headers_mut().insert(BYTEFIT_FAILED, HeaderValue::from(self.failed()));
         }

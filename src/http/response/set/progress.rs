@@ -30,7 +30,19 @@ pub(crate) struct SetInProgress {
     names: Vec<String>,
     results: SetResults,
     /// What came so far, without the bytes of the images: an image stays in memory only until it is sent.
-    done: Vec<Option<Result<Served, Problem>>>,
+    done: Vec<Option<Done>>,
+}
+
+/// An output that is answered or failed, and when.
+struct Done {
+    result: Result<Served, Problem>,
+    at: Instant,
+}
+
+impl Done {
+    fn now(result: Result<Served, Problem>) -> Done {
+        Done { result, at: Instant::now() }
+    }
 }
 
 impl SetInProgress {
@@ -51,7 +63,7 @@ impl SetInProgress {
             tracing::error!(request_id = %self.head.request_id, trace_id, cause, output = self.names[index], "an output failed");
         }
         let image = result.as_ref().ok().cloned();
-        self.done[index] = Some(result.map(without_bytes));
+        self.done[index] = Some(Done::now(result.map(without_bytes)));
         Some((index, image))
     }
 
@@ -70,12 +82,12 @@ impl SetInProgress {
 
     /// Says that the image of an output can't be sent.
     pub(crate) fn fail(&mut self, index: usize, problem: Problem) {
-        self.done[index] = Some(Err(problem));
+        self.done[index] = Some(Done::now(Err(problem)));
     }
 
     /// An output that is done: its name, and the problem with which it failed.
     pub(crate) fn output(&self, index: usize) -> (&str, Option<&Problem>) {
-        let problem = self.done[index].as_ref().and_then(|result| result.as_ref().err());
+        let problem = self.done[index].as_ref().and_then(|done| done.result.as_ref().err());
         (&self.names[index], problem)
     }
 
@@ -99,11 +111,12 @@ impl SetInProgress {
         self.names.len()
     }
 
-    /// The id of the request.
+    /// The trace that the request belongs to.
     pub(crate) fn trace_id(&self) -> Option<TraceId> {
         self.head.trace_id
     }
 
+    /// The id of the request.
     pub(crate) fn request_id(&self) -> &RequestId {
         &self.head.request_id
     }
@@ -111,10 +124,18 @@ impl SetInProgress {
     /// What came so far, as the answer.
     pub(crate) fn answer(&self) -> SetAnswer {
         let outputs = self.names.iter().zip(&self.done);
-        let outputs =
-            outputs.filter_map(|(name, done)| Some(OutputAnswer { name: name.clone(), result: done.clone()? }));
+        let outputs = outputs.filter_map(|(name, done)| {
+            let Done { result, at } = done.as_ref()?;
+            Some(OutputAnswer { name: name.clone(), result: result.clone(), at: *at })
+        });
         let SetHead { input, budget, received, .. } = &self.head;
-        SetAnswer { input: *input, budget: *budget, outputs: outputs.collect(), took: received.elapsed() }
+        SetAnswer {
+            input: *input,
+            budget: *budget,
+            outputs: outputs.collect(),
+            received: *received,
+            took: received.elapsed(),
+        }
     }
 }
 
