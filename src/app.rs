@@ -83,7 +83,7 @@ pub async fn serve(
             }
         }
     };
-    let history = record_history(metrics.clone());
+    let history = record_history(metrics.clone(), batches.clone());
     let idle = engine.clone();
     let state = AppState { engine, source, batches, tracer, metrics, defaults, auth, cors, rates, config, started };
     tokio::select! {
@@ -122,11 +122,12 @@ impl Exports {
 }
 
 /// Ends an interval of the history at a time, for ever.
-async fn record_history(metrics: Arc<Metrics>) {
+async fn record_history(metrics: Arc<Metrics>, batches: Batches) {
     let mut ticks = tokio::time::interval(metrics::INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
+        batches.measure();
         metrics.end_interval();
     }
 }

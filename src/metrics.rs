@@ -24,6 +24,7 @@ pub(crate) use grades::{Grade, Mark, marks, overall};
 pub use history::INTERVAL;
 pub(crate) use history::Interval;
 use history::{History, Standing};
+use labels::UnfinishedItem;
 pub(crate) use labels::{
     AuthRefusal, CacheResult, FetchResult, ItemResult, Method, Shed, SpanResult, Stage, Status, TierResult,
 };
@@ -112,8 +113,12 @@ table::metrics! {
         batches: IntGaugeVec["state"];
         /// Items of batches that have ended.
         batch_items_total: IntCounterVec["result"];
+        /// Items of batches that have not ended.
+        batch_items_unfinished: IntGaugeVec["state"];
         /// Age of the oldest batch that has not ended, in seconds.
         batch_oldest_seconds: IntGauge[];
+        /// Time for which no item has ended of the batches that have not, in seconds; 0 without such a batch.
+        batch_idle_seconds: IntGauge[];
         /// Spans of traced requests.
         trace_spans_total: IntCounterVec["result"];
         /// Always 1; the version is in the label.
@@ -185,6 +190,9 @@ impl Metrics {
         }
         for state in BatchState::ALL {
             self.batches.with_label_values(&[state.name()]);
+        }
+        for state in UnfinishedItem::ALL {
+            self.batch_items_unfinished.with_label_values(&[state.name()]);
         }
         for result in ItemResult::ALL {
             self.batch_items_total.with_label_values(&[result.name()]);
@@ -325,12 +333,31 @@ impl Metrics {
         self.auth_refused_total.with_label_values(&[reason.name()]).inc();
     }
 
-    /// Sets how many batches are kept in each state, and the age of the oldest that has not ended.
-    pub(crate) fn set_batches(&self, counts: impl Iterator<Item = (BatchState, usize)>, oldest: Duration) {
+    /// Sets how many batches are kept in each state, the age of the oldest that has not ended, and how long no item ended.
+    pub(crate) fn set_batches(
+        &self,
+        counts: impl Iterator<Item = (BatchState, usize)>,
+        oldest: Duration,
+        idle: Duration,
+    ) {
         for (state, count) in counts {
             self.batches.with_label_values(&[state.name()]).set(clamp(count as u64));
         }
         self.batch_oldest_seconds.set(clamp(oldest.as_secs()));
+        self.batch_idle_seconds.set(clamp(idle.as_secs()));
+    }
+
+    /// Sets how many items of batches wait, and how many are worked on.
+    pub(crate) fn set_batch_items(&self, pending: usize, running: usize) {
+        for (state, count) in [(UnfinishedItem::Pending, pending), (UnfinishedItem::Running, running)] {
+            self.batch_items_unfinished.with_label_values(&[state.name()]).set(clamp(count as u64));
+        }
+    }
+
+    /// Items of batches that wait or are worked on, as they were counted last.
+    fn batch_items_now(&self) -> u64 {
+        let count = |state: &UnfinishedItem| self.batch_items_unfinished.with_label_values(&[state.name()]).get();
+        UnfinishedItem::ALL.iter().map(count).sum::<i64>().try_into().unwrap_or(0)
     }
 
     /// Counts an item of a batch that has ended.
@@ -444,6 +471,7 @@ impl Metrics {
             workers: self.workers(),
             memory_reserved_bytes: self.memory_reserved_now(),
             rss_bytes: self.resident_bytes().unwrap_or(0),
+            batch_items: self.batch_items_now(),
         };
         self.history.end_interval(INTERVAL, standing);
     }

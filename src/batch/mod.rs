@@ -73,6 +73,19 @@ struct Table {
     items: usize,
 }
 
+/// All batches in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Batches by their state.
+    states: [usize; BatchState::ALL.len()],
+    /// Items of all batches.
+    pub items: Counts,
+    /// Age of the oldest batch that has not ended; `None` when there is none.
+    pub oldest: Option<Duration>,
+    /// How long no item of the batches that have not ended has ended.
+    pub idle: Option<Duration>,
+}
+
 /// What is asked of a batch beside its files.
 #[derive(Clone, Debug)]
 pub struct Submission {
@@ -260,21 +273,34 @@ impl Batches {
         self.shared.draining.subscribe()
     }
 
-    /// Counts batches for the metrics.
-    pub fn measure(&self) {
-        let table = self.shared.table();
-        let mut oldest = None::<SystemTime>;
-        let mut states = Vec::with_capacity(table.by_id.len());
-        for batch in table.by_id.values() {
-            let snapshot = batch.snapshot();
-            states.push(snapshot.state);
-            if snapshot.counts.unfinished() > 0 {
-                oldest = Some(oldest.map_or(batch.manifest.created, |oldest| oldest.min(batch.manifest.created)));
-            }
+    /// Counts the batches that are kept, for people and for the metrics.
+    pub fn measure(&self) -> Figures {
+        let mut figures = Figures::default();
+        self.shared.table().by_id.values().for_each(|batch| figures.add(batch));
+        let Figures { oldest, idle, items, .. } = figures;
+        let states = BatchState::ALL.iter().map(|state| (*state, figures.in_state(*state)));
+        self.shared.metrics.set_batches(states, oldest.unwrap_or_default(), idle.unwrap_or_default());
+        self.shared.metrics.set_batch_items(items.pending, items.running);
+        figures
+    }
+}
+
+impl Figures {
+    /// Batches in this state.
+    pub fn in_state(&self, state: BatchState) -> usize {
+        self.states[state as usize]
+    }
+
+    fn add(&mut self, batch: &Batch) {
+        let snapshot = batch.snapshot();
+        self.states[snapshot.state as usize] += 1;
+        self.items.add(&snapshot.counts);
+        if snapshot.counts.unfinished() > 0 {
+            let age = batch.manifest.created.elapsed().unwrap_or_default();
+            let idle = batch.idle();
+            self.oldest = Some(self.oldest.map_or(age, |oldest| oldest.max(age)));
+            self.idle = Some(self.idle.map_or(idle, |least| least.min(idle)));
         }
-        let count = |state: BatchState| states.iter().filter(|other| **other == state).count();
-        let age = oldest.and_then(|created| created.elapsed().ok()).unwrap_or_default();
-        self.shared.metrics.set_batches(BatchState::ALL.iter().map(|state| (*state, count(*state))), age);
     }
 }
 

@@ -41,6 +41,8 @@ struct Progress {
     stored_bytes: u64,
     /// When this process began to work on it, and how many items had ended by then.
     begun: Option<(Instant, usize)>,
+    /// When an item ended last, or this process learned of the batch.
+    moved: Instant,
 }
 
 /// The state of an item.
@@ -136,6 +138,16 @@ impl Counts {
         self.pending + self.running
     }
 
+    /// Adds the items of another batch.
+    pub(super) fn add(&mut self, others: &Counts) {
+        self.total += others.total;
+        self.pending += others.pending;
+        self.running += others.running;
+        self.done += others.done;
+        self.failed += others.failed;
+        self.cancelled += others.cancelled;
+    }
+
     fn of(&mut self, status: ItemStatus) -> &mut usize {
         match status {
             ItemStatus::Pending => &mut self.pending,
@@ -166,6 +178,7 @@ impl Batch {
             is_removed: false,
             stored_bytes: 0,
             begun: None,
+            moved: Instant::now(),
         };
         let batch = Batch {
             id,
@@ -333,6 +346,11 @@ impl Batch {
         self.changes.subscribe()
     }
 
+    /// How long no item has ended.
+    pub(super) fn idle(&self) -> Duration {
+        self.progress().moved.elapsed()
+    }
+
     /// The batch now.
     pub fn snapshot(&self) -> Snapshot {
         self.progress().snapshot(self.manifest.stop_on_error)
@@ -418,6 +436,7 @@ impl Progress {
         if self.items.get(index).is_none_or(|state| matches!(state, ItemState::Ended(_))) {
             return 0;
         }
+        self.moved = Instant::now();
         let failed = record.result.is_err();
         if let Ok(output) = &record.result {
             self.input_bytes += output.report.input.bytes;

@@ -50,6 +50,8 @@ pub(crate) struct Standing {
     pub workers: u64,
     pub memory_reserved_bytes: u64,
     pub rss_bytes: u64,
+    /// Items of batches that have not ended.
+    pub batch_items: u64,
 }
 
 impl Interval {

@@ -171,6 +171,14 @@ named! {
 }
 
 named! {
+    /// The state of an item of a batch that has not ended.
+    pub(super) enum UnfinishedItem {
+        Pending = "pending",
+        Running = "running",
+    }
+}
+
+named! {
     /// How an item of a batch ended.
     pub(crate) enum ItemResult {
         Done = "done",

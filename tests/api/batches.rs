@@ -437,3 +437,32 @@ async fn an_unfinished_batch_has_an_archive_of_what_is_done_only() {
     let allowed = server.ask(Request::new("OPTIONS", &url)).await;
     assert_eq!(allowed.header("allow"), "GET, HEAD, DELETE, OPTIONS");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_and_metrics_say_what_became_of_batches_and_that_nothing_moves() {
+    let server = TestServer::start().await;
+    let none = server.get("/status").await.json()["batches"].clone();
+    assert_eq!((&none["states"]["done"], &none["oldest_s"], &none["idle_s"]), (&0.into(), &Value::Null, &Value::Null));
+    let mut files = pictures(3);
+    files[1].1.truncate(40);
+    let spec = json!({"defaults": {"target": "2KB", "format": "webp"}});
+    finished(&server, &submit(&server, batch(&spec, &named(&files))).await).await;
+    let batches = server.get("/status").await.json()["batches"].clone();
+    assert_eq!(batches["states"], json!({"queued": 0, "running": 0, "done": 1, "failed": 0, "cancelled": 0}));
+    assert_eq!(batches["items"], json!({"pending": 0, "running": 0, "done": 2, "failed": 1, "cancelled": 0}));
+    assert_eq!(server.series("bytefit_batch_idle_seconds").await, 0.0);
+    // Without its Redis an instance works on nothing.
+    let folder = tempfile::tempdir().unwrap();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let stalled = TestServer::start_with(|config| {
+        config.batch.dir = folder.path().to_owned();
+        config.batch.redis_url = Some(format!("redis://{gone}").parse().unwrap());
+    })
+    .await;
+    submit(&stalled, batch(&spec, &named(&files))).await;
+    stalled.wait_until_counted("bytefit_batch_idle_seconds", 1.0).await;
+    assert_eq!(stalled.series(r#"bytefit_batch_items_unfinished{state="pending"}"#).await, 3.0);
+    let batches = stalled.get("/status").await.json()["batches"].clone();
+    assert_eq!((&batches["states"]["queued"], &batches["items"]["pending"]), (&1.into(), &3.into()));
+    assert!(batches["idle_s"].as_u64() >= Some(1) && batches["oldest_s"].as_u64() >= Some(1), "{batches}");
+}

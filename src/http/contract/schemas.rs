@@ -239,6 +239,15 @@ fn status_schema() -> Value {
         })),
         "queue": any,
         "cache": any,
+        "batches": object(json!({
+            "durable": { "type": "boolean" },
+            "states": object(BatchState::NAMES.iter().map(|name| ((*name).to_owned(), count())).collect()),
+            "items": object(json!({
+                "pending": count(), "running": count(), "done": count(), "failed": count(), "cancelled": count(),
+            })),
+            "oldest_s": nullable("integer"),
+            "idle_s": nullable("integer"),
+        })),
         "latency_ms": any,
         "outcomes": any,
         "fills": list(object(json!({ "up_to": number(), "count": count() }))),
@@ -279,6 +288,7 @@ fn history_schema() -> Value {
         "saved_bytes": count(),
         "memory_bytes": count(),
         "rss_bytes": count(),
+        "batch_items": count(),
     })))
 }
 

@@ -4,6 +4,8 @@ import { bytes, duration, percent, whole } from './text.js';
 
 const rate = (value) => (value >= 100 ? whole(Math.round(value)) : value.toFixed(value >= 10 ? 0 : 1));
 const count = (value) => whole(Math.ceil(value));
+/** An item has its deadline: after this long without an end something is wrong. */
+const STILL_S = 120;
 const ratio = (part, of) => (of > 0 ? part / of : null);
 const mebibytes = (size) => whole(Math.round(size / (1 << 20)));
 
@@ -88,21 +90,44 @@ export const CARDS = [
     figure: (point) => whole(point.errors + point.shed),
     words: ({ hour }) => `${whole(hour.shed)} turned away this hour`,
   },
+  {
+    title: 'Batches: items to do',
+    isBelow: true,
+    scale: count,
+    series: [(point) => point.batch_items],
+    figure: (point) => whole(point.batch_items),
+    words: ({ batches }) => batchesInWords(batches),
+  },
 ];
+
+/** How many batches there are, and how their items ended; or that nothing moves. */
+function batchesInWords({ states, items, idle_s: idle }) {
+  const open = states.queued + states.running;
+  const ended = `${whole(items.done)} done${items.failed > 0 ? `, ${whole(items.failed)} failed` : ''}`;
+  if (open === 0) return items.done + items.failed > 0 ? `none open · ${ended}` : 'none';
+  const still = idle >= STILL_S ? ` · none ended for ${Math.round(idle / 60)} min` : '';
+  return `${open === 1 ? '1 batch' : `${whole(open)} batches`} open · ${ended}${still}`;
+}
 
 /** What statuses mean here. */
 export const STATUSES = {
   200: 'answered',
   304: 'known already',
+  202: 'taken',
   400: 'a parameter can’t be used',
-  404: 'no such path',
+  401: 'no key, or none of ours',
+  403: 'link or host not allowed',
+  404: 'no such path or picture',
   405: 'no such method',
   406: 'no format accepted',
   408: 'upload too slow',
+  410: 'link expired',
   413: 'body too large',
   415: 'no known format',
   422: 'can’t be read, or target out of reach',
+  429: 'too many from one client',
   500: 'mistake of the service',
+  502: 'the picture’s host failed',
   503: 'busy or going down',
   504: 'no answer before the deadline',
   other: 'gone before the answer, and others',

@@ -20,7 +20,9 @@ const cards = CARDS.map((card) => {
     chart: element('div'),
     axis: element('div', { class: 'axis' }),
   };
-  byId('cards').append(element('section', { class: 'card', 'aria-label': card.title }, ...Object.values(parts)));
+  const section = element('section', { class: 'card', 'aria-label': card.title }, ...Object.values(parts));
+  if (card.isBelow) byId('fills').parentElement.after(section);
+  else byId('cards').append(section);
   parts.chart.addEventListener('pointermove', (event) => point(event, parts.chart));
   parts.chart.addEventListener('pointerleave', () => moveTo(undefined));
   return { ...card, ...parts };

@@ -8,12 +8,13 @@ use axum::extract::State;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
+use crate::batch::{Batches, Counts};
 use crate::engine::{Snapshot, TierStats, WorkersMode};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::response::report::rounded;
 use crate::http::routes::Route;
-use crate::metrics::{self, Interval, Mark, Metrics, RouteLabel};
+use crate::metrics::{self, BatchState, Interval, Mark, Metrics, RouteLabel};
 
 /// The row of this endpoint.
 pub(super) const STATUS: Route = Route {
@@ -43,6 +44,7 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
         "workers": workers(&snapshot, &state),
         "queue": { "queued": snapshot.queued, "slots": snapshot.queue_slots },
         "cache": cache(&snapshot),
+        "batches": batches(&state.batches),
         "latency_ms": {
             "requests": latency.requests,
             "p50": millis(latency.p50),
@@ -92,6 +94,20 @@ fn cache_tier(stats: &TierStats) -> Value {
         "misses": stats.misses,
         "hit_ratio": figure(hit_ratio),
         "off": stats.off,
+    })
+}
+
+/// Batches by state, and the items of all of them.
+fn batches(batches: &Batches) -> Value {
+    let figures = batches.measure();
+    let Counts { pending, running, done, failed, cancelled, .. } = figures.items;
+    let states = BatchState::ALL.iter().map(|state| (state.name().to_owned(), figures.in_state(*state).into()));
+    json!({
+        "durable": batches.are_durable(),
+        "states": states.collect::<Map<String, Value>>(),
+        "items": { "pending": pending, "running": running, "done": done, "failed": failed, "cancelled": cancelled },
+        "oldest_s": figures.oldest.map(|age| age.as_secs()),
+        "idle_s": figures.idle.map(|idle| idle.as_secs()),
     })
 }
 
@@ -161,6 +177,7 @@ fn point(interval: &Interval) -> Value {
         "saved_bytes": interval.saved_bytes,
         "memory_bytes": standing.memory_reserved_bytes,
         "rss_bytes": standing.rss_bytes,
+        "batch_items": standing.batch_items,
     })
 }
 
