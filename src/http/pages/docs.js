@@ -6,6 +6,9 @@ import { sample } from './samples.js';
 /** Headers that every request may have, which would only repeat themselves. */
 const SHARED = ['X-Request-Id'];
 
+/** How the paths begin that take or give pictures, in the order in which people meet them. */
+const FIRST = ['/compress', '/variants', '/batches', '/fit', '/results'];
+
 let api;
 
 /** The object that a reference of the document names, or the object itself. */
@@ -26,12 +29,16 @@ async function start() {
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
-/** Every endpoint; first those that take pictures. */
+/** Every endpoint; first those that take or give pictures. */
 function endpoints() {
   const all = Object.entries(api.paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) => ({ method, path, operation })),
   );
-  return [...all.filter(({ method }) => method === 'post'), ...all.filter(({ method }) => method !== 'post')];
+  const place = ({ path }) => {
+    const found = FIRST.findIndex((start) => path.startsWith(start));
+    return found < 0 ? FIRST.length : found;
+  };
+  return all.sort((one, other) => place(one) - place(other));
 }
 
 function verb(method) {
