@@ -311,6 +311,7 @@ impl Metrics {
     /// Counts a worker process that died in the middle of a job.
     pub(crate) fn worker_died(&self, cause: WorkerDeath) {
         self.worker_deaths_total.with_label_values(&[cause.name()]).inc();
+        self.history.count(|now| now.deaths += 1);
     }
 
     /// Counts a picture that was asked for by URL.

@@ -31,6 +31,8 @@ pub(crate) struct Interval {
     /// Lookups in the cache, and those that found the answer.
     pub lookups: u64,
     pub hits: u64,
+    /// Worker processes that died in the middle of a job.
+    pub deaths: u64,
     /// Jobs computed, and the full-size encodes that they did.
     pub jobs: u64,
     pub encodes: u64,
@@ -129,6 +131,7 @@ impl Interval {
         self.shed += later.shed;
         self.lookups += later.lookups;
         self.hits += later.hits;
+        self.deaths += later.deaths;
         self.jobs += later.jobs;
         self.encodes += later.encodes;
         self.input_bytes += later.input_bytes;

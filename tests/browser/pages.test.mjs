@@ -19,7 +19,7 @@ test('the dashboard draws what the service did', async () => {
     await page.waitForSelector('.chart');
     assert.match(await page.textContent('#state'), /^live · up .* · version /);
     assert.equal(await page.locator('.card').count(), 13);
-    assert.match(await page.getAttribute('.chart', 'aria-label'), /^Answers a second: /);
+    assert.match(await page.getAttribute('.chart', 'aria-label'), /^Requests a second: /);
     await page.waitForSelector('#statuses :text("400")');
     assert.equal(await page.textContent('#statuses tr:has-text("200") td:last-child'), '3');
     await page.focus('.grade:nth-child(2)');

@@ -279,6 +279,7 @@ fn history_schema() -> Value {
         "queued": count(),
         "in_flight": count(),
         "workers": count(),
+        "worker_deaths": count(),
         "hit_ratio": nullable("number"),
         "jobs": count(),
         "encodes": count(),

@@ -4,6 +4,8 @@ import { bytes, duration, percent, whole } from './text.js';
 
 const rate = (value) => (value >= 100 ? whole(Math.round(value)) : value.toFixed(value >= 10 ? 0 : 1));
 const count = (value) => whole(Math.ceil(value));
+/** The length of an interval of the history. */
+const INTERVAL_S = 5;
 /** An item has its deadline: after this long without an end something is wrong. */
 const STILL_S = 120;
 const ratio = (part, of) => (of > 0 ? part / of : null);
@@ -15,9 +17,10 @@ const mebibytes = (size) => whole(Math.round(size / (1 << 20)));
  */
 export const CARDS = [
   {
-    title: 'Answers a second',
+    title: 'Requests a second',
     scale: rate,
-    series: [(point) => point.requests_per_s],
+    series: [(point) => point.requests_per_s, (point) => point.shed / INTERVAL_S],
+    names: ['all', 'turned away'],
     figure: (point) => rate(point.requests_per_s),
     words: ({ hour }) => `${whole(hour.requests)} in the last hour`,
   },
@@ -40,12 +43,14 @@ export const CARDS = [
   {
     title: 'Workers',
     scale: count,
-    series: [(point) => point.workers],
+    worst: true,
+    series: [(point) => point.workers, (point) => point.worker_deaths],
+    names: ['running', 'died'],
     figure: (point) => whole(point.workers),
-    words: ({ workers }) =>
+    words: ({ workers, hour }) =>
       workers.mode === 'threads'
         ? 'none: jobs run on threads'
-        : `${whole(workers.deaths)} died, ${whole(workers.recycled)} renewed`,
+        : `${whole(hour.worker_deaths)} died this hour, ${whole(workers.deaths)} since the start`,
   },
   {
     title: 'Memory, MiB',
@@ -61,7 +66,7 @@ export const CARDS = [
     series: [(point) => point.hit_ratio],
     figure: (point) => (point.hit_ratio === null ? '—' : percent(point.hit_ratio)),
     words: ({ hour, cache }) =>
-      `${hour.hit_ratio === null ? 'none asked' : percent(hour.hit_ratio)} this hour · ${bytes(cache.memory.bytes)} of ${bytes(cache.memory.capacity_bytes)}`,
+      `${hour.hit_ratio === null ? 'none asked' : percent(hour.hit_ratio)} this hour · ${tiersInWords(cache)}`,
   },
   {
     title: 'Encodes a picture',
@@ -88,7 +93,7 @@ export const CARDS = [
     series: [(point) => point.errors + point.shed, (point) => point.client_errors],
     names: ['of the service', 'of clients'],
     figure: (point) => whole(point.errors + point.shed),
-    words: ({ hour }) => `${whole(hour.shed)} turned away this hour`,
+    words: ({ hour }) => `this hour: errors ${whole(hour.errors)}, turned away ${whole(hour.shed)}`,
   },
   {
     title: 'Batches: items to do',
@@ -99,6 +104,15 @@ export const CARDS = [
     words: ({ batches }) => batchesInWords(batches),
   },
 ];
+
+/** What memory holds, and which tiers are left alone because they failed. */
+function tiersInWords({ memory, ...others }) {
+  const off = Object.keys(others).filter((tier) => others[tier].off);
+  if (off.length > 0) return `not answering: ${off.map((tier) => TIERS[tier]).join(', ')}`;
+  return `${bytes(memory.bytes)} of ${bytes(memory.capacity_bytes)}`;
+}
+
+const TIERS = { disk: 'disk', redis: 'Redis' };
 
 /** How many batches there are, and how their items ended; or that nothing moves. */
 function batchesInWords({ states, items, idle_s: idle }) {

@@ -73,7 +73,7 @@ function drawCard(card, points, at) {
   const lines = thinned(
     points,
     card.series.map((value) => points.map(value)),
-    card.bad,
+    card.bad || card.worst,
   );
   const most = Math.max(...lines.series.flat().map((value) => value ?? 0), 1e-9);
   const highest = most > 1e-9 ? `up to ${card.scale(most)}` : '';

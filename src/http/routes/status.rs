@@ -145,7 +145,9 @@ fn hour_so_far(hour: &Interval) -> Value {
     json!({
         "requests": hour.requests,
         "statuses": statuses,
+        "errors": hour.server_errors,
         "shed": hour.shed,
+        "worker_deaths": hour.deaths,
         "jobs": hour.jobs,
         "encodes": hour.encodes,
         "input_bytes": hour.input_bytes,
@@ -168,6 +170,7 @@ fn point(interval: &Interval) -> Value {
         "queued": standing.queued,
         "in_flight": standing.in_flight,
         "workers": standing.workers,
+        "worker_deaths": interval.deaths,
         "hit_ratio": interval.hit_ratio().map(figure),
         "jobs": interval.jobs,
         "encodes": interval.encodes,
