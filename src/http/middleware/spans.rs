@@ -6,7 +6,7 @@ use super::access_log::RequestRecord;
 use crate::engine::ServedFrom;
 use crate::http::response::reply::{LogFacts, OutputWork, WorkFacts};
 use crate::http::response::report::cache_result;
-use crate::metrics::Stage;
+use crate::metrics::{Method, Stage};
 use crate::trace::{KeyValue, RequestTrace, Span};
 
 /// The spans of a request that took so long.
@@ -15,7 +15,7 @@ pub(super) fn of(record: &RequestRecord, elapsed: Duration) -> RequestTrace {
     let end = &record.end;
     let failed = end.status >= 500;
     let request = Span {
-        name: format!("{} {}", record.method, record.template()).into(),
+        name: format!("{} {}", method(record), record.template()).into(),
         start: wall.time(record.started),
         end: wall.now,
         attributes: attributes(record),
@@ -31,7 +31,7 @@ pub(super) fn of(record: &RequestRecord, elapsed: Duration) -> RequestTrace {
 fn attributes(record: &RequestRecord) -> Vec<KeyValue> {
     let end = &record.end;
     let mut attributes = vec![
-        KeyValue::new("http.request.method", record.method.as_str().to_owned()),
+        KeyValue::new("http.request.method", method(record)),
         KeyValue::new("http.route", record.template()),
         KeyValue::new("http.response.status_code", i64::from(end.status)),
         KeyValue::new("http.response.body.size", whole(end.out_bytes)),
@@ -42,6 +42,11 @@ fn attributes(record: &RequestRecord) -> Vec<KeyValue> {
     attributes.extend(end.code.map(|code| KeyValue::new("error.type", code)));
     attributes.extend(end.facts.iter().flat_map(of_answer));
     attributes
+}
+
+/// The method, where it is one that is answered: a client may send any word.
+fn method(record: &RequestRecord) -> &'static str {
+    Method::from_name(record.method.as_str()).map_or("_OTHER", Method::name)
 }
 
 fn of_answer(facts: &LogFacts) -> impl Iterator<Item = KeyValue> {
