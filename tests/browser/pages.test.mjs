@@ -92,12 +92,23 @@ test('the pages are drawn for the README', { skip: !process.env.PICTURES }, asyn
     await page.mouse.move(5, 5);
     await page.screenshot({ path: at('page.png'), fullPage: true });
   });
+  await submitBatch();
   await load(Number(process.env.LOAD_SECONDS ?? 20));
   await onPage('/dashboard', DESKTOP, async (page) => {
     await page.waitForSelector('.chart');
     await page.screenshot({ path: at('dashboard.png'), fullPage: true });
   });
 });
+
+/** A batch, one of whose files is no picture. */
+async function submitBatch() {
+  const form = new FormData();
+  form.append('spec', JSON.stringify({ defaults: { target: '20KB', format: 'webp' } }));
+  for (let seed = 1; seed <= 40; seed += 1) form.append('file', new Blob([photo(500, 400, seed)]), `${seed}.png`);
+  form.append('file', new Blob(['no picture']), 'notes.png');
+  const { status } = await fetch(`${origin}/batches`, { method: 'POST', body: form });
+  assert.equal(status, 202);
+}
 
 /** Requests that come in waves, some of them again and some that are refused. */
 async function load(seconds) {

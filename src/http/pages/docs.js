@@ -22,7 +22,7 @@ async function start() {
   byId('version').textContent = `version ${api.info.version}`;
   byId('about').textContent = `${api.info.summary}. ${api.info.description}`;
   for (const { method, path, operation } of endpoints()) {
-    byId('index').append(element('a', { href: `#${operation.operationId}` }, verb(method), path));
+    byId('index').append(element('a', { href: `#${operation.operationId}` }, verb(method), breakable(path)));
     byId('endpoints').append(endpoint(method, path, operation));
   }
   // The browser looked for the part that the address names before it was there.
@@ -43,6 +43,12 @@ function endpoints() {
 
 function verb(method) {
   return element('span', { class: `method ${method}` }, method.toUpperCase());
+}
+
+/** A path that may be broken before its slashes. */
+function breakable(path) {
+  const [, ...segments] = path.split('/');
+  return element('span', {}, ...segments.flatMap((segment) => [element('wbr'), `/${segment}`]));
 }
 
 function endpoint(method, path, operation) {
