@@ -12,9 +12,10 @@ use tokio::time::sleep;
 
 use super::manifest::{Input, Item, ItemError, Output, Record};
 use super::progress::Batch;
+use super::total::Total;
 use super::{Shared, is_full};
 use crate::engine::{EngineError, Served, Upload, run_blocking};
-use crate::job::Answer;
+use crate::job::{Answer, Share, SizeCurve};
 use crate::metrics::ItemResult;
 use crate::panics::Panicked;
 use crate::source::SourceError;
@@ -98,7 +99,41 @@ impl Shared {
     /// The answer to an item, stored.
     pub(super) async fn answer(&self, batch: &Batch, index: usize) -> Result<Output, ItemError> {
         let item = &batch.manifest.items[index];
-        let served = self.compute_patiently(batch, item).await?;
+        let (served, share) = match self.total_of(batch).await? {
+            Some(total) => {
+                let (served, share) = self.compute_within(total, batch, index).await?;
+                (served, Some((total, share)))
+            }
+            None => (self.compute_patiently(batch, item, None).await?, None),
+        };
+        let length = served.answer.bytes.len() as u64;
+        let stored = self.store_answer(batch, index, &served).await;
+        if let Some((total, share)) = share {
+            total.give_back(share, if stored.is_ok() { length } else { 0 });
+        }
+        stored
+    }
+
+    /// The answer to an item within its share, and the share, which is to be given back.
+    async fn compute_within(&self, total: &Total, batch: &Batch, index: usize) -> Result<(Served, Share), ItemError> {
+        let item = &batch.manifest.items[index];
+        let mut share = total.take(index)?;
+        let mut computed = self.compute_patiently(batch, item, Some(share)).await;
+        if let Err(error) = &computed
+            && total.stretch(&mut share, error, &item.job)
+        {
+            computed = self.compute_patiently(batch, item, Some(share)).await;
+        }
+        match computed {
+            Ok(served) => Ok((served, share)),
+            Err(error) => {
+                total.give_back(share, 0);
+                Err(error)
+            }
+        }
+    }
+
+    async fn store_answer(&self, batch: &Batch, index: usize, served: &Served) -> Result<Output, ItemError> {
         let bytes = Bytes::from_owner(AnswerBytes(Arc::clone(&served.answer)));
         let crc32 = crc32fast::hash(&bytes);
         let length = bytes.len() as u64;
@@ -117,11 +152,32 @@ impl Shared {
         self.room.take(bytes);
     }
 
-    async fn compute_patiently(&self, batch: &Batch, item: &Item) -> Result<Served, ItemError> {
+    /// The answer to an item, within its share where there is a total.
+    pub(super) async fn compute_patiently(
+        &self,
+        batch: &Batch,
+        item: &Item,
+        share: Option<Share>,
+    ) -> Result<Served, ItemError> {
         let mut patience = Patience::default();
         loop {
-            match self.compute(batch, item).await {
+            match self.compute(batch, item, share).await {
                 Ok(served) => return Ok(served),
+                Err(failure) => patience.wait_after(failure).await?,
+            }
+        }
+    }
+
+    /// The sizes that the answer to an item is predicted to have.
+    pub(super) async fn predict_patiently(&self, batch: &Batch, item: &Item) -> Result<SizeCurve, ItemError> {
+        let mut patience = Patience::default();
+        loop {
+            let predicted = match self.upload(batch, item).await {
+                Ok(upload) => self.engine.predict_background(upload, item.job.clone()).await.map_err(of_engine),
+                Err(failure) => Err(failure),
+            };
+            match predicted {
+                Ok(curve) => return Ok(curve),
                 Err(failure) => patience.wait_after(failure).await?,
             }
         }
@@ -135,12 +191,22 @@ impl Shared {
         Ok(())
     }
 
-    async fn compute(&self, batch: &Batch, item: &Item) -> Result<Served, Failure> {
-        let upload = match &item.input {
-            Input::Url(url) => self.fetch(url).await?,
-            Input::Stored { file, bytes, hash } => self.read(batch, *file, *bytes, hash).await?,
+    async fn compute(&self, batch: &Batch, item: &Item, share: Option<Share>) -> Result<Served, Failure> {
+        let upload = self.upload(batch, item).await?;
+        let job = item.job.clone();
+        let computed = match share {
+            Some(share) => self.engine.run_background_share(upload, job, share).await,
+            None => self.engine.run_background(upload, job).await,
         };
-        self.engine.run_background(upload, item.job.clone()).await.map_err(of_engine)
+        computed.map_err(of_engine)
+    }
+
+    /// The picture of an item.
+    async fn upload(&self, batch: &Batch, item: &Item) -> Result<Upload, Failure> {
+        match &item.input {
+            Input::Url(url) => self.fetch(url).await,
+            Input::Stored { file, bytes, hash } => self.read(batch, *file, *bytes, hash).await,
+        }
     }
 
     async fn fetch(&self, url: &str) -> Result<Upload, Failure> {

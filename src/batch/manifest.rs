@@ -67,6 +67,9 @@ pub struct Manifest {
     pub max_concurrent: usize,
     /// Whether the first failure cancels the items that have not begun.
     pub stop_on_error: bool,
+    /// Bytes that all answers may have together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
     /// The key by which the request may be repeated.
     pub idempotency: Option<Idempotency>,
     /// The items, in the order of the request.

@@ -13,6 +13,7 @@ mod progress;
 mod queue;
 mod room;
 mod store;
+mod total;
 
 use std::collections::HashMap;
 use std::io;
@@ -95,6 +96,8 @@ pub struct Submission {
     pub max_concurrent: usize,
     /// Whether the first failure cancels the items that have not begun.
     pub stop_on_error: bool,
+    /// Bytes that all answers may have together.
+    pub total: Option<u64>,
     /// Identifies the client and the key that it chose for this batch.
     pub idempotency_key: Option<String>,
 }
@@ -329,6 +332,7 @@ impl Shared {
             expires: created + self.config.ttl,
             max_concurrent: asked.max_concurrent,
             stop_on_error: asked.stop_on_error,
+            total: asked.total,
             idempotency,
             items: asked.items,
         };
@@ -485,6 +489,11 @@ impl Submission {
         let key = self.idempotency_key.clone()?;
         let content = serde_json::to_vec(&(&self.items, self.max_concurrent, self.stop_on_error));
         let content = content.expect("every field of an item can be written as JSON");
-        Some(Idempotency { key, content: blake3::hash(&content).to_hex().to_string() })
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&content);
+        if let Some(total) = self.total {
+            hasher.update(&total.to_le_bytes());
+        }
+        Some(Idempotency { key, content: hasher.finalize().to_hex().to_string() })
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 
-use super::manifest::{BatchId, Manifest, Record};
+use super::manifest::{BatchId, ItemError, Manifest, Record};
+use super::total::Total;
 use crate::metrics::BatchState;
 use crate::named::named;
 
@@ -24,6 +25,8 @@ pub struct Batch {
     /// places of its order were read.
     pub(super) ending: tokio::sync::Mutex<u64>,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// What items may have of the total, once it is planned.
+    pub(super) total: OnceCell<Result<Total, ItemError>>,
 }
 
 #[derive(Debug)]
@@ -187,6 +190,7 @@ impl Batch {
             changes: watch::Sender::new(0),
             ending: tokio::sync::Mutex::new(places),
             task: Mutex::default(),
+            total: OnceCell::new(),
         };
         let mut records = records;
         records.sort_by_key(|(index, record)| (record.sequence, *index));
@@ -517,6 +521,7 @@ mod tests {
             expires: SystemTime::UNIX_EPOCH,
             max_concurrent: 1,
             stop_on_error,
+            total: None,
             idempotency: None,
             items: vec![item; items],
         };

@@ -55,6 +55,7 @@ use pool::Pool;
 pub(crate) use pool::run_blocking;
 pub use set::{JobSet, SetResults};
 use single_flight::{Flights, Waiter};
+pub(crate) use work::guarded;
 pub use work::{Bounds, Codecs, Death, SetJob, Work, WorkError};
 
 /// Longer deadlines are cut to this, so that adding one to the time of day can't overflow.
@@ -534,30 +535,38 @@ impl Shared {
         let _slot = self.admission.take_queue_slot()?;
         let (job, work) = self.read_header(job, &input, stop_at).await?;
         let (permit, queued) = self.wait_for_permit(Need { work, body: input.lease.bytes() }, stop_at).await?;
-        Ok((self.work_on_pool(permit, input, job, stop, work).await?, queued))
+        let answered = self.work_on_pool(permit, input, job, stop, work, |work, job, input, bounds| {
+            work.run(job, input, bounds).map(CachedAnswer::new)
+        });
+        Ok((answered.await?, queued))
     }
 
-    /// The answer to `job`, by a thread of the pool. `work` is the memory that it takes, in bytes.
-    async fn work_on_pool(
+    /// What `work` makes of `job`, on a thread of the pool, unless it was stopped meanwhile. It takes so many bytes of memory.
+    async fn work_on_pool<T: Send + 'static>(
         self: &Arc<Shared>,
         permit: Permit,
         input: Upload,
         job: Job,
         stop: Stop,
-        work: u64,
-    ) -> Result<CachedAnswer, EngineError> {
+        memory_bytes: u64,
+        work: impl FnOnce(&dyn Work, &Job, &[u8], &Bounds<'_>) -> Result<T, WorkError> + Send + 'static,
+    ) -> Result<T, EngineError> {
         let shared = Arc::clone(self);
-        let cached = self.pool.run(move || {
+        let made = self.pool.run(move || {
             // Permit and input are released when the work is over, even if nobody waits for it any more.
             let _permit = permit;
             let input = input;
-            let cached = shared.work_now(&job, &input.bytes, &stop, work).map(CachedAnswer::new);
-            if shared.admission.is_large(work) {
+            job.check(&stop)?;
+            let started = Instant::now();
+            let bounds = Bounds { limits: &shared.limits, stop: &stop, memory_bytes, total: None };
+            let made = work(&*shared.work, &job, &input.bytes, &bounds);
+            shared.admission.job_took(started.elapsed());
+            if shared.admission.is_large(memory_bytes) {
                 release_free_memory();
             }
-            cached
+            made
         });
-        Ok(cached.await??)
+        Ok(made.await??)
     }
 
     /// Reads the input's header. Returns the job, with less effort if it would not fit into memory otherwise, and the bytes
@@ -603,15 +612,6 @@ impl Shared {
             }
             (needed, _) => needed,
         }
-    }
-
-    /// Runs the job on this thread, unless it was stopped meanwhile.
-    fn work_now(&self, job: &Job, input: &[u8], stop: &Stop, memory_bytes: u64) -> Result<Answer, WorkError> {
-        job.check(stop)?;
-        let started = Instant::now();
-        let result = self.work.run(job, input, &Bounds { limits: &self.limits, stop, memory_bytes, total: None });
-        self.admission.job_took(started.elapsed());
-        result
     }
 
     fn serve(&self, key: Key, computed: Computed) -> Served {

@@ -2,7 +2,7 @@
 
 use super::header::Header;
 use crate::codec::Limits;
-use crate::job::{self, Answer, Job, JobError, SharedTotal, Source, Stop};
+use crate::job::{self, Answer, Job, JobError, Share, SharedTotal, SizeCurve, Source, Stop};
 use crate::metrics::WorkerDeath;
 use crate::panics::{self, Panicked};
 
@@ -38,6 +38,23 @@ pub trait Work: Send + Sync + 'static {
                 self.run(job.job, input, &Bounds { stop: &stop, ..*bounds })
             }));
         }
+    }
+
+    /// Does `job` on `input` as [`Work::run`] does, within its `share` of a total. This one knows no common quality.
+    ///
+    /// # Errors
+    /// Every variant of [`WorkError`].
+    fn run_share(&self, job: &Job, share: Share, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
+        self.run(&Job { target: share.bytes.clamp(1, job.target), ..job.clone() }, input, bounds)
+    }
+
+    /// The sizes that an answer to `job` on `input` is predicted to have at each quality. Called on the pool. This one decodes
+    /// on the thread that calls.
+    ///
+    /// # Errors
+    /// Every variant of [`WorkError`].
+    fn size_curve(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<SizeCurve, WorkError> {
+        Ok(job::size_curve(job, input, bounds.limits, bounds.stop)?)
     }
 
     /// Whether jobs run in other processes.
@@ -115,6 +132,10 @@ impl Work for Codecs {
         Ok(job::run(job, input, bounds.limits, bounds.stop)?)
     }
 
+    fn run_share(&self, job: &Job, share: Share, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
+        Ok(job::run_share(job, share, input, bounds.limits, bounds.stop)?)
+    }
+
     /// Decodes the input once. A total is planned in the time of the first job.
     fn run_set(
         &self,
@@ -156,6 +177,6 @@ fn share(source: &mut Source, jobs: &[SetJob<'_>], total: u64, stop: &Stop) -> R
 }
 
 /// What `work` returns, or its panic as an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T, WorkError>) -> Result<T, WorkError> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, WorkError>) -> Result<T, WorkError> {
     panics::caught(work).unwrap_or_else(|Panicked(message)| Err(WorkError::Panicked(message)))
 }

@@ -54,7 +54,7 @@ pub use error::{JobError, Nearest, SizeParameter, Smallest};
 pub use memory::{memory_needed, padded_size};
 pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
 pub use share::{Share, Shares, SizeCurve};
-pub use source::{Source, run};
+pub use source::{Source, run, run_share, size_curve};
 pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
 pub use total::SharedTotal;
 

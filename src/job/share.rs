@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::rate::Curve;
 use crate::codec::{EncodeError, Format, Metadata, container};
 use crate::picture::{Picture, transform};
 
-use super::{Effort, Facts, Job};
+use super::{Effort, Facts, Job, JobError};
 
 /// The qualities at which sizes are predicted: from the worst that an answer should have to the best.
 const QUALITIES: [f64; 13] = [1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0, 75.0, 82.0, 88.0, 92.0, 95.0];
@@ -22,7 +24,7 @@ const HALVINGS: u32 = 14;
 const PRECISION: f64 = 0.01;
 
 /// The sizes that an answer is predicted to have, by quality.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SizeCurve {
     /// ln(bytes) at each of [`QUALITIES`]; never falls.
     ln_bytes: [f64; QUALITIES.len()],
@@ -64,6 +66,13 @@ impl SizeCurve {
         let (low, high) = (QUALITIES[above - 1], QUALITIES[above]);
         let part = ((quality - low) / (high - low)).clamp(0.0, 1.0);
         (self.ln_bytes[above - 1] + part * (self.ln_bytes[above] - self.ln_bytes[above - 1])).exp()
+    }
+}
+
+impl SizeCurve {
+    /// The curve of answers that have `ratio` times as many bytes.
+    fn scaled(&self, ratio: f64) -> SizeCurve {
+        SizeCurve { ln_bytes: self.ln_bytes.map(|ln_bytes| ln_bytes + ratio.ln()) }
     }
 }
 
@@ -122,7 +131,7 @@ fn beyond_median(
 }
 
 /// What an answer may have of a total.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// The most bytes.
     pub bytes: u64,
@@ -169,6 +178,9 @@ const POOR: f64 = 5.0;
 /// Bytes that an answer of the common quality may have, as a share of those that are predicted: docs/model.md, Totals.
 const ROOM: f64 = 1.06;
 
+/// How many times as large as predicted an answer is taken to be at most, by its trial.
+const MAX_RATIO: f64 = 2.0;
+
 /// Bytes that it may take from the answers after it instead, as a share of theirs: a small answer misses by more of its own.
 const ROOM_OF_OTHERS: f64 = 0.02;
 
@@ -190,6 +202,19 @@ impl Shares {
         self.is_tight
     }
 
+    /// The share of each answer, where none is to depend on what the others take: each may have all of its own, and is the best
+    /// within that.
+    pub fn fixed(mut self) -> Vec<Share> {
+        let answers = self.planned.len();
+        let take = |index| {
+            let share = self.take(index);
+            let bytes = share.smaller_bytes;
+            self.give_back(share, bytes);
+            Share { bytes, smaller_bytes: bytes, ..Share::default() }
+        };
+        (0..answers).map(take).collect()
+    }
+
     /// Keeps `bytes` for the answer at `index`, whatever the others take.
     pub fn reserve(&mut self, index: usize, bytes: u64) {
         if let Some(plan) = self.planned.get_mut(index).and_then(Option::as_mut) {
@@ -206,7 +231,7 @@ impl Shares {
         let (planned, others) = (plan.curve.bytes(self.quality), self.planned_bytes(self.quality));
         let part = if others > 0.0 { planned / (planned + others) } else { 1.0 };
         let even = (self.left as f64 * part).floor();
-        let is_at_quality = (POOR..QUALITIES[QUALITIES.len() - 1] - PRECISION).contains(&self.quality);
+        let is_at_quality = self.is_at_quality();
         let with_room = (planned * ROOM).max(planned + ROOM_OF_OTHERS * others);
         let wanted = if is_at_quality { even.max(with_room) } else { even };
         let least = |bytes: f64| (bytes as u64).max(plan.least).min(self.unreserved());
@@ -217,6 +242,11 @@ impl Shares {
         // The last may use up what the others left.
         let quality = if others > 0.0 { self.quality } else { self.best_quality };
         Share { bytes, quality: is_at_quality.then_some(quality), smaller_bytes, room }
+    }
+
+    /// Whether all answers that are not made smaller get one quality.
+    fn is_at_quality(&self) -> bool {
+        (POOR..QUALITIES[QUALITIES.len() - 1] - PRECISION).contains(&self.quality)
     }
 
     /// Plans the common quality anew when the bytes that are left are not those of the plan.
@@ -240,13 +270,63 @@ impl Shares {
         self.planned.iter().flatten().map(|plan| plan.curve.bytes(quality)).sum()
     }
 
-    /// Takes `bytes` of what is left over, if there are so many that are not kept for others.
-    pub fn take_more(&mut self, bytes: u64) -> bool {
-        let has_enough = bytes <= self.unreserved();
-        if has_enough {
-            self.left -= bytes;
+    /// A share for a trial of the answer at `index`, which shows how far its prediction is off: the common quality, and all the
+    /// bytes that this takes. `None` where answers have no common quality.
+    pub fn trial(&self, index: usize) -> Option<Share> {
+        let planned = self.planned.get(index)?.as_ref()?.curve.bytes(self.quality);
+        let bytes = (MAX_RATIO * planned) as u64;
+        self.is_at_quality().then_some(Share {
+            bytes,
+            quality: Some(self.quality),
+            smaller_bytes: planned as u64,
+            room: 0,
+        })
+    }
+
+    /// The same total, planned anew before any answer is made: some answers have as many bytes at the common quality as `trials`
+    /// say, and the others are as far from their predictions as these are on the whole.
+    pub fn corrected(&self, trials: &[(usize, u64)]) -> Shares {
+        let curve = |index: usize| self.planned.get(index).and_then(|plan| Some(plan.as_ref()?.curve));
+        let (mut predicted, mut measured) = (0.0, 0.0);
+        let mut ratios = vec![None; self.planned.len()];
+        for (index, bytes) in trials {
+            let Some(planned) = curve(*index).map(|curve| curve.bytes(self.quality)) else { continue };
+            predicted += planned;
+            measured += *bytes as f64;
+            ratios[*index] = Some(*bytes as f64 / planned);
         }
-        has_enough
+        let mean = if predicted > 0.0 { measured / predicted } else { 1.0 };
+        let curves = ratios.into_iter().enumerate().filter_map(|(index, ratio)| {
+            let ratio = ratio.unwrap_or(mean).clamp(1.0 / MAX_RATIO, MAX_RATIO);
+            Some(curve(index)?.scaled(ratio))
+        });
+        Shares::new(self.left, &curves.collect::<Vec<SizeCurve>>())
+    }
+
+    /// Keeps this `part` of what is planned for each answer, whatever the others take: where all predictions are too low, the last
+    /// answers would pay for the others.
+    pub fn keep_for_each(&mut self, part: f64) {
+        let quality = self.quality;
+        for plan in self.planned.iter_mut().flatten() {
+            plan.least = (part * plan.curve.bytes(quality)) as u64;
+        }
+    }
+
+    /// Adds to `share` what is missing for the smallest answer that `failed` names, if there is so much that is not kept for
+    /// others. The answer may have at most `target`.
+    pub fn stretch(&mut self, share: &mut Share, failed: &JobError, target: u64) -> bool {
+        let JobError::TargetUnreachable { smallest, .. } = failed else { return false };
+        let missing = smallest.bytes.checked_sub(share.bytes).filter(|_| smallest.bytes <= target);
+        let Some(missing) = missing.filter(|missing| *missing <= self.unreserved()) else { return false };
+        self.left -= missing;
+        share.bytes += missing;
+        true
+    }
+
+    /// Plans nothing for the answer at `index`, which can't be made.
+    pub fn drop_plan(&mut self, index: usize) {
+        let share = self.take(index);
+        self.give_back(share, 0);
     }
 
     /// What is left and not kept for answers that have not begun.
@@ -266,6 +346,7 @@ impl Shares {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::Smallest;
     use super::*;
 
     /// A curve that takes `bytes` at the best quality, and half as many for every 20 points less.
@@ -309,7 +390,15 @@ mod tests {
         let first = shares.take(0);
         assert_eq!(first.bytes, 150, "a third would leave too little");
         shares.give_back(first, 100);
-        assert!(!shares.take_more(51) && shares.take_more(50));
+        let unreachable = |bytes| {
+            let (format, quality) = (Format::Jpeg, None);
+            let smallest = Smallest { bytes, format, width: 1, height: 1, quality, metadata_bytes: 0, is_held: false };
+            JobError::TargetUnreachable { target: 1, smallest, nearest: None }
+        };
+        let mut share = Share { bytes: 100, ..Share::default() };
+        assert!(!shares.stretch(&mut share, &unreachable(151), 1_000), "what is kept for others stays");
+        assert!(!shares.stretch(&mut share, &unreachable(150), 149), "it is over its own target");
+        assert!(shares.stretch(&mut share, &unreachable(150), 150) && share.bytes == 150);
         assert_eq!((shares.take(2).bytes, shares.take(1).bytes), (150, 700));
         assert!(!Shares::new(100_000_000, &[curve(1e6)]).is_tight());
     }
@@ -337,6 +426,46 @@ mod tests {
         assert!(first.bytes as f64 > 1.08 * planned, "a fiftieth of the others' is more than its own: {first:?}");
         assert!((1.0..1.03).contains(&(first.smaller_bytes as f64 / planned)), "{first:?}");
         assert!((first.quality.unwrap() - second.quality.unwrap()).abs() < 0.2, "{first:?} {second:?}");
+    }
+
+    #[test]
+    fn the_last_answer_does_not_pay_for_the_others() {
+        let curves = [curve(300_000.0), curve(300_000.0), curve(300_000.0), curve(10_000.0)];
+        for (kept, expected) in [(0.0, 0.0..0.5), (0.9, 0.9..1.01)] {
+            let mut shares = Shares::new(200_000, &curves);
+            shares.keep_for_each(kept);
+            // Each of the others takes all that it may.
+            let taken: Vec<Share> = (0..3).map(|index| shares.take(index)).collect();
+            let planned = curves[3].bytes(taken[0].quality.unwrap());
+            taken.into_iter().for_each(|share| shares.give_back(share, share.bytes));
+            let last = shares.take(3).bytes as f64 / planned;
+            assert!(expected.contains(&last), "{last}");
+        }
+    }
+
+    #[test]
+    fn trials_correct_the_plan() {
+        let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
+        let shares = Shares::new(120_000, &curves);
+        let trial = shares.trial(1).unwrap();
+        // All answers have a fifth less than predicted, which one of them shows.
+        let bytes = (0.8 * curves[1].bytes(trial.quality.unwrap())) as u64;
+        let corrected = shares.corrected(&[(1, bytes)]);
+        let planned = curves.iter().map(|curve| 0.8 * curve.bytes(corrected.quality)).sum::<f64>();
+        assert!((planned / (PLANNED * 120_000.0) - 1.0).abs() < 0.01, "{planned}");
+        assert!((shares.corrected(&[]).quality - shares.quality).abs() < 1e-9);
+    }
+
+    #[test]
+    fn fixed_shares_are_the_total_together() {
+        let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
+        let shares = Shares::new(120_000, &curves).fixed();
+        let bytes: Vec<u64> = shares.iter().map(|share| share.bytes).collect();
+        assert!(bytes[0].abs_diff(20_000) < 100 && bytes[1].abs_diff(60_000) < 200, "{bytes:?}");
+        assert_eq!(bytes.iter().sum::<u64>(), 120_000);
+        let mut tight = Shares::new(1_000, &[curve(1e6), curve(1e6)]);
+        tight.reserve(1, 900);
+        assert_eq!(tight.fixed().iter().map(|share| share.bytes).collect::<Vec<_>>(), [100, 900]);
     }
 
     #[test]

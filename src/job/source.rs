@@ -174,6 +174,27 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
     file.fit(has_alpha, || job.transforms().apply(Cow::Owned(upright)), job, None, stop)
 }
 
+/// Runs `job` on the file `input` within its `share` of a total.
+///
+/// # Errors
+/// Every variant of [`JobError`].
+///
+/// # Cancel
+/// As [`Source::fit`].
+pub fn run_share(job: &Job, share: Share, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
+    Source::open(input, limits, stop)?.fit_share(job, share, stop)
+}
+
+/// The sizes that an answer to `job` on the file `input` is predicted to have at each quality.
+///
+/// # Errors
+/// As [`Source::open`] and [`Source::size_curve`]; [`JobError::DeadlineExceeded`].
+pub fn size_curve(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<SizeCurve, JobError> {
+    let mut source = Source::open(input, limits, stop)?;
+    job.check(stop)?;
+    source.size_curve(job)
+}
+
 impl InputFile<'_> {
     /// Answers `job`, given what makes its picture and what is `common` to all answers.
     fn fit<'p>(

@@ -52,8 +52,7 @@ impl SharedTotal {
                 }
                 Err(error) if is_for_lack_of_time(&error) => return Err(error),
                 Err(error) => {
-                    let share = self.shares.take(index);
-                    self.shares.give_back(share, 0);
+                    self.shares.drop_plan(index);
                     *place = Err(error);
                 }
             }
@@ -93,11 +92,9 @@ impl SharedTotal {
     ) -> Result<Answer, JobError> {
         let mut share = self.shares.take(place);
         let mut fitted = source.fit_share(job, share, stop);
-        if let Err(JobError::TargetUnreachable { smallest, .. }) = &fitted
-            && let Some(missing) = smallest.bytes.checked_sub(share.bytes).filter(|_| smallest.bytes <= job.target)
-            && self.shares.take_more(missing)
+        if let Err(error) = &fitted
+            && self.shares.stretch(&mut share, error, job.target)
         {
-            share.bytes += missing;
             fitted = source.fit_share(job, share, stop);
         }
         let used = fitted.as_ref().map_or(0, |answer| answer.report.output.bytes);

@@ -1,11 +1,13 @@
 //! Batches: many pictures with parameters of their own, as `POST /batches` describes them.
 
 use super::preset::pairs;
+use super::set::check_within_total;
 use super::written::{not_a, refuse};
-use super::{Defaults, Given, ParamError, Request, Table, Written, filename, read};
+use super::{Defaults, Given, ParamError, Request, Table, Written, filename, read, target_bytes};
+use crate::byte_size::SIZE_GRAMMAR;
 
 /// The keys of a batch. Two of them have a second spelling.
-const KEYS: &str = "items, defaults, max_concurrent, stop_on_error";
+const KEYS: &str = "items, defaults, total, max_concurrent, stop_on_error";
 
 /// Items of a batch that are worked on at once, where it does not say.
 pub const DEFAULT_CONCURRENT: usize = 4;
@@ -24,6 +26,8 @@ pub struct BatchSpec {
     /// The items; empty for a form whose files are the items.
     items: Vec<Entry>,
     defaults: Pairs,
+    /// Bytes that all answers may have together. The target of an item is then the most that it may have of them.
+    pub total: Option<u64>,
     /// Items that may be worked on at once.
     pub max_concurrent: usize,
     /// Whether the first failure cancels the items that have not begun.
@@ -84,6 +88,7 @@ impl BatchSpec {
         let mut spec = BatchSpec {
             items: Vec::new(),
             defaults: Vec::new(),
+            total: None,
             max_concurrent: DEFAULT_CONCURRENT,
             stop_on_error: false,
         };
@@ -97,6 +102,7 @@ impl BatchSpec {
             match name {
                 "items" => spec.items = items(value)?,
                 "defaults" => spec.defaults = defaults(value)?,
+                "total" => spec.total = Some(total(value)?),
                 "max_concurrent" => spec.max_concurrent = concurrent(key, value)?,
                 "stop_on_error" => spec.stop_on_error = switch(key, value)?,
                 _ => return Err(refuse(key, value.text(), "unknown key", KEYS).into()),
@@ -130,7 +136,8 @@ impl BatchSpec {
         self.item(&Entry { picture, name: None, pairs: Vec::new() }, defaults)
     }
 
-    /// The parameters of the item come first, then those of its preset, then the defaults of the batch.
+    /// The parameters of the item come first, then those of its preset, then the defaults of the batch. The total is the target
+    /// where none of them has one.
     fn item(&self, entry: &Entry, defaults: &Defaults) -> Result<BatchItem, ParamError> {
         if defaults.presets_only {
             let asked = Given::new(&entry.pairs)?.filled_from(Given::new(&self.defaults)?.0);
@@ -138,7 +145,12 @@ impl BatchSpec {
         }
         let own = Given::new(&entry.pairs)?.with_preset(&defaults.presets)?;
         let shared = Given::new(&self.defaults)?.with_preset(&defaults.presets)?;
-        let request = read(&own.filled_from(shared.0), defaults)?;
+        let total = self.total.map(|total| total.min(defaults.max_target).to_string());
+        let total = total.as_deref().map(|total| ("target", total));
+        let request = read(&own.filled_from(shared.0).filled_from(total), defaults)?;
+        if self.total.is_some() {
+            check_within_total(&request.job, "item", "batch")?;
+        }
         let named = entry.name.clone().or_else(|| request.filename.clone());
         let name = named.unwrap_or_else(|| entry.picture.last_segment());
         filename(&name).map_err(|reason| refuse("name", Some(name.clone()), &reason, "up to 255 characters"))?;
@@ -208,6 +220,12 @@ fn defaults(value: &Written) -> Result<Pairs, ParamError> {
     }
 }
 
+/// It may be more than one target may be.
+fn total(value: &Written) -> Result<u64, ParamError> {
+    let text = value.text().ok_or_else(|| not_a("total", "size"))?;
+    target_bytes(&text, "total", u64::MAX).map_err(|reason| refuse("total", Some(text), &reason, SIZE_GRAMMAR))
+}
+
 fn concurrent(key: &str, value: &Written) -> Result<usize, ParamError> {
     let most = MAX_CONCURRENT as u64;
     match value {
@@ -251,6 +269,17 @@ mod tests {
     }
 
     #[test]
+    fn a_total_is_the_most_that_an_item_may_have_where_it_has_no_target() {
+        let read = items(
+            r#"{"total":"2MB","items":[{"url":"https://a.example/a"},{"url":"https://a.example/b","target":"9KB"}]}"#,
+        );
+        let targets: Vec<u64> = read.unwrap().iter().map(|item| item.request.job.target).collect();
+        assert_eq!(targets, [2_000_000, 9_000]);
+        let beyond = r#"{"total":"9TB","items":[{"url":"https://a.example/a"}]}"#;
+        assert_eq!(items(beyond).unwrap()[0].request.job.target, Defaults::default().max_target);
+    }
+
+    #[test]
     fn both_spellings_of_the_keys_are_read() {
         for json in [r#"{"max_concurrent":2,"stop_on_error":true}"#, r#"{"maxConcurrent":2,"stopOnError":true}"#] {
             let spec = BatchSpec::read(&serde_json::from_str(json).unwrap()).unwrap();
@@ -272,6 +301,12 @@ mod tests {
             (r#"{"items":[{"url":"a","target":1,"name":"a","name":"b"}]}"#, "name"),
             (r#"{"items":[],"items":[]}"#, "items"),
             (r#"{"max_concurrent":2,"maxConcurrent":3}"#, "maxConcurrent"),
+            (r#"{"total":0}"#, "total"),
+            (r#"{"total":"80k"}"#, "total"),
+            (r#"{"total":[]}"#, "total"),
+            (r#"{"total":"1MB","items":[{"url":"a","mode":"exact"}]}"#, "mode"),
+            (r#"{"total":"1MB","items":[{"url":"a","on_miss":"smallest"}]}"#, "on_miss"),
+            (r#"{"total":"1MB","items":[{"url":"a","min_bytes":9}]}"#, "min_bytes"),
             (r#"{"max_concurrent":0}"#, "max_concurrent"),
             (r#"{"max_concurrent":11}"#, "max_concurrent"),
             (r#"{"stop_on_error":"maybe"}"#, "stop_on_error"),

@@ -206,7 +206,7 @@ impl SetSpec {
 
     fn output(&self, entry: Entry, has_total: bool, defaults: &Defaults) -> Result<Output, SetError> {
         let request = self.request(&entry, defaults).and_then(|request| match has_total {
-            true => check_within_total(&request.job).map(|()| request),
+            true => check_within_total(&request.job, "output", "set").map(|()| request),
             false => Ok(request),
         });
         let request = request.map_err(|error| SetError::Output { output: entry.name.clone(), error })?;
@@ -235,8 +235,9 @@ impl Set {
     }
 }
 
-/// Refuses what says how the target of one answer is met: an output gets a share of the total, which it has no say in.
-fn check_within_total(job: &Job) -> Result<(), ParamError> {
+/// Refuses what says how the target of one answer is met: an output of a set, or an item of a batch, gets a share of the total,
+/// which it has no say in.
+pub(super) fn check_within_total(job: &Job, one: &str, all: &str) -> Result<(), ParamError> {
     let parameter = match (job.mode, job.on_miss) {
         (Mode::Fit { min_bytes: None }, OnMiss::Error) => return Ok(()),
         (Mode::Fit { min_bytes: None }, OnMiss::Smallest) => "on_miss",
@@ -246,8 +247,8 @@ fn check_within_total(job: &Job) -> Result<(), ParamError> {
     Err(refuse(
         parameter,
         None,
-        "says how the target of one output is met, and the set has a total",
-        "a set without total",
+        &format!("says how the target of one {one} is met, and the {all} has a total"),
+        &format!("a {all} without total"),
     ))
 }
 

@@ -10,9 +10,9 @@ use super::control::{End, EndStatus, WorkerId};
 use super::exchange::{Exchange, Interruption};
 use super::registry::Registry;
 use super::spawner::{Spawner, greeted};
-use super::wire::{self, Ask, Begun, Reply};
+use super::wire::{self, Ask, Begun, Reply, Task};
 use crate::engine::{Bounds, Death, Header, SetJob, Work, WorkError};
-use crate::job::{Answer, Job, JobError, OnMiss, Stop};
+use crate::job::{Answer, Job, JobError, OnMiss, Share, SizeCurve, Stop};
 use crate::metrics::{Metrics, WorkerDeath};
 
 /// Jobs after which a worker is replaced: what a codec leaks or leaves behind must not add up.
@@ -88,14 +88,14 @@ impl Workers {
     }
 
     /// Sends `jobs` and `input` to a worker, which begins. Where one dies before it begins, another is asked.
-    fn begin(&self, jobs: &[SetJob<'_>], input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
+    fn begin(&self, task: Task, jobs: &[SetJob<'_>], input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
         let first = jobs.first().expect("a set has jobs");
         let ask = Ask {
             jobs: jobs.iter().map(|job| job.job.clone()).collect(),
+            task,
             limits: *bounds.limits,
             remaining: bounds.stop.deadline().saturating_duration_since(Instant::now()),
             memory_bytes: bounds.memory_bytes,
-            total: bounds.total,
         };
         let stop = first.begin();
         let mut reason = String::new();
@@ -132,7 +132,7 @@ impl Workers {
             jobs[at..end].iter().for_each(|_| done(Err(error.clone())));
             end
         };
-        let worker = match self.begin(jobs, input, bounds) {
+        let worker = match self.begin(Task::Answer { total: bounds.total }, jobs, input, bounds) {
             Ok(worker) => worker,
             Err(error) => return ended(0, error, done),
         };
@@ -144,6 +144,16 @@ impl Workers {
         }
         self.give_back(worker, bounds.memory_bytes);
         jobs.len()
+    }
+
+    /// Has a worker do `task` with a single job.
+    fn ask(&self, task: Task, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<(Reply, Vec<u8>), WorkError> {
+        job.check(bounds.stop)?;
+        let job = SetJob { job, stop: bounds.stop };
+        let worker = self.begin(task, &[job], input, bounds)?;
+        let received = self.receive(&worker, &job, bounds)?;
+        self.give_back(worker, bounds.memory_bytes);
+        Ok(received)
     }
 
     /// The worker's reply to `job` and the file that came with it.
@@ -196,6 +206,19 @@ impl Work for Workers {
         only.unwrap_or_else(|| Err(WorkError::NoWorker("a job has no result".to_owned())))
     }
 
+    fn run_share(&self, job: &Job, share: Share, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError> {
+        let (reply, bytes) = self.ask(Task::AnswerWithin(share), job, input, bounds)?;
+        result(reply, bytes, &Job { target: share.bytes.clamp(1, job.target), ..job.clone() })
+    }
+
+    fn size_curve(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<SizeCurve, WorkError> {
+        let (reply, bytes) = self.ask(Task::Predict, job, input, bounds)?;
+        match reply {
+            Reply::Predicted(curve) => Ok(curve),
+            reply => Err(result(reply, bytes, job).err().unwrap_or_else(unasked)),
+        }
+    }
+
     /// A worker that died or was stopped after its first result is replaced for the jobs that are left.
     fn run_set(
         &self,
@@ -230,9 +253,16 @@ fn exchange<'a>(worker: &'a Worker, stop: &'a Stop) -> Exchange<'a> {
 fn result(reply: Reply, bytes: Vec<u8>, job: &Job) -> Result<Answer, WorkError> {
     match reply {
         Reply::Done(report) => checked(Answer { bytes, report }, job),
+        Reply::Predicted(_) => Err(unasked()),
         Reply::Failed(error) => Err(error.into()),
         Reply::Panicked(message) => Err(WorkError::Panicked(message)),
     }
+}
+
+/// A reply to what was not asked may come from a codec that was taken over.
+fn unasked() -> WorkError {
+    let detail = "it answered what it was not asked".to_owned();
+    WorkError::Died(Death { cause: WorkerDeath::Other, detail })
 }
 
 /// Checks the target again: a codec that was taken over may answer anything.

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Limits;
-use crate::job::{Job, JobError, Report};
+use crate::job::{Job, JobError, Report, Share, SizeCurve};
 
 /// The first that a worker says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -23,13 +23,26 @@ pub(super) enum Greeting {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ask {
     pub jobs: Vec<Job>,
+    pub task: Task,
     pub limits: Limits,
     /// Time until the deadline of them all, from the moment that the worker has the frame: clocks do not travel.
     pub remaining: Duration,
     /// Memory that the largest job is expected to need at its peak, in bytes.
     pub memory_bytes: u64,
-    /// Bytes that the answers may have together.
-    pub total: Option<u64>,
+}
+
+/// What is to be done with the jobs of an [`Ask`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Task {
+    /// Each is answered.
+    Answer {
+        /// Bytes that the answers may have together.
+        total: Option<u64>,
+    },
+    /// The only one is answered within its share of a total.
+    AnswerWithin(Share),
+    /// The sizes of the answer to the only one are predicted.
+    Predict,
 }
 
 /// A worker has the whole of an [`Ask`] and begins. Until it says so nothing has happened to the job.
@@ -40,6 +53,7 @@ pub(super) struct Begun;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     Done(Report),
+    Predicted(SizeCurve),
     Failed(JobError),
     /// The codec panicked: what it said, and where.
     Panicked(String),
@@ -129,11 +143,11 @@ mod tests {
             },
         ] {
             let limits = Limits { max_metadata_bytes: 4_194_305, ..Limits::default() };
-            let (remaining, total) = (Duration::from_micros(1_500_001), Some(80_000));
-            let ask = Ask { jobs: vec![job], limits, remaining, memory_bytes: 1 << 30, total };
+            let (remaining, task) = (Duration::from_micros(1_500_001), Task::Answer { total: Some(80_000) });
+            let ask = Ask { jobs: vec![job], task, limits, remaining, memory_bytes: 1 << 30 };
             let (received, body) = arrives(&ask, b"a picture");
             assert_eq!((received.jobs, received.limits, received.remaining), (ask.jobs, ask.limits, ask.remaining));
-            assert_eq!(received.total, total);
+            assert_eq!(received.task, task);
             assert_eq!(body, b"a picture");
         }
     }

@@ -13,9 +13,9 @@ use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
 use rustix::thread::set_name;
 
 use super::process;
-use super::wire::{self, Ask, Begun, Greeting, Reply};
-use crate::engine::{Bounds, SetJob, Work, WorkError, keep_free_memory};
-use crate::job::{Answer, Stop};
+use super::wire::{self, Ask, Begun, Greeting, Reply, Task};
+use crate::engine::{Bounds, SetJob, Work, WorkError, guarded, keep_free_memory};
+use crate::job::{Answer, Job, Stop};
 use crate::panics;
 use crate::sandbox;
 
@@ -81,11 +81,31 @@ fn serve(stream: &UnixStream, work: &dyn Work) -> io::Result<()> {
 /// Does the jobs of `ask` and sends the result of each as soon as it is there.
 fn answer(stream: &UnixStream, work: &dyn Work, ask: &Ask, input: &[u8]) -> io::Result<()> {
     let stop = Stop::at(Instant::now() + ask.remaining);
-    let Ask { limits, memory_bytes, total, .. } = ask;
-    let bounds = Bounds { limits, stop: &stop, memory_bytes: *memory_bytes, total: *total };
-    let jobs: Vec<SetJob> = ask.jobs.iter().map(|job| SetJob { job, stop: &stop }).collect();
+    let Ask { jobs, task, limits, memory_bytes, .. } = ask;
+    let bounds = Bounds { limits, stop: &stop, memory_bytes: *memory_bytes, total: None };
+    match (task, jobs.first()) {
+        (Task::Answer { total }, _) => answer_each(stream, work, jobs, input, &Bounds { total: *total, ..bounds }),
+        (_, None) => Ok(()),
+        (Task::AnswerWithin(share), Some(job)) => send(stream, guarded(|| work.run_share(job, *share, input, &bounds))),
+        (Task::Predict, Some(job)) => match guarded(|| work.size_curve(job, input, &bounds)) {
+            Ok(curve) => wire::send(stream, &Reply::Predicted(curve), &[]),
+            Err(error) => send(stream, Err(error)),
+        },
+    }
+}
+
+/// Answers `jobs` one after the other.
+fn answer_each(
+    stream: &UnixStream,
+    work: &dyn Work,
+    jobs: &[Job],
+    input: &[u8],
+    bounds: &Bounds<'_>,
+) -> io::Result<()> {
+    let stop = bounds.stop;
+    let jobs: Vec<SetJob> = jobs.iter().map(|job| SetJob { job, stop }).collect();
     let mut sent = Ok(());
-    work.run_set(&jobs, input, &bounds, &mut |result| {
+    work.run_set(&jobs, input, bounds, &mut |result| {
         if sent.is_ok() {
             sent = send(stream, result);
             // Nobody is there any more: the other jobs are not wanted.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use testkit::redis::RedisServer;
 use tokio::time::timeout;
 
+use crate::batch_totals::sum;
 use crate::batches::{batch, code, events, events_of, finished, named, pictures, streamed, submit, unzipped};
 use crate::client::{PATIENCE, Request};
 use crate::picture::png;
@@ -115,6 +116,27 @@ async fn three_instances_share_the_items_and_each_answers_for_all() {
 fn items_of(events: &[(u64, String, Value)]) -> BTreeSet<u64> {
     let items = events.iter().filter(|(_, name, _)| name == "item");
     items.map(|(_, _, data)| data["index"].as_u64().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_share_a_total_and_never_exceed_it() {
+    let Some(shared) = Shared::start() else { return };
+    let servers = shared.three().await;
+    let pictures: Vec<(String, Vec<u8>)> = (0..24)
+        .map(|at| (format!("{at}.png"), testkit::drawing::noisy_png(150 + 9 * at as u32, 220, at as u64 + 1)))
+        .collect();
+    let total = 200_000_u64;
+    let spec = json!({"defaults": {"format": "webp", "downscale": "never"}, "total": total, "max_concurrent": 10});
+    let url = submit(&servers[0], batch(&spec, &named(&pictures))).await;
+    let status = finished(&servers[1], &url).await;
+    assert_eq!(status["counts"]["done"], 24, "{status}");
+    let bytes = sum(&servers[2], &status).await;
+    assert_eq!(status["total"], json!({"bytes": bytes, "budget": total}));
+    assert!(bytes <= total && bytes as f64 >= 0.95 * total as f64, "{bytes} of {total}");
+    let low =
+        submit(&servers[0], batch(&json!({"defaults": {"format": "webp"}, "total": 100}), &named(&pictures))).await;
+    let status = finished(&servers[2], &low).await;
+    assert_eq!(status["items"][23]["problem"]["code"], "total_unreachable", "{status}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

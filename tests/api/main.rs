@@ -1,6 +1,7 @@
 //! Tests of the HTTP API through a real port, as a client uses it.
 
 mod access;
+mod batch_totals;
 mod batches;
 mod client;
 mod compress;

@@ -312,6 +312,7 @@ mod tests {
             expires: SystemTime::UNIX_EPOCH,
             max_concurrent: 1,
             stop_on_error: false,
+            total: None,
             idempotency: None,
             items: vec![item; items],
         }

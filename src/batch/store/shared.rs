@@ -19,7 +19,8 @@ use super::directory::{
     Directory, INPUTS, MANIFEST, ORDER, OUTPUTS, REMOVED, blocking, create, make_private, output_name, partial,
     read_record, remove_unneeded, sync_folder, write_whole,
 };
-use crate::batch::manifest::{BatchId, Manifest, Record};
+use crate::batch::manifest::{BatchId, ItemError, Manifest, Record};
+use crate::batch::total::Fixed;
 
 /// The file with the identity of a directory that is shared. While it can't be read, the directory is away, and a batch that is not
 /// there was not removed.
@@ -27,6 +28,9 @@ pub(super) const IDENTITY: &str = "shared.id";
 
 /// The folder of the keys that clients chose, each of which names a batch.
 const KEYS: &str = "keys";
+
+/// The file with what the items of a batch may have of its total.
+const PLAN: &str = "plan.json";
 
 /// A batch that was begun, and to which nothing came for this time, will never be complete: a client that sends nothing for
 /// `server.upload_timeout` is cut off.
@@ -171,6 +175,26 @@ impl Directory {
             }
         })
         .await
+    }
+
+    /// What the items of a batch may have of its total.
+    ///
+    /// # Errors
+    /// The directory can't be read now.
+    pub(in crate::batch) async fn plan(&self, id: &BatchId) -> io::Result<Option<Result<Fixed, ItemError>>> {
+        let path = self.of(id).join(PLAN);
+        blocking(move || match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            text => Ok(Some(serde_json::from_slice(&text?)?)),
+        })
+        .await
+    }
+
+    /// Keeps a plan, unless there is one.
+    pub(in crate::batch) async fn keep_plan(&self, id: &BatchId, plan: &Result<Fixed, ItemError>) -> io::Result<()> {
+        let (path, writer) = (self.of(id).join(PLAN), self.writer);
+        let text = serde_json::to_vec(plan).map_err(io::Error::other)?;
+        blocking(move || write_once(&path, writer, &text).map(drop)).await
     }
 
     /// Removes the answer of this process to an item whose record names another.
@@ -370,6 +394,7 @@ mod tests {
             expires: SystemTime::UNIX_EPOCH,
             max_concurrent: 1,
             stop_on_error: false,
+            total: None,
             idempotency: None,
             items: vec![item; items],
         };

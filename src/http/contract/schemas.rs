@@ -174,6 +174,7 @@ fn batch_schema() -> Value {
         "properties": {
             "items": { "type": "array", "items": item },
             "defaults": defaults,
+            "total": { "type": ["string", "integer"], "description": SIZE_GRAMMAR },
             "max_concurrent": { "type": "integer", "minimum": 1, "maximum": MAX_CONCURRENT, "default": DEFAULT_CONCURRENT },
             "stop_on_error": { "type": "boolean", "default": false },
         },
@@ -207,7 +208,7 @@ fn batch_status_schema() -> Value {
         },
     });
     let time = json!({ "type": "string", "format": "date-time" });
-    object(json!({
+    let mut schema = object(json!({
         "id": { "type": "string" },
         "state": { "enum": BatchState::NAMES },
         "counts": object(json!({
@@ -219,7 +220,10 @@ fn batch_status_schema() -> Value {
         "created_at": time,
         "expires_at": time,
         "items": list(item),
-    }))
+    }));
+    // For a batch that has one.
+    schema["properties"]["total"] = object(json!({ "bytes": count(), "budget": count() }));
+    schema
 }
 
 fn status_schema() -> Value {

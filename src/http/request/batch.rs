@@ -70,8 +70,9 @@ pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Resu
         return Err(refuse("items", "missing", "at least one item").into());
     }
     check_urls(&items, parts, state)?;
-    let BatchSpec { max_concurrent, stop_on_error, .. } = spec;
-    Ok(ReceivedBatch { incoming, submission: Submission { items, max_concurrent, stop_on_error, idempotency_key } })
+    let BatchSpec { max_concurrent, stop_on_error, total, .. } = spec;
+    let submission = Submission { items, max_concurrent, stop_on_error, total, idempotency_key };
+    Ok(ReceivedBatch { incoming, submission })
 }
 
 /// Identifies the key of the request and whose it is: keys of different clients never meet.

@@ -57,6 +57,9 @@ pub(crate) fn status(batch: &Batch, offset: usize, limit: usize) -> Value {
     status["id"] = batch.id.as_str().into();
     status["created_at"] = timestamp(batch.manifest.created).into();
     status["expires_at"] = timestamp(batch.manifest.expires).into();
+    if let Some(budget) = batch.manifest.total {
+        status["total"] = json!({ "bytes": status["bytes"]["out"], "budget": budget });
+    }
     status["items"] = items.into();
     status
 }
