@@ -5,6 +5,7 @@ pub(crate) mod redis;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use hickory_resolver::config::{LookupIpStrategy, ResolveHosts};
@@ -13,6 +14,8 @@ use hickory_resolver::{ResolverBuilder, TokioResolver};
 use reqwest::ClientBuilder;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 /// A resolver by the name servers and the hosts file of the system. Their answers are read by memory-safe code in this process,
@@ -35,24 +38,40 @@ pub(crate) fn resolver_of(mut builder: ResolverBuilder<TokioRuntimeProvider>) ->
     builder.build().map_err(io::Error::other)
 }
 
-/// TLS 1.2 and 1.3 with the root certificates of Mozilla, which are part of the binary: an image without files works too.
+/// The environment variable that names a file with more root certificates, as OpenSSL and Go read it.
+const MORE_ROOTS: &str = "SSL_CERT_FILE";
+
+/// TLS 1.2 and 1.3 with the root certificates of Mozilla, which are part of the binary: an image without files works too. Those in
+/// the file that `SSL_CERT_FILE` names are added, for hosts with certificates of one's own.
 ///
 /// # Errors
-/// Never with the cryptography that is built in.
-pub(crate) fn encryption() -> Result<ClientConfig, rustls::Error> {
-    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+/// That file can't be read, or has something else in it.
+pub(crate) fn encryption() -> io::Result<ClientConfig> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = std::env::var_os(MORE_ROOTS).filter(|file| !file.is_empty()) {
+        add_roots(&mut roots, Path::new(&file))?;
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// Adds the certificates of a file in PEM. Those that are no roots by their form are left out, as bundles of systems have some.
+fn add_roots(roots: &mut RootCertStore, file: &Path) -> io::Result<()> {
+    let unreadable = |error| io::Error::other(format!("{MORE_ROOTS} {}: {error}", file.display()));
+    let certificates = CertificateDer::pem_file_iter(file).map_err(unreadable)?;
+    let certificates = certificates.collect::<Result<Vec<CertificateDer>, _>>().map_err(unreadable)?;
+    roots.add_parsable_certificates(certificates);
+    Ok(())
 }
 
 /// A client for HTTP that follows no redirect and uses no proxy of the environment. `names` looks hosts up.
 ///
 /// # Errors
-/// Never with the cryptography that is built in.
+/// As [`encryption`].
 pub(crate) fn http_client(names: impl Resolve + 'static) -> io::Result<ClientBuilder> {
     let client = ClientBuilder::new()
-        .tls_backend_preconfigured(encryption().map_err(io::Error::other)?)
+        .tls_backend_preconfigured(encryption()?)
         .dns_resolver(names)
         .no_proxy()
         .redirect(Policy::none())

@@ -248,9 +248,36 @@ impl RedisServer {
         RedisServer::start_on(free_port(), folder)
     }
 
+    /// Starts it in `folder` so that it speaks TLS, with a certificate for localhost by a certificate authority of its own, whose
+    /// certificate is the file that is returned. Returns `None` where it or OpenSSL is not installed.
+    pub fn start_encrypted(folder: &Path) -> Option<(RedisServer, std::path::PathBuf)> {
+        let file = |name: &str| folder.join(name).display().to_string();
+        let [ca, ca_key, cert, key] = ["ca.pem", "ca.key", "cert.pem", "cert.key"].map(file);
+        let openssl = |arguments: &[&str]| {
+            let mut command = Command::new("openssl");
+            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            command.status().ok().filter(std::process::ExitStatus::success)
+        };
+        let new = ["req", "-x509", "-nodes", "-days", "2", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+        openssl(&[&new[..], &["-subj", "/CN=ca of the tests", "-keyout", &ca_key, "-out", &ca]].concat())?;
+        let signed = ["-CA", &ca, "-CAkey", &ca_key, "-addext", "subjectAltName=DNS:localhost"];
+        let end = ["-addext", "basicConstraints=critical,CA:FALSE"];
+        let files = ["-subj", "/CN=localhost", "-keyout", &key, "-out", &cert];
+        openssl(&[&new[..], &signed, &end, &files].concat())?;
+        let port = free_port();
+        let tls_port = port.to_string();
+        let options = ["--port", "0", "--tls-port", &tls_port, "--tls-cert-file", &cert, "--tls-key-file", &key];
+        let server = RedisServer::start_with(port, folder, &[&options[..], &["--tls-auth-clients", "no"]].concat())?;
+        Some((server, ca.into()))
+    }
+
     fn start_on(port: u16, folder: &Path) -> Option<RedisServer> {
+        RedisServer::start_with(port, folder, &["--port", &port.to_string()])
+    }
+
+    fn start_with(port: u16, folder: &Path, options: &[&str]) -> Option<RedisServer> {
         let mut server = Command::new("redis-server");
-        server.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        server.args(options).args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         let process = server.arg("--dir").arg(folder).stdin(Stdio::null()).stdout(Stdio::null()).spawn().ok()?;
         let started = Instant::now();
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

@@ -139,6 +139,34 @@ fn the_sandboxed_service_sends_traces_as_the_variables_of_opentelemetry_say_and_
     assert!(service.process.wait().unwrap().success());
 }
 
+#[test]
+fn the_sandboxed_service_speaks_tls_with_a_redis_of_a_certificate_authority_of_ones_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some((redis, ca)) = testkit::redis::RedisServer::start_encrypted(folder.path()) else {
+        assert!(std::env::var_os("BYTEFIT_TOOLS").is_none(), "redis-server and openssl are not installed");
+        return;
+    };
+    let url = redis.url().replace("redis://127.0.0.1", "rediss://localhost");
+    let without = [("BYTEFIT_CACHE__CAPACITY", "0"), ("BYTEFIT_CACHE__REDIS_URL", &*url)];
+    let with = [&without[..], &[("SSL_CERT_FILE", ca.to_str().unwrap())]].concat();
+    let is_hit = |service: &Service| {
+        let answer = service.ask("POST", "/compress?target=20KB&format=jpeg", &picture());
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer.contains("cache-status: bytefit; hit; detail=redis\r\n")
+    };
+    let service = Service::start_with(&with);
+    let started = Instant::now();
+    while !is_hit(&service) {
+        assert!(started.elapsed() < Duration::from_secs(20), "no hit");
+    }
+    let suspicious = Service::start_with(&without);
+    thread::sleep(Duration::from_secs(1));
+    assert!(!is_hit(&suspicious), "nobody that is known vouches for it");
+    let metrics = String::from_utf8(suspicious.ask("GET", "/metrics", b"")).unwrap();
+    assert!(metrics.contains("bytefit_breaker_open{target=\"redis\"} 1"), "{metrics}");
+}
+
 /// A noisy RGB PNG of 128x128.
 fn picture() -> Vec<u8> {
     let mut seed = 1_u32;
