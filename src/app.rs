@@ -31,7 +31,7 @@ pub enum AppError {
     /// Pictures are to be fetched by URL, which this system can't do.
     #[error("pictures can't be fetched by URL: {0}")]
     Source(#[source] io::Error),
-    /// The directory of batches can't be used.
+    /// The store of batches can't be used.
     #[error("batches can't be kept: {0}")]
     Batches(#[source] io::Error),
     /// Traces can't be sent as the configuration says.
@@ -69,7 +69,7 @@ pub async fn serve(
     let (auth, cors) = (settings.auth, settings.cors);
     let source = Source::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
     let batches = Batches::open(settings.batch, engine.clone(), source.clone(), metrics.clone());
-    let batches = batches.map_err(AppError::Batches)?;
+    let batches = batches.await.map_err(AppError::Batches)?;
     let (tracer, exporter) = Tracer::new(&settings.trace, metrics.clone()).map_err(AppError::Trace)?;
     let exports = exporter.map(Exports::start);
     let (lost, was_lost) = oneshot::channel();

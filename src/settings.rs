@@ -152,7 +152,8 @@ impl Settings {
     pub(crate) fn rights(&self) -> Rights {
         let redis = [&self.cache.redis_url, &self.batch.redis_url].into_iter().flatten().map(|url| url.port);
         let collector = self.trace.endpoint.as_ref().map(trace::Endpoint::port);
-        let ports = self.source.outgoing_ports().iter().copied().chain(redis).chain(collector).collect();
+        let store = self.batch.store_url.iter().flat_map(batch::StoreUrl::ports);
+        let ports = self.source.outgoing_ports().iter().copied().chain(redis).chain(collector).chain(store).collect();
         let batches = self.batch.has_directory().then_some(self.batch.dir.as_path());
         let folders = self.cache.folder().into_iter().chain(batches).map(Path::to_owned).collect();
         Rights { ports, folders }

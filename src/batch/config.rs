@@ -9,11 +9,13 @@ use crate::config_value::{InvalidConfig, at_least_one, at_most, directory, durat
 use crate::outbound::redis::{RedisUrl, setting};
 use crate::params::MAX_CONCURRENT;
 
+use super::store::{StoreUrl, setting as store_setting};
+
 /// Items that a batch may have: an archive has at most 65,535 files (APPNOTE 4.4.22), one of which is the report.
 const MAX_ITEMS: usize = 65_534;
 
 /// Redis says what is to be done, and has no pictures.
-const NO_SHARED_DIR: &str = "instances share batches by a directory too: set batch.dir to one that all of them have, such as a volume of several writers";
+const NO_SHARED_STORE: &str = "instances share batches by a directory or an object store too: set batch.dir to one that all of them have, such as a volume of several writers, or batch.store_url";
 
 /// Keys of the section `[batch]`. config/default.toml says what each is for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,7 +23,10 @@ const NO_SHARED_DIR: &str = "instances share batches by a directory too: set bat
 pub struct Config {
     /// Where batches are kept; empty keeps them in memory.
     pub dir: PathBuf,
-    /// The Redis by which instances that have the same directory share the work.
+    /// The object store where batches are kept, in place of a directory.
+    #[serde(with = "store_setting")]
+    pub store_url: Option<StoreUrl>,
+    /// The Redis by which instances that have the same store share the work.
     #[serde(with = "setting")]
     pub redis_url: Option<RedisUrl>,
     /// Items of a batch.
@@ -40,6 +45,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             dir: PathBuf::new(),
+            store_url: None,
             redis_url: None,
             max_items: 1000,
             max_bytes: 1_000_000_000,
@@ -56,9 +62,13 @@ impl Config {
     /// [`InvalidConfig`] when no batch could be taken, or one could be larger than what can be answered.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
         directory("dir", &self.dir)?;
-        if self.redis_url.is_some() && !self.has_directory() {
-            let keys = vec!["redis_url".to_owned(), "dir".to_owned()];
-            return Err(InvalidConfig { keys, reason: NO_SHARED_DIR.to_owned() });
+        if self.store_url.is_some() && self.has_directory() {
+            let keys = vec!["store_url".to_owned(), "dir".to_owned()];
+            return Err(InvalidConfig { keys, reason: "batches are kept in one place: set one of them".to_owned() });
+        }
+        if self.redis_url.is_some() && self.store_url.is_none() && !self.has_directory() {
+            let keys = vec!["redis_url".to_owned(), "dir".to_owned(), "store_url".to_owned()];
+            return Err(InvalidConfig { keys, reason: NO_SHARED_STORE.to_owned() });
         }
         at_least_one("max_items", self.max_items as u64)?;
         at_most("max_items", self.max_items, MAX_ITEMS)?;

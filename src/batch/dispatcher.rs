@@ -64,7 +64,7 @@ enum Failure {
     Final(ItemError),
     /// It may pass after this time.
     Passing(ItemError, Duration),
-    /// The directory that instances share can't be reached: nothing ends until it can.
+    /// The store is reached over the network, or shared, and can't be reached: nothing ends until it can.
     Away,
 }
 
@@ -279,7 +279,7 @@ impl Shared {
     fn of_store(&self, error: &io::Error) -> Failure {
         if is_full(error) {
             Failure::Passing(ItemError::NoRoom, PAUSE)
-        } else if self.instances.is_some() {
+        } else if self.instances.is_some() || self.store.is_remote() {
             Failure::Away
         } else {
             Failure::Final(ItemError::Store(error.to_string()))
@@ -291,6 +291,7 @@ impl Shared {
         let is_missing = error.kind() == io::ErrorKind::NotFound;
         match &self.instances {
             Some(instances) if !is_missing || !instances.has(batch).await => Failure::Away,
+            None if !is_missing && self.store.is_remote() => Failure::Away,
             _ => Failure::Final(ItemError::Store(error.to_string())),
         }
     }

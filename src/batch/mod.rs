@@ -33,7 +33,8 @@ use instances::Instances;
 pub use manifest::{BatchId, Idempotency, Input, Item, ItemError, Manifest, Output, Record};
 pub use progress::{Batch, Counts, EndedItem, ItemState, ItemStatus, Snapshot};
 use room::Room;
-use store::{Directory, Store, Stored};
+use store::{Bucket, CHUNK_BYTES, Directory, Store, Stored};
+pub use store::{NoStoreUrl, StoreKind, StoreUrl};
 
 /// Items of all batches together, as a multiple of what one batch may have. Each takes about a kilobyte of memory.
 const KEPT_BATCHES: usize = 100;
@@ -126,15 +127,22 @@ pub enum SubmitError {
     /// The service is shutting down.
     #[error("no new work is taken")]
     Draining,
+    /// The store can't be reached now.
+    #[error("the store of batches can't be reached now")]
+    Away(io::Error),
     /// The store failed.
     #[error("the store failed: {0}")]
     Store(io::Error),
 }
 
 impl SubmitError {
-    /// A full disk is no mistake of ours.
+    /// A full disk is no mistake of ours, nor is a store that can't be reached.
     fn of_store(error: io::Error) -> SubmitError {
-        if is_full(&error) { SubmitError::Full } else { SubmitError::Store(error) }
+        match error.kind() {
+            _ if is_full(&error) => SubmitError::Full,
+            io::ErrorKind::NotConnected => SubmitError::Away(error),
+            _ => SubmitError::Store(error),
+        }
     }
 }
 
@@ -148,19 +156,24 @@ impl Batches {
     /// Opens the store and goes on with the batches in it. Called within a runtime.
     ///
     /// # Errors
-    /// The directory can't be made or read, or is to be shared and has no hard links.
-    pub fn open(config: Config, engine: Engine, source: Source, metrics: Arc<Metrics>) -> io::Result<Batches> {
+    /// The store can't be made or read, or is to be shared and can't be.
+    pub async fn open(config: Config, engine: Engine, source: Source, metrics: Arc<Metrics>) -> io::Result<Batches> {
         let sharing = config.redis_url.clone();
-        let instances = sharing.map(|url| Instances::open(&config, url, metrics.clone()).map(Arc::new)).transpose()?;
+        let instances = match sharing {
+            Some(url) => Some(Arc::new(Instances::open(&config, url, engine.clone(), metrics.clone()).await?)),
+            None => None,
+        };
         let (store, limit) = if let Some(instances) = &instances {
-            (Store::Directory(instances.directory.clone()), config.max_bytes)
+            (instances.store.as_store(), config.max_bytes)
+        } else if let Some(url) = &config.store_url {
+            (Store::Bucket(Bucket::open(url, engine.clone()).await?), config.max_bytes)
         } else if config.has_directory() {
             (Store::Directory(Directory::open(&config.dir)?), config.max_bytes)
         } else {
             let limit = config.max_bytes.min(engine.body_memory_bytes() / MEMORY_SHARE);
             (Store::in_memory(engine.clone()), limit)
         };
-        let stored = store.list()?;
+        let stored = store.list().await?;
         let hands = Arc::new(Semaphore::new(engine.threads() + 1));
         let shared = Arc::new(Shared {
             config,
@@ -214,7 +227,7 @@ impl Batches {
         if self.shared.table().items >= KEPT_BATCHES * self.shared.config.max_items {
             return Err(SubmitError::Full);
         }
-        Incoming::new(Arc::clone(&self.shared)).map_err(SubmitError::Store)
+        Incoming::new(Arc::clone(&self.shared)).map_err(SubmitError::of_store)
     }
 
     /// Makes a batch complete, and begins to work on it. A key that was sent before gives the batch of that time.
@@ -241,8 +254,12 @@ impl Batches {
     /// # Errors
     /// The store can't read it, or the batch was removed.
     pub async fn output(&self, batch: &Batch, index: usize, offset: u64) -> io::Result<Bytes> {
-        let writer = batch.writer_of(index);
-        self.shared.store.output(&batch.id, index, writer, offset).await
+        let Some(ItemState::Ended(record)) = batch.item(index) else { return Err(io::ErrorKind::NotFound.into()) };
+        let range = offset..record.output_bytes().min(offset + CHUNK_BYTES);
+        if range.is_empty() {
+            return Ok(Bytes::new());
+        }
+        self.shared.store.output(&batch.id, index, record.writer, range).await
     }
 
     /// Stops the work on a batch and removes it. Returns false when there is none with this id.
@@ -372,9 +389,9 @@ impl Shared {
             table.by_key.get(&sent.key).and_then(|id| table.by_id.get(id)).cloned()
         };
         let before = match (known, &self.instances) {
-            (None, Some(instances)) => match instances.directory.named_by(&sent.key).await {
-                Ok(Some(id)) => self.find_together(instances, &id).await.map_err(SubmitError::Store)?,
-                named => named.map(|_| None).map_err(SubmitError::Store)?,
+            (None, Some(instances)) => match instances.store.named_by(&sent.key).await {
+                Ok(Some(id)) => self.find_together(instances, &id).await.map_err(SubmitError::of_store)?,
+                named => named.map(|_| None).map_err(SubmitError::of_store)?,
             },
             (known, _) => known,
         };
@@ -388,14 +405,14 @@ impl Shared {
         idempotency: Option<&Idempotency>,
     ) -> Result<Option<Arc<Batch>>, SubmitError> {
         let (Some(instances), Some(sent)) = (&self.instances, idempotency) else { return Ok(None) };
-        let taken = instances.directory.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
+        let taken = instances.store.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
         let Some(other) = taken else { return Ok(None) };
-        if let Some(batch) = self.find_together(instances, &other).await.map_err(SubmitError::Store)? {
+        if let Some(batch) = self.find_together(instances, &other).await.map_err(SubmitError::of_store)? {
             return sent.answered_by(batch).map(Some);
         }
         // That batch was removed.
-        instances.directory.remove_key(&sent.key).await;
-        instances.directory.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
+        instances.store.remove_key(&sent.key).await;
+        instances.store.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
         Ok(None)
     }
 

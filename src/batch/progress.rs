@@ -259,14 +259,6 @@ impl Batch {
         progress.items.get(index).is_none_or(|state| matches!(state, ItemState::Ended(_) | ItemState::Cancelled))
     }
 
-    /// The process that wrote the answer to an item.
-    pub(super) fn writer_of(&self, index: usize) -> u64 {
-        match self.progress().items.get(index) {
-            Some(ItemState::Ended(record)) => record.writer,
-            _ => 0,
-        }
-    }
-
     /// Whether an item has a record.
     pub(super) fn has_ended(&self, index: usize) -> bool {
         matches!(self.progress().items.get(index), Some(ItemState::Ended(_)))

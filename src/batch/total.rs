@@ -108,7 +108,7 @@ impl Shared {
     async fn plan_together(&self, instances: &Instances, batch: &Batch, total: u64) -> Result<Fixed, ItemError> {
         let mut made = None;
         loop {
-            match instances.directory.plan(&batch.id).await {
+            match instances.store.plan(&batch.id).await {
                 Ok(Some(plan)) => return plan,
                 Ok(None) => {}
                 Err(_) => {
@@ -121,7 +121,7 @@ impl Shared {
             }
             // Another may have kept one meanwhile, which then holds.
             if let Some(plan) = &made
-                && instances.directory.keep_plan(&batch.id, plan).await.is_err()
+                && instances.store.keep_plan(&batch.id, plan).await.is_err()
             {
                 sleep(PAUSE).await;
             }

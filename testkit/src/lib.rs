@@ -9,3 +9,4 @@ pub mod mutation;
 pub mod processes;
 pub mod random;
 pub mod redis;
+pub mod s3;

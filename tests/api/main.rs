@@ -14,6 +14,7 @@ mod instances;
 mod links;
 mod load;
 mod negotiation;
+mod object_store;
 mod operations;
 mod origin;
 mod pages;

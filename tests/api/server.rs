@@ -124,7 +124,7 @@ impl TestServer {
         let (tracer, exporter) = Tracer::new(&config.trace, metrics.clone()).unwrap();
         exporter.map(|exporter| tokio::spawn(exporter.run(std::future::pending())));
         let state = AppState {
-            batches: Batches::open(config.batch, engine.clone(), source.clone(), metrics.clone()).unwrap(),
+            batches: Batches::open(config.batch, engine.clone(), source.clone(), metrics.clone()).await.unwrap(),
             engine,
             source,
             tracer,

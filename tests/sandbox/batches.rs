@@ -95,6 +95,41 @@ fn items_of_an_instance_that_is_killed_are_done_by_another_within_30_s() {
     assert!(!batch.exists(), "the sandbox lets it be removed");
 }
 
+#[test]
+fn a_batch_in_an_object_store_survives_being_killed_at_any_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let s3 = runtime.block_on(testkit::s3::S3Server::start(folder.path()));
+    let url = s3.url("batches").replace("127.0.0.1", "localhost");
+    let variables = [("BYTEFIT_BATCH__STORE_URL", &*url)];
+    let mut service = Service::start_with(&variables);
+    let (head, body) = form();
+    let mut connection = service.send_head("POST", "/batches", &body, &head);
+    std::io::Write::write_all(&mut connection, &body).unwrap();
+    let submitted = json(&crate::service::rest(connection));
+    let url = submitted["url"].as_str().unwrap();
+    let mut kills = 0;
+    let mut done = 0;
+    loop {
+        let status = json(&service.ask("GET", url, b""));
+        let now = status["counts"]["done"].as_u64().unwrap();
+        assert!(now >= done, "{status}");
+        done = now;
+        if status["state"] == "done" {
+            break;
+        }
+        thread::sleep(Duration::from_millis(kills * 37 % 60 + kills * 30));
+        service.signal(libc::SIGKILL);
+        service.process.wait().unwrap();
+        kills += 1;
+        service = Service::start_with(&variables);
+    }
+    assert!(kills >= 2 && done == ITEMS as u64, "{kills} {done}");
+    let removed = service.ask("DELETE", url, b"");
+    assert!(removed.starts_with(b"HTTP/1.1 204"), "{}", String::from_utf8_lossy(&removed));
+    assert_eq!(s3.objects("batches"), [""; 0], "nothing is left");
+}
+
 /// The records of the items that are done, by their names.
 fn records(batch: &Path) -> BTreeMap<String, Value> {
     let files = fs::read_dir(batch.join("out")).unwrap().map(|entry| entry.unwrap().path());

@@ -1,14 +1,15 @@
-//! Batches that three instances share by a directory and a Redis. Promised: whatever dies, every item ends once, with the same
+//! Batches that three instances share by a directory, or an object store, and a Redis. Promised: whatever dies, every item ends once, with the same
 //! bytes as without a fault; an item whose instance died runs again within 30 s.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use testkit::redis::RedisServer;
+use testkit::s3::S3Server;
 use tokio::time::{sleep, timeout};
 
 use crate::client::{Connection, ask, get, request};
@@ -33,6 +34,8 @@ type Answers = Vec<Vec<u8>>;
 /// Three instances with what they share.
 struct Fleet {
     folder: TempDir,
+    /// Where the batches are, in place of a directory.
+    s3: Option<S3Server>,
     redis: RedisServer,
     _of_redis: TempDir,
     servers: Vec<Server>,
@@ -50,14 +53,24 @@ enum Fault {
     StoreAway,
 }
 
-const FAULTS: [(Fault, &str); 7] = [
-    (Fault::None, "three instances, nothing fails"),
-    (Fault::Killed, "kill -9 of one of three instances"),
-    (Fault::KilledNearTheEnd, "kill -9 of one, near the end"),
-    (Fault::Stopped, "SIGSTOP of one for 40 s"),
-    (Fault::RedisRestarted, "Redis killed and started empty"),
-    (Fault::RedisFlushed, "FLUSHALL"),
-    (Fault::StoreAway, "the directory away for 20 s"),
+/// What the instances share beside Redis.
+#[derive(Clone, Copy, PartialEq)]
+enum Kept {
+    Directory,
+    Objects,
+}
+
+const FAULTS: [(Fault, Kept, &str); 10] = [
+    (Fault::None, Kept::Directory, "three instances, nothing fails"),
+    (Fault::Killed, Kept::Directory, "kill -9 of one of three instances"),
+    (Fault::KilledNearTheEnd, Kept::Directory, "kill -9 of one, near the end"),
+    (Fault::Stopped, Kept::Directory, "SIGSTOP of one for 40 s"),
+    (Fault::RedisRestarted, Kept::Directory, "Redis killed and started empty"),
+    (Fault::RedisFlushed, Kept::Directory, "FLUSHALL"),
+    (Fault::StoreAway, Kept::Directory, "the directory away for 20 s"),
+    (Fault::None, Kept::Objects, "an object store, nothing fails"),
+    (Fault::Killed, Kept::Objects, "an object store, kill -9 of one"),
+    (Fault::StoreAway, Kept::Objects, "the object store away for 20 s"),
 ];
 
 pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
@@ -65,8 +78,8 @@ pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let base = picture::jpeg(320, 3);
     let pictures: Vec<Vec<u8>> = (0..items).map(|number| picture::marked(base, number)).collect();
     let (mut rows, mut expected) = (Vec::new(), None);
-    for (fault, name) in FAULTS {
-        let Some(fleet) = Fleet::start().await else {
+    for (fault, kept, name) in FAULTS {
+        let Some(fleet) = Fleet::start(kept).await else {
             rows.push(Row::new(name, "redis-server is installed", "it is not".to_owned(), false));
             break;
         };
@@ -106,7 +119,7 @@ async fn row(
     };
     let answers = answers(survivor, &url, pictures.len()).await;
     let is_same = *expected.get_or_insert_with(|| answers.clone()) == answers;
-    let (records, places) = kept(fleet.folder.path(), &url);
+    let (records, places) = counted(&fleet.batches(), &url);
     let in_time = fault != Fault::KilledNearTheEnd || after <= Duration::from_secs(30);
     let all = status.done == pictures.len() as u64 && records == pictures.len() && places == pictures.len();
     Row::new(
@@ -124,22 +137,31 @@ async fn row(
 }
 
 impl Fleet {
-    async fn start() -> Option<Fleet> {
+    async fn start(kept: Kept) -> Option<Fleet> {
         let (folder, of_redis) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
         let redis = RedisServer::start(of_redis.path())?;
+        let s3 = match kept {
+            Kept::Objects => Some(S3Server::start(folder.path()).await),
+            Kept::Directory => None,
+        };
         let (dir, url) = (folder.path().join("batches"), redis.url());
-        let dir = dir.to_string_lossy();
-        let settings = [
-            ("BATCH__DIR", &*dir),
-            ("BATCH__REDIS_URL", &*url),
-            ("BATCH__MAX_CONCURRENT", "10"),
-            ("ENGINE__THREADS", "2"),
-        ];
+        let (key, place) = match &s3 {
+            Some(s3) => ("BATCH__STORE_URL", s3.url("batches")),
+            None => ("BATCH__DIR", dir.to_string_lossy().into_owned()),
+        };
+        let settings =
+            [(key, &*place), ("BATCH__REDIS_URL", &*url), ("BATCH__MAX_CONCURRENT", "10"), ("ENGINE__THREADS", "2")];
         let mut servers = Vec::new();
         for _ in 0..3 {
             servers.push(Server::open(&settings).await);
         }
-        Some(Fleet { folder, redis, _of_redis: of_redis, servers })
+        Some(Fleet { folder, s3, redis, _of_redis: of_redis, servers })
+    }
+
+    /// The folder of the batches.
+    fn batches(&self) -> PathBuf {
+        let bucket = if self.s3.is_some() { "pictures" } else { "" };
+        self.folder.path().join(bucket).join("batches")
     }
 
     /// Makes the fault happen, and returns an instance that is asked from then on.
@@ -150,6 +172,13 @@ impl Fleet {
             Fault::Stopped => self.servers[2].signal(libc::SIGSTOP),
             Fault::RedisRestarted => self.redis.restart(),
             Fault::RedisFlushed => self.redis.send("FLUSHALL"),
+            Fault::StoreAway if self.s3.is_some() => {
+                self.s3.iter_mut().for_each(S3Server::go_away);
+                sleep(AWAY).await;
+                if let Some(s3) = &mut self.s3 {
+                    s3.come_back().await;
+                }
+            }
             Fault::StoreAway => {
                 let [there, away] = ["batches", "away"].map(|name| self.folder.path().join(name));
                 fs::rename(&there, &away).expect("the directory");
@@ -216,8 +245,8 @@ async fn answers(address: SocketAddr, url: &str, items: usize) -> Answers {
 }
 
 /// The records of a batch, and the items that have a place in its order.
-fn kept(folder: &Path, url: &str) -> (usize, usize) {
-    let batch = folder.join("batches").join(url.trim_start_matches("/batches/"));
+fn counted(folder: &Path, url: &str) -> (usize, usize) {
+    let batch = folder.join(url.trim_start_matches("/batches/"));
     let names = fs::read_dir(batch.join("out")).expect("the answers").flatten().map(|entry| entry.file_name());
     let records = names.filter(|name| name.to_string_lossy().ends_with(".json")).count();
     let places = fs::read_dir(batch.join("order")).expect("the order").flatten();

@@ -64,12 +64,12 @@ pub(super) async fn look_after(shared: Arc<Shared>, instances: Arc<Instances>) {
 impl Shared {
     /// Takes note of batches that are in the directory, and of those that are not any more.
     async fn scan(&self, instances: &Instances) -> io::Result<()> {
-        let there = instances.directory.ids().await?;
+        let there = instances.store.ids().await?;
         let known: HashSet<BatchId> = self.table().by_id.keys().cloned().collect();
         for id in there.symmetric_difference(&known) {
             self.find_together(instances, id).await?;
         }
-        instances.directory.remove_abandoned().await
+        instances.store.remove_abandoned().await
     }
 
     /// Adds the items that have not ended and that Redis has not.

@@ -53,7 +53,7 @@ impl Shared {
     ) -> io::Result<Option<Arc<Batch>>> {
         let known = self.table().by_id.get(id).cloned();
         let Some(batch) = known else {
-            return Ok(instances.directory.read(id).await?.map(|stored| self.adopt(stored)));
+            return Ok(instances.store.read(id).await?.map(|stored| self.adopt(stored)));
         };
         let mut places = batch.ending.lock().await;
         self.read_places(instances, &batch, &mut places).await?;
@@ -86,7 +86,7 @@ impl Shared {
         batch: &Batch,
         places: &mut u64,
     ) -> io::Result<()> {
-        let ended = match instances.directory.look(&batch.id, *places).await? {
+        let ended = match instances.store.look(&batch.id, *places).await? {
             Look::There(ended) => ended,
             Look::Removed => {
                 self.forget(batch);
@@ -96,7 +96,7 @@ impl Shared {
         for Ended { place, item } in ended {
             *places = place;
             if let Some((index, record)) = item {
-                let is_ours = record.writer == instances.directory.writer();
+                let is_ours = record.writer == instances.store.writer();
                 self.note_ended(batch, index, Record { sequence: place, ..record }, is_ours);
             }
         }

@@ -1,4 +1,4 @@
-//! Several instances that work on the same batches: they have one directory, which is the truth, and a Redis that says who does
+//! Several instances that work on the same batches: they have one store, which is the truth, and a Redis that says who does
 //! what (`queue`). Each takes items, follows what others do, and looks after what was left.
 
 mod care;
@@ -18,7 +18,8 @@ use super::config::Config;
 use super::manifest::BatchId;
 use super::progress::Batch;
 use super::queue::{Entry, Queue};
-use super::store::Directory;
+use super::store::{Bucket, Directory, SharedStore};
+use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::outbound::redis::RedisUrl;
 
@@ -30,7 +31,7 @@ const GIVE_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 /// This instance among those that share batches.
 pub(super) struct Instances {
-    pub directory: Directory,
+    pub store: SharedStore,
     pub queue: Queue,
     at_work: Mutex<HashMap<String, AtWork>>,
     tasks: Mutex<JoinSet<()>>,
@@ -43,32 +44,40 @@ struct AtWork {
 }
 
 impl Instances {
-    /// Opens the directory of `config`.
+    /// Opens the store of `config`.
     ///
     /// # Errors
-    /// It can't be made or read, or has no hard links.
-    pub(super) fn open(config: &Config, url: RedisUrl, metrics: Arc<Metrics>) -> io::Result<Instances> {
-        let directory = Directory::open_shared(&config.dir)?;
-        let identity = directory.identity()?;
-        let queue = Queue::new(url, &identity, directory.writer(), metrics);
-        Ok(Instances { directory, queue, at_work: Mutex::default(), tasks: Mutex::default() })
+    /// It can't be made or read, or can't be shared: a directory without hard links, an object store without conditions.
+    pub(super) async fn open(
+        config: &Config,
+        url: RedisUrl,
+        engine: Engine,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Instances> {
+        let store = match &config.store_url {
+            Some(store_url) => SharedStore::Bucket(Bucket::open_shared(store_url, engine).await?),
+            None => SharedStore::Directory(Directory::open_shared(&config.dir)?),
+        };
+        let identity = store.identity().await?;
+        let queue = Queue::new(url, &identity, store.writer(), metrics);
+        Ok(Instances { store, queue, at_work: Mutex::default(), tasks: Mutex::default() })
     }
 
-    /// Whether the directory can be reached and has this batch.
+    /// Whether the store can be reached and has this batch.
     pub(super) async fn has(&self, batch: &Batch) -> bool {
-        self.directory.has(&batch.id).await.unwrap_or(false)
+        self.store.has(&batch.id).await.unwrap_or(false)
     }
 
     /// Tells the others that a batch was removed, for which nobody waits.
     pub(super) async fn removed(self: Arc<Instances>, batch: &Batch) {
         if let Some(idempotency) = &batch.manifest.idempotency
-            && self.directory.named_by(&idempotency.key).await.is_ok_and(|id| id.as_ref() == Some(&batch.id))
+            && self.store.named_by(&idempotency.key).await.is_ok_and(|id| id.as_ref() == Some(&batch.id))
         {
-            self.directory.remove_key(&idempotency.key).await;
+            self.store.remove_key(&idempotency.key).await;
         }
         let id = batch.id.clone();
         tokio::spawn(async move {
-            // The others see it in the directory too.
+            // The others see it in the store too.
             let _ = self.queue.forget(&id).await;
         });
     }

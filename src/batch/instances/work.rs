@@ -109,7 +109,7 @@ impl Shared {
         if batch.is_over(index) {
             return;
         }
-        if !instances.directory.has_record(&batch.id, index).await {
+        if !instances.store.has_record(&batch.id, index).await {
             batch.begin(index);
             let _ = instances.queue.tell(&batch.id, Some(index)).await;
             let result = match entry.deliveries {
@@ -125,11 +125,11 @@ impl Shared {
     /// Writes the record of an item, unless another instance did.
     async fn keep_record(&self, instances: &Instances, batch: &Batch, index: usize, result: Result<Output, ItemError>) {
         let counted = log(batch, index, &result);
-        let record = Record { sequence: batch.next_sequence(), writer: instances.directory.writer(), result };
+        let record = Record { sequence: batch.next_sequence(), writer: instances.store.writer(), result };
         loop {
-            match instances.directory.put_record_once(&batch.id, index, &record).await {
+            match instances.store.put_record_once(&batch.id, index, &record).await {
                 Ok(true) => return self.metrics.batch_item(counted),
-                Ok(false) => return instances.directory.remove_output(&batch.id, index).await,
+                Ok(false) => return instances.store.remove_output(&batch.id, index).await,
                 Err(error) => {
                     tracing::debug!(batch = %batch.id, index, %error, "the record of an item can't be written now");
                     sleep(PAUSE).await;
@@ -147,7 +147,7 @@ impl Shared {
                 return;
             }
             let taken = match read {
-                Ok(()) => instances.directory.take_place(&batch.id, *places + 1, index).await,
+                Ok(()) => instances.store.take_place(&batch.id, *places + 1, index).await,
                 failed => failed,
             };
             drop(places);

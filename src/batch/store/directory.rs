@@ -5,13 +5,14 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::shared::{IDENTITY, number_as_placed, read_shared};
-use super::{CHUNK_BYTES, Stored};
+use super::Stored;
+use super::shared::{IDENTITY, ended_after, read_shared};
 use crate::batch::manifest::{BatchId, Manifest, Record};
 use crate::engine::run_blocking;
 use crate::panics::Panicked;
@@ -140,13 +141,13 @@ impl Directory {
         blocking(move || write_whole(&path, &text)).await
     }
 
-    pub(super) async fn output(&self, id: &BatchId, index: usize, writer: u64, offset: u64) -> io::Result<Bytes> {
+    pub(super) async fn output(&self, id: &BatchId, index: usize, writer: u64, range: Range<u64>) -> io::Result<Bytes> {
         let path = self.of(id).join(OUTPUTS).join(output_name(index, writer));
         blocking(move || {
             let mut file = File::open(path)?;
-            file.seek(SeekFrom::Start(offset))?;
+            file.seek(SeekFrom::Start(range.start))?;
             let mut bytes = Vec::new();
-            file.take(CHUNK_BYTES as u64).read_to_end(&mut bytes)?;
+            file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
             Ok(bytes.into())
         })
         .await
@@ -215,7 +216,7 @@ fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
         Ok(manifest) => {
             let records = (0..manifest.items.len()).filter_map(|index| Some((index, read_record(path, index)?)));
             let mut stored = Stored { id, records: records.collect(), manifest, places: 0 };
-            number_as_placed(path, &mut stored)?;
+            stored.number_as_placed(ended_after(path, 0)?);
             remove_unneeded(&path.join(INPUTS), &stored)?;
             Ok(Some(stored))
         }
@@ -341,9 +342,8 @@ mod tests {
         let (_folder, directory, id) = with_batch(3).await;
         assert_eq!(directory.input(&id, 0).await.unwrap(), "abc");
         directory.put_output(&id, 1, Bytes::from_static(b"answer")).await.unwrap();
-        assert_eq!(directory.output(&id, 1, 0, 0).await.unwrap(), "answer");
-        assert_eq!(directory.output(&id, 1, 0, 4).await.unwrap(), "er");
-        assert!(directory.output(&id, 1, 0, 6).await.unwrap().is_empty());
+        assert_eq!(directory.output(&id, 1, 0, 0..9).await.unwrap(), "answer");
+        assert_eq!(directory.output(&id, 1, 0, 4..6).await.unwrap(), "er");
         directory.put_record(&id, 2, &failed(7)).await.unwrap();
         let stored = directory.list().unwrap().remove(0);
         assert_eq!((stored.id, stored.manifest), (id, manifest(3)));

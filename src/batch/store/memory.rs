@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 
-use super::CHUNK_BYTES;
 use crate::batch::manifest::BatchId;
 use crate::engine::{Engine, MemoryLease};
+
+/// Bytes that the buffer of a file grows by at least.
+const STEP_BYTES: usize = 256 << 10;
 
 /// The batches, by their id.
 pub(in crate::batch) struct Memory {
@@ -76,11 +79,12 @@ impl Memory {
         Ok(())
     }
 
-    pub(super) fn output(&self, id: &BatchId, index: usize, offset: u64) -> io::Result<Bytes> {
+    pub(super) fn output(&self, id: &BatchId, index: usize, range: Range<u64>) -> io::Result<Bytes> {
         let batches = self.batches();
         let file = batches.get(id).and_then(|files| files.outputs.get(&index)).ok_or_else(gone)?;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(file.bytes.len());
-        Ok(file.bytes.slice(start..file.bytes.len().min(start + CHUNK_BYTES)))
+        let [start, end] =
+            [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX).min(file.bytes.len()));
+        Ok(file.bytes.slice(start..end.max(start)))
     }
 
     pub(super) fn remove(&self, id: &BatchId) {
@@ -93,7 +97,7 @@ impl Writing {
         let lease = self.lease.as_ref().map_err(|_| full())?;
         let capacity = self.bytes.capacity();
         if self.bytes.len() + chunk.len() > capacity {
-            let more = chunk.len().max(capacity).max(CHUNK_BYTES);
+            let more = chunk.len().max(capacity).max(STEP_BYTES);
             lease.grow(more as u64).map_err(|_| full())?;
             self.bytes.reserve(more);
         }

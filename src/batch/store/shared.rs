@@ -5,7 +5,7 @@
 //! order: `order/K` has the index of the item that ended as number K. A place is taken once and after the one before it, so that
 //! every process sees the same items end in the same order, and nobody needs more than the directory for that.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -27,14 +27,14 @@ use crate::batch::total::Fixed;
 pub(super) const IDENTITY: &str = "shared.id";
 
 /// The folder of the keys that clients chose, each of which names a batch.
-const KEYS: &str = "keys";
+pub(super) const KEYS: &str = "keys";
 
 /// The file with what the items of a batch may have of its total.
-const PLAN: &str = "plan.json";
+pub(super) const PLAN: &str = "plan.json";
 
 /// A batch that was begun, and to which nothing came for this time, will never be complete: a client that sends nothing for
 /// `server.upload_timeout` is cut off.
-const ABANDONED: Duration = Duration::from_secs(3600);
+pub(super) const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// An item that has taken its place in the order.
 #[derive(Debug)]
@@ -278,7 +278,7 @@ fn is_there(root: &Path, path: &Path) -> io::Result<bool> {
 }
 
 /// The items that took a place after the first `places`.
-fn ended_after(path: &Path, places: u64) -> io::Result<Vec<Ended>> {
+pub(super) fn ended_after(path: &Path, places: u64) -> io::Result<Vec<Ended>> {
     let mut ended = Vec::new();
     for place in places + 1.. {
         let index = match fs::read_to_string(path.join(ORDER).join(place.to_string())) {
@@ -328,21 +328,6 @@ pub(super) fn read_shared(path: &Path, id: BatchId) -> io::Result<Option<Stored>
     }
 }
 
-/// Numbers records by the places of their items, where several processes shared the directory before. Those without a place
-/// come last.
-pub(super) fn number_as_placed(path: &Path, stored: &mut Stored) -> io::Result<()> {
-    let ended = ended_after(path, 0)?;
-    let Some(last) = ended.last().map(|ended| ended.place) else { return Ok(()) };
-    let mut places = HashMap::new();
-    for Ended { place, item } in ended {
-        item.map(|(index, _)| places.entry(index).or_insert(place));
-    }
-    for (index, record) in &mut stored.records {
-        record.sequence = places.get(index).copied().unwrap_or(last + 1);
-    }
-    Ok(())
-}
-
 /// Writes a file that appears whole and synced under its name, unless there is one. Returns whether it is this one.
 fn write_once(path: &Path, writer: u64, bytes: &[u8]) -> io::Result<bool> {
     let mut own = path.as_os_str().to_owned();
@@ -365,7 +350,7 @@ fn write_once(path: &Path, writer: u64, bytes: &[u8]) -> io::Result<bool> {
 }
 
 /// A number that is not 0.
-fn random_number() -> io::Result<u64> {
+pub(super) fn random_number() -> io::Result<u64> {
     let mut bytes = [0; 8];
     let failed = |_| io::Error::other("the system has no random numbers");
     SystemRandom::new().fill(&mut bytes).map_err(failed)?;
@@ -417,7 +402,7 @@ mod tests {
         assert!(other.put_record_once(&id, 0, &of(&other)).await.unwrap());
         assert!(!one.put_record_once(&id, 0, &of(&one)).await.unwrap());
         one.remove_output(&id, 0).await;
-        assert_eq!(one.output(&id, 0, other.writer(), 0).await.unwrap(), "other");
+        assert_eq!(one.output(&id, 0, other.writer(), 0..9).await.unwrap(), "other");
         let kept = read_record(&one.of(&id), 0).unwrap();
         assert_eq!(kept.writer, other.writer());
     }

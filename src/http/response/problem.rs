@@ -225,6 +225,9 @@ impl From<SubmitError> for Problem {
                 .with("allowed", format!("up to {limit} items")),
             SubmitError::KeyReused => Problem::new(Kind::KeyReused, detail),
             SubmitError::Draining => Problem::new(Kind::ShuttingDown, detail),
+            SubmitError::Away(error) => {
+                Problem::new(Kind::Overloaded, detail).retry_after(RETRY_BATCH).because(error.to_string())
+            }
             SubmitError::Store(error) => Problem::internal(format!("the store of batches failed: {error}")),
         }
     }

@@ -71,6 +71,7 @@ fn operation() -> Value {
                 | Kind::KeyReused
                 | Kind::RateLimited
                 | Kind::Internal
+                | Kind::Overloaded
                 | Kind::BatchFull
         )
     });

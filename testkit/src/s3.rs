@@ -1,0 +1,133 @@
+//! An S3 on a port of its own, whose objects are files. It can go away and come back.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use s3s::auth::SimpleAuth;
+use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s_fs::FileSystem;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+const KEY: &str = "key-of-the-tests";
+const SECRET: &str = "secret-of-the-tests";
+
+/// The one bucket that there is.
+const BUCKET: &str = "pictures";
+
+/// A running S3. It ends when it is dropped.
+pub struct S3Server {
+    address: SocketAddr,
+    service: S3Service,
+    /// `None` while it is away.
+    accepting: Option<tokio::task::JoinHandle<()>>,
+    folder: PathBuf,
+}
+
+impl S3Server {
+    /// Starts it with an empty bucket below `folder`.
+    pub async fn start(folder: &Path) -> S3Server {
+        std::fs::create_dir_all(folder.join(BUCKET)).expect("the bucket");
+        let mut builder = S3ServiceBuilder::new(FileSystem::new(folder).expect("a folder"));
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        let mut server = S3Server {
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            service: builder.build(),
+            accepting: None,
+            folder: folder.join(BUCKET),
+        };
+        server.come_back().await;
+        server
+    }
+
+    /// Where objects that begin with `prefix` are, for `batch.store_url`.
+    pub fn url(&self, prefix: &str) -> String {
+        format!(
+            "s3://{BUCKET}/{prefix}?endpoint=http://{}&region=us-east-1&access_key_id={KEY}&secret_access_key={SECRET}",
+            self.address
+        )
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// The names of the objects below `prefix`.
+    pub fn objects(&self, prefix: &str) -> Vec<String> {
+        let mut names = Vec::new();
+        collect(&self.folder.join(prefix), prefix, &mut names);
+        names
+    }
+
+    /// Takes no connections any more, and closes those that are open.
+    pub fn go_away(&mut self) {
+        if let Some(accepting) = self.accepting.take() {
+            accepting.abort();
+        }
+    }
+
+    /// Listens again, at the same address.
+    pub async fn come_back(&mut self) {
+        let listener = listen(self.address).await;
+        self.address = listener.local_addr().expect("an address");
+        self.accepting = Some(tokio::spawn(accept(listener, self.service.clone())));
+    }
+}
+
+impl Drop for S3Server {
+    fn drop(&mut self) {
+        self.go_away();
+    }
+}
+
+async fn listen(address: SocketAddr) -> TcpListener {
+    loop {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_reuseaddr(true).expect("a socket");
+        match socket.bind(address).and_then(|()| socket.listen(128)) {
+            Ok(listener) => return listener,
+            // The listener before it is about to close.
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    }
+}
+
+/// Serves connections until it is dropped, and them with it.
+async fn accept(listener: TcpListener, service: S3Service) {
+    // Its files are not written under a condition at once, as S3 does: one such request after the other.
+    let turn = Arc::new(Mutex::new(()));
+    let mut connections = JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        while connections.try_join_next().is_some() {}
+        let (service, turn) = (service.clone(), Arc::clone(&turn));
+        let serve = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let (service, turn) = (service.clone(), Arc::clone(&turn));
+            async move {
+                let is_conditional = request.headers().contains_key("if-none-match");
+                let _turn = if is_conditional { Some(turn.lock().await) } else { None };
+                Service::call(&service, request).await
+            }
+        });
+        connections.spawn(async move {
+            // A client may leave.
+            let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
+        });
+    }
+}
+
+fn collect(folder: &Path, name: &str, names: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = format!("{name}/{}", entry.file_name().to_string_lossy());
+        match entry.path().is_dir() {
+            true => collect(&entry.path(), &name, names),
+            false => names.push(name),
+        }
+    }
+}
