@@ -275,7 +275,7 @@ mod tests {
         );
         let targets: Vec<u64> = read.unwrap().iter().map(|item| item.request.job.target).collect();
         assert_eq!(targets, [2_000_000, 9_000]);
-        let beyond = r#"{"total":"9TB","items":[{"url":"https://a.example/a"}]}"#;
+        let beyond = r#"{"total":"9000GB","items":[{"url":"https://a.example/a"}]}"#;
         assert_eq!(items(beyond).unwrap()[0].request.job.target, Defaults::default().max_target);
     }
 
