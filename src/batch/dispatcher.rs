@@ -38,7 +38,7 @@ pub(super) async fn run(shared: Arc<Shared>, batch: Arc<Batch>) {
     loop {
         let open = "the semaphores are never closed";
         let slot = Arc::clone(&slots).acquire_owned().await.expect(open);
-        let hand = Arc::clone(&shared.hands).acquire_owned().await.expect(open);
+        let hand = shared.hands.one().await;
         while items.try_join_next().is_some() {}
         if *shared.draining.borrow() {
             break;

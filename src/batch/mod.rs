@@ -9,6 +9,7 @@ mod dispatcher;
 mod incoming;
 mod instances;
 mod manifest;
+mod pace;
 mod progress;
 mod queue;
 mod room;
@@ -21,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::engine::Engine;
@@ -31,6 +32,8 @@ pub use config::Config;
 pub use incoming::{Incoming, IncomingFile};
 use instances::Instances;
 pub use manifest::{BatchId, Idempotency, Input, Item, ItemError, Manifest, Output, Record};
+use pace::Hands;
+pub use pace::{HeldBackBy, Pace};
 pub use progress::{Batch, Counts, EndedItem, ItemState, ItemStatus, Snapshot};
 use room::Room;
 use store::{Bucket, CHUNK_BYTES, Directory, Store, Stored};
@@ -41,6 +44,9 @@ const KEPT_BATCHES: usize = 100;
 
 /// How often batches are looked for that are kept for too long.
 const LOOK_FOR_EXPIRED: Duration = Duration::from_secs(10);
+
+/// How often the load is looked at, which the number of items in hand follows.
+const LOOK_AT_LOAD: Duration = Duration::from_millis(200);
 
 /// The part of the memory of bodies that batches may take which are kept in memory.
 const MEMORY_SHARE: u64 = 2;
@@ -63,8 +69,8 @@ struct Shared {
     table: Mutex<Table>,
     /// Held while a batch is made complete, so that a key that is sent twice makes one batch.
     completing: tokio::sync::Mutex<()>,
-    /// One permit for each item in hand: as many as threads, and one that waits.
-    hands: Arc<Semaphore>,
+    /// The items in hand.
+    hands: Hands,
     draining: watch::Sender<bool>,
 }
 
@@ -174,7 +180,7 @@ impl Batches {
             (Store::in_memory(engine.clone()), limit)
         };
         let stored = store.list().await?;
-        let hands = Arc::new(Semaphore::new(engine.threads() + 1));
+        let hands = Hands::new(engine.threads());
         let shared = Arc::new(Shared {
             config,
             store,
@@ -190,6 +196,14 @@ impl Batches {
         });
         stored.into_iter().for_each(|stored| shared.restore(stored));
         instances::start(&shared);
+        let weak = Arc::downgrade(&shared);
+        tokio::spawn(async move {
+            while let Some(shared) = weak.upgrade() {
+                shared.hands.follow_load(&shared.engine);
+                drop(shared);
+                sleep(LOOK_AT_LOAD).await;
+            }
+        });
         let (weak, period) = (Arc::downgrade(&shared), LOOK_FOR_EXPIRED.min(shared.config.ttl / 2));
         tokio::spawn(async move {
             while let Some(shared) = weak.upgrade() {
@@ -204,6 +218,11 @@ impl Batches {
     /// The configuration.
     pub fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    /// How many items are worked on at once.
+    pub fn pace(&self) -> Pace {
+        self.shared.hands.pace()
     }
 
     /// Whether batches survive the process.

@@ -4,9 +4,11 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use bytefit::engine::{Bounds, Engine, Header, Work, WorkError};
 use bytefit::job::{Answer, Job, JobError};
+use serde_json::{Value, json};
 use testkit::answers::echo;
+use tokio::time::timeout;
 
-use crate::client::Request;
+use crate::client::{PATIENCE, Request};
 use crate::picture::png;
 use crate::server::{TestConfig, TestServer};
 
@@ -89,6 +91,31 @@ async fn a_request_over_the_limit_is_refused_before_its_body() {
     latch.release();
     assert_eq!(first.answer().await.status, 200);
     assert_eq!(second.answer().await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_take_fewer_pictures_at_once_while_requests_wait() {
+    let latch = Latch::new();
+    let server = latch
+        .server(|config| {
+            config.engine.threads = 1;
+            config.engine.queue_slots = 1;
+        })
+        .await;
+    let pace = async |expected: Value| {
+        let is_so = async { while server.get("/status").await.json()["batch_pace"] != expected {} };
+        timeout(PATIENCE, is_so).await.expect("the pace follows the load");
+    };
+    pace(json!({"at_once": 2, "most": 2, "held_back_by": null})).await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    for (connection, body) in [(&mut first, png(8, 8)), (&mut second, png(9, 8))] {
+        connection.write(&Request::compress(QUERY, &body).head()).await;
+        connection.write(&body).await;
+    }
+    pace(json!({"at_once": 1, "most": 2, "held_back_by": "queue"})).await;
+    latch.release();
+    assert_eq!((first.answer().await.status, second.answer().await.status), (200, 200));
+    pace(json!({"at_once": 2, "most": 2, "held_back_by": null})).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

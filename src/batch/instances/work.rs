@@ -56,8 +56,8 @@ pub(super) async fn take_items(shared: Arc<Shared>, instances: Arc<Instances>) {
 
 /// The hands that are free, once there is one.
 async fn free_hands(shared: &Shared) -> Vec<OwnedSemaphorePermit> {
-    let first = Arc::clone(&shared.hands).acquire_owned().await.expect("the semaphore is never closed");
-    let others = std::iter::from_fn(|| Arc::clone(&shared.hands).try_acquire_owned().ok());
+    let first = shared.hands.one().await;
+    let others = std::iter::from_fn(|| shared.hands.another());
     std::iter::once(first).chain(others).collect()
 }
 

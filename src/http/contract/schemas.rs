@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::parameters::NAME;
-use crate::batch::ItemStatus;
+use crate::batch::{HeldBackBy, ItemStatus};
 use crate::byte_size::SIZE_GRAMMAR;
 use crate::codec::Format;
 use crate::engine::WorkersMode;
@@ -242,6 +242,11 @@ fn status_schema() -> Value {
             "recycled": count(),
         })),
         "queue": any,
+        "batch_pace": object(json!({
+            "at_once": count(),
+            "most": count(),
+            "held_back_by": { "enum": HeldBackBy::NAMES.iter().map(|name| json!(name)).chain([Value::Null]).collect::<Vec<_>>() },
+        })),
         "cache": any,
         "batches": object(json!({
             "durable": { "type": "boolean" },

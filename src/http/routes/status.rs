@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
 
-use crate::batch::{Batches, Counts};
+use crate::batch::{Batches, Counts, HeldBackBy, Pace};
 use crate::engine::{Snapshot, TierStats, WorkersMode};
 use crate::http::AppState;
 use crate::http::contract;
@@ -43,6 +43,7 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
         "pool": pool(&snapshot),
         "workers": workers(&snapshot, &state),
         "queue": { "queued": snapshot.queued, "slots": snapshot.queue_slots },
+        "batch_pace": batch_pace(&state),
         "cache": cache(&snapshot),
         "batches": batches(&state.batches),
         "latency_ms": {
@@ -67,6 +68,12 @@ fn pool(snapshot: &Snapshot) -> Value {
         "memory_reserved_bytes": snapshot.memory_reserved_bytes,
         "memory_limit_bytes": snapshot.memory_limit_bytes,
     })
+}
+
+/// How many items of batches are worked on at once, which follows the load.
+fn batch_pace(state: &AppState) -> Value {
+    let Pace { at_once, most, held_back_by } = state.batches.pace();
+    json!({ "at_once": at_once, "most": most, "held_back_by": held_back_by.map(HeldBackBy::name) })
 }
 
 fn workers(snapshot: &Snapshot, state: &AppState) -> Value {

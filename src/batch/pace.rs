@@ -1,0 +1,161 @@
+//! How many items are worked on at once. Their pictures are in memory, so there are fewer of them while memory is short or many
+//! requests wait; at least one always goes on.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::engine::Engine;
+use crate::named::named;
+
+/// The part of the memory that is reserved, or of the queue that is full, from which on half as many items are worked on.
+const HALF: f64 = 0.5;
+
+/// The same for a single item.
+const ONE: f64 = 0.75;
+
+named! {
+    /// Why fewer items are worked on than could be.
+    pub enum HeldBackBy {
+        /// Memory is short.
+        Memory = "memory",
+        /// Requests wait.
+        Queue = "queue",
+    }
+}
+
+/// How many items are worked on at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Items that may be worked on at once now.
+    pub at_once: usize,
+    /// The same without load.
+    pub most: usize,
+    /// Why it is fewer than the most.
+    pub held_back_by: Option<HeldBackBy>,
+}
+
+/// Hands out the right to work on an item, with its picture in memory.
+#[derive(Debug)]
+pub(super) struct Hands {
+    free: Arc<Semaphore>,
+    most: usize,
+    held_back: Mutex<HeldBack>,
+}
+
+#[derive(Debug, Default)]
+struct HeldBack {
+    hands: Vec<OwnedSemaphorePermit>,
+    wanted: usize,
+    by: Option<HeldBackBy>,
+}
+
+impl HeldBack {
+    /// `hand`, unless it is to be held back.
+    fn or_use(&mut self, hand: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
+        if self.hands.len() < self.wanted {
+            self.hands.push(hand);
+            return None;
+        }
+        Some(hand)
+    }
+}
+
+impl Hands {
+    /// As many as threads, and one that waits.
+    pub(super) fn new(threads: usize) -> Hands {
+        let most = threads + 1;
+        Hands { free: Arc::new(Semaphore::new(most)), most, held_back: Mutex::default() }
+    }
+
+    /// The next one that is free.
+    pub(super) async fn one(&self) -> OwnedSemaphorePermit {
+        loop {
+            let hand = Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed");
+            if let Some(hand) = self.held_back().or_use(hand) {
+                return hand;
+            }
+        }
+    }
+
+    /// One, if it is free.
+    pub(super) fn another(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let hand = Arc::clone(&self.free).try_acquire_owned().ok()?;
+            if let Some(hand) = self.held_back().or_use(hand) {
+                return Some(hand);
+            }
+        }
+    }
+
+    fn held_back(&self) -> MutexGuard<'_, HeldBack> {
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub(super) fn pace(&self) -> Pace {
+        let held_back = self.held_back();
+        Pace { at_once: self.most - held_back.wanted, most: self.most, held_back_by: held_back.by }
+    }
+
+    /// Follows the load. What is worked on goes on; hands that become free are held back then.
+    fn follow(&self, memory: f64, queue: f64) {
+        let pressure = memory.max(queue);
+        let at_once = at_once(self.most, pressure);
+        let mut held_back = self.held_back();
+        held_back.wanted = self.most - at_once;
+        let by = if memory >= queue { HeldBackBy::Memory } else { HeldBackBy::Queue };
+        held_back.by = (at_once < self.most).then_some(by);
+        let wanted = held_back.wanted;
+        held_back.hands.truncate(wanted);
+        while held_back.hands.len() < wanted
+            && let Ok(hand) = Arc::clone(&self.free).try_acquire_owned()
+        {
+            held_back.hands.push(hand);
+        }
+    }
+
+    /// Follows the load that `engine` has now.
+    pub(super) fn follow_load(&self, engine: &Engine) {
+        let load = engine.snapshot();
+        let part = |of: f64, all: f64| if all > 0.0 { of / all } else { 0.0 };
+        let memory = part(load.memory_reserved_bytes as f64, load.memory_limit_bytes as f64);
+        self.follow(memory, part(load.queued as f64, load.queue_slots as f64));
+    }
+}
+
+/// Items at once, where this part of the memory or of the queue is taken.
+fn at_once(most: usize, pressure: f64) -> usize {
+    match pressure {
+        pressure if pressure >= ONE => 1,
+        pressure if pressure >= HALF => most.div_ceil(2),
+        _ => most,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn fewer_items_are_worked_on_while_memory_is_short_or_requests_wait() {
+        let hands = Hands::new(4);
+        let first = hands.one().await;
+        let pace = |at_once, held_back_by| Pace { at_once, most: 5, held_back_by };
+        hands.follow(0.2, 0.4);
+        assert_eq!(hands.pace(), pace(5, None));
+        hands.follow(0.6, 0.4);
+        assert_eq!(hands.pace(), pace(3, Some(HeldBackBy::Memory)));
+        let others = [hands.another(), hands.another()];
+        assert!(others.iter().all(Option::is_some) && hands.another().is_none());
+        hands.follow(0.6, 0.9);
+        assert_eq!(hands.pace(), pace(1, Some(HeldBackBy::Queue)));
+        drop(others);
+        assert!(hands.another().is_none(), "what becomes free is held back");
+        drop(first);
+        assert!(hands.another().is_some(), "one goes on");
+        hands.follow(0.0, 0.0);
+        assert_eq!(hands.pace(), pace(5, None));
+        assert!((0..5).map(|_| hands.another()).collect::<Vec<_>>().iter().all(Option::is_some));
+    }
+}
