@@ -33,6 +33,7 @@ impl Place {
     async fn with_redis(&self, redis: Option<String>) -> TestServer {
         let url = self.s3.url("of/tests");
         TestServer::start_with(|config| {
+            config.http.max_body_bytes = 16 << 20;
             config.batch.store_url = Some(url.parse().unwrap());
             config.batch.redis_url = redis.map(|url| url.parse().unwrap());
         })

@@ -205,7 +205,7 @@ impl Form<'_> {
     async fn spec(&mut self) -> Result<BatchSpec, Problem> {
         let first = self.form.next_field().await.map_err(malformed)?;
         let Some(mut part) = first.filter(|part| part.name() == Some(SPEC)) else {
-            let detail = "the first part of the form is not spec, the description of the batch";
+            let detail = r#"the first part of the form has to be spec, the description of the batch as JSON, such as {"defaults": {"target": "200KB"}}"#;
             return Err(UploadError::Malformed(detail.to_owned()).into());
         };
         self.allowance.data_follows();
