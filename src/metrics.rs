@@ -105,6 +105,10 @@ table::metrics! {
         source_fetch_total: IntCounterVec["result"];
         /// Time of a fetch from its host, in seconds.
         source_fetch_seconds: Histogram[] in SECONDS;
+        /// Requests to hosts of pictures that were sent again, because the first one failed in a way that may pass.
+        source_retries_total: IntCounter[];
+        /// Answers served from the cache though the host of the picture could not be asked for changes.
+        source_stale_total: IntCounter[];
         /// Requests refused because their client had too many outputs computed.
         rate_limited_total: IntCounter[];
         /// Requests refused for their key.
@@ -322,6 +326,16 @@ impl Metrics {
     /// Adds the time that a fetch took.
     pub(crate) fn source_took(&self, elapsed: Duration) {
         self.source_fetch_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts a request to a host of pictures that is sent again.
+    pub(crate) fn source_retried(&self) {
+        self.source_retries_total.inc();
+    }
+
+    /// Counts an answer that was served though the host of its picture could not be asked for changes.
+    pub(crate) fn source_served_stale(&self) {
+        self.source_stale_total.inc();
     }
 
     /// Counts a request that was refused because its client had too many outputs computed.

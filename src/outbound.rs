@@ -42,12 +42,15 @@ pub(crate) fn resolver_of(mut builder: ResolverBuilder<TokioRuntimeProvider>) ->
 const MORE_ROOTS: &str = "SSL_CERT_FILE";
 
 /// TLS 1.2 and 1.3 with the root certificates of Mozilla, which are part of the binary: an image without files works too. Those in
-/// the file that `SSL_CERT_FILE` names are added, for hosts with certificates of one's own.
+/// the file that `SSL_CERT_FILE` names are added, for hosts with certificates of one's own, and those of `authorities`.
 ///
 /// # Errors
-/// That file can't be read, or has something else in it.
-pub(crate) fn encryption() -> io::Result<ClientConfig> {
+/// That file can't be read, or has something else in it; one of `authorities` is no certificate.
+pub(crate) fn encryption(authorities: &[Vec<u8>]) -> io::Result<ClientConfig> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for authority in authorities {
+        roots.add(CertificateDer::from_slice(authority)).map_err(io::Error::other)?;
+    }
     if let Some(file) = std::env::var_os(MORE_ROOTS).filter(|file| !file.is_empty()) {
         add_roots(&mut roots, Path::new(&file))?;
     }
@@ -65,13 +68,19 @@ fn add_roots(roots: &mut RootCertStore, file: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A client for HTTP that follows no redirect and uses no proxy of the environment. `names` looks hosts up.
+/// What is spoken over an encrypted connection, the best first (RFC 7301, RFC 9113 s3.2).
+const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
+
+/// A client for HTTP/1.1 and HTTP/2 that follows no redirect and uses no proxy of the environment. `names` looks hosts up;
+/// certificates of `authorities` are trusted too.
 ///
 /// # Errors
 /// As [`encryption`].
-pub(crate) fn http_client(names: impl Resolve + 'static) -> io::Result<ClientBuilder> {
+pub(crate) fn http_client(names: impl Resolve + 'static, authorities: &[Vec<u8>]) -> io::Result<ClientBuilder> {
+    let mut encryption = encryption(authorities)?;
+    encryption.alpn_protocols = PROTOCOLS.map(Vec::from).to_vec();
     let client = ClientBuilder::new()
-        .tls_backend_preconfigured(encryption()?)
+        .tls_backend_preconfigured(encryption)
         .dns_resolver(names)
         .no_proxy()
         .redirect(Policy::none())

@@ -86,6 +86,20 @@ impl SourceError {
         SourceError::Failed { status: None, reason: reason.into() }
     }
 
+    /// Whether the failure tells nothing of the picture: the host, or this service, could not ask or answer just now. What was
+    /// fetched before may be served meanwhile (RFC 5861 s4).
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            SourceError::Failed { status, .. } => status.is_none_or(|status| status >= 500),
+            SourceError::Timeout { .. } | SourceError::Unavailable { .. } | SourceError::NoMemory { .. } => true,
+            SourceError::Disabled
+            | SourceError::Invalid(_)
+            | SourceError::NotAllowed(_)
+            | SourceError::NotFound { .. }
+            | SourceError::TooLarge { .. } => false,
+        }
+    }
+
     /// Whether the host itself is at fault, so that it is likely to fail again.
     pub(super) fn is_of_host(&self) -> bool {
         match self {

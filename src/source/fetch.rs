@@ -2,16 +2,17 @@
 
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{ACCEPT, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, LOCATION};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use reqwest::{Client, Response};
+use tokio::time::sleep;
 
 use super::location::Location;
-use super::names::{CheckedNames, Names};
-use super::{CDN_LOOP, CDN_NAME, Config, Refusal, SourceError};
+use super::names::CheckedNames;
+use super::retries::{Retries, is_passing_error, may_pass};
+use super::{CDN_LOOP, CDN_NAME, Config, Network, Refusal, SourceError};
 use crate::engine::{HashedBody, MemoryLease, Upload};
 use crate::outbound;
 
@@ -53,13 +54,14 @@ pub(super) enum Found {
 }
 
 impl Fetcher {
-    /// A client that looks up names by `names`.
+    /// A client in this `network`.
     ///
     /// # Errors
     /// When the client can't be built.
-    pub(super) fn new(config: Config, max_bytes: u64, names: Arc<dyn Names>) -> io::Result<Fetcher> {
+    pub(super) fn new(config: Config, max_bytes: u64, network: Network) -> io::Result<Fetcher> {
+        let Network { names, authorities } = network;
         let checked = CheckedNames { names, allow_private: config.allow_private };
-        let client = outbound::http_client(checked)?
+        let client = outbound::http_client(checked, &authorities)?
             .connect_timeout(config.connect_timeout)
             .pool_max_idle_per_host(config.per_host)
             .pool_idle_timeout(POOL_IDLE);
@@ -78,9 +80,10 @@ impl Fetcher {
         mut location: Location,
         known: Option<&Version>,
         lease: MemoryLease,
+        mut retries: Retries<'_>,
     ) -> Result<Found, SourceError> {
         for _ in 0..=self.config.redirects {
-            let response = self.ask(&location, known).await?;
+            let response = self.ask_again(&location, known, &mut retries).await?;
             if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(Found::Unchanged);
             }
@@ -92,7 +95,25 @@ impl Fetcher {
         Err(SourceError::failed(format!("more than {} redirects", self.config.redirects)))
     }
 
-    async fn ask(&self, location: &Location, known: Option<&Version>) -> Result<Response, SourceError> {
+    /// Asks, and asks once more while the failure is likely to pass and `retries` are left.
+    async fn ask_again(
+        &self,
+        location: &Location,
+        known: Option<&Version>,
+        retries: &mut Retries<'_>,
+    ) -> Result<Response, SourceError> {
+        loop {
+            let answer = self.ask(location, known).await;
+            let may_pass = answer.as_ref().map_or_else(is_passing_error, may_pass);
+            let Some(pause) = may_pass.then(|| retries.next()).flatten() else {
+                return answer.map_err(|error| self.explain(&error));
+            };
+            drop(answer);
+            sleep(pause).await;
+        }
+    }
+
+    async fn ask(&self, location: &Location, known: Option<&Version>) -> reqwest::Result<Response> {
         let mut request = self.client.get(location.url().clone()).header(ACCEPT, "image/*, */*;q=0.1");
         if let Some(etag) = known.and_then(|known| known.etag.clone()) {
             request = request.header(IF_NONE_MATCH, etag);
@@ -100,7 +121,7 @@ impl Fetcher {
         if let Some(time) = known.and_then(|known| known.last_modified) {
             request = request.header(IF_MODIFIED_SINCE, httpdate::fmt_http_date(time));
         }
-        request.header(CDN_LOOP, CDN_NAME).send().await.map_err(|error| self.explain(&error))
+        request.header(CDN_LOOP, CDN_NAME).send().await
     }
 
     async fn read(&self, mut response: Response, lease: MemoryLease) -> Result<Fetched, SourceError> {
@@ -125,9 +146,11 @@ impl Fetcher {
 
     /// What an error of the client means. A refused address comes through the client from the resolver.
     fn explain(&self, error: &reqwest::Error) -> SourceError {
-        let mut causes = std::iter::successors(error.source(), |cause| (*cause).source());
-        if let Some(refusal) = causes.find_map(|cause| cause.downcast_ref::<Refusal>()) {
+        if let Some(refusal) = causes(error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
             return (*refusal).into();
+        }
+        if let Some(untrusted) = causes(error).find_map(untrusted) {
+            return SourceError::failed(untrusted);
         }
         if error.is_timeout() {
             return SourceError::Timeout { limit: self.config.connect_timeout };
@@ -140,6 +163,37 @@ impl Fetcher {
         tracing::debug!(error = ?error.source(), "fetch failed: {reason}");
         SourceError::failed(reason)
     }
+}
+
+/// What caused `error`, one after the other.
+pub(super) fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), cause)
+}
+
+/// What caused `error`. An error of input or output hides what it was made of, so that is asked for too.
+fn cause<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => (*error).source(),
+    }
+}
+
+/// Why an encrypted connection was not made, where that is `cause`.
+fn untrusted(cause: &(dyn Error + 'static)) -> Option<&'static str> {
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer};
+    use rustls::Error::{AlertReceived, InvalidCertificate, InvalidMessage, PeerIncompatible};
+
+    Some(match cause.downcast_ref::<rustls::Error>()? {
+        InvalidCertificate(Expired | ExpiredContext { .. }) => "the certificate of the host has expired",
+        InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => {
+            "the certificate of the host is for another name"
+        }
+        InvalidCertificate(UnknownIssuer) => "the certificate of the host is of no public authority",
+        InvalidCertificate(_) => "the certificate of the host is not valid",
+        InvalidMessage(_) => "the host does not speak TLS on this port",
+        PeerIncompatible(_) | AlertReceived(_) => "the host speaks no TLS 1.2 or 1.3 that is understood here",
+        _ => "no encrypted connection to the host",
+    })
 }
 
 /// Where the answer redirects to, by the statuses that carry a location (RFC 9110 s15.4).

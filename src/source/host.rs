@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
 
+use super::retries::Budget;
+
 /// Hosts that are remembered.
 const MAX_HOSTS: u64 = 1024;
 
@@ -29,6 +31,7 @@ pub(super) struct HostState {
     /// One permit for each fetch that may run.
     pub slots: Arc<Semaphore>,
     breaker: Mutex<Breaker>,
+    retries: Budget,
 }
 
 /// Failures in a row, and until when the host is left alone.
@@ -47,12 +50,16 @@ impl Hosts {
 
     /// The state of the host called `name`.
     pub(super) fn of(&self, name: &str) -> Arc<HostState> {
-        let new = || Arc::new(HostState { slots: Arc::new(Semaphore::new(self.per_host)), breaker: Mutex::default() });
-        self.by_name.get_with_by_ref(name, new)
+        self.by_name.get_with_by_ref(name, || Arc::new(HostState::new(self.per_host)))
     }
 }
 
 impl HostState {
+    fn new(per_host: usize) -> HostState {
+        let slots = Arc::new(Semaphore::new(per_host));
+        HostState { slots, breaker: Mutex::default(), retries: Budget::default() }
+    }
+
     /// Whether the host may be asked `now`. After [`LEFT_ALONE`] one fetch may try, while the others are still refused.
     ///
     /// # Errors
@@ -67,6 +74,17 @@ impl HostState {
             }
             None => Ok(()),
         }
+    }
+
+    /// Counts a fetch that begins: each tenth one allows a retry.
+    pub(super) fn begin(&self) {
+        self.retries.earn();
+    }
+
+    /// Whether the host may be asked once more, which counts as done. One that keeps failing is asked once.
+    pub(super) fn may_retry(&self) -> bool {
+        let breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        breaker.left_alone_until.is_none() && self.retries.take()
     }
 
     /// Counts a fetch that ended `now`.
@@ -101,6 +119,7 @@ mod tests {
         let later = now + LEFT_ALONE;
         assert_eq!(hosts.of("a").check(later), Ok(()));
         assert!(hosts.of("a").check(later).is_err(), "one try at a time");
+        assert!(!hosts.of("a").may_retry() && hosts.of("b").may_retry());
         hosts.of("a").note(false, later);
         assert_eq!(hosts.of("a").check(later), Ok(()));
     }

@@ -10,6 +10,7 @@ mod fetch;
 mod host;
 mod location;
 mod names;
+mod retries;
 mod signature;
 
 use std::io;
@@ -30,6 +31,7 @@ use host::{HostState, Hosts};
 pub use location::Location;
 use names::SystemNames;
 pub use names::{Lookup, Names};
+use retries::Retries;
 pub use signature::{HexSecret, Signer};
 
 use crate::engine::single_flight::Flights;
@@ -54,6 +56,13 @@ const MAX_KEPT_BYTES: u64 = 32 << 20;
 const MAX_KNOWN: u64 = 20_000;
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 
+/// How long after its freshness an answer may still be served while its host fails, as a host may allow for a day
+/// (RFC 5861 s4 leaves the time to the cache).
+const MAX_STALE: Duration = Duration::from_secs(24 * 3600);
+
+/// How long a host that failed is not asked again for changes of a picture whose answer is served meanwhile.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
 /// URLs of which it is remembered that there is no picture.
 const MAX_MISSING: u64 = 10_000;
 
@@ -67,6 +76,15 @@ pub struct Source {
     signer: Arc<Signer>,
     /// `None` when pictures are not fetched.
     shared: Option<Arc<Shared>>,
+}
+
+/// What names mean, and who is trusted.
+#[derive(Clone)]
+pub struct Network {
+    /// Looks names up.
+    pub names: Arc<dyn Names>,
+    /// Certificates of authorities in DER, beside the public ones.
+    pub authorities: Vec<Vec<u8>>,
 }
 
 /// The state of all fetches.
@@ -99,12 +117,39 @@ pub struct Known {
     pub last_modified: SystemTime,
     version: Version,
     fresh_until: Instant,
+    /// Until when the host is not asked, since it failed.
+    left_alone_until: Option<Instant>,
+}
+
+/// What may be done with an answer to a picture that was fetched before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// It counts as unchanged for so long.
+    Fresh(Duration),
+    /// The host has to be asked for changes.
+    Stale,
+    /// The host could not be asked a moment ago, and is asked again in `ask_again_in`. Until then the answer is served.
+    Excused {
+        /// When the host is asked again.
+        ask_again_in: Duration,
+        /// How long ago it was fresh.
+        stale_for: Duration,
+    },
 }
 
 impl Known {
-    /// How long the picture still counts as unchanged; `None` when the host has to be asked.
-    pub fn fresh_for(&self) -> Option<Duration> {
-        self.fresh_until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+    /// What may be done with an answer to this picture now.
+    pub fn freshness(&self) -> Freshness {
+        let now = Instant::now();
+        let left_until = |end: Instant| end.checked_duration_since(now).filter(|left| !left.is_zero());
+        if let Some(left) = left_until(self.fresh_until) {
+            return Freshness::Fresh(left);
+        }
+        let stale_for = now - self.fresh_until;
+        match self.left_alone_until.and_then(left_until).filter(|_| stale_for < MAX_STALE) {
+            Some(ask_again_in) => Freshness::Excused { ask_again_in, stale_for },
+            None => Freshness::Stale,
+        }
     }
 }
 
@@ -119,23 +164,24 @@ impl Source {
             let signer = Arc::new(config.signer());
             return Ok(Source { config: Arc::new(config), signer, shared: None });
         }
-        Source::with_names(config, max_body_bytes, metrics, Arc::new(SystemNames::new()?))
+        let network = Network { names: Arc::new(SystemNames::new()?), authorities: Vec::new() };
+        Source::in_network(config, max_body_bytes, metrics, network)
     }
 
-    /// Fetches as `config` says, with the addresses that `names` finds.
+    /// Fetches as `config` says, in a network other than the public one.
     ///
     /// # Errors
     /// The client can't be built.
-    pub fn with_names(
+    pub fn in_network(
         config: Config,
         max_body_bytes: u64,
         metrics: Arc<Metrics>,
-        names: Arc<dyn Names>,
+        network: Network,
     ) -> io::Result<Source> {
         let max_bytes = if config.max_bytes == 0 { max_body_bytes } else { config.max_bytes };
         let config = Arc::new(config);
         let shared = Shared {
-            fetcher: Fetcher::new((*config).clone(), max_bytes, names)?,
+            fetcher: Fetcher::new((*config).clone(), max_bytes, network)?,
             config: config.clone(),
             slots: Arc::new(Semaphore::new(config.max_concurrent)),
             hosts: Hosts::new(config.per_host),
@@ -219,6 +265,13 @@ impl Source {
         }
     }
 
+    /// Counts an answer that was served though its host could not be asked for changes.
+    pub fn served_stale(&self) {
+        if let Some(shared) = &self.shared {
+            shared.metrics.source_served_stale();
+        }
+    }
+
     /// What is known of the picture at `location`.
     pub fn known(&self, location: &Location) -> Option<Known> {
         self.shared.as_ref()?.known.get(&location.hash())
@@ -265,8 +318,14 @@ impl Shared {
                 self.keep(key, fetched);
             }
             Ok(Found::Unchanged) => self.renew(key),
-            Err(error @ SourceError::NotFound { .. }) => self.missing.insert(key, error.clone()),
-            Err(_) => {}
+            Err(error) if error.may_pass() => self.excuse(key),
+            Err(error) => {
+                self.known.invalidate(&key);
+                self.kept.invalidate(&key);
+                if let SourceError::NotFound { .. } = error {
+                    self.missing.insert(key, error.clone());
+                }
+            }
         }
         self.metrics.source_fetched(match &found {
             Ok(Found::Picture(_)) => FetchResult::Ok,
@@ -282,13 +341,21 @@ impl Shared {
         let before = self.known.get(&key).filter(|known| known.hash == hash).map(|known| known.last_modified);
         let last_modified = fetched.version.last_modified.or(before).unwrap_or_else(SystemTime::now);
         let (version, fresh_until) = (fetched.version.clone(), Instant::now() + self.config.ttl);
-        self.known.insert(key, Known { hash, last_modified, version, fresh_until });
+        self.known.insert(key, Known { hash, last_modified, version, fresh_until, left_alone_until: None });
     }
 
     /// Counts a picture as unchanged from now on.
     fn renew(&self, key: blake3::Hash) {
         if let Some(known) = self.known.get(&key) {
-            self.known.insert(key, Known { fresh_until: Instant::now() + self.config.ttl, ..known });
+            let fresh_until = Instant::now() + self.config.ttl;
+            self.known.insert(key, Known { fresh_until, left_alone_until: None, ..known });
+        }
+    }
+
+    /// Lets what is known of a picture be served for a while, since its host failed.
+    fn excuse(&self, key: blake3::Hash) {
+        if let Some(known) = self.known.get(&key) {
+            self.known.insert(key, Known { left_alone_until: Some(Instant::now() + ASK_AGAIN), ..known });
         }
     }
 
@@ -317,7 +384,9 @@ impl Shared {
         let turn = timeout_at(end, self.turn(&host)).await;
         let _turn = turn.map_err(|_| SourceError::Unavailable { retry_after: RETRY_BUSY })?;
         let started = Instant::now();
-        let fetched = timeout_at(end, self.fetcher.fetch(location, known, lease)).await;
+        host.begin();
+        let retries = Retries::new(&host, end, &self.metrics);
+        let fetched = timeout_at(end, self.fetcher.fetch(location, known, lease, retries)).await;
         let fetched = fetched.unwrap_or(Err(SourceError::Timeout { limit }));
         self.metrics.source_took(started.elapsed());
         host.note(fetched.as_ref().is_err_and(SourceError::is_of_host), Instant::now());

@@ -61,7 +61,7 @@ impl Exporter {
         queue: mpsc::Receiver<Vec<SpanData>>,
         metrics: Arc<Metrics>,
     ) -> Result<Exporter, TraceError> {
-        let client = outbound::http_client(TrustedNames)?.timeout(timeout).build().map_err(io::Error::other)?;
+        let client = outbound::http_client(TrustedNames, &[])?.timeout(timeout).build().map_err(io::Error::other)?;
         let mut collector = OtlpExporter::builder()
             .with_http()
             .with_http_client(client)

@@ -1,6 +1,6 @@
 //! `GET /fit/...`: signed links to pictures by URL, as browsers and CDNs ask for them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -211,6 +211,46 @@ async fn a_stale_picture_is_asked_for_once_more_and_only_for_changes() {
     assert!(origin.last_head().contains("if-modified-since: "), "{}", origin.last_head());
     assert_eq!(server.series(r#"bytefit_source_fetch_total{result="unchanged"}"#).await, 1.0);
     assert_eq!(second.header("cache-status"), "bytefit; hit; detail=memory");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_answer_is_served_while_its_host_fails() {
+    let origin = Origin::start().await;
+    for failure in ["500+No", "503+Busy", "hang"] {
+        let server = server(&origin, |source| source.ttl = Duration::from_millis(50)).await;
+        let path = signed("target:12KB/format:jpeg", &origin.url(&format!("/then?{failure}")));
+        let first = server.get(&path).await;
+        assert_eq!(first.header("cache-status"), "bytefit; fwd=miss; stored");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        let asked = Instant::now();
+        let second = server.get(&path).await;
+        assert_eq!((second.status, &second.body), (200, &first.body), "{failure}: {second:?}");
+        assert!(asked.elapsed() < 2 * urls::TIMEOUT, "{failure}: {:?}", asked.elapsed());
+        assert_eq!(second.header("cache-status"), "bytefit; hit; detail=memory; ttl=-1");
+        assert!((1..=10).contains(&max_age(&second)), "caches ask again soon: {second:?}");
+        assert!(origin.last_head().contains("if-modified-since: "), "{}", origin.last_head());
+        let requests = origin.requests();
+        let known = server.ask(Request::get(&path).header("if-none-match", first.header("etag"))).await;
+        assert_eq!((known.status, known.header("cache-status")), (304, second.header("cache-status")));
+        assert_eq!(origin.requests(), requests, "a host that failed a moment ago is not asked again");
+        assert_eq!(server.series("bytefit_source_stale_total").await, 2.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_picture_that_its_host_withdraws_is_not_served_any_more() {
+    let origin = Origin::start().await;
+    for (statuses, expected) in [("404+Gone", [404, 404]), ("410+Gone", [410, 410]), ("403+No,503+Busy", [403, 503])] {
+        let server = server(&origin, |source| source.ttl = Duration::from_millis(50)).await;
+        let path = signed("target:12KB/format:jpeg", &origin.url(&format!("/then?{statuses}")));
+        assert_eq!(server.get(&path).await.status, 200);
+        for source_status in expected {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            let is_gone = [404, 410].contains(&source_status);
+            let (status, code) = if is_gone { (404, "source_not_found") } else { (502, "source_failed") };
+            assert_eq!(server.get(&path).await.problem(status, code)["source_status"], source_status);
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

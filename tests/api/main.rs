@@ -8,6 +8,7 @@ mod compress;
 mod connections;
 mod deploy;
 mod drain;
+mod encrypted;
 mod errors;
 mod hostile;
 mod instances;

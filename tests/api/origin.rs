@@ -75,14 +75,32 @@ async fn serve(mut stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) -> io::Res
     }
     let head = String::from_utf8(head).expect("a head is ASCII");
     let path = head.split(' ').nth(1).expect("a path").to_owned();
-    heads.lock().unwrap().push(head.to_ascii_lowercase());
-    answer(&mut stream, &path, &head.to_ascii_lowercase()).await?;
+    let head = head.to_ascii_lowercase();
+    let earlier = {
+        let mut heads = heads.lock().unwrap();
+        heads.push(head.clone());
+        let line = head.split("\r\n").next();
+        heads.iter().filter(|head| head.split("\r\n").next() == line).count() - 1
+    };
+    answer(&mut stream, &path, &head, earlier).await?;
     stream.shutdown().await
 }
 
-async fn answer(stream: &mut TcpStream, path: &str, head: &str) -> io::Result<()> {
+/// Answers a request, before which there were `earlier` ones of the same path.
+async fn answer(stream: &mut TcpStream, path: &str, head: &str, earlier: usize) -> io::Result<()> {
     let (kind, argument) = path.split_once('?').unwrap_or((path, ""));
     match kind {
+        "/status-once" if earlier == 0 => whole(stream, &argument.replace('+', " "), "", b"no").await?,
+        "/then" if earlier > 0 => {
+            let statuses: Vec<&str> = argument.split(',').collect();
+            match statuses[earlier.min(statuses.len()) - 1] {
+                "hang" => tokio::time::sleep(Duration::from_secs(3600)).await,
+                status => whole(stream, &status.replace('+', " "), "", b"no").await?,
+            }
+        }
+        "/close-once" if earlier == 0 => {}
+        "/close" => {}
+        "/busy" => whole(stream, "503 Busy", "Retry-After: 1\r\n", b"no").await?,
         "/slow-head" => tokio::time::sleep(Duration::from_secs(3600)).await,
         "/slow" => {
             tokio::time::sleep(Duration::from_millis(300)).await;

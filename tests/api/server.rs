@@ -10,7 +10,7 @@ use bytefit::engine::{self, CacheConfig, Engine, WorkersMode};
 use bytefit::http::{self, AppState, AuthConfig, CorsConfig, RateConfig, RateLimits};
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
-use bytefit::source::{self, Lookup, Names, Source};
+use bytefit::source::{self, Lookup, Names, Network, Source};
 use bytefit::trace::{self, Tracer};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -32,6 +32,8 @@ pub(crate) struct TestConfig {
     pub trace: trace::Config,
     /// The addresses of names, for pictures by URL.
     pub names: Arc<dyn Names>,
+    /// Certificates of authorities that are trusted beside the public ones.
+    pub authorities: Vec<Vec<u8>>,
     pub defaults: Defaults,
 }
 
@@ -77,6 +79,7 @@ impl Default for TestConfig {
             rate: RateConfig::default(),
             trace: trace::Config::default(),
             names: Arc::new(NoNames),
+            authorities: Vec::new(),
             defaults: Defaults {
                 max_target: 1 << 30,
                 deadline: Duration::from_secs(60),
@@ -117,8 +120,9 @@ impl TestServer {
         let metrics = Arc::new(Metrics::with_routes(http::labels()));
         let max_body = config.http.max_body_bytes;
         let engine = engine(config.engine, metrics.clone()).unwrap();
+        let network = Network { names: config.names, authorities: config.authorities };
         let source = match config.source.enabled {
-            true => Source::with_names(config.source, max_body, metrics.clone(), config.names).unwrap(),
+            true => Source::in_network(config.source, max_body, metrics.clone(), network).unwrap(),
             false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
         };
         let (tracer, exporter) = Tracer::new(&config.trace, metrics.clone()).unwrap();

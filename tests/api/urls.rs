@@ -13,7 +13,7 @@ use crate::picture::{form, small};
 use crate::server::TestServer;
 
 /// Time that the tests give a fetch.
-const TIMEOUT: Duration = Duration::from_millis(400);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 
 /// How much later than its limit a fetch may end, on a busy machine.
 const SLACK: Duration = Duration::from_millis(400);
@@ -430,6 +430,69 @@ async fn a_host_that_keeps_failing_is_left_alone() {
     assert!(refused.retry_after().is_some_and(|seconds| (1..=5).contains(&seconds)), "{refused:?}");
     refused.problem(503, "source_unavailable");
     assert_eq!(origin.requests(), requests);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_passes_is_not_the_clients() {
+    let origin = Origin::start().await;
+    let server = server(&origin, |source| source.timeout = Duration::from_secs(10)).await;
+    for path in ["/status-once?502+Bad", "/status-once?503+Busy", "/close-once?"] {
+        let before = origin.requests();
+        assert_eq!(ask(&server, &origin.url(path)).await.status, 200, "{path}");
+        assert_eq!(origin.requests() - before, 2, "{path}");
+    }
+    assert_eq!(server.series("bytefit_source_retries_total").await, 3.0);
+    assert_eq!(server.series(r#"bytefit_source_fetch_total{result="ok"}"#).await, 3.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_stays_is_asked_about_three_times_and_any_other_once() {
+    let origin = Origin::start().await;
+    for (path, requests) in [
+        ("/status?504+Late", 3),
+        ("/close", 3),
+        ("/busy", 1),
+        ("/status?500+No", 1),
+        ("/status?429+No", 1),
+        ("/status?404+No", 1),
+        ("/short", 1),
+        ("/no-http", 1),
+        ("/no-gzip", 1),
+    ] {
+        // Each has a server of its own, with all of its retries.
+        let server = server(&origin, |source| source.timeout = Duration::from_secs(10)).await;
+        let before = origin.requests();
+        let answer = ask(&server, &origin.url(path)).await;
+        assert!([502, 404].contains(&answer.status), "{path}: {answer:?}");
+        assert_eq!(origin.requests() - before, requests, "{path}");
+    }
+    let server = server(&origin, |source| source.ports = vec![1]).await;
+    ask(&server, "http://127.0.0.1:1/a.png").await.problem(502, "source_failed");
+    assert_eq!(server.series("bytefit_source_retries_total").await, 2.0, "a connection that was refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_fails_gets_a_tenth_more_requests() {
+    let origin = Origin::start().await;
+    let server = server(&origin, |source| source.timeout = Duration::from_secs(10)).await;
+    for number in 0..50 {
+        assert_eq!(ask(&server, &origin.url(&format!("/good?{number}"))).await.status, 200);
+        ask(&server, &origin.url(&format!("/status?503+{number}"))).await.problem(502, "source_failed");
+    }
+    // 3 to begin with, and one for ten fetches.
+    assert!((112..=113).contains(&origin.requests()), "{}", origin.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_that_would_be_too_late_is_not_made() {
+    let origin = Origin::start().await;
+    let server = server(&origin, |_| {}).await;
+    for number in 0..4 {
+        let asked = Instant::now();
+        let answer = ask(&server, &origin.url(&format!("/status?503+{number}"))).await;
+        answer.problem(502, "source_failed");
+        assert!(asked.elapsed() < TIMEOUT + SLACK, "{:?}", asked.elapsed());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,8 @@ use crate::http::response::problem::Problem;
 use crate::job::{Answer, Facts, Outcome, Report, Timings};
 use crate::metrics::CacheTier;
 
-const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+/// Which cache answered (RFC 9211).
+pub(crate) const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Facts of an answer, kept in the response's extensions for the access log and traces.

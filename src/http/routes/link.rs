@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
-use http::HeaderValue;
 use http::header::{CACHE_CONTROL, LAST_MODIFIED};
+use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use super::compress::{Wanted, read};
@@ -17,11 +17,11 @@ use crate::http::contract;
 use crate::http::request::client::Client;
 use crate::http::request::link::Link;
 use crate::http::response::problem::Problem;
-use crate::http::response::reply::Reply;
+use crate::http::response::reply::{CACHE_STATUS, Reply};
 use crate::http::routes::Route;
 use crate::job::Job;
 use crate::metrics::RouteLabel;
-use crate::source::Location;
+use crate::source::{Freshness, Location};
 
 /// The row of this endpoint.
 pub(super) const LINK: Route = Route {
@@ -43,15 +43,23 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
     let client = Client::of(request.extensions());
     let Wanted { request: wanted, .. } = read(&link.pairs, &state.defaults, request.headers())?;
     let location = state.source.locate(&link.url, request.headers())?;
-    let (served, fetch) = answer(&state, &client, &location, wanted.job).await?;
+    let Found { served, fetch } = answer(&state, &client, &location, wanted.job).await?;
     let known = state.source.known(&location);
     let last_modified = known.as_ref().map(|known| known.last_modified);
     let (negotiated, filename) = (wanted.auto_format, wanted.filename.as_deref());
     let reply = Reply { served: &served, negotiated, filename, fetch, received, total: received.elapsed() };
     let mut response = reply.image_unless_known(request.headers(), last_modified, &state.engine)?;
-    let fresh = known.and_then(|known| known.fresh_for()).unwrap_or_default();
     let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, cache_control(link.remaining.map_or(fresh, |remaining| remaining.min(fresh))));
+    let max_age = match known.map(|known| known.freshness()) {
+        Some(Freshness::Fresh(left)) => left,
+        Some(Freshness::Excused { ask_again_in, stale_for }) => {
+            state.source.served_stale();
+            mark_stale(headers, stale_for);
+            ask_again_in
+        }
+        Some(Freshness::Stale) | None => Duration::ZERO,
+    };
+    headers.insert(CACHE_CONTROL, cache_control(link.remaining.map_or(max_age, |remaining| remaining.min(max_age))));
     if let Some(time) = last_modified {
         let text = httpdate::fmt_http_date(time);
         headers.insert(LAST_MODIFIED, HeaderValue::try_from(text).expect("a date is visible ASCII"));
@@ -59,32 +67,50 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
     Ok(response)
 }
 
-/// The answer to `job` on the picture at `location`, and how long it took to fetch the picture.
-async fn answer(
-    state: &AppState,
-    client: &Client,
-    location: &Location,
-    job: Job,
-) -> Result<(Served, Option<Duration>), Problem> {
+/// An answer, and how long it took to ask the host of the picture.
+struct Found {
+    served: Served,
+    fetch: Option<Duration>,
+}
+
+/// The answer to `job` on the picture at `location`: from the cache as long as the picture counts as unchanged, and for a while
+/// after that where its host can't be asked.
+async fn answer(state: &AppState, client: &Client, location: &Location, job: Job) -> Result<Found, Problem> {
+    if let Some(served) = cached(state, location, &job).await {
+        return Ok(Found { served, fetch: None });
+    }
+    let asked = Instant::now();
+    let problem = match asked_for(state, client, location, &job).await {
+        Ok(found) => return Ok(found),
+        Err(problem) => problem,
+    };
+    let excused = cached(state, location, &job).await;
+    excused.map(|served| Found { served, fetch: Some(asked.elapsed()) }).ok_or(problem)
+}
+
+/// The answer in the cache, where the host of the picture need not be asked.
+async fn cached(state: &AppState, location: &Location, job: &Job) -> Option<Served> {
+    let known = state.source.known(location).filter(|known| known.freshness() != Freshness::Stale)?;
+    state.engine.cached(&known.hash, job).await
+}
+
+/// The answer to `job` on the picture as it is now. The host of the picture is asked for changes only, where the cache has the
+/// answer for what was fetched before.
+async fn asked_for(state: &AppState, client: &Client, location: &Location, job: &Job) -> Result<Found, Problem> {
     let engine = &state.engine;
     let known = state.source.known(location);
-    if let Some(known) = known.as_ref().filter(|known| known.fresh_for().is_some())
-        && let Some(served) = engine.cached(&known.hash, &job).await
-    {
-        return Ok((served, None));
-    }
     let admitted = engine.admit()?;
     let started = Instant::now();
     let is_cached = match &known {
-        Some(known) => engine.has_cached(&known.hash, &job).await,
+        Some(known) => engine.has_cached(&known.hash, job).await,
         None => false,
     };
     let fetched = match known.filter(|_| is_cached) {
         Some(known) => {
             let changed = state.source.fetch_changed(location, &known, admitted.lease.clone()).await?;
-            match (changed, engine.cached(&known.hash, &job).await) {
+            match (changed, engine.cached(&known.hash, job).await) {
                 (Some(fetched), _) => fetched,
-                (None, Some(served)) => return Ok((served, Some(started.elapsed()))),
+                (None, Some(served)) => return Ok(Found { served, fetch: Some(started.elapsed()) }),
                 // The cache has dropped the answer in the meantime.
                 (None, None) => state.source.fetch(location, admitted.lease.clone()).await?,
             }
@@ -93,9 +119,16 @@ async fn answer(
     };
     let fetch = started.elapsed();
     drop(admitted);
-    let missing = async { usize::from(!engine.has_cached(&fetched.upload.hash, &job).await) };
+    let missing = async { usize::from(!engine.has_cached(&fetched.upload.hash, job).await) };
     state.rates.charge(client, missing).await?;
-    Ok((engine.run(fetched.upload, job).await?, Some(fetch)))
+    Ok(Found { served: engine.run(fetched.upload, job.clone()).await?, fetch: Some(fetch) })
+}
+
+/// Says in Cache-Status how long ago the answer was fresh (RFC 9211 s2.4).
+fn mark_stale(headers: &mut HeaderMap, stale_for: Duration) {
+    let Some(status) = headers.get(CACHE_STATUS).and_then(|value| value.to_str().ok()) else { return };
+    let status = format!("{status}; ttl=-{}", stale_for.as_secs().max(1));
+    headers.insert(CACHE_STATUS, HeaderValue::try_from(status).expect("names and numbers are visible ASCII"));
 }
 
 fn cache_control(max_age: Duration) -> HeaderValue {

@@ -63,7 +63,7 @@ impl Connector {
         if !self.url.is_encrypted {
             return self.log_in(stream).await;
         }
-        let connector = TlsConnector::from(Arc::new(outbound::encryption()?));
+        let connector = TlsConnector::from(Arc::new(outbound::encryption(&[])?));
         let name = ServerName::try_from(self.url.host.clone()).map_err(io::Error::other)?;
         self.log_in(connector.connect(name, stream).await?).await
     }

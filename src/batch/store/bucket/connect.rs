@@ -70,7 +70,7 @@ pub(super) fn open(url: &StoreUrl) -> io::Result<Arc<dyn ObjectStore>> {
 
 fn client() -> io::Result<reqwest::Client> {
     reqwest::Client::builder()
-        .tls_backend_preconfigured(outbound::encryption()?)
+        .tls_backend_preconfigured(outbound::encryption(&[])?)
         .dns_resolver(SystemNames(outbound::resolver().ok()))
         .no_proxy()
         .redirect(Policy::none())
