@@ -61,16 +61,16 @@ pub enum SourceError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// Another scheme.
-    #[error("only http and https are fetched")]
+    #[error("only http and https are fetched: write http:// or https://")]
     Scheme,
     /// A user name or password in the URL.
-    #[error("a URL with a user name or password is not fetched")]
+    #[error("a URL with a user name or password is not fetched: leave them out")]
     Credentials,
     /// The host is not in the list.
-    #[error("pictures of this host are not fetched here")]
+    #[error("pictures of this host are not fetched here: source.allowed_hosts lacks it")]
     Host,
     /// The port is not in the list.
-    #[error("pictures from this port are not fetched here")]
+    #[error("pictures from this port are not fetched here: source.ports lacks it")]
     Port,
     /// An address that is not public.
     #[error("the host has no public address")]

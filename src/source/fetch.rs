@@ -10,7 +10,7 @@ use reqwest::{Client, Response};
 use tokio::time::sleep;
 
 use super::location::Location;
-use super::names::CheckedNames;
+use super::names::{CheckedNames, UnknownName};
 use super::retries::{Retries, is_passing_error, may_pass};
 use super::{CDN_LOOP, CDN_NAME, Config, Network, Refusal, SourceError};
 use crate::engine::{HashedBody, MemoryLease, Upload};
@@ -148,6 +148,9 @@ impl Fetcher {
     fn explain(&self, error: &reqwest::Error) -> SourceError {
         if let Some(refusal) = causes(error).find_map(|cause| cause.downcast_ref::<Refusal>()) {
             return (*refusal).into();
+        }
+        if let Some(unknown) = causes(error).find_map(|cause| cause.downcast_ref::<UnknownName>()) {
+            return SourceError::failed(unknown.to_string());
         }
         if let Some(untrusted) = causes(error).find_map(untrusted) {
             return SourceError::failed(untrusted);

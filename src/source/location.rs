@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use super::address::{Reach, reach};
 use super::{Config, Refusal, SourceError};
@@ -23,7 +23,7 @@ impl Location {
         if text.len() > MAX_URL_BYTES {
             return Err(SourceError::Invalid(format!("it has more than {MAX_URL_BYTES} bytes")));
         }
-        let url = Url::parse(text).map_err(|error| SourceError::Invalid(error.to_string()))?;
+        let url = Url::parse(text).map_err(|error| SourceError::Invalid(reason(error, text)))?;
         Location::check(url, config)
     }
 
@@ -73,6 +73,26 @@ impl Location {
     /// Identifies the URL.
     pub(super) fn hash(&self) -> blake3::Hash {
         blake3::hash(self.0.as_str().as_bytes())
+    }
+}
+
+/// Why `text` is no URL, and what to write instead.
+fn reason(error: ParseError, text: &str) -> String {
+    let scheme = text.trim_start().get(..8).unwrap_or(text).to_ascii_lowercase();
+    if scheme.contains("%3a") || scheme.contains("%2f") || scheme.contains("%25") {
+        return "it is percent-encoded once too often: it has to begin with http:// or https://".to_owned();
+    }
+    match error {
+        ParseError::RelativeUrlWithoutBase | ParseError::RelativeUrlWithCannotBeABaseBase => {
+            "it has to begin with http:// or https://".to_owned()
+        }
+        ParseError::EmptyHost => "it names no host behind http://".to_owned(),
+        ParseError::InvalidPort => "its port is no number up to 65535".to_owned(),
+        ParseError::IdnaError | ParseError::InvalidDomainCharacter => {
+            "its host has characters that no name has: encode spaces and signs in the path alone".to_owned()
+        }
+        ParseError::InvalidIpv6Address => "its host is no address of IPv6: write http://[2001:db8::1]/".to_owned(),
+        error => error.to_string(),
     }
 }
 
@@ -146,6 +166,25 @@ mod tests {
             ["http://example.com/a.png", "https://example.com:443/a.png", "HTTP://EXAMPLE.com:80", "http://1.1.1.1/"]
         {
             assert!(parse(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_can_not_be_read_says_what_to_write() {
+        for (text, advice) in [
+            ("a.png", "begin with http:// or https://"),
+            ("", "begin with http:// or https://"),
+            ("//example.com/a.png", "begin with http:// or https://"),
+            ("http%3A%2F%2Fexample.com%2Fa.png", "encoded once too often"),
+            ("http:%2F%2Fexample.com%2Fa.png", "encoded once too often"),
+            ("HTTP%253A%252F%252Fexample.com", "encoded once too often"),
+            ("http://", "names no host"),
+            ("http://example.com:99999/", "up to 65535"),
+            ("http://exa mple.com/", "in the path alone"),
+            ("http://[::1/", "address of IPv6"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(advice), "{text}: {error}");
         }
     }
 

@@ -45,6 +45,11 @@ impl Names for SystemNames {
     }
 }
 
+/// A name has no address that could be found.
+#[derive(Debug, thiserror::Error)]
+#[error("the name of the host is not known, or no name server answers")]
+pub(super) struct UnknownName(#[source] io::Error);
+
 /// The resolver of the HTTP client.
 pub(super) struct CheckedNames {
     pub names: Arc<dyn Names>,
@@ -56,7 +61,7 @@ impl Resolve for CheckedNames {
         let lookup = self.names.lookup(name.as_str().to_owned());
         let allow_private = self.allow_private;
         Box::pin(async move {
-            let addresses = lookup.await?;
+            let addresses = lookup.await.map_err(UnknownName)?;
             for address in &addresses {
                 check_address(*address, allow_private)?;
             }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::fetch::causes;
 use super::host::HostState;
+use super::names::UnknownName;
 use crate::metrics::Metrics;
 
 /// Retries that one fetch may take.
@@ -121,6 +122,9 @@ pub(super) fn is_passing_error(error: &reqwest::Error) -> bool {
         NetworkUnreachable,
         UnexpectedEof,
     ];
+    if causes(error).any(|cause| cause.is::<UnknownName>()) {
+        return false;
+    }
     causes(error).any(|cause| {
         cause.downcast_ref::<std::io::Error>().is_some_and(|error| PASSING.contains(&error.kind()))
             || cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_incomplete_message)

@@ -42,7 +42,7 @@ impl Link {
         // The signature is of all that follows it, with the slash.
         let signed = &after_prefix[signature.len()..];
         if !source.config().unsigned && !source.signer().verifies(signature, signed) {
-            return Err(Problem::new(Kind::BadSignature, "the link is not signed with a key of this service"));
+            return Err(Problem::new(Kind::BadSignature, bad_signature(source.config())));
         }
         Link::of(signed, now)
     }
@@ -50,8 +50,11 @@ impl Link {
     /// The link whose path behind the signature is `signed`, at the time `now`.
     fn of(signed: &str, now: SystemTime) -> Result<Link, Problem> {
         let (mut pairs, url) = parse(signed.trim_start_matches('/'))?;
-        let expires = pairs.extract_if(.., |(name, _)| name == EXPIRES).next().map(|(_, value)| value);
-        let remaining = expires.map(|text| remaining(&text, now)).transpose()?;
+        let times: Vec<String> = pairs.extract_if(.., |(name, _)| name == EXPIRES).map(|(_, value)| value).collect();
+        if let [_, second, ..] = &times[..] {
+            return Err(invalid_time("given twice", second, "one time at most"));
+        }
+        let remaining = times.first().map(|text| remaining(text, now)).transpose()?.flatten();
         Ok(Link { pairs, url, remaining })
     }
 }
@@ -120,17 +123,30 @@ fn decoded(text: &str) -> Result<String, Problem> {
     decoded.map(|text| text.into_owned()).map_err(|_| malformed("a part of it is not UTF-8"))
 }
 
-/// The time from `now` until the seconds since 1970 that `text` has.
-fn remaining(text: &str, now: SystemTime) -> Result<Duration, Problem> {
-    let seconds: u64 = text.parse().map_err(|_| {
-        Problem::new(Kind::InvalidParameter, format!("{EXPIRES}: not a time, allowed: whole seconds since 1970"))
-            .with("parameter", EXPIRES)
-            .with("given", excerpt(text))
-            .with("allowed", "whole seconds since 1970")
-    })?;
-    let expires = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
-    let left = expires.and_then(|expires| expires.duration_since(now).ok()).filter(|left| !left.is_zero());
-    left.ok_or_else(|| Problem::new(Kind::LinkExpired, "the link was valid until a time that has passed"))
+/// The time from `now` until the seconds since 1970 that `text` has; `None` when that is further than times go.
+fn remaining(text: &str, now: SystemTime) -> Result<Option<Duration>, Problem> {
+    let seconds = text.parse().map_err(|_| invalid_time("not a time", text, "whole seconds since 1970"))?;
+    let Some(expires) = UNIX_EPOCH.checked_add(Duration::from_secs(seconds)) else { return Ok(None) };
+    match expires.duration_since(now).ok().filter(|left| !left.is_zero()) {
+        Some(left) => Ok(Some(left)),
+        None => {
+            Err(Problem::new(Kind::LinkExpired, "the link was valid until a time that has passed: ask for a new one"))
+        }
+    }
+}
+
+fn invalid_time(reason: &str, given: &str, allowed: &str) -> Problem {
+    Problem::new(Kind::InvalidParameter, format!("{EXPIRES}: {reason}, allowed: {allowed}"))
+        .with("parameter", EXPIRES)
+        .with("given", excerpt(given))
+        .with("allowed", allowed)
+}
+
+fn bad_signature(config: &Config) -> &'static str {
+    if config.keys.is_empty() {
+        return "links can't be signed here: source.keys is empty";
+    }
+    "the link is not signed with a key of this service: sign all that follows the signature, slash included, as it is sent"
 }
 
 fn malformed(reason: &str) -> Problem {
@@ -185,7 +201,11 @@ mod tests {
     #[test]
     fn a_link_is_valid_until_its_second() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
-        assert_eq!(remaining("1001", now).unwrap(), Duration::from_secs(1));
+        assert_eq!(remaining("1001", now).unwrap(), Some(Duration::from_secs(1)));
+        assert_eq!(remaining("18446744073709551615", now).unwrap(), None, "for ever");
+        let twice = Link::of("/target:1/expires:2000/expires:3000/aHR0cDovL2E", now).unwrap_err();
+        assert_eq!(twice.kind(), Kind::InvalidParameter);
+        assert!(twice.detail().contains("given twice"), "{}", twice.detail());
         for (text, kind) in [
             ("1000", Kind::LinkExpired),
             ("0", Kind::LinkExpired),
