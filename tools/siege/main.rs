@@ -17,6 +17,7 @@ mod flights;
 mod flood;
 mod instances;
 mod memory;
+mod origin;
 mod overload;
 mod picture;
 mod server;
@@ -26,6 +27,7 @@ mod stops;
 mod table;
 mod tiers;
 mod times;
+mod urls;
 mod watch;
 
 use std::process::ExitCode;
@@ -36,8 +38,20 @@ use tokio::time::timeout;
 
 use table::{Row, Scale};
 
-const PARTS: [&str; 11] =
-    ["memory", "clients", "smuggling", "overload", "stops", "deaths", "flood", "soak", "flights", "tiers", "instances"];
+const PARTS: [&str; 12] = [
+    "memory",
+    "clients",
+    "smuggling",
+    "overload",
+    "stops",
+    "deaths",
+    "flood",
+    "soak",
+    "flights",
+    "tiers",
+    "instances",
+    "urls",
+];
 
 /// Longest time of a part; the longest part is the soak.
 const PATIENCE: Duration = Duration::from_secs(25 * 60);
@@ -86,6 +100,7 @@ async fn rows(part: &str, scale: Scale) -> Vec<Row> {
         "flights" => flights::rows(scale).await,
         "tiers" => tiers::rows(scale).await,
         "instances" => instances::rows(scale).await,
+        "urls" => urls::rows(scale).await,
         _ => unreachable!("{part} is no part"),
     }
 }
