@@ -5,17 +5,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hickory_resolver::TokioResolver;
 use object_store::aws::AmazonS3Builder;
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::client::{HttpClient, HttpConnector};
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::redirect::Policy;
 
 use crate::batch::store::url::{StoreKind, StoreUrl};
-use crate::outbound;
+use crate::outbound::{self, TrustedNames};
 
 /// Time for a connection. A store that is nearer takes milliseconds.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -69,11 +66,7 @@ pub(super) fn open(url: &StoreUrl) -> io::Result<Arc<dyn ObjectStore>> {
 }
 
 fn client() -> io::Result<reqwest::Client> {
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(outbound::encryption(&[])?)
-        .dns_resolver(SystemNames(outbound::resolver().ok()))
-        .no_proxy()
-        .redirect(Policy::none())
+    outbound::http_client(TrustedNames, &[])?
         .connect_timeout(CONNECT_TIMEOUT)
         .timeout(REQUEST_TIMEOUT)
         .build()
@@ -89,20 +82,5 @@ struct Connector {
 impl HttpConnector for Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.client.clone()))
-    }
-}
-
-/// The names that the system knows; none where it names no server, which addresses do without.
-struct SystemNames(Option<TokioResolver>);
-
-impl Resolve for SystemNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        let resolver = self.0.clone();
-        Box::pin(async move {
-            let resolver = resolver.ok_or("the system names no name server")?;
-            let found = resolver.lookup_ip(name.as_str()).await?;
-            let addresses: Vec<std::net::SocketAddr> = found.iter().map(|address| (address, 0).into()).collect();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
     }
 }
