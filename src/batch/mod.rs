@@ -109,7 +109,7 @@ pub struct Submission {
     pub idempotency_key: Option<String>,
 }
 
-/// Why a batch is not taken.
+/// Why a batch is not taken, or not removed.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
     /// There is no room for it now.
@@ -284,10 +284,10 @@ impl Batches {
     /// Stops the work on a batch and removes it. Returns false when there is none with this id.
     ///
     /// # Errors
-    /// The store can't remove it.
-    pub async fn remove(&self, id: &str) -> io::Result<bool> {
+    /// [`SubmitError::Away`] and [`SubmitError::Store`]: the store can't remove it.
+    pub async fn remove(&self, id: &str) -> Result<bool, SubmitError> {
         let Some(batch) = self.get(id).await else { return Ok(false) };
-        self.shared.remove(&batch).await.map(|()| true)
+        self.shared.remove(&batch).await.map(|()| true).map_err(SubmitError::of_store)
     }
 
     /// Begins no other item. What has not ended goes on after a restart, where batches survive.
@@ -461,6 +461,7 @@ impl Shared {
     }
 
     async fn remove(&self, batch: &Batch) -> io::Result<()> {
+        self.store.withdraw(&batch.id).await?;
         if !self.table().remove(batch) {
             return Ok(());
         }

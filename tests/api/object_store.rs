@@ -106,6 +106,8 @@ async fn a_store_that_goes_away_loses_nothing() {
     let refused = server.ask(batch(&spec, &named(&pictures))).await;
     assert_eq!((refused.status, code(&refused)), (503, "overloaded".to_owned()), "{refused:?}");
     assert!(refused.find("retry-after").is_some());
+    let not_removed = server.ask(Request::new("DELETE", &url)).await;
+    assert_eq!((not_removed.status, code(&not_removed)), (503, "overloaded".to_owned()), "{not_removed:?}");
     assert_eq!(server.get("/health").await.status, 200);
     tokio::time::sleep(Duration::from_secs(3)).await;
     let status = server.get(&url).await.json();

@@ -146,6 +146,14 @@ impl Store {
         }
     }
 
+    /// Makes a batch incomplete, before anything of it is removed: where the store is away nothing has happened.
+    pub(super) async fn withdraw(&self, id: &BatchId) -> io::Result<()> {
+        match self {
+            Store::Bucket(bucket) => bucket.withdraw(id).await,
+            Store::Directory(_) | Store::Memory(_) => Ok(()),
+        }
+    }
+
     /// Removes a batch with all that belongs to it.
     pub(super) async fn remove(&self, id: &BatchId) -> io::Result<()> {
         match self {

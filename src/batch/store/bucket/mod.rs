@@ -237,9 +237,16 @@ impl Bucket {
         self.store.get_range(&self.output_path(id, index, writer), range).await.map_err(failed)
     }
 
+    pub(in crate::batch) async fn withdraw(&self, id: &BatchId) -> io::Result<()> {
+        self.delete(&self.of(id, MANIFEST)).await
+    }
+
     pub(in crate::batch) async fn remove(&self, id: &BatchId) -> io::Result<()> {
-        self.delete(&self.of(id, MANIFEST)).await?;
-        self.delete_all(id).await
+        self.withdraw(id).await?;
+        if let Err(error) = self.delete_all(id).await {
+            tracing::warn!(batch = %id, %error, "what is left of a removed batch stays until the next start, or for an hour");
+        }
+        Ok(())
     }
 
     /// Tells this store from others.

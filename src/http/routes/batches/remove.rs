@@ -30,7 +30,7 @@ async fn remove(State(state): State<Arc<AppState>>, Path(id): Path<String>) -> R
     match state.batches.remove(&id).await {
         Ok(true) => Ok(StatusCode::NO_CONTENT),
         Ok(false) => Err(Problem::new(Kind::NotFound, "no such batch, or it was removed")),
-        Err(error) => Err(Problem::internal(format!("a batch can't be removed: {error}"))),
+        Err(error) => Err(error.into()),
     }
 }
 
