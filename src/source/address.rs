@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::own::own_addresses;
+
 /// Whom an address belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
@@ -53,8 +55,21 @@ const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// Whom `address` belongs to.
+/// Whom `address` belongs to. A public address of this machine is not the internet's: what listens there may think so.
 pub(super) fn reach(address: IpAddr) -> Reach {
+    reach_from(address, own_addresses())
+}
+
+/// Whom `address` belongs to, seen from a machine that has the addresses `own`.
+fn reach_from(address: IpAddr, own: &[IpAddr]) -> Reach {
+    match registered(address) {
+        Reach::Public if own.contains(&address) => Reach::Private,
+        reach => reach,
+    }
+}
+
+/// Whom the registries say that `address` belongs to.
+fn registered(address: IpAddr) -> Reach {
     match address {
         IpAddr::V4(address) => reach_v4(address),
         IpAddr::V6(address) => reach_v6(address),
@@ -124,6 +139,15 @@ mod tests {
         ] {
             assert_eq!(of(address), Reach::Public, "{address}");
         }
+    }
+
+    #[test]
+    fn a_public_address_of_this_machine_is_private() {
+        let own: Vec<IpAddr> = ["8.8.8.8", "2a00::1", "169.254.1.1"].map(|address| address.parse().unwrap()).to_vec();
+        let of = |text: &str| reach_from(text.parse().unwrap(), &own);
+        assert_eq!(["8.8.8.8", "2a00::1"].map(of), [Reach::Private; 2]);
+        assert_eq!(["8.8.8.9", "2a00::2"].map(of), [Reach::Public; 2]);
+        assert_eq!(of("169.254.1.1"), Reach::Special);
     }
 
     #[test]

@@ -139,6 +139,8 @@ mod tests {
             "0.0.0.0",
         ] {
             assert_eq!(parse(&format!("http://{host}/a.png")), Err(Refusal::Address.into()), "{host}");
+            let redirect = parse("http://example.com/").unwrap().join(&format!("//{host}/a.png"), &Config::default());
+            assert_eq!(redirect, Err(Refusal::Address.into()), "a redirect to {host}");
         }
     }
 

@@ -10,6 +10,7 @@ mod fetch;
 mod host;
 mod location;
 mod names;
+mod own;
 mod retries;
 mod signature;
 
