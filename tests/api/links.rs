@@ -47,6 +47,11 @@ fn max_age(answer: &Answer) -> u64 {
     answer.header("cache-control").strip_prefix("public, max-age=").unwrap().parse().unwrap()
 }
 
+/// For how many seconds an answer from memory has been stale.
+fn stale_for(answer: &Answer) -> u64 {
+    answer.header("cache-status").strip_prefix("bytefit; hit; detail=memory; ttl=-").unwrap().parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_link_is_answered_for_caches() {
     let origin = Origin::start().await;
@@ -226,12 +231,13 @@ async fn a_stale_answer_is_served_while_its_host_fails() {
         let second = server.get(&path).await;
         assert_eq!((second.status, &second.body), (200, &first.body), "{failure}: {second:?}");
         assert!(asked.elapsed() < 2 * urls::TIMEOUT, "{failure}: {:?}", asked.elapsed());
-        assert_eq!(second.header("cache-status"), "bytefit; hit; detail=memory; ttl=-1");
+        assert!(stale_for(&second) >= 1, "{second:?}");
         assert!((1..=10).contains(&max_age(&second)), "caches ask again soon: {second:?}");
         assert!(origin.last_head().contains("if-modified-since: "), "{}", origin.last_head());
         let requests = origin.requests();
         let known = server.ask(Request::get(&path).header("if-none-match", first.header("etag"))).await;
-        assert_eq!((known.status, known.header("cache-status")), (304, second.header("cache-status")));
+        assert_eq!(known.status, 304);
+        assert!(stale_for(&known) >= 1, "{known:?}");
         assert_eq!(origin.requests(), requests, "a host that failed a moment ago is not asked again");
         assert_eq!(server.series("bytefit_source_stale_total").await, 2.0);
     }
