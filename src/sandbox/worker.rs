@@ -54,12 +54,14 @@ pub fn seal() -> Result<(), SealError> {
 }
 
 /// Bounds the memory of the job to come: two and a half times what it is expected to need. This stops a codec that asks for
-/// too much, not one that was taken over, which could raise the limit again.
+/// too much, not one that was taken over, which could raise the limit again. Returns the limit in bytes.
 ///
 /// # Errors
 /// When the system refuses the limit.
-pub fn limit_memory(expected_bytes: u64) -> io::Result<()> {
-    Ok(lower(Resource::Data, expected_bytes.saturating_mul(5) / 2 + SPARE_BYTES)?)
+pub fn limit_memory(expected_bytes: u64) -> io::Result<u64> {
+    let limit = expected_bytes.saturating_mul(5) / 2 + SPARE_BYTES;
+    lower(Resource::Data, limit)?;
+    Ok(limit)
 }
 
 /// Sets a limit that can be raised again, at most to what the process was started with.
