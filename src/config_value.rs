@@ -116,6 +116,31 @@ pub(crate) mod size {
     }
 }
 
+/// Values that are written as a text; an empty one means none.
+#[cfg(feature = "server")]
+pub(crate) mod optional_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        match String::deserialize(deserializer)?.trim() {
+            "" => Ok(None),
+            text => text.parse().map(Some).map_err(D::Error::custom),
+        }
+    }
+
+    pub(crate) fn serialize<T: Display, S: Serializer>(value: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(value) => serializer.collect_str(value),
+            None => serializer.serialize_str(""),
+        }
+    }
+}
+
 /// Lists: a list, or one text with commas between the values, as variables of the environment have it.
 #[cfg(feature = "server")]
 pub(crate) mod list {

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config_value::{InvalidConfig, at_least_one, at_most, directory, duration, size};
-use crate::outbound::redis::{RedisUrl, setting};
+use crate::config_value::{InvalidConfig, at_least_one, at_most, directory, duration, optional_text, size};
+use crate::outbound::redis::RedisUrl;
 use crate::params::MAX_CONCURRENT;
 
-use super::store::{StoreUrl, setting as store_setting};
+use super::store::StoreUrl;
 
 /// Items that a batch may have: an archive has at most 65,535 files (APPNOTE 4.4.22), one of which is the report.
 const MAX_ITEMS: usize = 65_534;
@@ -24,10 +24,10 @@ pub struct Config {
     /// Where batches are kept; empty keeps them in memory.
     pub dir: PathBuf,
     /// The object store where batches are kept, in place of a directory.
-    #[serde(with = "store_setting")]
+    #[serde(with = "optional_text")]
     pub store_url: Option<StoreUrl>,
     /// The Redis by which instances that have the same store share the work.
-    #[serde(with = "setting")]
+    #[serde(with = "optional_text")]
     pub redis_url: Option<RedisUrl>,
     /// Items of a batch.
     pub max_items: usize,

@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Limits;
-use crate::config_value::{InvalidConfig, at_most, directory, duration, size};
+use crate::config_value::{InvalidConfig, at_most, directory, duration, optional_text, size};
 use crate::named::named;
-use crate::outbound::redis::{RedisUrl, setting};
+use crate::outbound::redis::RedisUrl;
 
 use super::machine;
 
@@ -79,7 +79,7 @@ pub struct CacheConfig {
     #[serde(with = "duration")]
     pub disk_ttl: Duration,
     /// The Redis that instances share.
-    #[serde(with = "setting")]
+    #[serde(with = "optional_text")]
     pub redis_url: Option<RedisUrl>,
     /// How long an answer is kept in Redis.
     #[serde(with = "duration")]

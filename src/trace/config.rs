@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::config_value::duration;
+use crate::config_value::{duration, optional_text};
 
 /// Where traces go below the address of a collector (OTLP/HTTP, "OTLP/HTTP Request").
 const TRACES_PATH: &str = "/v1/traces";
@@ -17,7 +17,7 @@ const TRACES_PATH: &str = "/v1/traces";
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The collector; `None` for no traces.
-    #[serde(with = "endpoint")]
+    #[serde(with = "optional_text")]
     pub endpoint: Option<Endpoint>,
     /// The share of requests that are traced, 0 to 1.
     #[serde(deserialize_with = "share")]
@@ -83,24 +83,6 @@ impl FromStr for Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-/// How the endpoint stands in settings: an empty text means none.
-mod endpoint {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use super::Endpoint;
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Endpoint>, D::Error> {
-        match String::deserialize(deserializer)?.trim() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(D::Error::custom),
-        }
-    }
-
-    pub(super) fn serialize<S: Serializer>(endpoint: &Option<Endpoint>, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(endpoint.as_ref().map_or("", Endpoint::as_str))
     }
 }
 

@@ -19,7 +19,6 @@ pub(super) use bucket::Bucket;
 pub(super) use directory::Directory;
 use memory::Memory;
 pub(super) use shared::{Ended, Look};
-pub(super) use url::setting;
 pub use url::{NoStoreUrl, StoreKind, StoreUrl};
 
 /// Bytes that are read at once of an answer on its way to a client.
@@ -34,6 +33,21 @@ pub(super) struct Stored {
     pub records: Vec<(usize, Record)>,
     /// How many places of its order are taken, where several processes share the store.
     pub places: u64,
+}
+
+impl Stored {
+    /// A batch of which the items that `ended` have a place. An item that has two keeps the first.
+    fn in_order(id: &BatchId, manifest: Manifest, ended: Vec<Ended>) -> Stored {
+        let places = ended.last().map_or(0, |ended| ended.place);
+        let (mut records, mut known) = (Vec::new(), HashSet::new());
+        for Ended { place, item } in ended {
+            let Some((index, record)) = item else { continue };
+            if known.insert(index) {
+                records.push((index, Record { sequence: place, ..record }));
+            }
+        }
+        Stored { id: id.clone(), manifest, records, places }
+    }
 }
 
 /// A place for batches.

@@ -306,16 +306,7 @@ pub(super) fn read_shared(path: &Path, id: BatchId) -> io::Result<Option<Stored>
                 return Ok(None);
             }
         };
-        let ended = ended_after(path, 0)?;
-        let places = ended.last().map_or(0, |ended| ended.place);
-        let (mut records, mut known) = (Vec::new(), HashSet::new());
-        for Ended { place, item } in ended {
-            let Some((index, record)) = item else { continue };
-            if known.insert(index) {
-                records.push((index, Record { sequence: place, ..record }));
-            }
-        }
-        Ok(Some(Stored { id: id.clone(), manifest, records, places }))
+        Ok(Some(Stored::in_order(&id, manifest, ended_after(path, 0)?)))
     };
     match read() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -117,29 +117,6 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// How the URL stands in settings: an empty text means none.
-pub(in crate::batch) mod setting {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use super::StoreUrl;
-
-    pub(in crate::batch) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<StoreUrl>, D::Error> {
-        match String::deserialize(deserializer)?.trim() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(D::Error::custom),
-        }
-    }
-
-    pub(in crate::batch) fn serialize<S: Serializer>(url: &Option<StoreUrl>, serializer: S) -> Result<S::Ok, S::Error> {
-        match url {
-            Some(url) => serializer.collect_str(url),
-            None => serializer.serialize_str(""),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,4 +5,3 @@ mod url;
 
 pub(crate) use connect::{Connection, Connector};
 pub use url::RedisUrl;
-pub(crate) use url::setting;

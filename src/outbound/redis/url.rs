@@ -92,27 +92,6 @@ impl fmt::Debug for RedisUrl {
     }
 }
 
-/// How the URL stands in settings: an empty text means none.
-pub(crate) mod setting {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use super::RedisUrl;
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<RedisUrl>, D::Error> {
-        match String::deserialize(deserializer)?.trim() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(D::Error::custom),
-        }
-    }
-
-    pub(crate) fn serialize<S: Serializer>(url: &Option<RedisUrl>, serializer: S) -> Result<S::Ok, S::Error> {
-        match url {
-            Some(url) => serializer.collect_str(url),
-            None => serializer.serialize_str(""),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -343,16 +343,7 @@ impl Bucket {
 
     /// The items that have a place have ended.
     async fn read_ordered(&self, id: &BatchId, manifest: Manifest) -> io::Result<Stored> {
-        let ended = self.ended_after(id, 0).await?;
-        let places = ended.last().map_or(0, |ended| ended.place);
-        let (mut records, mut known) = (Vec::new(), HashSet::new());
-        for Ended { place, item } in ended {
-            let Some((index, record)) = item else { continue };
-            if known.insert(index) {
-                records.push((index, Record { sequence: place, ..record }));
-            }
-        }
-        Ok(Stored { id: id.clone(), manifest, records, places })
+        Ok(Stored::in_order(id, manifest, self.ended_after(id, 0).await?))
     }
 
     /// The items that have a record have ended. A place says more, where several processes shared the store before.
