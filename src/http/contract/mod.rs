@@ -99,6 +99,16 @@ fn problems() -> Map<String, Value> {
     responses
 }
 
+/// The name of a preset.
+pub(super) fn name() -> Value {
+    json!({ "type": "string", "pattern": parameters::NAME })
+}
+
+/// The members of `oneOf` for an object that has exactly one of these keys.
+pub(super) fn one_of_keys(keys: &[&str]) -> Value {
+    keys.iter().map(|key| json!({ "required": [key] })).collect()
+}
+
 /// The header If-None-Match as a parameter.
 pub(super) fn if_none_match() -> Value {
     json!({ "name": "If-None-Match", "in": "header", "required": false, "schema": { "type": "string" } })

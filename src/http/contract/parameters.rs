@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::byte_size::SIZE_GRAMMAR;
+use crate::codec::Format;
 use crate::params::{PARAMETERS, Parameter, SIDE_GRAMMAR, SWITCH_GRAMMAR};
 
 /// The name of a preset or of an output.
@@ -65,20 +67,77 @@ fn value_schema(parameter: &Parameter) -> Value {
     }
 }
 
+/// A size in bytes. Zero is not a target.
+const SIZE: &str = r"^([1-9][0-9]*|[0-9]+(\.[0-9]+)? ?[KkMmGg][Ii]?[Bb])$";
+
+/// The duration of a request. The longest one is configured.
+pub(super) const DURATION: &str = r"^[0-9]*[1-9][0-9]*(\.[0-9]+)? ?(ms|s|m)$";
+
 fn schema_by_name(name: &str) -> Value {
-    const SIZE: &str = r"^[0-9]+(\.[0-9]+)? ?([KkMmGg]([Ii])?[Bb]|[Bb])?$";
     match name {
         "target" | "max_bytes" | "min_bytes" => json!({ "type": "string", "pattern": SIZE, "examples": ["80KB"] }),
+        "tolerance" => json!({ "type": "string", "pattern": tolerance_pattern(), "examples": ["5KB", "5%"] }),
+        "format" => json!({ "type": "string", "pattern": format_pattern(), "examples": ["auto", "webp,jpeg"] }),
         "quality" => json!({ "type": "number", "minimum": 1, "maximum": 100 }),
         "min_score" => json!({ "type": "number", "minimum": 0, "maximum": 100 }),
-        "crop" => json!({ "type": "string", "examples": ["10,20,300,200", "25%,25%,50%,50%"] }),
-        "gravity" => json!({ "type": "string", "examples": ["north-east", "0.3,0.7", "smart"] }),
+        "crop" => json!({
+            "type": "string",
+            "pattern": r"^[0-9.]+%?(, ?[0-9.]+%?){3}$",
+            "examples": ["10,20,300,200", "25%,25%,50%,50%"],
+        }),
+        "gravity" => json!({
+            "type": "string",
+            "pattern": r"^(centre|(north|south)(-?(east|west))?|east|west|smart|(0(\.[0-9]+)?|1),(0(\.[0-9]+)?|1))$",
+            "examples": ["north-east", "0.3,0.7", "smart"],
+        }),
         "blur" => json!({ "type": "number", "minimum": 0.3, "maximum": 100 }),
         "sharpen" => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
+        "deadline" => json!({ "type": "string", "pattern": DURATION, "examples": ["800ms", "5s"] }),
+        "filename" => json!({ "type": "string", "pattern": r"^[^\u0000-\u001f\u007f-\u009f]{1,255}$" }),
         "preset" => json!({ "type": "string", "pattern": NAME }),
         "background" => json!({ "type": "string", "pattern": "^([0-9a-fA-F]{3}){1,2}$" }),
         _ => json!({ "type": "string" }),
     }
+}
+
+/// The parameters as JSON may write them: as a query does, or as numbers, booleans, or lists of these.
+pub(super) fn written_parameters() -> Map<String, Value> {
+    PARAMETERS.iter().map(|parameter| (parameter.name.to_owned(), written_schema(parameter))).collect()
+}
+
+fn written_schema(parameter: &Parameter) -> Value {
+    let value = value_schema(parameter);
+    let other = match parameter.name {
+        "crop" => {
+            json!({ "type": "array", "items": { "type": "integer", "minimum": 1 }, "minItems": 4, "maxItems": 4 })
+        }
+        "gravity" => json!({
+            "type": "array",
+            "items": { "type": "number", "minimum": 0, "maximum": 1 },
+            "minItems": 2,
+            "maxItems": 2,
+        }),
+        "format" => json!({ "type": "array", "items": { "enum": Format::OUTPUT.map(Format::name) }, "minItems": 1 }),
+        _ if value["pattern"] == SIZE => json!({ "type": "integer", "minimum": 1 }),
+        _ if value["type"] == "boolean" => json!({ "enum": ["true", "false"] }),
+        _ if value["type"] != "string" => json!({ "type": "string", "pattern": "^[0-9.]+$" }),
+        _ => return value,
+    };
+    json!({ "anyOf": [value, other] })
+}
+
+/// The bytes that several outputs may have together.
+pub(super) fn total() -> Value {
+    json!({ "anyOf": [{ "type": "string", "pattern": SIZE }, { "type": "integer", "minimum": 1 }], "description": SIZE_GRAMMAR })
+}
+
+fn tolerance_pattern() -> String {
+    format!(r"({SIZE})|(^([0-9]{{1,2}}(\.[0-9]+)?|100)%$)")
+}
+
+fn format_pattern() -> String {
+    let names = Format::OUTPUT.map(Format::name).join("|");
+    format!("^(auto|keep|({names})(,({names}))*)$")
 }
 
 #[cfg(test)]

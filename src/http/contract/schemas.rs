@@ -2,15 +2,15 @@
 
 use serde_json::{Map, Value, json};
 
-use super::parameters::NAME;
+use super::one_of_keys;
+use super::parameters::{DURATION, NAME, total, written_parameters};
 use crate::batch::{HeldBackBy, ItemStatus};
-use crate::byte_size::SIZE_GRAMMAR;
 use crate::codec::Format;
 use crate::engine::WorkersMode;
 use crate::http::response::problem::Kind;
 use crate::job::{Outcome, StepKind};
 use crate::metrics::{BatchState, CacheResult, Grade};
-use crate::params::{DEFAULT_CONCURRENT, MAX_CONCURRENT, MAX_OUTPUTS, OnError, PARAMETERS};
+use crate::params::{DEFAULT_CONCURRENT, MAX_CONCURRENT, MAX_OUTPUTS, OnError};
 
 /// Every named schema.
 pub(super) fn schemas() -> Value {
@@ -94,12 +94,6 @@ fn report_schema() -> Value {
     }))
 }
 
-/// The parameters as JSON may write them: as a query does, or as numbers, booleans, or lists of these.
-fn written_parameters() -> Map<String, Value> {
-    let written = json!({ "type": ["string", "number", "boolean", "array"] });
-    PARAMETERS.iter().map(|parameter| (parameter.name.to_owned(), written.clone())).collect()
-}
-
 /// The description of a set of outputs.
 fn set_schema() -> Value {
     let mut parameters = written_parameters();
@@ -121,8 +115,8 @@ fn set_schema() -> Value {
             "formats": { "type": "array", "items": { "enum": Format::OUTPUT.map(Format::name) } },
             "widths": { "type": "array", "items": { "type": "integer", "minimum": 1, "maximum": 65535 } },
             "defaults": defaults,
-            "total": { "type": ["string", "integer"], "description": SIZE_GRAMMAR },
-            "deadline": { "type": "string" },
+            "total": total(),
+            "deadline": { "type": "string", "pattern": DURATION },
             "on_error": { "enum": OnError::NAMES },
         },
         "additionalProperties": false,
@@ -167,14 +161,19 @@ fn batch_schema() -> Value {
     ] {
         parameters.insert(name.to_owned(), json!({ "type": "string", "description": meaning }));
     }
-    let item = json!({ "type": "object", "properties": parameters, "additionalProperties": false });
+    let item = json!({
+        "type": "object",
+        "properties": parameters,
+        "additionalProperties": false,
+        "oneOf": one_of_keys(&["url", "upload"]),
+    });
     json!({
         "type": "object",
         "description": "Items, each with a url or an upload, and parameters for all of them; maxConcurrent and stopOnError are understood too",
         "properties": {
             "items": { "type": "array", "items": item },
             "defaults": defaults,
-            "total": { "type": ["string", "integer"], "description": SIZE_GRAMMAR },
+            "total": total(),
             "max_concurrent": { "type": "integer", "minimum": 1, "maximum": MAX_CONCURRENT, "default": DEFAULT_CONCURRENT },
             "stop_on_error": { "type": "boolean", "default": false },
         },

@@ -167,7 +167,7 @@ fn operation() -> Value {
         "in": "query",
         "required": false,
         "description": "A set of the configuration, or a preset of parameters, which is a set of one output",
-        "schema": { "type": "string" },
+        "schema": contract::name(),
     });
     let body = json!({
         "type": "object",
@@ -179,15 +179,19 @@ fn operation() -> Value {
                 "contentMediaType": "application/json",
                 "contentSchema": contract::schema("Set"),
             },
-            "preset": { "type": "string" },
+            "preset": contract::name(),
         },
         "additionalProperties": false,
+        "allOf": [
+            { "oneOf": contract::one_of_keys(&["url", "file"]) },
+            { "oneOf": contract::one_of_keys(&["spec", "preset"]) },
+        ],
     });
     let by_url = json!({
         "type": "object",
         "description": "The keys of a set (the schema Set), or preset, beside the URL of the image",
         "required": ["url"],
-        "properties": { "url": { "type": "string", "format": "uri" }, "preset": { "type": "string" } },
+        "properties": { "url": { "type": "string", "format": "uri" }, "preset": contract::name() },
     });
     json!({
         "operationId": "variants",
