@@ -18,6 +18,8 @@
 
 mod chart;
 mod choice;
+#[path = "../other_programs/mod.rs"]
+mod other_programs;
 mod rivals;
 
 use std::path::PathBuf;

@@ -1,24 +1,12 @@
-//! The same targets in other programs: each script in `rivals/` bisects the whole quality units of its own encoder.
+//! What the answers gain over those of other programs at the same targets, and what each costs.
 
 use std::path::Path;
-use std::process::Command;
 
 use bytefit::codec::Format;
 
 use super::choice::{Answer, Subject};
+use super::other_programs::{RIVALS, Rival};
 use super::{TARGETS, Target, quantile};
-
-/// A script. Its arguments are format, target in bytes, input and output; it prints its encodes and CPU seconds.
-struct Rival {
-    name: &'static str,
-    interpreter: &'static str,
-    script: &'static str,
-}
-
-const RIVALS: [Rival; 2] = [
-    Rival { name: "Pillow", interpreter: "python3", script: "pillow.py" },
-    Rival { name: "sharp", interpreter: "node", script: "sharp.mjs" },
-];
 
 /// Our answer to a target next to a rival's.
 struct Pair {
@@ -43,7 +31,7 @@ pub(crate) fn print_rivals(formats: &[Format], inputs: &[Vec<u8>]) {
             for (name, target) in &TARGETS {
                 let pairs: Vec<Pair> = subjects
                     .iter()
-                    .filter_map(|subject| rival.compare(*format, target, subject, folder.path()))
+                    .filter_map(|subject| compare(rival, *format, target, subject, folder.path()))
                     .collect();
                 print(*format, rival.name, name, &pairs);
                 all.extend(pairs);
@@ -68,27 +56,16 @@ fn print(format: Format, rival: &str, target: &str, pairs: &[Pair]) {
     );
 }
 
-impl Rival {
-    /// Both answers to `target`. Returns `None` when either has none.
-    fn compare(&self, format: Format, target: &Target, subject: &Subject, folder: &Path) -> Option<Pair> {
-        let (input, output) = (folder.join("input"), folder.join("output"));
-        let _ = std::fs::remove_file(&output);
-        std::fs::write(&input, subject.input).expect("written");
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/fit/rivals").join(self.script);
-        let bytes = target.bytes(&subject.picture);
-        let mut command = Command::new(self.interpreter);
-        command.arg(script).arg(format.name()).arg(bytes.to_string()).arg(&input).arg(&output);
-        let said = command.output().expect("the interpreter is installed");
-        assert!(said.status.success(), "{}: {}", self.name, String::from_utf8_lossy(&said.stderr));
-        let words = String::from_utf8_lossy(&said.stdout).into_owned();
-        let numbers: Vec<f64> = words.split_whitespace().map(|word| word.parse().expect("a number")).collect();
-        let file = std::fs::read(&output).ok()?;
-        let ours: Answer = subject.answer(target, &[format], |job| job)?;
-        Some(Pair {
-            gain: ours.score - subject.score(&file),
-            fill: file.len() as f64 / bytes as f64,
-            encodes: numbers[0],
-            seconds: [numbers[1], ours.seconds],
-        })
-    }
+/// Both answers to `target`. Returns `None` when either has none.
+fn compare(rival: &Rival, format: Format, target: &Target, subject: &Subject, folder: &Path) -> Option<Pair> {
+    let bytes = target.bytes(&subject.picture);
+    let theirs = rival.answer(format, bytes, subject.input, folder);
+    let file = theirs.file?;
+    let ours: Answer = subject.answer(target, &[format], |job| job)?;
+    Some(Pair {
+        gain: ours.score - subject.score(&file),
+        fill: file.len() as f64 / bytes as f64,
+        encodes: theirs.encodes,
+        seconds: [theirs.seconds, ours.seconds],
+    })
 }

@@ -1,17 +1,21 @@
 //! How answers look on all kinds of pictures that people send, not on photographs alone:
 //!
 //! ```text
-//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench looks [-- ladders] [CLASS...] [auto webp ...]
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench looks [-- ladders | rivals] [CLASS...] [auto webp ...]
 //! ```
 //!
 //! For each picture, target and choice of formats it prints the answer's format, size, share of the target, SSIMULACRA2
 //! against the whole picture (a smaller answer is scaled up; of a picture with alpha the lower score on white and black) and
 //! CPU time. Then it prints for each class the mean score, the worst, and by how much `auto` stays below the best single
-//! format. `ladders` prints instead where more bytes give a worse answer. Without a corpus all pictures are drawn.
+//! format. `ladders` prints instead where more bytes give a worse answer, `rivals` what the answers gain over those of Pillow
+//! and sharp, which must be installed (`npm install sharp` in the working directory). Without a corpus all pictures are drawn.
 
 mod drawn;
 mod inputs;
 mod ladder;
+#[path = "../other_programs/mod.rs"]
+mod other_programs;
+mod rivals;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -39,15 +43,17 @@ const CHOICES: [Choice; 5] = [
 
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let (modes, wanted): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|word| word == "ladders");
+    let (modes, wanted): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|word| ["ladders", "rivals"].contains(&word.as_str()));
     let (names, classes): (Vec<_>, Vec<_>) =
         wanted.into_iter().partition(|word| CHOICES.iter().any(|(name, _)| name == word));
     let choices: Vec<Choice> =
         CHOICES.into_iter().filter(|(name, _)| names.is_empty() || names.iter().any(|wanted| wanted == name)).collect();
     let inputs = inputs::all().into_iter().filter(|input| classes.is_empty() || classes.contains(&input.class));
-    match modes.is_empty() {
-        true => print_table(&choices, inputs),
-        false => ladder::print(&choices, inputs),
+    match modes.first().map(String::as_str) {
+        Some("ladders") => ladder::print(&choices, inputs),
+        Some(_) => rivals::print(inputs),
+        None => print_table(&choices, inputs),
     }
 }
 

@@ -16,9 +16,19 @@ SAVE = {
 }
 
 
+def without_alpha(picture, name):
+    """RGB, on white where the format has no alpha."""
+    if not picture.has_transparency_data:
+        return picture.convert("RGB")
+    picture = picture.convert("RGBA")
+    if name != "jpeg":
+        return picture
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
 def main(name, target, source, destination):
     started = time.process_time()
-    picture = ImageOps.exif_transpose(Image.open(source)).convert("RGB")
+    picture = without_alpha(ImageOps.exif_transpose(Image.open(source)), name)
     low, high, encodes, best = 1, 95 if name == "jpeg" else 100, 0, None
     while low <= high:
         middle = (low + high) // 2

@@ -17,7 +17,10 @@ const options = {
 
 const [name, target, source, destination] = process.argv.slice(2);
 const before = process.cpuUsage();
-const { data, info } = await sharp(source).rotate().removeAlpha().raw().toBuffer({ resolveWithObject: true });
+const upright = sharp(source).rotate();
+// JPEG has no alpha: on white.
+const pixels = name === "jpeg" ? upright.flatten({ background: "#fff" }) : upright;
+const { data, info } = await pixels.raw().toBuffer({ resolveWithObject: true });
 const { width, height, channels } = info;
 let [low, high, encodes, best] = [1, 100, 0, null];
 while (low <= high) {
