@@ -330,8 +330,8 @@ mod tests {
     #[test]
     fn a_parameter_in_json_is_never_null() {
         for schema in [set_schema(), batch_schema()] {
-            let types = schema["properties"]["defaults"]["properties"]["crop"]["type"].to_string();
-            assert!(types.contains("string") && !types.contains("null"), "{types}");
+            let crop = schema["properties"]["defaults"]["properties"]["crop"].to_string();
+            assert!(crop.contains("string") && !crop.contains("null"), "{crop}");
         }
     }
 }
