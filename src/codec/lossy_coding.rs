@@ -85,6 +85,11 @@ impl LossyCoding {
         self.model().best_quality
     }
 
+    /// Whether a search begins with the finest state.
+    pub fn begins_at_finest(self) -> bool {
+        self.model().begins_at_finest
+    }
+
     /// Overrides the default search window for a picture of `pixels`; `None` keeps it.
     pub fn search_window(self, pixels: u64) -> Option<SearchWindow> {
         self.model().search_window.map(|window| window(pixels))
@@ -109,6 +114,8 @@ pub(super) struct CodingModel {
     pub nanoseconds_per_pixel: [u64; 3],
     /// The best quality that the coding is used for.
     pub best_quality: f64,
+    /// Whether a search begins with the finest state, because sizes say little of those of other states.
+    pub begins_at_finest: bool,
     /// Overrides the default search window for a number of pixels; `None` keeps it.
     pub search_window: Option<fn(u64) -> SearchWindow>,
     /// Prepares a picture.

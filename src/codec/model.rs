@@ -97,6 +97,18 @@ pub(crate) struct ScaleGainModel {
     /// Quality of a smaller picture from which on no smaller one is chosen, whatever it gains: pixels are worth something
     /// in themselves. `None` where that was not measured. docs/model.md, Scale gain.
     pub enough_quality: Option<f64>,
+    /// When the next smaller picture is tried, whatever the model expects of it: for opaque pictures and for those with alpha.
+    /// `None` where the model is to be trusted.
+    pub smaller: Option<[SmallerModel; 2]>,
+}
+
+/// When a smaller picture is tried, and when it is better.
+#[derive(Clone, Copy)]
+pub(crate) struct SmallerModel {
+    /// Quality of an answer below which it is tried.
+    pub below: f64,
+    /// Points of quality that it must have more.
+    pub worth: f64,
 }
 
 /// How a format is compared with AVIF before anything is encoded: docs/model.md, Format rank.

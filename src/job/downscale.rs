@@ -2,12 +2,13 @@
 
 use crate::codec::Format;
 use crate::codec::lossy_coding::LossyCoding;
+use crate::codec::model::SmallerModel;
 use crate::picture::Picture;
+use crate::picture::content::Content;
 use crate::search::aim::Aim;
 
 use super::at_size::{ExpectedQuality, SizeResult, at_size, expected_quality};
 use super::candidate::Candidate;
-use super::content::Content;
 use super::context::SearchContext;
 use super::format_rank::Expectation;
 use super::prepared::Prepared;
@@ -99,8 +100,7 @@ fn first_fitting(
     Ok(None)
 }
 
-/// `fitted`, or a smaller picture where its quality is far below what the model expected: smooth pictures take more bytes than
-/// it expects at low rates.
+/// `fitted`, or a smaller picture where its quality is too low.
 fn smaller_after_all(
     context: &mut SearchContext,
     whole: &Prepared,
@@ -110,21 +110,42 @@ fn smaller_after_all(
 ) -> Result<Fitted, JobError> {
     let may_try = !aim.is_for_nearest && context.job.effort != Effort::Fast;
     while may_try && fitted.sizes < MAX_SIZES && context.clock.stop_reason().is_none() {
-        let quality = fitted.file.kind.quality().unwrap_or(f64::INFINITY);
-        if quality > MODEST.min(fitted.expected_quality - SHORTFALL) {
-            break;
-        }
-        let index = best_from(context, whole, aim, scales, (fitted.index, quality))?.scale_index;
-        if index == fitted.index {
-            break;
-        }
+        let Some((index, least)) = smaller(context, whole, aim, scales, &fitted)? else { break };
         let Some(result) = at_scale_in_time(context, whole, scales[index], aim)? else { break };
         fitted.sizes += 1;
-        let Some(file) = result.candidate.filter(|file| file.kind.quality() > Some(quality)) else { break };
+        let Some(file) = result.candidate.filter(|file| file.kind.quality() > Some(least)) else { break };
         let SizeResult { is_at_finest, expected_quality, .. } = result;
         fitted = Fitted { index, file, is_at_finest, expected_quality, ..fitted };
     }
     Ok(fitted)
+}
+
+/// The index of a smaller scale that is worth a try, and the quality that it must exceed there. `None` when the quality of
+/// `fitted` is as good as can be expected.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn smaller(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    scales: &[f64],
+    fitted: &Fitted,
+) -> Result<Option<(usize, f64)>, JobError> {
+    let quality = fitted.file.kind.quality().unwrap_or(f64::INFINITY);
+    let is_photograph = context.views.content() == Content::Photograph;
+    let model = scale_gain::smaller(whole.format, whole.picture.has_alpha()).filter(|_| is_photograph);
+    if let Some(SmallerModel { below, worth }) = model {
+        // The last scale is no simple ratio.
+        let next = Some(fitted.index + 1).filter(|next| quality < below && next + 1 < scales.len());
+        return Ok(next.map(|next| (next, quality + worth)));
+    }
+    // Smooth pictures take more bytes than the model expects at low rates.
+    if quality > MODEST.min(fitted.expected_quality - SHORTFALL) {
+        return Ok(None);
+    }
+    let index = best_from(context, whole, aim, scales, (fitted.index, quality))?.scale_index;
+    Ok((index != fitted.index).then_some((index, quality)))
 }
 
 /// Points of quality below what the model expected from which on another scale is considered. A gradient to 7,000 to 10,000

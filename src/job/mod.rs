@@ -23,7 +23,6 @@ mod calibration;
 mod candidate;
 mod checks;
 mod clock;
-mod content;
 mod context;
 mod downscale;
 mod error;

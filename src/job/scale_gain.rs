@@ -3,7 +3,7 @@
 
 use crate::codec::Format;
 pub use crate::codec::model::MEASURED_STEPS;
-use crate::codec::model::ScaleGainModel;
+use crate::codec::model::{ScaleGainModel, SmallerModel};
 use crate::codec::rate::{Spectrum, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
@@ -76,6 +76,11 @@ pub fn is_decent(format: Format, quality: f64, bits_per_pixel: f64) -> bool {
 /// Whether a smaller picture looks good enough at `quality` that no smaller one is chosen.
 pub fn is_enough(format: Format, quality: f64) -> bool {
     model(format).enough_quality.is_some_and(|enough| quality >= enough)
+}
+
+/// When the next smaller picture is tried, whatever is expected of it.
+pub(crate) fn smaller(format: Format, has_alpha: bool) -> Option<SmallerModel> {
+    model(format).smaller.map(|[opaque, with_alpha]| if has_alpha { with_alpha } else { opaque })
 }
 
 /// Coefficients of the steps that were not measured, which gain below a quality of 50: docs/model.md.

@@ -108,6 +108,11 @@ impl SearchedEncoder for SearchAdapter<'_, '_, '_> {
         self.coding.scale().ln_step_for(self.picture.pixel_count(), ln_bytes)
     }
 
+    fn begins_at_finest(&self) -> bool {
+        // Fast effort has one encode, and one correction.
+        self.coding.begins_at_finest() && self.context.job.effort != Effort::Fast
+    }
+
     fn probe(&mut self, x: f64) -> Result<Option<f64>, JobError> {
         let probed = self.encoder.probe(x)?;
         if let Some(ln_bytes) = probed {

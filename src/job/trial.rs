@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::codec::EncodeError;
 use crate::codec::lossy_coding::LossyCoding;
+use crate::picture::content::Content;
 use crate::picture::{Picture, score, transform};
 use crate::search::aim::Aim;
 
 use super::at_size::ExpectedQuality;
-use super::content::Content;
 use super::context::SearchContext;
 use super::prepared::Prepared;
 use super::scoring::SAMPLE_PIXELS;

@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use crate::codec::Format;
 use crate::picture::Picture;
+use crate::picture::content::Content;
 use crate::picture::transform::{self, Pyramid};
 
-use super::content::Content;
 use super::prepared::Prepared;
 use super::scale_gain::{self, Details};
 

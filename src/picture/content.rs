@@ -1,6 +1,6 @@
-//! What a picture shows, as far as the choice of scale and format depends on it.
+//! What a picture shows, as far as the choice of scale, format and dithering depends on it.
 
-use crate::picture::{Layout, Picture};
+use super::{Layout, Picture};
 
 /// Side of the blocks that are looked at, in pixels.
 const BLOCK: usize = 8;
@@ -13,7 +13,7 @@ const EDGE: u8 = 96;
 
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Content {
+pub(crate) enum Content {
     /// Text, a drawing of strokes or a screenshot: many blocks with edges, and few pixels between light and dark in them.
     Text,
     /// Another drawing: many blocks of one level, which no camera takes.
@@ -24,7 +24,7 @@ pub(super) enum Content {
 
 impl Content {
     /// docs/model.md, Content, has the figures of documents, scans, drawings and photographs.
-    pub(super) fn of(picture: &Picture) -> Content {
+    pub(crate) fn of(picture: &Picture) -> Content {
         let blocks = Blocks::of(picture);
         let (edges, between) = (blocks.share(blocks.edges), blocks.between_share());
         if edges >= 0.05 && between <= 0.12 || edges >= 0.3 && between <= 0.21 {

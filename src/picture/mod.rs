@@ -1,6 +1,7 @@
 //! Pictures: pixels in memory and what is done to them.
 
 pub mod chroma;
+pub(crate) mod content;
 pub(crate) mod hidden;
 pub mod orientation;
 pub mod score;

@@ -18,6 +18,11 @@ pub trait SearchedEncoder {
     /// The `x` at which to start looking for `ln_bytes`.
     fn guess(&self, ln_bytes: f64) -> f64;
 
+    /// Whether the finest state is encoded first: where it fits there is nothing better, and its size says more than the model.
+    fn begins_at_finest(&self) -> bool {
+        false
+    }
+
     /// The model's ln(bytes) at `x`; must not rise with `x`.
     fn predict(&mut self, x: f64) -> f64;
 

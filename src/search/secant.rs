@@ -62,6 +62,9 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
         next = model.solve(encoder, goal, &bracket, next);
     }
     next = model.state_for(encoder, next, goal, aim);
+    if encoder.begins_at_finest() {
+        next = bracket.finest;
+    }
     loop {
         let x = next.clamp(bracket.finest, bracket.coarsest);
         let file = encoder.encode(x)?;
@@ -143,6 +146,7 @@ mod tests {
         /// Whether there is a probe. It gives the real size.
         has_probe: bool,
         probes: u32,
+        begins_at_finest: bool,
     }
 
     impl<F: Fn(f64) -> f64> Fake<F> {
@@ -156,6 +160,7 @@ mod tests {
                 is_short_of_time: false,
                 has_probe: false,
                 probes: 0,
+                begins_at_finest: false,
             }
         }
 
@@ -192,6 +197,10 @@ mod tests {
             4.0
         }
 
+        fn begins_at_finest(&self) -> bool {
+            self.begins_at_finest
+        }
+
         fn predict(&mut self, x: f64) -> f64 {
             12.0 + self.slope * x
         }
@@ -217,6 +226,19 @@ mod tests {
     /// Sizes that fall as real encoders' do: straight in the logarithms, with a bend.
     fn smooth(scale: f64, slope: f64, bend: f64) -> impl Fn(f64) -> f64 {
         move |x| (scale + slope * x + bend * (x - 4.0) * (x - 4.0)).exp()
+    }
+
+    #[test]
+    fn a_search_that_begins_at_the_finest_state_ends_there_where_it_fits() {
+        for (cap, fits) in [(30_000, true), (15_000, false)] {
+            // A dithered PNG of a few colours has hardly fewer bytes than the finest.
+            let mut fake = Fake::new(0.5, |x: f64| 20_000.0 - 1_000.0 * x);
+            fake.begins_at_finest = true;
+            let found = search(&mut fake, &Aim::below(cap)).expect("never fails");
+            assert_eq!(found.trace[0], (0.0, 20_000));
+            assert_eq!((found.at_finest, found.trace.len() == 1), (fits, fits));
+            assert!(found.best.is_some_and(|best| best.bytes.len() as u64 <= cap));
+        }
     }
 
     /// As [`Aim::below`], but nothing smaller is good enough after more encodes.

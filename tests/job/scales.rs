@@ -3,7 +3,7 @@
 use bytefit::codec::{Effort, Format, png::encode::encode_lossless};
 use bytefit::job::Job;
 use bytefit::picture::{Layout, Picture};
-use testkit::drawing;
+use testkit::drawing::{self, Content};
 
 use super::{job, run};
 
@@ -29,6 +29,13 @@ fn a_drawing_of_thin_lines_is_not_made_as_small_as_a_photograph_would_be() {
         let answer = run(&job(Format::Webp, target), &drawing).unwrap();
         assert!(answer.report.output.width >= least, "{target}: {}", answer.report.output.width);
     }
+}
+
+#[test]
+fn a_photograph_that_fades_out_keeps_its_colours_as_png_and_loses_pixels() {
+    let fading = png(&drawing::picture(Content::Alpha, 800, 600));
+    let answer = run(&job(Format::Png, 16_200), &fading).unwrap();
+    assert!(answer.report.quality.is_some_and(|quality| quality > 75.0), "{:?}", answer.report.quality);
 }
 
 fn png(picture: &Picture) -> Vec<u8> {

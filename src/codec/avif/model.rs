@@ -50,6 +50,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             detailed_bits_per_pixel: 0.35,
             decent_quality_of_detail: 20.0,
             enough_quality: None,
+            smaller: None,
         },
         lead: LeadModel::Reference,
     }),
@@ -67,6 +68,7 @@ pub(crate) static HALVED: CodingModel = CodingModel {
     nanoseconds_per_pixel: encode::NANOSECONDS_PER_PIXEL,
     // Up to here 4:2:0 looks better at equal bytes: docs/model.md, Chroma.
     best_quality: 89.0,
+    begins_at_finest: false,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(AvifEncoder::new(picture, Chroma::Halved, effort)?)),
 };
@@ -76,6 +78,7 @@ pub(crate) static FULL: CodingModel = CodingModel {
     scale: || encode::scale(Chroma::Full),
     nanoseconds_per_pixel: encode::NANOSECONDS_PER_PIXEL,
     best_quality: 100.0,
+    begins_at_finest: false,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(AvifEncoder::new(picture, Chroma::Full, effort)?)),
 };

@@ -58,6 +58,7 @@ pub(in crate::codec) const SCALE_GAIN: ScaleGainModel = ScaleGainModel {
     detailed_bits_per_pixel: 0.25,
     decent_quality_of_detail: 35.0,
     enough_quality: Some(60.0),
+    smaller: None,
 };
 
 /// Nanoseconds that an encode takes for each pixel.
@@ -69,6 +70,7 @@ pub(crate) static HALVED: CodingModel = CodingModel {
     nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,
     // Up to here 4:2:0 looks better at equal bytes: docs/model.md, Chroma.
     best_quality: 89.0,
+    begins_at_finest: false,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(JpegEncoder::new(picture, Chroma::Halved, effort)?)),
 };
@@ -78,6 +80,7 @@ pub(crate) static FULL: CodingModel = CodingModel {
     scale: || quality_scale::FULL,
     nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,
     best_quality: 100.0,
+    begins_at_finest: false,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(JpegEncoder::new(picture, Chroma::Full, effort)?)),
 };

@@ -8,6 +8,7 @@ use png::{BitDepth, ColorType, Compression, Filter, SrgbRenderingIntent};
 
 use super::quality_scale;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
+use crate::picture::content::Content;
 use crate::picture::{Layout, Picture};
 
 /// Largest side that we write; the format itself allows 2^31 - 1.
@@ -43,6 +44,8 @@ pub struct PaletteEncoder<'a> {
     picture: &'a Picture,
     /// The pixels as red, green, blue, alpha: made when the first encode is asked for.
     rgba: OnceCell<Vec<u8>>,
+    /// Whether it is a photograph. Drawings have more bytes with dithering, and noise where they had flat areas.
+    is_dithered: bool,
     effort: Effort,
 }
 
@@ -53,7 +56,8 @@ impl<'a> PaletteEncoder<'a> {
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<PaletteEncoder<'a>, EncodeError> {
         Format::Png.check_size(picture)?;
-        Ok(PaletteEncoder { picture, rgba: OnceCell::new(), effort })
+        let is_dithered = Content::of(picture) == Content::Photograph;
+        Ok(PaletteEncoder { picture, rgba: OnceCell::new(), is_dithered, effort })
     }
 
     fn rgba(&self) -> &[u8] {
@@ -126,14 +130,16 @@ impl Indexed {
         Some(Indexed { palette, indexes }.transparent_first())
     }
 
-    /// The picture in at most `colours` colours, dithered.
+    /// The picture in at most `colours` colours.
     fn reduced(encoder: &PaletteEncoder, colours: i32) -> Result<Indexed, EncodeError> {
         let (width, height) = (encoder.picture.width() as usize, encoder.picture.height() as usize);
         let image =
             quantizr::Image::new(encoder.rgba(), width, height).map_err(|error| failed(&format!("{error:?}")))?;
         let mut options = quantizr::Options::default();
         options.set_max_colors(colours).map_err(|error| failed(&format!("{error:?}")))?;
-        let result = quantizr::QuantizeResult::quantize(&image, &options);
+        let mut result = quantizr::QuantizeResult::quantize(&image, &options);
+        let dithering = if encoder.is_dithered { 1.0 } else { 0.0 };
+        result.set_dithering_level(dithering).map_err(|error| failed(&format!("{error:?}")))?;
         let mut indexes = vec![0; width * height];
         result.remap_image(&image, &mut indexes).map_err(|error| failed(&format!("{error:?}")))?;
         let found = result.get_palette();
@@ -223,4 +229,37 @@ fn compression(effort: Effort) -> Compression {
 
 fn failed(reason: &str) -> EncodeError {
     EncodeError::Failed { format: Format::Png, reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{self, Limits};
+
+    /// Pixels that differ from their left neighbour in `picture` with eight colours.
+    fn changes(picture: &Picture) -> usize {
+        let encoder = PaletteEncoder::new(picture, Effort::Balanced).unwrap();
+        let file = encoder.encode(-(8f64.ln())).unwrap();
+        let decoded = codec::decode(&file, &Limits::default()).unwrap().picture;
+        let pixels: Vec<&[u8]> = decoded.pixels().chunks_exact(decoded.layout().bytes_per_pixel()).collect();
+        pixels.windows(2).filter(|pair| pair[0] != pair[1]).count()
+    }
+
+    #[test]
+    fn a_photograph_is_dithered_and_a_drawing_is_not() {
+        // Forty areas of one colour each, 16 pixels wide: eight colours can't hold them.
+        let areas = (0..64 * 640u32).flat_map(|index| {
+            let area = index % 640 / 16;
+            [(area * 6) as u8, (255 - area * 5) as u8, (area * 37 % 256) as u8]
+        });
+        let drawing = Picture::new(640, 64, Layout::Rgb, areas.collect());
+        let shaded = (0..64 * 640u32).flat_map(|index| {
+            let noise = index.wrapping_mul(2_654_435_761) >> 29;
+            let level = (index % 640 / 3 + index / 640 / 2 + noise) as u8;
+            [level, level / 2 + 40, 255 - level]
+        });
+        let photograph = Picture::new(640, 64, Layout::Rgb, shaded.collect());
+        assert!(changes(&drawing) <= 40 * 64, "{}", changes(&drawing));
+        assert!(changes(&photograph) > 640 * 64 / 8, "{}", changes(&photograph));
+    }
 }

@@ -6,7 +6,9 @@ use super::{container, decode, quality_scale};
 use crate::codec::Format;
 use crate::codec::container::all_bytes;
 use crate::codec::lossy_coding::{CodingModel, LossyCoding};
-use crate::codec::model::{ContainerModel, FormatModel, LeadModel, LosslessModel, OutputModel, ScaleGainModel};
+use crate::codec::model::{
+    ContainerModel, FormatModel, LeadModel, LosslessModel, OutputModel, ScaleGainModel, SmallerModel,
+};
 
 pub(crate) static MODEL: FormatModel = FormatModel {
     media_type: "image/png",
@@ -54,6 +56,8 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             detailed_bits_per_pixel: f64::INFINITY,
             decent_quality_of_detail: 60.0,
             enough_quality: None,
+            // Seven Kodak pictures, and drawn photographs that fade out: docs/model.md, Scale gain.
+            smaller: Some([SmallerModel { below: 74.0, worth: 7.0 }, SmallerModel { below: 80.0, worth: 1.0 }]),
         },
         lead: LeadModel::NotCompared,
     }),
@@ -67,6 +71,7 @@ pub(crate) static PALETTE: CodingModel = CodingModel {
     scale: || quality_scale::SCALE,
     nanoseconds_per_pixel: [200, 200, 300],
     best_quality: 100.0,
+    begins_at_finest: true,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(PaletteEncoder::new(picture, effort)?)),
 };

@@ -56,6 +56,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             detailed_bits_per_pixel: 0.7,
             decent_quality_of_detail: 35.0,
             enough_quality: Some(65.0),
+            smaller: None,
         },
         lead: LeadModel::Fitted {
             coefficients: [-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206],
@@ -69,6 +70,7 @@ pub(crate) static LOSSY: CodingModel = CodingModel {
     scale: || quality_scale::SCALE,
     nanoseconds_per_pixel: [50, 130, 300],
     best_quality: 100.0,
+    begins_at_finest: false,
     // First encodes are about a percent off, slightly more often above the prediction than below. Sizes of large
     // pictures are predicted half as well, and a second encode of one takes a second.
     search_window: Some(|pixels| SearchWindow {
