@@ -82,8 +82,8 @@ pub(super) struct ExpectedQuality {
     pub quality: f64,
     /// Whether it is that of the finest state.
     is_at_finest: bool,
-    /// Whether it is that of the coarsest state, which may be over the cap.
-    pub is_at_coarsest: bool,
+    /// ln of the bytes that the model expects there over those aimed at: above 0 at the coarsest state, below at the finest.
+    pub ln_excess: f64,
     /// Whether the job's quality ceiling ends the search, with bytes to spare.
     pub is_at_ceiling: bool,
 }
@@ -137,10 +137,10 @@ fn expected_of(
     let aim = adapter.with_window(aim);
     let ln_step = secant::predicted_step(&mut adapter, &aim);
     let is_at_finest = ln_step <= *adapter.range().start();
-    let is_at_coarsest = ln_step >= *adapter.range().end();
+    let ln_excess = adapter.predict(ln_step) - aim.ln_goal(0);
     let is_at_ceiling = is_at_finest && adapter.is_cut_at_ceiling();
     let quality = coding.scale().quality(ln_step);
-    Ok(ExpectedQuality { coding_index, quality, is_at_finest, is_at_coarsest, is_at_ceiling })
+    Ok(ExpectedQuality { coding_index, quality, is_at_finest, ln_excess, is_at_ceiling })
 }
 
 /// The window of a search that is to end after one correction: a little lower than usual, so that the correction is seldom

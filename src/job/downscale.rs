@@ -95,7 +95,13 @@ fn first_fitting(
         largest = index + 1;
         // The model erred: the size of the nearest encode corrects it. The last try is the smallest scale.
         let by_model = index_for(scales, scales[index] * growth(whole.format, aim, &nearest));
-        index = if sizes + 1 < MAX_SIZES { by_model.max(index + 1) } else { scales.len() - 1 };
+        // Drawings look best where they just fit.
+        let is_drawn = context.views.content() != Content::Photograph;
+        index = match sizes {
+            1 if is_drawn => index + 1,
+            _ if sizes + 1 < MAX_SIZES => by_model.max(index + 1),
+            _ => scales.len() - 1,
+        };
     }
     Ok(None)
 }

@@ -67,7 +67,7 @@ impl Aim {
 
     /// ln(bytes) to aim at after `encodes`. After two encodes that missed the model is not to be trusted, so the goal falls
     /// with `good_enough`.
-    pub(super) fn ln_goal(&self, encodes: usize) -> f64 {
+    pub(crate) fn ln_goal(&self, encodes: usize) -> f64 {
         let (low, high) = (self.least_good_enough(encodes.max(1)) as f64, self.most_good_enough() as f64);
         (low + (high - low) * self.position).max(1.0).ln()
     }
