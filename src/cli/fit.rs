@@ -274,6 +274,7 @@ impl Task {
         let stop = Stop::at(Instant::now() + self.job.deadline);
         let opened = panics::caught(|| {
             let mut source = Source::open(input, &self.limits, &stop)?;
+            source.fits_only(&self.job);
             let curve = source.size_curve(&self.job)?;
             Ok::<_, JobError>((source, curve))
         });
@@ -315,6 +316,7 @@ impl Task {
                 panics::caught(|| {
                     let open = || Source::open(&input[..], &self.limits, &stop);
                     let mut source = opened.map_or_else(open, |opened| Ok(opened.source))?;
+                    source.fits_only(&self.job);
                     source.fit_share(&self.job, share, &stop)
                 })??
             }

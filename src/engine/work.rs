@@ -159,6 +159,9 @@ impl Work for Codecs {
             Err(error) => return jobs.iter().for_each(|_| done(Err(error.clone()))),
         };
         for (at, SetJob { job, .. }) in jobs.iter().enumerate() {
+            if jobs[at..].iter().all(|later| later.job.transforms() == job.transforms()) {
+                source.fits_only(job);
+            }
             done(guarded(|| {
                 Ok(match &mut total {
                     Some(total) => total.fit(at, &mut source, job, &stop)?,

@@ -23,9 +23,18 @@ use super::{
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
 pub struct Source<'a> {
     file: InputFile<'a>,
-    upright: Picture,
+    pictures: Pictures,
+}
+
+/// The pixels of an input.
+struct Pictures {
+    /// The whole picture. `None` once no job to come needs it.
+    upright: Option<Picture>,
+    has_alpha: bool,
     /// The last picture that [`Source::fit_next`] transformed, and how.
     transformed: Option<(Transforms, Picture)>,
+    /// What all jobs to come make of the whole picture, where that is known.
+    only: Option<Transforms>,
 }
 
 /// What is known of an input besides its pixels.
@@ -82,7 +91,15 @@ impl<'a> Source<'a> {
             opening,
             decoding: decode,
         };
-        Ok(Source { file, upright, transformed: None })
+        let has_alpha = upright.has_alpha();
+        let pictures = Pictures { upright: Some(upright), has_alpha, transformed: None, only: None };
+        Ok(Source { file, pictures })
+    }
+
+    /// Says that all jobs to come transform the picture as `job` does: the whole picture is dropped as soon as that is made.
+    /// Another job panics from then on.
+    pub fn fits_only(&mut self, job: &Job) {
+        self.pictures.only = Some(job.transforms());
     }
 
     /// Answers `job`. The timings in its report include the time that opening took.
@@ -94,14 +111,16 @@ impl<'a> Source<'a> {
     /// Asks `stop` between encodes; at the deadline the best answer so far that meets the target is returned.
     pub fn fit(&self, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
         checks::check(job, &self.file.probe, &self.file.limits)?;
-        let picture = || job.transforms().apply(Cow::Borrowed(&self.upright));
-        self.file.fit(self.upright.has_alpha(), picture, job, None, stop)
+        let picture = || job.transforms().apply(Cow::Borrowed(self.pictures.whole()));
+        self.file.fit(self.pictures.has_alpha, picture, job, None, stop)
     }
 
     /// Bytes of memory that it holds.
     pub fn memory_bytes(&self) -> u64 {
-        let transformed = self.transformed.as_ref().map_or(0, |(_, picture)| picture.pixels().len());
-        (self.file.bytes.len() + self.upright.pixels().len() + transformed) as u64
+        let Pictures { upright, transformed, .. } = &self.pictures;
+        let pictures = upright.iter().chain(transformed.iter().map(|(_, picture)| picture));
+        let pixel_bytes: usize = pictures.map(|picture| picture.pixels().len()).sum();
+        (self.file.bytes.len() + pixel_bytes) as u64
     }
 
     /// The sizes that an answer to `job` is predicted to have at each quality, up to its target. No encode. Keeps the
@@ -111,10 +130,10 @@ impl<'a> Source<'a> {
     /// [`JobError::KeepUnwritable`], [`JobError::Crop`], [`JobError::Decode`] and [`JobError::Encode`] when the job can't be
     /// done.
     pub fn size_curve(&mut self, job: &Job) -> Result<SizeCurve, JobError> {
-        let Source { file, upright, transformed: last } = self;
+        let Source { file, pictures } = self;
         checks::check(job, &file.probe, &file.limits)?;
         let allowed = checks::allowed_formats(job, file.facts.format)?;
-        let picture = held_by_formats(transformed_again(upright, job.transforms(), last)?, &allowed, job);
+        let picture = held_by_formats(pictures.transformed(job.transforms())?, &allowed, job);
         let kept = finish::kept_metadata(&file.metadata, &file.rights, job);
         Ok(SizeCurve::of(&picture, job, &allowed, &kept, &file.facts)?)
     }
@@ -148,14 +167,39 @@ impl<'a> Source<'a> {
 
     /// As [`Source::fit_next`], held to what is `common` to all answers.
     fn fit_in_turn(&mut self, job: &Job, common: Option<Common>, stop: &Stop) -> Result<Answer, JobError> {
-        let Source { file, upright, transformed: last } = self;
+        let Source { file, pictures } = self;
         checks::check(job, &file.probe, &file.limits)?;
-        let upright = &*upright;
-        let has_alpha = upright.has_alpha();
-        let answer =
-            file.fit(has_alpha, move || transformed_again(upright, job.transforms(), last), job, common, stop)?;
+        let answer = file.fit(pictures.has_alpha, move || pictures.transformed(job.transforms()), job, common, stop)?;
         file.opening = Timings::default();
         Ok(answer)
+    }
+}
+
+impl Pictures {
+    fn whole(&self) -> &Picture {
+        self.upright.as_ref().expect("jobs that need the whole picture come before it is dropped")
+    }
+
+    /// The picture after `transforms`: the last one where it was made by the same.
+    fn transformed(&mut self, transforms: Transforms) -> Result<Cow<'_, Picture>, CropOutside> {
+        // The last one is dropped before the next is made.
+        self.transformed = self.transformed.take().filter(|(made_by, _)| *made_by == transforms);
+        if self.transformed.is_none()
+            && let Cow::Owned(picture) = transforms.apply(self.upright_for(transforms))?
+        {
+            self.transformed = Some((transforms, picture));
+        }
+        Ok(Cow::Borrowed(self.transformed.as_ref().map_or_else(|| self.whole(), |(_, picture)| picture)))
+    }
+
+    /// The whole picture, which is not kept where only these `transforms` are made of it.
+    fn upright_for(&mut self, transforms: Transforms) -> Cow<'_, Picture> {
+        if self.only == Some(transforms)
+            && let Some(upright) = self.upright.take()
+        {
+            return Cow::Owned(upright);
+        }
+        Cow::Borrowed(self.whole())
     }
 }
 
@@ -169,9 +213,9 @@ impl<'a> Source<'a> {
 pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
     let probe = codec::probe(input, limits)?;
     checks::check(job, &probe, limits)?;
-    let Source { file, upright, .. } = Source::decode(Cow::Borrowed(input), probe, limits, stop)?;
-    let has_alpha = upright.has_alpha();
-    file.fit(has_alpha, || job.transforms().apply(Cow::Owned(upright)), job, None, stop)
+    let mut source = Source::decode(Cow::Borrowed(input), probe, limits, stop)?;
+    source.fits_only(job);
+    source.fit_next(job, stop)
 }
 
 /// Runs `job` on the file `input` within its `share` of a total.
@@ -182,7 +226,9 @@ pub fn run(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answ
 /// # Cancel
 /// As [`Source::fit`].
 pub fn run_share(job: &Job, share: Share, input: &[u8], limits: &Limits, stop: &Stop) -> Result<Answer, JobError> {
-    Source::open(input, limits, stop)?.fit_share(job, share, stop)
+    let mut source = Source::open(input, limits, stop)?;
+    source.fits_only(job);
+    source.fit_share(job, share, stop)
 }
 
 /// The sizes that an answer to `job` on the file `input` is predicted to have at each quality.
@@ -192,6 +238,7 @@ pub fn run_share(job: &Job, share: Share, input: &[u8], limits: &Limits, stop: &
 pub fn size_curve(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Result<SizeCurve, JobError> {
     let mut source = Source::open(input, limits, stop)?;
     job.check(stop)?;
+    source.fits_only(job);
     source.size_curve(job)
 }
 
@@ -311,20 +358,4 @@ fn mark_downscaled(report: &mut Report) {
         report.outcome = Outcome::Downscaled;
     }
     report.score = None;
-}
-
-/// `upright` after `transforms`, from `last` where that has the picture.
-fn transformed_again<'p>(
-    upright: &'p Picture,
-    transforms: Transforms,
-    last: &'p mut Option<(Transforms, Picture)>,
-) -> Result<Cow<'p, Picture>, CropOutside> {
-    // The last one is dropped before the next is made.
-    *last = last.take().filter(|(made_by, _)| *made_by == transforms);
-    if last.is_none()
-        && let Cow::Owned(picture) = transforms.apply(Cow::Borrowed(upright))?
-    {
-        *last = Some((transforms, picture));
-    }
-    Ok(last.as_ref().map_or(Cow::Borrowed(upright), |(_, picture)| Cow::Borrowed(picture)))
 }

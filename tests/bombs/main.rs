@@ -18,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{self, DecodeError, Format, Limits};
+use bytefit::engine::{Bounds, Codecs, SetJob, Work};
 use bytefit::job::{self, Effort, Formats, Job, JobError, Stop};
 use bytefit::picture::transform::{Crop, Gravity, Length, Resize, ResizeFit, Rotation};
 use testkit::drawing::{self, Content};
@@ -145,4 +146,27 @@ fn transforms_take_no_more_memory_than_is_reserved() {
             assert!(peak <= reserved, "{content:?} took {peak} bytes, {reserved} are reserved: {job:?}");
         }
     }
+}
+
+#[test]
+fn a_set_takes_no_more_memory_than_its_largest_job() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let sized = |width| {
+        let resize = Some(Resize { width: Some(width), height: None, fit: ResizeFit::Inside, enlarge: false });
+        // Scoring takes most of the memory, and comes after the picture is resized.
+        Job { resize, min_score: Some(1.0), ..Job::new(300_000, Formats::Among(vec![Format::Jpeg])) }
+    };
+    let jobs = [sized(200), sized(900), sized(900)];
+    let (file, limits) = (drawing::file(Content::Flat, 2400, 1800), Limits::default());
+    let stop = Stop::at(Instant::now() + Duration::from_secs(120));
+    let (largest, of_largest) = allocator::peak_of(|| job::run(&jobs[2], &file, &limits, &stop));
+    let set: Vec<SetJob> = jobs.iter().map(|job| SetJob { job, stop: &stop }).collect();
+    let bounds = Bounds { limits: &limits, stop: &stop, memory_bytes: of_largest, total: None };
+    let mut bytes = Vec::new();
+    let (_, of_set) = allocator::peak_of(|| {
+        Codecs.run_set(&set, &file, &bounds, &mut |result| bytes.push(result.map(|answer| answer.bytes)));
+    });
+    assert_eq!(bytes.pop(), Some(Ok(largest.unwrap().bytes)));
+    assert!(bytes.len() == 2 && bytes.iter().all(Result::is_ok), "{bytes:?}");
+    assert!(of_set <= of_largest + (1 << 20), "{of_set} bytes, {of_largest} for the largest");
 }
