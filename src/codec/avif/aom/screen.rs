@@ -1,6 +1,8 @@
 //! Tells text and flat art from photographs.
 
-use crate::picture::Picture;
+use std::array;
+
+use crate::picture::{Layout, Picture};
 
 /// Pixels on a side of the blocks that are examined.
 const BLOCK: usize = 16;
@@ -37,36 +39,61 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    fn pixels(&self) -> impl Iterator<Item = &'a [u8]> {
+    fn rows(&self) -> impl Iterator<Item = &'a [u8]> {
         let size = self.picture.layout().bytes_per_pixel();
         let (stride, left) = (self.picture.width() as usize * size, self.left * size);
         let rows = self.picture.pixels().chunks_exact(stride).skip(self.top).take(BLOCK);
-        rows.flat_map(move |row| row[left..left + BLOCK * size].chunks_exact(size))
+        rows.map(move |row| &row[left..left + BLOCK * size])
     }
+
+    /// Whether a channel has [`CONTRAST`] levels between its darkest and its brightest pixel.
+    fn has_edge<const N: usize>(&self) -> bool {
+        let (mut darkest, mut brightest) = ([u8::MAX; N], [0; N]);
+        for pixel in self.rows().flat_map(|row| row.as_chunks::<N>().0) {
+            darkest = array::from_fn(|channel| darkest[channel].min(pixel[channel]));
+            brightest = array::from_fn(|channel| brightest[channel].max(pixel[channel]));
+        }
+        brightest.iter().zip(darkest).take(3).any(|(bright, dark)| bright - dark >= CONTRAST)
+    }
+
+    /// Whether there are at most [`FEW_COLOURS`].
+    fn has_few_colours<const N: usize>(&self) -> bool {
+        let mut colours = self.rows().flat_map(|row| row.as_chunks::<N>().0).map(colour);
+        let mut known = [colours.next().unwrap_or_default(); FEW_COLOURS];
+        let mut count = 1;
+        for colour in colours {
+            // All places are compared, so that there is no branch for each.
+            if known.iter().fold(false, |is_known, known| is_known | (*known == colour)) {
+                continue;
+            }
+            if count == FEW_COLOURS {
+                return false;
+            }
+            known[count] = colour;
+            count += 1;
+        }
+        true
+    }
+}
+
+/// A pixel of `N` bytes as a number.
+fn colour<const N: usize>(pixel: &[u8; N]) -> u32 {
+    let mut bytes = [0; 4];
+    bytes[..N].copy_from_slice(pixel);
+    u32::from_ne_bytes(bytes)
 }
 
 /// Whether a block has few colours. Returns `None` for a block without an edge.
 fn has_few_colours(block: &Block<'_>) -> Option<bool> {
-    let (mut darkest, mut brightest) = ([u8::MAX; 3], [0; 3]);
-    let mut known: Vec<&[u8]> = Vec::with_capacity(FEW_COLOURS + 1);
-    for pixel in block.pixels() {
-        for (channel, value) in pixel[..3].iter().enumerate() {
-            darkest[channel] = darkest[channel].min(*value);
-            brightest[channel] = brightest[channel].max(*value);
-        }
-        // Most pixels have the colour of the last one that was new.
-        if known.len() <= FEW_COLOURS && !known.iter().rev().any(|colour| *colour == pixel) {
-            known.push(pixel);
-        }
+    match block.picture.layout() {
+        Layout::Rgb => block.has_edge::<3>().then(|| block.has_few_colours::<3>()),
+        Layout::Rgba => block.has_edge::<4>().then(|| block.has_few_colours::<4>()),
     }
-    let has_edge = brightest.iter().zip(darkest).any(|(bright, dark)| bright - dark >= CONTRAST);
-    has_edge.then_some(known.len() <= FEW_COLOURS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::Layout;
 
     fn drawn(pixel: impl Fn(usize, usize) -> [u8; 3]) -> Picture {
         let pixels = (0..200 * 300).flat_map(|index| pixel(index % 300, index / 300)).collect();
@@ -95,6 +122,29 @@ mod tests {
     fn a_photographed_thing_on_white_is_not() {
         let on_white = drawn(|x, y| if x < 240 { [255; 3] } else { [grain(x, y), 90 + grain(y, x), 40] });
         assert!(!is_screen_content(&on_white));
+    }
+
+    #[test]
+    fn a_block_has_few_colours_up_to_forty() {
+        for layout in [Layout::Rgb, Layout::Rgba] {
+            let size = layout.bytes_per_pixel();
+            for (count, expected) in
+                [(1, None), (2, Some(true)), (FEW_COLOURS, Some(true)), (FEW_COLOURS + 1, Some(false))]
+            {
+                // The last byte alone tells the colours from the second on.
+                let pixel = |index: usize| {
+                    let mut pixel = vec![if index.is_multiple_of(count) { 0 } else { 100 }; size];
+                    pixel[size - 1] = (index % count) as u8;
+                    pixel
+                };
+                let picture = Picture::new(16, 16, layout, (0..BLOCK * BLOCK).flat_map(pixel).collect());
+                assert_eq!(
+                    has_few_colours(&Block { picture: &picture, left: 0, top: 0 }),
+                    expected,
+                    "{layout:?} {count}"
+                );
+            }
+        }
     }
 
     #[test]
