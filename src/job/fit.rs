@@ -21,7 +21,7 @@ pub(super) fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts
 fn fit_or_miss(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
     let target = context.job.target;
     // An answer in the input's format is never larger than the input. To meet that, the picture is made smaller if need be.
-    if context.job.never_outgrows(input) && allowed.contains(&input.format) && input.bytes < target {
+    if context.job.never_outgrows(input, allowed) && input.bytes < target {
         for may_shrink in [false, true].into_iter().filter(|may_shrink| context.job.downscale || !may_shrink) {
             context.may_shrink = may_shrink;
             match formats::best(context, allowed, input.bytes) {

@@ -32,7 +32,7 @@ pub struct SizeCurve {
 
 impl SizeCurve {
     /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer, and its files the
-    /// metadata `kept`. An answer is never larger than the target of the job, nor than the `input` unless the job enlarges it.
+    /// metadata `kept`. An answer is never larger than the target of the job, nor than the `input` where the job says so.
     pub(super) fn of(
         picture: &Picture,
         job: &Job,
@@ -50,7 +50,7 @@ impl SizeCurve {
             let metadata_bytes = container::embedded_bytes(*format, kept);
             lower(&mut ln_bytes, *format, &picture, job.quality, metadata_bytes, counted)?;
         }
-        let most = if job.never_outgrows(input) { input.bytes.min(job.target) } else { job.target };
+        let most = if job.never_outgrows(input, allowed) { input.bytes.min(job.target) } else { job.target };
         let most = (most as f64).ln();
         let mut least = f64::NEG_INFINITY;
         for ln_bytes in &mut ln_bytes {

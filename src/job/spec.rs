@@ -180,9 +180,11 @@ impl Job {
         }
     }
 
-    /// Whether the answer must not be larger than `input`: in mode fit, unless the picture is enlarged.
-    pub fn never_outgrows(&self, input: &Facts) -> bool {
-        matches!(self.mode, Mode::Fit { .. }) && !self.transforms().enlarges(input.width, input.height)
+    /// Whether an answer in one of the `allowed` formats must not be larger than `input`: in mode fit where it may have the
+    /// input's format, unless the picture is enlarged.
+    pub fn never_outgrows(&self, input: &Facts, allowed: &[Format]) -> bool {
+        let is_enlarged = self.transforms().enlarges(input.width, input.height);
+        matches!(self.mode, Mode::Fit { .. }) && allowed.contains(&input.format) && !is_enlarged
     }
 
     /// What is done to the picture before the search.

@@ -8,7 +8,7 @@ use bytefit::picture::transform::{Crop, Length, Resize, ResizeFit};
 use proptest::prelude::*;
 use testkit::drawing::{Content, file};
 
-use super::job;
+use super::{job, run};
 
 fn stop() -> Stop {
     Stop::at(Instant::now() + Duration::from_secs(120))
@@ -54,6 +54,17 @@ fn answers_with_a_total_look_alike_and_use_it_up() {
         };
         assert!(results.iter().zip(&again).all(is_same));
     }
+}
+
+#[test]
+fn a_small_input_bounds_only_answers_in_its_own_format() {
+    let photo = file(Content::Photo, 400, 300);
+    let small = run(&job(Format::Webp, 4_000), &photo).unwrap().bytes;
+    let mut source = Source::open(&small, &Limits::default(), &stop()).unwrap();
+    let mut best = |format| source.size_curve(&job(format, 100_000)).unwrap().bytes(95.0);
+    let (as_jpeg, as_webp) = (best(Format::Jpeg), best(Format::Webp));
+    assert!(as_jpeg > 8_000.0, "{as_jpeg}");
+    assert!(as_webp <= 4_001.0, "{as_webp}");
 }
 
 #[test]
