@@ -275,7 +275,7 @@ impl Task {
         let opened = panics::caught(|| {
             let mut source = Source::open(input, &self.limits, &stop)?;
             source.fits_only(&self.job);
-            let curve = source.size_curve(&self.job)?;
+            let curve = source.size_curve(&self.job, &stop)?;
             Ok::<_, JobError>((source, curve))
         });
         let (source, curve) = opened??;

@@ -5,11 +5,14 @@ use std::time::Duration;
 use crate::codec::model::LosslessModel;
 use crate::codec::rate::lossless;
 use crate::codec::{Effort, EncodeError, Format};
+use crate::picture::Picture;
+use crate::picture::content::Content;
+use crate::stop::Stop;
 
 use super::candidate::{Candidate, Kind};
 use super::context::SearchContext;
 use super::spec::DEFAULT_QUALITY;
-use super::{Job, JobError};
+use super::{Facts, Job, JobError};
 
 /// Pixels up to which lossless is tried whatever the input.
 const SMALL: u64 = 2_000_000;
@@ -94,6 +97,36 @@ pub(super) fn candidate(
         }
     }
     Ok(None)
+}
+
+/// The format and the bytes of the lossless file that a drawing or text is answered with when it may have so many bytes. Returns
+/// `None` when that is no answer, when it has more than `most` bytes, and when there is no time to encode it.
+///
+/// # Errors
+/// [`EncodeError::Failed`].
+pub(super) fn file_of_drawing(
+    picture: &Picture,
+    job: &Job,
+    allowed: &[Format],
+    input: &Facts,
+    most: u64,
+    stop: &Stop,
+) -> Result<Option<(Format, u64)>, EncodeError> {
+    let pixels = picture.pixel_count();
+    let Some((format, model)) = modes().find(|(format, _)| allowed.contains(format)) else { return Ok(None) };
+    let may_be_answer = comes_first(job) && is_thinkable(job, input.format, pixels);
+    if !may_be_answer || Content::of(picture) == Content::Photograph {
+        return Ok(None);
+    }
+    let expectation = lossless::expect(picture, most);
+    let expected = expected_time(model, job.effort, pixels, expectation.literal_pixels.min(pixels));
+    if expectation.least_bytes > most || !stop.has_time_for(expected) {
+        return Ok(None);
+    }
+    match (model.encode)(picture, job.effort) {
+        Err(EncodeError::TooLarge { .. }) => Ok(None),
+        file => Ok(Some((format, file?.len() as u64)).filter(|(_, bytes)| *bytes <= most)),
+    }
 }
 
 /// The lossless modes, in the order of [`Format::OUTPUT`]: WebP's files are smaller than PNG's for nearly every

@@ -51,13 +51,22 @@ impl SizeCurve {
             lower(&mut ln_bytes, *format, &picture, job.quality, metadata_bytes, counted)?;
         }
         let most = if job.never_outgrows(input, allowed) { input.bytes.min(job.target) } else { job.target };
-        let most = (most as f64).ln();
         let mut least = f64::NEG_INFINITY;
         for ln_bytes in &mut ln_bytes {
-            least = ln_bytes.min(most).max(least);
+            least = ln_bytes.max(least);
             *ln_bytes = least;
         }
-        Ok(SizeCurve { ln_bytes })
+        Ok(SizeCurve { ln_bytes }.up_to(most))
+    }
+
+    /// The same where no answer has more than `most` bytes.
+    pub(super) fn up_to(self, most: u64) -> SizeCurve {
+        SizeCurve { ln_bytes: self.ln_bytes.map(|ln_bytes| ln_bytes.min((most as f64).ln())) }
+    }
+
+    /// Bytes at the best quality.
+    pub(super) fn most_bytes(&self) -> u64 {
+        self.bytes(QUALITIES[QUALITIES.len() - 1]) as u64
     }
 
     /// Bytes at `quality`.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::codec::density::Density;
 use crate::codec::rights::Rights;
-use crate::codec::{self, Format, Limits, Metadata, Probe};
+use crate::codec::{self, Format, Limits, Metadata, Probe, container};
 use crate::picture::transform::{self, CropOutside, Resize, ResizeFit, Transforms};
 use crate::picture::{Orientation, Picture, hidden};
 use crate::stop::{Stop, StopReason};
@@ -16,7 +16,7 @@ use super::spec::DEFAULT_QUALITY;
 use super::trace::Trace;
 use super::views::Views;
 use super::{
-    Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Timings, checks, finish, fit, formats,
+    Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Timings, checks, finish, fit, formats, lossless,
     passthrough, transcoded,
 };
 
@@ -123,19 +123,21 @@ impl<'a> Source<'a> {
         (self.file.bytes.len() + pixel_bytes) as u64
     }
 
-    /// The sizes that an answer to `job` is predicted to have at each quality, up to its target. No encode. Keeps the
-    /// transformed picture as [`Source::fit_next`] does.
+    /// The sizes that an answer to `job` is predicted to have at each quality, up to its target. Only of drawings and text a sample,
+    /// and the lossless file, are encoded. Keeps the transformed picture as [`Source::fit_next`] does.
     ///
     /// # Errors
     /// [`JobError::KeepUnwritable`], [`JobError::Crop`], [`JobError::Decode`] and [`JobError::Encode`] when the job can't be
     /// done.
-    pub fn size_curve(&mut self, job: &Job) -> Result<SizeCurve, JobError> {
+    pub fn size_curve(&mut self, job: &Job, stop: &Stop) -> Result<SizeCurve, JobError> {
         let Source { file, pictures } = self;
         checks::check(job, &file.probe, &file.limits)?;
         let allowed = checks::allowed_formats(job, file.facts.format)?;
         let picture = held_by_formats(pictures.transformed(job.transforms())?, &allowed, job);
         let kept = finish::kept_metadata(&file.metadata, &file.rights, job);
-        Ok(SizeCurve::of(&picture, job, &allowed, &kept, &file.facts)?)
+        let curve = SizeCurve::of(&picture, job, &allowed, &kept, &file.facts)?;
+        let lossless = lossless::file_of_drawing(&picture, job, &allowed, &file.facts, curve.most_bytes(), stop)?;
+        Ok(lossless.map_or(curve, |(format, bytes)| curve.up_to(bytes + container::embedded_bytes(format, &kept))))
     }
 
     /// Answers `job` as [`Source::fit`] does, for one job after the other: a picture of the same transforms as the last is not
@@ -239,7 +241,7 @@ pub fn size_curve(job: &Job, input: &[u8], limits: &Limits, stop: &Stop) -> Resu
     let mut source = Source::open(input, limits, stop)?;
     job.check(stop)?;
     source.fits_only(job);
-    source.size_curve(job)
+    source.size_curve(job, stop)
 }
 
 impl InputFile<'_> {

@@ -12,8 +12,8 @@ pub struct SharedTotal {
 }
 
 impl SharedTotal {
-    /// Plans the shares of `jobs` in `total`, without an encode unless the total is very low. A job that can't be done has no
-    /// share; [`SharedTotal::fit`] says why.
+    /// Plans the shares of `jobs` in `total`, by predictions unless the total is very low. A job that can't be done has no share;
+    /// [`SharedTotal::fit`] says why.
     ///
     /// # Errors
     /// [`JobError::TotalUnreachable`]; [`JobError::Cancelled`] and [`JobError::DeadlineExceeded`].
@@ -22,7 +22,7 @@ impl SharedTotal {
         let mut places = Vec::new();
         for job in jobs {
             job.check(stop)?;
-            places.push(source.size_curve(job).map(|curve| {
+            places.push(source.size_curve(job, stop).map(|curve| {
                 curves.push(curve);
                 curves.len() - 1
             }));

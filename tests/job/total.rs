@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{Format, Limits};
-use bytefit::job::{Answer, Job, JobError, SharedTotal, Source, Stop};
+use bytefit::job::{Answer, Job, JobError, Outcome, SharedTotal, Source, Stop};
 use bytefit::picture::transform::{Crop, Length, Resize, ResizeFit};
 use proptest::prelude::*;
 use testkit::drawing::{Content, file};
@@ -61,10 +61,21 @@ fn a_small_input_bounds_only_answers_in_its_own_format() {
     let photo = file(Content::Photo, 400, 300);
     let small = run(&job(Format::Webp, 4_000), &photo).unwrap().bytes;
     let mut source = Source::open(&small, &Limits::default(), &stop()).unwrap();
-    let mut best = |format| source.size_curve(&job(format, 100_000)).unwrap().bytes(95.0);
+    let mut best = |format| source.size_curve(&job(format, 100_000), &stop()).unwrap().bytes(95.0);
     let (as_jpeg, as_webp) = (best(Format::Jpeg), best(Format::Webp));
     assert!(as_jpeg > 8_000.0, "{as_jpeg}");
     assert!(as_webp <= 4_001.0, "{as_webp}");
+}
+
+#[test]
+fn what_lossless_answers_leave_goes_to_photographs() {
+    let drawing = file(Content::Flat, 400, 300);
+    let as_webp = job(Format::Webp, 1_000_000);
+    let lossless = run(&as_webp, &drawing).unwrap();
+    assert_eq!(lossless.report.outcome, Outcome::Lossless);
+    let mut source = Source::open(&drawing, &Limits::default(), &stop()).unwrap();
+    let planned = source.size_curve(&as_webp, &stop()).unwrap().bytes(95.0);
+    assert!((planned - lossless.bytes.len() as f64).abs() < 1.0, "{planned} {}", lossless.bytes.len());
 }
 
 #[test]

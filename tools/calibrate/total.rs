@@ -96,7 +96,8 @@ fn list(files: &[PathBuf], random: &mut Random, format: Format, budget: f64) -> 
     };
     let mut opened: Vec<(Source, Job)> = (0..LIST).map(open).collect();
     opened.iter_mut().for_each(|(_, job)| job.target = total);
-    let curves: Vec<_> = opened.iter_mut().map(|(source, job)| source.size_curve(job).expect("a curve")).collect();
+    let curves: Vec<_> =
+        opened.iter_mut().map(|(source, job)| source.size_curve(job, &stop()).expect("a curve")).collect();
     let mut shares = Shares::new(total, &curves);
     let mut fit = |(index, (source, job)): (usize, &mut (Source, Job))| {
         let share = shares.take(index);
