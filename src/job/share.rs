@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::rate::Curve;
 use crate::codec::{EncodeError, Format, Metadata, container};
+use crate::picture::content::Content;
 use crate::picture::{Picture, transform};
 
 use super::{Effort, Facts, Job, JobError};
@@ -42,13 +43,15 @@ impl SizeCurve {
     ) -> Result<SizeCurve, EncodeError> {
         let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
         let counted: &[usize] = if allowed.len() > 1 { &COUNTED_OF_SEVERAL } else { &COUNTED };
+        let is_photograph = Content::of(picture) == Content::Photograph;
         for format in allowed {
             let picture = match picture.has_alpha() && !format.keeps_alpha() {
                 true => Cow::Owned(transform::flatten(picture, job.transformed_background())),
                 false => Cow::Borrowed(picture),
             };
             let metadata_bytes = container::embedded_bytes(*format, kept);
-            lower(&mut ln_bytes, *format, &picture, job.quality, metadata_bytes, counted)?;
+            let counts = Counts { qualities: counted, ceiling: job.quality, are_probed: !is_photograph };
+            lower(&mut ln_bytes, *format, &picture, metadata_bytes, &counts)?;
         }
         let most = if job.never_outgrows(input, allowed) { input.bytes.min(job.target) } else { job.target };
         let mut least = f64::NEG_INFINITY;
@@ -91,21 +94,30 @@ const COUNTED: [usize; 5] = [0, 3, 6, 8, 10];
 /// The same where several formats are allowed, each of which is counted.
 const COUNTED_OF_SEVERAL: [usize; 3] = [0, 6, 10];
 
-/// Lowers each of `ln_bytes` to what the codings of `format` take at that quality, or at the `ceiling` where that is lower,
-/// with `metadata_bytes`.
+/// How sizes are counted.
+struct Counts<'a> {
+    /// Indices of the [`QUALITIES`] at which they are counted.
+    qualities: &'a [usize],
+    /// The quality that no answer is above.
+    ceiling: f64,
+    /// Whether they are probed instead, where the format can do that: counts of drawings and text are off by a third.
+    are_probed: bool,
+}
+
+/// Lowers each of `ln_bytes` to what the codings of `format` take at that quality, or at the ceiling where that is lower, with
+/// `metadata_bytes`.
 fn lower(
     ln_bytes: &mut [f64; QUALITIES.len()],
     format: Format,
     picture: &Picture,
-    ceiling: f64,
     metadata_bytes: u64,
-    counted: &[usize],
+    counts: &Counts,
 ) -> Result<(), EncodeError> {
     let codings = LossyCoding::of(format);
     let Some(coarsest) = codings.first() else { return Ok(()) };
-    let beyond_median = beyond_median(*coarsest, picture, ceiling, counted)?;
+    let beyond_median = beyond_median(*coarsest, picture, counts)?;
     for ((ln_bytes, quality), beyond) in ln_bytes.iter_mut().zip(QUALITIES).zip(beyond_median) {
-        let quality = quality.min(ceiling);
+        let quality = quality.min(counts.ceiling);
         let coding =
             codings.iter().find(|coding| quality <= coding.best_quality()).or(codings.last()).unwrap_or(coarsest);
         let scale = coding.scale();
@@ -115,22 +127,24 @@ fn lower(
     Ok(())
 }
 
-/// How far `picture` is beyond the median of `coding` in ln(bytes), at each of [`QUALITIES`]; between those that are `counted`
+/// How far `picture` is beyond the median of `coding` in ln(bytes), at each of [`QUALITIES`]; between those that are counted
 /// interpolated.
 fn beyond_median(
     coding: LossyCoding,
     picture: &Picture,
-    ceiling: f64,
-    counted: &[usize],
+    counts: &Counts,
 ) -> Result<[f64; QUALITIES.len()], EncodeError> {
     let encoder = coding.encoder(picture, Effort::Balanced)?;
     let (finest, coarsest) = encoder.ln_step_range().into_inner();
-    let beyond = |index: &usize| {
-        let ln_step = coding.scale().ln_step(QUALITIES[*index].min(ceiling).min(coding.best_quality()));
+    let beyond = |index: &usize| -> Result<f64, EncodeError> {
+        let ln_step = coding.scale().ln_step(QUALITIES[*index].min(counts.ceiling).min(coding.best_quality()));
         let ln_step = Curve::nearest_point(ln_step).clamp(finest, coarsest);
-        encoder.predict(ln_step) - coding.scale().ln_bytes(picture.pixel_count(), ln_step)
+        let probed = if counts.are_probed { encoder.probe(ln_step)? } else { None };
+        let ln_bytes = probed.unwrap_or_else(|| encoder.predict(ln_step));
+        Ok(ln_bytes - coding.scale().ln_bytes(picture.pixel_count(), ln_step))
     };
-    let beyond: Vec<f64> = counted.iter().map(beyond).collect();
+    let counted = counts.qualities;
+    let beyond = counted.iter().map(beyond).collect::<Result<Vec<f64>, _>>()?;
     Ok(std::array::from_fn(|index| {
         let above = counted.partition_point(|counted| *counted < index).clamp(1, counted.len() - 1);
         let [low, high] = [above - 1, above].map(|at| QUALITIES[counted[at]]);
