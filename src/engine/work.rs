@@ -1,5 +1,6 @@
 //! The work that the engine runs, behind a trait: on this process's threads, in other processes, or scripted by tests.
 
+use super::allocator::release_free_memory;
 use super::header::Header;
 use crate::codec::Limits;
 use crate::job::{self, Answer, Job, JobError, Share, SharedTotal, SizeCurve, Source, Stop};
@@ -119,6 +120,10 @@ pub struct Death {
     pub detail: String,
 }
 
+/// Memory of a job from which on what each output of a set freed is returned before the next: it would add to the memory of the
+/// largest output, by up to a fifth for camera files.
+const LARGE_BYTES: u64 = 64 << 20;
+
 /// The real work: pictures through codecs, on the thread that calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Codecs;
@@ -168,6 +173,9 @@ impl Work for Codecs {
                     None => source.fit_next(job, &stop)?,
                 })
             }));
+            if bounds.memory_bytes >= LARGE_BYTES {
+                release_free_memory();
+            }
             stop = jobs.get(at + 1).map_or(stop, SetJob::begin);
         }
     }
