@@ -103,7 +103,7 @@ async fn batches_take_fewer_pictures_at_once_while_requests_wait() {
         })
         .await;
     let pace = async |expected: Value| {
-        let is_so = async { while server.get("/status").await.json()["batch_pace"] != expected {} };
+        let is_so = async { while server.get("/status").await.json()["batches"]["pace"] != expected {} };
         timeout(PATIENCE, is_so).await.expect("the pace follows the load");
     };
     pace(json!({"at_once": 2, "most": 2, "held_back_by": null})).await;

@@ -241,11 +241,6 @@ fn status_schema() -> Value {
             "recycled": count(),
         })),
         "queue": any,
-        "batch_pace": object(json!({
-            "at_once": count(),
-            "most": count(),
-            "held_back_by": { "enum": HeldBackBy::NAMES.iter().map(|name| json!(name)).chain([Value::Null]).collect::<Vec<_>>() },
-        })),
         "cache": any,
         "batches": object(json!({
             "durable": { "type": "boolean" },
@@ -255,6 +250,11 @@ fn status_schema() -> Value {
             })),
             "oldest_s": nullable("integer"),
             "idle_s": nullable("integer"),
+            "pace": object(json!({
+                "at_once": count(),
+                "most": count(),
+                "held_back_by": { "enum": HeldBackBy::NAMES.iter().map(|name| json!(name)).chain([Value::Null]).collect::<Vec<_>>() },
+            })),
         })),
         "latency_ms": any,
         "outcomes": any,

@@ -114,13 +114,16 @@ function tiersInWords({ memory, ...others }) {
 
 const TIERS = { disk: 'disk', redis: 'Redis' };
 
-/** How many batches there are, and how their items ended; or that nothing moves. */
-function batchesInWords({ states, items, idle_s: idle }) {
+const HELD_BACK_BY = { memory: 'slower: memory is short', queue: 'slower: requests wait' };
+
+/** How many batches there are, and how their items ended; that they are held back, or that nothing moves. */
+function batchesInWords({ states, items, idle_s: idle, pace }) {
   const open = states.queued + states.running;
   const ended = `${whole(items.done)} done${items.failed > 0 ? `, ${whole(items.failed)} failed` : ''}`;
   if (open === 0) return items.done + items.failed > 0 ? `none open · ${ended}` : 'none';
   const still = idle >= STILL_S ? ` · none ended for ${Math.round(idle / 60)} min` : '';
-  return `${open === 1 ? '1 batch' : `${whole(open)} batches`} open · ${ended}${still}`;
+  const slow = pace.held_back_by ? ` · ${HELD_BACK_BY[pace.held_back_by]}` : '';
+  return `${open === 1 ? '1 batch' : `${whole(open)} batches`} open · ${ended}${still || slow}`;
 }
 
 /** What statuses mean here. */

@@ -43,7 +43,6 @@ pub(super) async fn status(State(state): State<Arc<AppState>>) -> Json<Value> {
         "pool": pool(&snapshot),
         "workers": workers(&snapshot, &state),
         "queue": { "queued": snapshot.queued, "slots": snapshot.queue_slots },
-        "batch_pace": batch_pace(&state),
         "cache": cache(&snapshot),
         "batches": batches(&state.batches),
         "latency_ms": {
@@ -68,12 +67,6 @@ fn pool(snapshot: &Snapshot) -> Value {
         "memory_reserved_bytes": snapshot.memory_reserved_bytes,
         "memory_limit_bytes": snapshot.memory_limit_bytes,
     })
-}
-
-/// How many items of batches are worked on at once, which follows the load.
-fn batch_pace(state: &AppState) -> Value {
-    let Pace { at_once, most, held_back_by } = state.batches.pace();
-    json!({ "at_once": at_once, "most": most, "held_back_by": held_back_by.map(HeldBackBy::name) })
 }
 
 fn workers(snapshot: &Snapshot, state: &AppState) -> Value {
@@ -115,7 +108,13 @@ fn batches(batches: &Batches) -> Value {
         "items": { "pending": pending, "running": running, "done": done, "failed": failed, "cancelled": cancelled },
         "oldest_s": figures.oldest.map(|age| age.as_secs()),
         "idle_s": figures.idle.map(|idle| idle.as_secs()),
+        "pace": pace(&batches.pace()),
     })
+}
+
+/// How many items of batches are worked on at once, which follows the load.
+fn pace(Pace { at_once, most, held_back_by }: &Pace) -> Value {
+    json!({ "at_once": at_once, "most": most, "held_back_by": held_back_by.map(HeldBackBy::name) })
 }
 
 fn outcomes(state: &AppState) -> Map<String, Value> {
