@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::Stored;
 use super::shared::{IDENTITY, ended_after, read_shared};
+use super::{Stored, manifest_in};
 use crate::batch::manifest::{BatchId, Manifest, Record};
 use crate::engine::run_blocking;
 use crate::panics::Panicked;
@@ -212,19 +212,12 @@ fn read_batch(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
         }
         text => text?,
     };
-    match serde_json::from_slice::<Manifest>(&text) {
-        Ok(manifest) => {
-            let records = (0..manifest.items.len()).filter_map(|index| Some((index, read_record(path, index)?)));
-            let mut stored = Stored { id, records: records.collect(), manifest, places: 0 };
-            stored.number_as_placed(ended_after(path, 0)?);
-            remove_unneeded(&path.join(INPUTS), &stored)?;
-            Ok(Some(stored))
-        }
-        Err(error) => {
-            tracing::warn!(batch = %id, %error, "the manifest of a batch can't be read: the batch is left alone");
-            Ok(None)
-        }
-    }
+    let Some(manifest) = manifest_in(&text, &id) else { return Ok(None) };
+    let records = (0..manifest.items.len()).filter_map(|index| Some((index, read_record(path, index)?)));
+    let mut stored = Stored { id, records: records.collect(), manifest, places: 0 };
+    stored.number_as_placed(ended_after(path, 0)?);
+    remove_unneeded(&path.join(INPUTS), &stored)?;
+    Ok(Some(stored))
 }
 
 /// Removes the files that only ended items needed: the process may have ended between a record and the removal.

@@ -50,6 +50,15 @@ impl Stored {
     }
 }
 
+/// The manifest in `text`; `None` when it can't be understood, so that its batch is left alone.
+fn manifest_in(text: &[u8], id: &BatchId) -> Option<Manifest> {
+    let read = serde_json::from_slice(text);
+    if let Err(error) = &read {
+        tracing::warn!(batch = %id, %error, "the manifest of a batch can't be read: the batch is left alone");
+    }
+    read.ok()
+}
+
 /// A place for batches.
 pub(super) enum Store {
     /// Files, which survive the process.

@@ -14,12 +14,12 @@ use std::time::{Duration, SystemTime};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::Stored;
 use super::directory::{
     Directory, INPUTS, MANIFEST, ORDER, OUTPUTS, REMOVED, blocking, create, make_private, output_name, partial,
     read_record, remove_unneeded, sync_folder, write_whole,
 };
-use crate::batch::manifest::{BatchId, ItemError, Manifest, Record};
+use super::{Stored, manifest_in};
+use crate::batch::manifest::{BatchId, ItemError, Record};
 use crate::batch::total::Fixed;
 
 /// The file with the identity of a directory that is shared. While it can't be read, the directory is away, and a batch that is not
@@ -299,13 +299,7 @@ pub(super) fn ended_after(path: &Path, places: u64) -> io::Result<Vec<Ended>> {
 pub(super) fn read_shared(path: &Path, id: BatchId) -> io::Result<Option<Stored>> {
     let read = || -> io::Result<Option<Stored>> {
         let text = fs::read(path.join(MANIFEST))?;
-        let manifest = match serde_json::from_slice::<Manifest>(&text) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                tracing::warn!(batch = %id, %error, "the manifest of a batch can't be read: the batch is left alone");
-                return Ok(None);
-            }
-        };
+        let Some(manifest) = manifest_in(&text, &id) else { return Ok(None) };
         Ok(Some(Stored::in_order(&id, manifest, ended_after(path, 0)?)))
     };
     match read() {
@@ -351,7 +345,7 @@ pub(super) fn random_number() -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::manifest::{Input, Item, ItemError};
+    use crate::batch::manifest::{Input, Item, Manifest};
     use crate::job::{Formats, Job};
 
     fn failed(sequence: u64) -> Record {

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use super::directory::{INPUTS, MANIFEST, ORDER, OUTPUTS, output_name};
 use super::shared::{ABANDONED, IDENTITY, KEYS, PLAN, random_number};
 use super::url::StoreUrl;
-use super::{Ended, Look, Stored};
+use super::{Ended, Look, Stored, manifest_in};
 use crate::batch::manifest::{BatchId, ItemError, Manifest, Record};
 use crate::batch::total::Fixed;
 use crate::engine::{Engine, MemoryLease};
@@ -326,13 +326,7 @@ impl Bucket {
             self.has(id).await?;
             return Ok(None);
         };
-        let manifest: Manifest = match serde_json::from_slice(&text) {
-            Ok(manifest) => manifest,
-            Err(error) => {
-                tracing::warn!(batch = %id, %error, "the manifest of a batch can't be read: the batch is left alone");
-                return Ok(None);
-            }
-        };
+        let Some(manifest) = manifest_in(&text, id) else { return Ok(None) };
         let stored = match self.is_shared() {
             true => self.read_ordered(id, manifest).await?,
             false => self.read_records(id, manifest).await?,
