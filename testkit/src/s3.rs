@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::{Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
+use s3s::Body;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
@@ -26,6 +29,7 @@ pub struct S3Server {
     service: S3Service,
     /// `None` while it is away.
     accepting: Option<tokio::task::JoinHandle<()>>,
+    refuses: Arc<AtomicBool>,
     folder: PathBuf,
 }
 
@@ -39,6 +43,7 @@ impl S3Server {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             service: builder.build(),
             accepting: None,
+            refuses: Arc::default(),
             folder: folder.join(BUCKET),
         };
         server.come_back().await;
@@ -72,11 +77,16 @@ impl S3Server {
         }
     }
 
+    /// Answers every request with 503 from now on, or no more.
+    pub fn refuse(&self, refuses: bool) {
+        self.refuses.store(refuses, Ordering::Relaxed);
+    }
+
     /// Listens again, at the same address.
     pub async fn come_back(&mut self) {
         let listener = listen(self.address).await;
         self.address = listener.local_addr().expect("an address");
-        self.accepting = Some(tokio::spawn(accept(listener, self.service.clone())));
+        self.accepting = Some(tokio::spawn(accept(listener, self.service.clone(), Arc::clone(&self.refuses))));
     }
 }
 
@@ -99,17 +109,22 @@ async fn listen(address: SocketAddr) -> TcpListener {
 }
 
 /// Serves connections until it is dropped, and them with it.
-async fn accept(listener: TcpListener, service: S3Service) {
+async fn accept(listener: TcpListener, service: S3Service, refuses: Arc<AtomicBool>) {
     // Its files are not written under a condition at once, as S3 does: one such request after the other.
     let turn = Arc::new(Mutex::new(()));
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         while connections.try_join_next().is_some() {}
-        let (service, turn) = (service.clone(), Arc::clone(&turn));
+        let (service, turn, refuses) = (service.clone(), Arc::clone(&turn), Arc::clone(&refuses));
         let serve = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            let (service, turn) = (service.clone(), Arc::clone(&turn));
+            let (service, turn, refuses) = (service.clone(), Arc::clone(&turn), Arc::clone(&refuses));
             async move {
+                if refuses.load(Ordering::Relaxed) {
+                    let mut refusal = Response::new(Body::empty());
+                    *refusal.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                    return Ok(refusal);
+                }
                 let is_conditional = request.headers().contains_key("if-none-match");
                 let _turn = if is_conditional { Some(turn.lock().await) } else { None };
                 Service::call(&service, request).await

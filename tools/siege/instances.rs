@@ -1,10 +1,10 @@
-//! Batches that three instances share by a directory, or an object store, and a Redis. Promised: whatever dies, every item ends once, with the same
-//! bytes as without a fault; an item whose instance died runs again within 30 s.
+//! Batches that three instances share by a directory, or an object store, and a Redis. Promised: whatever dies, every item ends
+//! once, with the same bytes as without a fault; an item whose instance died runs again within 30 s. A batch that is removed is
+//! gone from all of them, and from the store.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -12,7 +12,7 @@ use testkit::redis::RedisServer;
 use testkit::s3::S3Server;
 use tokio::time::{sleep, timeout};
 
-use crate::client::{Connection, ask, get, request};
+use crate::batch::{self, Answers, answers, files_left, is_there, kept, read, remove, submit, until};
 use crate::picture;
 use crate::server::Server;
 use crate::table::{Row, Scale};
@@ -24,12 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(240);
 const ASLEEP: Duration = Duration::from_secs(40);
 const AWAY: Duration = Duration::from_secs(20);
 
+/// After this time a removed batch costs nothing.
+const SOON: Duration = Duration::from_secs(1);
+
+const DEFAULTS: &str = r#"{"target":"9KB","format":"webp","deadline":"60s"}"#;
+
 /// The share of the items that have ended when the fault comes.
 const AT_FAULT: f64 = 0.3;
 const NEAR_THE_END: f64 = 0.93;
-
-/// The bytes of answers, in the order of the batch.
-type Answers = Vec<Vec<u8>>;
 
 /// Three instances with what they share.
 struct Fleet {
@@ -51,26 +53,30 @@ enum Fault {
     RedisRestarted,
     RedisFlushed,
     StoreAway,
+    /// Answers, but with 503.
+    StoreRefuses,
 }
 
 /// What the instances share beside Redis.
 #[derive(Clone, Copy, PartialEq)]
-enum Kept {
+enum Place {
     Directory,
     Objects,
 }
 
-const FAULTS: [(Fault, Kept, &str); 10] = [
-    (Fault::None, Kept::Directory, "three instances, nothing fails"),
-    (Fault::Killed, Kept::Directory, "kill -9 of one of three instances"),
-    (Fault::KilledNearTheEnd, Kept::Directory, "kill -9 of one, near the end"),
-    (Fault::Stopped, Kept::Directory, "SIGSTOP of one for 40 s"),
-    (Fault::RedisRestarted, Kept::Directory, "Redis killed and started empty"),
-    (Fault::RedisFlushed, Kept::Directory, "FLUSHALL"),
-    (Fault::StoreAway, Kept::Directory, "the directory away for 20 s"),
-    (Fault::None, Kept::Objects, "an object store, nothing fails"),
-    (Fault::Killed, Kept::Objects, "an object store, kill -9 of one"),
-    (Fault::StoreAway, Kept::Objects, "the object store away for 20 s"),
+const FAULTS: [(Fault, Place, &str); 12] = [
+    (Fault::None, Place::Directory, "three instances, nothing fails"),
+    (Fault::Killed, Place::Directory, "kill -9 of one of three instances"),
+    (Fault::KilledNearTheEnd, Place::Directory, "kill -9 of one, near the end"),
+    (Fault::Stopped, Place::Directory, "SIGSTOP of one for 40 s"),
+    (Fault::RedisRestarted, Place::Directory, "Redis killed and started empty"),
+    (Fault::RedisFlushed, Place::Directory, "FLUSHALL"),
+    (Fault::StoreAway, Place::Directory, "the directory away for 20 s"),
+    (Fault::None, Place::Objects, "an object store, nothing fails"),
+    (Fault::Killed, Place::Objects, "an object store, kill -9 of one"),
+    (Fault::Stopped, Place::Objects, "an object store, SIGSTOP of one for 40 s"),
+    (Fault::StoreAway, Place::Objects, "the object store away for 20 s"),
+    (Fault::StoreRefuses, Place::Objects, "the object store answers 503 for 20 s"),
 ];
 
 pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
@@ -78,12 +84,19 @@ pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     let base = picture::jpeg(320, 3);
     let pictures: Vec<Vec<u8>> = (0..items).map(|number| picture::marked(base, number)).collect();
     let (mut rows, mut expected) = (Vec::new(), None);
-    for (fault, kept, name) in FAULTS {
-        let Some(fleet) = Fleet::start(kept).await else {
+    for (fault, place, name) in FAULTS {
+        let Some(fleet) = Fleet::start(place).await else {
             rows.push(Row::new(name, "redis-server is installed", "it is not".to_owned(), false));
-            break;
+            return rows;
         };
         rows.push(row(fleet, fault, name, &pictures, &mut expected).await);
+    }
+    for (place, name) in
+        [(Place::Directory, "DELETE at one of three instances"), (Place::Objects, "an object store, DELETE at one")]
+    {
+        if let Some(fleet) = Fleet::start(place).await {
+            rows.push(removed(fleet, name, &pictures).await);
+        }
     }
     rows
 }
@@ -96,7 +109,7 @@ async fn row(
     expected: &mut Option<Answers>,
 ) -> Row {
     let started = Instant::now();
-    let url = submit(fleet.servers[0].address, pictures).await;
+    let url = submit(fleet.servers[0].address, DEFAULTS, pictures).await;
     let (mut since, mut survivor) = (Instant::now(), fleet.servers[1].address);
     let items = pictures.len() as f64;
     let share = if fault == Fault::KilledNearTheEnd { NEAR_THE_END } else { AT_FAULT };
@@ -119,7 +132,7 @@ async fn row(
     };
     let answers = answers(survivor, &url, pictures.len()).await;
     let is_same = *expected.get_or_insert_with(|| answers.clone()) == answers;
-    let (records, places) = counted(&fleet.batches(), &url);
+    let batch::Kept { records, places, .. } = kept(&fleet.batches(), &url);
     let in_time = fault != Fault::KilledNearTheEnd || after <= Duration::from_secs(30);
     let all = status.done == pictures.len() as u64 && records == pictures.len() && places == pictures.len();
     Row::new(
@@ -136,21 +149,54 @@ async fn row(
     )
 }
 
+/// A batch that is removed at one instance while all work on it.
+async fn removed(fleet: Fleet, name: &'static str, pictures: &[Vec<u8>]) -> Row {
+    let [asked, other] = [0, 1].map(|number| fleet.servers[number].address);
+    let url = submit(asked, DEFAULTS, pictures).await;
+    let share = (pictures.len() as f64 * AT_FAULT) as u64;
+    until(other, &url, |status| status.done >= share).await;
+    let since = Instant::now();
+    let status = remove(asked, &url).await;
+    let gone = async {
+        for server in &fleet.servers {
+            while is_there(server.address, &url).await {}
+        }
+        since.elapsed()
+    };
+    let gone = timeout(PATIENCE, gone).await.unwrap_or(PATIENCE);
+    let idle = async {
+        while fleet.in_flight().await > 0.0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        since.elapsed()
+    };
+    let idle = timeout(PATIENCE, idle).await.unwrap_or(PATIENCE);
+    sleep(Duration::from_secs(2)).await;
+    let left = files_left(&fleet.batches(), &url);
+    let held = status == 204 && gone <= SOON && idle <= SOON && left == 0;
+    Row::new(
+        name,
+        "gone from all and no thread busy within 1 s, nothing left",
+        format!("{status}; gone after {gone:.2?}, threads free after {idle:.2?}; {left} files left"),
+        held,
+    )
+}
+
 impl Fleet {
-    async fn start(kept: Kept) -> Option<Fleet> {
+    async fn start(place: Place) -> Option<Fleet> {
         let (folder, of_redis) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
         let redis = RedisServer::start(of_redis.path())?;
-        let s3 = match kept {
-            Kept::Objects => Some(S3Server::start(folder.path()).await),
-            Kept::Directory => None,
+        let s3 = match place {
+            Place::Objects => Some(S3Server::start(folder.path()).await),
+            Place::Directory => None,
         };
         let (dir, url) = (folder.path().join("batches"), redis.url());
-        let (key, place) = match &s3 {
+        let (key, value) = match &s3 {
             Some(s3) => ("BATCH__STORE_URL", s3.url("batches")),
             None => ("BATCH__DIR", dir.to_string_lossy().into_owned()),
         };
         let settings =
-            [(key, &*place), ("BATCH__REDIS_URL", &*url), ("BATCH__MAX_CONCURRENT", "10"), ("ENGINE__THREADS", "2")];
+            [(key, &*value), ("BATCH__REDIS_URL", &*url), ("BATCH__MAX_CONCURRENT", "10"), ("ENGINE__THREADS", "2")];
         let mut servers = Vec::new();
         for _ in 0..3 {
             servers.push(Server::open(&settings).await);
@@ -162,6 +208,15 @@ impl Fleet {
     fn batches(&self) -> PathBuf {
         let bucket = if self.s3.is_some() { "pictures" } else { "" };
         self.folder.path().join(bucket).join("batches")
+    }
+
+    /// Jobs that run now, at all instances.
+    async fn in_flight(&self) -> f64 {
+        let mut jobs = 0.0;
+        for server in &self.servers {
+            jobs += server.series(&["bytefit_jobs_in_flight"]).await;
+        }
+        jobs
     }
 
     /// Makes the fault happen, and returns an instance that is asked from then on.
@@ -179,6 +234,11 @@ impl Fleet {
                     s3.come_back().await;
                 }
             }
+            Fault::StoreRefuses => {
+                self.s3.iter().for_each(|s3| s3.refuse(true));
+                sleep(AWAY).await;
+                self.s3.iter().for_each(|s3| s3.refuse(false));
+            }
             Fault::StoreAway => {
                 let [there, away] = ["batches", "away"].map(|name| self.folder.path().join(name));
                 fs::rename(&there, &away).expect("the directory");
@@ -188,68 +248,4 @@ impl Fleet {
         }
         self.servers[1].address
     }
-}
-
-/// How far a batch is.
-struct Status {
-    done: u64,
-    is_over: bool,
-}
-
-async fn submit(address: SocketAddr, pictures: &[Vec<u8>]) -> String {
-    let spec = r#"{"defaults":{"target":"9KB","format":"webp","deadline":"60s"},"max_concurrent":10}"#;
-    let mut body = part("spec", None, spec.as_bytes());
-    for (number, picture) in pictures.iter().enumerate() {
-        body.extend(part("file", Some(&format!("{number}.jpg")), picture));
-    }
-    body.extend(b"--siege--\r\n");
-    let head = "content-type: multipart/form-data; boundary=siege\r\n";
-    let mut connection = Connection::open(address).await.expect("a connection");
-    let answer = connection.ask(&request("POST /batches", head, &body)).await.expect("an answer");
-    assert_eq!(answer.status, 202, "{}", String::from_utf8_lossy(&answer.body));
-    answer.header("location").to_owned()
-}
-
-fn part(name: &str, file: Option<&str>, content: &[u8]) -> Vec<u8> {
-    let file = file.map(|file| format!("; filename=\"{file}\"")).unwrap_or_default();
-    let head = format!("--siege\r\ncontent-disposition: form-data; name=\"{name}\"{file}\r\n\r\n");
-    [head.as_bytes(), content, b"\r\n"].concat()
-}
-
-async fn read(address: SocketAddr, url: &str) -> Option<Status> {
-    let answer = ask(address, &get(&format!("{url}?limit=0"))).await.ok()?;
-    if answer.status != 200 {
-        return None;
-    }
-    let status = answer.json();
-    let is_over = ["done", "failed", "cancelled"].contains(&status["state"].as_str()?);
-    Some(Status { done: status["counts"]["done"].as_u64()?, is_over })
-}
-
-async fn until(address: SocketAddr, url: &str, is_so: impl Fn(&Status) -> bool) -> Status {
-    loop {
-        if let Some(status) = read(address, url).await.filter(&is_so) {
-            return status;
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-}
-
-async fn answers(address: SocketAddr, url: &str, items: usize) -> Answers {
-    let mut answers = Vec::new();
-    for index in 0..items {
-        let answer = ask(address, &get(&format!("{url}/items/{index}"))).await;
-        answers.push(answer.map(|answer| answer.body).unwrap_or_default());
-    }
-    answers
-}
-
-/// The records of a batch, and the items that have a place in its order.
-fn counted(folder: &Path, url: &str) -> (usize, usize) {
-    let batch = folder.join(url.trim_start_matches("/batches/"));
-    let names = fs::read_dir(batch.join("out")).expect("the answers").flatten().map(|entry| entry.file_name());
-    let records = names.filter(|name| name.to_string_lossy().ends_with(".json")).count();
-    let places = fs::read_dir(batch.join("order")).expect("the order").flatten();
-    let items: BTreeSet<String> = places.map(|place| fs::read_to_string(place.path()).unwrap_or_default()).collect();
-    (records, items.len())
 }

@@ -10,6 +10,8 @@
 //! and faults come from fixed seeds; `BYTEFIT_CORPUS` adds its `hostile` files to the soak. The exit code is 1 when a promise
 //! is broken. The binary is expected beside this program, as `make siege` builds it.
 
+mod batch;
+mod batches;
 mod client;
 mod clients;
 mod deaths;
@@ -38,7 +40,7 @@ use tokio::time::timeout;
 
 use table::{Row, Scale};
 
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "memory",
     "clients",
     "smuggling",
@@ -49,6 +51,7 @@ const PARTS: [&str; 12] = [
     "soak",
     "flights",
     "tiers",
+    "batches",
     "instances",
     "urls",
 ];
@@ -99,6 +102,7 @@ async fn rows(part: &str, scale: Scale) -> Vec<Row> {
         "soak" => soak::rows(scale).await,
         "flights" => flights::rows(scale).await,
         "tiers" => tiers::rows(scale).await,
+        "batches" => batches::rows(scale).await,
         "instances" => instances::rows(scale).await,
         "urls" => urls::rows(scale).await,
         _ => unreachable!("{part} is no part"),

@@ -18,6 +18,12 @@ impl Times {
         }
     }
 
+    /// Adds the times of others.
+    pub(crate) fn extend(&mut self, others: Times) {
+        self.taken.extend(others.taken);
+        self.failed += others.failed;
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.taken.len()
     }
