@@ -51,7 +51,7 @@ browser: tools
 alerts:
 	cd deploy/prometheus && promtool check config prometheus.yml && promtool test rules alerts_test.yml
 
-# The files in deploy/. Needs Python with PyYAML, and takes nginx and systemd-analyze where they are installed.
+# The files in deploy/. Needs Python with PyYAML, and takes nginx, caddy and systemd-analyze where they are installed.
 deploy:
 	python3 scripts/check-deploy.py
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks deploy/: files parse, names agree with each other and with the settings, programs accept their files.
 
-Needs PyYAML. nginx and systemd-analyze check their files where they are installed; --all fails without them.
+Needs PyYAML. nginx, caddy and systemd-analyze check their files where they are installed; --all fails without them.
 """
 
 import pathlib
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+import urllib.parse
 
 import yaml
 
@@ -18,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
 SETTINGS = tomllib.loads((ROOT / "config/default.toml").read_text())
 DRAIN_SECONDS = int(SETTINGS["server"]["drain_timeout"].removesuffix("s"))
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "MINIO_ROOT_USER", "AWS_SECRET_ACCESS_KEY": "MINIO_ROOT_PASSWORD"}
 PROBES = ("/health", "/livez", "/readyz")
 
 
@@ -42,6 +44,25 @@ def compose():
         check(grace > DRAIN_SECONDS, f"{name} is stopped before it has drained")
     upstreams = set(re.findall(r"server (bytefit-\d):8080", (DEPLOY / "nginx/nginx.conf").read_text()))
     check(upstreams == set(instances), "nginx.conf and docker-compose.yml name the same instances")
+
+
+def objects():
+    """What docker-compose.objects.yml puts over docker-compose.yml."""
+    base = yaml.safe_load((DEPLOY / "docker-compose.yml").read_text())["services"]
+    services = yaml.safe_load((DEPLOY / "docker-compose.objects.yml").read_text())["services"]
+    instances = [name for name in base if name.startswith("bytefit-")]
+    for name in instances:
+        check(name in services, f"docker-compose.objects.yml has {name}")
+        environment = base[name]["environment"] | services[name]["environment"]
+        check(not environment["BYTEFIT_BATCH__DIR"], f"{name} keeps batches in one place")
+        check(environment["BYTEFIT_BATCH__REDIS_URL"], f"{name} shares the store")
+        url = urllib.parse.urlsplit(environment["BYTEFIT_BATCH__STORE_URL"])
+        endpoint = urllib.parse.urlsplit(urllib.parse.parse_qs(url.query)["endpoint"][0])
+        check(endpoint.hostname in services, f"the endpoint of {name} is a service")
+        check(f"store/{url.netloc};" in services["bucket"]["entrypoint"][-1], f"the bucket of {name} is made")
+        check(services[name]["depends_on"]["bucket"], f"{name} waits for its bucket")
+        for key, store_key in CREDENTIALS.items():
+            check(environment[key] == services["store"]["environment"][store_key], f"{name} has the {key} of the store")
 
 
 def kubernetes():
@@ -78,10 +99,13 @@ def main():
     for path in [*DEPLOY.glob("**/*.yml"), *DEPLOY.glob("**/*.yaml"), *DEPLOY.glob("**/*.service")]:
         settings_exist(path.read_text(), path.name)
     compose()
+    objects()
     kubernetes()
     # The names of instances are known inside of Docker only, and the binary is not installed here.
     nginx = re.sub(r"bytefit-\d:", "127.0.0.1:", (DEPLOY / "nginx/nginx.conf").read_text())
     accepted("nginx", ["-t", "-c"], nginx, "nginx.conf")
+    caddy = (DEPLOY / "caddy/Caddyfile").read_text()
+    accepted("caddy", ["validate", "--adapter", "caddyfile", "--config"], caddy, "Caddyfile")
     unit = (DEPLOY / "systemd/bytefit.service").read_text().replace("/usr/local/bin/bytefit", "/bin/true")
     accepted("systemd-analyze", ["verify"], unit, "bytefit.service")
 
