@@ -1,11 +1,11 @@
-//! Makes a struct and a registry from the table of metrics.
+//! Makes a struct of a table of metrics.
 
 use prometheus::core::Describer;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 
 use super::requests::RequestCounter;
 
-/// One line of the table.
+/// One line of a table.
 pub(super) struct Spec<'a> {
     pub namespace: &'a str,
     pub name: &'a str,
@@ -56,39 +56,35 @@ build! {
 }
 
 /// Declares a struct of metrics. Each field is a metric: its doc comment is the help text, its labels are in brackets, and
-/// its buckets follow `in`. `build(namespace)` makes the metrics and registers them.
+/// its buckets follow `in`. `registered(registry)` makes the metrics and registers them.
 macro_rules! metrics {
     (
         $(#[$attr:meta])*
-        pub struct $name:ident {
+        pub(super) struct $name:ident {
             $($(#[doc = $help:literal])+ $field:ident: $kind:ident[$($label:literal),*] $(in $buckets:expr)?;)+
         }
     ) => {
         $(#[$attr])*
         #[derive(Debug)]
-        pub struct $name {
-            registry: Registry,
-            recent: Recent,
-            history: History,
+        pub(super) struct $name {
             $($(#[doc = $help])+ $field: $kind,)+
         }
 
         impl $name {
-            fn build(namespace: &str) -> $name {
-                let registry = Registry::new();
+            pub(super) fn registered(registry: &prometheus::Registry) -> $name {
                 $(
                     let spec = $crate::metrics::table::Spec {
-                        namespace,
+                        namespace: $crate::metrics::NAMESPACE,
                         name: stringify!($field),
                         help: concat!($($help),+),
                         labels: &[$($label),*],
                         buckets: [$($buckets,)? &[]][0],
                     };
                     let $field = <$kind as $crate::metrics::table::Build>::build(&spec)
-                        .expect("names, labels and buckets of the table are valid");
-                    registry.register(Box::new($field.clone())).expect("the table names every metric once");
+                        .expect("names, labels and buckets of the tables are valid");
+                    registry.register(Box::new($field.clone())).expect("the tables name every metric once");
                 )+
-                $name { registry, recent: Recent::default(), history: History::default(), $($field),+ }
+                $name { $($field),+ }
             }
         }
     };
