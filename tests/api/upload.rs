@@ -62,6 +62,26 @@ async fn a_client_that_goes_on_sending_still_gets_its_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_before_the_end_of_a_body_says_that_the_connection_closes() {
+    let server = TestServer::start().await;
+    let long = vec![0; 800_000];
+    for refused in [Request::compress("target=nonsense", &long), Request::new("POST", "/nothing").body(&long)] {
+        let mut connection = server.connect().await;
+        connection.write(&refused.head()).await;
+        let answer = connection.answer().await;
+        assert!(answer.status >= 400, "{answer:?}");
+        assert_eq!(answer.header("connection"), "close", "or the next request is lost");
+    }
+    let mut connection = server.connect().await;
+    for refused in [Request::compress("target=nonsense", &small()[..1000]), Request::compress("target=9KB", &long)] {
+        connection.write(&refused.whole()).await;
+        let answer = connection.answer().await;
+        assert!(answer.status >= 400 && answer.find("connection").is_none(), "{answer:?}");
+    }
+    assert_eq!(server.get("/health").await.find("connection"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_expects_100_is_refused_before_it_sends_its_body() {
     let server = TestServer::start().await;
     let bad = Request::compress("target=nonsense", &small()).header("expect", "100-continue");

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -19,6 +20,7 @@ use tower::ServiceExt;
 
 use super::answer_body::AnswerBody;
 use super::connection_phase::ConnectionPhase;
+use super::request_body::RequestBody;
 use super::watched_stream::WatchedStream;
 use crate::http::Config;
 use crate::http::request::client::Peer;
@@ -89,9 +91,19 @@ async fn answer(
     mut request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Infallible> {
     request.extensions_mut().insert(peer);
-    phase.begin_request(!request.body().is_end_stream());
-    let response = router.oneshot(request.map(Body::new)).await?;
+    // hyper reads on to the end of a body that is no longer than its buffer, and keeps the connection.
+    let is_short = request.body().size_hint().upper().is_some_and(|bytes| bytes <= READ_BUFFER_BYTES as u64);
+    let request = request.map(|body| Body::new(RequestBody::new(body, phase.clone())));
+    let mut response = router.oneshot(request).await?;
+    if phase.body_is_open() && !is_short && is_refusal(response.status()) {
+        // Otherwise a client that has sent the rest meanwhile would send its next request on a connection that is being closed.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     Ok(response.map(|body| AnswerBody::new(body, phase)))
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
 }
 
 /// Writes a problem as a whole HTTP/1.1 answer that closes the connection, for requests that never reach the router.

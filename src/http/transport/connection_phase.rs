@@ -48,6 +48,8 @@ pub(super) struct ConnectionPhase {
     min_answer_rate: u64,
     /// Whether the last request has a body.
     sends_body: AtomicBool,
+    /// Whether that body has not been read to its end.
+    body_is_open: AtomicBool,
     /// Whether the last answer's body has not ended.
     answer_is_open: AtomicBool,
 }
@@ -59,6 +61,7 @@ impl ConnectionPhase {
             phase: watch::Sender::new((Phase::Head, Instant::now())),
             min_answer_rate: config.min_answer_rate,
             sends_body: AtomicBool::new(false),
+            body_is_open: AtomicBool::new(false),
             answer_is_open: AtomicBool::new(false),
         }
     }
@@ -66,7 +69,18 @@ impl ConnectionPhase {
     /// A request's head has arrived.
     pub(super) fn begin_request(&self, has_body: bool) {
         self.sends_body.store(has_body, Ordering::Relaxed);
+        self.body_is_open.store(has_body, Ordering::Relaxed);
         self.enter(Phase::Handling);
+    }
+
+    /// The request's body has been read to its end.
+    pub(super) fn end_request_body(&self) {
+        self.body_is_open.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether some of the last request's body has not been read.
+    pub(super) fn body_is_open(&self) -> bool {
+        self.body_is_open.load(Ordering::Relaxed)
     }
 
     /// An answer begins.

@@ -3,6 +3,7 @@
 mod answer_body;
 mod connection;
 mod connection_phase;
+mod request_body;
 mod server;
 mod watched_stream;
 
