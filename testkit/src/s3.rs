@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
@@ -20,6 +22,9 @@ use tokio::task::JoinSet;
 const KEY: &str = "key-of-the-tests";
 const SECRET: &str = "secret-of-the-tests";
 
+/// How long writes wait for each other that are to race.
+const GATHERING: Duration = Duration::from_millis(100);
+
 /// The one bucket that there is.
 const BUCKET: &str = "pictures";
 
@@ -29,8 +34,17 @@ pub struct S3Server {
     service: S3Service,
     /// `None` while it is away.
     accepting: Option<tokio::task::JoinHandle<()>>,
-    refuses: Arc<AtomicBool>,
+    faults: Arc<Faults>,
     folder: PathBuf,
+}
+
+/// What goes wrong on purpose.
+#[derive(Default)]
+struct Faults {
+    refuse: AtomicBool,
+    race: AtomicBool,
+    /// Its files are not written under a condition at once, as S3 does: one such request after the other.
+    turn: Mutex<()>,
 }
 
 impl S3Server {
@@ -43,7 +57,7 @@ impl S3Server {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             service: builder.build(),
             accepting: None,
-            refuses: Arc::default(),
+            faults: Arc::default(),
             folder: folder.join(BUCKET),
         };
         server.come_back().await;
@@ -79,14 +93,19 @@ impl S3Server {
 
     /// Answers every request with 503 from now on, or no more.
     pub fn refuse(&self, refuses: bool) {
-        self.refuses.store(refuses, Ordering::Relaxed);
+        self.faults.refuse.store(refuses, Ordering::Relaxed);
+    }
+
+    /// Lets several writes at the same time succeed from now on, each of which was to be the first.
+    pub fn race(&self) {
+        self.faults.race.store(true, Ordering::Relaxed);
     }
 
     /// Listens again, at the same address.
     pub async fn come_back(&mut self) {
         let listener = listen(self.address).await;
         self.address = listener.local_addr().expect("an address");
-        self.accepting = Some(tokio::spawn(accept(listener, self.service.clone(), Arc::clone(&self.refuses))));
+        self.accepting = Some(tokio::spawn(accept(listener, self.service.clone(), Arc::clone(&self.faults))));
     }
 }
 
@@ -103,38 +122,46 @@ async fn listen(address: SocketAddr) -> TcpListener {
         match socket.bind(address).and_then(|()| socket.listen(128)) {
             Ok(listener) => return listener,
             // The listener before it is about to close.
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
         }
     }
 }
 
 /// Serves connections until it is dropped, and them with it.
-async fn accept(listener: TcpListener, service: S3Service, refuses: Arc<AtomicBool>) {
-    // Its files are not written under a condition at once, as S3 does: one such request after the other.
-    let turn = Arc::new(Mutex::new(()));
+async fn accept(listener: TcpListener, service: S3Service, faults: Arc<Faults>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         while connections.try_join_next().is_some() {}
-        let (service, turn, refuses) = (service.clone(), Arc::clone(&turn), Arc::clone(&refuses));
-        let serve = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-            let (service, turn, refuses) = (service.clone(), Arc::clone(&turn), Arc::clone(&refuses));
-            async move {
-                if refuses.load(Ordering::Relaxed) {
-                    let mut refusal = Response::new(Body::empty());
-                    *refusal.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-                    return Ok(refusal);
-                }
-                let is_conditional = request.headers().contains_key("if-none-match");
-                let _turn = if is_conditional { Some(turn.lock().await) } else { None };
-                Service::call(&service, request).await
-            }
-        });
+        let (service, faults) = (service.clone(), Arc::clone(&faults));
+        let serve = service_fn(move |request| answer(service.clone(), Arc::clone(&faults), request));
         connections.spawn(async move {
             // A client may leave.
             let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), serve).await;
         });
     }
+}
+
+async fn answer(
+    service: S3Service,
+    faults: Arc<Faults>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, s3s::HttpError> {
+    if faults.refuse.load(Ordering::Relaxed) {
+        let mut refusal = Response::new(Body::empty());
+        *refusal.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(refusal);
+    }
+    if !request.headers().contains_key("if-none-match") {
+        return Service::call(&service, request).await;
+    }
+    if faults.race.load(Ordering::Relaxed) {
+        // Until all that are sent at the same time are here.
+        tokio::time::sleep(GATHERING).await;
+        return Service::call(&service, request).await;
+    }
+    let _turn = faults.turn.lock().await;
+    Service::call(&service, request).await
 }
 
 fn collect(folder: &Path, name: &str, names: &mut Vec<String>) {

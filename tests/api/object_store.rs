@@ -122,6 +122,16 @@ async fn a_store_that_goes_away_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_lets_every_writer_be_the_first_is_not_shared() {
+    let place = Place::new().await;
+    place.s3.race();
+    let shared = async move { place.with_redis(Some("redis://127.0.0.1:1".to_owned())).await };
+    let refused = tokio::spawn(shared).await.err().expect("the service does not start");
+    let reason = refused.into_panic().downcast::<String>().unwrap();
+    assert!(reason.contains("only one of several writes at the same time"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn instances_need_no_directory_where_there_is_an_object_store() {
     let of_redis = tempfile::tempdir().unwrap();
     let Some(redis) = RedisServer::start(of_redis.path()) else {

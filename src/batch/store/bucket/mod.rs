@@ -35,6 +35,9 @@ const STEP_BYTES: usize = 256 << 10;
 /// Objects that are asked for at once while the batches are listed.
 const AT_ONCE: usize = 32;
 
+/// Writes of one object at the same time by which a store is tried.
+const TRIES: usize = 8;
+
 /// An object store with batches.
 #[derive(Clone)]
 pub(in crate::batch) struct Bucket {
@@ -89,7 +92,23 @@ impl Bucket {
             bucket.put(&path, identity).await?;
             return Err(io::Error::other(format!("sharing {url} takes a store that writes under a condition")));
         }
+        if bucket.winners().await > 1 {
+            let racing =
+                format!("sharing {url} takes a store where only one of several writes at the same time is the first");
+            return Err(io::Error::other(racing));
+        }
         Ok(bucket)
+    }
+
+    /// How many of several writes at the same time succeed that are to be the first. Some stores look for an object and then write it,
+    /// so that all of them do.
+    async fn winners(&self) -> usize {
+        let path = &self.path(&format!("{IDENTITY}.{:016x}", self.writer));
+        let tries = (0..TRIES).map(|number| self.write_once(path, number.to_string().into()));
+        let tries: Vec<io::Result<bool>> = stream::iter(tries).buffer_unordered(TRIES).collect().await;
+        // A few bytes that nobody looks for, where it stays.
+        let _ = self.delete(path).await;
+        tries.into_iter().filter(|won| matches!(won, Ok(true))).count()
     }
 
     fn path(&self, name: &str) -> Path {
