@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use crate::client::{Connection, ask, get, request};
+use crate::server::Server;
 
 /// The bytes of answers, in the order of the batch.
 pub(crate) type Answers = Vec<Vec<u8>>;
@@ -75,6 +76,24 @@ pub(crate) async fn until(address: SocketAddr, url: &str, is_so: impl Fn(&Status
 pub(crate) async fn remove(address: SocketAddr, url: &str) -> u16 {
     let request = request(&format!("DELETE {url}"), "connection: close\r\n", b"");
     ask(address, &request).await.map_or(0, |answer| answer.status)
+}
+
+/// How long after `since` jobs still ran, seen until none did for a while.
+pub(crate) async fn busy_after(since: Instant, servers: &[Server]) -> Duration {
+    let (mut last, mut idle) = (Duration::ZERO, 0);
+    while idle < 10 {
+        let mut jobs = 0.0;
+        for server in servers {
+            jobs += server.series(&["bytefit_jobs_in_flight"]).await;
+        }
+        if jobs > 0.0 {
+            (last, idle) = (since.elapsed(), 0);
+        } else {
+            idle += 1;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    last
 }
 
 /// Whether a batch is known.

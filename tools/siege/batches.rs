@@ -1,9 +1,8 @@
-//! Batches of one instance. Promised: clients that wait for an answer hardly notice a batch beside them; a batch survives kill -9
-//! at any moment, and an object store that fails, with every item done once and the counts exact; a removed one frees its threads
-//! within a second.
+//! Batches of one instance. Promised: a batch survives kill -9 at any moment, and an object store that fails, with every item
+//! done once and the counts exact; a removed one frees its threads within a second.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::slice;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -11,12 +10,10 @@ use testkit::random::Random;
 use testkit::s3::S3Server;
 use tokio::time::{sleep, timeout};
 
-use crate::batch::{Answers, Kept, answers, files_left, is_there, kept, remove, submit, until};
-use crate::client::{Connection, post};
+use crate::batch::{Answers, Kept, answers, busy_after, files_left, is_there, kept, remove, submit, until};
 use crate::picture;
 use crate::server::Server;
 use crate::table::{Row, Scale};
-use crate::times::Times;
 
 /// A batch ends in this time, whatever happens meanwhile.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -28,12 +25,6 @@ const AWAY: Duration = Duration::from_secs(20);
 const SOON: Duration = Duration::from_secs(1);
 
 const DEFAULTS: &str = r#"{"target":"9KB","format":"webp","deadline":"60s"}"#;
-
-/// Time between two requests of a client that looks at what it got.
-const THINKING: Duration = Duration::from_millis(300);
-
-/// Requests of a client without a batch beside it.
-const ALONE: usize = 60;
 
 /// A place for batches, which outlives the instance.
 struct Place {
@@ -72,7 +63,6 @@ pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     {
         rows.push(removed(Place::new(in_objects).await, name, &pictures).await);
     }
-    rows.push(beside(scale).await);
     rows
 }
 
@@ -178,92 +168,15 @@ async fn removed(place: Place, name: &'static str, pictures: &[Vec<u8>]) -> Row 
     let url = submit(server.address, DEFAULTS, pictures).await;
     until(server.address, &url, |status| status.done >= pictures.len() as u64 / 4).await;
     let since = Instant::now();
-    let status = remove(server.address, &url).await;
-    let answered = since.elapsed();
+    let removal = async { (remove(server.address, &url).await, since.elapsed()) };
+    let ((status, answered), idle) = tokio::join!(removal, busy_after(since, slice::from_ref(&server)));
     let is_gone = !is_there(server.address, &url).await;
-    let idle = async {
-        while server.series(&["bytefit_jobs_in_flight"]).await > 0.0 {
-            sleep(Duration::from_millis(20)).await;
-        }
-        since.elapsed()
-    };
-    let idle = timeout(PATIENCE, idle).await.unwrap_or(PATIENCE);
     sleep(SOON).await;
     let left = files_left(&place.batches(), &url);
     Row::new(
         name,
         "no thread busy after 1 s, nothing left",
-        format!("{status} after {answered:.2?}, threads free after {idle:.2?}; {left} files left"),
+        format!("{status} after {answered:.2?}, no job after {idle:.2?}; {left} files left"),
         status == 204 && is_gone && idle <= SOON && left == 0,
     )
-}
-
-/// A client alone, and beside a batch of pictures of 2 megapixels, in turns.
-async fn beside(scale: Scale) -> Row {
-    const BATCHES: usize = 10;
-    let items = scale.count(100);
-    let (base, picture) = (picture::jpeg(1414, 5), picture::jpeg(800, 7));
-    let folder = TempDir::new().expect("a directory");
-    let server = Server::open(&[("BATCH__DIR", &folder.path().to_string_lossy())]).await;
-    let (mut alone, mut during, mut shares, mut done) = (Times::default(), Times::default(), Vec::new(), 0);
-    for round in 0..BATCHES {
-        let mut client = Client { address: server.address, picture, number: round << 20 };
-        let before = client.ask_often(scale.count(ALONE)).await;
-        let pictures: Vec<Vec<u8>> =
-            (0..items).map(|item| picture::marked(base, round << 10 | item | 1 << 40)).collect();
-        let url = submit(server.address, r#"{"target":"100KB","format":"webp","deadline":"60s"}"#, &pictures).await;
-        let while_it_runs = client.ask_while(&url).await;
-        shares.push(while_it_runs.at(0.95) / before.at(0.95));
-        done += until(server.address, &url, |status| status.is_over).await.done;
-        alone.extend(before);
-        during.extend(while_it_runs);
-    }
-    shares.sort_by(f64::total_cmp);
-    let share = during.at(0.95) / alone.at(0.95);
-    Row::new(
-        "1,000 pictures of 2 megapixels in batches beside a client",
-        "its p95 at most 1.5 times that alone",
-        format!(
-            "{share:.2} of all, {:.2} to {:.2} in {BATCHES} pairs; alone {alone}; beside {during}; {done} done",
-            shares[0],
-            shares[BATCHES - 1]
-        ),
-        share <= 1.5 && alone.failed + during.failed == 0 && done == (BATCHES * items) as u64,
-    )
-}
-
-/// Someone who sends pictures, each new to the cache, and waits for each answer.
-struct Client {
-    address: SocketAddr,
-    picture: &'static [u8],
-    number: usize,
-}
-
-impl Client {
-    async fn ask_often(&mut self, count: usize) -> Times {
-        let mut times = Times::default();
-        for _ in 0..count {
-            times.add(self.ask().await);
-        }
-        times
-    }
-
-    async fn ask_while(&mut self, url: &str) -> Times {
-        let mut times = Times::default();
-        while !until(self.address, url, |_| true).await.is_over {
-            times.add(self.ask().await);
-        }
-        times
-    }
-
-    async fn ask(&mut self) -> Option<Duration> {
-        self.number += 1;
-        let request = post("target=40KB&format=webp", &picture::marked(self.picture, self.number));
-        let mut connection = Connection::open(self.address).await.ok()?;
-        let asked = Instant::now();
-        let answer = connection.ask(&request).await.ok().filter(|answer| answer.status == 200);
-        let took = asked.elapsed();
-        sleep(THINKING).await;
-        answer.map(|_| took)
-    }
 }

@@ -12,7 +12,7 @@ use testkit::redis::RedisServer;
 use testkit::s3::S3Server;
 use tokio::time::{sleep, timeout};
 
-use crate::batch::{self, Answers, answers, files_left, is_there, kept, read, remove, submit, until};
+use crate::batch::{self, Answers, answers, busy_after, files_left, is_there, kept, read, remove, submit, until};
 use crate::picture;
 use crate::server::Server;
 use crate::table::{Row, Scale};
@@ -156,28 +156,22 @@ async fn removed(fleet: Fleet, name: &'static str, pictures: &[Vec<u8>]) -> Row 
     let share = (pictures.len() as f64 * AT_FAULT) as u64;
     until(other, &url, |status| status.done >= share).await;
     let since = Instant::now();
-    let status = remove(asked, &url).await;
     let gone = async {
+        let status = remove(asked, &url).await;
         for server in &fleet.servers {
             while is_there(server.address, &url).await {}
         }
-        since.elapsed()
+        (status, since.elapsed())
     };
-    let gone = timeout(PATIENCE, gone).await.unwrap_or(PATIENCE);
-    let idle = async {
-        while fleet.in_flight().await > 0.0 {
-            sleep(Duration::from_millis(20)).await;
-        }
-        since.elapsed()
-    };
-    let idle = timeout(PATIENCE, idle).await.unwrap_or(PATIENCE);
+    let (gone, idle) = tokio::join!(timeout(PATIENCE, gone), busy_after(since, &fleet.servers));
+    let (status, gone) = gone.unwrap_or((0, PATIENCE));
     sleep(Duration::from_secs(2)).await;
     let left = files_left(&fleet.batches(), &url);
     let held = status == 204 && gone <= SOON && idle <= SOON && left == 0;
     Row::new(
         name,
         "gone from all and no thread busy within 1 s, nothing left",
-        format!("{status}; gone after {gone:.2?}, threads free after {idle:.2?}; {left} files left"),
+        format!("{status}; gone after {gone:.2?}, no job after {idle:.2?}; {left} files left"),
         held,
     )
 }
@@ -208,15 +202,6 @@ impl Fleet {
     fn batches(&self) -> PathBuf {
         let bucket = if self.s3.is_some() { "pictures" } else { "" };
         self.folder.path().join(bucket).join("batches")
-    }
-
-    /// Jobs that run now, at all instances.
-    async fn in_flight(&self) -> f64 {
-        let mut jobs = 0.0;
-        for server in &self.servers {
-            jobs += server.series(&["bytefit_jobs_in_flight"]).await;
-        }
-        jobs
     }
 
     /// Makes the fault happen, and returns an instance that is asked from then on.

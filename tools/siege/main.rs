@@ -12,6 +12,7 @@
 
 mod batch;
 mod batches;
+mod beside;
 mod client;
 mod clients;
 mod deaths;
@@ -40,7 +41,7 @@ use tokio::time::timeout;
 
 use table::{Row, Scale};
 
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 14] = [
     "memory",
     "clients",
     "smuggling",
@@ -52,6 +53,7 @@ const PARTS: [&str; 13] = [
     "flights",
     "tiers",
     "batches",
+    "beside",
     "instances",
     "urls",
 ];
@@ -102,6 +104,7 @@ async fn rows(part: &str, scale: Scale) -> Vec<Row> {
         "soak" => soak::rows(scale).await,
         "flights" => flights::rows(scale).await,
         "tiers" => tiers::rows(scale).await,
+        "beside" => beside::rows(scale).await,
         "batches" => batches::rows(scale).await,
         "instances" => instances::rows(scale).await,
         "urls" => urls::rows(scale).await,
