@@ -1,11 +1,11 @@
 //! Damages files at random and decodes them: no decoder may panic, keep a wrong size, or take long.
 //!
 //! ```text
-//! cargo run -p bytefit-tools --bin mutations -- COUNT [FOLDER...]
+//! cargo run -p bytefit-tools --bin mutations -- COUNT [FORMAT...] [FOLDER...]
 //! ```
 //!
 //! The files are those of the testkit, and all up to [`LARGEST_FILE`] below the folders. Each is damaged as often as the others
-//! of its format, and each format that is read as often as the others. The same call does the same. Prints what became of
+//! of its format, and each format that is read as often as the others; where formats are named, only these. The same call does the same. Prints what became of
 //! them; the exit code is 1 when a decoder panicked or a picture has another size than its header says, and then the file is
 //! in the folder of temporary files.
 
@@ -41,10 +41,13 @@ type Counts = BTreeMap<(&'static str, Fate), u64>;
 
 fn main() -> ExitCode {
     let mut arguments = env::args().skip(1);
-    let count: u64 = arguments.next().and_then(|text| text.parse().ok()).expect("usage: mutations COUNT [FOLDER...]");
+    let count: u64 =
+        arguments.next().and_then(|text| text.parse().ok()).expect("usage: mutations COUNT [FORMAT...] [FOLDER...]");
+    let (wanted, folders): (Vec<_>, Vec<_>) = arguments.partition(|argument| Format::from_name(argument).is_some());
     let mut seeds: BTreeMap<Format, Vec<Vec<u8>>> = BTreeMap::new();
     fixtures::all().into_iter().for_each(|fixture| seeds.entry(fixture.format).or_default().push(fixture.file));
-    arguments.for_each(|folder| collect(Path::new(&folder), &mut seeds));
+    folders.iter().for_each(|folder| collect(Path::new(folder), &mut seeds));
+    seeds.retain(|format, _| wanted.is_empty() || wanted.iter().any(|name| name == format.name()));
 
     // Panics are counted, not printed.
     panic::set_hook(Box::new(|_| {}));
