@@ -2,9 +2,15 @@
 //! 23008-12, HEIF) and AVIF's rules for them.
 //!
 //! Every count is bounded and every offset is checked. Three things are not supported: `clap` of an AVIF (the crop is
-//! not applied; hardly any file has one), sequences without a primary item, and overlays.
+//! not applied; hardly any file has one), sequences without a primary item, and overlays in an AVIF.
+
+#[cfg(feature = "heic")]
+mod overlay;
 
 use std::borrow::Cow;
+
+#[cfg(feature = "heic")]
+pub(in crate::codec) use overlay::{Overlay, parse_overlay};
 
 use super::items::{ItemInfo, Locations, entries_start, primary_item};
 use crate::codec::boxes::{Cursor, exif_of, find, number, payloads};
@@ -201,7 +207,10 @@ impl<'a> Meta<'a> {
     }
 
     fn still(&self, frames: u32) -> Result<Still<'a>, &'static str> {
-        let primary = self.item(self.primary).ok_or("its primary picture is missing")?;
+        self.still_of(self.item(self.primary).ok_or("its primary picture is missing")?, frames)
+    }
+
+    fn still_of(&self, primary: &Item<'a>, frames: u32) -> Result<Still<'a>, &'static str> {
         let colour = self.picture(primary)?;
         let alpha = self.alpha_of(primary);
         let premultiplied = alpha.is_some_and(|alpha| self.referred(b"prem", primary.id).any(|id| id == alpha.id));
@@ -222,14 +231,9 @@ impl<'a> Meta<'a> {
             icc: colr(&[b"prof", b"rICC"]),
             nclx: colr(&[b"nclx"]).and_then(read_nclx),
             orientation: self.orientation(primary.id),
-            crop: self
-                .properties_of(primary.id, b"clap")
-                .next()
-                .filter(|_| self.coding == Coding::Hevc)
-                .and_then(|clap| cropped_area(clap, colour.width, colour.height)),
-            exif: self.described_by(primary.id, |item| item.kind == *b"Exif").and_then(exif_block),
-            xmp: self
-                .described_by(primary.id, |item| item.kind == *b"mime" && item.content_type == b"application/rdf+xml"),
+            crop: self.crop(primary.id, colour.width, colour.height),
+            exif: self.exif(primary.id),
+            xmp: self.xmp(primary.id),
             colour,
             alpha,
             premultiplied,
@@ -369,6 +373,20 @@ impl<'a> Meta<'a> {
     /// Returns the bytes of the first item of this kind that describes `id` (reference cdsc).
     fn described_by(&self, id: u32, is_kind: impl Fn(&Item<'a>) -> bool) -> Option<Cow<'a, [u8]>> {
         self.referring(b"cdsc", id).find(|item| is_kind(item)).and_then(|item| self.bytes_of(item))
+    }
+
+    fn exif(&self, id: u32) -> Option<Cow<'a, [u8]>> {
+        self.described_by(id, |item| item.kind == *b"Exif").and_then(exif_block)
+    }
+
+    fn xmp(&self, id: u32) -> Option<Cow<'a, [u8]>> {
+        self.described_by(id, |item| item.kind == *b"mime" && item.content_type == b"application/rdf+xml")
+    }
+
+    /// Returns the part that is shown of an item of this size. That of an AVIF is not read.
+    fn crop(&self, id: u32, width: u32, height: u32) -> Option<Area> {
+        let clap = self.properties_of(id, b"clap").next().filter(|_| self.coding == Coding::Hevc)?;
+        cropped_area(clap, width, height)
     }
 
     /// Returns the rotation and then the mirroring of an item (MIAF s7.3.6.7: always in this order). AVIF ignores the

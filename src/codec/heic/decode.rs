@@ -1,13 +1,15 @@
-//! Decodes a HEIC's primary picture: one HEVC picture, or a grid of them, with its transparency, crop and turns. Thumbnails,
-//! gain maps and depth are pictures of their own, and are not looked at.
+//! Decodes a HEIC's primary picture: one HEVC picture, a grid of them, or an overlay of such, with its transparency, crop
+//! and turns. Thumbnails, gain maps and depth are pictures of their own, and are not looked at.
 
 use heifer_hevc_dec::recon::Frame;
 
 use super::hevc::{self, Sequence};
+use super::overlay;
 use crate::codec::avif::assemble::{self, DecodedTile};
-use crate::codec::avif::parse::{self, Coding, Nclx, Still, Tile};
+use crate::codec::avif::parse::{self, Coding, Nclx, Overlay, Still, Tile};
 use crate::codec::avif::yuv::{Plane, Planes, Signal};
 use crate::codec::{DecodeError, Decoded, Format, Limits, Probe, undecodable, unsupported};
+use crate::picture::Layout;
 
 /// Reads the container of a HEIC, and the header of its first HEVC picture.
 ///
@@ -15,7 +17,10 @@ use crate::codec::{DecodeError, Decoded, Format, Limits, Probe, undecodable, uns
 /// [`DecodeError::Unsupported`] where HEIC is switched off and for kinds that are not read, [`DecodeError::Undecodable`] for a
 /// damaged container, [`DecodeError::TooManyPixels`] when a limit is exceeded.
 pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
-    probe_still(&read(bytes, limits)?)
+    match read(bytes, limits)? {
+        Content::Still(still) => probe_still(&still),
+        Content::Overlay(overlay) => probe_overlay(&overlay),
+    }
 }
 
 /// Decodes a HEIC's primary picture.
@@ -23,26 +28,43 @@ pub(super) fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError>
 /// # Errors
 /// The same as [`probe`], and [`DecodeError::Undecodable`] for damaged or missing data.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let still = read(bytes, limits)?;
-    probe_still(&still)?;
-    assemble::assembled(&still, limits, decode_tile)
+    let decode = |still: &Still<'_>| {
+        probe_still(still)?;
+        assemble::assembled(still, limits, decode_tile)
+    };
+    match read(bytes, limits)? {
+        Content::Still(still) => decode(&still),
+        Content::Overlay(overlay) => overlay::composed(&overlay, limits, decode),
+    }
 }
 
-fn refused(reason: impl Into<String>) -> DecodeError {
+/// What a file shows.
+enum Content<'a> {
+    Still(Still<'a>),
+    Overlay(Overlay<'a>),
+}
+
+pub(super) fn refused(reason: impl Into<String>) -> DecodeError {
     undecodable(Format::Heic, reason)
 }
 
 /// Parses the container and checks every picture in it against the limits.
-fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> {
+fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Content<'a>, DecodeError> {
     if !limits.heic {
         return Err(unsupported("HEIC"));
     }
-    if let Some(kind) = parse::primary_kind(bytes).filter(|kind| !matches!(kind, b"hvc1" | b"hev1" | b"grid")) {
-        return Err(unsupported(format!("HEIF with a picture of the kind {}", kind.escape_ascii())));
+    match parse::primary_kind(bytes).as_ref() {
+        None | Some(b"hvc1" | b"hev1" | b"grid") => {}
+        Some(b"iovl") => {
+            let overlay = parse::parse_overlay(bytes).map_err(refused)?;
+            overlay::check(&overlay, limits)?;
+            return Ok(Content::Overlay(overlay));
+        }
+        Some(kind) => return Err(unsupported(format!("HEIF with a picture of the kind {}", kind.escape_ascii()))),
     }
     let still = parse::parse(bytes, Coding::Hevc).map_err(refused)?;
     assemble::check(&still, Format::Heic, limits)?;
-    Ok(still)
+    Ok(Content::Still(still))
 }
 
 fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
@@ -58,6 +80,25 @@ fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
         alpha: still.alpha.is_some(),
         orientation: still.orientation,
         decode_bytes: decode_bytes(still, &sequence),
+    })
+}
+
+fn probe_overlay(overlay: &Overlay<'_>) -> Result<Probe, DecodeError> {
+    let layers = overlay.layers.iter().map(|layer| probe_still(&layer.still)).collect::<Result<Vec<_>, _>>()?;
+    let (width, height) = overlay.crop.map_or((overlay.width, overlay.height), |crop| (crop.width, crop.height));
+    let layout = overlay::layout(overlay.fill);
+    let canvas = u64::from(overlay.width) * u64::from(overlay.height) * layout.bytes_per_pixel() as u64;
+    let copies = if overlay.crop.is_some() { 2 } else { 1 };
+    // A picture that is turned is there twice, too.
+    let largest = layers.iter().map(|layer| 2 * layer.decode_bytes).max().unwrap_or(0);
+    Ok(Probe {
+        format: Format::Heic,
+        width,
+        height,
+        animated: overlay.frames > 1,
+        alpha: layout == Layout::Rgba,
+        orientation: overlay.orientation,
+        decode_bytes: canvas * copies + largest,
     })
 }
 
@@ -126,7 +167,7 @@ impl DecodedTile for DecodedPicture {
 mod tests {
     use super::*;
     use crate::picture::transform::{Area, cut};
-    use crate::picture::{Layout, Orientation, Picture};
+    use crate::picture::{Orientation, Picture};
     use heifer::{EncodeOptions, Image};
 
     const WIDTH: u32 = 70;
@@ -217,8 +258,8 @@ mod tests {
         assert_eq!(probe(&opaque(), &off), Err(unsupported("HEIC")));
         let mut other = opaque();
         let at = other.windows(4).position(|kind| kind == b"hvc1").unwrap();
-        other[at..at + 4].copy_from_slice(b"iovl");
-        assert_eq!(probe(&other, &Limits::default()), Err(unsupported("HEIF with a picture of the kind iovl")));
+        other[at..at + 4].copy_from_slice(b"iden");
+        assert_eq!(probe(&other, &Limits::default()), Err(unsupported("HEIF with a picture of the kind iden")));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod decode;
 #[cfg(feature = "heic")]
 mod hevc;
+#[cfg(feature = "heic")]
+mod overlay;
 
 #[cfg(not(feature = "heic"))]
 use left_out as decode;
