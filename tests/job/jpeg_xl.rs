@@ -5,7 +5,8 @@ use std::process::Command;
 use bytefit::codec::{Format, Metadata, MetadataPolicy, container};
 use bytefit::job::{Formats, Job, Mode, Outcome};
 use bytefit::picture::transform::{Resize, ResizeFit};
-use testkit::drawing::{Content, file};
+use testkit::drawing::{Content, file, noisy_png};
+use testkit::random::Random;
 
 use super::decoders::is_installed;
 use super::{decode, job, run};
@@ -85,6 +86,24 @@ fn a_jpeg_written_anew_is_padded_to_the_byte() {
             assert_eq!((answer.report.outcome, answer.bytes.len() as u64), (Outcome::Lossless, target));
             assert_eq!(decode(&answer.bytes), decode(&free.bytes));
         }
+    }
+}
+
+#[test]
+fn exact_answers_have_the_target_to_the_byte() {
+    let mut random = Random::new(28);
+    for round in 0..20 {
+        let (width, height) = (16 + random.below(160) as u32, 16 + random.below(160) as u32);
+        let input = match round % 3 {
+            0 => file(Content::Photo, width, height),
+            1 => file(Content::Text, width, height),
+            _ => noisy_png(width, height, round),
+        };
+        let target = 1500 + random.below(20_000) as u64;
+        let job = Job { mode: Mode::Exact, ..job(Format::Jxl, target) };
+        let answer = run(&job, &input).unwrap();
+        assert_eq!(answer.bytes.len() as u64, target, "{width}x{height}");
+        decode(&answer.bytes);
     }
 }
 
