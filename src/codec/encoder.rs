@@ -49,6 +49,11 @@ pub trait Encoder {
         Ok(None)
     }
 
+    /// Overrides the largest error of a probe, in ln(bytes), with which it still counts beside an encode; `None` keeps it.
+    fn max_probe_error(&self) -> Option<f64> {
+        None
+    }
+
     /// Writes files from now on that are decoded in one pass from the top, where the format also has others.
     fn use_one_pass(&mut self) {}
 

@@ -121,6 +121,10 @@ impl SearchedEncoder for SearchAdapter<'_, '_, '_> {
         Ok(probed)
     }
 
+    fn max_probe_error(&self) -> f64 {
+        self.encoder.max_probe_error().unwrap_or(encoder::MAX_PROBE_ERROR)
+    }
+
     fn predict(&mut self, x: f64) -> f64 {
         self.encoder.predict(x)
     }

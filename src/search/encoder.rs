@@ -30,6 +30,11 @@ pub trait SearchedEncoder {
     /// once, before the first encode. Returns `None` when the encoder has no probe.
     fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error>;
 
+    /// The largest error of a probe, in ln(bytes). A probe that an encode contradicts by more is dropped.
+    fn max_probe_error(&self) -> f64 {
+        MAX_PROBE_ERROR
+    }
+
     /// The file at `x`, a state that [`SearchedEncoder::snap`] gave.
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error>;
 
@@ -37,6 +42,9 @@ pub trait SearchedEncoder {
     /// would end after the deadline is a reason too.
     fn stop(&self, has_answer: bool) -> Option<StopReason>;
 }
+
+/// The largest error of most encoders' probes, in ln(bytes) (docs/model.md).
+pub const MAX_PROBE_ERROR: f64 = 0.15;
 
 /// The first state at `x` or coarser.
 pub fn at_or_above(x: f64, snap: impl Fn(f64) -> f64) -> f64 {

@@ -17,7 +17,7 @@ impl Model {
     pub(super) fn add_encode<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
         let residual = (bytes.max(1) as f64).ln() - encoder.predict(x);
         // An encode replaces a probe of about the same `x`, and one that it contradicts.
-        let contradicts = (residual - self.residual(x)).abs() > MAX_PROBE_ERROR;
+        let contradicts = (residual - self.residual(x)).abs() > encoder.max_probe_error();
         if let Some(probed) = self.probed.take_if(|probed| contradicts || (*probed - x).abs() < NEAR) {
             self.residuals.retain(|(known, _)| *known != probed);
         }
@@ -120,9 +120,6 @@ const SPREAD: f64 = 0.007;
 
 /// ln(step) within which an encode replaces a probe: a percent of the bytes, which is a probe's own error.
 const NEAR: f64 = 0.012;
-
-/// The largest error of a probe, in ln(bytes). A probe that an encode contradicts by more is dropped (docs/model.md).
-const MAX_PROBE_ERROR: f64 = 0.15;
 
 /// The most predictions of a solve. Each may cost a pass over the coefficients.
 const SOLVE_STEPS: u32 = 12;

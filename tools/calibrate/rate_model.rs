@@ -56,7 +56,8 @@ type Candidates = Vec<Vec<Row<10>>>;
 struct Observations {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
-    jxl: Vec<Row<3>>,
+    jxl_halved: Vec<Row<7>>,
+    jxl_full: Vec<Row<7>>,
     webp_counted: Candidates,
     webp_bend: Vec<Row<2>>,
     webp_probed: Vec<Row<17>>,
@@ -82,7 +83,8 @@ fn main() {
     for observed in observations {
         all.jpeg_halved.extend(observed.jpeg_halved);
         all.jpeg_full.extend(observed.jpeg_full);
-        all.jxl.extend(observed.jxl);
+        all.jxl_halved.extend(observed.jxl_halved);
+        all.jxl_full.extend(observed.jxl_full);
         extend(&mut all.webp_counted, observed.webp_counted);
         all.webp_bend.extend(observed.webp_bend);
         all.webp_probed.extend(observed.webp_probed);
@@ -93,7 +95,8 @@ fn main() {
     println!("// {} files, {} pictures, {} squares", files.len(), pictures.len(), squares.len());
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
-    report("jxl SHARE", &all.jxl);
+    report("jxl HALVED", &all.jxl_halved);
+    report("jxl FULL", &all.jxl_full);
     report_best("webp COUNTED", &all.webp_counted);
     report("webp BEND", &all.webp_bend);
     report("webp PROBED", &all.webp_probed);
@@ -204,15 +207,21 @@ fn observe_probes(
 
 fn observe_jxl(index: usize, picture: &Picture, observations: &mut Observations) {
     let pixels = picture.pixel_count() as f64;
-    for (chroma, coding) in [(Chroma::Halved, LossyCoding::JxlHalved), (Chroma::Full, LossyCoding::JxlFull)] {
-        let jpeg = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+    let codings = [
+        (Chroma::Halved, LossyCoding::JxlHalved, &mut observations.jxl_halved),
+        (Chroma::Full, LossyCoding::JxlFull, &mut observations.jxl_full),
+    ];
+    for (chroma, coding, rows) in codings {
+        let mut jpeg = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+        jpeg.use_one_pass();
         let encoder = coding.encoder(picture, Effort::Balanced).expect("fits");
-        for ln_step in steps(&jpeg, POINTS) {
+        // Above this step 4:2:0 takes over.
+        for ln_step in steps(&jpeg, POINTS).into_iter().filter(|ln_step| chroma == Chroma::Halved || *ln_step < -1.0) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
             if pictures::is_representative(bytes, pixels) {
                 let ln_jpeg_bytes = (jpeg.encode(ln_step).expect("encodes").len() as f64).ln();
-                let features = jxl::features(ln_jpeg_bytes, pixels);
-                observations.jxl.push(Row { picture: index, features, value: bytes.ln() - ln_jpeg_bytes });
+                let features = jxl::features(ln_jpeg_bytes, pixels, ln_step);
+                rows.push(Row { picture: index, features, value: bytes.ln() - ln_jpeg_bytes });
             }
         }
     }

@@ -95,7 +95,11 @@ impl Encoder for JpegEncoder<'_> {
         };
         let file = JpegEncoder { scans, is_baseline: self.is_baseline, ..of_strips }.encode(ln_step)?;
         let control = size_model::control(self.picture, self.chroma);
-        Ok(Some(self.sample().scaled_up(&control, ln_step, file.len() as u64)))
+        let overhead = match self.is_baseline {
+            true => size_model::ONE_PASS_OVERHEAD,
+            false => size_model::overhead(self.picture.pixel_count()),
+        };
+        Ok(Some(self.sample().scaled_up(&control, ln_step, file.len() as u64, overhead)))
     }
 
     fn use_one_pass(&mut self) {
@@ -108,14 +112,6 @@ impl Encoder for JpegEncoder<'_> {
 }
 
 impl JpegEncoder<'_> {
-    /// The file at this step in one pass, however large it is.
-    ///
-    /// # Errors
-    /// [`EncodeError::Failed`].
-    pub(in crate::codec) fn encode_in_one_pass(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
-        self.write(&Settings { scans: Some(&[]), ..self.settings(self.snap(ln_step)) })
-    }
-
     fn write(&self, settings: &Settings) -> Result<Vec<u8>, EncodeError> {
         library::encode(self.samples(), settings).map_err(|reason| EncodeError::Failed { format: Format::Jpeg, reason })
     }

@@ -8,8 +8,11 @@ use crate::picture::{Chroma, Picture};
 /// Bytes of a file of `pixels` besides its coefficients: headers, and a Huffman table for each kind of symbol of each
 /// scan. The strips predict best with these (tools/calibrate/rate_model.rs).
 pub fn overhead(pixels: u64) -> f64 {
-    if scans::is_progressive(pixels) { 430.0 } else { 320.0 }
+    if scans::is_progressive(pixels) { 430.0 } else { ONE_PASS_OVERHEAD }
 }
+
+/// The same of a file in one pass.
+pub(super) const ONE_PASS_OVERHEAD: f64 = 320.0;
 
 /// Rows of blocks in a sample. A larger picture does not need more.
 const SAMPLE_ROWS: u32 = 12;
@@ -81,13 +84,12 @@ impl Sample {
         HalvedPlanes::of_pairs(picture, SampleRange::Full, height, strip_pairs(picture, self.every))
     }
 
-    /// ln(bytes) of a picture at `ln_step` whose strips take `strip_bytes`, in the ratio of the bits that are counted
-    /// in
-    /// `control` and in the strips.
-    pub fn scaled_up(&self, control: &Spectrum, ln_step: f64, strip_bytes: u64) -> f64 {
+    /// ln(bytes) of a picture at `ln_step` whose strips take `strip_bytes`, `overhead` of which are not its coefficients, in
+    /// the ratio of the bits that are counted in `control` and in the strips.
+    pub fn scaled_up(&self, control: &Spectrum, ln_step: f64, strip_bytes: u64, overhead: f64) -> f64 {
         let times = count(control, ln_step).bits / count(&self.spectrum, ln_step).bits.max(1.0);
-        let body = (strip_bytes as f64 - self.overhead).max(1.0) * self.spectrum.weight * times;
-        (self.overhead + body).ln()
+        let body = (strip_bytes as f64 - overhead).max(1.0) * self.spectrum.weight * times;
+        (overhead + body).ln()
     }
 }
 
