@@ -80,14 +80,16 @@ fn summary(pairs: &Pairs) {
             pairs.iter().filter_map(|pair| pair.theirs.map(|[score, fill]| (pair.ours - score, fill))).collect();
         let mean = |of: fn(&(f64, f64)) -> f64| both.iter().map(of).sum::<f64>() / both.len() as f64;
         let least = both.iter().map(|(gain, _)| *gain).fold(f64::INFINITY, f64::min);
+        let looks = match both.is_empty() {
+            true => format!("{:>7} {:>12} {:>6}", "-", "-", "-"),
+            false => format!("{:>+7.1} {least:>+12.1} {:>6.2}", mean(|(gain, _)| *gain), mean(|(_, fill)| *fill)),
+        };
         let mut costs: Vec<f64> = pairs.iter().map(|pair| pair.cost).collect();
         costs.sort_by(f64::total_cmp);
         println!(
-            "{class:10} {format:5} {rival:7} {:>8} {:>7} {:>+7.1} {least:>+12.1} {:>6.2} {:>8.1} {:>6.1}",
+            "{class:10} {format:5} {rival:7} {:>8} {:>7} {looks} {:>8.1} {:>6.1}",
             pairs.len(),
             both.len(),
-            mean(|(gain, _)| *gain),
-            mean(|(_, fill)| *fill),
             pairs.iter().map(|pair| pair.encodes).sum::<f64>() / pairs.len() as f64,
             costs[costs.len() / 2],
         );
