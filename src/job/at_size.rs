@@ -137,7 +137,8 @@ fn expected_of(
     let aim = adapter.with_window(aim);
     let ln_step = secant::predicted_step(&mut adapter, &aim);
     let is_at_finest = ln_step <= *adapter.range().start();
-    let ln_excess = adapter.predict(ln_step) - aim.ln_goal(0);
+    let is_at_coarsest = ln_step >= *adapter.range().end();
+    let ln_excess = if is_at_finest || is_at_coarsest { adapter.predict(ln_step) - aim.ln_goal(0) } else { 0.0 };
     let is_at_ceiling = is_at_finest && adapter.is_cut_at_ceiling();
     let quality = coding.scale().quality(ln_step);
     Ok(ExpectedQuality { coding_index, quality, is_at_finest, ln_excess, is_at_ceiling })
