@@ -63,7 +63,7 @@ fn file_of(
     let first = at(scale.ln_step(expected.quality));
     let file = encoder.encode(first)?;
     let error_of_sample = (file.len() as f64).ln() - encoder.predict(first);
-    let ln_excess = expected.ln_excess + error_of_sample * BELIEF;
+    let ln_excess = expected.ln_excess + error_of_sample * SHARED_ERROR;
     let ln_bits = scale.ln_bits_per_pixel(first) - ln_excess;
     if scale.ln_bits_per_pixel(*range.end()) > ln_bits {
         return Ok(None);
@@ -73,7 +73,7 @@ fn file_of(
 }
 
 /// The share of the model's error for a sample that it has for the whole picture, too.
-const BELIEF: f64 = 0.5;
+const SHARED_ERROR: f64 = 0.5;
 
 /// Pixels of which a bit each makes a byte.
 const BITS: u64 = 8;

@@ -52,19 +52,10 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
     let mut found = Found::default();
     let mut bracket = Bracket::new(encoder);
     let mut model = Model::default();
-    let goal = aim.ln_goal(0);
-    let mut next = model.solve(encoder, goal, &bracket, encoder.guess(goal));
-    let probed = encoder.snap(next);
-    // If even the finest state is sure to leave bytes unused, a probe would change nothing.
-    let finest_is_sure_to_fit = probed == bracket.finest && encoder.predict(probed) < goal - MODEL_ERROR;
-    if !finest_is_sure_to_fit && let Some(ln_bytes) = encoder.probe(probed)? {
-        model.add_probe(encoder, probed, ln_bytes);
-        next = model.solve(encoder, goal, &bracket, next);
-    }
-    next = model.state_for(encoder, next, goal, aim);
-    if encoder.begins_at_finest() {
-        next = bracket.finest;
-    }
+    let mut next = match encoder.begins_at_finest() {
+        true => bracket.finest,
+        false => first_state(encoder, aim, &bracket, &mut model)?,
+    };
     loop {
         let x = next.clamp(bracket.finest, bracket.coarsest);
         let file = encoder.encode(x)?;
@@ -102,6 +93,28 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
         }
         next = state;
     }
+}
+
+/// The state to encode first: where the model meets `aim`, corrected by a probe.
+///
+/// # Errors
+/// The encoder's own.
+fn first_state<E: SearchedEncoder>(
+    encoder: &mut E,
+    aim: &Aim,
+    bracket: &Bracket,
+    model: &mut Model,
+) -> Result<f64, E::Error> {
+    let goal = aim.ln_goal(0);
+    let mut next = model.solve(encoder, goal, bracket, encoder.guess(goal));
+    let probed = encoder.snap(next);
+    // If even the finest state is sure to leave bytes unused, a probe would change nothing.
+    let finest_is_sure_to_fit = probed == bracket.finest && encoder.predict(probed) < goal - MODEL_ERROR;
+    if !finest_is_sure_to_fit && let Some(ln_bytes) = encoder.probe(probed)? {
+        model.add_probe(encoder, probed, ln_bytes);
+        next = model.solve(encoder, goal, bracket, next);
+    }
+    Ok(model.state_for(encoder, next, goal, aim))
 }
 
 impl Found {

@@ -44,8 +44,6 @@ pub struct PaletteEncoder<'a> {
     picture: &'a Picture,
     /// The pixels as red, green, blue, alpha: made when the first encode is asked for.
     rgba: OnceCell<Vec<u8>>,
-    /// Whether it is a photograph. Drawings have more bytes with dithering, and noise where they had flat areas.
-    is_dithered: bool,
     effort: Effort,
 }
 
@@ -56,8 +54,7 @@ impl<'a> PaletteEncoder<'a> {
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<PaletteEncoder<'a>, EncodeError> {
         Format::Png.check_size(picture)?;
-        let is_dithered = Content::of(picture) == Content::Photograph;
-        Ok(PaletteEncoder { picture, rgba: OnceCell::new(), is_dithered, effort })
+        Ok(PaletteEncoder { picture, rgba: OnceCell::new(), effort })
     }
 
     fn rgba(&self) -> &[u8] {
@@ -138,7 +135,8 @@ impl Indexed {
         let mut options = quantizr::Options::default();
         options.set_max_colors(colours).map_err(|error| failed(&format!("{error:?}")))?;
         let mut result = quantizr::QuantizeResult::quantize(&image, &options);
-        let dithering = if encoder.is_dithered { 1.0 } else { 0.0 };
+        // Drawings have more bytes with dithering, and noise where they had flat areas.
+        let dithering = if Content::of(encoder.picture) == Content::Photograph { 1.0 } else { 0.0 };
         result.set_dithering_level(dithering).map_err(|error| failed(&format!("{error:?}")))?;
         let mut indexes = vec![0; width * height];
         result.remap_image(&image, &mut indexes).map_err(|error| failed(&format!("{error:?}")))?;
