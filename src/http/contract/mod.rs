@@ -3,7 +3,7 @@
 mod parameters;
 mod schemas;
 
-pub(super) use parameters::{form, query_parameters, url_and_parameters};
+pub(super) use parameters::{form, name, query_parameters, url_and_parameters};
 
 use serde_json::{Map, Value, json};
 
@@ -97,11 +97,6 @@ fn problems() -> Map<String, Value> {
         responses.entry(status.as_u16().to_string()).or_insert(response);
     }
     responses
-}
-
-/// The name of a preset.
-pub(super) fn name() -> Value {
-    json!({ "type": "string", "pattern": parameters::NAME })
 }
 
 /// The members of `oneOf` for an object that has exactly one of these keys.

@@ -7,7 +7,9 @@ use crate::codec::Format;
 use crate::params::{PARAMETERS, Parameter, SIDE_GRAMMAR, SWITCH_GRAMMAR};
 
 /// The name of a preset or of an output.
-pub(super) const NAME: &str = "^[a-z0-9._-]{1,40}$";
+pub(crate) fn name() -> Value {
+    json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,40}$" })
+}
 
 /// The parameters as part of the query.
 pub(crate) fn query_parameters() -> impl Iterator<Item = Value> {
@@ -94,7 +96,7 @@ fn schema_by_name(name: &str) -> Value {
         "sharpen" => json!({ "type": "number", "minimum": 0, "maximum": 10 }),
         "deadline" => json!({ "type": "string", "pattern": DURATION, "examples": ["800ms", "5s"] }),
         "filename" => json!({ "type": "string", "pattern": r"^[^\u0000-\u001f\u007f-\u009f]{1,255}$" }),
-        "preset" => json!({ "type": "string", "pattern": NAME }),
+        "preset" => self::name(),
         "background" => json!({ "type": "string", "pattern": "^([0-9a-fA-F]{3}){1,2}$" }),
         _ => json!({ "type": "string" }),
     }
@@ -157,6 +159,6 @@ mod tests {
     #[test]
     fn a_preset_has_a_name_that_is_not_empty() {
         let preset = PARAMETERS.iter().find(|parameter| parameter.name == "preset").expect("a row");
-        assert_eq!(value_schema(preset)["pattern"], NAME);
+        assert_eq!(value_schema(preset)["pattern"], "^[a-z0-9._-]{1,40}$");
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::one_of_keys;
-use super::parameters::{DURATION, NAME, total, written_parameters};
+use super::parameters::{DURATION, name, total, written_parameters};
 use crate::batch::{HeldBackBy, ItemStatus};
 use crate::codec::Format;
 use crate::engine::WorkersMode;
@@ -98,7 +98,7 @@ fn report_schema() -> Value {
 fn set_schema() -> Value {
     let mut parameters = written_parameters();
     let defaults = json!({ "type": "object", "properties": parameters, "additionalProperties": false });
-    parameters.insert("name".to_owned(), json!({ "type": "string", "pattern": NAME }));
+    parameters.insert("name".to_owned(), name());
     let output = json!({
         "type": "object",
         "required": ["name"],
