@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -43,6 +44,8 @@ pub struct S3Server {
 struct Faults {
     refuse: AtomicBool,
     race: AtomicBool,
+    /// Milliseconds until a write that has arrived is done.
+    delay: AtomicU64,
     /// Its files are not written under a condition at once, as S3 does: one such request after the other.
     turn: Mutex<()>,
 }
@@ -101,6 +104,11 @@ impl S3Server {
         self.faults.race.store(true, Ordering::Relaxed);
     }
 
+    /// Takes so long from now on until a write that has arrived is done, whether its client waits for that or not.
+    pub fn delay_writes(&self, delay: Duration) {
+        self.faults.delay.store(delay.as_millis() as u64, Ordering::Relaxed);
+    }
+
     /// Listens again, at the same address.
     pub async fn come_back(&mut self) {
         let listener = listen(self.address).await;
@@ -152,6 +160,10 @@ async fn answer(
         *refusal.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return Ok(refusal);
     }
+    let delay = Duration::from_millis(faults.delay.load(Ordering::Relaxed));
+    if !delay.is_zero() && request.method() == Method::PUT {
+        return write_later(service, request, delay).await;
+    }
     if !request.headers().contains_key("if-none-match") {
         return Service::call(&service, request).await;
     }
@@ -162,6 +174,24 @@ async fn answer(
     }
     let _turn = faults.turn.lock().await;
     Service::call(&service, request).await
+}
+
+/// Writes an object after a while, even if its client is gone by then.
+async fn write_later(
+    service: S3Service,
+    request: Request<Incoming>,
+    delay: Duration,
+) -> Result<Response<Body>, s3s::HttpError> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else {
+        return Ok(Response::new(Body::empty()));
+    };
+    let request = Request::from_parts(head, Body::from(body.to_bytes()));
+    let written = tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        service.call(request).await
+    });
+    written.await.expect("the store does not panic")
 }
 
 fn collect(folder: &Path, name: &str, names: &mut Vec<String>) {

@@ -171,3 +171,31 @@ async fn instances_need_no_directory_where_there_is_an_object_store() {
     }
     assert_eq!(place.objects(), [""; 0], "nothing is left");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_instance_writes_while_another_removes_the_batch_is_removed() {
+    let of_redis = tempfile::tempdir().unwrap();
+    let Some(redis) = RedisServer::start(of_redis.path()) else {
+        assert!(std::env::var_os("BYTEFIT_TOOLS").is_none(), "redis-server is not installed");
+        return;
+    };
+    let place = Place::new().await;
+    let servers = [place.with_redis(Some(redis.url())).await, place.with_redis(Some(redis.url())).await];
+    let pictures = pictures(200);
+    let spec = json!({"defaults": {"target": "2KB"}, "max_concurrent": 10});
+    let url = submit(&servers[0], batch(&spec, &named(&pictures))).await;
+    let begun = async { while servers[1].get(&url).await.json()["counts"]["done"] == 0 {} };
+    timeout(PATIENCE, begun).await.expect("it begins");
+    // Soon all hands wait for a write.
+    place.s3.delay_writes(Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(servers[0].get(&url).await.json()["state"], "running");
+    assert_eq!(servers[0].ask(Request::new("DELETE", &url)).await.status, 204);
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    // Late writes come within a second, and are removed within some more.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    while !place.objects().is_empty() {
+        assert!(tokio::time::Instant::now() < deadline, "left: {:?}", place.objects());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

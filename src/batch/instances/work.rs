@@ -83,7 +83,10 @@ impl Shared {
     async fn end_entry(&self, instances: &Instances, entry: &Entry) -> Follow {
         let Some(batch) = self.batch_of(instances, entry).await else { return Follow::Nothing };
         tokio::select! {
-            () = batch.removed() => Follow::Nothing,
+            () = batch.removed() => {
+                instances.store.remove_rest(&batch.id).await;
+                Follow::Nothing
+            }
             () = self.end_together(instances, &batch, entry) => {
                 if batch.is_stopped() { Follow::Nothing } else { Follow::Next }
             }

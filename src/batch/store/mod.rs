@@ -348,6 +348,15 @@ impl SharedStore {
         ask!(self, remove_output(id, index))
     }
 
+    /// Removes what this process wrote of a batch while another removed it.
+    pub(super) async fn remove_rest(&self, id: &BatchId) {
+        match self {
+            // Its folder had another name by then.
+            SharedStore::Directory(_) => {}
+            SharedStore::Bucket(bucket) => bucket.remove_rest(id).await,
+        }
+    }
+
     /// Has a client's key name a batch. Returns the batch that it names already.
     pub(super) async fn take_key(&self, key: &str, id: &BatchId) -> io::Result<Option<BatchId>> {
         ask!(self, take_key(key, id))

@@ -17,6 +17,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use serde::de::DeserializeOwned;
+use tokio::sync::RwLock;
 
 use super::directory::{INPUTS, MANIFEST, ORDER, OUTPUTS, output_name};
 use super::shared::{ABANDONED, IDENTITY, KEYS, PLAN, random_number};
@@ -46,6 +47,8 @@ pub(in crate::batch) struct Bucket {
     engine: Engine,
     /// Tells what this process writes from what others do; 0 where none does.
     writer: u64,
+    /// Held for reading by each write until it has ended.
+    writes: Arc<RwLock<()>>,
 }
 
 /// A file while it is received.
@@ -66,7 +69,7 @@ impl Bucket {
     /// # Errors
     /// It can't be reached or read, or instances share it.
     pub(in crate::batch) async fn open(url: &StoreUrl, engine: Engine) -> io::Result<Bucket> {
-        let bucket = Bucket { store: connect::open(url)?, prefix: url.prefix.clone(), engine, writer: 0 };
+        let bucket = Bucket { store: connect::open(url)?, prefix: url.prefix.clone(), engine, writer: 0, writes: Arc::default() };
         if bucket.has_object(&bucket.path(IDENTITY)).await? {
             let shared = format!(
                 "instances share {url}: set batch.redis_url, or remove {IDENTITY} from it when no other instance runs"
@@ -84,7 +87,7 @@ impl Bucket {
     /// It can't be reached or written, or ignores conditions.
     pub(in crate::batch) async fn open_shared(url: &StoreUrl, engine: Engine) -> io::Result<Bucket> {
         let writer = random_number()?;
-        let bucket = Bucket { store: connect::open(url)?, prefix: url.prefix.clone(), engine, writer };
+        let bucket = Bucket { store: connect::open(url)?, prefix: url.prefix.clone(), engine, writer, writes: Arc::default() };
         let identity = Bytes::from(format!("{:016x}", random_number()?));
         let path = bucket.path(IDENTITY);
         bucket.write_once(&path, identity.clone()).await?;
@@ -144,14 +147,26 @@ impl Bucket {
     }
 
     async fn put(&self, path: &Path, bytes: Bytes) -> io::Result<()> {
-        self.store.put(path, bytes.into()).await.map(drop).map_err(failed)
+        self.send(path, bytes, PutMode::Overwrite).await.map_err(failed)
+    }
+
+    /// Writes an object. The write goes on when nobody waits for it any more: it may have reached the store, and whoever removes the
+    /// batch has to know when it has ended.
+    async fn send(&self, path: &Path, bytes: Bytes, mode: PutMode) -> Result<(), Error> {
+        let writing = Arc::clone(&self.writes).read_owned().await;
+        let (store, path) = (Arc::clone(&self.store), path.clone());
+        let write = tokio::spawn(async move {
+            let _writing = writing;
+            let options = PutOptions { mode, ..PutOptions::default() };
+            store.put_opts(&path, bytes.into(), options).await.map(drop)
+        });
+        write.await.unwrap_or_else(|source| Err(Error::JoinError { source }))
     }
 
     /// Writes an object unless there is one. Returns whether it is this one.
     async fn write_once(&self, path: &Path, bytes: Bytes) -> io::Result<bool> {
-        let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.store.put_opts(path, bytes.clone().into(), options).await {
-            Ok(_) => Ok(true),
+        match self.send(path, bytes.clone(), PutMode::Create).await {
+            Ok(()) => Ok(true),
             // An earlier try of this call may have written it, whose answer was lost.
             Err(Error::AlreadyExists { .. }) => Ok(self.get(path).await? == bytes),
             Err(error) => Err(failed(error)),
@@ -262,10 +277,16 @@ impl Bucket {
 
     pub(in crate::batch) async fn remove(&self, id: &BatchId) -> io::Result<()> {
         self.withdraw(id).await?;
+        self.remove_rest(id).await;
+        Ok(())
+    }
+
+    /// Removes what is left of a batch without a manifest, once what this process is writing is there.
+    pub(in crate::batch) async fn remove_rest(&self, id: &BatchId) {
+        drop(self.writes.write().await);
         if let Err(error) = self.delete_all(id).await {
             tracing::warn!(batch = %id, %error, "what is left of a removed batch stays until the next start, or for an hour");
         }
-        Ok(())
     }
 
     /// Tells this store from others.
