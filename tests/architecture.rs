@@ -38,7 +38,7 @@ const HTTP_LEVELS: &[&[&str]] = &[
 
 /// The modules of job, the lowest first; the same rule holds between them.
 const JOB_LEVELS: &[&[&str]] = &[
-    &["error", "report", "prepared", "scale_gain", "format_rank", "content"],
+    &["error", "report", "prepared", "scale_gain", "format_rank"],
     &["spec", "candidate"],
     &["clock", "views", "trace", "scoring", "checks", "share"],
     &["context", "passthrough", "transcoded"],

@@ -16,6 +16,7 @@ mod format;
 mod gif;
 mod hdr;
 mod heic;
+mod heif;
 mod ico;
 pub mod jpeg;
 pub mod jxl;

@@ -5,10 +5,10 @@
 
 use re_rav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
 
-use super::assemble::{self, DecodedTile};
-use super::parse::{self, Coding, Nclx, Still, Tile};
 use super::sequence::Sequence;
-use super::yuv::{Plane, Planes, Signal};
+use crate::codec::heif::assemble::{self, DecodedTile};
+use crate::codec::heif::yuv::{Plane, Planes, Signal};
+use crate::codec::heif::{self, Coding, Nclx, Still, Tile};
 use crate::codec::{DecodeError, Decoded, Format, Limits, Probe, undecodable, unsupported};
 
 /// Maximum number of frames in a still picture's stream: layers and one hidden frame. Every frame costs a decode.
@@ -39,7 +39,7 @@ fn refused(reason: impl Into<String>) -> DecodeError {
 
 /// Parses the container and checks every picture in it against the limits.
 fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Still<'a>, DecodeError> {
-    let still = parse::parse(bytes, Coding::Av1).map_err(refused)?;
+    let still = heif::parse(bytes, Coding::Av1).map_err(refused)?;
     assemble::check(&still, Format::Avif, limits)?;
     Ok(still)
 }
@@ -194,8 +194,8 @@ impl Frame {
 
 #[cfg(test)]
 mod tests {
-    use super::super::assemble::add_alpha;
     use super::*;
+    use crate::codec::heif::assemble::add_alpha;
     use ravif::{BitDepth, Encoder, Img};
     use rgb::{RGB8, RGBA8};
 

@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use super::items::{ItemInfo, Location, Locations, entries_start, primary_item};
 use crate::codec::boxes::{Bounds, boxes};
+use crate::codec::heif::items::{ItemInfo, Location, Locations, entries_start, primary_item};
 
 /// Maximum number of items, and of extents of all items together. A picture has one extent and a grid has one for each
 /// tile. We would not edit a file with more, and the time to compare all extents grows with the square of this.

@@ -2,18 +2,14 @@
 
 #[cfg(feature = "libaom")]
 mod aom;
-pub(in crate::codec) mod assemble;
 pub mod container;
 pub mod decode;
-mod items;
 mod layout;
 pub(super) mod model;
-pub(in crate::codec) mod parse;
 pub mod quantiser;
 #[cfg(all(feature = "ravif", not(feature = "libaom")))]
 mod rav1e;
 mod sequence;
-pub(in crate::codec) mod yuv;
 
 pub(super) use model::MODEL;
 

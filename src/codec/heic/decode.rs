@@ -5,9 +5,9 @@ use heifer_hevc_dec::recon::Frame;
 
 use super::hevc::{self, Sequence};
 use super::overlay;
-use crate::codec::avif::assemble::{self, DecodedTile};
-use crate::codec::avif::parse::{self, Coding, Nclx, Overlay, Still, Tile};
-use crate::codec::avif::yuv::{Plane, Planes, Signal};
+use crate::codec::heif::assemble::{self, DecodedTile};
+use crate::codec::heif::yuv::{Plane, Planes, Signal};
+use crate::codec::heif::{self, Coding, Nclx, Overlay, Still, Tile};
 use crate::codec::{DecodeError, Decoded, Format, Limits, Probe, undecodable, unsupported};
 use crate::picture::Layout;
 
@@ -53,16 +53,16 @@ fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Content<'a>, DecodeError
     if !limits.heic {
         return Err(unsupported("HEIC"));
     }
-    match parse::primary_kind(bytes).as_ref() {
+    match heif::primary_kind(bytes).as_ref() {
         None | Some(b"hvc1" | b"hev1" | b"grid") => {}
         Some(b"iovl") => {
-            let overlay = parse::parse_overlay(bytes).map_err(refused)?;
+            let overlay = heif::parse_overlay(bytes).map_err(refused)?;
             overlay::check(&overlay, limits)?;
             return Ok(Content::Overlay(overlay));
         }
         Some(kind) => return Err(unsupported(format!("HEIF with a picture of the kind {}", kind.escape_ascii()))),
     }
-    let still = parse::parse(bytes, Coding::Hevc).map_err(refused)?;
+    let still = heif::parse(bytes, Coding::Hevc).map_err(refused)?;
     assemble::check(&still, Format::Heic, limits)?;
     Ok(Content::Still(still))
 }

@@ -6,8 +6,8 @@ use heifer_hevc_dec::nal::{NalUnit, NalUnitType};
 use heifer_hevc_dec::params::Sps;
 use heifer_hevc_dec::recon::Frame;
 
-use crate::codec::avif::parse::{Nclx, Tile};
 use crate::codec::bytes::{slice, u16_be};
+use crate::codec::heif::{Nclx, Tile};
 use crate::codec::{DecodeError, Format, undecodable, unsupported};
 
 /// Samples that a coded picture may have beyond those that are shown, across and down: part of a block.

@@ -1,8 +1,8 @@
 //! Lays the pictures of an overlay one over the other.
 
 use super::decode::refused;
-use crate::codec::avif::assemble;
-use crate::codec::avif::parse::{Overlay, Still};
+use crate::codec::heif::assemble;
+use crate::codec::heif::{Overlay, Still};
 use crate::codec::limits::SizeLimit;
 use crate::codec::rights::Rights;
 use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, keep_metadata};
@@ -136,8 +136,8 @@ fn blend(under: &mut [u8], over: &[u8]) {
 mod tests {
     use super::super::decode::{decode, probe};
     use super::*;
-    use crate::codec::avif::parse::{Coding, parse};
     use crate::codec::boxes::boxed;
+    use crate::codec::heif::{Coding, parse};
     use heifer::EncodeOptions;
 
     const OPTIONS: EncodeOptions = EncodeOptions { quality: 100, max_threads: 1 };

@@ -69,7 +69,13 @@ impl Bucket {
     /// # Errors
     /// It can't be reached or read, or instances share it.
     pub(in crate::batch) async fn open(url: &StoreUrl, engine: Engine) -> io::Result<Bucket> {
-        let bucket = Bucket { store: connect::open(url)?, prefix: url.prefix.clone(), engine, writer: 0, writes: Arc::default() };
+        let bucket = Bucket {
+            store: connect::open(url)?,
+            prefix: url.prefix.clone(),
+            engine,
+            writer: 0,
+            writes: Arc::default(),
+        };
         if bucket.has_object(&bucket.path(IDENTITY)).await? {
             let shared = format!(
                 "instances share {url}: set batch.redis_url, or remove {IDENTITY} from it when no other instance runs"
@@ -87,7 +93,8 @@ impl Bucket {
     /// It can't be reached or written, or ignores conditions.
     pub(in crate::batch) async fn open_shared(url: &StoreUrl, engine: Engine) -> io::Result<Bucket> {
         let writer = random_number()?;
-        let bucket = Bucket { store: connect::open(url)?, prefix: url.prefix.clone(), engine, writer, writes: Arc::default() };
+        let bucket =
+            Bucket { store: connect::open(url)?, prefix: url.prefix.clone(), engine, writer, writes: Arc::default() };
         let identity = Bytes::from(format!("{:016x}", random_number()?));
         let path = bucket.path(IDENTITY);
         bucket.write_once(&path, identity.clone()).await?;

@@ -1,6 +1,6 @@
 //! Converts luma and chroma to red, green and blue (ITU-T H.273 s8.3).
 
-use super::parse::Nclx;
+use super::Nclx;
 
 /// Samples of one kind, row by row.
 #[derive(Clone, Copy, Debug)]

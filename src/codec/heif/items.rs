@@ -5,7 +5,7 @@ use crate::codec::boxes::{Cursor, number};
 use crate::codec::bytes::slice;
 
 /// An entry of iinf.
-pub(super) struct ItemInfo<'a> {
+pub(in crate::codec) struct ItemInfo<'a> {
     pub id: u32,
     pub kind: [u8; 4],
     pub content_type: &'a [u8],
@@ -13,7 +13,7 @@ pub(super) struct ItemInfo<'a> {
 
 impl<'a> ItemInfo<'a> {
     /// Reads an entry of version 2 or 3 (s8.11.6). Older versions name no kind.
-    pub(super) fn read(infe: &'a [u8]) -> Option<ItemInfo<'a>> {
+    pub(in crate::codec) fn read(infe: &'a [u8]) -> Option<ItemInfo<'a>> {
         let id_bytes = match infe.first()? {
             2 => 2,
             3 => 4,
@@ -28,18 +28,18 @@ impl<'a> ItemInfo<'a> {
 }
 
 /// Returns where the entries of iinf begin.
-pub(super) fn entries_start(iinf: &[u8]) -> Option<usize> {
+pub(in crate::codec) fn entries_start(iinf: &[u8]) -> Option<usize> {
     Some(if *iinf.first()? == 0 { 6 } else { 8 })
 }
 
 /// Reads the id of the primary item (s8.11.4).
-pub(super) fn primary_item(pitm: &[u8]) -> Option<u32> {
+pub(in crate::codec) fn primary_item(pitm: &[u8]) -> Option<u32> {
     let id_bytes = if *pitm.first()? == 0 { 2 } else { 4 };
     number(pitm, 4, id_bytes).map(|id| id as u32)
 }
 
 /// An entry of iloc.
-pub(super) struct Location {
+pub(in crate::codec) struct Location {
     pub id: u32,
     /// What the offsets count from: 0 is the file, 1 the idat box, 2 another item.
     pub construction: u64,
@@ -50,7 +50,7 @@ pub(super) struct Location {
 }
 
 /// Reads the entries of iloc, of version 0 to 2 (s8.11.3).
-pub(super) struct Locations<'a> {
+pub(in crate::codec) struct Locations<'a> {
     fields: Cursor<'a>,
     version: u64,
     /// Bytes of an offset, a length, a base offset and an index.
@@ -60,7 +60,7 @@ pub(super) struct Locations<'a> {
 }
 
 impl<'a> Locations<'a> {
-    pub(super) fn open(iloc: &'a [u8]) -> Option<Locations<'a>> {
+    pub(in crate::codec) fn open(iloc: &'a [u8]) -> Option<Locations<'a>> {
         let mut fields = Cursor { bytes: iloc, at: 0 };
         let version = fields.number(4)? >> 24;
         let widths = fields.number(2)? as usize;
@@ -72,7 +72,7 @@ impl<'a> Locations<'a> {
 
     /// Reads the next entry. Returns `None` when it is cut short or has more than `max_extents`. Extents whose fields
     /// have no size take no bytes, so the bytes cannot confirm their number.
-    pub(super) fn next(&mut self, max_extents: usize) -> Option<Location> {
+    pub(in crate::codec) fn next(&mut self, max_extents: usize) -> Option<Location> {
         let [offset_bytes, length_bytes, base_bytes, index_bytes] = self.widths;
         let fields = &mut self.fields;
         let id = fields.number(id_bytes(self.version))? as u32;

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Coding, Meta, Still, find, frames};
-use crate::codec::boxes::Cursor;
+use super::meta::{Meta, frames};
+use super::{Coding, Still};
+use crate::codec::boxes::{Cursor, find};
 use crate::picture::Orientation;
 use crate::picture::transform::Area;
 

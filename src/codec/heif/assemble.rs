@@ -1,7 +1,7 @@
 //! Puts the decoded tiles of an AVIF or a HEIC together to a picture in sRGB.
 
-use super::parse::{self, Nclx, Still, Tile};
 use super::yuv::{Planes, Scratch};
+use super::{Nclx, Still, Tile};
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::rights::Rights;
 use crate::codec::{DecodeError, Decoded, Format, Limits, Metadata, keep_metadata};
@@ -64,7 +64,7 @@ pub(in crate::codec) fn assembled<T: DecodedTile>(
 
 /// The alpha plane in 8 bits, which is the luma of the auxiliary picture.
 fn alpha_of<T: DecodedTile>(
-    picture: &parse::Picture<'_>,
+    picture: &super::Picture<'_>,
     decode: impl Fn(&Tile<'_>) -> Result<T, DecodeError>,
 ) -> Result<Vec<u8>, DecodeError> {
     let mut alpha = vec![0; picture.width as usize * picture.height as usize];
@@ -123,7 +123,7 @@ fn colour_of<T: DecodedTile>(
 }
 
 /// Interleaves red, green, blue and alpha. Divides colours by alpha when they were multiplied by it.
-pub(super) fn add_alpha(rgb: &[u16], alpha: &[u8], premultiplied: bool, rgba: &mut Vec<u16>) {
+pub(in crate::codec) fn add_alpha(rgb: &[u16], alpha: &[u8], premultiplied: bool, rgba: &mut Vec<u16>) {
     rgba.clear();
     for (pixel, &alpha) in rgb.chunks_exact(3).zip(alpha) {
         let divide = |sample: u16| match alpha {
