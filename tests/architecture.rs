@@ -46,7 +46,7 @@ const JOB_LEVELS: &[&[&str]] = &[
     &["at_size"],
     &["trial"],
     &["downscale", "memory"],
-    &["lossy"],
+    &["lossy", "few_colours"],
     &["formats", "calibration"],
     &["fit", "finish"],
     &["source"],

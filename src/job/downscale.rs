@@ -409,7 +409,7 @@ fn pixels((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height)
 }
 
-fn size_at(original: &Picture, scale: f64) -> (u32, u32) {
+pub(super) fn size_at(original: &Picture, scale: f64) -> (u32, u32) {
     let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
     (side(original.width()), side(original.height()))
 }

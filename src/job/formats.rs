@@ -5,7 +5,7 @@ use crate::codec::{EncodeError, Format, container};
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
-use super::{Effort, Job, JobError, Mode, lossless, lossy};
+use super::{Effort, Job, JobError, Mode, at_size, few_colours, lossless, lossy, trial};
 
 /// A format, and what the model expects of it if that is known already.
 type Expected = (Format, Option<Expectation>);
@@ -77,10 +77,13 @@ fn lossless_instead(
 /// # Errors
 /// As [`best`].
 fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
-    let mut best: Option<Candidate> = None;
     let mut refusals = Refusals::default();
     let is_best_effort = context.job.effort == Effort::Best;
-    let ranked = ranked(context, allowed, cap)?;
+    let mut ranked = ranked(context, allowed, cap)?;
+    let mut best = in_few_colours(context, allowed, &mut ranked, cap)?;
+    if let Some(candidate) = best.take_if(|best| !is_best_effort && meets_score(context.job, best)) {
+        return Ok(candidate);
+    }
     let best_looking = ranked.first().copied();
     let formats = in_time_first(context, ranked);
     let is_chosen_by_time = formats.first().copied() != best_looking;
@@ -114,6 +117,47 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
         (None, Some(refusal)) if context.trace.smallest().is_none() => Err(refusal),
         (None, _) => Err(context.unreachable()),
     }
+}
+
+/// A file in few colours, where that is expected to look better than a lossy one in one of the `ranked` formats.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn in_few_colours(
+    context: &mut SearchContext,
+    allowed: &[Format],
+    ranked: &mut [Expected],
+    cap: u64,
+) -> Result<Option<Candidate>, JobError> {
+    let aim = at_size::aim(context.job, cap);
+    if !context.may_shrink || !lossless::comes_first(context.job) || !trial::is_wanted(context, &aim) {
+        return Ok(None);
+    }
+    let lossy = expected_score(context, ranked, cap)?;
+    let Some(few) = few_colours::expectation(context, allowed, lossy, cap)? else { return Ok(None) };
+    let Some(mut candidate) = few_colours::candidate(context, few, cap)? else { return Ok(None) };
+    if context.job.min_score.is_some() || context.job.effort == Effort::Best {
+        candidate.score = Some(context.scoring.score(&candidate)?);
+    }
+    Ok(Some(candidate))
+}
+
+/// The score that a lossy file in one of the `ranked` formats is expected to have, one of which at least is tried. Returns `None`
+/// where there is no such format: a palette of few colours is what PNG has to offer.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn expected_score(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<Option<f64>, JobError> {
+    let lossy = |expected: &&mut Expected| format_rank::basis(expected.0).is_some();
+    let scores = ranked.iter().filter_map(|(_, expectation)| expectation.as_ref()?.tried);
+    if let Some(known) = scores.max_by(f64::total_cmp) {
+        return Ok(Some(known));
+    }
+    let Some((format, expectation)) = ranked.iter_mut().find(lossy) else { return Ok(None) };
+    let known = expectation.map_or_else(|| lossy::expectation(context, *format, cap), Ok)?;
+    let tried = lossy::with_trial(context, *format, cap, known)?;
+    *expectation = Some(tried);
+    Ok(tried.tried)
 }
 
 /// Why formats could not be tried: the first error of each kind.

@@ -36,7 +36,7 @@ fn may_save(job: &Job) -> bool {
 
 /// About the time of a lossless encode. `literal` is the number of pixels that are no copies of others; a copy takes an
 /// eighth of their time, as in flat art of 24 megapixels.
-fn expected_time(model: &LosslessModel, effort: Effort, pixels: u64, literal: u64) -> Duration {
+pub(super) fn expected_time(model: &LosslessModel, effort: Effort, pixels: u64, literal: u64) -> Duration {
     let nanoseconds = effort.pick(model.nanoseconds_per_pixel);
     Duration::from_nanos(nanoseconds).mul_f64(literal as f64 + (pixels - literal) as f64 / 8.0)
 }
@@ -131,6 +131,6 @@ pub(super) fn file_of_drawing(
 
 /// The lossless modes, in the order of [`Format::OUTPUT`]: WebP's files are smaller than PNG's for nearly every
 /// picture.
-fn modes() -> impl Iterator<Item = (Format, &'static LosslessModel)> {
+pub(super) fn modes() -> impl Iterator<Item = (Format, &'static LosslessModel)> {
     Format::OUTPUT.into_iter().filter_map(|format| Some((format, format.output()?.lossless.as_ref()?)))
 }

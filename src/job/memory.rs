@@ -1,5 +1,6 @@
 //! The memory that a job needs, estimated from the header alone.
 
+use crate::codec::model::LosslessModel;
 use crate::codec::{Format, Limits, Probe};
 use crate::picture::Orientation;
 
@@ -80,11 +81,16 @@ fn bytes_at_peak(probe: &Probe, job: &Job, size: (u32, u32)) -> u64 {
 }
 
 /// Bytes that the encoders of `format` hold at their peak, beside the picture.
-fn encoder_bytes(format: Format, (width, height): (u32, u32), may_be_lossless: bool) -> u64 {
+pub(super) fn encoder_bytes(format: Format, (width, height): (u32, u32), may_be_lossless: bool) -> u64 {
     let Some(output) = format.output() else { return 0 };
     let pixels = u64::from(width) * u64::from(height);
-    let lossless = output.lossless.as_ref().filter(|_| may_be_lossless).map_or(0, |lossless| lossless.bytes_per_pixel);
+    let lossless = output.lossless.as_ref().filter(|_| may_be_lossless).map_or(0, of_few_colours);
     (output.encoder_bytes)(width, height).max(pixels.saturating_mul(lossless))
+}
+
+/// Bytes a pixel of a lossless encode, beside the picture, and of what is encoded where that has few colours.
+pub(super) fn of_few_colours(model: &LosslessModel) -> u64 {
+    model.bytes_per_pixel + 3
 }
 
 #[cfg(test)]
@@ -115,7 +121,7 @@ mod tests {
         let exact = Job { mode: Mode::Exact, ..job.clone() };
         assert_eq!(needed(&exact, u64::MAX), Ok(23_000_000 + TRIAL), "padding takes memory too");
         let lossless = Job { quality: 95.0, formats: Formats::Among(vec![Format::Webp]), ..job };
-        assert_eq!(needed(&lossless, u64::MAX), Ok(44_000_000 + TRIAL));
+        assert_eq!(needed(&lossless, u64::MAX), Ok(47_000_000 + TRIAL));
     }
 
     #[test]

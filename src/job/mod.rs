@@ -7,7 +7,7 @@
 //! source             open an input, fit it
 //! fit                the best answer              finish  pad, check, report
 //! formats            the choice of format         calibration
-//! lossy              one format
+//! lossy              one format                 few_colours
 //! downscale          the choice of scale          memory
 //! trial              a sample, coded and scored
 //! at_size            one format at one size
@@ -15,7 +15,7 @@
 //! context            what a search shares         passthrough  transcoded
 //! clock  views  trace  scoring  checks  share
 //! spec  candidate
-//! error  report  prepared  scale_gain  format_rank  content
+//! error  report  prepared  scale_gain  format_rank
 //! ```
 
 mod at_size;
@@ -26,6 +26,7 @@ mod clock;
 mod context;
 mod downscale;
 mod error;
+mod few_colours;
 mod finish;
 mod fit;
 pub mod format_rank;

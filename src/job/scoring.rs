@@ -63,6 +63,15 @@ impl<'a> Scoring<'a> {
         self.sample.as_ref().map(|sample| sample.picture.clone())
     }
 
+    /// SSIMULACRA2 of `smaller`, which was made of the sample.
+    ///
+    /// # Panics
+    /// As [`Scoring::score_of_sample`].
+    pub(super) fn score_of_smaller_sample(&self, smaller: &Picture) -> f64 {
+        let sample = self.sample.as_ref().expect("the picture is made of the sample");
+        score_of_pixels(&sample.reference, &sample.picture, smaller)
+    }
+
     /// SSIMULACRA2 of a file of the sample.
     ///
     /// # Errors
@@ -95,9 +104,14 @@ fn score_against(reference: &Reference, picture: &Picture, file: &[u8], format: 
     let decoded = codec::decode(file, &limits)
         .map_err(|error| EncodeError::Failed { format, reason: error.to_string() })?
         .picture;
+    Ok(score_of_pixels(reference, picture, &decoded))
+}
+
+/// SSIMULACRA2 of `seen`, scaled up where it is smaller, against `reference`, which is of `picture`.
+fn score_of_pixels(reference: &Reference, picture: &Picture, seen: &Picture) -> f64 {
     let (width, height) = (picture.width(), picture.height());
-    if (decoded.width(), decoded.height()) == (width, height) {
-        return Ok(reference.score(&decoded));
+    if (seen.width(), seen.height()) == (width, height) {
+        return reference.score(seen);
     }
-    Ok(reference.score(&transform::scale(&decoded, width, height)))
+    reference.score(&transform::scale(seen, width, height))
 }

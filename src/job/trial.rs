@@ -79,6 +79,6 @@ const SHARED_ERROR: f64 = 0.5;
 const BITS: u64 = 8;
 
 /// Time that a trial usually takes, and an encode of the answer after it.
-fn usual_time(encode_of_pixel: Duration, sample: &Picture) -> Duration {
+pub(super) fn usual_time(encode_of_pixel: Duration, sample: &Picture) -> Duration {
     (encode_of_pixel + score::COST).mul_f64((sample.pixel_count() + SAMPLE_PIXELS) as f64)
 }

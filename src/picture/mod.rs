@@ -4,6 +4,7 @@ pub mod chroma;
 pub(crate) mod content;
 pub(crate) mod hidden;
 pub mod orientation;
+pub(crate) mod palette;
 pub mod score;
 pub mod transform;
 

@@ -2,6 +2,7 @@
 
 mod decoders;
 mod density;
+mod few_colours;
 mod hostile;
 mod jpeg_xl;
 mod lossless;

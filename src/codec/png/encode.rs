@@ -9,7 +9,7 @@ use png::{BitDepth, ColorType, Compression, Filter, SrgbRenderingIntent};
 use super::quality_scale;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::content::Content;
-use crate::picture::{Layout, Picture};
+use crate::picture::{Layout, Picture, palette};
 
 /// Largest side that we write; the format itself allows 2^31 - 1.
 pub const MAX_SIDE: u32 = 1 << 24;
@@ -61,9 +61,7 @@ impl<'a> PaletteEncoder<'a> {
         let pixels = self.picture.pixels();
         match self.picture.layout() {
             Layout::Rgba => pixels,
-            Layout::Rgb => self.rgba.get_or_init(|| {
-                pixels.chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], u8::MAX]).collect()
-            }),
+            Layout::Rgb => self.rgba.get_or_init(|| palette::rgba(self.picture)),
         }
     }
 }
@@ -129,20 +127,10 @@ impl Indexed {
 
     /// The picture in at most `colours` colours.
     fn reduced(encoder: &PaletteEncoder, colours: i32) -> Result<Indexed, EncodeError> {
-        let (width, height) = (encoder.picture.width() as usize, encoder.picture.height() as usize);
-        let image =
-            quantizr::Image::new(encoder.rgba(), width, height).map_err(|error| failed(&format!("{error:?}")))?;
-        let mut options = quantizr::Options::default();
-        options.set_max_colors(colours).map_err(|error| failed(&format!("{error:?}")))?;
-        let mut result = quantizr::QuantizeResult::quantize(&image, &options);
         // Drawings have more bytes with dithering, and noise where they had flat areas.
         let dithering = if Content::of(encoder.picture) == Content::Photograph { 1.0 } else { 0.0 };
-        result.set_dithering_level(dithering).map_err(|error| failed(&format!("{error:?}")))?;
-        let mut indexes = vec![0; width * height];
-        result.remap_image(&image, &mut indexes).map_err(|error| failed(&format!("{error:?}")))?;
-        let found = result.get_palette();
-        let entries = &found.entries[..found.count as usize];
-        let palette = entries.iter().map(|colour| [colour.r, colour.g, colour.b, colour.a]).collect();
+        let reduced = palette::reduce(encoder.rgba(), encoder.picture.width() as usize, colours, dithering);
+        let palette::Indexed { palette, indexes } = reduced.map_err(|reason| failed(&reason))?;
         Ok(Indexed { palette, indexes }.transparent_first())
     }
 

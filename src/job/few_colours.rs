@@ -1,0 +1,318 @@
+//! Text in few colours: its pixels with a palette, at a scale where a lossless file of them is within the cap. A lossy file of the same
+//! bytes blurs letters that stay sharp here: docs/model.md, Few colours.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::codec::model::LosslessModel;
+use crate::codec::png::encode::encode_lossless;
+use crate::codec::{Effort, EncodeError, Format};
+use crate::picture::content::Content;
+use crate::picture::{Picture, palette, transform};
+
+use super::candidate::{Candidate, Kind};
+use super::context::SearchContext;
+use super::lossless::{self, expected_time, modes};
+use super::prepared::Prepared;
+use super::{JobError, downscale, memory, trial};
+
+/// Numbers of colours that are looked at.
+const COLOURS: [i32; 7] = [2, 3, 4, 8, 16, 64, 256];
+
+/// As many of them are looked at for a picture that is made smaller where a lossy file is the alternative: with more, screenshots look
+/// worse than a sample lets expect.
+const FEWEST: usize = 3;
+
+/// Scales that are looked at: each makes whole pixels of the sides of a sample, and letters that are smaller can't be read.
+const SCALES: [f64; 13] = [
+    1.0,
+    5.0 / 6.0,
+    3.0 / 4.0,
+    2.0 / 3.0,
+    3.0 / 5.0,
+    5.0 / 9.0,
+    1.0 / 2.0,
+    9.0 / 20.0,
+    2.0 / 5.0,
+    11.0 / 30.0,
+    1.0 / 3.0,
+    7.0 / 24.0,
+    1.0 / 4.0,
+];
+
+/// Score of a sample from which on a lossy file is better than a smaller picture in few colours, and than any.
+const GOOD_LOSSY: f64 = 60.0;
+const EXCELLENT_LOSSY: f64 = 90.0;
+
+/// The most scales that are looked at from the largest at which a file may fit.
+const MAX_SCALES: usize = 4;
+
+/// The most encodes of a whole picture.
+const MAX_ENCODES: usize = 3;
+
+/// Expected bytes over the cap up to which a file may be within it after all: of pages they are 1 to 5 % too many, now and then 20.
+const UNCERTAINTY: f64 = 1.06;
+
+/// Files in few colours, in one format.
+pub(super) struct FewColours {
+    format: Format,
+    model: &'static LosslessModel,
+    attempts: Vec<Attempt>,
+}
+
+/// A scale and a number of colours.
+#[derive(Clone, Copy)]
+struct Attempt {
+    scale: f64,
+    colours: i32,
+    /// Bytes of the whole file, from those of a part.
+    expected_bytes: f64,
+    /// Whether the part keeps its colours.
+    is_faithful: bool,
+    /// SSIMULACRA2 of a sample of the picture.
+    score: f64,
+}
+
+/// What may be within `cap` bytes in few colours and look better than a lossy file whose sample scores `lossy`. Returns `None` for
+/// all but text, where no allowed format is lossless, and where nothing is expected to be within the cap.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn expectation(
+    context: &mut SearchContext,
+    allowed: &[Format],
+    lossy: Option<f64>,
+    cap: u64,
+) -> Result<Option<FewColours>, JobError> {
+    let Some((format, model)) = modes().find(|(format, _)| allowed.contains(format)) else { return Ok(None) };
+    if lossy >= Some(EXCELLENT_LOSSY) || context.views.content() != Content::Text {
+        return Ok(None);
+    }
+    let parts = Parts { whole: context.views.prepared(format), has_alternative: lossy.is_some(), cap };
+    let mut scales = SCALES.to_vec();
+    scales.retain(|scale| is_possible(context, format, model, *scale));
+    if lossy >= Some(GOOD_LOSSY) || parts.are_smaller_ones_hopeless(context, &scales)? {
+        scales.truncate(1);
+    }
+    // The first at which the fewest colours may fit.
+    let start = first(&scales, |scale| Ok(parts.attempt(context, scale, COLOURS[0])?.is_some()))?;
+    let mut attempts: Vec<Attempt> = Vec::new();
+    for scale in scales.split_off(start).into_iter().take(MAX_SCALES) {
+        let attempt = parts.most_colours(context, scale)?;
+        let Some(attempt) = attempt.filter(|attempt| attempt.is_faithful) else { continue };
+        let Some(score) = score(context, &attempt)? else { return Ok(None) };
+        let is_best = attempts.iter().all(|other| score > other.score);
+        attempts.push(Attempt { score, ..attempt });
+        if !is_best {
+            break;
+        }
+    }
+    attempts.retain(|attempt| lossy.is_none_or(|lossy| attempt.score > lossy));
+    attempts.sort_by(|one, other| other.score.total_cmp(&one.score));
+    Ok((!attempts.is_empty()).then_some(FewColours { format, model, attempts }))
+}
+
+/// Whether the picture may be so small, and the encode is within the memory that the job was given for encoders of the whole picture.
+fn is_possible(context: &SearchContext, format: Format, model: &LosslessModel, scale: f64) -> bool {
+    let requested = context.views.requested;
+    let (width, height) = downscale::size_at(requested, scale);
+    let job = context.job;
+    let is_large_enough = job.min_width.is_none_or(|least| width >= least.min(requested.width()))
+        && job.min_height.is_none_or(|least| height >= least.min(requested.height()));
+    let may_be_lossless = lossless::is_thinkable(job, context.input, requested.pixel_count());
+    let given = memory::encoder_bytes(format, (requested.width(), requested.height()), may_be_lossless);
+    let scaled = if scale == 1.0 { 0 } else { 3 };
+    let needed = u64::from(width) * u64::from(height) * (memory::of_few_colours(model) + scaled);
+    is_large_enough && needed <= given
+}
+
+/// Predicts files of the whole picture from those of a part.
+struct Parts<'a> {
+    whole: Rc<Prepared<'a>>,
+    has_alternative: bool,
+    cap: u64,
+}
+
+impl Parts<'_> {
+    /// The numbers of colours that are looked at.
+    fn colours(&self, scale: f64) -> &'static [i32] {
+        if self.has_alternative && scale < 1.0 { &COLOURS[..FEWEST] } else { &COLOURS }
+    }
+
+    /// Whether the smallest of `scales` does not keep its colours, or does not fit.
+    fn are_smaller_ones_hopeless(&self, context: &mut SearchContext, scales: &[f64]) -> Result<bool, JobError> {
+        let Some((smallest, most)) = scales.last().and_then(|scale| Some((*scale, *self.colours(*scale).last()?)))
+        else {
+            return Ok(true);
+        };
+        Ok(!self.reduced(context, smallest, most)?.is_faithful()
+            || self.attempt(context, smallest, COLOURS[0])?.is_none())
+    }
+
+    /// The most colours that may fit at `scale`.
+    fn most_colours(&self, context: &mut SearchContext, scale: f64) -> Result<Option<Attempt>, JobError> {
+        let mut most = None;
+        first(self.colours(scale), |colours| {
+            let attempt = self.attempt(context, scale, colours)?;
+            let is_too_large = attempt.is_none();
+            most = attempt.or(most);
+            Ok(is_too_large)
+        })?;
+        Ok(most)
+    }
+
+    /// A scale and a number of colours, where they may fit.
+    fn attempt(&self, context: &mut SearchContext, scale: f64, colours: i32) -> Result<Option<Attempt>, JobError> {
+        let part = self.reduced(context, scale, colours)?;
+        let as_png = encode_lossless(&part.reduced, Effort::Balanced)?.len() as f64 / part.share;
+        let expected_bytes = if self.whole.format == Format::Png { as_png } else { as_png * over_png(colours) };
+        let may_fit = expected_bytes <= self.cap as f64 * UNCERTAINTY;
+        Ok(may_fit.then(|| {
+            let is_faithful = part.is_faithful();
+            Attempt { scale, colours, expected_bytes, is_faithful, score: f64::NEG_INFINITY }
+        }))
+    }
+
+    fn reduced(&self, context: &mut SearchContext, scale: f64, colours: i32) -> Result<Part, JobError> {
+        let size = downscale::size_at(self.whole.picture, scale);
+        let original = context.views.part(self.whole.picture, size);
+        let share = original.pixel_count() as f64 / (f64::from(size.0) * f64::from(size.1));
+        let reduced = in_colours(&original, colours, self.whole.format)?;
+        Ok(Part { original, reduced, share })
+    }
+}
+
+/// A part of the picture at a scale, as it is and in few colours.
+struct Part {
+    original: Rc<Picture>,
+    reduced: Picture,
+    /// Its pixels over those of the whole.
+    share: f64,
+}
+
+impl Part {
+    fn is_faithful(&self) -> bool {
+        palette::is_faithful(&self.original, &self.reduced)
+    }
+}
+
+/// The index of the first of `items` that is `wanted`, as all after it are.
+fn first<T: Copy>(items: &[T], mut wanted: impl FnMut(T) -> Result<bool, JobError>) -> Result<usize, JobError> {
+    let (mut start, mut end) = (0, items.len());
+    while start < end {
+        let middle = start.midpoint(end);
+        if wanted(items[middle])? {
+            end = middle;
+        } else {
+            start = middle + 1;
+        }
+    }
+    Ok(start)
+}
+
+/// Bytes of a WebP of so many colours over those of a PNG, which takes a tenth of the time: docs/model.md, Few colours.
+fn over_png(colours: i32) -> f64 {
+    match colours {
+        ..=3 => 0.97,
+        4 => 0.95,
+        _ => 0.85,
+    }
+}
+
+/// SSIMULACRA2 of a sample of the picture as `attempt` has it. Returns `None` when there is no sample or no time.
+fn score(context: &mut SearchContext, attempt: &Attempt) -> Result<Option<f64>, JobError> {
+    let Some(sample) = context.scoring.sample() else { return Ok(None) };
+    if !context.clock.has_time(trial::usual_time(Duration::ZERO, &sample)) {
+        context.trace.cut_short = true;
+        return Ok(None);
+    }
+    let (width, height) = downscale::size_at(&sample, attempt.scale);
+    let reduced = in_colours(&transform::scale(&sample, width, height), attempt.colours, Format::Png)?;
+    Ok(Some(context.scoring.score_of_smaller_sample(&reduced)))
+}
+
+/// The file of `few` that looks best within `cap` bytes. Returns `None` when there is none, and when there is no time.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn candidate(context: &mut SearchContext, few: FewColours, cap: u64) -> Result<Option<Candidate>, JobError> {
+    let FewColours { format, model, mut attempts } = few;
+    let mut best: Option<Candidate> = None;
+    // Bytes of a whole file over those expected, at least.
+    let mut excess = 1.0 / UNCERTAINTY;
+    for _ in 0..MAX_ENCODES {
+        let may_fit = |attempt: &Attempt| attempt.expected_bytes * excess <= cap as f64;
+        let Some(next) = attempts.iter().position(may_fit) else { break };
+        let attempt = attempts[next];
+        let candidate = match encoded(context, &attempt, format, model)? {
+            Encoded::File(candidate) => candidate,
+            Encoded::NotWorthwhile => {
+                attempts.remove(next);
+                continue;
+            }
+            Encoded::Late => break,
+        };
+        excess = candidate.len() as f64 / attempt.expected_bytes;
+        if candidate.len() <= cap && context.job.mode.can_be_met(context.job.target, candidate.len()) {
+            best = Some(candidate);
+            // Only what looks better is left to try.
+            attempts.truncate(next);
+        } else {
+            attempts.remove(next);
+        }
+    }
+    Ok(best)
+}
+
+/// What becomes of an attempt.
+enum Encoded {
+    File(Candidate),
+    /// Unlike a part of it, the whole picture does not keep its colours; or it keeps all, which is the lossless file that does not fit.
+    NotWorthwhile,
+    /// There is no time.
+    Late,
+}
+
+fn encoded(
+    context: &mut SearchContext,
+    attempt: &Attempt,
+    format: Format,
+    model: &LosslessModel,
+) -> Result<Encoded, JobError> {
+    let whole = context.views.prepared(format);
+    let (width, height) = downscale::size_at(whole.picture, attempt.scale);
+    let pixels = u64::from(width) * u64::from(height);
+    if !context.clock.has_time(expected_time(model, context.job.effort, pixels, pixels / 2)) {
+        context.trace.cut_short = true;
+        return Ok(Encoded::Late);
+    }
+    let is_whole = attempt.scale == 1.0;
+    let scaled = (!is_whole).then(|| context.views.scaled(whole.picture, (width, height)));
+    let picture = scaled.as_ref().unwrap_or(whole.picture);
+    let reduced = in_colours(picture, attempt.colours, format)?;
+    if !palette::is_faithful(picture, &reduced) || is_whole && reduced == *picture {
+        return Ok(Encoded::NotWorthwhile);
+    }
+    drop(scaled);
+    let file = (model.encode)(&reduced, context.job.effort)?;
+    let kind = if is_whole { Kind::Quality(attempt.score) } else { Kind::Downscaled(attempt.score) };
+    let candidate = Candidate { bytes: context.with_metadata(file, format), format, width, height, kind, score: None };
+    context.trace.note(&candidate);
+    Ok(Encoded::File(candidate))
+}
+
+fn in_colours(picture: &Picture, colours: i32, format: Format) -> Result<Picture, EncodeError> {
+    palette::in_colours(picture, colours).map_err(|reason| EncodeError::Failed { format, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_that_is_wanted_is_found_wherever_it_is() {
+        for wanted in 0..=5 {
+            assert_eq!(first(&[0, 1, 2, 3, 4], |item| Ok(item >= wanted)), Ok(wanted));
+        }
+    }
+}

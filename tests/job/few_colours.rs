@@ -1,0 +1,61 @@
+//! Text that is too large for a lossless file: in few colours, where that keeps its letters sharp.
+
+use std::collections::HashSet;
+
+use bytefit::codec::{Effort, Format, webp};
+use bytefit::job::{Formats, Job, Outcome};
+use bytefit::picture::{Layout, Picture};
+use testkit::drawing;
+
+use super::{decode, job, run};
+
+fn colours(picture: &Picture) -> usize {
+    picture.pixels().chunks_exact(picture.layout().bytes_per_pixel()).collect::<HashSet<_>>().len()
+}
+
+/// A page, its file, and the bytes of that.
+fn page() -> (Picture, Vec<u8>, u64) {
+    let page = drawing::page(1_240, 880);
+    let file = webp::encode::encode_lossless(&page, Effort::Balanced).unwrap();
+    let bytes = file.len() as u64;
+    (page, file, bytes)
+}
+
+#[test]
+fn a_page_keeps_its_letters_sharp_where_a_lossless_file_is_too_large() {
+    let (_, file, bytes) = page();
+    let formats = Formats::Among(vec![Format::Webp, Format::Jpeg, Format::Png]);
+    let answer = run(&Job { formats, ..job(Format::Webp, bytes * 6 / 10) }, &file).unwrap();
+    let output = answer.report.output;
+    assert!(colours(&decode(&answer.bytes)) <= 4, "{output:?}");
+    assert!(output.width >= 600 && output.bytes * 10 >= bytes * 5, "{output:?}");
+    assert_eq!(answer.report.outcome, Outcome::Downscaled);
+    let png = run(&job(Format::Png, bytes * 6 / 10), &file).unwrap().report.output;
+    assert!(png.width >= 600, "{png:?}");
+}
+
+#[test]
+fn bars_of_many_colours_are_not_given_up_for_sharp_letters() {
+    const COLOURS: [[u8; 3]; 3] = [[90, 100, 160], [110, 170, 120], [200, 120, 110]];
+    let (page, _, _) = page();
+    let mut pixels = page.pixels().to_vec();
+    let bars = 880 - 24 * COLOURS.len()..880;
+    for row in bars.clone() {
+        let colour = COLOURS[(row - bars.start) / 24];
+        pixels[row * 1_240 * 3..][..1_240 * 3].as_chunks_mut().0.fill(colour);
+    }
+    let with_bars = Picture::new(1_240, 880, Layout::Rgb, pixels);
+    let file = webp::encode::encode_lossless(&with_bars, Effort::Balanced).unwrap();
+    // Where the sample that is scored does not see them.
+    for share in [4, 5, 6, 7] {
+        let answer = run(&job(Format::Webp, file.len() as u64 * share / 10), &file).unwrap();
+        let picture = decode(&answer.bytes);
+        for (bar, colour) in COLOURS.iter().enumerate() {
+            let row = (bars.start + bar * 24 + 12) * picture.height() as usize / 880;
+            let pixel = (row * picture.width() as usize + picture.width() as usize / 2) * 3;
+            let seen = &picture.pixels()[pixel..pixel + 3];
+            let is_kept = colour.iter().zip(seen).all(|(asked, seen)| asked.abs_diff(*seen) <= 24);
+            assert!(is_kept, "{colour:?} is {seen:?} in {:?}", answer.report.output);
+        }
+    }
+}
