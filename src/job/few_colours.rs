@@ -53,6 +53,9 @@ const MAX_ENCODES: usize = 3;
 /// Expected bytes over the cap up to which a file may be within it after all: of pages they are 1 to 5 % too many, now and then 20.
 const UNCERTAINTY: f64 = 1.06;
 
+/// Time that all predictions and scores usually take together: 60 to 200 ms on one core of 2026.
+const USUAL_TIME: Duration = Duration::from_millis(300);
+
 /// Files in few colours, in one format.
 pub(super) struct FewColours {
     format: Format,
@@ -86,6 +89,10 @@ pub(super) fn expectation(
 ) -> Result<Option<FewColours>, JobError> {
     let Some((format, model)) = modes().find(|(format, _)| allowed.contains(format)) else { return Ok(None) };
     if lossy >= Some(EXCELLENT_LOSSY) || context.views.content() != Content::Text {
+        return Ok(None);
+    }
+    if !context.clock.has_time(USUAL_TIME) {
+        context.trace.cut_short = true;
         return Ok(None);
     }
     let parts = Parts { whole: context.views.prepared(format), has_alternative: lossy.is_some(), cap };
