@@ -389,12 +389,17 @@ fn index_for(scales: &[f64], wanted: f64) -> usize {
 
 /// The scales that `original` may have, the largest first: full size, those below, and the smallest.
 fn scales(job: &Job, original: &Picture) -> Vec<f64> {
+    let least = least_scale(job, original);
+    scale_gain::SCALES.into_iter().filter(|scale| *scale > least).chain([least]).collect()
+}
+
+/// The smallest scale that `original` may have.
+pub(super) fn least_scale(job: &Job, original: &Picture) -> f64 {
     let long_side = original.width().max(original.height());
     let share = |least: u32, side: u32| (f64::from(least) / f64::from(side)).min(1.0);
-    let least = share(LEAST_SIDE, long_side)
+    share(LEAST_SIDE, long_side)
         .max(share(job.min_width.unwrap_or(0), original.width()))
-        .max(share(job.min_height.unwrap_or(0), original.height()));
-    scale_gain::SCALES.into_iter().filter(|scale| *scale > least).chain([least]).collect()
+        .max(share(job.min_height.unwrap_or(0), original.height()))
 }
 
 /// The factor by which a scale grows for [`MODEST`] quality to take what the cap allows.

@@ -10,6 +10,7 @@ use crate::codec::{Effort, EncodeError, Format};
 use crate::picture::content::Content;
 use crate::picture::{Picture, palette, transform};
 
+use super::at_size::aim;
 use super::candidate::{Candidate, Kind};
 use super::context::SearchContext;
 use super::lossless::{self, expected_time, modes};
@@ -76,19 +77,30 @@ struct Attempt {
     score: f64,
 }
 
-/// What may be within `cap` bytes in few colours and look better than a lossy file whose sample scores `lossy`. Returns `None` for
-/// all but text, where no allowed format is lossless, and where nothing is expected to be within the cap.
+/// A lossless format, and its encoder.
+type Lossless = (Format, &'static LosslessModel);
+
+/// The format of a file in few colours within `cap` bytes. Returns `None` for all but text, where no allowed format is lossless, and where
+/// the job asks for another kind of answer.
+pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Option<Lossless> {
+    let is_asked = context.may_shrink && lossless::comes_first(context.job);
+    let may_be_tried = is_asked && trial::is_wanted(context, &aim(context.job, cap));
+    let is_text = may_be_tried && context.views.content() == Content::Text;
+    modes().find(|(format, _)| allowed.contains(format)).filter(|_| is_text)
+}
+
+/// What may be within `cap` bytes in few colours and look better than a lossy file whose sample scores `lossy`. Returns `None` where
+/// nothing is expected to be within the cap, or to look better.
 ///
 /// # Errors
 /// [`JobError::Encode`].
 pub(super) fn expectation(
     context: &mut SearchContext,
-    allowed: &[Format],
+    (format, model): Lossless,
     lossy: Option<f64>,
     cap: u64,
 ) -> Result<Option<FewColours>, JobError> {
-    let Some((format, model)) = modes().find(|(format, _)| allowed.contains(format)) else { return Ok(None) };
-    if lossy >= Some(EXCELLENT_LOSSY) || context.views.content() != Content::Text {
+    if lossy >= Some(EXCELLENT_LOSSY) {
         return Ok(None);
     }
     if !context.clock.has_time(USUAL_TIME) {
@@ -119,18 +131,17 @@ pub(super) fn expectation(
     Ok((!attempts.is_empty()).then_some(FewColours { format, model, attempts }))
 }
 
-/// Whether the picture may be so small, and the encode is within the memory that the job was given for encoders of the whole picture.
+/// Whether the picture may be so small, the format holds it, and the encode is within the memory that the job was given for encoders of the whole picture.
 fn is_possible(context: &SearchContext, format: Format, model: &LosslessModel, scale: f64) -> bool {
     let requested = context.views.requested;
     let (width, height) = downscale::size_at(requested, scale);
-    let job = context.job;
-    let is_large_enough = job.min_width.is_none_or(|least| width >= least.min(requested.width()))
-        && job.min_height.is_none_or(|least| height >= least.min(requested.height()));
-    let may_be_lossless = lossless::is_thinkable(job, context.input, requested.pixel_count());
+    let is_large_enough = scale >= downscale::least_scale(context.job, requested);
+    let is_held = format.output().is_some_and(|output| width.max(height) <= output.max_side);
+    let may_be_lossless = lossless::is_thinkable(context.job, context.input, requested.pixel_count());
     let given = memory::encoder_bytes(format, (requested.width(), requested.height()), may_be_lossless);
     let scaled = if scale == 1.0 { 0 } else { 3 };
     let needed = u64::from(width) * u64::from(height) * (memory::of_few_colours(model) + scaled);
-    is_large_enough && needed <= given
+    is_large_enough && is_held && needed <= given
 }
 
 /// Predicts files of the whole picture from those of a part.

@@ -5,7 +5,7 @@ use crate::codec::{EncodeError, Format, container};
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
-use super::{Effort, Job, JobError, Mode, at_size, few_colours, lossless, lossy, trial};
+use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy};
 
 /// A format, and what the model expects of it if that is known already.
 type Expected = (Format, Option<Expectation>);
@@ -129,12 +129,9 @@ fn in_few_colours(
     ranked: &mut [Expected],
     cap: u64,
 ) -> Result<Option<Candidate>, JobError> {
-    let aim = at_size::aim(context.job, cap);
-    if !context.may_shrink || !lossless::comes_first(context.job) || !trial::is_wanted(context, &aim) {
-        return Ok(None);
-    }
+    let Some(lossless) = few_colours::format(context, allowed, cap) else { return Ok(None) };
     let lossy = expected_score(context, ranked, cap)?;
-    let Some(few) = few_colours::expectation(context, allowed, lossy, cap)? else { return Ok(None) };
+    let Some(few) = few_colours::expectation(context, lossless, lossy, cap)? else { return Ok(None) };
     let Some(mut candidate) = few_colours::candidate(context, few, cap)? else { return Ok(None) };
     if context.job.min_score.is_some() || context.job.effort == Effort::Best {
         candidate.score = Some(context.scoring.score(&candidate)?);
@@ -154,7 +151,11 @@ fn expected_score(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
         return Ok(Some(known));
     }
     let Some((format, expectation)) = ranked.iter_mut().find(lossy) else { return Ok(None) };
-    let known = expectation.map_or_else(|| lossy::expectation(context, *format, cap), Ok)?;
+    let known = match expectation {
+        Some(known) => Some(*known),
+        None => expected(context, *format, cap)?,
+    };
+    let Some(known) = known else { return Ok(None) };
     let tried = lossy::with_trial(context, *format, cap, known)?;
     *expectation = Some(tried);
     Ok(tried.tried)

@@ -35,6 +35,15 @@ fn a_page_keeps_its_letters_sharp_where_a_lossless_file_is_too_large() {
 }
 
 #[test]
+fn text_that_a_format_cannot_hold_is_answered_in_another() {
+    let wide = drawing::page(16_500, 40);
+    let file = bytefit::codec::png::encode::encode_lossless(&wide, Effort::Balanced).unwrap();
+    let formats = Formats::Among(vec![Format::Webp, Format::Png]);
+    let answer = run(&Job { formats, ..job(Format::Png, file.len() as u64 * 9 / 10) }, &file);
+    assert!(answer.is_ok(), "{answer:?}");
+}
+
+#[test]
 fn bars_of_many_colours_are_not_given_up_for_sharp_letters() {
     const COLOURS: [[u8; 3]; 3] = [[90, 100, 160], [110, 170, 120], [200, 120, 110]];
     let (page, _, _) = page();
