@@ -275,14 +275,14 @@ fn spread<S: Sample, T: Copy>(source: &[S], channels: Channels, target: &mut [T]
             target.iter_mut().zip(source).for_each(|(target, &sample)| *target = map(sample));
         }
         Channels::Grey => {
-            for (target, &grey) in target.chunks_exact_mut(3).zip(source) {
-                target.fill(map(grey));
+            for (target, &grey) in target.as_chunks_mut().0.iter_mut().zip(source) {
+                *target = [map(grey); 3];
             }
         }
         Channels::GreyAlpha => {
-            for (target, pixel) in target.chunks_exact_mut(4).zip(source.chunks_exact(2)) {
-                target[..3].fill(map(pixel[0]));
-                target[3] = map(pixel[1]);
+            for (target, &[grey, alpha]) in target.as_chunks_mut().0.iter_mut().zip(source.as_chunks().0) {
+                let grey = map(grey);
+                *target = [grey, grey, grey, map(alpha)];
             }
         }
         Channels::Cmyk => {

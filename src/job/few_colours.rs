@@ -107,7 +107,7 @@ pub(super) fn expectation(
         context.trace.cut_short = true;
         return Ok(None);
     }
-    let parts = Parts { whole: context.views.prepared(format), has_alternative: lossy.is_some(), cap };
+    let mut parts = Parts::new(context.views.prepared(format), lossy.is_some(), cap);
     let mut scales = SCALES.to_vec();
     scales.retain(|scale| is_possible(context, format, model, *scale));
     if lossy >= Some(GOOD_LOSSY) || parts.are_smaller_ones_hopeless(context, &scales)? {
@@ -149,16 +149,22 @@ struct Parts<'a> {
     whole: Rc<Prepared<'a>>,
     has_alternative: bool,
     cap: u64,
+    /// The attempts so far, by scale and colours.
+    known: Vec<(f64, i32, Option<Attempt>)>,
 }
 
-impl Parts<'_> {
+impl<'a> Parts<'a> {
+    fn new(whole: Rc<Prepared<'a>>, has_alternative: bool, cap: u64) -> Parts<'a> {
+        Parts { whole, has_alternative, cap, known: Vec::new() }
+    }
+
     /// The numbers of colours that are looked at.
     fn colours(&self, scale: f64) -> &'static [i32] {
         if self.has_alternative && scale < 1.0 { &COLOURS[..FEWEST] } else { &COLOURS }
     }
 
     /// Whether the smallest of `scales` does not keep its colours, or does not fit.
-    fn are_smaller_ones_hopeless(&self, context: &mut SearchContext, scales: &[f64]) -> Result<bool, JobError> {
+    fn are_smaller_ones_hopeless(&mut self, context: &mut SearchContext, scales: &[f64]) -> Result<bool, JobError> {
         let Some((smallest, most)) = scales.last().and_then(|scale| Some((*scale, *self.colours(*scale).last()?)))
         else {
             return Ok(true);
@@ -168,7 +174,7 @@ impl Parts<'_> {
     }
 
     /// The most colours that may fit at `scale`.
-    fn most_colours(&self, context: &mut SearchContext, scale: f64) -> Result<Option<Attempt>, JobError> {
+    fn most_colours(&mut self, context: &mut SearchContext, scale: f64) -> Result<Option<Attempt>, JobError> {
         let mut most = None;
         first(self.colours(scale), |colours| {
             let attempt = self.attempt(context, scale, colours)?;
@@ -180,15 +186,20 @@ impl Parts<'_> {
     }
 
     /// A scale and a number of colours, where they may fit.
-    fn attempt(&self, context: &mut SearchContext, scale: f64, colours: i32) -> Result<Option<Attempt>, JobError> {
+    fn attempt(&mut self, context: &mut SearchContext, scale: f64, colours: i32) -> Result<Option<Attempt>, JobError> {
+        if let Some((.., known)) = self.known.iter().find(|(at, of, _)| (*at, *of) == (scale, colours)) {
+            return Ok(*known);
+        }
         let part = self.reduced(context, scale, colours)?;
         let as_png = encode_lossless(&part.reduced, Effort::Balanced)?.len() as f64 / part.share;
         let expected_bytes = if self.whole.format == Format::Png { as_png } else { as_png * over_png(colours) };
         let may_fit = expected_bytes <= self.cap as f64 * UNCERTAINTY;
-        Ok(may_fit.then(|| {
+        let attempt = may_fit.then(|| {
             let is_faithful = part.is_faithful();
             Attempt { scale, colours, expected_bytes, is_faithful, score: f64::NEG_INFINITY }
-        }))
+        });
+        self.known.push((scale, colours, attempt));
+        Ok(attempt)
     }
 
     fn reduced(&self, context: &mut SearchContext, scale: f64, colours: i32) -> Result<Part, JobError> {

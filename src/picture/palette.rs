@@ -1,5 +1,7 @@
 //! Few colours in place of many, and whether a picture is still the same in them.
 
+use std::array::from_fn;
+
 use super::{Layout, Picture};
 
 /// A picture as indexes into a palette of at most 256 colours.
@@ -35,16 +37,22 @@ pub(crate) fn reduce(rgba: &[u8], width: usize, colours: i32, dithering: f32) ->
 /// As [`reduce`].
 pub(crate) fn in_colours(picture: &Picture, colours: i32) -> Result<Picture, String> {
     let Indexed { palette, indexes } = reduce(&rgba(picture), picture.width() as usize, colours, 0.0)?;
-    let pixels = indexes.iter().flat_map(|index| {
-        let [red, green, blue, _] = palette[usize::from(*index)];
-        [red, green, blue]
-    });
-    Ok(Picture::new(picture.width(), picture.height(), Layout::Rgb, pixels.collect()))
+    let mut pixels = vec![0; 3 * indexes.len()];
+    for (pixel, index) in pixels.as_chunks_mut().0.iter_mut().zip(indexes) {
+        let [red, green, blue, _] = palette[usize::from(index)];
+        *pixel = [red, green, blue];
+    }
+    Ok(Picture::new(picture.width(), picture.height(), Layout::Rgb, pixels))
 }
 
 /// The pixels of a picture without an alpha channel, with one.
 pub(crate) fn rgba(picture: &Picture) -> Vec<u8> {
-    picture.pixels().chunks_exact(3).flat_map(|pixel| [pixel[0], pixel[1], pixel[2], u8::MAX]).collect()
+    let (pixels, _) = picture.pixels().as_chunks();
+    let mut rgba = vec![u8::MAX; 4 * pixels.len()];
+    for (to, [red, green, blue]) in rgba.as_chunks_mut().0.iter_mut().zip(pixels) {
+        *to = [*red, *green, *blue, u8::MAX];
+    }
+    rgba
 }
 
 /// Levels by which the mean colour of a smooth block may change, and the tint of any block.
@@ -59,6 +67,9 @@ const LOST_TINTS: f64 = 0.0003;
 
 /// Side of a block, in pixels.
 const BLOCK: usize = 8;
+
+/// Bytes of a row of a block.
+const ROW_BYTES: usize = 3 * BLOCK;
 
 /// Whether areas keep their colours, and letters their tint, in `reduced`, which is `original` in fewer colours. Where a dark bar becomes
 /// lighter or a red stamp grey, it is another picture, however sharp its letters are. Neither has an alpha channel.
@@ -87,19 +98,22 @@ struct Shift {
 impl Shift {
     fn of(original: &Picture, reduced: &Picture, (left, top): (usize, usize)) -> Shift {
         let width = original.width() as usize;
-        let (mut sums, mut darkest, mut lightest) = ([0; 3], u8::MAX, 0);
+        // One for each byte of a row, so that all are added and compared at once.
+        let (mut sums, mut darkest, mut lightest) = ([0; ROW_BYTES], [u8::MAX; ROW_BYTES], [0; ROW_BYTES]);
         for row in top..top + BLOCK {
-            let bytes = (row * width + left) * 3..(row * width + left + BLOCK) * 3;
-            let [before, after] = [original, reduced].map(|picture| picture.pixels()[bytes.clone()].as_chunks::<3>().0);
-            for (before, after) in before.iter().zip(after) {
-                darkest = darkest.min(before[1]);
-                lightest = lightest.max(before[1]);
-                for (sum, (before, after)) in sums.iter_mut().zip(before.iter().zip(after)) {
-                    *sum += i32::from(*after) - i32::from(*before);
-                }
+            let start = (row * width + left) * 3;
+            let [before, after] = [original, reduced].map(|picture| &picture.pixels()[start..start + ROW_BYTES]);
+            for byte in 0..ROW_BYTES {
+                sums[byte] += i16::from(after[byte]) - i16::from(before[byte]);
+                darkest[byte] = darkest[byte].min(before[byte]);
+                lightest[byte] = lightest[byte].max(before[byte]);
             }
         }
-        let [red, green, blue] = sums.map(|sum: i32| sum / (BLOCK * BLOCK) as i32);
+        let of_channel = |channel: usize| (channel..ROW_BYTES).step_by(3);
+        let darkest = of_channel(1).map(|byte| darkest[byte]).fold(u8::MAX, u8::min);
+        let lightest = of_channel(1).map(|byte| lightest[byte]).fold(0, u8::max);
+        let sums: [i32; 3] = from_fn(|channel| of_channel(channel).map(|byte| i32::from(sums[byte])).sum());
+        let [red, green, blue] = sums.map(|sum| sum / (BLOCK * BLOCK) as i32);
         Shift {
             channel: red.abs().max(green.abs()).max(blue.abs()),
             tint: red.max(green).max(blue) - red.min(green).min(blue),
