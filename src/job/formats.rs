@@ -131,13 +131,45 @@ fn in_few_colours(
 ) -> Result<Option<Candidate>, JobError> {
     let Some(lossless) = few_colours::format(context, allowed, cap) else { return Ok(None) };
     let lossy = expected_score(context, ranked, cap)?;
-    let Some(few) = few_colours::expectation(context, lossless, lossy, cap)? else { return Ok(None) };
-    let Some(mut candidate) = few_colours::candidate(context, few, cap)? else { return Ok(None) };
+    let few = match few_colours::expectation(context, lossless, lossy, cap)? {
+        Some(few) => few_colours::candidate(context, few, cap)?,
+        None => None,
+    };
+    let Some(mut candidate) = few else {
+        palette_first(context, ranked, lossy, cap)?;
+        return Ok(None);
+    };
     if context.job.min_score.is_some() || context.job.effort == Effort::Best {
         candidate.score = Some(context.scoring.score(&candidate)?);
     }
     Ok(Some(candidate))
 }
+
+/// Moves PNG to the front of `ranked` where a sample of it looks better than the `lossy` one, and that is poor.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn palette_first(
+    context: &mut SearchContext,
+    ranked: &mut [Expected],
+    lossy: Option<f64>,
+    cap: u64,
+) -> Result<(), JobError> {
+    let palette = ranked.iter().position(|(format, _)| format_rank::basis(*format).is_none());
+    let (Some(index), Some(lossy)) = (palette, lossy.filter(|lossy| *lossy < POOR_LOSSY)) else { return Ok(()) };
+    let format = ranked[index].0;
+    let Some(expectation) = expected(context, format, cap)? else { return Ok(()) };
+    let tried = lossy::with_trial(context, format, cap, expectation)?;
+
+    ranked[index].1 = Some(tried);
+    if tried.tried > Some(lossy) {
+        ranked[..=index].rotate_right(1);
+    }
+    Ok(())
+}
+
+/// Score of a lossy sample below which dithered colours are tried too.
+const POOR_LOSSY: f64 = 0.0;
 
 /// The score that a lossy file in one of the `ranked` formats is expected to have, one of which at least is tried. Returns `None`
 /// where there is no such format: a palette of few colours is what PNG has to offer.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use bytefit::codec::{Effort, Format, webp};
+use bytefit::codec::{Effort, Format, png, webp};
 use bytefit::job::{Formats, Job, Outcome};
 use bytefit::picture::{Layout, Picture};
 use testkit::drawing;
@@ -35,9 +35,17 @@ fn a_page_keeps_its_letters_sharp_where_a_lossless_file_is_too_large() {
 }
 
 #[test]
+fn text_that_no_format_holds_well_is_a_png_where_that_looks_best() {
+    let file = png::encode::encode_lossless(&drawing::page(2_480, 3_508), Effort::Fast).unwrap();
+    let formats = Formats::Among(vec![Format::Webp, Format::Jpeg, Format::Png]);
+    let answer = run(&Job { formats, ..job(Format::Png, 20_000) }, &file).unwrap();
+    assert_eq!(answer.report.output.format, Format::Png, "{:?}", answer.report.output);
+}
+
+#[test]
 fn text_that_a_format_cannot_hold_is_answered_in_another() {
     let wide = drawing::page(16_500, 40);
-    let file = bytefit::codec::png::encode::encode_lossless(&wide, Effort::Balanced).unwrap();
+    let file = png::encode::encode_lossless(&wide, Effort::Balanced).unwrap();
     let formats = Formats::Among(vec![Format::Webp, Format::Png]);
     let answer = run(&Job { formats, ..job(Format::Png, file.len() as u64 * 9 / 10) }, &file);
     assert!(answer.is_ok(), "{answer:?}");
