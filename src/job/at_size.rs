@@ -54,11 +54,13 @@ pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Ai
         }
         result.is_at_finest = found.at_finest;
         result.nearest = adapter.nearest(&found, window).or(result.nearest).filter(|_| !stopped);
+        let error = found.best.as_ref().map_or(1.0, |best| best.bytes.len() as f64 / adapter.predict(best.x).exp());
         result.candidate = better(aim, adapter.candidate(found), result.candidate);
         if stopped || !may_be_finer {
             return Ok(result);
         }
-        match finer(context, prepared, aim, &expected)? {
+        // The model errs alike for the next coding.
+        match finer(context, prepared, &aim.for_share(1.0 / error), &expected)? {
             Some(finer) => expected = finer,
             None => return Ok(result),
         }

@@ -1,9 +1,12 @@
 //! The scale of answers: what is made smaller, and how far.
 
+use std::array::from_fn;
+
 use bytefit::codec::{Effort, Format, png::encode::encode_lossless};
 use bytefit::job::Job;
 use bytefit::picture::{Layout, Picture};
 use testkit::drawing::{self, Content};
+use testkit::random::Random;
 
 use super::{job, run};
 
@@ -40,6 +43,22 @@ fn a_photograph_that_fades_out_keeps_its_colours_as_png_and_loses_pixels() {
 
 fn png(picture: &Picture) -> Vec<u8> {
     encode_lossless(picture, Effort::Fast).unwrap()
+}
+
+#[test]
+fn squares_of_many_colours_get_all_their_colour_where_avif_has_bytes_for_it() {
+    let answer = run(&job(Format::Avif, 100_000), &png(&squares(1_024))).unwrap();
+    assert!(answer.report.quality.is_some_and(|quality| quality > 90.0), "{:?}", answer.report.quality);
+}
+
+/// Squares of 32 pixels, each of one of sixteen colours.
+fn squares(side: u32) -> Picture {
+    let mut random = Random::new(3);
+    let colours: [[u8; 3]; 16] = from_fn(|_| from_fn(|_| random.below(256) as u8));
+    let across = side / 32;
+    let squares: Vec<[u8; 3]> = (0..across * across).map(|_| *random.pick(&colours)).collect();
+    let pixels = (0..side * side).flat_map(|index| squares[(index / side / 32 * across + index % side / 32) as usize]);
+    Picture::new(side, side, Layout::Rgb, pixels.collect())
 }
 
 /// Thin dark curves on white.
