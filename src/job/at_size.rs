@@ -54,7 +54,9 @@ pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Ai
         }
         result.is_at_finest = found.at_finest;
         result.nearest = adapter.nearest(&found, window).or(result.nearest).filter(|_| !stopped);
-        let error = found.best.as_ref().map_or(1.0, |best| best.bytes.len() as f64 / adapter.predict(best.x).exp());
+        // A prediction may count all coefficients.
+        let finest = found.best.as_ref().filter(|_| may_be_finer);
+        let error = finest.map_or(1.0, |finest| finest.bytes.len() as f64 / adapter.predict(finest.x).exp());
         result.candidate = better(aim, adapter.candidate(found), result.candidate);
         if stopped || !may_be_finer {
             return Ok(result);

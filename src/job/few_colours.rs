@@ -107,7 +107,8 @@ pub(super) fn expectation(
         context.trace.cut_short = true;
         return Ok(None);
     }
-    let mut parts = Parts::new(context.views.prepared(format), lossy.is_some(), cap);
+    let whole = context.views.prepared(format);
+    let mut parts = Parts { whole, has_alternative: lossy.is_some(), cap, known: Vec::new() };
     let mut scales = SCALES.to_vec();
     scales.retain(|scale| is_possible(context, format, model, *scale));
     if lossy >= Some(GOOD_LOSSY) || parts.are_smaller_ones_hopeless(context, &scales)? {
@@ -153,11 +154,7 @@ struct Parts<'a> {
     known: Vec<(f64, i32, Option<Attempt>)>,
 }
 
-impl<'a> Parts<'a> {
-    fn new(whole: Rc<Prepared<'a>>, has_alternative: bool, cap: u64) -> Parts<'a> {
-        Parts { whole, has_alternative, cap, known: Vec::new() }
-    }
-
+impl Parts<'_> {
     /// The numbers of colours that are looked at.
     fn colours(&self, scale: f64) -> &'static [i32] {
         if self.has_alternative && scale < 1.0 { &COLOURS[..FEWEST] } else { &COLOURS }

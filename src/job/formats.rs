@@ -119,7 +119,8 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     }
 }
 
-/// A file in few colours, where that is expected to look better than a lossy one in one of the `ranked` formats.
+/// A file in few colours, where that is expected to look better than a lossy one in one of the `ranked` formats. Where there is none,
+/// PNG may come first of these.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -157,12 +158,7 @@ fn palette_first(
 ) -> Result<(), JobError> {
     let palette = ranked.iter().position(|(format, _)| format_rank::basis(*format).is_none());
     let (Some(index), Some(lossy)) = (palette, lossy.filter(|lossy| *lossy < POOR_LOSSY)) else { return Ok(()) };
-    let format = ranked[index].0;
-    let Some(expectation) = expected(context, format, cap)? else { return Ok(()) };
-    let tried = lossy::with_trial(context, format, cap, expectation)?;
-
-    ranked[index].1 = Some(tried);
-    if tried.tried > Some(lossy) {
+    if tried_score(context, &mut ranked[index], cap)? > Some(lossy) {
         ranked[..=index].rotate_right(1);
     }
     Ok(())
@@ -182,9 +178,21 @@ fn expected_score(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
     if let Some(known) = scores.max_by(f64::total_cmp) {
         return Ok(Some(known));
     }
-    let Some((format, expectation)) = ranked.iter_mut().find(lossy) else { return Ok(None) };
-    let known = match expectation {
-        Some(known) => Some(*known),
+    let Some(first) = ranked.iter_mut().find(lossy) else { return Ok(None) };
+    tried_score(context, first, cap)
+}
+
+/// The score of a trial of one format, which becomes part of what is expected of it.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn tried_score(
+    context: &mut SearchContext,
+    (format, expectation): &mut Expected,
+    cap: u64,
+) -> Result<Option<f64>, JobError> {
+    let known = match *expectation {
+        Some(known) => Some(known),
         None => expected(context, *format, cap)?,
     };
     let Some(known) = known else { return Ok(None) };

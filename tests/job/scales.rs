@@ -41,14 +41,14 @@ fn a_photograph_that_fades_out_keeps_its_colours_as_png_and_loses_pixels() {
     assert!(answer.report.quality.is_some_and(|quality| quality > 75.0), "{:?}", answer.report.quality);
 }
 
-fn png(picture: &Picture) -> Vec<u8> {
-    encode_lossless(picture, Effort::Fast).unwrap()
-}
-
 #[test]
 fn squares_of_many_colours_get_all_their_colour_where_avif_has_bytes_for_it() {
     let answer = run(&job(Format::Avif, 100_000), &png(&squares(1_024))).unwrap();
     assert!(answer.report.quality.is_some_and(|quality| quality > 90.0), "{:?}", answer.report.quality);
+}
+
+fn png(picture: &Picture) -> Vec<u8> {
+    encode_lossless(picture, Effort::Fast).unwrap()
 }
 
 /// Squares of 32 pixels, each of one of sixteen colours.
