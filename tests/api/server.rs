@@ -201,7 +201,9 @@ impl TestServer {
     /// Waits until a series in /metrics has reached `count`.
     pub(crate) async fn wait_until_counted(&self, series: &str, count: f64) {
         let counted = async { while self.series(series).await < count {} };
-        timeout(PATIENCE, counted).await.expect("the count is reached");
+        if timeout(PATIENCE, counted).await.is_err() {
+            panic!("{series} does not reach {count}:\n{}", self.metrics().await);
+        }
     }
 
     /// Starts to drain; [`TestServer::stopped`] waits for the end.

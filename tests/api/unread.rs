@@ -76,8 +76,11 @@ async fn unread_answers_keep_others_out_only_until_they_are_dropped() {
         config.http.keep_alive_timeout = 3 * GRACE;
     })
     .await;
-    // A quarter of the memory is for bodies and answers, which is enough for two of them.
-    let _unread = [unread_answer(server.address).await, unread_answer(server.address).await];
+    // A quarter of the memory is for bodies and answers, which is enough for two of them. The second comes after the first
+    // answer: until then, both bodies and that answer would need memory together.
+    let _first = unread_answer(server.address).await;
+    server.wait_until_counted(ANSWERED, 1.0).await;
+    let _second = unread_answer(server.address).await;
     server.wait_until_counted(ANSWERED, 2.0).await;
     server.compress("target=9KB", &vec![7; LARGE]).await.problem(503, "overloaded");
     let admitted = async { while server.compress("target=9KB", &vec![7; LARGE]).await.status != 200 {} };
