@@ -24,6 +24,7 @@ pub mod limits;
 pub mod lossy_coding;
 pub(crate) mod model;
 pub mod png;
+mod probes;
 mod quality;
 pub mod rate;
 pub mod rights;

@@ -9,6 +9,8 @@ use super::library::{self, Samples, Settings};
 use super::quantiser::{self, TABLES, Tables};
 use super::scans;
 use super::size_model::{self, Sample};
+use crate::codec::probes::Probes;
+use crate::codec::rate::Spectrum;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::chroma::{HalvedPlanes, SampleRange};
 use crate::picture::{Chroma, Layout, Picture};
@@ -34,6 +36,9 @@ pub struct JpegEncoder<'a> {
     /// Whether no progressive file is written.
     is_baseline: bool,
     sample: OnceCell<Sample>,
+    /// What the strips of probes are compared with.
+    control: OnceCell<Spectrum>,
+    probes: Probes,
 }
 
 impl<'a> JpegEncoder<'a> {
@@ -59,6 +64,8 @@ impl<'a> JpegEncoder<'a> {
             scans,
             is_baseline: false,
             sample: OnceCell::new(),
+            control: OnceCell::new(),
+            probes: Probes::default(),
         })
     }
 
@@ -83,23 +90,7 @@ impl Encoder for JpegEncoder<'_> {
     }
 
     fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
-        let Some(strips) = self.sample().strips(self.picture) else { return Ok(None) };
-        let of_strips = JpegEncoder::new(&strips, self.chroma, self.effort)?;
-        if self.chroma == Chroma::Halved && of_strips.grey.is_none() {
-            of_strips.halved.get_or_init(|| self.sample().halved_strips(self.picture, strips.height()));
-        }
-        // The strips are written with the scans of the whole picture.
-        let scans = match self.is_baseline {
-            true => &[][..],
-            false => scans::of(self.picture.pixel_count(), of_strips.grey.is_some()),
-        };
-        let file = JpegEncoder { scans, is_baseline: self.is_baseline, ..of_strips }.encode(ln_step)?;
-        let control = size_model::control(self.picture, self.chroma);
-        let overhead = match self.is_baseline {
-            true => size_model::ONE_PASS_OVERHEAD,
-            false => size_model::overhead(self.picture.pixel_count()),
-        };
-        Ok(Some(self.sample().scaled_up(&control, ln_step, file.len() as u64, overhead)))
+        self.probes.at(ln_step, self.predict(ln_step), || self.new_probe(ln_step))
     }
 
     fn use_one_pass(&mut self) {
@@ -112,6 +103,27 @@ impl Encoder for JpegEncoder<'_> {
 }
 
 impl JpegEncoder<'_> {
+    /// ln(bytes) at this step, by an encode of the sampled rows. Returns `None` when all of the picture is sampled.
+    fn new_probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
+        let Some(strips) = self.sample().strips(self.picture) else { return Ok(None) };
+        let of_strips = JpegEncoder::new(&strips, self.chroma, self.effort)?;
+        if self.chroma == Chroma::Halved && of_strips.grey.is_none() {
+            of_strips.halved.get_or_init(|| self.sample().halved_strips(self.picture, strips.height()));
+        }
+        // The strips are written with the scans of the whole picture.
+        let scans = match self.is_baseline {
+            true => &[][..],
+            false => scans::of(self.picture.pixel_count(), of_strips.grey.is_some()),
+        };
+        let file = JpegEncoder { scans, is_baseline: self.is_baseline, ..of_strips }.encode(ln_step)?;
+        let control = self.control.get_or_init(|| size_model::control(self.picture, self.chroma));
+        let overhead = match self.is_baseline {
+            true => size_model::ONE_PASS_OVERHEAD,
+            false => size_model::overhead(self.picture.pixel_count()),
+        };
+        Ok(Some(self.sample().scaled_up(control, ln_step, file.len() as u64, overhead)))
+    }
+
     fn write(&self, settings: &Settings) -> Result<Vec<u8>, EncodeError> {
         library::encode(self.samples(), settings).map_err(|reason| EncodeError::Failed { format: Format::Jpeg, reason })
     }

@@ -9,6 +9,7 @@ use super::library::{self, Config, Source};
 use super::quantiser;
 use super::size_model::{self, Stats};
 use super::states::{SHAPING, Segments, State, States, TELLING};
+use crate::codec::probes::Probes;
 use crate::codec::rate::{self, SizePredictor};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::chroma::{HalvedPlanes, SampleRange};
@@ -30,6 +31,7 @@ pub struct WebpEncoder<'a> {
     alpha: OnceCell<Option<Alpha>>,
     /// The real states, known after the first probe.
     states: OnceCell<States>,
+    probes: Probes,
 }
 
 impl<'a> WebpEncoder<'a> {
@@ -47,6 +49,7 @@ impl<'a> WebpEncoder<'a> {
             lossless_alpha: OnceCell::new(),
             alpha: OnceCell::new(),
             states: OnceCell::new(),
+            probes: Probes::default(),
         })
     }
 
@@ -89,20 +92,7 @@ impl Encoder for WebpEncoder<'_> {
         if self.effort != Effort::Balanced {
             return Ok(None);
         }
-        let (stats, segments) = self.stats(ln_step)?;
-        let ln_bytes = size_model::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
-        let (state, _) = self.nearest(ln_step);
-        let Some(states) = States::of(&segments, state.quality) else { return Ok(Some(ln_bytes)) };
-        // libwebp codes the whole of an alpha plane before it calls back.
-        if self.lossless_alpha().is_none()
-            && let Some(indices) = self.source()?.indices(&config(TELLING, PROBE_METHOD)?)
-        {
-            states.narrow(TELLING, indices);
-        }
-        // The encode was of the state beside `ln_step`.
-        let moved = self.predict(ln_step) - self.predict(states.ln_step(state));
-        self.states.get_or_init(|| states);
-        Ok(Some(ln_bytes + moved))
+        self.probes.at(ln_step, self.predict(ln_step), || self.new_probe(ln_step).map(Some))
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
@@ -116,6 +106,24 @@ impl Encoder for WebpEncoder<'_> {
 }
 
 impl WebpEncoder<'_> {
+    /// ln(bytes) at this step, by a fast encode, from which the states are known afterwards.
+    fn new_probe(&self, ln_step: f64) -> Result<f64, EncodeError> {
+        let (stats, segments) = self.stats(ln_step)?;
+        let ln_bytes = size_model::at_method_4(&stats, self.picture.pixel_count() as f64, ln_step);
+        let (state, _) = self.nearest(ln_step);
+        let Some(states) = States::of(&segments, state.quality) else { return Ok(ln_bytes) };
+        // libwebp codes the whole of an alpha plane before it calls back.
+        if self.lossless_alpha().is_none()
+            && let Some(indices) = self.source()?.indices(&config(TELLING, PROBE_METHOD)?)
+        {
+            states.narrow(TELLING, indices);
+        }
+        // The encode was of the state beside `ln_step`.
+        let moved = self.predict(ln_step) - self.predict(states.ln_step(state));
+        self.states.get_or_init(|| states);
+        Ok(ln_bytes + moved)
+    }
+
     /// ln(bytes) that the colour is expected to take at this step.
     fn ln_colour_bytes(&self, ln_step: f64) -> f64 {
         let sample = self.sample.get_or_init(|| SizePredictor::of(self.picture, &size_model::COUNTED));
