@@ -14,6 +14,7 @@ use super::format_rank::Expectation;
 use super::prepared::Prepared;
 use super::scale_gain;
 use super::search_adapter::NearestEncode;
+use super::views::size_at;
 use super::{Effort, Job, JobError, trial};
 
 /// The quality that the next scale is chosen for when nothing reached the cap at a scale, and from which on the scale of an answer
@@ -238,19 +239,63 @@ fn at_scale_in_time(
 /// # Errors
 /// [`JobError::Encode`].
 pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<Expectation, JobError> {
-    let format = whole.format;
-    let ExpectedQuality { quality, is_at_ceiling, .. } = expected_quality(context, whole, aim)?;
-    let bits = bits_per_pixel(aim, whole.picture.pixel_count());
-    // At the quality ceiling fewer pixels would only leave bytes unused.
-    if is_at_ceiling || scale_gain::is_decent(format, quality, bits) {
-        return Ok(Expectation::of_whole(quality));
+    let expected = expected_quality(context, whole, aim)?;
+    if stays_whole(whole, aim, &expected) {
+        return Ok(Expectation::of_whole(expected.quality));
     }
     let scales = scales(context.job, whole.picture);
-    let expectation = best_from(context, whole, aim, &scales, (0, quality))?;
-    if !trial::is_wanted(context, aim) {
+    best_from(context, whole, aim, &scales, (0, expected.quality))
+}
+
+/// Whether no smaller picture is considered, given what is `expected` of the whole.
+fn stays_whole(whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
+    let bits = bits_per_pixel(aim, whole.picture.pixel_count());
+    // At the quality ceiling fewer pixels would only leave bytes unused.
+    expected.is_at_ceiling || scale_gain::is_decent(whole.format, expected.quality, bits)
+}
+
+/// The scale that is expected to look best, by trials where they are wanted.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn tried_expectation(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+) -> Result<Expectation, JobError> {
+    let expectation = expectation(context, whole, aim)?;
+    if !trial::is_wanted(context, aim) || !is_scale_open(context, whole, aim)? {
         return Ok(expectation);
     }
-    best_tried(context, whole, aim, &scales, expectation)
+    best_tried(context, whole, aim, &scales(context.job, whole.picture), expectation)
+}
+
+/// Whether smaller pictures are considered.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn is_scale_open(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<bool, JobError> {
+    Ok(context.may_shrink && !stays_whole(whole, aim, &expected_quality(context, whole, aim)?))
+}
+
+/// `expectation` with the score of a trial, at the scale that looks best in trials. The same where no trial is wanted.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn with_trial(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    expectation: Expectation,
+) -> Result<Expectation, JobError> {
+    if expectation.tried.is_some() || !trial::is_wanted(context, aim) {
+        return Ok(expectation);
+    }
+    let scales = scales(context.job, whole.picture);
+    match is_scale_open(context, whole, aim)? {
+        true => best_tried(context, whole, aim, &scales, expectation),
+        false => tried(context, whole, aim, &scales, expectation),
+    }
 }
 
 /// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only becomes
@@ -297,43 +342,28 @@ fn tried(
     expectation: Expectation,
 ) -> Result<Expectation, JobError> {
     let scale = scales[expectation.scale_index];
-    let expected = expected_at(context, whole, aim, scale)?;
-    Ok(Expectation { tried: trial::score(context, whole, scale, &expected)?, ..expectation })
+    let tried = seen_at(context, whole, aim, scale, |context, seen, aim| trial::score(context, seen, scale, aim))?;
+    Ok(Expectation { tried, ..expectation })
 }
 
-/// `expectation` with the score of a trial at its scale, unless it has one or none is wanted.
+/// What `look` finds of the picture at `scale`: it sees the whole or, where that is smaller, a part, and an aim for that.
 ///
 /// # Errors
-/// [`JobError::Encode`].
-pub(super) fn with_trial(
-    context: &mut SearchContext,
-    whole: &Prepared,
-    aim: &Aim,
-    expectation: Expectation,
-) -> Result<Expectation, JobError> {
-    if expectation.tried.is_some() || !trial::is_wanted(context, aim) {
-        return Ok(expectation);
-    }
-    tried(context, whole, aim, &scales(context.job, whole.picture), expectation)
-}
-
-/// The quality that the model expects of the picture at `scale`, from a part of it.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn expected_at(
+/// Those of `look`.
+fn seen_at<T>(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
     scale: f64,
-) -> Result<ExpectedQuality, JobError> {
+    look: impl FnOnce(&mut SearchContext, &Prepared, &Aim) -> Result<T, JobError>,
+) -> Result<T, JobError> {
     if scale == 1.0 {
-        return expected_quality(context, whole, aim);
+        return look(context, whole, aim);
     }
     let size = size_at(whole.picture, scale);
     let part = context.views.part(whole.picture, size);
     let share = part.pixel_count() as f64 / pixels(size) as f64;
-    expected_quality(context, &Prepared::new(whole.format, &part), &aim.for_share(share))
+    look(context, &Prepared::new(whole.format, &part), &aim.for_share(share))
 }
 
 /// The scale that the model expects to look best among those from index `first` on, where `quality` is reached.
@@ -366,7 +396,7 @@ fn best_from(
         if !shows_text && gain < best_gain - DIP || context.clock.stop_reason().is_some() {
             break;
         }
-        let expected = expected_at(context, whole, aim, *scale)?;
+        let expected = seen_at(context, whole, aim, *scale, expected_quality)?;
         if expected.is_at_ceiling {
             return Ok(larger);
         }
@@ -412,11 +442,6 @@ fn growth(format: Format, aim: &Aim, nearest: &NearestEncode) -> f64 {
 
 fn pixels((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height)
-}
-
-pub(super) fn size_at(original: &Picture, scale: f64) -> (u32, u32) {
-    let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
-    (side(original.width()), side(original.height()))
 }
 
 #[cfg(test)]

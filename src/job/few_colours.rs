@@ -15,6 +15,7 @@ use super::candidate::{Candidate, Kind};
 use super::context::SearchContext;
 use super::lossless::{self, expected_time, modes};
 use super::prepared::Prepared;
+use super::views::size_at;
 use super::{JobError, downscale, memory, trial};
 
 /// Numbers of colours that are looked at.
@@ -135,7 +136,7 @@ pub(super) fn expectation(
 /// Whether the picture may be so small, the format holds it, and the encode is within the memory that the job was given for encoders of the whole picture.
 fn is_possible(context: &SearchContext, format: Format, model: &LosslessModel, scale: f64) -> bool {
     let requested = context.views.requested;
-    let (width, height) = downscale::size_at(requested, scale);
+    let (width, height) = size_at(requested, scale);
     let is_large_enough = scale >= downscale::least_scale(context.job, requested);
     let is_held = format.output().is_some_and(|output| width.max(height) <= output.max_side);
     let may_be_lossless = lossless::is_thinkable(context.job, context.input, requested.pixel_count());
@@ -200,7 +201,7 @@ impl Parts<'_> {
     }
 
     fn reduced(&self, context: &mut SearchContext, scale: f64, colours: i32) -> Result<Part, JobError> {
-        let size = downscale::size_at(self.whole.picture, scale);
+        let size = size_at(self.whole.picture, scale);
         let original = context.views.part(self.whole.picture, size);
         let share = original.pixel_count() as f64 / (f64::from(size.0) * f64::from(size.1));
         let reduced = in_colours(&original, colours, self.whole.format)?;
@@ -252,7 +253,7 @@ fn score(context: &mut SearchContext, attempt: &Attempt) -> Result<Option<f64>, 
         context.trace.cut_short = true;
         return Ok(None);
     }
-    let (width, height) = downscale::size_at(&sample, attempt.scale);
+    let (width, height) = size_at(&sample, attempt.scale);
     let reduced = in_colours(&transform::scale(&sample, width, height), attempt.colours, Format::Png)?;
     Ok(Some(context.scoring.score_of_smaller_sample(&reduced)))
 }
@@ -306,7 +307,7 @@ fn encoded(
     model: &LosslessModel,
 ) -> Result<Encoded, JobError> {
     let whole = context.views.prepared(format);
-    let (width, height) = downscale::size_at(whole.picture, attempt.scale);
+    let (width, height) = size_at(whole.picture, attempt.scale);
     let pixels = u64::from(width) * u64::from(height);
     if !context.clock.has_time(expected_time(model, context.job.effort, pixels, pixels / 2)) {
         context.trace.cut_short = true;

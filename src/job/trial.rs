@@ -1,6 +1,7 @@
 //! Trials: a sample of the picture, coded as the model expects the answer to be, and scored. The model is fitted to photographs.
 //! Of drawings, text and screenshots it errs by tens of points, so their scale and format are tried: docs/model.md, Trials.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::codec::lossy_coding::LossyCoding;
@@ -9,10 +10,11 @@ use crate::picture::content::Content;
 use crate::picture::{Picture, score, transform};
 use crate::search::aim::Aim;
 
-use super::at_size::ExpectedQuality;
+use super::at_size::{ExpectedQuality, expected_quality};
 use super::context::SearchContext;
 use super::prepared::Prepared;
 use super::scoring::SAMPLE_PIXELS;
+use super::views::size_at;
 use super::{Effort, JobError};
 
 /// Whether the choices for the picture are tried. A photograph's are not: the model errs by .7 points there, and
@@ -22,54 +24,105 @@ pub(super) fn is_wanted(context: &mut SearchContext, aim: &Aim) -> bool {
     may_be_tried && !context.views.requested.has_alpha() && context.views.content() != Content::Photograph
 }
 
-/// SSIMULACRA2 of a sample of the picture at `scale`, in the format of `whole`, at the quality that the answer would have.
-/// Returns `None` when no quality is within the cap there, and when there is no sample or no time.
+/// SSIMULACRA2 of a sample of the picture at `scale`, in the format of `seen`, at the quality that the answer would have. `seen` is the
+/// whole picture or a part of it, at that scale, and `aim` is for that. Returns `None` when no quality is within the cap there, and
+/// when there is no sample or no time.
 ///
 /// # Errors
 /// [`JobError::Encode`].
 pub(super) fn score(
     context: &mut SearchContext,
-    whole: &Prepared,
+    seen: &Prepared,
     scale: f64,
-    expected: &ExpectedQuality,
+    aim: &Aim,
 ) -> Result<Option<f64>, JobError> {
-    let coding = LossyCoding::of(whole.format)[expected.coding_index];
     let Some(sample) = context.scoring.sample() else { return Ok(None) };
-    let effort = context.clock.effort(coding, &sample);
-    if !context.clock.has_time(usual_time(coding.cost(effort), &sample)) {
+    let coding = LossyCoding::of(seen.format)[0];
+    if !context.clock.has_time(usual_time(coding.cost(context.clock.effort(coding, &sample)), &sample)) {
         context.trace.cut_short = true;
         return Ok(None);
     }
-    let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
-    let smaller = transform::scale(&sample, side(sample.width()), side(sample.height()));
-    let prepared = Prepared::new(whole.format, &smaller);
-    let encoder = prepared.encoder(coding, effort, context.job.progressive);
-    match encoder.and_then(|encoder| file_of(&*encoder, coding, expected)) {
-        Ok(Some(file)) => Ok(Some(context.scoring.score_of_sample(&file, whole.format)?)),
-        Ok(None) | Err(EncodeError::TooLarge { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+    let (width, height) = size_at(&sample, scale);
+    let smaller = transform::scale(&sample, width, height);
+    let prepared = Prepared::new(seen.format, &smaller);
+    match file(context, seen, aim, &prepared) {
+        Ok(Some(file)) => Ok(Some(context.scoring.score_of_sample(&file, seen.format)?)),
+        Ok(None) | Err(JobError::Encode(EncodeError::TooLarge { .. })) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
-/// A file of the sample in `encoder`, at the quality at which the whole picture meets its cap. The model errs alike for both, so
-/// that the size of a first file corrects the `expected` quality. Returns `None` when even the coarsest file would be too large.
-fn file_of(
-    encoder: &dyn Encoder,
-    coding: LossyCoding,
+/// A file of `sample`, at the quality at which `seen` meets `aim`. Returns `None` when even the coarsest file of that would be too large.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn file(
+    context: &mut SearchContext,
+    seen: &Prepared,
+    aim: &Aim,
+    sample: &Prepared,
+) -> Result<Option<Vec<u8>>, JobError> {
+    let mut expected = expected_quality(context, seen, aim)?;
+    for probes in 1.. {
+        let Some(ln_error) = error_of_probe(context, seen, &expected)? else {
+            return file_beside(context, sample, &expected);
+        };
+        let before = expected.quality;
+        expected = expected_quality(context, seen, &aim.for_share((-ln_error).exp()))?;
+        if probes == MAX_PROBES || (expected.quality - before).abs() < NEAR {
+            break;
+        }
+    }
+    if expected.ln_excess > 0.0 {
+        return Ok(None);
+    }
+    let (encoder, state) = state(context, sample, &expected, expected.quality)?;
+    Ok(Some(encoder.encode(state)?))
+}
+
+/// The most probes of a picture. The model errs by up to a factor of three on drawings at low qualities, and less at the next quality.
+const MAX_PROBES: u32 = 3;
+
+/// Points of quality between two expectations below which the second is not probed.
+const NEAR: f64 = 5.0;
+
+/// Quality below which nothing is probed: strips of text at the coarsest step were 2 % over a cap that quality 25 is within.
+const LEAST_PROBED: f64 = 10.0;
+
+/// ln of the bytes that files of `seen` have over those that the model expects, by a probe. Returns `None` where there is none.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn error_of_probe(
+    context: &SearchContext,
+    seen: &Prepared,
     expected: &ExpectedQuality,
-) -> Result<Option<Vec<u8>>, EncodeError> {
-    let (scale, range) = (coding.scale(), encoder.ln_step_range());
-    let at = |ln_step: f64| encoder.snap(ln_step.clamp(*range.start(), *range.end()));
-    let first = at(scale.ln_step(expected.quality));
+) -> Result<Option<f64>, JobError> {
+    let (encoder, at) = state(context, seen, expected, expected.quality.max(LEAST_PROBED))?;
+    Ok(encoder.probe(at)?.map(|ln_bytes| ln_bytes - encoder.predict(at)))
+}
+
+/// A file of `sample` where there is no probe: the model errs alike for both, so that the size of a first file corrects the `expected`
+/// quality. Returns `None` when even the coarsest file would be too large.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn file_beside(
+    context: &SearchContext,
+    sample: &Prepared,
+    expected: &ExpectedQuality,
+) -> Result<Option<Vec<u8>>, JobError> {
+    let (encoder, first) = state(context, sample, expected, expected.quality)?;
     let file = encoder.encode(first)?;
     let error_of_sample = (file.len() as f64).ln() - encoder.predict(first);
     let ln_excess = expected.ln_excess + error_of_sample * SHARED_ERROR;
+    let (scale, range) = (LossyCoding::of(sample.format)[expected.coding_index].scale(), encoder.ln_step_range());
     let ln_bits = scale.ln_bits_per_pixel(first) - ln_excess;
     if scale.ln_bits_per_pixel(*range.end()) > ln_bits {
         return Ok(None);
     }
-    let corrected = at(scale.ln_step_for(BITS, ln_bits));
-    if corrected == first { Ok(Some(file)) } else { encoder.encode(corrected).map(Some) }
+    let corrected = encoder.snap(scale.ln_step_for(BITS, ln_bits).clamp(*range.start(), *range.end()));
+    Ok(Some(if corrected == first { file } else { encoder.encode(corrected)? }))
 }
 
 /// The share of the model's error for a sample that it has for the whole picture, too.
@@ -77,6 +130,24 @@ const SHARED_ERROR: f64 = 0.5;
 
 /// Pixels of which a bit each makes a byte.
 const BITS: u64 = 8;
+
+/// The encoder of `prepared` for the coding that is `expected`, and its step at `quality`.
+///
+/// # Errors
+/// [`EncodeError::TooLarge`].
+fn state<'a>(
+    context: &SearchContext,
+    prepared: &Prepared<'a>,
+    expected: &ExpectedQuality,
+    quality: f64,
+) -> Result<(Rc<dyn Encoder + 'a>, f64), EncodeError> {
+    let coding = LossyCoding::of(prepared.format)[expected.coding_index];
+    let effort = context.clock.effort(coding, prepared.picture);
+    let encoder = prepared.encoder(coding, effort, context.job.progressive)?;
+    let range = encoder.ln_step_range();
+    let ln_step = encoder.snap(coding.scale().ln_step(quality).clamp(*range.start(), *range.end()));
+    Ok((encoder, ln_step))
+}
 
 /// Time that a trial usually takes, and an encode of the answer after it.
 pub(super) fn usual_time(encode_of_pixel: Duration, sample: &Picture) -> Duration {

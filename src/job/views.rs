@@ -101,6 +101,12 @@ impl<'a> Views<'a> {
     }
 }
 
+/// Width and height of `original` at `scale`.
+pub(super) fn size_at(original: &Picture, scale: f64) -> (u32, u32) {
+    let side = |pixels: u32| ((f64::from(pixels) * scale).round() as u32).max(1);
+    (side(original.width()), side(original.height()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::array::from_fn;
 
 use bytefit::codec::{Effort, Format, png::encode::encode_lossless};
-use bytefit::job::Job;
+use bytefit::job::{Formats, Job};
 use bytefit::picture::{Layout, Picture};
 use testkit::drawing::{self, Content};
 use testkit::random::Random;
@@ -28,10 +28,18 @@ fn text_stays_whole_as_long_as_it_fits() {
 #[test]
 fn a_drawing_of_thin_lines_is_not_made_as_small_as_a_photograph_would_be() {
     let drawing = png(&curves(1_200));
-    for (target, least) in [(20_000, 480), (50_000, 1_200)] {
+    for (target, least) in [(20_000, 800), (50_000, 1_200)] {
         let answer = run(&job(Format::Webp, target), &drawing).unwrap();
         assert!(answer.report.output.width >= least, "{target}: {}", answer.report.output.width);
     }
+}
+
+#[test]
+fn a_screenshot_stays_whole_in_the_format_that_holds_it() {
+    let screenshot = png(&windows());
+    let formats = Formats::Among(vec![Format::Webp, Format::Jpeg, Format::Png]);
+    let answer = run(&Job { formats, ..job(Format::Jpeg, 50_000) }, &screenshot).unwrap();
+    assert_eq!((answer.report.output.format, answer.report.output.width), (Format::Jpeg, 1_280));
 }
 
 #[test]
@@ -49,6 +57,19 @@ fn squares_of_many_colours_get_all_their_colour_where_avif_has_bytes_for_it() {
 
 fn png(picture: &Picture) -> Vec<u8> {
     encode_lossless(picture, Effort::Fast).unwrap()
+}
+
+/// A page and a photograph on a plain ground of 1,280 x 800 pixels.
+fn windows() -> Picture {
+    const WIDTH: usize = 1_280;
+    let mut pixels = [236, 239, 244].repeat(WIDTH * 800);
+    for (picture, left) in [(drawing::page(512, 680), 276), (drawing::photo(426, 266, 3), 808)] {
+        let row_bytes = picture.width() as usize * 3;
+        for (row, from) in picture.pixels().chunks_exact(row_bytes).enumerate() {
+            pixels[((60 + row) * WIDTH + left) * 3..][..row_bytes].copy_from_slice(from);
+        }
+    }
+    Picture::new(WIDTH as u32, 800, Layout::Rgb, pixels)
 }
 
 /// Squares of 32 pixels, each of one of sixteen colours.
