@@ -240,7 +240,20 @@ fn at_scale_in_time(
 /// [`JobError::Encode`].
 pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<Expectation, JobError> {
     let expected = expected_quality(context, whole, aim)?;
-    if stays_whole(whole, aim, &expected) {
+    best_from_whole(context, whole, aim, &expected)
+}
+
+/// The scale that the model expects to look best, given what is `expected` of the whole.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn best_from_whole(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    expected: &ExpectedQuality,
+) -> Result<Expectation, JobError> {
+    if stays_whole(whole, aim, expected) {
         return Ok(Expectation::of_whole(expected.quality));
     }
     let scales = scales(context.job, whole.picture);
@@ -263,19 +276,12 @@ pub(super) fn tried_expectation(
     whole: &Prepared,
     aim: &Aim,
 ) -> Result<Expectation, JobError> {
-    let expectation = expectation(context, whole, aim)?;
-    if !trial::is_wanted(context, aim) || !is_scale_open(context, whole, aim)? {
+    let expected = expected_quality(context, whole, aim)?;
+    let expectation = best_from_whole(context, whole, aim, &expected)?;
+    if stays_whole(whole, aim, &expected) || !trial::is_wanted(context, aim) {
         return Ok(expectation);
     }
     best_tried(context, whole, aim, &scales(context.job, whole.picture), expectation)
-}
-
-/// Whether smaller pictures are considered.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn is_scale_open(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<bool, JobError> {
-    Ok(context.may_shrink && !stays_whole(whole, aim, &expected_quality(context, whole, aim)?))
 }
 
 /// `expectation` with the score of a trial, at the scale that looks best in trials. The same where no trial is wanted.
@@ -292,10 +298,10 @@ pub(super) fn with_trial(
         return Ok(expectation);
     }
     let scales = scales(context.job, whole.picture);
-    match is_scale_open(context, whole, aim)? {
-        true => best_tried(context, whole, aim, &scales, expectation),
-        false => tried(context, whole, aim, &scales, expectation),
+    if !context.may_shrink || stays_whole(whole, aim, &expected_quality(context, whole, aim)?) {
+        return tried(context, whole, aim, &scales, expectation);
     }
+    best_tried(context, whole, aim, &scales, expectation)
 }
 
 /// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only becomes

@@ -116,12 +116,12 @@ fn file_beside(
     let file = encoder.encode(first)?;
     let error_of_sample = (file.len() as f64).ln() - encoder.predict(first);
     let ln_excess = expected.ln_excess + error_of_sample * SHARED_ERROR;
-    let (scale, range) = (LossyCoding::of(sample.format)[expected.coding_index].scale(), encoder.ln_step_range());
+    let scale = LossyCoding::of(sample.format)[expected.coding_index].scale();
     let ln_bits = scale.ln_bits_per_pixel(first) - ln_excess;
-    if scale.ln_bits_per_pixel(*range.end()) > ln_bits {
+    if scale.ln_bits_per_pixel(*encoder.ln_step_range().end()) > ln_bits {
         return Ok(None);
     }
-    let corrected = encoder.snap(scale.ln_step_for(BITS, ln_bits).clamp(*range.start(), *range.end()));
+    let corrected = nearest_state(&*encoder, scale.ln_step_for(BITS, ln_bits));
     Ok(Some(if corrected == first { file } else { encoder.encode(corrected)? }))
 }
 
@@ -144,9 +144,14 @@ fn state<'a>(
     let coding = LossyCoding::of(prepared.format)[expected.coding_index];
     let effort = context.clock.effort(coding, prepared.picture);
     let encoder = prepared.encoder(coding, effort, context.job.progressive)?;
-    let range = encoder.ln_step_range();
-    let ln_step = encoder.snap(coding.scale().ln_step(quality).clamp(*range.start(), *range.end()));
+    let ln_step = nearest_state(&*encoder, coding.scale().ln_step(quality));
     Ok((encoder, ln_step))
+}
+
+/// The step of the encoder's state that is nearest to `ln_step`.
+fn nearest_state(encoder: &dyn Encoder, ln_step: f64) -> f64 {
+    let range = encoder.ln_step_range();
+    encoder.snap(ln_step.clamp(*range.start(), *range.end()))
 }
 
 /// Time that a trial usually takes, and an encode of the answer after it.
