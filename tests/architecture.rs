@@ -47,6 +47,7 @@ const JOB_LEVELS: &[&[&str]] = &[
     &["trial"],
     &["downscale", "memory"],
     &["lossy", "few_colours"],
+    &["smooth"],
     &["formats", "calibration"],
     &["fit", "finish"],
     &["source"],

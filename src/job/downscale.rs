@@ -39,6 +39,9 @@ const MAX_SIZES: usize = 4;
 /// is expected below quality 1 is too low: a page and a screenshot look 1 to 11 points better at -10 than at 1.
 const LEGIBLE: f64 = -10.0;
 
+/// Expected quality from which on a smooth picture is not made smaller: it loses nothing by that.
+const FINE: f64 = 87.0;
+
 /// Share of the cap below which a file of the finest setting leaves bytes that a larger picture may use.
 const FILLED: f64 = 0.9;
 
@@ -97,7 +100,7 @@ fn first_fitting(
         // The model erred: the size of the nearest encode corrects it. The last try is the smallest scale.
         let by_model = index_for(scales, scales[index] * growth(whole.format, aim, &nearest));
         // Drawings look best where they just fit.
-        let is_drawn = context.views.content() != Content::Photograph;
+        let is_drawn = context.views.content().is_drawn();
         index = match sizes {
             1 if is_drawn => index + 1,
             _ if sizes + 1 < MAX_SIZES => by_model.max(index + 1),
@@ -140,8 +143,8 @@ fn smaller(
     fitted: &Fitted,
 ) -> Result<Option<(usize, f64)>, JobError> {
     let quality = fitted.file.kind.quality().unwrap_or(f64::INFINITY);
-    let is_photograph = context.views.content() == Content::Photograph;
-    let model = scale_gain::smaller(whole.format, whole.picture.has_alpha()).filter(|_| is_photograph);
+    let is_drawn = context.views.content().is_drawn();
+    let model = scale_gain::smaller(whole.format, whole.picture.has_alpha()).filter(|_| !is_drawn);
     if let Some(SmallerModel { below, worth }) = model {
         // The last scale is no simple ratio.
         let next = Some(fitted.index + 1).filter(|next| quality < below && next + 1 < scales.len());
@@ -253,7 +256,7 @@ fn best_from_whole(
     aim: &Aim,
     expected: &ExpectedQuality,
 ) -> Result<Expectation, JobError> {
-    if stays_whole(whole, aim, expected) {
+    if stays_whole(context, whole, aim, expected) {
         return Ok(Expectation::of_whole(expected.quality));
     }
     let scales = scales(context.job, whole.picture);
@@ -261,10 +264,14 @@ fn best_from_whole(
 }
 
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
-fn stays_whole(whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
+fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
     let bits = bits_per_pixel(aim, whole.picture.pixel_count());
+    let is_decent = match context.views.content() {
+        Content::Smooth => expected.quality >= FINE,
+        _ => scale_gain::is_decent(whole.format, expected.quality, bits),
+    };
     // At the quality ceiling fewer pixels would only leave bytes unused.
-    expected.is_at_ceiling || scale_gain::is_decent(whole.format, expected.quality, bits)
+    expected.is_at_ceiling || is_decent
 }
 
 /// The scale that is expected to look best, by trials where they are wanted.
@@ -278,7 +285,7 @@ pub(super) fn tried_expectation(
 ) -> Result<Expectation, JobError> {
     let expected = expected_quality(context, whole, aim)?;
     let expectation = best_from_whole(context, whole, aim, &expected)?;
-    if stays_whole(whole, aim, &expected) || !trial::is_wanted(context, aim) {
+    if stays_whole(context, whole, aim, &expected) || !trial::is_wanted(context, aim) {
         return Ok(expectation);
     }
     best_tried(context, whole, aim, &scales(context.job, whole.picture), expectation)
@@ -298,7 +305,8 @@ pub(super) fn with_trial(
         return Ok(expectation);
     }
     let scales = scales(context.job, whole.picture);
-    if !context.may_shrink || stays_whole(whole, aim, &expected_quality(context, whole, aim)?) {
+    let expected = expected_quality(context, whole, aim)?;
+    if !context.may_shrink || stays_whole(context, whole, aim, &expected) {
         return tried(context, whole, aim, &scales, expectation);
     }
     best_tried(context, whole, aim, &scales, expectation)
@@ -382,8 +390,13 @@ fn best_from(
 ) -> Result<Expectation, JobError> {
     let format = whole.format;
     let mut expectation = Expectation { scale_index: first, ..Expectation::of_whole(quality) };
-    let shows_text = context.views.content() == Content::Text;
-    if shows_text && quality >= LEGIBLE {
+    // Such a picture stays as large as it can.
+    let sufficient = match context.views.content() {
+        Content::Text => Some(LEGIBLE),
+        Content::Smooth => Some(FINE),
+        Content::Drawing | Content::Photograph => None,
+    };
+    if sufficient.is_some_and(|sufficient| quality >= sufficient) {
         return Ok(expectation);
     }
     let details = context.views.details(whole.picture);
@@ -399,7 +412,7 @@ fn best_from(
             best_gain = gain;
             expectation = Expectation { scale_index: index, gain, ..expectation };
         }
-        if !shows_text && gain < best_gain - DIP || context.clock.stop_reason().is_some() {
+        if sufficient.is_none() && gain < best_gain - DIP || context.clock.stop_reason().is_some() {
             break;
         }
         let expected = seen_at(context, whole, aim, *scale, expected_quality)?;
@@ -408,10 +421,11 @@ fn best_from(
         }
         quality = expected.quality;
         bits = bits_per_pixel(aim, pixels(size_at(whole.picture, *scale)));
-        match shows_text {
-            // Text stays as large as it can.
-            true if quality >= LEGIBLE => return Ok(Expectation { scale_index: index, gain, ..expectation }),
-            false if scale_gain::is_enough(format, quality) => return Ok(expectation),
+        match sufficient {
+            Some(sufficient) if quality >= sufficient => {
+                return Ok(Expectation { scale_index: index, gain, ..expectation });
+            }
+            None if scale_gain::is_enough(format, quality) => return Ok(expectation),
             _ => {}
         }
     }

@@ -134,7 +134,7 @@ pub(super) fn expectation(
 }
 
 /// Whether the picture may be so small, the format holds it, and the encode is within the memory that the job was given for encoders of the whole picture.
-fn is_possible(context: &SearchContext, format: Format, model: &LosslessModel, scale: f64) -> bool {
+pub(super) fn is_possible(context: &SearchContext, format: Format, model: &LosslessModel, scale: f64) -> bool {
     let requested = context.views.requested;
     let (width, height) = size_at(requested, scale);
     let is_large_enough = scale >= downscale::least_scale(context.job, requested);
@@ -248,7 +248,8 @@ fn over_png(colours: i32) -> f64 {
 
 /// SSIMULACRA2 of a sample of the picture as `attempt` has it. Returns `None` when there is no sample or no time.
 fn score(context: &mut SearchContext, attempt: &Attempt) -> Result<Option<f64>, JobError> {
-    let Some(sample) = context.scoring.sample() else { return Ok(None) };
+    let content = context.views.content();
+    let Some(sample) = context.scoring.sample(content) else { return Ok(None) };
     if !context.clock.has_time(trial::usual_time(Duration::ZERO, &sample)) {
         context.trace.cut_short = true;
         return Ok(None);

@@ -5,7 +5,7 @@ use crate::codec::{EncodeError, Format, container};
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
-use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy};
+use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, smooth};
 
 /// A format, and what the model expects of it if that is known already.
 type Expected = (Format, Option<Expectation>);
@@ -44,6 +44,14 @@ fn best_among(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
         && let Some(candidate) = lossless::candidate(context, allowed, cap)?
     {
         return Ok(candidate);
+    }
+    if let Some(mut candidate) = smooth::candidate(context, allowed, cap)? {
+        if context.job.min_score.is_some() {
+            candidate.score = Some(context.scoring.score(&candidate)?);
+        }
+        if meets_score(context.job, &candidate) {
+            return Ok(candidate);
+        }
     }
     best_lossy(context, allowed, cap).or_else(|refusal| lossless_instead(context, allowed, cap, refusal))
 }

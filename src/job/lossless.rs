@@ -115,7 +115,7 @@ pub(super) fn file_of_drawing(
     let pixels = picture.pixel_count();
     let Some((format, model)) = modes().find(|(format, _)| allowed.contains(format)) else { return Ok(None) };
     let may_be_answer = comes_first(job) && is_thinkable(job, input.format, pixels);
-    if !may_be_answer || Content::of(picture) == Content::Photograph {
+    if !may_be_answer || !Content::of(picture).is_drawn() {
         return Ok(None);
     }
     let expectation = lossless::expect(picture, most);

@@ -7,6 +7,7 @@
 //! source             open an input, fit it
 //! fit                the best answer              finish  pad, check, report
 //! formats            the choice of format         calibration
+//! smooth             gradients, made smaller
 //! lossy              one format                 few_colours
 //! downscale          the choice of scale          memory
 //! trial              a sample, coded and scored
@@ -41,6 +42,7 @@ pub mod scale_gain;
 mod scoring;
 mod search_adapter;
 mod share;
+mod smooth;
 mod source;
 mod spec;
 mod total;

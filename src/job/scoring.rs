@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::codec::{self, EncodeError, Format, Limits};
+use crate::picture::content::Content;
 use crate::picture::score::{self, Reference};
 use crate::picture::{Picture, transform};
 
@@ -53,11 +54,11 @@ impl<'a> Scoring<'a> {
         score_against(reference, self.requested, &candidate.bytes, candidate.format)
     }
 
-    /// A sample of the requested picture: tiles that are spread over it, side by side, or all of it if it has hardly more
-    /// pixels. Returns `None` for a larger picture that is too thin for tiles.
-    pub(super) fn sample(&mut self) -> Option<Rc<Picture>> {
+    /// A sample of the requested picture, which shows `content`: tiles that are spread over it, side by side, or all of it if it has
+    /// hardly more pixels. Returns `None` for a larger picture that is too thin for tiles.
+    pub(super) fn sample(&mut self, content: Content) -> Option<Rc<Picture>> {
         if self.sample.is_none() {
-            let picture = Rc::new(sample_of(self.requested)?);
+            let picture = Rc::new(sample_of(self.requested, content)?);
             self.sample = Some(Sample { reference: Reference::new(&picture, self.background), picture });
         }
         self.sample.as_ref().map(|sample| sample.picture.clone())
@@ -85,12 +86,17 @@ impl<'a> Scoring<'a> {
     }
 }
 
-fn sample_of(requested: &Picture) -> Option<Picture> {
+fn sample_of(requested: &Picture, content: Content) -> Option<Picture> {
     if requested.pixel_count() <= SAMPLE_PIXELS {
         return Some(requested.clone());
     }
     let count = |side: u32| (side / TILE).min(TILES);
     let tiles = (count(requested.width()), count(requested.height()));
+    if content == Content::Smooth {
+        // Side by side, tiles would have edges that the picture does not have.
+        let across = tiles.0.min(tiles.1);
+        return (across > 0).then(|| transform::tiles(requested, TILE * across, (1, 1)))?;
+    }
     (tiles.0 > 0 && tiles.1 > 0).then(|| transform::tiles(requested, TILE, tiles))?
 }
 

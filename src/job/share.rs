@@ -43,14 +43,14 @@ impl SizeCurve {
     ) -> Result<SizeCurve, EncodeError> {
         let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
         let counted: &[usize] = if allowed.len() > 1 { &COUNTED_OF_SEVERAL } else { &COUNTED };
-        let is_photograph = Content::of(picture) == Content::Photograph;
+        let is_drawn = Content::of(picture).is_drawn();
         for format in allowed {
             let picture = match picture.has_alpha() && !format.keeps_alpha() {
                 true => Cow::Owned(transform::flatten(picture, job.transformed_background())),
                 false => Cow::Borrowed(picture),
             };
             let metadata_bytes = container::embedded_bytes(*format, kept);
-            let counts = Counts { qualities: counted, ceiling: job.quality, are_probed: !is_photograph };
+            let counts = Counts { qualities: counted, ceiling: job.quality, are_probed: is_drawn };
             lower(&mut ln_bytes, *format, &picture, metadata_bytes, &counts)?;
         }
         let most = if job.never_outgrows(input, allowed) { input.bytes.min(job.target) } else { job.target };

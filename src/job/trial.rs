@@ -36,7 +36,8 @@ pub(super) fn score(
     scale: f64,
     aim: &Aim,
 ) -> Result<Option<f64>, JobError> {
-    let Some(sample) = context.scoring.sample() else { return Ok(None) };
+    let content = context.views.content();
+    let Some(sample) = context.scoring.sample(content) else { return Ok(None) };
     let coding = LossyCoding::of(seen.format)[0];
     if !context.clock.has_time(usual_time(coding.cost(context.clock.effort(coding, &sample)), &sample)) {
         context.trace.cut_short = true;

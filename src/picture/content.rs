@@ -11,6 +11,9 @@ const MOST_ROWS: usize = 64;
 /// Levels of luma between the darkest and the lightest pixel from which on a block counts as an edge.
 const EDGE: u8 = 96;
 
+/// Levels of luma that a block of a smooth picture stays below.
+const DETAIL: u8 = 16;
+
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -18,6 +21,8 @@ pub(crate) enum Content {
     Text,
     /// Another drawing: many blocks of one level, which no camera takes.
     Drawing,
+    /// Gradients: no detail anywhere.
+    Smooth,
     /// What the models are fitted to.
     Photograph,
 }
@@ -30,7 +35,17 @@ impl Content {
         if edges >= 0.05 && between <= 0.12 || edges >= 0.3 && between <= 0.21 {
             return Content::Text;
         }
-        if blocks.share(blocks.flat) >= 0.12 { Content::Drawing } else { Content::Photograph }
+        let flat = blocks.share(blocks.flat);
+        let may_be_smooth = blocks.blocks > 0 && !blocks.has_detail && flat < 0.5;
+        if may_be_smooth && !Blocks::of_every_row(picture).has_detail {
+            return Content::Smooth;
+        }
+        if flat >= 0.12 { Content::Drawing } else { Content::Photograph }
+    }
+
+    /// Whether it shows text or another drawing.
+    pub(crate) fn is_drawn(self) -> bool {
+        matches!(self, Content::Text | Content::Drawing)
     }
 }
 
@@ -42,17 +57,28 @@ struct Blocks {
     flat: usize,
     /// Blocks with an edge.
     edges: usize,
+    /// Whether there is a block with detail.
+    has_detail: bool,
     /// Pixels of those that are neither light nor dark: in the middle two fifths of the block's range.
     between: usize,
 }
 
 impl Blocks {
+    /// Of rows from all over the picture.
     fn of(picture: &Picture) -> Blocks {
-        let width = picture.width() as usize;
         let rows = picture.height() as usize / BLOCK;
+        Blocks::of_rows(picture, (0..rows).step_by(rows.div_ceil(MOST_ROWS).max(1)))
+    }
+
+    fn of_every_row(picture: &Picture) -> Blocks {
+        Blocks::of_rows(picture, 0..picture.height() as usize / BLOCK)
+    }
+
+    fn of_rows(picture: &Picture, rows: impl Iterator<Item = usize>) -> Blocks {
+        let width = picture.width() as usize;
         let row_bytes = BLOCK * width * picture.layout().bytes_per_pixel();
         let mut found = Blocks::default();
-        for row in (0..rows).step_by(rows.div_ceil(MOST_ROWS).max(1)) {
+        for row in rows {
             let pixels = &picture.pixels()[row * row_bytes..][..row_bytes];
             let luma = match picture.layout() {
                 Layout::Rgb => luma_of::<3>(pixels),
@@ -70,6 +96,7 @@ impl Blocks {
         let lightest = block.iter().copied().fold(0, u8::max);
         let range = u32::from(lightest - darkest);
         self.flat += usize::from(range == 0);
+        self.has_detail |= range >= u32::from(DETAIL);
         if range < u32::from(EDGE) {
             return;
         }
@@ -122,6 +149,14 @@ mod tests {
         assert_eq!(Content::of(&shapes), Content::Photograph);
         let smaller_than_a_block = Picture::new(7, 7, Layout::Rgb, vec![0; 147]);
         assert_eq!(Content::of(&smaller_than_a_block), Content::Photograph);
+    }
+
+    #[test]
+    fn gradients_are_smooth_unless_a_single_block_has_detail() {
+        let gradient = |x: u32, y: u32| ((x + y) / 3) as u8;
+        assert_eq!(Content::of(&grey(gradient)), Content::Smooth);
+        let with_a_dot = grey(|x, y| gradient(x, y) + if (x, y) == (77, 140) { 20 } else { 0 });
+        assert_eq!(Content::of(&with_a_dot), Content::Photograph);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod parameters;
 mod refusals;
 mod scales;
 mod size;
+mod smooth;
 mod source;
 mod total;
 mod transforms;

@@ -128,7 +128,7 @@ impl Indexed {
     /// The picture in at most `colours` colours.
     fn reduced(encoder: &PaletteEncoder, colours: i32) -> Result<Indexed, EncodeError> {
         // Drawings have more bytes with dithering, and noise where they had flat areas.
-        let dithering = if Content::of(encoder.picture) == Content::Photograph { 1.0 } else { 0.0 };
+        let dithering = if Content::of(encoder.picture).is_drawn() { 0.0 } else { 1.0 };
         let reduced = palette::reduce(encoder.rgba(), encoder.picture.width() as usize, colours, dithering);
         let palette::Indexed { palette, indexes } = reduced.map_err(|reason| failed(&reason))?;
         Ok(Indexed { palette, indexes }.transparent_first())
