@@ -118,6 +118,8 @@ pub(crate) enum LeadModel {
     Fitted {
         /// Coefficients of `job::format_rank::features`.
         coefficients: [f64; 7],
+        /// The same for pictures without colour.
+        of_grey: [f64; 7],
         /// Points at rates that are lower than those of the fit.
         below_fit: f64,
     },

@@ -318,12 +318,13 @@ fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
             format_rank::COMPARED.iter().position(|compared| compared == format).and_then(|index| known[index]);
     }
     try_each(context, ranked, cap)?;
+    let is_grey = context.views.requested.is_grey();
     let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
     let lead = |(format, expectation): &Expected| {
         let is_expected = format_rank::basis(*format).is_some_and(|index| known[index].is_some());
         let tried = expectation.and_then(|expectation| expectation.tried).filter(|_| are_tried);
         match is_expected {
-            true => tried.unwrap_or_else(|| format_rank::lead(*format, &expectations)),
+            true => tried.unwrap_or_else(|| format_rank::lead(*format, &expectations, is_grey)),
             false => f64::NEG_INFINITY,
         }
     };

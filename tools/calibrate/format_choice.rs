@@ -7,7 +7,7 @@
 //! the best format, on pictures that the coefficients were not fitted to.
 //!
 //! ```text
-//! cargo run --release -p bytefit-tools --bin format_choice -- DIRECTORY...
+//! cargo run --release -p bytefit-tools --bin format_choice -- [grey] DIRECTORY...
 //! ```
 
 use std::time::{Duration, Instant};

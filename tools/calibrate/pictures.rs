@@ -9,7 +9,16 @@ use rayon::prelude::*;
 
 /// Every file of the directories named on the command line.
 pub fn files() -> Vec<PathBuf> {
-    std::env::args().skip(1).filter(|argument| format_named(argument).is_none()).flat_map(files_in).collect()
+    let is_directory = |argument: &String| argument != GREY && format_named(argument).is_none();
+    std::env::args().skip(1).filter(is_directory).flat_map(files_in).collect()
+}
+
+/// The word on the command line that takes the colour out of all pictures.
+const GREY: &str = "grey";
+
+/// Whether the pictures are to be grey.
+pub fn are_grey() -> bool {
+    std::env::args().skip(1).any(|argument| argument == GREY)
 }
 
 /// Whether to measure `format`: the command line names it, or names no format.
@@ -54,7 +63,14 @@ pub fn is_representative(bytes: f64, pixels: f64) -> bool {
 /// The picture in `file`, on white, scaled to at most `side` pixels a side.
 pub fn load(file: &Path, side: u32) -> Picture {
     let decoded = codec::decode(&std::fs::read(file).expect("readable"), &Limits::default()).expect("decodable");
-    transform::flatten(&within(decoded.picture, side), [255; 3])
+    let picture = transform::flatten(&within(decoded.picture, side), [255; 3]);
+    if are_grey() { grey(&picture) } else { picture }
+}
+
+/// `picture`, which has no alpha channel, without its colour.
+fn grey(picture: &Picture) -> Picture {
+    let greys = picture.pixels().as_chunks().0.iter().flat_map(|colour| [transform::grey_of(*colour); 3]);
+    Picture::new(picture.width(), picture.height(), picture.layout(), greys.collect())
 }
 
 /// Squares of `side` pixels a side along the diagonal of `picture`, on the grid of its blocks. Returns none unless the

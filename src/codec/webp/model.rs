@@ -60,6 +60,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
         },
         lead: LeadModel::Fitted {
             coefficients: [-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206],
+            of_grey: [-4.788, 0.026, -0.031, -0.005, -0.373, 0.148, 0.042],
             below_fit: 1.0,
         },
     }),
