@@ -47,6 +47,11 @@ impl Format {
     /// Every format that can be written.
     pub const OUTPUT: [Format; 5] = [Format::Jpeg, Format::Webp, Format::Avif, Format::Png, Format::Jxl];
 
+    /// The formats that this build reads: HEIC is a feature.
+    pub fn read() -> impl Iterator<Item = Format> {
+        Format::ALL.iter().copied().filter(|format| cfg!(feature = "heic") || *format != Format::Heic)
+    }
+
     /// What is known of the format. The only `match` on formats.
     pub(crate) const fn model(self) -> &'static FormatModel {
         match self {

@@ -329,8 +329,12 @@ impl From<&DecodeError> for Problem {
     fn from(error: &DecodeError) -> Problem {
         let detail = error.to_string();
         match error {
-            DecodeError::Unsupported { .. } => {
-                Problem::new(Kind::UnsupportedFormat, detail).with("formats", names(Format::ALL))
+            DecodeError::Unsupported { found } => {
+                // A format that the limits switch off is none to send.
+                let is_off =
+                    |format: &Format| found.as_ref().is_some_and(|found| found.eq_ignore_ascii_case(format.name()));
+                let formats: Vec<Format> = Format::read().filter(|format| !is_off(format)).collect();
+                Problem::new(Kind::UnsupportedFormat, detail).with("formats", names(&formats))
             }
             DecodeError::Undecodable { format, .. } => {
                 Problem::new(Kind::Undecodable, detail).with("format", format.name())
@@ -416,6 +420,18 @@ mod tests {
         assert_eq!(body["smallest_settings"]["width"], 64);
         assert_eq!(body["metadata_bytes"], 3050);
         assert!(body["request_id"].is_string());
+    }
+
+    #[test]
+    fn a_format_that_is_switched_off_is_not_among_those_to_send() {
+        let formats = |found: Option<&str>| {
+            let error = DecodeError::Unsupported { found: found.map(|found| found.to_owned().into()) };
+            Problem::from(&error).members["formats"].as_array().unwrap().clone()
+        };
+        assert_eq!(formats(None).contains(&json!("heic")), cfg!(feature = "heic"));
+        let [off, svg] = [Some("HEIC"), Some("SVG")].map(formats);
+        assert!(!off.contains(&json!("heic")) && off.contains(&json!("jpeg")));
+        assert_eq!(svg.len(), Format::read().count());
     }
 
     #[test]
