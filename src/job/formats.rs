@@ -306,31 +306,47 @@ fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<V
 /// # Errors
 /// [`JobError::Encode`].
 fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+    for (format, expectation) in &mut *ranked {
+        if format_rank::COMPARED.contains(format) {
+            *expectation = expected(context, *format, cap)?;
+        }
+    }
+    try_each(context, ranked, cap)?;
+    let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
+    if are_tried && ranked.iter().any(|(_, expectation)| expectation.is_some()) {
+        let tried = |(_, expectation): &Expected| expectation.and_then(|known| known.tried);
+        sort_by_lead(ranked, |expected| tried(expected).unwrap_or(f64::NEG_INFINITY));
+        return Ok(());
+    }
+    by_model(context, ranked, cap)
+}
+
+/// Sorts `ranked`, whose expectations are known, by what the model says of formats beside each other.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
     let mut known = [None; format_rank::COMPARED.len()];
-    for (expectation, format) in known.iter_mut().zip(format_rank::COMPARED) {
-        *expectation = expected(context, format, cap)?;
+    for (expectation, compared) in known.iter_mut().zip(format_rank::COMPARED) {
+        *expectation = match ranked.iter().find(|(format, _)| *format == compared) {
+            Some((_, known)) => *known,
+            None => expected(context, compared, cap)?,
+        };
     }
     // A picture that is too large for AVIF is too large for the others.
     let Some(avif) = known[0] else { return Ok(()) };
     let expectations = known.map(|expectation| expectation.unwrap_or(avif));
-    for (format, expectation) in &mut *ranked {
-        *expectation =
-            format_rank::COMPARED.iter().position(|compared| compared == format).and_then(|index| known[index]);
-    }
-    try_each(context, ranked, cap)?;
     let is_grey = context.views.requested.is_grey();
-    let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
-    let lead = |(format, expectation): &Expected| {
-        let is_expected = format_rank::basis(*format).is_some_and(|index| known[index].is_some());
-        let tried = expectation.and_then(|expectation| expectation.tried).filter(|_| are_tried);
-        match is_expected {
-            true => tried.unwrap_or_else(|| format_rank::lead(*format, &expectations, is_grey)),
-            false => f64::NEG_INFINITY,
-        }
-    };
-    // The sort is stable: equal expectations keep the rank.
-    ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
+    sort_by_lead(ranked, |(format, _)| match format_rank::basis(*format).and_then(|index| known[index]) {
+        Some(_) => format_rank::lead(*format, &expectations, is_grey),
+        None => f64::NEG_INFINITY,
+    });
     Ok(())
+}
+
+/// Sorts `ranked` by `lead`, the highest first. The sort is stable: equal leads keep the rank.
+fn sort_by_lead(ranked: &mut [Expected], lead: impl Fn(&Expected) -> f64) {
+    ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
 }
 
 /// Whether there was a trial of the format, or nothing is expected of it.

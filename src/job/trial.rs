@@ -39,7 +39,9 @@ pub(super) fn score(
     let content = context.views.content();
     let Some(sample) = context.scoring.sample(content) else { return Ok(None) };
     let coding = LossyCoding::of(seen.format)[0];
-    if !context.clock.has_time(usual_time(coding.cost(context.clock.effort(coding, &sample)), &sample)) {
+    let encode_of_pixel = coding.cost(context.clock.effort(coding, &sample));
+    let probes = encode_of_pixel.mul_f64(seen.picture.pixel_count() as f64 * PROBED);
+    if !context.clock.has_time(probes + usual_time(encode_of_pixel, &sample)) {
         context.trace.cut_short = true;
         return Ok(None);
     }
@@ -52,6 +54,9 @@ pub(super) fn score(
         Err(error) => Err(error),
     }
 }
+
+/// Encodes of what is seen that its probes usually take together.
+const PROBED: f64 = 0.5;
 
 /// A file of `sample`, at the quality at which `seen` meets `aim`. Returns `None` when even the coarsest file of that would be too large.
 ///
