@@ -97,6 +97,8 @@ pub(crate) struct ScaleGainModel {
     /// Quality of a smaller picture from which on no smaller one is chosen, whatever it gains: pixels are worth something
     /// in themselves. `None` where that was not measured. docs/model.md, Scale gain.
     pub enough_quality: Option<f64>,
+    /// Quality from which on a smooth picture is not made smaller. docs/model.md, Smooth pictures.
+    pub fine_quality: f64,
     /// When the next smaller picture is tried, whatever the model expects of it: for opaque pictures and for those with alpha.
     /// `None` where the model is to be trusted.
     pub smaller: Option<[SmallerModel; 2]>,

@@ -39,9 +39,6 @@ const MAX_SIZES: usize = 4;
 /// is expected below quality 1 is too low: a page and a screenshot look 1 to 11 points better at -10 than at 1.
 const LEGIBLE: f64 = -10.0;
 
-/// Expected quality from which on a smooth picture is not made smaller: it loses nothing by that.
-const FINE: f64 = 87.0;
-
 /// Share of the cap below which a file of the finest setting leaves bytes that a larger picture may use.
 const FILLED: f64 = 0.9;
 
@@ -267,7 +264,7 @@ fn best_from_whole(
 fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
     let bits = bits_per_pixel(aim, whole.picture.pixel_count());
     let is_decent = match context.views.content() {
-        Content::Smooth => expected.quality >= FINE,
+        Content::Smooth => expected.quality >= scale_gain::fine_quality(whole.format),
         _ => scale_gain::is_decent(whole.format, expected.quality, bits),
     };
     // At the quality ceiling fewer pixels would only leave bytes unused.
@@ -393,7 +390,7 @@ fn best_from(
     // Such a picture stays as large as it can.
     let sufficient = match context.views.content() {
         Content::Text => Some(LEGIBLE),
-        Content::Smooth => Some(FINE),
+        Content::Smooth => Some(scale_gain::fine_quality(format)),
         Content::Drawing | Content::Photograph => None,
     };
     if sufficient.is_some_and(|sufficient| quality >= sufficient) {

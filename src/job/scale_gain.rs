@@ -78,6 +78,11 @@ pub fn is_enough(format: Format, quality: f64) -> bool {
     model(format).enough_quality.is_some_and(|enough| quality >= enough)
 }
 
+/// Quality from which on a smooth picture is not made smaller: it loses nothing by that, and what compression leaves is seen best in it.
+pub(crate) fn fine_quality(format: Format) -> f64 {
+    model(format).fine_quality
+}
+
 /// When the next smaller picture is tried, whatever is expected of it.
 pub(crate) fn smaller(format: Format, has_alpha: bool) -> Option<SmallerModel> {
     model(format).smaller.map(|[opaque, with_alpha]| if has_alpha { with_alpha } else { opaque })

@@ -50,6 +50,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             detailed_bits_per_pixel: 0.35,
             decent_quality_of_detail: 20.0,
             enough_quality: None,
+            fine_quality: 70.0,
             smaller: None,
         },
         lead: LeadModel::Reference,

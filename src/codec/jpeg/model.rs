@@ -59,6 +59,7 @@ pub(in crate::codec) const SCALE_GAIN: ScaleGainModel = ScaleGainModel {
     detailed_bits_per_pixel: 0.25,
     decent_quality_of_detail: 35.0,
     enough_quality: Some(60.0),
+    fine_quality: 87.0,
     smaller: None,
 };
 

@@ -57,6 +57,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality_of_detail: 60.0,
             enough_quality: None,
             // Seven Kodak pictures, and drawn photographs that fade out: docs/model.md, Scale gain.
+            fine_quality: 87.0,
             smaller: Some([SmallerModel { below: 74.0, worth: 7.0 }, SmallerModel { below: 80.0, worth: 1.0 }]),
         },
         lead: LeadModel::NotCompared,

@@ -56,6 +56,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             detailed_bits_per_pixel: 0.7,
             decent_quality_of_detail: 35.0,
             enough_quality: Some(65.0),
+            fine_quality: 87.0,
             smaller: None,
         },
         lead: LeadModel::Fitted {
