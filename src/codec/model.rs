@@ -99,9 +99,20 @@ pub(crate) struct ScaleGainModel {
     pub enough_quality: Option<f64>,
     /// Quality from which on a smooth picture is not made smaller. docs/model.md, Smooth pictures.
     pub fine_quality: f64,
+    /// How photographs with alpha are made smaller. `None` as those without.
+    pub with_alpha: Option<AlphaScales>,
     /// When the next smaller picture is tried, whatever the model expects of it: for opaque pictures and for those with alpha.
     /// `None` where the model is to be trusted.
     pub smaller: Option<[SmallerModel; 2]>,
+}
+
+/// How photographs with alpha are made smaller: the largest that is good enough is taken. docs/model.md, Scale gain.
+#[derive(Clone, Copy)]
+pub(crate) struct AlphaScales {
+    /// Quality that is good enough.
+    pub enough: f64,
+    /// Index of the first smaller scale.
+    pub first: usize,
 }
 
 /// When a smaller picture is tried, and when it is better.

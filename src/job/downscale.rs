@@ -2,7 +2,7 @@
 
 use crate::codec::Format;
 use crate::codec::lossy_coding::LossyCoding;
-use crate::codec::model::SmallerModel;
+use crate::codec::model::{AlphaScales, SmallerModel};
 use crate::picture::Picture;
 use crate::picture::content::Content;
 use crate::search::aim::Aim;
@@ -263,12 +263,19 @@ fn best_from_whole(
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
 fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
     let bits = bits_per_pixel(aim, whole.picture.pixel_count());
-    let is_decent = match context.views.content() {
-        Content::Smooth => expected.quality >= scale_gain::fine_quality(whole.format),
-        _ => scale_gain::is_decent(whole.format, expected.quality, bits),
+    let is_decent = match (context.views.content(), alpha_scales(context, whole)) {
+        (Content::Smooth, _) => expected.quality >= scale_gain::fine_quality(whole.format),
+        (_, Some(scales)) => expected.quality >= scales.enough,
+        (_, None) => scale_gain::is_decent(whole.format, expected.quality, bits),
     };
     // At the quality ceiling fewer pixels would only leave bytes unused.
     expected.is_at_ceiling || is_decent
+}
+
+/// How `whole` is made smaller, where it is a photograph with alpha and that is known.
+fn alpha_scales(context: &mut SearchContext, whole: &Prepared) -> Option<AlphaScales> {
+    let is_cut_out = whole.picture.has_alpha() && context.views.content() == Content::Photograph;
+    scale_gain::with_alpha(whole.format).filter(|_| is_cut_out)
 }
 
 /// The scale that is expected to look best, by trials where they are wanted.
@@ -387,12 +394,14 @@ fn best_from(
 ) -> Result<Expectation, JobError> {
     let format = whole.format;
     let mut expectation = Expectation { scale_index: first, ..Expectation::of_whole(quality) };
+    let alpha_scales = alpha_scales(context, whole);
     // Such a picture stays as large as it can.
     let sufficient = match context.views.content() {
         Content::Text => Some(LEGIBLE),
         Content::Smooth => Some(scale_gain::fine_quality(format)),
-        Content::Drawing | Content::Photograph => None,
+        Content::Drawing | Content::Photograph => alpha_scales.map(|scales| scales.enough),
     };
+    let first_smaller = alpha_scales.map_or(1, |scales| scales.first);
     if sufficient.is_some_and(|sufficient| quality >= sufficient) {
         return Ok(expectation);
     }
@@ -404,6 +413,9 @@ fn best_from(
     for (index, scale) in scales[..scales.len() - 1].iter().enumerate().skip(first + 1) {
         let larger = expectation;
         gain += scale_gain::gain(format, index - 1, quality, bits, &details);
+        if index < first_smaller {
+            continue;
+        }
         let is_first = expectation.scale_index == first;
         if gain > if is_first { scale_gain::least_gain(format, index - first) } else { best_gain } {
             best_gain = gain;

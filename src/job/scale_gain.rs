@@ -3,7 +3,7 @@
 
 use crate::codec::Format;
 pub use crate::codec::model::MEASURED_STEPS;
-use crate::codec::model::{ScaleGainModel, SmallerModel};
+use crate::codec::model::{AlphaScales, ScaleGainModel, SmallerModel};
 use crate::codec::rate::{Spectrum, dot, rows_for};
 use crate::picture::{Chroma, Picture};
 
@@ -81,6 +81,11 @@ pub fn is_enough(format: Format, quality: f64) -> bool {
 /// Quality from which on a smooth picture is not made smaller: it loses nothing by that, and what compression leaves is seen best in it.
 pub(crate) fn fine_quality(format: Format) -> f64 {
     model(format).fine_quality
+}
+
+/// How photographs with alpha are made smaller.
+pub(crate) fn with_alpha(format: Format) -> Option<AlphaScales> {
+    model(format).with_alpha
 }
 
 /// When the next smaller picture is tried, whatever is expected of it.

@@ -92,7 +92,10 @@ impl<'a> Views<'a> {
 
     /// What the picture shows.
     pub(super) fn content(&mut self) -> Content {
-        *self.content.get_or_insert_with(|| Content::of(self.flattened))
+        *self.content.get_or_insert_with(|| match self.requested.has_alpha() {
+            true => Content::of_opaque_part(self.requested, self.flattened),
+            false => Content::of(self.flattened),
+        })
     }
 
     /// Whether every format encodes `whole`. With an alpha channel they do not, and then parts are too large to keep.

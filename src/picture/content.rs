@@ -31,16 +31,28 @@ impl Content {
     /// docs/model.md, Content, has the figures of documents, scans, drawings and photographs.
     pub(crate) fn of(picture: &Picture) -> Content {
         let blocks = Blocks::of(picture);
+        let content = Content::of_blocks(&blocks);
+        let may_be_smooth = blocks.blocks > 0 && !blocks.has_detail && blocks.share(blocks.flat) < 0.5;
+        if content != Content::Text && may_be_smooth && !Blocks::of_every_row(picture).has_detail {
+            return Content::Smooth;
+        }
+        content
+    }
+
+    /// The same of the opaque part of `picture`, or of all of it where there is none: around it everything is of one level.
+    /// `flattened` is the picture on a background.
+    pub(crate) fn of_opaque_part(picture: &Picture, flattened: &Picture) -> Content {
+        let blocks = Blocks::opaque_of(picture);
+        if blocks.blocks == 0 { Content::of(flattened) } else { Content::of_blocks(&blocks) }
+    }
+
+    /// What blocks show that may have detail.
+    fn of_blocks(blocks: &Blocks) -> Content {
         let (edges, between) = (blocks.share(blocks.edges), blocks.between_share());
         if edges >= 0.05 && between <= 0.12 || edges >= 0.3 && between <= 0.21 {
             return Content::Text;
         }
-        let flat = blocks.share(blocks.flat);
-        let may_be_smooth = blocks.blocks > 0 && !blocks.has_detail && flat < 0.5;
-        if may_be_smooth && !Blocks::of_every_row(picture).has_detail {
-            return Content::Smooth;
-        }
-        if flat >= 0.12 { Content::Drawing } else { Content::Photograph }
+        if blocks.share(blocks.flat) >= 0.12 { Content::Drawing } else { Content::Photograph }
     }
 
     /// Whether it shows text or another drawing.
@@ -66,15 +78,22 @@ struct Blocks {
 impl Blocks {
     /// Of rows from all over the picture.
     fn of(picture: &Picture) -> Blocks {
-        let rows = picture.height() as usize / BLOCK;
-        Blocks::of_rows(picture, (0..rows).step_by(rows.div_ceil(MOST_ROWS).max(1)))
+        Blocks::of_rows(picture, sampled_rows(picture), |_| true)
     }
 
     fn of_every_row(picture: &Picture) -> Blocks {
-        Blocks::of_rows(picture, 0..picture.height() as usize / BLOCK)
+        Blocks::of_rows(picture, 0..picture.height() as usize / BLOCK, |_| true)
     }
 
-    fn of_rows(picture: &Picture, rows: impl Iterator<Item = usize>) -> Blocks {
+    /// Of the opaque blocks of a picture with alpha.
+    fn opaque_of(picture: &Picture) -> Blocks {
+        Blocks::of_rows(picture, sampled_rows(picture), |pixels| {
+            pixels.chunks_exact(Layout::Rgba.bytes_per_pixel()).all(|pixel| pixel[3] == u8::MAX)
+        })
+    }
+
+    /// Of those blocks in `rows` all of whose lines are `wanted`.
+    fn of_rows(picture: &Picture, rows: impl Iterator<Item = usize>, wanted: impl Fn(&[u8]) -> bool) -> Blocks {
         let width = picture.width() as usize;
         let row_bytes = BLOCK * width * picture.layout().bytes_per_pixel();
         let mut found = Blocks::default();
@@ -84,7 +103,12 @@ impl Blocks {
                 Layout::Rgb => luma_of::<3>(pixels),
                 Layout::Rgba => luma_of::<4>(pixels),
             };
-            (0..width / BLOCK).for_each(|column| found.add(&block_of(&luma, width, column)));
+            let block_bytes = BLOCK * picture.layout().bytes_per_pixel();
+            let is_wanted = |column: &usize| {
+                pixels.chunks_exact(row_bytes / BLOCK).all(|line| wanted(&line[column * block_bytes..][..block_bytes]))
+            };
+            let columns = (0..width / BLOCK).filter(is_wanted);
+            columns.for_each(|column| found.add(&block_of(&luma, width, column)));
         }
         found
     }
@@ -112,6 +136,12 @@ impl Blocks {
     fn between_share(&self) -> f64 {
         self.between as f64 / (self.edges * BLOCK * BLOCK).max(1) as f64
     }
+}
+
+/// The indexes of rows of blocks from all over `picture`.
+fn sampled_rows(picture: &Picture) -> impl Iterator<Item = usize> + use<> {
+    let rows = picture.height() as usize / BLOCK;
+    (0..rows).step_by(rows.div_ceil(MOST_ROWS).max(1))
 }
 
 /// The luma of `pixels` of `N` bytes. Transparent pixels count with the colour that they have.
@@ -157,6 +187,21 @@ mod tests {
         assert_eq!(Content::of(&grey(gradient)), Content::Smooth);
         let with_a_dot = grey(|x, y| gradient(x, y) + if (x, y) == (77, 140) { 20 } else { 0 });
         assert_eq!(Content::of(&with_a_dot), Content::Photograph);
+    }
+
+    #[test]
+    fn a_photograph_on_nothing_is_no_drawing() {
+        let noise = |x: u32, y: u32| (x * 7 + y * 13) as u8 / 4;
+        let flattened = grey(|x, y| if x < 64 { 255 } else { noise(x, y) });
+        let pixels = (0..256 * 256u32).flat_map(|index| {
+            let (x, y) = (index % 256, index / 256);
+            [noise(x, y), noise(x, y), noise(x, y), if x < 64 { 0 } else { 255 }]
+        });
+        let cut_out = Picture::new(256, 256, Layout::Rgba, pixels.collect());
+        assert_eq!(Content::of(&flattened), Content::Drawing);
+        assert_eq!(Content::of_opaque_part(&cut_out, &flattened), Content::Photograph);
+        let transparent = Picture::new(256, 256, Layout::Rgba, vec![0; 4 << 16]);
+        assert_eq!(Content::of_opaque_part(&transparent, &flattened), Content::Drawing);
     }
 
     #[test]

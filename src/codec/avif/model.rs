@@ -51,6 +51,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality_of_detail: 20.0,
             enough_quality: None,
             fine_quality: 70.0,
+            with_alpha: None,
             smaller: None,
         },
         lead: LeadModel::Reference,

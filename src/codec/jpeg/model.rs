@@ -60,6 +60,7 @@ pub(in crate::codec) const SCALE_GAIN: ScaleGainModel = ScaleGainModel {
     decent_quality_of_detail: 35.0,
     enough_quality: Some(60.0),
     fine_quality: 87.0,
+    with_alpha: None,
     smaller: None,
 };
 

@@ -58,6 +58,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             enough_quality: None,
             // Seven Kodak pictures, and drawn photographs that fade out: docs/model.md, Scale gain.
             fine_quality: 87.0,
+            with_alpha: None,
             smaller: Some([SmallerModel { below: 74.0, worth: 7.0 }, SmallerModel { below: 80.0, worth: 1.0 }]),
         },
         lead: LeadModel::NotCompared,

@@ -6,7 +6,9 @@ use crate::codec::Format;
 use crate::codec::bytes::slice;
 use crate::codec::container::all_bytes;
 use crate::codec::lossy_coding::{CodingModel, LossyCoding, SearchWindow};
-use crate::codec::model::{ContainerModel, FormatModel, LeadModel, LosslessModel, OutputModel, ScaleGainModel};
+use crate::codec::model::{
+    AlphaScales, ContainerModel, FormatModel, LeadModel, LosslessModel, OutputModel, ScaleGainModel,
+};
 
 pub(crate) static MODEL: FormatModel = FormatModel {
     media_type: "image/webp",
@@ -57,6 +59,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality_of_detail: 35.0,
             enough_quality: Some(65.0),
             fine_quality: 87.0,
+            with_alpha: Some(AlphaScales { enough: 68.0, first: 3 }),
             smaller: None,
         },
         lead: LeadModel::Fitted {
