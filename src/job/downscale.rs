@@ -263,17 +263,26 @@ fn best_from_whole(
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
 fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
     let bits = bits_per_pixel(aim, whole.picture.pixel_count());
-    let is_decent = match (context.views.content(), alpha_scales(context, whole)) {
-        (Content::Smooth, _) => expected.quality >= scale_gain::fine_quality(whole.format),
-        (_, Some(scales)) => expected.quality >= scales.enough,
-        (_, None) => scale_gain::is_decent(whole.format, expected.quality, bits),
+    let enough = fine_quality(context, whole).or_else(|| alpha_scales(context, whole).map(|scales| scales.enough));
+    let is_decent = match enough {
+        Some(enough) => expected.quality >= enough,
+        None => scale_gain::is_decent(whole.format, expected.quality, bits),
     };
     // At the quality ceiling fewer pixels would only leave bytes unused.
     expected.is_at_ceiling || is_decent
 }
 
-/// How `whole` is made smaller, where it is a photograph with alpha and that is known.
+/// Quality from which on `whole` stays as large as it can, where it is smooth. Of answers with a total the quality is given.
+fn fine_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
+    let is_smooth = context.common.is_none() && context.views.content() == Content::Smooth;
+    is_smooth.then(|| scale_gain::fine_quality(whole.format))
+}
+
+/// How `whole` is made smaller, where it is a photograph with alpha and that is known. Of answers with a total the quality is given.
 fn alpha_scales(context: &mut SearchContext, whole: &Prepared) -> Option<AlphaScales> {
+    if context.common.is_some() {
+        return None;
+    }
     let is_cut_out = whole.picture.has_alpha() && context.views.content() == Content::Photograph;
     scale_gain::with_alpha(whole.format).filter(|_| is_cut_out)
 }
@@ -398,7 +407,7 @@ fn best_from(
     // Such a picture stays as large as it can.
     let sufficient = match context.views.content() {
         Content::Text => Some(LEGIBLE),
-        Content::Smooth => Some(scale_gain::fine_quality(format)),
+        Content::Smooth => fine_quality(context, whole),
         Content::Drawing | Content::Photograph => alpha_scales.map(|scales| scales.enough),
     };
     let first_smaller = alpha_scales.map_or(1, |scales| scales.first);

@@ -1,7 +1,9 @@
 //! Gradients: what holds them best when a lossless file of the whole is too large.
 
-use bytefit::codec::{Effort, Format, png, webp};
-use bytefit::job::{Job, Outcome};
+use std::time::{Duration, Instant};
+
+use bytefit::codec::{Effort, Format, Limits, png, webp};
+use bytefit::job::{Job, Outcome, SharedTotal, Source, Stop};
 use bytefit::picture::{Layout, Picture, transform};
 
 use super::{decode, job, run};
@@ -51,4 +53,17 @@ fn a_lossy_gradient_goes_smaller_before_it_looks_poor() {
     let [smaller, whole] = [true, false].map(|downscale| run(&Job { downscale, ..scored.clone() }, &file).unwrap());
     let [better, worse] = [smaller, whole].map(|answer| answer.report.score.unwrap());
     assert!(better > worse + 4.0, "{better} {worse}");
+}
+
+#[test]
+fn a_gradient_keeps_its_size_within_a_total() {
+    let (file, _) = file_and_target(&waves(800, 600));
+    let stop = Stop::at(Instant::now() + Duration::from_secs(120));
+    let mut source = Source::open(&file, &Limits::default(), &stop).unwrap();
+    let jobs = [Format::Jpeg, Format::Webp].map(|format| job(format, 24_000));
+    let mut plan = SharedTotal::plan(&mut source, &jobs.iter().collect::<Vec<_>>(), 24_000, &stop).unwrap();
+    for (index, job) in jobs.iter().enumerate() {
+        let report = plan.fit(index, &mut source, job, &stop).unwrap().report;
+        assert_eq!(report.output.width, 800, "{report:?}");
+    }
 }
