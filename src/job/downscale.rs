@@ -263,8 +263,7 @@ fn best_from_whole(
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
 fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
     let bits = bits_per_pixel(aim, whole.picture.pixel_count());
-    let enough = fine_quality(context, whole).or_else(|| alpha_scales(context, whole).map(|scales| scales.enough));
-    let is_decent = match enough {
+    let is_decent = match enough_quality(context, whole) {
         Some(enough) => expected.quality >= enough,
         None => scale_gain::is_decent(whole.format, expected.quality, bits),
     };
@@ -272,10 +271,14 @@ fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expecte
     expected.is_at_ceiling || is_decent
 }
 
-/// Quality from which on `whole` stays as large as it can, where it is smooth. Of answers with a total the quality is given.
-fn fine_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
+/// Quality from which on `whole` stays as large as it can, where it is smooth or a photograph with alpha. Of answers with a total the
+/// quality is given.
+fn enough_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
     let is_smooth = context.common.is_none() && context.views.content() == Content::Smooth;
-    is_smooth.then(|| scale_gain::fine_quality(whole.format))
+    match is_smooth {
+        true => Some(scale_gain::fine_quality(whole.format)),
+        false => alpha_scales(context, whole).map(|scales| scales.enough),
+    }
 }
 
 /// How `whole` is made smaller, where it is a photograph with alpha and that is known. Of answers with a total the quality is given.
@@ -403,14 +406,12 @@ fn best_from(
 ) -> Result<Expectation, JobError> {
     let format = whole.format;
     let mut expectation = Expectation { scale_index: first, ..Expectation::of_whole(quality) };
-    let alpha_scales = alpha_scales(context, whole);
     // Such a picture stays as large as it can.
     let sufficient = match context.views.content() {
         Content::Text => Some(LEGIBLE),
-        Content::Smooth => fine_quality(context, whole),
-        Content::Drawing | Content::Photograph => alpha_scales.map(|scales| scales.enough),
+        _ => enough_quality(context, whole),
     };
-    let first_smaller = alpha_scales.map_or(1, |scales| scales.first);
+    let first_smaller = alpha_scales(context, whole).map_or(1, |scales| scales.first);
     if sufficient.is_some_and(|sufficient| quality >= sufficient) {
         return Ok(expectation);
     }

@@ -79,15 +79,15 @@ struct Attempt {
 }
 
 /// A lossless format, and its encoder.
-type Lossless = (Format, &'static LosslessModel);
+pub(super) type Lossless = (Format, &'static LosslessModel);
 
-/// The format of a file in few colours within `cap` bytes. Returns `None` for all but text, where no allowed format is lossless, and where
-/// the job asks for another kind of answer.
-pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Option<Lossless> {
+/// The format of a lossless file within `cap` bytes of another picture than the whole, for a picture that shows `content`. Returns `None`
+/// for all others, where no allowed format is lossless, and where the job asks for another kind of answer.
+pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64, content: Content) -> Option<Lossless> {
     let is_asked = context.may_shrink && lossless::comes_first(context.job);
     let may_be_tried = is_asked && trial::is_wanted(context, &aim(context.job, cap));
-    let is_text = may_be_tried && context.views.content() == Content::Text;
-    modes().find(|(format, _)| allowed.contains(format)).filter(|_| is_text)
+    let is_wanted = may_be_tried && context.views.content() == content;
+    modes().find(|(format, _)| allowed.contains(format)).filter(|_| is_wanted)
 }
 
 /// What may be within `cap` bytes in few colours and look better than a lossy file whose sample scores `lossy`. Returns `None` where

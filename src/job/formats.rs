@@ -1,6 +1,7 @@
 //! The choice of the answer's format.
 
 use crate::codec::{EncodeError, Format, container};
+use crate::picture::content::Content;
 
 use super::candidate::Candidate;
 use super::context::SearchContext;
@@ -138,7 +139,7 @@ fn in_few_colours(
     ranked: &mut [Expected],
     cap: u64,
 ) -> Result<Option<Candidate>, JobError> {
-    let Some(lossless) = few_colours::format(context, allowed, cap) else { return Ok(None) };
+    let Some(lossless) = few_colours::format(context, allowed, cap, Content::Text) else { return Ok(None) };
     let lossy = expected_score(context, ranked, cap)?;
     let few = match few_colours::expectation(context, lossless, lossy, cap)? {
         Some(few) => few_colours::candidate(context, few, cap)?,

@@ -2,16 +2,15 @@
 //! looks better than a lossy one of the whole: docs/model.md, Smooth pictures.
 
 use crate::codec::Format;
-use crate::codec::model::LosslessModel;
 use crate::picture::content::Content;
 use crate::picture::{Picture, transform};
 
-use super::at_size::aim;
+use super::JobError;
 use super::candidate::{Candidate, Kind};
 use super::context::SearchContext;
-use super::lossless::{self, expected_time, modes};
+use super::few_colours::{self, Lossless};
+use super::lossless::expected_time;
 use super::views::size_at;
-use super::{JobError, few_colours, trial};
 
 /// Scales that are tried: a half and less, since pixels that fall together make smaller files than those between.
 const SCALES: [f64; 5] = [1.0 / 2.0, 1.0 / 3.0, 1.0 / 4.0, 1.0 / 5.0, 1.0 / 6.0];
@@ -38,12 +37,7 @@ pub(super) fn candidate(
     allowed: &[Format],
     cap: u64,
 ) -> Result<Option<Candidate>, JobError> {
-    let Some((format, model)) = modes().find(|(format, _)| allowed.contains(format)) else { return Ok(None) };
-    let is_asked = context.may_shrink && lossless::comes_first(context.job);
-    let may_be_tried = is_asked && trial::is_wanted(context, &aim(context.job, cap));
-    if !may_be_tried || context.views.content() != Content::Smooth {
-        return Ok(None);
-    }
+    let Some((format, model)) = few_colours::format(context, allowed, cap, Content::Smooth) else { return Ok(None) };
     let mut scales = SCALES.to_vec();
     scales.retain(|scale| few_colours::is_possible(context, format, model, *scale));
     // A scale, and the bytes of the file at that.
@@ -66,11 +60,7 @@ pub(super) fn candidate(
 }
 
 /// The lossless file at `scale`. Returns `None` when there is no time, and when that would lose something.
-fn at_scale(
-    context: &mut SearchContext,
-    (format, model): (Format, &LosslessModel),
-    scale: f64,
-) -> Result<Option<Candidate>, JobError> {
+fn at_scale(context: &mut SearchContext, (format, model): Lossless, scale: f64) -> Result<Option<Candidate>, JobError> {
     let whole = context.views.prepared(format);
     let (width, height) = size_at(whole.picture, scale);
     let pixels = u64::from(width) * u64::from(height);

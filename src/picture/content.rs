@@ -31,12 +31,11 @@ impl Content {
     /// docs/model.md, Content, has the figures of documents, scans, drawings and photographs.
     pub(crate) fn of(picture: &Picture) -> Content {
         let blocks = Blocks::of(picture);
-        let content = Content::of_blocks(&blocks);
         let may_be_smooth = blocks.blocks > 0 && !blocks.has_detail && blocks.share(blocks.flat) < 0.5;
-        if content != Content::Text && may_be_smooth && !Blocks::of_every_row(picture).has_detail {
+        if may_be_smooth && !Blocks::of_every_row(picture).has_detail {
             return Content::Smooth;
         }
-        content
+        Content::of_blocks(&blocks)
     }
 
     /// The same of the opaque part of `picture`, or of all of it where there is none: around it everything is of one level.
@@ -69,10 +68,10 @@ struct Blocks {
     flat: usize,
     /// Blocks with an edge.
     edges: usize,
-    /// Whether there is a block with detail.
-    has_detail: bool,
     /// Pixels of those that are neither light nor dark: in the middle two fifths of the block's range.
     between: usize,
+    /// Whether there is a block with detail.
+    has_detail: bool,
 }
 
 impl Blocks {

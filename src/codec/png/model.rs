@@ -56,9 +56,9 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             detailed_bits_per_pixel: f64::INFINITY,
             decent_quality_of_detail: 60.0,
             enough_quality: None,
-            // Seven Kodak pictures, and drawn photographs that fade out: docs/model.md, Scale gain.
             fine_quality: 87.0,
             with_alpha: None,
+            // Seven Kodak pictures, and drawn photographs that fade out: docs/model.md, Scale gain.
             smaller: Some([SmallerModel { below: 74.0, worth: 7.0 }, SmallerModel { below: 80.0, worth: 1.0 }]),
         },
         lead: LeadModel::NotCompared,
