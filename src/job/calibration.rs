@@ -7,6 +7,7 @@ use crate::picture::Picture;
 use crate::stop::Stop;
 
 use super::context::SearchContext;
+use super::downscale::GainUse;
 use super::format_rank::Expectation;
 use super::views::Views;
 use super::{Job, JobError, lossy};
@@ -19,5 +20,5 @@ pub fn expectations(job: &Job, picture: &Picture, formats: &[Format]) -> Result<
     let metadata = Metadata::default();
     let stop = Stop::at(Instant::now() + job.deadline);
     let mut context = SearchContext::new(job, Views::of_opaque(picture), Format::Bmp, &metadata, &stop);
-    formats.iter().map(|format| lossy::expectation(&mut context, *format, job.target)).collect()
+    formats.iter().map(|format| lossy::expectation(&mut context, *format, job.target, GainUse::Rank)).collect()
 }

@@ -1,6 +1,5 @@
 //! Makes the picture smaller when the target is too low for a decent quality at full size. Always scales the original pixels.
 
-use crate::codec::Format;
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::model::{AlphaScales, SmallerModel};
 use crate::picture::Picture;
@@ -13,7 +12,6 @@ use super::context::SearchContext;
 use super::format_rank::Expectation;
 use super::prepared::Prepared;
 use super::scale_gain;
-use super::search_adapter::NearestEncode;
 use super::views::size_at;
 use super::{Effort, Job, JobError, trial};
 
@@ -95,7 +93,9 @@ fn first_fitting(
         }
         largest = index + 1;
         // The model erred: the size of the nearest encode corrects it. The last try is the smallest scale.
-        let by_model = index_for(scales, scales[index] * growth(whole.format, aim, &nearest));
+        let coding = &LossyCoding::of(whole.format)[0];
+        let by_model =
+            index_for(scales, scales[index] * growth(coding, aim, (nearest.bytes as f64, nearest.quality), MODEST));
         // Drawings look best where they just fit.
         let is_drawn = context.views.content().is_drawn();
         index = match sizes {
@@ -151,7 +151,7 @@ fn smaller(
     if quality > MODEST.min(fitted.expected_quality - SHORTFALL) {
         return Ok(None);
     }
-    let index = best_from(context, whole, aim, scales, (fitted.index, quality))?.scale_index;
+    let index = best_from(context, whole, aim, scales, (fitted.index, quality), &[])?.scale_index;
     Ok((index != fitted.index).then_some((index, quality)))
 }
 
@@ -234,13 +234,27 @@ fn at_scale_in_time(
     }
 }
 
+/// What the gain of a scale decides.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum GainUse {
+    /// Only which scale it is.
+    Scale,
+    /// The rank of formats too, so it has to be what it was when that was fitted.
+    Rank,
+}
+
 /// The scale that the model expects to look best: full size when no smaller one is worth its loss.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub(super) fn expectation(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> Result<Expectation, JobError> {
+pub(super) fn expectation(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    gain_use: GainUse,
+) -> Result<Expectation, JobError> {
     let expected = expected_quality(context, whole, aim)?;
-    best_from_whole(context, whole, aim, &expected)
+    best_from_whole(context, whole, aim, &expected, gain_use)
 }
 
 /// The scale that the model expects to look best, given what is `expected` of the whole.
@@ -252,13 +266,69 @@ fn best_from_whole(
     whole: &Prepared,
     aim: &Aim,
     expected: &ExpectedQuality,
+    gain_use: GainUse,
 ) -> Result<Expectation, JobError> {
     if stays_whole(context, whole, aim, expected) {
         return Ok(Expectation::of_whole(expected.quality));
     }
     let scales = scales(context.job, whole.picture);
-    best_from(context, whole, aim, &scales, (0, expected.quality))
+    let ahead = match gain_use {
+        GainUse::Scale => known_ahead(context, whole, aim, &scales, expected)?,
+        GainUse::Rank => Vec::new(),
+    };
+    best_from(context, whole, aim, &scales, (0, expected.quality), &ahead)
 }
+
+/// The qualities that are known at the scales after the whole: those seen from the largest scale on that is poor for certain, and before it
+/// what lies between that and what is `expected` of the whole, None where the whole is not poor or smaller pictures follow another rule.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn known_ahead(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    scales: &[f64],
+    expected: &ExpectedQuality,
+) -> Result<Vec<f64>, JobError> {
+    let has_own_rule = context.views.content() == Content::Text
+        || enough_quality(context, whole).is_some()
+        || alpha_scales(context, whole).is_some();
+    if has_own_rule || expected.quality >= POOR {
+        return Ok(Vec::new());
+    }
+    let coding = LossyCoding::of(whole.format)[expected.coding_index];
+    let bytes = aim.best as f64 * expected.ln_excess.exp();
+    let wanted = growth(&coding, aim, (bytes, expected.quality), POOR);
+    // The last scale is no simple ratio.
+    let last = index_for(scales, wanted).min(scales.len().saturating_sub(2));
+    let details = context.views.details(whole.picture);
+    let mut known = Vec::new();
+    for index in (2..=last).rev() {
+        let seen = seen_at(context, whole, aim, scales[index], expected_quality)?;
+        match seen.is_at_ceiling {
+            true => known.clear(),
+            false => known.insert(0, seen.quality),
+        }
+        let bits = bits_per_pixel(aim, pixels(size_at(whole.picture, scales[index])));
+        let gain = scale_gain::gain(whole.format, index, seen.quality, bits, &details);
+        if gain > 0.0 && seen.quality < AT_MOST_POOR && !seen.is_at_ceiling {
+            let slope = (seen.quality - expected.quality) / scales[index].ln();
+            known.splice(..0, scales[1..index].iter().map(|scale| expected.quality + slope * scale.ln()));
+            return Ok(known);
+        }
+        if context.clock.stop_reason().is_some() {
+            break;
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// Quality of a picture that is far from the best that its bytes allow: all formats gain by a smaller one.
+const POOR: f64 = 30.0;
+
+/// Quality below which a picture that gains by the next scale gains by all scales before it too.
+const AT_MOST_POOR: f64 = 45.0;
 
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
 fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
@@ -300,7 +370,7 @@ pub(super) fn tried_expectation(
     aim: &Aim,
 ) -> Result<Expectation, JobError> {
     let expected = expected_quality(context, whole, aim)?;
-    let expectation = best_from_whole(context, whole, aim, &expected)?;
+    let expectation = best_from_whole(context, whole, aim, &expected, GainUse::Scale)?;
     if stays_whole(context, whole, aim, &expected) || !trial::is_wanted(context, aim) {
         return Ok(expectation);
     }
@@ -396,13 +466,15 @@ fn seen_at<T>(
     look(context, &Prepared::new(whole.format, &part), &aim.for_share(share))
 }
 
-/// The scale that the model expects to look best among those from index `first` on, where `quality` is reached.
+/// The scale that the model expects to look best among those from index `first` on, where `quality` is reached. The qualities at some
+/// scales `ahead` of it may be known.
 fn best_from(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
     scales: &[f64],
     (first, mut quality): (usize, f64),
+    ahead: &[f64],
 ) -> Result<Expectation, JobError> {
     let format = whole.format;
     let mut expectation = Expectation { scale_index: first, ..Expectation::of_whole(quality) };
@@ -431,14 +503,20 @@ fn best_from(
             best_gain = gain;
             expectation = Expectation { scale_index: index, gain, ..expectation };
         }
-        if sufficient.is_none() && gain < best_gain - DIP || context.clock.stop_reason().is_some() {
+        let dip = if expectation.scale_index == first { DIP } else { 0.0 };
+        if sufficient.is_none() && gain < best_gain - dip || context.clock.stop_reason().is_some() {
             break;
         }
-        let expected = seen_at(context, whole, aim, *scale, expected_quality)?;
-        if expected.is_at_ceiling {
-            return Ok(larger);
-        }
-        quality = expected.quality;
+        quality = match ahead.get(index - first - 1) {
+            Some(quality) => *quality,
+            None => {
+                let expected = seen_at(context, whole, aim, *scale, expected_quality)?;
+                if expected.is_at_ceiling {
+                    return Ok(larger);
+                }
+                expected.quality
+            }
+        };
         bits = bits_per_pixel(aim, pixels(size_at(whole.picture, *scale)));
         match sufficient {
             Some(sufficient) if quality >= sufficient => {
@@ -471,12 +549,13 @@ pub(super) fn least_scale(job: &Job, original: &Picture) -> f64 {
         .max(share(job.min_height.unwrap_or(0), original.height()))
 }
 
-/// The factor by which a scale grows for [`MODEST`] quality to take what the cap allows.
-fn growth(format: Format, aim: &Aim, nearest: &NearestEncode) -> f64 {
-    let scale = LossyCoding::of(format)[0].scale();
+/// The factor by which a scale grows for the quality that is `wanted` to take what the cap allows, where files of this quality have so many
+/// bytes.
+fn growth(coding: &LossyCoding, aim: &Aim, (bytes, quality): (f64, f64), wanted: f64) -> f64 {
+    let scale = coding.scale();
     let ln_bits_at = |quality: f64| scale.ln_bits_per_pixel(scale.ln_step(quality));
-    let ln_modest = (nearest.bytes as f64).ln() + ln_bits_at(MODEST) - ln_bits_at(nearest.quality);
-    (((aim.cap as f64).ln() - ln_modest) / BYTES_BY_SIDE).exp()
+    let ln_wanted = bytes.ln() + ln_bits_at(wanted) - ln_bits_at(quality);
+    (((aim.cap as f64).ln() - ln_wanted) / BYTES_BY_SIDE).exp()
 }
 
 fn pixels((width, height): (u32, u32)) -> u64 {

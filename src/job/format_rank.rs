@@ -56,9 +56,7 @@ pub type Expectations = [Expectation; COMPARED.len()];
 /// with it.
 pub fn lead(format: Format, expectations: &Expectations, is_grey: bool) -> f64 {
     match format.output().map(|output| &output.lead) {
-        Some(LeadModel::Fitted { below_fit, .. }) if expectations[0].quality < least_fitted_quality(is_grey) => {
-            *below_fit
-        }
+        Some(LeadModel::Fitted { below_fit, .. }) if !depends_on_gains(expectations[0].quality, is_grey) => *below_fit,
         Some(LeadModel::Fitted { coefficients, of_grey, .. }) => {
             dot(if is_grey { of_grey } else { coefficients }, &features(expectations))
         }
@@ -67,6 +65,11 @@ pub fn lead(format: Format, expectations: &Expectations, is_grey: bool) -> f64 {
         }
         Some(LeadModel::Reference | LeadModel::NotCompared) | None => 0.0,
     }
+}
+
+/// Whether leads depend on the gains of the formats, where this quality is expected of the whole picture as AVIF.
+pub fn depends_on_gains(quality_of_avif: f64, is_grey: bool) -> bool {
+    quality_of_avif >= least_fitted_quality(is_grey)
 }
 
 /// Expected quality of the whole picture as AVIF below which the fit says nothing: leads of camera files at 20 KB were wrong by

@@ -3,10 +3,12 @@
 use crate::codec::{EncodeError, Format, container};
 use crate::picture::content::Content;
 
+use super::at_size::aim;
 use super::candidate::Candidate;
 use super::context::SearchContext;
+use super::downscale::GainUse;
 use super::format_rank::{self, Expectation};
-use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, smooth};
+use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, smooth, trial};
 
 /// A format, and what the model expects of it if that is known already.
 type Expected = (Format, Option<Expectation>);
@@ -202,7 +204,7 @@ fn tried_score(
 ) -> Result<Option<f64>, JobError> {
     let known = match *expectation {
         Some(known) => Some(known),
-        None => expected(context, *format, cap)?,
+        None => expected(context, *format, cap, GainUse::Scale)?,
     };
     let Some(known) = known else { return Ok(None) };
     let tried = lossy::with_trial(context, *format, cap, known)?;
@@ -307,9 +309,10 @@ fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<V
 /// # Errors
 /// [`JobError::Encode`].
 fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+    let gain_use = gain_use(context, cap)?;
     for (format, expectation) in &mut *ranked {
         if format_rank::COMPARED.contains(format) {
-            *expectation = expected(context, *format, cap)?;
+            *expectation = expected(context, *format, cap, gain_use)?;
         }
     }
     try_each(context, ranked, cap)?;
@@ -319,19 +322,35 @@ fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
         sort_by_lead(ranked, |expected| tried(expected).unwrap_or(f64::NEG_INFINITY));
         return Ok(());
     }
-    by_model(context, ranked, cap)
+    by_model(context, ranked, cap, gain_use)
+}
+
+/// What the gains of smaller pictures decide: where formats are tried, or the whole picture is far below what was fitted, no rank.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn gain_use(context: &mut SearchContext, cap: u64) -> Result<GainUse, JobError> {
+    if trial::is_wanted(context, &aim(context.job, cap)) {
+        return Ok(GainUse::Scale);
+    }
+    let quality_of_avif = match lossy::quality_of_whole(context, Format::Avif, cap) {
+        Err(JobError::Encode(EncodeError::TooLarge { .. })) => return Ok(GainUse::Scale),
+        quality => quality?,
+    };
+    let decides_rank = format_rank::depends_on_gains(quality_of_avif, context.views.requested.is_grey());
+    Ok(if decides_rank { GainUse::Rank } else { GainUse::Scale })
 }
 
 /// Sorts `ranked`, whose expectations are known, by what the model says of formats beside each other.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64, gain_use: GainUse) -> Result<(), JobError> {
     let mut known = [None; format_rank::COMPARED.len()];
     for (expectation, compared) in known.iter_mut().zip(format_rank::COMPARED) {
         *expectation = match ranked.iter().find(|(format, _)| *format == compared) {
             Some((_, known)) => *known,
-            None => expected(context, compared, cap)?,
+            None => expected(context, compared, cap, gain_use)?,
         };
     }
     // A picture that is too large for AVIF is too large for the others.
@@ -376,12 +395,17 @@ fn try_each(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> R
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn expected(context: &mut SearchContext, format: Format, cap: u64) -> Result<Option<Expectation>, JobError> {
+fn expected(
+    context: &mut SearchContext,
+    format: Format,
+    cap: u64,
+    gain_use: GainUse,
+) -> Result<Option<Expectation>, JobError> {
     // The picture is only flattened when a format without alpha is allowed.
     if context.views.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
         return Ok(None);
     }
-    match lossy::expectation(context, format, cap) {
+    match lossy::expectation(context, format, cap, gain_use) {
         Err(JobError::Encode(EncodeError::TooLarge { .. })) => Ok(None),
         expected => expected.map(Some),
     }

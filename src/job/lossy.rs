@@ -6,7 +6,7 @@ use super::JobError;
 use super::at_size::{aim, at_size, expected_quality};
 use super::candidate::Candidate;
 use super::context::SearchContext;
-use super::downscale;
+use super::downscale::{self, GainUse};
 use super::format_rank::Expectation;
 
 /// The best-looking file of `format` within `cap` bytes, given what is expected of the format if that is known already.
@@ -40,13 +40,28 @@ pub(super) fn candidate(
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub(super) fn expectation(context: &mut SearchContext, format: Format, cap: u64) -> Result<Expectation, JobError> {
+pub(super) fn expectation(
+    context: &mut SearchContext,
+    format: Format,
+    cap: u64,
+    gain_use: GainUse,
+) -> Result<Expectation, JobError> {
+    if !context.may_shrink {
+        return Ok(Expectation::of_whole(quality_of_whole(context, format, cap)?));
+    }
     let aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
-    if context.may_shrink {
-        return downscale::expectation(context, &whole, &aim);
-    }
-    Ok(Expectation::of_whole(expected_quality(context, &whole, &aim)?.quality))
+    downscale::expectation(context, &whole, &aim, gain_use)
+}
+
+/// The quality that the model expects of the whole picture within `cap` bytes.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn quality_of_whole(context: &mut SearchContext, format: Format, cap: u64) -> Result<f64, JobError> {
+    let aim = aim(context.job, cap);
+    let whole = context.views.prepared(format);
+    Ok(expected_quality(context, &whole, &aim)?.quality)
 }
 
 /// `expectation`, which is of `format` within `cap` bytes, with the score of a trial where trials are wanted.
