@@ -45,6 +45,7 @@ const JOB_LEVELS: &[&[&str]] = &[
     &["search_adapter", "lossless"],
     &["at_size"],
     &["trial"],
+    &["scale_choice"],
     &["downscale", "memory"],
     &["lossy", "few_colours"],
     &["smooth"],

@@ -7,8 +7,8 @@ use crate::picture::Picture;
 use crate::stop::Stop;
 
 use super::context::SearchContext;
-use super::downscale::GainUse;
 use super::format_rank::Expectation;
+use super::scale_choice::GainUse;
 use super::views::Views;
 use super::{Job, JobError, lossy};
 

@@ -16,7 +16,7 @@ use super::context::SearchContext;
 use super::lossless::{self, expected_time, modes};
 use super::prepared::Prepared;
 use super::views::size_at;
-use super::{JobError, downscale, memory, trial};
+use super::{JobError, memory, scale_choice, trial};
 
 /// Numbers of colours that are looked at.
 const COLOURS: [i32; 7] = [2, 3, 4, 8, 16, 64, 256];
@@ -137,7 +137,7 @@ pub(super) fn expectation(
 pub(super) fn is_possible(context: &SearchContext, format: Format, model: &LosslessModel, scale: f64) -> bool {
     let requested = context.views.requested;
     let (width, height) = size_at(requested, scale);
-    let is_large_enough = scale >= downscale::least_scale(context.job, requested);
+    let is_large_enough = scale >= scale_choice::least_scale(context.job, requested);
     let is_held = format.output().is_some_and(|output| width.max(height) <= output.max_side);
     let may_be_lossless = lossless::is_thinkable(context.job, context.input, requested.pixel_count());
     let given = memory::encoder_bytes(format, (requested.width(), requested.height()), may_be_lossless);

@@ -6,8 +6,8 @@ use crate::picture::content::Content;
 use super::at_size::aim;
 use super::candidate::Candidate;
 use super::context::SearchContext;
-use super::downscale::GainUse;
 use super::format_rank::{self, Expectation};
+use super::scale_choice::GainUse;
 use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, smooth, trial};
 
 /// A format, and what the model expects of it if that is known already.

@@ -6,8 +6,9 @@ use super::JobError;
 use super::at_size::{aim, at_size, expected_quality};
 use super::candidate::Candidate;
 use super::context::SearchContext;
-use super::downscale::{self, GainUse};
+use super::downscale;
 use super::format_rank::Expectation;
+use super::scale_choice::{self, GainUse};
 
 /// The best-looking file of `format` within `cap` bytes, given what is expected of the format if that is known already.
 /// Returns `None` when no setting reaches the cap.
@@ -23,7 +24,8 @@ pub(super) fn candidate(
     let whole_aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
     let chosen = if context.may_shrink {
-        let expectation = expectation.map_or_else(|| downscale::tried_expectation(context, &whole, &whole_aim), Ok)?;
+        let expectation =
+            expectation.map_or_else(|| scale_choice::tried_expectation(context, &whole, &whole_aim), Ok)?;
         context.begin_at_scale(expectation.scale_index);
         let aim = aim(context.job, context.cap_at_scale(expectation.scale_index, cap));
         downscale::best_scale(context, &whole, &aim, expectation)
@@ -51,7 +53,7 @@ pub(super) fn expectation(
     }
     let aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
-    downscale::expectation(context, &whole, &aim, gain_use)
+    scale_choice::expectation(context, &whole, &aim, gain_use)
 }
 
 /// The quality that the model expects of the whole picture within `cap` bytes.
@@ -76,5 +78,5 @@ pub(super) fn with_trial(
 ) -> Result<Expectation, JobError> {
     let aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
-    downscale::with_trial(context, &whole, &aim, expectation)
+    scale_choice::with_trial(context, &whole, &aim, expectation)
 }

@@ -9,7 +9,8 @@
 //! formats            the choice of format         calibration
 //! smooth             gradients, made smaller
 //! lossy              one format                 few_colours
-//! downscale          the choice of scale          memory
+//! downscale          made smaller                 memory
+//! scale_choice       the scale that is expected to look best
 //! trial              a sample, coded and scored
 //! at_size            one format at one size
 //! search_adapter     one encoder                  lossless
@@ -38,6 +39,7 @@ mod memory;
 mod passthrough;
 mod prepared;
 mod report;
+mod scale_choice;
 pub mod scale_gain;
 mod scoring;
 mod search_adapter;
