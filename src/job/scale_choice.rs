@@ -74,7 +74,7 @@ fn best_from_whole(
 }
 
 /// The qualities that are known at the scales after the whole: those seen from the largest scale on that is poor for certain, and before it
-/// what lies between that and what is `expected` of the whole, None where the whole is not poor or smaller pictures follow another rule.
+/// what lies between that and what is `expected` of the whole. None where that is not poor, or where smaller pictures follow another rule.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -362,9 +362,14 @@ fn pixels((width, height): (u32, u32)) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
-    use crate::job::Formats;
+    use crate::codec::{Format, Metadata};
+    use crate::job::views::Views;
+    use crate::job::{Formats, at_size};
     use crate::picture::Layout;
+    use crate::stop::Stop;
 
     fn scales_for(job: &Job, width: u32, height: u32) -> Vec<f64> {
         let bytes = width as usize * height as usize * 3;
@@ -390,6 +395,38 @@ mod tests {
         assert_eq!(scales_of(10, 128), [1.0, 0.75, 2.0 / 3.0, 0.5]);
         assert_eq!(scales_of(100, 80), [1.0, 0.75, 2.0 / 3.0, 0.64]);
         assert_eq!(scales_of(8192, 1).len(), scale_gain::SCALES.len() + 1);
+    }
+
+    /// Waves under grain: a photograph to the model.
+    fn photograph(width: u32, height: u32) -> Picture {
+        let wave = |at: u32, period: f64| (f64::from(at) * std::f64::consts::TAU / period).sin() * 50.0;
+        let grain = |index: u32| f64::from((index ^ (index >> 7)).wrapping_mul(0x9E37_79B9) >> 28);
+        let level =
+            |index: u32| (120.0 + wave(index % width, 61.0) + wave(index / width, 47.0) + 2.0 * grain(index)) as u8;
+        let pixels = (0..width * height).flat_map(|index| [level(index); 3]).collect();
+        Picture::new(width, height, Layout::Rgb, pixels)
+    }
+
+    #[test]
+    fn scales_that_are_poor_for_certain_are_known_and_the_choice_is_the_same() {
+        let picture = photograph(1600, 1200);
+        let job = Job::new(6_000, Formats::Keep);
+        let metadata = Metadata::default();
+        let stop = Stop::at(Instant::now() + Duration::from_secs(60));
+        for format in [Format::Jpeg, Format::Webp, Format::Avif] {
+            let views = Views::of_opaque(&picture);
+            let context = &mut SearchContext::new(&job, views, Format::Bmp, &metadata, &stop);
+            let whole = context.views.prepared(format);
+            let aim = at_size::aim(&job, job.target);
+            let expected = expected_quality(context, &whole, &aim).unwrap();
+            let scales = scales(&job, &picture);
+            let ahead = known_ahead(context, &whole, &aim, &scales, &expected).unwrap();
+            assert!(ahead.len() > 2, "{format:?} {ahead:?} {}", expected.quality);
+            let mut chosen = |ahead: &[f64]| {
+                best_from(context, &whole, &aim, &scales, (0, expected.quality), ahead).unwrap().scale_index
+            };
+            assert_eq!(chosen(&ahead), chosen(&[]), "{format:?}");
+        }
     }
 
     #[test]
