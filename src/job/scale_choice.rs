@@ -85,10 +85,7 @@ fn known_ahead(
     scales: &[f64],
     expected: &ExpectedQuality,
 ) -> Result<Vec<f64>, JobError> {
-    let has_own_rule = context.views.content() == Content::Text
-        || enough_quality(context, whole).is_some()
-        || alpha_scales(context, whole).is_some();
-    if has_own_rule || expected.quality >= POOR {
+    if sufficient_quality(context, whole).is_some() || expected.quality >= POOR {
         return Ok(Vec::new());
     }
     let coding = LossyCoding::of(whole.format)[expected.coding_index];
@@ -104,7 +101,7 @@ fn known_ahead(
             true => known.clear(),
             false => known.insert(0, seen.quality),
         }
-        let bits = bits_per_pixel(aim, pixels(size_at(whole.picture, scales[index])));
+        let bits = bits_at(aim, whole, scales[index]);
         let gain = scale_gain::gain(whole.format, index, seen.quality, bits, &details);
         if gain > 0.0 && seen.quality < AT_MOST_POOR && !seen.is_at_ceiling {
             let slope = (seen.quality - expected.quality) / scales[index].ln();
@@ -126,13 +123,21 @@ const AT_MOST_POOR: f64 = 45.0;
 
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
 fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
-    let bits = bits_per_pixel(aim, whole.picture.pixel_count());
+    let bits = bits_at(aim, whole, 1.0);
     let is_decent = match enough_quality(context, whole) {
         Some(enough) => expected.quality >= enough,
         None => scale_gain::is_decent(whole.format, expected.quality, bits),
     };
     // At the quality ceiling fewer pixels would only leave bytes unused.
     expected.is_at_ceiling || is_decent
+}
+
+/// Quality from which on `whole` stays as large as it can, where it is text or there is an [`enough_quality`].
+fn sufficient_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
+    match context.views.content() {
+        Content::Text => Some(LEGIBLE),
+        _ => enough_quality(context, whole),
+    }
 }
 
 /// Quality from which on `whole` stays as large as it can, where it is smooth or a photograph with alpha. Of answers with a total the
@@ -272,17 +277,13 @@ pub(super) fn best_from(
 ) -> Result<Expectation, JobError> {
     let format = whole.format;
     let mut expectation = Expectation { scale_index: first, ..Expectation::of_whole(quality) };
-    // Such a picture stays as large as it can.
-    let sufficient = match context.views.content() {
-        Content::Text => Some(LEGIBLE),
-        _ => enough_quality(context, whole),
-    };
+    let sufficient = sufficient_quality(context, whole);
     let first_smaller = alpha_scales(context, whole).map_or(1, |scales| scales.first);
     if sufficient.is_some_and(|sufficient| quality >= sufficient) {
         return Ok(expectation);
     }
     let details = context.views.details(whole.picture);
-    let mut bits = bits_per_pixel(aim, pixels(size_at(whole.picture, scales[first])));
+    let mut bits = bits_at(aim, whole, scales[first]);
     let mut gain = 0.0;
     let mut best_gain = scale_gain::least_gain(format, 0);
     // The last scale is no simple ratio.
@@ -311,7 +312,7 @@ pub(super) fn best_from(
                 expected.quality
             }
         };
-        bits = bits_per_pixel(aim, pixels(size_at(whole.picture, *scale)));
+        bits = bits_at(aim, whole, *scale);
         match sufficient {
             Some(sufficient) if quality >= sufficient => {
                 return Ok(Expectation { scale_index: index, gain, ..expectation });
@@ -352,8 +353,9 @@ pub(super) fn growth(coding: &LossyCoding, aim: &Aim, (bytes, quality): (f64, f6
     (((aim.cap as f64).ln() - ln_wanted) / BYTES_BY_SIDE).exp()
 }
 
-fn bits_per_pixel(aim: &Aim, pixels: u64) -> f64 {
-    aim.cap as f64 * 8.0 / pixels as f64
+/// Bits per pixel of `whole` at `scale`, as the cap allows.
+fn bits_at(aim: &Aim, whole: &Prepared, scale: f64) -> f64 {
+    aim.cap as f64 * 8.0 / pixels(size_at(whole.picture, scale)) as f64
 }
 
 fn pixels((width, height): (u32, u32)) -> u64 {
