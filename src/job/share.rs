@@ -198,14 +198,15 @@ const MAX_GAIN: f64 = 2.5;
 /// Quality from which on pictures that are not made smaller are encoded at the common quality. Below it hardly any is whole.
 const POOR: f64 = 5.0;
 
-/// Bytes that an answer of the common quality may have, as a share of those that are predicted: docs/model.md, Totals.
-const ROOM: f64 = 1.06;
+/// Bytes that an answer of the common quality may have beyond those that are predicted, as a share of them: docs/model.md, Totals.
+const ROOM: f64 = 0.06;
 
 /// How many times as large as predicted an answer is taken to be at most, by its trial.
 const MAX_RATIO: f64 = 2.0;
 
-/// Bytes that it may take from the answers after it instead, as a share of theirs: a small answer misses by more of its own.
-const ROOM_OF_OTHERS: f64 = 0.02;
+/// Bytes that it may take from the answers after it, as a share of theirs: at least and at most. A small answer misses by more of its own,
+/// and a small one after a large one would be left without any.
+const ROOM_OF_OTHERS: [f64; 2] = [0.02, 0.1];
 
 impl Shares {
     /// Shares `total` among answers with these sizes: all get the same quality, the best at which they fit.
@@ -255,15 +256,17 @@ impl Shares {
         let part = if others > 0.0 { planned / (planned + others) } else { 1.0 };
         let even = (self.left as f64 * part).floor();
         let is_at_quality = self.is_at_quality();
-        let with_room = (planned * ROOM).max(planned + ROOM_OF_OTHERS * others);
+        let [least_room, most_room] = ROOM_OF_OTHERS.map(|share| share * others);
+        let with_room = planned + (ROOM * planned).clamp(least_room, most_room);
         let wanted = if is_at_quality { even.max(with_room) } else { even };
         let least = |bytes: f64| (bytes as u64).max(plan.least).min(self.unreserved());
         let (bytes, smaller_bytes) = (least(wanted), least(even));
         let room = bytes.saturating_sub(planned as u64);
         self.left -= bytes;
         self.lent += room;
-        // The last may use up what the others left.
-        let quality = if others > 0.0 { self.quality } else { self.best_quality };
+        // The last that can become better may use up what the others left.
+        let can_others_gain = self.planned_bytes(self.best_quality) > others;
+        let quality = if can_others_gain { self.quality } else { self.best_quality };
         Share { bytes, quality: is_at_quality.then_some(quality), smaller_bytes, room }
     }
 
@@ -401,6 +404,17 @@ mod tests {
         assert!(second.abs_diff(35_000) <= 1, "{second}");
         assert_eq!(shares.take(2).bytes, 90_000 - (first - 10_000) - second, "the last has all that is left");
         assert_eq!(shares.take(2).bytes, 0, "a share is taken once");
+    }
+
+    #[test]
+    fn a_small_answer_after_a_large_one_keeps_most_of_its_bytes() {
+        let curves = [curve(1e6), curve(20_000.0)];
+        let mut shares = Shares::new(300_000, &curves);
+        let large = shares.take(0);
+        let planned = curves[1].bytes(large.quality.unwrap());
+        shares.give_back(large, large.bytes);
+        let small = shares.take(1).bytes as f64;
+        assert!(small > 0.85 * planned, "{small} of {planned}");
     }
 
     #[test]
