@@ -34,6 +34,10 @@ pub static TABLES: Tables = Tables {
 /// tables, the finer the lowest frequencies are kept in comparison.
 const RELIEF: [f64; 8] = [-0.130, -0.072, -0.005, 0.039, 0.045, 0.039, 0.027, 0.014];
 
+/// ln(scale) below which steps that are coarser than the geometric mean of their table are drawn towards it; a unit below, they have
+/// reached it. docs/model.md, JPEG, says what that gains.
+const FLATTER_BELOW: f64 = -0.4;
+
 /// ln of the table scale that the search may use. At -3.2 most steps are 1, which is nearly lossless. At 3.7 nearly all
 /// are
 /// 255, the largest in a baseline table.
@@ -44,10 +48,13 @@ impl Tables {
     /// baseline-legal. Whole JPEG quality units are 2 to 4 % of bytes apart; this scale moves single steps, 0.05 %
     /// apart.
     pub fn at(&self, ln_step: f64) -> [[u16; 64]; 2] {
+        let flatness = (FLATTER_BELOW - ln_step).clamp(0.0, 1.0);
         [&self.luma, &self.chroma].map(|steps| {
+            let ln_mean = steps.iter().map(|step| step.ln()).sum::<f64>() / 64.0;
             std::array::from_fn(|index| {
                 let relief = RELIEF.get(index / 8 + index % 8).unwrap_or(&0.0) * ln_step.min(1.0);
-                (steps[index] * (relief + ln_step).exp()).round().clamp(1.0, 255.0) as u16
+                let above_mean = (steps[index].ln() - ln_mean).max(0.0);
+                (steps[index] * (ln_step + relief - flatness * above_mean).exp()).round().clamp(1.0, 255.0) as u16
             })
         })
     }
