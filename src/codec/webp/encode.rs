@@ -177,8 +177,7 @@ impl WebpEncoder<'_> {
         if let Some(states) = self.states_at(ln_step) {
             return states.nearest(ln_step);
         }
-        // Hundredths of a quality unit are finer than libwebp's own states.
-        let quality = (quantiser::quality(ln_step) * 100.0).round() / 100.0;
+        let quality = rounded(quantiser::quality(ln_step));
         (State { quality, shaping: SHAPING }, quantiser::ln_step(quality))
     }
 
@@ -262,6 +261,13 @@ pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, Enc
     Ok(file)
 }
 
+/// The nearest quality that is tried where the states are unknown: hundredths are finer than libwebp's own states. Below 1 an index
+/// takes as little as a ten-thousandth.
+fn rounded(quality: f64) -> f64 {
+    let fineness = if quality < 1.0 { 10_000.0 } else { 100.0 };
+    (quality * fineness).round() / fineness
+}
+
 fn config(state: State, method: c_int) -> Result<Config, EncodeError> {
     let mut config = library::config(state.quality)?;
     config.method = method;
@@ -293,6 +299,16 @@ mod tests {
     fn grain(x: u32, y: u32) -> u8 {
         let mixed = ((y * 4_096 + x) ^ 0x9E37).wrapping_mul(0x85EB_CA6B);
         ((mixed ^ (mixed >> 13)).wrapping_mul(0xC2B2_AE35) >> 24) as u8
+    }
+
+    #[test]
+    fn there_are_states_beside_the_coarsest_before_a_probe() {
+        let picture = veiled(|_, _| 255);
+        let encoder = WebpEncoder::new(&picture, Effort::Fast).unwrap();
+        let coarsest = *encoder.ln_step_range().end();
+        let beside: Vec<f64> =
+            (1..=3).map(|hundredths| encoder.snap(coarsest - 0.02 * f64::from(hundredths))).collect();
+        assert!(beside[0] < coarsest && beside[1] < beside[0] && beside[2] < beside[1], "{beside:?}");
     }
 
     fn coarsest(picture: &Picture) -> Vec<u8> {

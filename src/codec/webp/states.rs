@@ -64,8 +64,15 @@ pub const TELLING: State = State { quality: 25.0, shaping: 100 };
 /// Exponent for each unit of a segment's susceptibility, at full strength (SNS_TO_DQ / 128).
 const EXPONENT: f64 = 0.9 / 128.0;
 
-/// Number of qualities tried in each unit. Indices change after a tenth of a unit or more.
+/// Number of qualities tried in each unit. From quality 1 on indices change after a tenth of a unit or more.
 const FINENESS: f64 = 20.0;
+
+/// The quality at this index among those that are tried. Below 1 they are closer together: libwebp's index goes by their cube root,
+/// and from 0 to 0.05 it falls by 9.
+fn tried_quality(index: i32) -> f64 {
+    let quality = f64::from(index) / FINENESS;
+    if quality < 1.0 { quality.powi(3) } else { quality }
+}
 
 /// How many of these qualities are tried on each side of the quality of a step.
 const REACH: i32 = 30;
@@ -169,9 +176,9 @@ impl States {
     fn search(&self, ln_step: f64) -> (State, f64) {
         let middle = self.coarsest_at_most(ln_step);
         let tried = (middle - REACH).max(0)..=(middle + REACH).min((100.0 * FINENESS) as i32);
-        let qualities = tried.map(|index| f64::from(index) / FINENESS);
+        let qualities = tried.map(tried_quality);
         let states = qualities.flat_map(|quality| SHAPINGS.map(|shaping| State { quality, shaping }));
-        let mut best = (f64::INFINITY, State { quality: f64::from(middle) / FINENESS, shaping: SHAPING }, ln_step);
+        let mut best = (f64::INFINITY, State { quality: tried_quality(middle), shaping: SHAPING }, ln_step);
         for state in states {
             let own = self.ln_step(state);
             let known = (own - ln_step).abs() + RELUCTANCE * f64::from((state.shaping - SHAPING).abs());
@@ -186,13 +193,12 @@ impl States {
         (best.1, best.2)
     }
 
-    /// Returns the lowest quality at the default strength whose step is at most `ln_step`, in units of 1 /
-    /// [`FINENESS`].
+    /// Returns the index of the lowest of the tried qualities whose step at the default strength is at most `ln_step`.
     fn coarsest_at_most(&self, ln_step: f64) -> i32 {
         let (mut low, mut high) = (0, (100.0 * FINENESS) as i32);
         while low < high {
             let middle = (low + high) / 2;
-            let is_coarser = self.ln_step(State { quality: f64::from(middle) / FINENESS, shaping: SHAPING }) > ln_step;
+            let is_coarser = self.ln_step(State { quality: tried_quality(middle), shaping: SHAPING }) > ln_step;
             if is_coarser { low = middle + 1 } else { high = middle }
         }
         low
@@ -285,6 +291,14 @@ mod tests {
             let (state, ln_step) = states.nearest(f64::from(hundredth) / 100.0);
             assert_eq!(states.nearest(ln_step), (state, ln_step));
             assert_eq!(states.ln_step(state), ln_step);
+        }
+    }
+
+    #[test]
+    fn hardly_an_index_is_left_out_below_quality_1() {
+        let index_at = |at: i32| super::index(State { quality: tried_quality(at), shaping: SHAPING }, 0);
+        for at in 0..FINENESS as i32 {
+            assert!(index_at(at) - index_at(at + 1) <= 2, "{at}");
         }
     }
 
