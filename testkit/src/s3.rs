@@ -17,14 +17,14 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Mutex;
+use tokio::sync::{Barrier, Mutex};
 use tokio::task::JoinSet;
 
 const KEY: &str = "key-of-the-tests";
 const SECRET: &str = "secret-of-the-tests";
 
-/// How long writes wait for each other that are to race.
-const GATHERING: Duration = Duration::from_millis(100);
+/// How long a write waits for another one that is to race it.
+const GATHERING: Duration = Duration::from_secs(2);
 
 /// The one bucket that there is.
 const BUCKET: &str = "pictures";
@@ -36,14 +36,15 @@ pub struct S3Server {
     /// `None` while it is away.
     accepting: Option<tokio::task::JoinHandle<()>>,
     faults: Arc<Faults>,
-    folder: PathBuf,
 }
 
 /// What goes wrong on purpose.
-#[derive(Default)]
 struct Faults {
+    /// Where the buckets are.
+    folder: PathBuf,
     refuse: AtomicBool,
     race: AtomicBool,
+    racing: Barrier,
     /// Milliseconds until a write that has arrived is done.
     delay: AtomicU64,
     /// Its files are not written under a condition at once, as S3 does: one such request after the other.
@@ -60,8 +61,14 @@ impl S3Server {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             service: builder.build(),
             accepting: None,
-            faults: Arc::default(),
-            folder: folder.join(BUCKET),
+            faults: Arc::new(Faults {
+                folder: folder.to_owned(),
+                refuse: AtomicBool::default(),
+                race: AtomicBool::default(),
+                racing: Barrier::new(2),
+                delay: AtomicU64::default(),
+                turn: Mutex::default(),
+            }),
         };
         server.come_back().await;
         server
@@ -83,7 +90,7 @@ impl S3Server {
     /// The names of the objects below `prefix`.
     pub fn objects(&self, prefix: &str) -> Vec<String> {
         let mut names = Vec::new();
-        collect(&self.folder.join(prefix), prefix, &mut names);
+        collect(&self.faults.folder.join(BUCKET).join(prefix), prefix, &mut names);
         names
     }
 
@@ -99,7 +106,7 @@ impl S3Server {
         self.faults.refuse.store(refuses, Ordering::Relaxed);
     }
 
-    /// Lets several writes at the same time succeed from now on, each of which was to be the first.
+    /// Lets all writes succeed from now on that have looked for an object before it was there.
     pub fn race(&self) {
         self.faults.race.store(true, Ordering::Relaxed);
     }
@@ -167,12 +174,16 @@ async fn answer(
     if !request.headers().contains_key("if-none-match") {
         return Service::call(&service, request).await;
     }
-    if faults.race.load(Ordering::Relaxed) {
-        // Until all that are sent at the same time are here.
-        tokio::time::sleep(GATHERING).await;
-        return Service::call(&service, request).await;
+    let object = faults.folder.join(request.uri().path().trim_start_matches('/'));
+    let is_racing = faults.race.load(Ordering::Relaxed) && !object.exists();
+    if is_racing {
+        let _ = tokio::time::timeout(GATHERING, faults.racing.wait()).await;
     }
     let _turn = faults.turn.lock().await;
+    if is_racing {
+        // What others wrote that have looked at the same time does not count.
+        let _ = std::fs::remove_file(object);
+    }
     Service::call(&service, request).await
 }
 
