@@ -43,8 +43,9 @@ fuzz: tools
 	fuzz/run.sh
 
 # The pages in Chromium. Needs chromium, node and npm. PICTURES=DIRECTORY draws those of the README.
+# `cargo build` would build much of what the tests have built again, with other features of dependencies.
 browser: tools
-	cargo build --locked
+	cargo test --locked --no-run --test cli
 	tests/browser/run.sh target/debug/bytefit
 
 # The alerts, with their tests. Needs promtool, which comes with Prometheus.
