@@ -38,7 +38,7 @@ pub struct S3Server {
     faults: Arc<Faults>,
 }
 
-/// What goes wrong on purpose.
+/// What goes wrong on purpose, and where the objects are that it concerns.
 struct Faults {
     /// Where the buckets are.
     folder: PathBuf,

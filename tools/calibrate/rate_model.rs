@@ -217,10 +217,12 @@ fn observe_jxl(index: usize, picture: &Picture, observations: &mut Observations)
         let encoder = coding.encoder(picture, Effort::Balanced).expect("fits");
         // Above this step 4:2:0 takes over.
         for ln_step in steps(&jpeg, POINTS).into_iter().filter(|ln_step| chroma == Chroma::Halved || *ln_step < -1.0) {
-            let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
             let ln_jpeg_bytes = (jpeg.encode(ln_step).expect("encodes").len() as f64).ln();
-            let is_fitted = jxl::FITTED_BITS.contains(&(ln_jpeg_bytes + (8.0 / pixels).ln()));
-            if is_fitted && pictures::is_representative(bytes, pixels) {
+            if !jxl::is_fitted(ln_jpeg_bytes, pixels) {
+                continue;
+            }
+            let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
+            if pictures::is_representative(bytes, pixels) {
                 let features = jxl::features(ln_jpeg_bytes, pixels, ln_step);
                 rows.push(Row { picture: index, features, value: bytes.ln() - ln_jpeg_bytes });
             }

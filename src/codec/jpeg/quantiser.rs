@@ -38,8 +38,7 @@ const RELIEF: [f64; 8] = [-0.130, -0.072, -0.005, 0.039, 0.045, 0.039, 0.027, 0.
 /// reached it. docs/model.md, JPEG, says what that gains.
 const FLATTER_BELOW: f64 = -0.4;
 
-/// ln of the table scale that the search may use. At -3.2 most steps are 1, which is nearly lossless. At 3.7 nearly all
-/// are
+/// ln of the table scale that the search may use. At -3.2 most steps are 1, which is nearly lossless. At 3.7 nearly all are
 /// 255, the largest in a baseline table.
 pub const LN_STEP_RANGE: RangeInclusive<f64> = -3.2..=3.7;
 
@@ -50,10 +49,11 @@ impl Tables {
     pub fn at(&self, ln_step: f64) -> [[u16; 64]; 2] {
         let flatness = (FLATTER_BELOW - ln_step).clamp(0.0, 1.0);
         [&self.luma, &self.chroma].map(|steps| {
-            let ln_mean = steps.iter().map(|step| step.ln()).sum::<f64>() / 64.0;
+            let ln_steps = steps.map(f64::ln);
+            let ln_mean = ln_steps.iter().sum::<f64>() / 64.0;
             std::array::from_fn(|index| {
                 let relief = RELIEF.get(index / 8 + index % 8).unwrap_or(&0.0) * ln_step.min(1.0);
-                let above_mean = (steps[index].ln() - ln_mean).max(0.0);
+                let above_mean = (ln_steps[index] - ln_mean).max(0.0);
                 (steps[index] * (ln_step + relief - flatness * above_mean).exp()).round().clamp(1.0, 255.0) as u16
             })
         })

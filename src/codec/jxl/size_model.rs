@@ -10,12 +10,22 @@ const HALVED: [f64; 7] = [0.15903, 0.01390, -0.06873, -0.01988, 0.01187, -0.0072
 const FULL: [f64; 7] = [-0.04337, 0.07350, -0.02202, -0.00773, 0.03402, 0.00049, -0.00666];
 
 /// ln(bits per pixel) of the JPEGs that the coefficients are fitted to.
-pub const FITTED_BITS: std::ops::RangeInclusive<f64> = -2.3..=1.5;
+const FITTED_BITS: std::ops::RangeInclusive<f64> = -2.3..=1.5;
+
+/// ln(bits per pixel) of a JPEG of this size.
+fn ln_bits(ln_jpeg_bytes: f64, pixels: f64) -> f64 {
+    ln_jpeg_bytes + (8.0 / pixels).ln()
+}
+
+/// Whether the coefficients are fitted to JPEGs of this size.
+pub fn is_fitted(ln_jpeg_bytes: f64, pixels: f64) -> bool {
+    FITTED_BITS.contains(&ln_bits(ln_jpeg_bytes, pixels))
+}
 
 /// What ln of the share of a JPEG's bytes that is left depends on: ln(bits per pixel) of the JPEG in one pass, the pixels,
 /// and the scale of its tables.
 pub fn features(ln_jpeg_bytes: f64, pixels: f64, ln_step: f64) -> [f64; 7] {
-    let ln_bits = (ln_jpeg_bytes + (8.0 / pixels).ln()).clamp(*FITTED_BITS.start(), *FITTED_BITS.end());
+    let ln_bits = ln_bits(ln_jpeg_bytes, pixels).clamp(*FITTED_BITS.start(), *FITTED_BITS.end());
     [1.0, ln_bits, ln_bits * ln_bits, pixels.ln(), ln_step, ln_step * ln_step, ln_step * ln_bits]
 }
 
