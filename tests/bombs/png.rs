@@ -51,7 +51,20 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             file: with(png_chunk(b"teXt", &[]).repeat(100_000)),
             end: End::Bounded,
         },
+        Bomb {
+            name: "png of 100,000 chunks, each of another kind",
+            file: file(64, 64, 0, &unlike_chunks(), &deflated_zeros(64 * (1 + 64 * 3))),
+            end: End::BoundedAndQuick,
+        },
     ]
+}
+
+/// Empty chunks whose names all differ.
+fn unlike_chunks() -> Vec<Vec<u8>> {
+    let letters = || b'a'..=b'z';
+    let names = letters().flat_map(|a| letters().flat_map(move |b| letters().map(move |c| [b'a', a, b, c])));
+    let names = names.flat_map(|name| [0, 1, 2, 3, 4, 5].map(|first| [name[0] + first, name[1], name[2], name[3]]));
+    names.take(100_000).map(|name| png_chunk(&name, &[])).collect()
 }
 
 fn file(width: u32, height: u32, interlaced: u8, chunks: &[Vec<u8>], pixels: &[u8]) -> Vec<u8> {
