@@ -29,6 +29,11 @@ pub(crate) fn bombs() -> Vec<Bomb> {
             end: End::Bounded,
         },
         Bomb {
+            name: "tiff of 1x65535 in 4,096 tiles of 65535x16 that lie at the same place",
+            file: wide_tiles(),
+            end: End::Refused,
+        },
+        Bomb {
             name: "tiff of 2^32-1 strips",
             file: file(
                 &[grey(64, 64, 1), vec![(273, LONG, u32::MAX, DATA), (279, LONG, u32::MAX, DATA)]].concat(),
@@ -72,6 +77,18 @@ fn small() -> Vec<Field> {
 
 fn tiles(side: u32) -> Vec<Field> {
     vec![(322, LONG, 1, side), (323, LONG, 1, side), (324, LONG, 1, DATA), (325, LONG, 1, 64)]
+}
+
+/// Tiles of a million pixels, of which one column is shown.
+fn wide_tiles() -> Vec<u8> {
+    const TILES: u32 = 4096;
+    let stored = deflated_zeros(65_535 * 16);
+    let lists = [[DATA + 8 * TILES; TILES as usize], [stored.len() as u32; TILES as usize]];
+    let lists = lists.as_flattened().iter().flat_map(|value| value.to_le_bytes());
+    let data: Vec<u8> = lists.chain(stored.iter().copied()).collect();
+    let tiles =
+        [(322, LONG, 1, 65_535), (323, LONG, 1, 16), (324, LONG, TILES, DATA), (325, LONG, TILES, DATA + 4 * TILES)];
+    file(&[grey(1, 65_535, 8), tiles.to_vec()].concat(), 0, &data)
 }
 
 /// A little-endian file of one directory, with the offset of the next, and `data` at [`DATA`].

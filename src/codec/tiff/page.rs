@@ -36,6 +36,8 @@ const REFERENCE_BLACK_WHITE: u16 = 532;
 
 /// Maximum number of samples in a pixel. Pictures have up to 5; more are measurements of many spectral bands.
 const MAX_SAMPLES: u64 = 32;
+/// Maximum number of pixels that tiles may store beyond four times those of the picture: one tile of 4096x4096.
+const MAX_PADDING: u64 = 1 << 24;
 /// Luma coefficients where the file names none (TIFF 6.0 s21: ITU-R BT.601).
 const BT_601: [f64; 3] = [0.299, 0.587, 0.114];
 
@@ -295,6 +297,10 @@ impl Chunks {
             offsets: directory.numbers(offsets).unwrap_or_default(),
             lengths: directory.numbers(lengths).unwrap_or_default(),
         };
+        let stored = (chunks.across * chunks.width) as u64 * (chunks.down * chunks.height) as u64;
+        if stored > u64::from(width) * u64::from(height) * 4 + MAX_PADDING {
+            return Err(refused("its tiles are far larger than the picture"));
+        }
         let needed = (chunks.across * chunks.down) as u64 * planes as u64;
         let has_lengths = chunks.lengths.is_empty() || chunks.lengths.len() as u64 >= needed;
         if (chunks.offsets.len() as u64) < needed || !has_lengths {
