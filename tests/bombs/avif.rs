@@ -1,6 +1,6 @@
 //! AVIF: sizes, boxes that hold each other or claim to.
 
-use crate::bytes::iso_box;
+use crate::bytes::{grid_of_pieces, iso_box};
 use crate::{Bomb, End, fixture};
 
 pub(crate) fn bombs() -> Vec<Bomb> {
@@ -25,6 +25,11 @@ pub(crate) fn bombs() -> Vec<Bomb> {
         Bomb { name: "avif whose meta box has 2^32-1 bytes", file: huge_box(b"meta"), end: End::Bounded },
         Bomb { name: "avif whose pixels have 2^32-1 bytes", file: huge_box(b"mdat"), end: End::Bounded },
         Bomb { name: "avif of 268 million extents of no size", file: extents(), end: End::Refused },
+        Bomb {
+            name: "avif of 1,024 tiles that all are the file, in pieces",
+            file: grid_of_pieces(b"avif", b"av01"),
+            end: End::Refused,
+        },
         Bomb {
             name: "avif of 100,000 empty boxes",
             file: padded(&iso_box(b"free", &[]).repeat(100_000)),

@@ -73,7 +73,7 @@ fn decode_bytes(still: &Still<'_>, tile: &Tile<'_>, sequence: &Sequence) -> u64 
         (false, _) => 6,
     };
     let sample_bytes = if sequence.bit_depth > 8 { 2 } else { 1 };
-    picture + padded * (halves * sample_bytes / 2 + 3) + 2 * tile.bytes.len() as u64 + (8 << 20)
+    picture + padded * (halves * sample_bytes / 2 + 3) + 2 * still.longest_tile() + (8 << 20)
 }
 
 fn read_sequence(tile: &Tile<'_>) -> Result<Sequence, DecodeError> {

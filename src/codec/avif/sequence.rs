@@ -25,7 +25,8 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    /// Reads the units of `stream`. Returns `None` when there is no sequence header or a unit is damaged.
+    /// Reads the units of `stream`. Returns `None` when there is no sequence header, a unit is damaged, or there are too
+    /// many of them.
     pub(super) fn read(stream: &[u8]) -> Option<Sequence> {
         let mut sequence: Option<Sequence> = None;
         let mut frames = 0;
@@ -45,7 +46,8 @@ impl Sequence {
                 _ => {}
             }
         }
-        sequence.map(|sequence| Sequence { frames, ..sequence })
+        // The decoder would read what is left, with frames that are not counted.
+        sequence.filter(|_| at >= stream.len()).map(|sequence| Sequence { frames, ..sequence })
     }
 }
 
@@ -249,6 +251,17 @@ mod tests {
     fn every_frame_is_counted() {
         let frames = unit(FRAME, &[0]).repeat(9);
         assert_eq!(Sequence::read(&[unit(SEQUENCE_HEADER, &still()), frames].concat()).unwrap().frames, 9);
+    }
+
+    #[test]
+    fn frames_behind_too_many_units_are_refused() {
+        const TEMPORAL_DELIMITER: u8 = 2;
+        let with = |units: usize| {
+            let padding = unit(TEMPORAL_DELIMITER, &[]).repeat(units);
+            [unit(SEQUENCE_HEADER, &still()), padding, unit(FRAME, &[0])].concat()
+        };
+        assert_eq!(Sequence::read(&with(MAX_UNITS - 2)).unwrap().frames, 1);
+        assert_eq!(Sequence::read(&with(MAX_UNITS)), None);
     }
 
     #[test]

@@ -108,8 +108,7 @@ fn decode_bytes(still: &Still<'_>, sequence: &Sequence) -> u64 {
     let picture = pixels * if still.alpha.is_some() { 5 } else { 3 };
     let copies = if still.crop.is_some() { 2 } else { 1 };
     let coded = u64::from(sequence.coded.0) * u64::from(sequence.coded.1);
-    let bytes = still.colour.tiles.iter().map(|tile| tile.bytes.len() as u64).max().unwrap_or(0);
-    picture * copies + coded * TILE_BYTES_PER_PIXEL + 4 * bytes + (8 << 20)
+    picture * copies + coded * TILE_BYTES_PER_PIXEL + 4 * still.longest_tile() + (8 << 20)
 }
 
 /// Bytes that a tile takes for each of its pixels: samples of two bytes, a copy of them for the filters and one for the

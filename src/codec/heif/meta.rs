@@ -1,6 +1,7 @@
 //! The meta box: items, the location of their bytes, their references and their properties.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 
 use super::Coding;
 use super::items::{ItemInfo, Locations, entries_start, primary_item};
@@ -28,6 +29,9 @@ pub(super) struct Meta<'a> {
     properties: Vec<([u8; 4], &'a [u8])>,
     /// Item, and the index of one of its properties, counted from 1, in order.
     associations: Vec<(u32, usize)>,
+    /// Bytes that may still be copied to join the extents of items. All items together have at most the bytes of the file,
+    /// because thousands of them can name the same bytes.
+    left_to_join: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -62,7 +66,8 @@ impl<'a> Meta<'a> {
             read_associations(ipma, &mut associations).ok_or(damaged)?;
         }
         let idat = find(body, b"idat").unwrap_or_default();
-        Ok(Meta { file, coding, idat, primary, items, references, properties, associations })
+        let left_to_join = Cell::new(file.len());
+        Ok(Meta { file, coding, idat, primary, items, references, properties, associations, left_to_join })
     }
 
     pub(super) fn item(&self, id: u32) -> Option<&Item<'a>> {
@@ -98,8 +103,8 @@ impl<'a> Meta<'a> {
         self.referring(b"cdsc", id).find(|item| is_kind(item)).and_then(|item| self.bytes_of(item))
     }
 
-    /// Returns the bytes of an item, borrowed when they lie in one extent. All extents together may not be longer than
-    /// the file, because a small file could otherwise expand without limit.
+    /// Returns the bytes of an item, borrowed when they lie in one extent. Returns `None` where they lie outside the file,
+    /// and where the copies of all items together would be longer than the file.
     pub(super) fn bytes_of(&self, item: &Item<'a>) -> Option<Cow<'a, [u8]>> {
         let source = if item.in_idat { self.idat } else { self.file };
         let piece = |&(offset, length): &(u64, u64)| {
@@ -111,10 +116,9 @@ impl<'a> Meta<'a> {
         }
         let mut bytes = Vec::new();
         for extent in &item.extents {
-            bytes.extend_from_slice(piece(extent)?);
-            if bytes.len() > source.len() {
-                return None;
-            }
+            let piece = piece(extent)?;
+            self.left_to_join.set(self.left_to_join.get().checked_sub(piece.len())?);
+            bytes.extend_from_slice(piece);
         }
         (!bytes.is_empty()).then_some(Cow::Owned(bytes))
     }

@@ -1,8 +1,8 @@
 //! HEIF, the container of AVIF and HEIC: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC 23008-12) and
 //! AVIF's rules for them; and how decoded tiles become a picture.
 //!
-//! Every count is bounded and every offset is checked. Three things are not supported: `clap` of an AVIF (the crop is
-//! not applied; hardly any file has one), sequences without a primary item, and overlays in an AVIF.
+//! Every count is bounded and every offset is checked, and so are the bytes that are copied. The crop of an AVIF (`clap`)
+//! is not applied: hardly any file has one. What else is not supported is refused.
 
 pub(super) mod assemble;
 pub(super) mod items;
@@ -58,6 +58,14 @@ pub(super) struct Still<'a> {
     pub xmp: Option<Cow<'a, [u8]>>,
     /// Frames of the longest track; 0 when the file is not a sequence.
     pub frames: u32,
+}
+
+impl Still<'_> {
+    /// Returns the largest number of bytes that a tile of colours or of alpha has.
+    pub(super) fn longest_tile(&self) -> u64 {
+        let tiles = [Some(&self.colour), self.alpha.as_ref()].into_iter().flatten().flat_map(|picture| &picture.tiles);
+        tiles.map(|tile| tile.bytes.len() as u64).max().unwrap_or(0)
+    }
 }
 
 /// The tiles of a picture: one tile, or those of a grid in row order.

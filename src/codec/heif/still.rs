@@ -91,7 +91,7 @@ impl<'a> Meta<'a> {
 
     fn tile(&self, item: &Item<'a>) -> Result<Tile<'a>, &'static str> {
         let (width, height) = self.size(item.id)?;
-        let bytes = self.bytes_of(item).ok_or("a picture of it lies outside the file")?;
+        let bytes = self.bytes_of(item).ok_or("a picture of it lies outside the file, or uses bytes of another")?;
         let configuration = self.properties_of(item.id, b"hvcC").next().unwrap_or_default();
         Ok(Tile { width, height, bytes, operating_point: self.operating_point(item.id)?, configuration })
     }
