@@ -70,7 +70,7 @@ impl Workers {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let stream = self.registry.start(id)?;
         let worker = Worker { id, stream, jobs: 0 };
-        greeted(&worker.stream).inspect_err(|_| self.registry.forget(id))?;
+        greeted(&worker.stream).inspect_err(|_| drop(self.registry.kill(id)))?;
         worker.stream.set_nonblocking(true)?;
         Ok(worker)
     }

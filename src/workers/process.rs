@@ -5,7 +5,7 @@ use std::io;
 
 use rustix::event::{PollFd, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 
 use super::control::EndStatus;
 use crate::engine::{IDLE, release_idle_memory};
@@ -79,6 +79,13 @@ pub(super) fn wait_or_idle(watched: &mut [PollFd<'_>]) -> io::Result<()> {
 pub(super) fn exit_now(code: i32) -> ! {
     // SAFETY: never returns, and touches no memory.
     unsafe { libc::_exit(code) }
+}
+
+/// Kills `child` and waits for its end.
+pub(super) fn end(child: Pid) {
+    // An error means that it is no child of this process any more.
+    let _ = rustix::process::kill_process(child, Signal::KILL);
+    let _ = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
 }
 
 /// How `child` ended. Returns `None` while it runs.

@@ -6,8 +6,9 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -24,6 +25,9 @@ use crate::engine::Work;
 
 /// Bytes that are read of what a worker wrote to its standard error: what a pipe holds.
 const MAX_PIPED: u64 = 64 << 10;
+
+/// Time for a worker to seal itself: it takes milliseconds, on a machine in trouble seconds.
+const GREETING_TIME: Duration = Duration::from_secs(5);
 
 /// The spawner process, as the server sees it.
 pub struct Spawner {
@@ -187,7 +191,7 @@ fn fork_worker() -> io::Result<Fork> {
     let (said, standard_error) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     match process::fork()? {
         Forked::Parent { child: pid } => {
-            let ended = pidfd_open(pid, PidfdFlags::empty())?;
+            let ended = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| process::end(pid))?;
             Ok(Fork::Spawner(Child { pid, ended, said }, ours))
         }
         Forked::Child => Ok(Fork::Worker(Inheritance { stream, standard_error })),
@@ -206,11 +210,33 @@ fn last_words(said: OwnedFd) -> String {
 /// Waits until the worker at the other end of `stream` says that it is sealed.
 ///
 /// # Errors
-/// When it is not, or does not answer.
+/// When it is not, or does not answer in time.
 pub(super) fn greeted(stream: &UnixStream) -> io::Result<()> {
+    greeted_within(stream, GREETING_TIME)
+}
+
+fn greeted_within(stream: &UnixStream, time: Duration) -> io::Result<()> {
+    let time = Timespec::try_from(time).map_err(io::Error::other)?;
+    if poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&time))? == 0 {
+        return Err(io::Error::new(io::ErrorKind::TimedOut, "the worker did not say in time that it is sealed"));
+    }
     match wire::receive::<Greeting>(stream, 0)? {
         Some((Greeting::Ready, _)) => Ok(()),
         Some((Greeting::Unsealed(reason), _)) => Err(io::Error::other(reason)),
         None => Err(io::Error::other("the worker ended before it was sealed")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_says_nothing_is_not_waited_for() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let silent = greeted_within(&ours, Duration::from_millis(1)).unwrap_err();
+        assert_eq!(silent.kind(), io::ErrorKind::TimedOut);
+        wire::send(&theirs, &Greeting::Ready, &[]).unwrap();
+        assert!(greeted_within(&ours, Duration::from_secs(60)).is_ok());
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Ask {
     pub limits: Limits,
     /// Time until the deadline of them all, from the moment that the worker has the frame: clocks do not travel.
     pub remaining: Duration,
-    /// Memory that the largest job is expected to need at its peak, in bytes.
+    /// Memory that the largest job is expected to need at its peak, with the file, in bytes.
     pub memory_bytes: u64,
 }
 
@@ -85,8 +85,20 @@ pub(super) fn send(mut stream: impl Write, header: &impl Serialize, body: &[u8])
 /// # Errors
 /// The stream's own; `InvalidData` for a frame that is over its limits or can't be read.
 pub(super) fn receive<T: DeserializeOwned>(
+    stream: impl Read,
+    max_body_bytes: u64,
+) -> io::Result<Option<(T, Vec<u8>)>> {
+    receive_prepared(stream, max_body_bytes, |_| Ok(()))
+}
+
+/// Receives a frame as [`receive`] does, and calls `prepare` with its header before memory is taken for the body.
+///
+/// # Errors
+/// As [`receive`], and those of `prepare`.
+pub(super) fn receive_prepared<T: DeserializeOwned>(
     mut stream: impl Read,
     max_body_bytes: u64,
+    prepare: impl FnOnce(&T) -> io::Result<()>,
 ) -> io::Result<Option<(T, Vec<u8>)>> {
     let mut prefix = [0; PREFIX_BYTES];
     match stream.read_exact(&mut prefix) {
@@ -102,6 +114,7 @@ pub(super) fn receive<T: DeserializeOwned>(
     let header = read_bytes(&mut stream, header_bytes)?;
     let header = postcard::from_bytes(&header).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     let body_bytes = usize::try_from(body_bytes).map_err(io::Error::other)?;
+    prepare(&header)?;
     Ok(Some((header, read_bytes(&mut stream, body_bytes)?)))
 }
 

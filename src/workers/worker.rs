@@ -70,14 +70,17 @@ fn prepare(spawner: Pid, standard_error: OwnedFd) -> io::Result<()> {
 }
 
 fn serve(stream: &UnixStream, work: &dyn Work) -> io::Result<()> {
-    let (mut largest_job, mut used) = (0, 0);
+    let (mut largest_job, mut limit, mut used) = (0, 0, 0);
     loop {
         process::wait_or_idle(&mut [PollFd::new(stream, PollFlags::IN)])?;
-        let Some((ask, input)) = wire::receive::<Ask>(stream, u64::MAX)? else { return Ok(()) };
+        let asked = wire::receive_prepared(stream, u64::MAX, |ask: &Ask| {
+            // Memory of earlier jobs may not be returned yet.
+            largest_job = ask.memory_bytes.max(largest_job);
+            limit = sandbox::worker::limit_memory(largest_job)?;
+            Ok(())
+        });
+        let Some((ask, input)) = asked? else { return Ok(()) };
         wire::send(stream, &Begun, &[])?;
-        // Memory of earlier jobs may not be returned yet.
-        largest_job = ask.memory_bytes.max(largest_job);
-        let limit = sandbox::worker::limit_memory(largest_job)?;
         answer(stream, work, &ask, &input)?;
         used = ask.memory_bytes.saturating_add(used);
         if used > limit.saturating_mul(RELEASED_AFTER) {

@@ -43,6 +43,7 @@ impl Work for Faults {
             Ok("close all") => close_all(),
             Ok("answer nonsense") => answer_nonsense(),
             Ok("panic") => panic!("a bug"),
+            Ok(text) if text.starts_with("count") => return Ok(echo(job, text.len().to_string().as_bytes())),
             Ok("attempts") => return Ok(echo(job, seal::attempts().as_bytes())),
             Ok(_) => {}
             Err(_) => return Codecs.run(job, input, bounds),

@@ -37,6 +37,7 @@ const TESTS: &[Test] = &[
     ("a_file_that_ended_three_workers_is_refused", a_file_that_ended_three_workers_is_refused),
     ("a_worker_that_dies_while_idle_costs_nothing", a_worker_that_dies_while_idle_costs_nothing),
     ("a_worker_is_replaced_after_many_jobs_or_a_large_one", a_worker_is_replaced_after_many_jobs_or_a_large_one),
+    ("a_large_file_comes_after_a_small_job", a_large_file_comes_after_a_small_job),
     ("a_thousand_deaths_leave_nothing_behind", a_thousand_deaths_leave_nothing_behind),
     // The last: it ends the spawner.
     ("without_a_spawner_jobs_are_refused", without_a_spawner_jobs_are_refused),
@@ -318,6 +319,16 @@ fn a_worker_is_replaced_after_many_jobs_or_a_large_one(bench: &Bench) {
     let recycled = bench.metrics.workers_recycled();
     bench.run("large").unwrap();
     assert_eq!(bench.metrics.workers_recycled(), recycled + 1);
+}
+
+/// The limit of the memory of a worker is that of its jobs so far.
+fn a_large_file_comes_after_a_small_job(bench: &Bench) {
+    bench.answers();
+    let workers = processes::workers();
+    let large = format!("count{}", "!".repeat(150 << 20));
+    let served = bench.run(&large).expect("an answer");
+    assert_eq!(served.answer.bytes, large.len().to_string().as_bytes());
+    assert_eq!(processes::workers(), workers, "none died of the file");
 }
 
 fn a_thousand_deaths_leave_nothing_behind(bench: &Bench) {
