@@ -183,18 +183,24 @@ impl Admission {
     /// [`EngineError::Overloaded`] when the deadline comes first, or when oversized jobs could wait for each other for ever.
     pub(super) async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
         let standing = self.precedence.interactive();
-        self.queued(self.permit_in_turn(need, standing), deadline).await?
+        let permit = async {
+            let borrowed = self.borrow_body_memory(need).await?;
+            Ok(self.permit_in_turn(need, standing, borrowed).await)
+        };
+        self.queued(permit, deadline).await?
     }
 
-    /// Waits until a background job may run, and for what it needs. Of all background jobs only one waits before jobs that
-    /// come later.
+    /// Waits until a background job may run, and for what it needs. Of all background jobs only one waits for a thread
+    /// before jobs that come later. An oversized job borrows memory before it takes its turn: the bodies that it waits for may
+    /// be those of other background jobs, which need the turn to end.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when oversized jobs could wait for each other for ever.
     pub(super) async fn background_permit(&self, need: Need) -> Result<Permit, EngineError> {
+        let borrowed = self.borrow_body_memory(need).await?;
         let turn = self.precedence.turn().await;
         let standing = self.precedence.background(&turn).await;
-        self.permit_in_turn(need, standing).await
+        Ok(self.permit_in_turn(need, standing, borrowed).await)
     }
 
     /// Waits for the right to read a header, until `deadline`. As many headers are read at once as there are threads: more
@@ -216,23 +222,23 @@ impl Admission {
         })
     }
 
-    async fn permit_in_turn(&self, need: Need, standing: Standing) -> Result<Permit, EngineError> {
-        // All semaphores serve in turn. Memory of bodies comes first: it becomes free when other jobs are done, and those may
-        // need the thread or memory that this job would hold meanwhile. The thread comes before the memory of jobs, so that
-        // only jobs that are about to run hold memory. A job that holds memory is running, so nobody waits for ever.
+    /// Waits for a thread and for memory of jobs. What was borrowed of the memory of bodies must be there before: it becomes
+    /// free when other jobs are done, and those may need the thread or the memory that this job would hold meanwhile.
+    async fn permit_in_turn(&self, need: Need, standing: Standing, borrowed: Option<BorrowedMemory>) -> Permit {
+        // Both semaphores serve in turn. The thread comes before the memory of jobs, so that only jobs that are about to run
+        // hold memory. A job that holds memory is running, so nobody waits for ever.
         let open = "the semaphores are never closed";
-        let borrowed = self.borrow_body_memory(need).await?;
         let weight = u32::try_from(need.work.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.memory_mib);
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect(open);
         let memory = Arc::clone(&self.memory).acquire_many_owned(weight).await.expect(open);
-        Ok(Permit {
+        Permit {
             _standing: standing,
             _in_flight: self.metrics.job_started(),
             _reserved: self.metrics.memory_reserved(u64::from(weight) * MIB),
             _worker: worker,
             _memory: memory,
             _borrowed: borrowed,
-        })
+        }
     }
 
     /// Waits for the memory of bodies that an oversized job needs. Returns `None` for all other jobs.
@@ -441,6 +447,21 @@ mod tests {
         assert!(poll!(&mut third).is_pending(), "the first is running, and will end");
         drop(first);
         assert!(third.await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn an_oversized_background_job_lets_those_go_first_whose_bodies_it_waits_for() {
+        let admission = Admission::new(8, 8, 10 * MIB, 4 * MIB, Arc::new(Metrics::new()));
+        let own = admission.admit().unwrap().lease;
+        let other = admission.admit().unwrap().lease;
+        own.grow(MIB).unwrap();
+        other.grow(2 * MIB).unwrap();
+        let mut giant = Box::pin(admission.background_permit(Need { work: 12 * MIB, body: own.bytes() }));
+        assert!(poll!(&mut giant).is_pending(), "it waits for the other body");
+        let second = admission.background_permit(Need { work: MIB, body: other.bytes() });
+        let second = tokio::time::timeout(FAR / 360, second).await.expect("the other job can run").unwrap();
+        drop((second, other));
+        assert!(tokio::time::timeout(FAR / 360, giant).await.expect("then the first").is_ok());
     }
 
     #[test]
