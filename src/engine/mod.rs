@@ -291,7 +291,8 @@ impl Engine {
         let received = Instant::now();
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
         let key = Key::new(&upload.hash, &job);
-        let request = PendingRequest { key, job, received, stop_at, shares_total: false };
+        let deadline = job.deadline;
+        let request = PendingRequest { key, job, received, deadline, stop_at, shares_total: false };
         if let Some(hit) = self.hit_in_memory(&request.key).await {
             return Ok(hit);
         }
@@ -407,6 +408,8 @@ struct PendingRequest {
     job: Job,
     /// When its body was complete.
     received: Instant,
+    /// The time from then to `stop_at`: that of the job, or of the set that it belongs to.
+    deadline: Duration,
     stop_at: Instant,
     /// Whether its answer is a share of a total, which can't be computed without the others.
     shares_total: bool,
@@ -425,14 +428,27 @@ impl PendingRequest {
             && !self.shares_total
             && self.stop_at.saturating_duration_since(Instant::now()) >= MIN_TIME_TO_RETRY
     }
+
+    /// The error that says which of its deadlines has passed.
+    fn late(&self) -> EngineError {
+        let is_over = Instant::now() >= self.stop_at;
+        JobError::DeadlineExceeded { deadline: if is_over { self.deadline } else { self.job.deadline } }.into()
+    }
 }
 
 /// The result that `waiter` waits for, by the deadline of `request`.
 async fn result(request: &PendingRequest, waiter: FlightWaiter) -> Result<Computed, EngineError> {
     // The client must not wait for a step that can't be interrupted.
     let result = timeout_at((request.stop_at + GRACE).into(), waiter.result()).await;
-    let result = result.map_err(|_| JobError::DeadlineExceeded { deadline: request.job.deadline })?;
-    result.unwrap_or_else(|| Err(task_died()))
+    match result {
+        Err(_) => Err(request.late()),
+        Ok(None) => Err(task_died()),
+        // The computation that it joined may have had another deadline.
+        Ok(Some(Err(EngineError::Job(error)))) if matches!(*error, JobError::DeadlineExceeded { .. }) => {
+            Err(request.late())
+        }
+        Ok(Some(result)) => result,
+    }
 }
 
 /// The error of those that wait for a task that ended without a result.

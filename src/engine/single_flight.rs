@@ -164,11 +164,14 @@ struct RemoveOnDrop<K: Eq + Hash + Copy, I, T> {
 
 impl<K: Eq + Hash + Copy, I, T> Drop for RemoveOnDrop<K, I, T> {
     fn drop(&mut self) {
-        if let Entry::Occupied(flight) = self.shared.lock().by_key.entry(self.key)
-            && flight.get().number == self.number
-        {
-            flight.remove();
-        }
+        let mut in_flight = self.shared.lock();
+        let removed = match in_flight.by_key.entry(self.key) {
+            Entry::Occupied(flight) if flight.get().number == self.number => Some(flight.remove()),
+            _ => None,
+        };
+        drop(in_flight);
+        // Its input may be large, and to free it takes time, for which nobody else should wait.
+        drop(removed);
     }
 }
 

@@ -232,3 +232,18 @@ async fn what_fails_all_outputs_is_the_answer_of_each() {
     test.release.send(()).unwrap();
     held.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_set_that_is_late_names_its_own_deadline() {
+    let mut test = TestEngine::new(1, 0);
+    let deadline = Duration::from_millis(20);
+    let set = test.start("hold", JobSet { deadline, ..set_of(jobs(&[100, 200])) }).await;
+    test.started.recv().await.unwrap();
+    let results: Vec<_> = set.collect().await;
+    let late = JobError::DeadlineExceeded { deadline };
+    assert!(
+        results.iter().all(|(_, result)| matches!(result, Err(EngineError::Job(error)) if **error == late)),
+        "{results:?}"
+    );
+    test.release.send(()).unwrap();
+}
