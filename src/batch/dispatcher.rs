@@ -242,11 +242,16 @@ impl Shared {
         let record = Record { sequence: batch.next_sequence(), writer: 0, result };
         let is_kept = self.record_patiently(batch, index, &record).await;
         let cancelled = batch.end(index, record);
+        // Asked before another item ends, so that a file that several items share is freed once.
+        let freed = batch.files_freed_by(&[&[index], &cancelled[..]].concat());
         drop(ending);
         self.metrics.batch_item(counted);
-        self.metrics.batch_items_cancelled(cancelled);
+        self.metrics.batch_items_cancelled(cancelled.len());
         if is_kept {
-            self.remove_input(batch, index).await;
+            for (file, bytes) in freed {
+                self.store.remove_input(&batch.id, file).await;
+                self.room.give_back(batch.take_stored_bytes(bytes));
+            }
         }
     }
 
@@ -261,17 +266,6 @@ impl Shared {
             }
         }
         true
-    }
-
-    /// Removes the file of an item that has ended, unless another item needs it.
-    pub(super) async fn remove_input(&self, batch: &Batch, index: usize) {
-        let Input::Stored { file, bytes, .. } = batch.manifest.items[index].input else { return };
-        if !batch.needs_file(file) {
-            self.store.remove_input(&batch.id, file).await;
-            if self.instances.is_none() {
-                self.room.give_back(batch.take_stored_bytes(bytes));
-            }
-        }
     }
 
     /// A full disk may have room again: others delete, and pictures of items that are done are removed. A directory that several

@@ -176,13 +176,8 @@ impl Record {
 }
 
 impl Item {
-    /// The number of its file in the store.
-    pub(super) fn file(&self) -> Option<usize> {
-        self.stored().map(|(file, _)| file)
-    }
-
     /// The number and the bytes of its file in the store.
-    fn stored(&self) -> Option<(usize, u64)> {
+    pub(super) fn stored(&self) -> Option<(usize, u64)> {
         match &self.input {
             Input::Stored { file, bytes, .. } => Some((*file, *bytes)),
             Input::Url(_) => None,

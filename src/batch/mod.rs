@@ -443,9 +443,8 @@ impl Shared {
         }
         let Stored { id, manifest, records, .. } = stored;
         let outputs: u64 = records.iter().map(|(_, record)| record.output_bytes()).sum();
-        // The store has removed files that only ended items needed.
-        let inputs: u64 = manifest.files_beside(&records).values().sum();
         let batch = Arc::new(Batch::new(id, manifest, records));
+        let inputs = batch.needed_bytes();
         batch.add_stored_bytes(inputs + outputs);
         self.room.take(inputs + outputs);
         self.begin(&batch);

@@ -1,5 +1,6 @@
 //! How far a batch is: the state of each item, and the order in which they ended.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -288,8 +289,8 @@ impl Batch {
         self.progress().sequence() + 1
     }
 
-    /// Ends an item. Returns how many others are cancelled by that.
-    pub(super) fn end(&self, index: usize, record: Record) -> usize {
+    /// Ends an item. Returns the others that are cancelled by that.
+    pub(super) fn end(&self, index: usize, record: Record) -> Vec<usize> {
         let cancelled = self.progress().end(index, record, self.manifest.stop_on_error);
         self.note_change();
         cancelled
@@ -302,12 +303,29 @@ impl Batch {
         progress.items.iter().enumerate().filter_map(is_running).collect()
     }
 
-    /// Whether an item that has not ended needs this file.
-    pub(super) fn needs_file(&self, file: usize) -> bool {
+    /// Bytes of the files that items need which are not over.
+    pub(super) fn needed_bytes(&self) -> u64 {
         let progress = self.progress();
-        let waits = |state: &ItemState| matches!(state, ItemState::Pending | ItemState::Running);
-        let mut items = self.manifest.items.iter().zip(&progress.items);
-        items.any(|(item, state)| item.file() == Some(file) && waits(state))
+        let files: HashMap<usize, u64> = self.files_needed(&progress).collect();
+        files.into_values().sum()
+    }
+
+    /// The files, with their bytes, that these items needed and none does any more.
+    pub(super) fn files_freed_by(&self, items: &[usize]) -> HashMap<usize, u64> {
+        let progress = self.progress();
+        let mut files: HashMap<usize, u64> =
+            items.iter().filter_map(|index| self.manifest.items[*index].stored()).collect();
+        for (file, _) in self.files_needed(&progress) {
+            files.remove(&file);
+        }
+        files
+    }
+
+    /// The files, with their bytes, of items that wait or run.
+    fn files_needed<'a>(&'a self, progress: &'a Progress) -> impl Iterator<Item = (usize, u64)> + 'a {
+        let items = self.manifest.items.iter().zip(&progress.items);
+        let waiting = items.filter(|(_, state)| matches!(state, ItemState::Pending | ItemState::Running));
+        waiting.filter_map(|(item, _)| item.stored())
     }
 
     /// Stops all work on it for good.
@@ -428,9 +446,9 @@ impl Progress {
         }
     }
 
-    fn end(&mut self, index: usize, record: Record, stop_on_error: bool) -> usize {
+    fn end(&mut self, index: usize, record: Record, stop_on_error: bool) -> Vec<usize> {
         if self.items.get(index).is_none_or(|state| matches!(state, ItemState::Ended(_))) {
-            return 0;
+            return Vec::new();
         }
         self.moved = Instant::now();
         let failed = record.result.is_err();
@@ -440,17 +458,14 @@ impl Progress {
         }
         self.ended.push((record.sequence, index));
         self.set(index, ItemState::Ended(Arc::new(record)));
-        if failed && stop_on_error { self.cancel_pending() } else { 0 }
+        if failed && stop_on_error { self.cancel_pending() } else { Vec::new() }
     }
 
-    fn cancel_pending(&mut self) -> usize {
-        let cancelled = self.counts.pending;
-        for index in 0..self.items.len() {
-            if self.items[index] == ItemState::Pending {
-                self.set(index, ItemState::Cancelled);
-            }
-        }
-        cancelled
+    fn cancel_pending(&mut self) -> Vec<usize> {
+        let pending: Vec<usize> =
+            (0..self.items.len()).filter(|index| self.items[*index] == ItemState::Pending).collect();
+        pending.iter().for_each(|index| self.set(*index, ItemState::Cancelled));
+        pending
     }
 
     fn set(&mut self, index: usize, state: ItemState) {
@@ -530,7 +545,7 @@ mod tests {
         assert_eq!(batch.snapshot().state, BatchState::Queued);
         assert_eq!((batch.begin_next(), batch.running()), (Some(0), vec![0]));
         assert_eq!(batch.snapshot().state, BatchState::Running);
-        assert_eq!(batch.end(0, failed(batch.next_sequence())), 0);
+        assert!(batch.end(0, failed(batch.next_sequence())).is_empty());
         assert_eq!((batch.begin_next(), batch.begin_next()), (Some(1), None));
         batch.end(1, failed(batch.next_sequence()));
         let Snapshot { state, counts, sequence, .. } = batch.snapshot();
@@ -553,7 +568,7 @@ mod tests {
         let batch = batch(4, true, Vec::new());
         batch.begin_next();
         batch.begin_next();
-        assert_eq!(batch.end(0, failed(1)), 2);
+        assert_eq!(batch.end(0, failed(1)), [2, 3]);
         assert_eq!((batch.begin_next(), batch.snapshot().counts.running), (None, 1));
         batch.end(1, failed(2));
         let Counts { failed, cancelled, .. } = batch.snapshot().counts;

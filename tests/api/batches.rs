@@ -1,7 +1,7 @@
 //! `POST /batches`: many pictures in one request, worked on in the background.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -139,7 +139,8 @@ async fn items_name_their_files_and_have_parameters_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_failure_stops_a_batch_that_asks_for_that() {
-    let server = TestServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let server = TestServer::start_with(in_directory(folder.path())).await;
     let files = pictures(6);
     let mut files = named(&files);
     files[0].1 = b"no picture at all, but a text";
@@ -150,6 +151,14 @@ async fn the_first_failure_stops_a_batch_that_asks_for_that() {
     assert_eq!(status["counts"]["cancelled"], 5);
     assert_eq!(status["items"][0]["problem"]["code"], "unsupported_format");
     assert_eq!(server.get(&format!("{url}/items/5")).await.status, 404);
+    testkit::processes::wait_until("no picture is kept", PATIENCE, || pictures_kept(folder.path()).is_empty());
+}
+
+/// The pictures that batches in `folder` wait for.
+fn pictures_kept(folder: &Path) -> Vec<PathBuf> {
+    let batches = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let inputs = batches.filter(|path| path.is_dir()).flat_map(|path| std::fs::read_dir(path.join("inputs")));
+    inputs.flatten().map(|entry| entry.unwrap().path()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,10 +241,10 @@ pub(crate) fn unzipped(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
 async fn an_archive_has_every_answer_and_the_report() {
     let folder = tempfile::tempdir().unwrap();
     let server = TestServer::start_with(in_directory(folder.path())).await;
-    // A name twice, one that is not ASCII, and an answer of several pieces.
-    let large = png(600, 600);
-    let files: [(&str, &[u8]); 4] =
-        [("a.png", &small()), ("a.png", &small()), ("\u{e9}.png", &small()), ("big.png", &large)];
+    // A name twice, one that a name becomes which comes twice, one that is not ASCII, and an answer of several pieces.
+    let (small, large) = (small(), png(600, 600));
+    let files: [(&str, &[u8]); 5] =
+        [("2-a.png", &small), ("a.png", &small), ("a.png", &small), ("\u{e9}.png", &small), ("big.png", &large)];
     let spec = json!({"defaults": {"target": "1MB", "format": "png"}});
     let url = submit(&server, batch(&spec, &files)).await;
     finished(&server, &url).await;
@@ -244,13 +253,13 @@ async fn an_archive_has_every_answer_and_the_report() {
     assert_eq!(answer.header("content-length"), answer.body.len().to_string());
     let files = unzipped(&answer.body);
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["a.png", "1-a.png", "\u{e9}.png", "big.png", "report.json"]);
-    for (at, (name, content)) in files[..4].iter().enumerate() {
+    assert_eq!(names, ["2-a.png", "a.png", "2-2-a.png", "\u{e9}.png", "big.png", "report.json"]);
+    for (at, (name, content)) in files[..5].iter().enumerate() {
         assert_eq!(server.get(&format!("{url}/items/{at}")).await.body, *content, "{name}");
     }
-    assert!(files[3].1.len() > 512 << 10);
-    let report: Value = serde_json::from_slice(&files[4].1).unwrap();
-    assert_eq!(report["counts"]["done"], 4);
+    assert!(files[4].1.len() > 512 << 10);
+    let report: Value = serde_json::from_slice(&files[5].1).unwrap();
+    assert_eq!(report["counts"]["done"], 5);
 }
 
 /// The text of a chunked answer, as far as it was read.

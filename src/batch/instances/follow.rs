@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::Instances;
-use crate::batch::manifest::{BatchId, Input, Record};
+use crate::batch::manifest::{BatchId, Record};
 use crate::batch::progress::Batch;
 use crate::batch::queue::News;
 use crate::batch::store::{Ended, Look};
@@ -110,11 +110,9 @@ impl Shared {
         self.take_room(batch, record.output_bytes());
         let cancelled = batch.end(index, record);
         if is_ours {
-            self.metrics.batch_items_cancelled(cancelled);
+            self.metrics.batch_items_cancelled(cancelled.len());
         }
-        if let Input::Stored { file, bytes, .. } = batch.manifest.items[index].input
-            && !batch.needs_file(file)
-        {
+        for bytes in batch.files_freed_by(&[index]).into_values() {
             self.room.give_back(batch.take_stored_bytes(bytes));
         }
     }

@@ -196,11 +196,12 @@ fn pieces(batch: &Batch) -> Result<(Vec<Piece<FileContent>>, u64), Problem> {
     for (index, state) in batch.items(0, total).into_iter().enumerate() {
         let ItemState::Ended(record) = state else { continue };
         let Ok(output) = &record.result else { continue };
-        let name = file_name(&batch.manifest.items[index].name, output.report.output.format);
+        let mut name = file_name(&batch.manifest.items[index].name, output.report.output.format);
         // Two files of one name would be unpacked over each other.
-        let name = if names.contains(&name) { format!("{index}-{name}") } else { name };
+        while !names.insert(name.clone()) {
+            name = format!("{index}-{name}");
+        }
         archive.add(&name, output.crc32, output.report.output.bytes, FileContent::Answer(index))?;
-        names.insert(name);
     }
     let report = Bytes::from(status(batch, 0, total).to_string());
     archive.add(REPORT, crc32fast::hash(&report), report.len() as u64, FileContent::Report(report))?;
