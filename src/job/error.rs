@@ -79,7 +79,7 @@ pub enum JobError {
     /// No answer met the target before the deadline.
     #[error("no answer met the target within {} ms", .deadline.as_millis())]
     DeadlineExceeded {
-        /// The job's deadline, counted from the last byte of the request.
+        /// The deadline of the job, or of the set that it belongs to.
         deadline: Duration,
     },
     /// The finished file misses the target: a bug, never the client's fault.

@@ -62,7 +62,8 @@ pub struct Job {
     pub background: [u8; 3],
     /// What to answer when nothing meets the target.
     pub on_miss: OnMiss,
-    /// Time for the whole job, from the last byte of the request.
+    /// Time for the whole job: from the last byte of the request, or where no client waits for it and in a set from the moment
+    /// that its work begins.
     pub deadline: Duration,
 }
 

@@ -18,7 +18,7 @@ use crate::metrics::{Metrics, WorkerDeath};
 /// Jobs after which a worker is replaced: what a codec leaks or leaves behind must not add up.
 const MAX_JOBS: u32 = 64;
 
-/// A worker that did a job of at least this much memory is replaced, which returns the memory at once.
+/// A worker that did a job expected to need at least this much memory is replaced, which returns the memory at once.
 const LARGE_JOB: u64 = 256 << 20;
 
 /// From a job's deadline to the moment that its worker is killed: time to send the best answer so far.

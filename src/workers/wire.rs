@@ -84,10 +84,7 @@ pub(super) fn send(mut stream: impl Write, header: &impl Serialize, body: &[u8])
 ///
 /// # Errors
 /// The stream's own; `InvalidData` for a frame that is over its limits or can't be read.
-pub(super) fn receive<T: DeserializeOwned>(
-    stream: impl Read,
-    max_body_bytes: u64,
-) -> io::Result<Option<(T, Vec<u8>)>> {
+pub(super) fn receive<T: DeserializeOwned>(stream: impl Read, max_body_bytes: u64) -> io::Result<Option<(T, Vec<u8>)>> {
     receive_prepared(stream, max_body_bytes, |_| Ok(()))
 }
 

@@ -49,6 +49,7 @@ async fn corpus_hostile_files_are_answered_and_good_ones_as_before() {
     let mut paths = Vec::new();
     collect(&corpus.join("hostile"), &mut paths);
     println!("corpus: {} files over HTTP", paths.len());
+    assert!(!paths.is_empty(), "{} has no hostile files", corpus.display());
     let file = |path: PathBuf| (path.display().to_string(), std::fs::read(path).unwrap());
     send_and_check(paths.into_iter().map(file).collect()).await;
 }

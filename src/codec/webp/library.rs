@@ -137,7 +137,7 @@ unsafe extern "C" fn is_in_analysis(percent: c_int, _: *const sys::WebPPicture) 
 
 impl Drop for Source {
     fn drop(&mut self) {
-        // SAFETY: initialised in `import`, freed once.
+        // SAFETY: initialised before a `Source` is made of it, freed once.
         unsafe { sys::WebPPictureFree(&mut *self.0) }
     }
 }

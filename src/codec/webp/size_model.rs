@@ -63,8 +63,7 @@ pub fn probe_features(stats: &Stats, pixels: f64, ln_step: f64) -> [f64; 17] {
 }
 
 /// ln(step) below which growth bends: method 4 then saves 1 to 2 % where the curve through coarser steps has it grow by
-/// 2 to
-/// 3.
+/// 2 to 3.
 const KNEE: f64 = 2.2;
 
 /// ln(bytes) at method 4 of a picture that takes what `stats` say at method 2.

@@ -75,7 +75,7 @@ pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Resu
     Ok(ReceivedBatch { incoming, submission })
 }
 
-/// Identifies the key of the request and whose it is: keys of different clients never meet.
+/// Identifies the key of the request and whose it is: where the service has keys, those of different clients never meet.
 fn idempotency_key(parts: &Parts, state: &AppState) -> Result<Option<String>, Problem> {
     let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let bytes = value.as_bytes();
