@@ -68,7 +68,12 @@ impl<'a> SearchContext<'a> {
 
     /// The most bytes of a file at this scale, which may have `cap` at full size.
     pub(super) fn cap_at_scale(&self, index: usize, cap: u64) -> u64 {
-        self.common.filter(|_| index > 0).map_or(cap, |common| common.smaller_bytes.min(cap))
+        if index > 0 { self.planned_cap(cap) } else { cap }
+    }
+
+    /// The bytes that are planned for a file of at most `cap`: some of those are room for a prediction that is off.
+    pub(super) fn planned_cap(&self, cap: u64) -> u64 {
+        self.common.map_or(cap, |common| common.smaller_bytes.min(cap))
     }
 
     /// `file` with the metadata that the job keeps.

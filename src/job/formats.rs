@@ -90,7 +90,7 @@ fn lossless_instead(
 fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Candidate, JobError> {
     let mut refusals = Refusals::default();
     let is_best_effort = context.job.effort == Effort::Best;
-    let mut ranked = ranked(context, allowed, cap)?;
+    let mut ranked = ranked(context, allowed, context.planned_cap(cap))?;
     let mut best = in_few_colours(context, allowed, &mut ranked, cap)?;
     if let Some(candidate) = best.take_if(|best| !is_best_effort && meets_score(context.job, best)) {
         return Ok(candidate);

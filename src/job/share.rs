@@ -92,7 +92,7 @@ impl SizeCurve {
 const COUNTED: [usize; 5] = [0, 3, 6, 8, 10];
 
 /// The same where several formats are allowed, each of which is counted.
-const COUNTED_OF_SEVERAL: [usize; 3] = [0, 6, 10];
+const COUNTED_OF_SEVERAL: [usize; 4] = [0, 6, 8, 10];
 
 /// How sizes are counted.
 struct Counts<'a> {

@@ -276,7 +276,8 @@ impl InputFile<'_> {
             true => passthrough::candidate(job, &self.bytes, &self.facts, &suitable),
             false => None,
         };
-        let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY;
+        // Of a total, bytes for a finer picture would be missing for the others.
+        let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY || common.is_some();
         if let Some(candidate) = unchanged.as_ref().filter(|_| !may_be_finer_than_asked) {
             return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
         }

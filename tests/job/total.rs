@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytefit::codec::{Format, Limits};
-use bytefit::job::{Answer, Job, JobError, Outcome, SharedTotal, Source, Stop};
+use bytefit::job::{Answer, Job, JobError, Outcome, SharedTotal, Shares, Source, Stop, run_share, size_curve};
 use bytefit::picture::transform::{Crop, Length, Resize, ResizeFit};
 use proptest::prelude::*;
 use testkit::drawing::{Content, file};
@@ -54,6 +54,23 @@ fn answers_with_a_total_look_alike_and_use_it_up() {
         };
         assert!(results.iter().zip(&again).all(is_same));
     }
+}
+
+#[test]
+fn an_input_that_fits_into_its_share_is_encoded_at_the_quality_of_all() {
+    let drawn = file(Content::Photo, 800, 600);
+    let [fine, poor] = [150_000, 15_000].map(|target| run(&job(Format::Jpeg, target), &drawn).unwrap().bytes);
+    let jpeg = job(Format::Jpeg, 1_000_000);
+    let curves = [&fine, &poor].map(|input| size_curve(&jpeg, input, &Limits::default(), &stop()).unwrap());
+    let shares = Shares::new(95_000, &curves);
+    let answer = |input: &[u8], index: usize| {
+        let share = shares.trial(index).unwrap();
+        assert!(share.bytes >= input.len() as u64);
+        run_share(&jpeg, share, input, &Limits::default(), &stop()).unwrap().report
+    };
+    let of_fine = answer(&fine, 0);
+    assert!(of_fine.outcome == Outcome::Quality && of_fine.output.bytes < fine.len() as u64, "{of_fine:?}");
+    assert_eq!(answer(&poor, 1).outcome, Outcome::Passthrough, "it is poorer than the others");
 }
 
 #[test]
