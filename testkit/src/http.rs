@@ -29,10 +29,15 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The first value of a header, which is named in lower case.
+    /// The values of a header, which is named in lower case.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let headers = self.head.lines().filter_map(|line| line.split_once(": "));
+        headers.filter(move |(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The first value of a header.
     pub fn find(&self, name: &str) -> Option<&str> {
-        let mut headers = self.head.lines().filter_map(|line| line.split_once(": "));
-        headers.find(|(known, _)| *known == name).map(|(_, value)| value)
+        self.headers(name).next()
     }
 
     /// The value of a header, which must be there.

@@ -185,12 +185,12 @@ fn by_status(status: StatusCode) -> Problem {
 /// Replaces `response` by the problem's answer. Headers that are already set (Allow, Vary) stay.
 pub(crate) fn finish(response: Response, problem: &Problem, id: &RequestId, trace_id: Option<TraceId>) -> Response {
     let (mut parts, body) = problem.render(id, trace_id).into_parts();
-    let kept = response.into_parts().0;
-    for (name, value) in &kept.headers {
-        if !parts.headers.contains_key(name) && name != http::header::CONTENT_LENGTH {
-            parts.headers.append(name, value.clone());
-        }
+    let mut kept = response.into_parts().0;
+    kept.headers.remove(http::header::CONTENT_LENGTH);
+    for name in parts.headers.keys() {
+        kept.headers.remove(name);
     }
+    parts.headers.extend(kept.headers);
     parts.extensions = kept.extensions;
     Response::from_parts(parts, Body::from(body))
 }
