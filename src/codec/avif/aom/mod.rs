@@ -51,11 +51,20 @@ fn linked_tuning() -> Tuning {
 /// fitted on pictures where they do not matter: docs/model.md, Sizes.
 const BEGINNING: f64 = 242.0 + 85.0;
 
+/// At effort best the first frame may have so many times the bytes that are predicted before it is compared with the usual
+/// one.
+const AS_PREDICTED: f64 = 1.15;
+
+/// A frame of effort best that has more than so many times the bytes of the usual one is not better: docs/model.md, AVIF.
+const WASTEFUL: f64 = 1.25;
+
 /// A picture ready to be written as AVIF at any quantiser step.
 pub struct AvifEncoder<'a> {
     picture: &'a Picture,
     chroma: Chroma,
     effort: Effort,
+    /// The effort that the frames are coded with, once that is decided.
+    decided_effort: OnceCell<Effort>,
     /// Whether it is text or flat art: known after the first encode.
     screen: OnceCell<bool>,
     /// Made with the first encode.
@@ -73,7 +82,7 @@ impl<'a> AvifEncoder<'a> {
     pub fn new(picture: &'a Picture, chroma: Chroma, effort: Effort) -> Result<AvifEncoder<'a>, EncodeError> {
         Format::Avif.check_size(picture)?;
         let (screen, colour, alpha, sample) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(AvifEncoder { picture, chroma, effort, screen, colour, alpha, sample })
+        Ok(AvifEncoder { picture, chroma, effort, decided_effort: OnceCell::new(), screen, colour, alpha, sample })
     }
 
     fn is_screen_content(&self) -> bool {
@@ -92,12 +101,42 @@ impl<'a> AvifEncoder<'a> {
         if let Some(alpha) = self.alpha.get() {
             return Ok(alpha.as_ref());
         }
-        let alpha = Alpha::of(self.picture, |planes, state, screen| self.frame(planes, state, screen))?;
+        let alpha = Alpha::of(self.picture, |planes, state, screen| self.frame(planes, state, screen, self.effort))?;
         Ok(self.alpha.get_or_init(|| alpha).as_ref())
     }
 
-    fn frame(&self, planes: &Planes, state: State, screen: bool) -> Result<Vec<u8>, EncodeError> {
-        let options = options(linked_tuning(), self.effort, state.level);
+    /// Codes the colour. Slow decisions keep noise in the dark that nobody sees: a picture that takes far more bytes with them
+    /// is coded as usual from then on.
+    fn colour_frame(&self, state: State) -> Result<Vec<u8>, EncodeError> {
+        let frame = |effort| self.frame(self.colour(), state, self.is_screen_content(), effort);
+        if let Some(effort) = self.decided_effort.get() {
+            return frame(*effort);
+        }
+        let coded = frame(self.effort)?;
+        let is_as_predicted = || coded.len() as f64 <= AS_PREDICTED * self.ln_colour(state.ln_step).exp();
+        if self.effort != Effort::Best || is_as_predicted() {
+            self.decided_effort.get_or_init(|| self.effort);
+            return Ok(coded);
+        }
+        let usual = frame(Effort::Balanced)?;
+        let is_wasteful = coded.len() as f64 > WASTEFUL * usual.len() as f64;
+        self.decided_effort.get_or_init(|| if is_wasteful { Effort::Balanced } else { self.effort });
+        Ok(if is_wasteful { usual } else { coded })
+    }
+
+    /// ln of the bytes that the colour is predicted to take.
+    fn ln_colour(&self, ln_step: f64) -> f64 {
+        let fitted = match (linked_tuning(), self.chroma) {
+            (Tuning::Ssim, Chroma::Halved) => &size_model::HALVED,
+            (Tuning::Ssim, Chroma::Full) => &size_model::FULL,
+            (Tuning::Iq, Chroma::Halved) => &size_model::IQ_HALVED,
+            (Tuning::Iq, Chroma::Full) => &size_model::IQ_FULL,
+        };
+        self.sample.get_or_init(|| SizePredictor::of(self.picture, fitted)).ln_bytes(ln_step)
+    }
+
+    fn frame(&self, planes: &Planes, state: State, screen: bool, effort: Effort) -> Result<Vec<u8>, EncodeError> {
+        let options = options(linked_tuning(), effort, state.level);
         let settings = Settings { index: state.index, screen, options };
         library::encode(planes, &settings)
             .map(|(frame, _)| frame)
@@ -115,25 +154,20 @@ impl Encoder for AvifEncoder<'_> {
     }
 
     fn predict(&self, ln_step: f64) -> f64 {
-        let fitted = match (linked_tuning(), self.chroma) {
-            (Tuning::Ssim, Chroma::Halved) => &size_model::HALVED,
-            (Tuning::Ssim, Chroma::Full) => &size_model::FULL,
-            (Tuning::Iq, Chroma::Halved) => &size_model::IQ_HALVED,
-            (Tuning::Iq, Chroma::Full) => &size_model::IQ_FULL,
-        };
-        let ln_colour = self.sample.get_or_init(|| SizePredictor::of(self.picture, fitted)).ln_bytes(ln_step);
         // If alpha fails here, so does the encode that follows, and says why.
         let alpha = self.alpha().ok().flatten().map_or(0.0, |alpha| alpha.bytes_beside(State::nearest(ln_step)));
-        (ln_colour.exp() + alpha + BEGINNING).ln()
+        (self.ln_colour(ln_step).exp() + alpha + BEGINNING).ln()
     }
 
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
         let state = State::nearest(ln_step);
         let colour = self.colour();
-        let colour_frame = self.frame(colour, state, self.is_screen_content())?;
+        let colour_frame = self.colour_frame(state)?;
+        let effort = *self.decided_effort.get().unwrap_or(&self.effort);
         let alpha = self.alpha()?;
         let alpha_state = Alpha::state_beside(state);
-        let alpha_frame = alpha.map(|alpha| self.frame(&alpha.planes, alpha_state, alpha.screen)).transpose()?;
+        let alpha_frame =
+            alpha.map(|alpha| self.frame(&alpha.planes, alpha_state, alpha.screen, effort)).transpose()?;
         let mut container = Aviffy::new();
         container
             .set_matrix_coefficients(MatrixCoefficients::Bt601)
@@ -229,6 +263,21 @@ mod tests {
             encoder.alpha().unwrap().unwrap().screen
         };
         assert!(alpha_of(&stroke) && !alpha_of(&|x, y| shadow(x.max(64), y.max(64))));
+    }
+
+    #[test]
+    fn slow_decisions_do_not_spend_bytes_on_noise_in_the_dark() {
+        let noise = |x: u32, y: u32| {
+            let mixed =
+                ((x / 4).wrapping_mul(0x9E37_79B1) ^ (y / 4).wrapping_mul(0x85EB_CA6B)).wrapping_mul(0x27D4_EB2F);
+            [(40 + (mixed ^ (mixed >> 15)) % 3) as u8; 4]
+        };
+        let picture = drawn(512, 512, Layout::Rgb, noise);
+        let bytes = |effort| {
+            let encoder = AvifEncoder::new(&picture, Chroma::Halved, effort).unwrap();
+            [80.0, 81.0].map(|quality| encoder.encode(scale(Chroma::Halved).ln_step(quality)).unwrap().len())
+        };
+        assert_eq!(bytes(Effort::Best), bytes(Effort::Balanced));
     }
 
     #[test]
