@@ -58,7 +58,7 @@ pub(super) fn candidate(
     if formats.is_empty() || !is_thinkable(context.job, context.input, context.views.requested.pixel_count()) {
         return Ok(None);
     }
-    let expectation = lossless::expect(context.views.requested, cap);
+    let expectation = lossless::expect(context.views.requested, context.views.content() == Content::Photograph, cap);
     if expectation.least_bytes > cap {
         return Ok(None);
     }
@@ -118,7 +118,7 @@ pub(super) fn file_of_drawing(
     if !may_be_answer || !Content::of(picture).is_drawn() {
         return Ok(None);
     }
-    let expectation = lossless::expect(picture, most);
+    let expectation = lossless::expect(picture, false, most);
     let expected = expected_time(model, job.effort, pixels, expectation.literal_pixels.min(pixels));
     if expectation.least_bytes > most || !stop.has_time_for(expected) {
         return Ok(None);

@@ -22,8 +22,8 @@ pub struct Expectation {
     pub literal_pixels: u64,
 }
 
-/// Predicts a lossless file of `picture`. The sample grows as long as `cap` bytes may be enough.
-pub fn expect(picture: &Picture, cap: u64) -> Expectation {
+/// Predicts a lossless file of `picture`, a photograph or not. The sample grows as long as `cap` bytes may be enough.
+pub fn expect(picture: &Picture, is_photograph: bool, cap: u64) -> Expectation {
     let Some(strips) = Strips::of(picture) else { return Expectation::default() };
     let (mut sample, mut recurring) = (Sample::new(), Recurring::default());
     let mut expectation = Expectation::default();
@@ -33,7 +33,7 @@ pub fn expect(picture: &Picture, cap: u64) -> Expectation {
                 recurring.note(picture, (x + literal, y));
             }
         }
-        expectation = of_whole(picture, &sample, &recurring);
+        expectation = of_whole(picture, is_photograph, &sample, &recurring);
         if expectation.least_bytes > cap {
             break;
         }
@@ -45,10 +45,11 @@ pub fn expect(picture: &Picture, cap: u64) -> Expectation {
 /// pass is enough.
 const PASSES: [Range<usize>; 3] = [0..16, 16..64, 64..256];
 
-fn of_whole(picture: &Picture, sample: &Sample, recurring: &Recurring) -> Expectation {
+fn of_whole(picture: &Picture, is_photograph: bool, sample: &Sample, recurring: &Recurring) -> Expectation {
     let pixels = picture.pixel_count() as f64;
     let literal_pixels = (sample.literal_share() * pixels) as u64;
-    let least_bytes = if recurring.is_usual() { 0 } else { (sample.least_bytes_per_pixel() * pixels) as u64 };
+    let least_bytes =
+        if recurring.is_usual() { 0 } else { (sample.least_bytes_per_pixel(is_photograph) * pixels) as u64 };
     Expectation { least_bytes, literal_pixels }
 }
 
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn least_of(picture: &Picture) -> u64 {
-        expect(picture, u64::MAX).least_bytes
+        expect(picture, false, u64::MAX).least_bytes
     }
 
     #[test]

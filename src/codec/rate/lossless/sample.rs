@@ -94,11 +94,15 @@ impl Sample {
         self.literals as f64 / self.pixels as f64
     }
 
-    /// Returns a lower bound of the bytes per pixel of the whole picture.
-    pub(super) fn least_bytes_per_pixel(&self) -> f64 {
+    /// Returns a lower bound of the bytes per pixel of the whole picture, a photograph or not.
+    pub(super) fn least_bytes_per_pixel(&self, is_photograph: bool) -> f64 {
         let literal_bits: f64 = self.errors.iter().flatten().map(entropy).sum();
         let copy_bits = self.copies as f64 * COPY_BITS;
-        let least = literal_bits / literal_excess(self.literal_share()) + copy_bits / COPY_EXCESS;
+        let (excess, copy_excess) = match is_photograph {
+            true => (EXCESS_OF_PHOTOGRAPHS, COPY_EXCESS_OF_PHOTOGRAPHS),
+            false => (literal_excess(self.literal_share()), COPY_EXCESS),
+        };
+        let least = literal_bits / excess + copy_bits / copy_excess;
         let sure = (1.0 - 2.0 * relative_error(&self.tokens)).max(0.0);
         sure * least / 8.0 / self.pixels as f64
     }
@@ -123,10 +127,16 @@ const COPY_BITS: f64 = 12.0;
 /// repeats far from the sample.
 const COPY_EXCESS: f64 = 5.0;
 
-/// The same for literals, when they have this share of the sample: 1.3 times in photographs, 3 times in a sample of
-/// text, which shows each glyph for the first time.
+/// The same in photographs: smooth parts of them are no copies of far ones.
+const COPY_EXCESS_OF_PHOTOGRAPHS: f64 = 2.0;
+
+/// The same for literals of photographs, where the most was 1.3 times.
+const EXCESS_OF_PHOTOGRAPHS: f64 = 1.4;
+
+/// The same for literals of other pictures, when they have this share of the sample: 3 times in a sample of text, which
+/// shows each glyph for the first time.
 fn literal_excess(share: f64) -> f64 {
-    1.4 + 2.6 * (1.0 - share).powi(3)
+    EXCESS_OF_PHOTOGRAPHS + 2.6 * (1.0 - share).powi(3)
 }
 
 /// Returns the bits of the counted symbols, by their entropy.
