@@ -291,8 +291,7 @@ impl Engine {
         let received = Instant::now();
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
         let key = Key::new(&upload.hash, &job);
-        let deadline = job.deadline;
-        let request = PendingRequest { key, job, received, deadline, stop_at, shares_total: false };
+        let request = PendingRequest { key, job, received, stop_at, shares_total: false };
         if let Some(hit) = self.hit_in_memory(&request.key).await {
             return Ok(hit);
         }
@@ -408,8 +407,7 @@ struct PendingRequest {
     job: Job,
     /// When its body was complete.
     received: Instant,
-    /// The time from then to `stop_at`: that of the job, or of the set that it belongs to.
-    deadline: Duration,
+    /// The end of its own time, or of that of the set which it belongs to.
     stop_at: Instant,
     /// Whether its answer is a share of a total, which can't be computed without the others.
     shares_total: bool,
@@ -432,7 +430,8 @@ impl PendingRequest {
     /// The error that says which of its deadlines has passed.
     fn late(&self) -> EngineError {
         let is_over = Instant::now() >= self.stop_at;
-        JobError::DeadlineExceeded { deadline: if is_over { self.deadline } else { self.job.deadline } }.into()
+        let deadline = if is_over { self.stop_at - self.received } else { self.job.deadline };
+        JobError::DeadlineExceeded { deadline }.into()
     }
 }
 

@@ -55,7 +55,7 @@ impl Engine {
         jobs.sort_by_key(|(_, job)| order(job));
         let keys = keys(&upload.hash, &jobs, total);
         for ((index, job), key) in jobs.into_iter().zip(keys) {
-            let request = PendingRequest { key, job, received, deadline, stop_at, shares_total: total.is_some() };
+            let request = PendingRequest { key, job, received, stop_at, shares_total: total.is_some() };
             // A set with a total looks into the cache when it knows which of its outputs must be computed.
             let hit = if total.is_none() { self.hit_in_memory(&request.key).await } else { None };
             match hit {
