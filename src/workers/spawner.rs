@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::retry_on_intr;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -217,7 +218,7 @@ pub(super) fn greeted(stream: &UnixStream) -> io::Result<()> {
 
 fn greeted_within(stream: &UnixStream, time: Duration) -> io::Result<()> {
     let time = Timespec::try_from(time).map_err(io::Error::other)?;
-    if poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&time))? == 0 {
+    if retry_on_intr(|| poll(&mut [PollFd::new(stream, PollFlags::IN)], Some(&time)))? == 0 {
         return Err(io::Error::new(io::ErrorKind::TimedOut, "the worker did not say in time that it is sealed"));
     }
     match wire::receive::<Greeting>(stream, 0)? {
