@@ -337,6 +337,13 @@ mod tests {
         Need { work: bytes, body: 0 }
     }
 
+    /// The memory of a body of so many bytes that has arrived.
+    fn body(admission: &Admission, bytes: u64) -> MemoryLease {
+        let lease = admission.admit().unwrap().lease;
+        lease.grow(bytes).unwrap();
+        lease
+    }
+
     #[test]
     fn a_full_queue_refuses_at_once_and_admits_again_when_a_slot_is_free() {
         let admission = admission(1, 2, 1);
@@ -409,10 +416,7 @@ mod tests {
     #[tokio::test]
     async fn an_oversized_job_borrows_the_rest_from_bodies() {
         let admission = Admission::new(8, 8, 10 * MIB, 4 * MIB, Arc::new(Metrics::new()));
-        let own = admission.admit().unwrap().lease;
-        let other = admission.admit().unwrap().lease;
-        own.grow(MIB).unwrap();
-        other.grow(2 * MIB).unwrap();
+        let (own, other) = (body(&admission, MIB), body(&admission, 2 * MIB));
         let giant = Need { work: 12 * MIB, body: own.bytes() };
         let mut giant = Box::pin(admission.permit(giant, Instant::now() + FAR));
         assert!(poll!(&mut giant).is_pending(), "it waits for the other body, not for its own");
@@ -431,8 +435,7 @@ mod tests {
     #[tokio::test]
     async fn oversized_jobs_never_wait_for_each_others_bodies() {
         let admission = Admission::new(8, 8, 10 * MIB, 4 * MIB, Arc::new(Metrics::new()));
-        let leases: Vec<MemoryLease> = (0..2).map(|_| admission.admit().unwrap().lease).collect();
-        leases.iter().for_each(|lease| lease.grow(3 * MIB / 2).unwrap());
+        let leases = [0, 1].map(|_| body(&admission, 3 * MIB / 2));
         let need = |work| Need { work, body: 3 * MIB / 2 };
         let mut first = Box::pin(admission.permit(need(12 * MIB), Instant::now() + FAR));
         assert!(poll!(&mut first).is_pending());
@@ -452,10 +455,7 @@ mod tests {
     #[tokio::test]
     async fn an_oversized_background_job_lets_those_go_first_whose_bodies_it_waits_for() {
         let admission = Admission::new(8, 8, 10 * MIB, 4 * MIB, Arc::new(Metrics::new()));
-        let own = admission.admit().unwrap().lease;
-        let other = admission.admit().unwrap().lease;
-        own.grow(MIB).unwrap();
-        other.grow(2 * MIB).unwrap();
+        let (own, other) = (body(&admission, MIB), body(&admission, 2 * MIB));
         let mut giant = Box::pin(admission.background_permit(Need { work: 12 * MIB, body: own.bytes() }));
         assert!(poll!(&mut giant).is_pending(), "it waits for the other body");
         let second = admission.background_permit(Need { work: MIB, body: other.bytes() });

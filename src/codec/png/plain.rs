@@ -2,7 +2,7 @@
 //!
 //! The decoder refuses files for ancillary chunks that no pixel depends on, and for an end that is missing.
 
-use std::mem;
+use std::collections::HashSet;
 
 use super::chunks::{Chunk, Chunks, SIGNATURE};
 use super::header::Header;
@@ -35,11 +35,9 @@ impl Plain {
     pub(super) fn new(bytes: &[u8], header: &Header<'_>) -> Result<Plain, DecodeError> {
         let mut plain = Plain { file: SIGNATURE.to_vec(), rows_of_cut: None, is_apples: false, is_repaired: false };
         let mut pixels: Vec<Chunk<'_>> = Vec::new();
-        let mut seen = [(*b"IHDR", false), (*b"PLTE", false), (*b"tRNS", false)];
+        let mut seen: HashSet<[u8; 4]> = HashSet::new();
         for chunk in Chunks::cut(bytes) {
-            let seen_before = seen.iter_mut().find(|(name, _)| *name == chunk.name);
-            let is_first = seen_before.is_some_and(|(_, seen)| !mem::replace(seen, true));
-            let is_wanted = is_first && pixels.is_empty() && chunk.is_complete();
+            let is_wanted = seen.insert(chunk.name) && pixels.is_empty() && chunk.is_complete();
             match &chunk.name {
                 b"IDAT" => pixels.push(chunk),
                 b"CgBI" => plain.is_apples = true,

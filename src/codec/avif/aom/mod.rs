@@ -82,7 +82,11 @@ impl<'a> AvifEncoder<'a> {
     pub fn new(picture: &'a Picture, chroma: Chroma, effort: Effort) -> Result<AvifEncoder<'a>, EncodeError> {
         Format::Avif.check_size(picture)?;
         let (screen, colour, alpha, sample) = (OnceCell::new(), OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(AvifEncoder { picture, chroma, effort, decided_effort: OnceCell::new(), screen, colour, alpha, sample })
+        let decided_effort = match effort {
+            Effort::Best => OnceCell::new(),
+            Effort::Fast | Effort::Balanced => OnceCell::from(effort),
+        };
+        Ok(AvifEncoder { picture, chroma, effort, decided_effort, screen, colour, alpha, sample })
     }
 
     fn is_screen_content(&self) -> bool {
@@ -112,16 +116,16 @@ impl<'a> AvifEncoder<'a> {
         if let Some(effort) = self.decided_effort.get() {
             return frame(*effort);
         }
-        let coded = frame(self.effort)?;
-        let is_as_predicted = || coded.len() as f64 <= AS_PREDICTED * self.ln_colour(state.ln_step).exp();
-        if self.effort != Effort::Best || is_as_predicted() {
-            self.decided_effort.get_or_init(|| self.effort);
-            return Ok(coded);
+        let best = frame(Effort::Best)?;
+        if best.len() as f64 > AS_PREDICTED * self.ln_colour(state.ln_step).exp() {
+            let usual = frame(Effort::Balanced)?;
+            if best.len() as f64 > WASTEFUL * usual.len() as f64 {
+                self.decided_effort.get_or_init(|| Effort::Balanced);
+                return Ok(usual);
+            }
         }
-        let usual = frame(Effort::Balanced)?;
-        let is_wasteful = coded.len() as f64 > WASTEFUL * usual.len() as f64;
-        self.decided_effort.get_or_init(|| if is_wasteful { Effort::Balanced } else { self.effort });
-        Ok(if is_wasteful { usual } else { coded })
+        self.decided_effort.get_or_init(|| Effort::Best);
+        Ok(best)
     }
 
     /// ln of the bytes that the colour is predicted to take.
