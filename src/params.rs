@@ -18,7 +18,7 @@ use crate::named::named;
 use crate::picture::transform::{Flip, Resize, ResizeFit, Rotation};
 pub use batch::{BatchError, BatchItem, BatchSpec, DEFAULT_CONCURRENT, MAX_CONCURRENT, Picture};
 pub use defaults::Defaults;
-pub use preset::{Preset, Presets};
+pub use preset::{Preset, Presets, names_with_sets};
 pub use set::{MAX_OUTPUTS, OnError, Output, Set, SetError, SetSpec};
 pub use written::{Table, Written};
 

@@ -61,10 +61,20 @@ fn check_parameters(mut pairs: Vec<(String, String)>, defaults: &Defaults) -> Re
     parse(&pairs, &Defaults { presets_only: false, ..defaults.clone() }).map(|_| ())
 }
 
-/// The names of `presets`, in words of an error message.
+/// The names of the `presets` of one answer, in words of an error message.
 pub(super) fn names(presets: &Presets) -> String {
-    let names: Vec<&str> = presets.keys().map(String::as_str).collect();
-    if names.is_empty() { "none: the configuration has no presets".to_owned() } else { names.join(", ") }
+    let of_one_answer = presets.iter().filter(|(_, preset)| matches!(preset, Preset::Parameters(_)));
+    listed(of_one_answer.map(|(name, _)| name.as_str()))
+}
+
+/// The names of all `presets`, those of sets too, in words of an error message.
+pub fn names_with_sets(presets: &Presets) -> String {
+    listed(presets.keys().map(String::as_str))
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { "none: the configuration has no such presets".to_owned() } else { names.join(", ") }
 }
 
 /// The values of `table` as pairs of text.

@@ -290,12 +290,20 @@ fn formats(value: &Written) -> Result<Vec<&'static str>, ParamError> {
     texts.split(',').map(name).collect()
 }
 
+/// The widths of a srcset, each once.
 fn widths(value: &Written) -> Result<Vec<u32>, ParamError> {
     let width = |value: &Written| {
         let text = value.text().ok_or_else(|| not_a("widths", "list of numbers"))?;
         side(&text).map_err(|reason| refuse("widths", Some(text), &reason, "whole numbers from 1 to 65535"))
     };
-    list("widths", value)?.iter().map(width).collect()
+    let mut widths: Vec<u32> = Vec::new();
+    for width in list("widths", value)?.iter().map(width) {
+        let width = width?;
+        if !widths.contains(&width) {
+            widths.push(width);
+        }
+    }
+    Ok(widths)
 }
 
 fn on_error(value: &Written) -> Result<OnError, ParamError> {

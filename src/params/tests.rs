@@ -138,8 +138,8 @@ fn the_parameters_of_a_preset_stand_where_the_request_says_nothing() {
 #[test]
 fn an_unknown_preset_is_refused_with_those_that_there_are() {
     let error = ask_with("preset=avatar", &with_presets(false)).unwrap_err();
-    assert_eq!((error.name.as_str(), error.allowed.as_str()), ("preset", "near, portal, site"));
-    assert_eq!(ask("target=1&preset=avatar").unwrap_err().allowed, "none: the configuration has no presets");
+    assert_eq!((error.name.as_str(), error.allowed.as_str()), ("preset", "near, portal"));
+    assert_eq!(ask("target=1&preset=avatar").unwrap_err().allowed, "none: the configuration has no such presets");
     let error = ask_with("target=1&preset=site", &with_presets(false)).unwrap_err();
     assert!(error.reason.contains("set of outputs"), "{error}");
 }
@@ -150,7 +150,7 @@ fn where_only_presets_may_be_asked_for_all_else_is_refused() {
     assert!(ask_with("preset=portal&filename=a.jpg", &only).is_ok());
     for (query, name) in [("target=1KB", "target"), ("preset=portal&width=9", "width"), ("filename=a", "preset")] {
         let error = ask_with(query, &only).unwrap_err();
-        assert_eq!((error.name.as_str(), error.allowed.as_str()), (name, "preset=near, portal, site"), "{query}");
+        assert_eq!((error.name.as_str(), error.allowed.as_str()), (name, "preset=near, portal"), "{query}");
     }
 }
 

@@ -191,6 +191,7 @@ async fn what_can_not_be_used_is_refused_whole_and_leaves_nothing() {
         (json_body(&json!({"items": [{"upload": "a", "target": 1}]})), 400, "invalid_parameter"),
         (json_body(&json!({"items": [{"url": "https://a.example/", "target": 1}]})), 403, "source_not_allowed"),
         (json_body(&json!([])), 400, "invalid_parameter"),
+        (Request::new("POST", "/batches?target=2KB").body(&small), 400, "invalid_parameter"),
     ] {
         let answer = server.ask(request.clone()).await;
         assert_eq!(

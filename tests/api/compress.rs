@@ -187,8 +187,12 @@ async fn the_report_has_every_fact_and_the_url_of_the_image() {
     assert!(image.header("cache-control").contains("private"));
     let known = server.ask(Request::get(url).header("if-none-match", image.header("etag"))).await;
     assert_eq!(known.status, 304);
-    let head = server.ask(Request::new("HEAD", url)).await;
-    assert_eq!(head.header("content-length"), image.body.len().to_string());
+    let head = Request::new("HEAD", url);
+    let known = head.clone().header("if-none-match", image.header("etag"));
+    for (request, status) in [(head, 200), (known, 304)] {
+        let answer = server.ask(request).await;
+        assert_eq!((answer.status, answer.header("content-length")), (status, image.body.len().to_string().as_str()));
+    }
     assert_eq!(server.ask(request).await.json()["cache"], "hit");
 }
 

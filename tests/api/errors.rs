@@ -54,6 +54,9 @@ async fn a_body_without_bytes_is_empty() {
     let (content_type, body) = form(&[("target", None, b"9KB"), ("file", Some("a"), b"")]);
     let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body);
     server.ask(request).await.problem(400, "empty_body");
+    let json = Request::new("POST", "/compress").header("content-type", "application/json");
+    let problem = server.ask(json.body(br#"{"target": "9KB"}"#)).await.problem(400, "empty_body");
+    assert!(problem["detail"].as_str().unwrap().contains("give its url"), "{problem}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

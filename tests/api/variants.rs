@@ -91,7 +91,7 @@ async fn a_set_is_decoded_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sizes_and_widths_come_with_srcset_and_html() {
     let server = TestServer::start().await;
-    let spec = json!({"widths": [64, 128, 300, 600], "formats": ["webp", "jpeg"], "defaults": {"target": "9KB"}});
+    let spec = json!({"widths": [64, 128, 128, 300, 600], "formats": ["webp", "jpeg"], "defaults": {"target": "9KB"}});
     let report = server.ask(variants(&spec, &small())).await.json();
     let names: Vec<&str> =
         report["outputs"].as_array().unwrap().iter().map(|output| output["name"].as_str().unwrap()).collect();
@@ -238,7 +238,10 @@ async fn a_preset_is_a_set_for_a_raw_body() {
     assert_eq!(output(&report, "portal")["output"]["type"], "image/jpeg");
     let spec = json!({"outputs": [{"name": "a", "preset": "portal", "width": 50}]});
     assert_eq!(output(&server.ask(variants(&spec, &picture)).await.json(), "a")["output"]["width"], 50);
+    let problem = server.ask(ask("avatar")).await.problem(400, "invalid_parameter");
+    assert_eq!(problem["allowed"], "portal, site");
     let problem = server.compress("preset=site", &picture).await.problem(400, "invalid_parameter");
+    assert_eq!(problem["allowed"], "portal");
     assert!(problem["detail"].as_str().unwrap().contains("/variants"), "{problem}");
 
     let only = |config: &mut TestConfig| {

@@ -15,9 +15,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::client::{Client, Identity};
 use super::form::{SPEC, boundary, malformed};
-use super::json;
 use super::pieces::{Allowance, Pieces};
 use super::upload::{UploadError, is_of_type};
+use super::{json, query};
 use crate::batch::{Batches, Incoming, Input, Item, Submission, SubmitError};
 use crate::excerpt::{excerpt, quoted};
 use crate::http::AppState;
@@ -52,6 +52,7 @@ pub(crate) struct ReceivedBatch {
 /// # Errors
 /// Those of a description that can't be used, of [`UploadError`] and of [`SubmitError`].
 pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Result<ReceivedBatch, Problem> {
+    check_query(parts)?;
     let idempotency_key = idempotency_key(parts, state)?;
     let incoming = state.batches.receive()?;
     let body = BoundedBody::new(body, state)?;
@@ -73,6 +74,16 @@ pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Resu
     let BatchSpec { max_concurrent, stop_on_error, total, .. } = spec;
     let submission = Submission { items, max_concurrent, stop_on_error, total, idempotency_key };
     Ok(ReceivedBatch { incoming, submission })
+}
+
+/// Refuses parameters in the query: what is said there would be said of no item.
+fn check_query(parts: &Parts) -> Result<(), ParamError> {
+    match query::pairs(parts.uri.query().unwrap_or_default())?.first() {
+        Some((name, _)) => {
+            Err(refuse(&excerpt(name), "given in the query", "parameters in the description, under defaults"))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Identifies the key of the request and whose it is: where the service has keys, those of different clients never meet.
@@ -107,8 +118,9 @@ fn check_urls(items: &[Item], parts: &Parts, state: &AppState) -> Result<(), Pro
 }
 
 fn read_spec(text: &[u8]) -> Result<BatchSpec, Problem> {
-    let table: Table = serde_json::from_slice(text)
-        .map_err(|error| Problem::from(refuse(SPEC, &format!("is not JSON: {error}"), "the JSON of a batch")))?;
+    let table: Table = serde_json::from_slice(text).map_err(|error| {
+        Problem::from(refuse(SPEC, &format!("is not a JSON object: {error}"), "the JSON of a batch"))
+    })?;
     Ok(BatchSpec::read(&table)?)
 }
 
@@ -228,7 +240,11 @@ async fn store(mut part: Field<'_>, incoming: &mut Incoming, max_bytes: u64) -> 
         incoming.push(&mut file, &chunk).await?;
     }
     if file.bytes() == 0 {
-        return Err(UploadError::Empty.into());
+        let name = part.file_name().or(part.name()).unwrap_or_default();
+        return Err(Problem::new(
+            Kind::EmptyBody,
+            format!("the file {} is empty: send the image's bytes", quoted(name)),
+        ));
     }
     Ok(file.finish().await?)
 }

@@ -2,7 +2,7 @@
 
 use super::form::SPEC;
 use crate::http::response::problem::Problem;
-use crate::params::{Defaults, ParamError, Preset, Set, SetError, SetSpec};
+use crate::params::{Defaults, ParamError, Preset, Set, SetError, SetSpec, names_with_sets};
 
 /// What there is to say, for errors.
 const ALLOWED: &str = "the text part spec of a form, or preset";
@@ -33,10 +33,11 @@ pub(crate) fn read(pairs: &[(String, String)], defaults: &Defaults) -> Result<Se
 
 fn of_json(text: &str, defaults: &Defaults) -> Result<Set, Problem> {
     if defaults.presets_only {
-        return Err(refuse(SPEC, None, "only presets may be asked for").into());
+        return Err(ParamError::new(SPEC, None, "only presets may be asked for", "preset instead of spec").into());
     }
     let table = serde_json::from_str(text);
-    let table = table.map_err(|error| Problem::from(refuse(SPEC, Some(text), &format!("is not JSON: {error}"))))?;
+    let table =
+        table.map_err(|error| Problem::from(refuse(SPEC, Some(text), &format!("is not a JSON object: {error}"))))?;
     let spec = SetSpec::read(&table).map_err(SetError::Spec)?;
     Ok(spec.expand(defaults)?)
 }
@@ -49,7 +50,9 @@ fn of_preset(name: &str, defaults: &Defaults) -> Result<Set, Problem> {
     };
     match spec.expand(defaults) {
         Ok(set) => Ok(set),
-        Err(SetError::Output { error, .. }) if error.name == "preset" => Err(error.into()),
+        Err(SetError::Output { error, .. }) if error.name == "preset" => {
+            Err(ParamError { allowed: names_with_sets(&defaults.presets), ..error }.into())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -54,6 +54,9 @@ pub(crate) enum UploadError {
     /// No bytes, or a form with an empty file.
     #[error("the body is empty: send the image's bytes")]
     Empty,
+    /// JSON without the URL of a picture.
+    #[error("the JSON names no picture: give its url, or send the image's bytes instead of JSON")]
+    NoUrl,
     /// Compressed on its way.
     #[error("a body with Content-Encoding {0} is not supported: send the image's bytes as they are")]
     Encoded(String),
@@ -76,7 +79,7 @@ impl From<UploadError> for Problem {
             UploadError::TooSlow { limit } => Problem::new(Kind::UploadTooSlow, detail)
                 .with("limit_ms", u64::try_from(limit.as_millis()).unwrap_or(u64::MAX)),
             UploadError::NoMemory { retry_after } => Problem::new(Kind::Overloaded, detail).retry_after(retry_after),
-            UploadError::Empty => Problem::new(Kind::EmptyBody, detail),
+            UploadError::Empty | UploadError::NoUrl => Problem::new(Kind::EmptyBody, detail),
             UploadError::Encoded(_) => Problem::new(Kind::UnsupportedFormat, detail),
             UploadError::Malformed(_) => Problem::new(Kind::MalformedRequest, detail),
         }
@@ -143,6 +146,7 @@ pub(crate) async fn receive_with<T>(
         (Some(_), Some(_)) => {
             return Err(UploadError::Malformed("the request has an image and a url".to_owned()).into());
         }
+        (None, None) if json::is_declared(parts) => return Err(UploadError::NoUrl.into()),
         (None, None) => return Err(UploadError::Empty.into()),
     };
     drop(claim);

@@ -122,11 +122,11 @@ pub(crate) fn image(
     headers.insert(ETAG, header(&output.etag));
     headers.insert(CACHE_CONTROL, CACHE_FOR_A_DAY);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(output.report.output.bytes));
     let mut response = if validator::is_known(request, &output.etag) {
         (StatusCode::NOT_MODIFIED, headers).into_response()
     } else {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(output.report.output.bytes));
         headers.insert(CONTENT_DISPOSITION, content_disposition(&batch.manifest.items[index].name, format));
         (headers, Body::from_stream(chunks(batches.clone(), Arc::clone(batch), index))).into_response()
     };

@@ -127,7 +127,9 @@ impl Reply<'_> {
         if validator::is_known(request, &self.served.etag)
             || last_modified.is_some_and(|time| validator::is_unmodified(request, time))
         {
-            return Ok(self.with_log_facts((StatusCode::NOT_MODIFIED, self.image_headers()).into_response()));
+            let mut headers = self.image_headers();
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(self.report().output.bytes));
+            return Ok(self.with_log_facts((StatusCode::NOT_MODIFIED, headers).into_response()));
         }
         self.image(engine)
     }
