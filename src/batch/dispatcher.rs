@@ -38,7 +38,7 @@ pub(super) async fn run(shared: Arc<Shared>, batch: Arc<Batch>) {
     loop {
         let open = "the semaphores are never closed";
         let slot = Arc::clone(&slots).acquire_owned().await.expect(open);
-        let hand = shared.hands.one().await;
+        let permit = shared.item_permits.one().await;
         while items.try_join_next().is_some() {}
         if *shared.draining.borrow() {
             break;
@@ -46,7 +46,7 @@ pub(super) async fn run(shared: Arc<Shared>, batch: Arc<Batch>) {
         let Some(index) = batch.begin_next() else { break };
         let (shared, batch) = (Arc::clone(&shared), Arc::clone(&batch));
         items.spawn(async move {
-            let _in_hand = (slot, hand);
+            let _held = (slot, permit);
             let result = shared.answer(&batch, index).await;
             shared.end(&batch, index, result).await;
         });
@@ -70,11 +70,11 @@ enum Failure {
 
 /// Counts attempts.
 #[derive(Default)]
-struct Patience {
+struct Attempts {
     failed: u32,
 }
 
-impl Patience {
+impl Attempts {
     /// Waits before the next attempt.
     ///
     /// # Errors
@@ -159,18 +159,18 @@ impl Shared {
         item: &Item,
         share: Option<Share>,
     ) -> Result<Served, ItemError> {
-        let mut patience = Patience::default();
+        let mut attempts = Attempts::default();
         loop {
             match self.compute(batch, item, share).await {
                 Ok(served) => return Ok(served),
-                Err(failure) => patience.wait_after(failure).await?,
+                Err(failure) => attempts.wait_after(failure).await?,
             }
         }
     }
 
     /// The sizes that the answer to an item is predicted to have.
     pub(super) async fn predict_patiently(&self, batch: &Batch, item: &Item) -> Result<SizeCurve, ItemError> {
-        let mut patience = Patience::default();
+        let mut attempts = Attempts::default();
         loop {
             let predicted = match self.upload(batch, item).await {
                 Ok(upload) => self.engine.predict_background(upload, item.job.clone()).await.map_err(of_engine),
@@ -178,15 +178,15 @@ impl Shared {
             };
             match predicted {
                 Ok(curve) => return Ok(curve),
-                Err(failure) => patience.wait_after(failure).await?,
+                Err(failure) => attempts.wait_after(failure).await?,
             }
         }
     }
 
     async fn store_patiently(&self, batch: &Batch, index: usize, bytes: Bytes) -> Result<(), ItemError> {
-        let mut patience = Patience::default();
+        let mut attempts = Attempts::default();
         while let Err(error) = self.store.put_output(&batch.id, index, bytes.clone()).await {
-            patience.wait_after(self.of_store(&error)).await?;
+            attempts.wait_after(self.of_store(&error)).await?;
         }
         Ok(())
     }
@@ -258,9 +258,9 @@ impl Shared {
     /// Writes the record of an item. Returns false when it can't be written: the item counts as ended until the process ends, and
     /// is done again after a restart, which takes its picture.
     async fn record_patiently(&self, batch: &Batch, index: usize, record: &Record) -> bool {
-        let mut patience = Patience::default();
+        let mut attempts = Attempts::default();
         while let Err(error) = self.store.put_record(&batch.id, index, record).await {
-            if let Err(last) = patience.wait_after(self.of_store(&error)).await {
+            if let Err(last) = attempts.wait_after(self.of_store(&error)).await {
                 tracing::warn!(batch = %batch.id, index, error = %last, "the record of an item can't be written: {last}");
                 return false;
             }

@@ -32,7 +32,7 @@ pub use config::Config;
 pub use incoming::{Incoming, IncomingFile};
 use instances::Instances;
 pub use manifest::{BatchId, Idempotency, Input, Item, ItemError, Manifest, Output, Record};
-use pace::Hands;
+use pace::ItemPermits;
 pub use pace::{HeldBackBy, Pace};
 pub use progress::{Batch, Counts, EndedItem, ItemState, ItemStatus, Snapshot};
 use room::Room;
@@ -45,7 +45,7 @@ const KEPT_BATCHES: usize = 100;
 /// How often batches are looked for that are kept for too long.
 const LOOK_FOR_EXPIRED: Duration = Duration::from_secs(10);
 
-/// How often the load is looked at, which the number of items in hand follows.
+/// How often the load is looked at, which the number of items at once follows.
 const LOOK_AT_LOAD: Duration = Duration::from_millis(200);
 
 /// The part of the memory of bodies that batches may take which are kept in memory.
@@ -69,8 +69,8 @@ struct Shared {
     table: Mutex<Table>,
     /// Held while a batch is made complete, so that a key that is sent twice makes one batch.
     completing: tokio::sync::Mutex<()>,
-    /// The items in hand.
-    hands: Hands,
+    /// The permits of items that are worked on.
+    item_permits: ItemPermits,
     draining: watch::Sender<bool>,
 }
 
@@ -180,7 +180,7 @@ impl Batches {
             (Store::in_memory(engine.clone()), limit)
         };
         let stored = store.list().await?;
-        let hands = Hands::new(engine.threads());
+        let item_permits = ItemPermits::new(engine.threads());
         let shared = Arc::new(Shared {
             config,
             store,
@@ -191,7 +191,7 @@ impl Batches {
             room: Arc::new(Room::new(limit)),
             table: Mutex::default(),
             completing: tokio::sync::Mutex::new(()),
-            hands,
+            item_permits,
             draining: watch::Sender::new(false),
         });
         stored.into_iter().for_each(|stored| shared.restore(stored));
@@ -199,7 +199,7 @@ impl Batches {
         let weak = Arc::downgrade(&shared);
         tokio::spawn(async move {
             while let Some(shared) = weak.upgrade() {
-                shared.hands.follow_load(&shared.engine);
+                shared.item_permits.follow_load(&shared.engine);
                 drop(shared);
                 sleep(LOOK_AT_LOAD).await;
             }
@@ -222,7 +222,7 @@ impl Batches {
 
     /// How many items are worked on at once.
     pub fn pace(&self) -> Pace {
-        self.shared.hands.pace()
+        self.shared.item_permits.pace()
     }
 
     /// Whether batches survive the process.

@@ -35,9 +35,9 @@ pub struct Pace {
     pub held_back_by: Option<HeldBackBy>,
 }
 
-/// Hands out the right to work on an item, with its picture in memory.
+/// Gives out permits to work on an item, with its picture in memory.
 #[derive(Debug)]
-pub(super) struct Hands {
+pub(super) struct ItemPermits {
     free: Arc<Semaphore>,
     most: usize,
     held_back: Mutex<HeldBack>,
@@ -45,35 +45,35 @@ pub(super) struct Hands {
 
 #[derive(Debug, Default)]
 struct HeldBack {
-    hands: Vec<OwnedSemaphorePermit>,
+    permits: Vec<OwnedSemaphorePermit>,
     wanted: usize,
     by: Option<HeldBackBy>,
 }
 
 impl HeldBack {
-    /// `hand`, unless it is to be held back.
-    fn or_use(&mut self, hand: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
-        if self.hands.len() < self.wanted {
-            self.hands.push(hand);
+    /// `permit`, unless it is to be held back.
+    fn or_use(&mut self, permit: OwnedSemaphorePermit) -> Option<OwnedSemaphorePermit> {
+        if self.permits.len() < self.wanted {
+            self.permits.push(permit);
             return None;
         }
-        Some(hand)
+        Some(permit)
     }
 }
 
-impl Hands {
+impl ItemPermits {
     /// As many as threads, and one that waits.
-    pub(super) fn new(threads: usize) -> Hands {
+    pub(super) fn new(threads: usize) -> ItemPermits {
         let most = threads + 1;
-        Hands { free: Arc::new(Semaphore::new(most)), most, held_back: Mutex::default() }
+        ItemPermits { free: Arc::new(Semaphore::new(most)), most, held_back: Mutex::default() }
     }
 
     /// The next one that is free.
     pub(super) async fn one(&self) -> OwnedSemaphorePermit {
         loop {
-            let hand = Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed");
-            if let Some(hand) = self.held_back().or_use(hand) {
-                return hand;
+            let permit = Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed");
+            if let Some(permit) = self.held_back().or_use(permit) {
+                return permit;
             }
         }
     }
@@ -81,9 +81,9 @@ impl Hands {
     /// One, if it is free.
     pub(super) fn another(&self) -> Option<OwnedSemaphorePermit> {
         loop {
-            let hand = Arc::clone(&self.free).try_acquire_owned().ok()?;
-            if let Some(hand) = self.held_back().or_use(hand) {
-                return Some(hand);
+            let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
+            if let Some(permit) = self.held_back().or_use(permit) {
+                return Some(permit);
             }
         }
     }
@@ -98,7 +98,7 @@ impl Hands {
         Pace { at_once: self.most - held_back.wanted, most: self.most, held_back_by: held_back.by }
     }
 
-    /// Follows the load. What is worked on goes on; hands that become free are held back then.
+    /// Follows the load. What is worked on goes on; permits that become free are held back then.
     fn follow(&self, memory: f64, queue: f64) {
         let pressure = memory.max(queue);
         let at_once = at_once(self.most, pressure);
@@ -107,11 +107,11 @@ impl Hands {
         let by = if memory >= queue { HeldBackBy::Memory } else { HeldBackBy::Queue };
         held_back.by = (at_once < self.most).then_some(by);
         let wanted = held_back.wanted;
-        held_back.hands.truncate(wanted);
-        while held_back.hands.len() < wanted
-            && let Ok(hand) = Arc::clone(&self.free).try_acquire_owned()
+        held_back.permits.truncate(wanted);
+        while held_back.permits.len() < wanted
+            && let Ok(permit) = Arc::clone(&self.free).try_acquire_owned()
         {
-            held_back.hands.push(hand);
+            held_back.permits.push(permit);
         }
     }
 
@@ -139,23 +139,23 @@ mod tests {
 
     #[tokio::test]
     async fn fewer_items_are_worked_on_while_memory_is_short_or_requests_wait() {
-        let hands = Hands::new(4);
-        let first = hands.one().await;
+        let permits = ItemPermits::new(4);
+        let first = permits.one().await;
         let pace = |at_once, held_back_by| Pace { at_once, most: 5, held_back_by };
-        hands.follow(0.2, 0.4);
-        assert_eq!(hands.pace(), pace(5, None));
-        hands.follow(0.6, 0.4);
-        assert_eq!(hands.pace(), pace(3, Some(HeldBackBy::Memory)));
-        let others = [hands.another(), hands.another()];
-        assert!(others.iter().all(Option::is_some) && hands.another().is_none());
-        hands.follow(0.6, 0.9);
-        assert_eq!(hands.pace(), pace(1, Some(HeldBackBy::Queue)));
+        permits.follow(0.2, 0.4);
+        assert_eq!(permits.pace(), pace(5, None));
+        permits.follow(0.6, 0.4);
+        assert_eq!(permits.pace(), pace(3, Some(HeldBackBy::Memory)));
+        let others = [permits.another(), permits.another()];
+        assert!(others.iter().all(Option::is_some) && permits.another().is_none());
+        permits.follow(0.6, 0.9);
+        assert_eq!(permits.pace(), pace(1, Some(HeldBackBy::Queue)));
         drop(others);
-        assert!(hands.another().is_none(), "what becomes free is held back");
+        assert!(permits.another().is_none(), "what becomes free is held back");
         drop(first);
-        assert!(hands.another().is_some(), "one goes on");
-        hands.follow(0.0, 0.0);
-        assert_eq!(hands.pace(), pace(5, None));
-        assert!((0..5).map(|_| hands.another()).collect::<Vec<_>>().iter().all(Option::is_some));
+        assert!(permits.another().is_some(), "one goes on");
+        permits.follow(0.0, 0.0);
+        assert_eq!(permits.pace(), pace(5, None));
+        assert!((0..5).map(|_| permits.another()).collect::<Vec<_>>().iter().all(Option::is_some));
     }
 }

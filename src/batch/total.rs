@@ -33,13 +33,13 @@ const TRIALS: usize = 8;
 #[derive(Debug)]
 pub(super) enum Total {
     /// What is left of it goes to the items that have not begun.
-    Common(Mutex<Common>),
+    Common(Mutex<CommonTotal>),
     /// Each item has its own share.
     Fixed(Fixed),
 }
 
 #[derive(Debug)]
-pub(super) struct Common {
+pub(super) struct CommonTotal {
     shares: Shares,
     /// The plan of each item, or why it has none.
     plans: HashMap<usize, Result<usize, ItemError>>,
@@ -82,7 +82,7 @@ impl Total {
 }
 
 /// The shares are whole even if the lock is poisoned: nothing under it can panic halfway through a change.
-fn lock(common: &Mutex<Common>) -> MutexGuard<'_, Common> {
+fn lock(common: &Mutex<CommonTotal>) -> MutexGuard<'_, CommonTotal> {
     common.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -117,7 +117,7 @@ impl Shared {
                 }
             }
             if made.is_none() {
-                made = Some(self.predict(batch, total).await.map(Common::fixed));
+                made = Some(self.predict(batch, total).await.map(CommonTotal::fixed));
             }
             // Another may have kept one meanwhile, which then holds.
             if let Some(plan) = &made
@@ -129,7 +129,7 @@ impl Shared {
     }
 
     /// Predicts the sizes of all answers that are not there, and shares what the others left of the total.
-    async fn predict(&self, batch: &Batch, total: u64) -> Result<Common, ItemError> {
+    async fn predict(&self, batch: &Batch, total: u64) -> Result<CommonTotal, ItemError> {
         let used = batch.snapshot().output_bytes;
         let predict =
             |index: usize| async move { (index, self.predict_patiently(batch, &batch.manifest.items[index]).await) };
@@ -144,7 +144,7 @@ impl Shared {
             (index, plan)
         };
         let plans = predicted.into_iter().map(plan).collect();
-        let mut common = Common { shares: Shares::new(total.saturating_sub(used), &curves), plans };
+        let mut common = CommonTotal { shares: Shares::new(total.saturating_sub(used), &curves), plans };
         let trials = self.try_some(batch, &common).await;
         common.shares = common.shares.corrected(&trials);
         common.shares.keep_for_each(KEPT_FOR_EACH);
@@ -155,7 +155,7 @@ impl Shared {
     }
 
     /// Bytes that some answers have at the common quality, each with the number of its plan.
-    async fn try_some(&self, batch: &Batch, common: &Common) -> Vec<(usize, u64)> {
+    async fn try_some(&self, batch: &Batch, common: &CommonTotal) -> Vec<(usize, u64)> {
         let mut planned = common.planned();
         planned.sort_by_key(|(_, plan)| common.shares.trial(*plan).map(|share| Reverse(share.bytes)));
         // The largest, and others down to the smallest.
@@ -173,7 +173,7 @@ impl Shared {
     async fn keep_the_smallest(
         &self,
         batch: &Batch,
-        common: &mut Common,
+        common: &mut CommonTotal,
         total: u64,
         used: u64,
     ) -> Result<(), ItemError> {
@@ -209,7 +209,7 @@ impl Shared {
     }
 }
 
-impl Common {
+impl CommonTotal {
     /// The items that have a plan, with its number.
     fn planned(&self) -> Vec<(usize, usize)> {
         self.plans.iter().filter_map(|(index, plan)| Some((*index, *plan.as_ref().ok()?))).collect()

@@ -13,8 +13,8 @@ use tokio::time::timeout_at;
 
 use super::EngineError;
 use super::body_memory::{BodyMemory, BorrowedMemory, MemoryLease, NoMemory};
-use super::oversized::{Share, Waiting};
-use super::precedence::{Precedence, Standing};
+use super::oversized::{OversizedJobs, OversizedNeed};
+use super::precedence::{CountedJob, Precedence};
 use super::upload_claims::{UploadClaim, UploadClaims};
 use crate::metrics::{GaugeGuard, Metrics, Shed};
 
@@ -43,7 +43,7 @@ pub(super) struct Admission {
     memory_mib: u32,
     body_memory: BodyMemory,
     /// Jobs that need more than `memory` and wait for memory of bodies.
-    oversized: Waiting,
+    oversized: OversizedJobs,
     /// Recent uploads, each of which may need a queue slot soon.
     claims: UploadClaims,
     /// Lets background jobs run beside those that a client waits for.
@@ -80,7 +80,7 @@ pub(super) struct HeaderTurn {
 /// must not free a thread that is still busy.
 #[derive(Debug)]
 pub(super) struct Permit {
-    _standing: Standing,
+    _counted: CountedJob,
     _in_flight: GaugeGuard,
     _reserved: GaugeGuard,
     _worker: OwnedSemaphorePermit,
@@ -114,7 +114,7 @@ impl Admission {
         let memory_limit_bytes = (u64::from(memory_mib) * MIB).saturating_add(body_memory.bytes());
         metrics.set_memory_limit(memory_limit_bytes);
         Admission {
-            oversized: Waiting::new(body_memory.bytes()),
+            oversized: OversizedJobs::new(body_memory.bytes()),
             body_memory,
             claims: UploadClaims::default(),
             precedence: Precedence::new(threads),
@@ -182,10 +182,10 @@ impl Admission {
     /// # Errors
     /// [`EngineError::Overloaded`] when the deadline comes first, or when oversized jobs could wait for each other for ever.
     pub(super) async fn permit(&self, need: Need, deadline: Instant) -> Result<Permit, EngineError> {
-        let standing = self.precedence.interactive();
+        let counted = self.precedence.interactive();
         let permit = async {
             let borrowed = self.borrow_body_memory(need).await?;
-            Ok(self.permit_in_turn(need, standing, borrowed).await)
+            Ok(self.permit_in_turn(need, counted, borrowed).await)
         };
         self.queued(permit, deadline).await?
     }
@@ -199,8 +199,8 @@ impl Admission {
     pub(super) async fn background_permit(&self, need: Need) -> Result<Permit, EngineError> {
         let borrowed = self.borrow_body_memory(need).await?;
         let turn = self.precedence.turn().await;
-        let standing = self.precedence.background(&turn).await;
-        Ok(self.permit_in_turn(need, standing, borrowed).await)
+        let counted = self.precedence.background(&turn).await;
+        Ok(self.permit_in_turn(need, counted, borrowed).await)
     }
 
     /// Waits for the right to read a header, until `deadline`. As many headers are read at once as there are threads: more
@@ -224,7 +224,7 @@ impl Admission {
 
     /// Waits for a thread and for memory of jobs. What was borrowed of the memory of bodies must be there before: it becomes
     /// free when other jobs are done, and those may need the thread or the memory that this job would hold meanwhile.
-    async fn permit_in_turn(&self, need: Need, standing: Standing, borrowed: Option<BorrowedMemory>) -> Permit {
+    async fn permit_in_turn(&self, need: Need, counted: CountedJob, borrowed: Option<BorrowedMemory>) -> Permit {
         // Both semaphores serve in turn. The thread comes before the memory of jobs, so that only jobs that are about to run
         // hold memory. A job that holds memory is running, so nobody waits for ever.
         let open = "the semaphores are never closed";
@@ -232,7 +232,7 @@ impl Admission {
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect(open);
         let memory = Arc::clone(&self.memory).acquire_many_owned(weight).await.expect(open);
         Permit {
-            _standing: standing,
+            _counted: counted,
             _in_flight: self.metrics.job_started(),
             _reserved: self.metrics.memory_reserved(u64::from(weight) * MIB),
             _worker: worker,
@@ -248,7 +248,7 @@ impl Admission {
         if work == 0 {
             return Ok(None);
         }
-        let Some(_wait) = self.oversized.enter(Share { body: need.body, work }) else {
+        let Some(_wait) = self.oversized.enter(OversizedNeed { body: need.body, work }) else {
             self.metrics.shed(Shed::Memory);
             return Err(EngineError::Overloaded { retry_after: self.retry_after() });
         };

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// What an oversized job needs of the memory of bodies, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Share {
+pub(super) struct OversizedNeed {
     /// Taken by its own body.
     pub body: u64,
     /// Borrowed for its work, on top of all the memory of jobs.
@@ -18,46 +18,46 @@ pub(super) struct Share {
 
 /// The oversized jobs that wait for memory.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct OversizedJobs {
     /// The memory of bodies, in bytes.
     total: u64,
-    shares: Arc<Mutex<Vec<Share>>>,
+    needs: Arc<Mutex<Vec<OversizedNeed>>>,
 }
 
 /// One waiting job; dropping it ends the wait.
 #[derive(Debug)]
 pub(super) struct Wait {
-    share: Share,
-    shares: Arc<Mutex<Vec<Share>>>,
+    need: OversizedNeed,
+    needs: Arc<Mutex<Vec<OversizedNeed>>>,
 }
 
-impl Waiting {
-    /// No waiting jobs, with `total` bytes to share.
-    pub(super) fn new(total: u64) -> Waiting {
-        Waiting { total, shares: Arc::default() }
+impl OversizedJobs {
+    /// No waiting jobs, with `total` bytes for all.
+    pub(super) fn new(total: u64) -> OversizedJobs {
+        OversizedJobs { total, needs: Arc::default() }
     }
 
     /// Adds a waiting job. Returns `None` when it and the others could wait for each other's bodies for ever.
-    pub(super) fn enter(&self, share: Share) -> Option<Wait> {
+    pub(super) fn enter(&self, need: OversizedNeed) -> Option<Wait> {
         // The list is whole even if the lock is poisoned: nothing under it can panic halfway through a change.
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        let all = || shares.iter().chain([&share]);
-        let bodies: u64 = all().map(|share| share.body).fold(0, u64::saturating_add);
-        let largest = all().map(|share| share.work).max().unwrap_or(0);
+        let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = || needs.iter().chain([&need]);
+        let bodies: u64 = all().map(|need| need.body).fold(0, u64::saturating_add);
+        let largest = all().map(|need| need.work).max().unwrap_or(0);
         if bodies.saturating_add(largest) > self.total {
             return None;
         }
-        shares.push(share);
-        Some(Wait { share, shares: Arc::clone(&self.shares) })
+        needs.push(need);
+        Some(Wait { need, needs: Arc::clone(&self.needs) })
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        // Equal shares are interchangeable.
-        if let Some(index) = shares.iter().position(|share| *share == self.share) {
-            shares.swap_remove(index);
+        let mut needs = self.needs.lock().unwrap_or_else(PoisonError::into_inner);
+        // Equal needs are interchangeable.
+        if let Some(index) = needs.iter().position(|need| *need == self.need) {
+            needs.swap_remove(index);
         }
     }
 }
@@ -68,15 +68,15 @@ mod tests {
 
     #[test]
     fn jobs_wait_together_only_if_each_could_be_served() {
-        let waiting = Waiting::new(100);
-        let first = waiting.enter(Share { body: 10, work: 70 }).unwrap();
-        let second = waiting.enter(Share { body: 20, work: 5 }).unwrap();
-        assert!(waiting.enter(Share { body: 1, work: 1 }).is_none(), "the first could not be served");
-        assert!(waiting.enter(Share { body: 0, work: 70 }).is_some());
+        let waiting = OversizedJobs::new(100);
+        let first = waiting.enter(OversizedNeed { body: 10, work: 70 }).unwrap();
+        let second = waiting.enter(OversizedNeed { body: 20, work: 5 }).unwrap();
+        assert!(waiting.enter(OversizedNeed { body: 1, work: 1 }).is_none(), "the first could not be served");
+        assert!(waiting.enter(OversizedNeed { body: 0, work: 70 }).is_some());
         drop(first);
-        assert!(waiting.enter(Share { body: 1, work: 80 }).is_none(), "nor could this one");
+        assert!(waiting.enter(OversizedNeed { body: 1, work: 80 }).is_none(), "nor could this one");
         drop(second);
-        assert!(waiting.enter(Share { body: 20, work: 80 }).is_some());
-        assert!(waiting.enter(Share { body: 20, work: 81 }).is_none());
+        assert!(waiting.enter(OversizedNeed { body: 20, work: 80 }).is_some());
+        assert!(waiting.enter(OversizedNeed { body: 20, work: 81 }).is_none());
     }
 }

@@ -45,14 +45,14 @@ struct Counts {
     /// Background jobs that run or are about to.
     background: usize,
     /// The most interactive jobs at once lately.
-    peak: Lately,
+    peak: RecentPeak,
     /// The same over a longer time.
-    asked: Lately,
+    asked: RecentPeak,
 }
 
 /// The largest value of the current window and of the one before.
 #[derive(Debug)]
-struct Lately {
+struct RecentPeak {
     window: Duration,
     since: Instant,
     now: usize,
@@ -61,7 +61,7 @@ struct Lately {
 
 /// A job that is counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Standing {
+pub(super) struct CountedJob {
     shared: Arc<Shared>,
     is_background: bool,
 }
@@ -79,17 +79,17 @@ impl Precedence {
             threads,
             interactive: 0,
             background: 0,
-            peak: Lately::new(PEAK_WINDOW),
-            asked: Lately::new(QUIET_WINDOW),
+            peak: RecentPeak::new(PEAK_WINDOW),
+            asked: RecentPeak::new(QUIET_WINDOW),
         };
         let shared = Arc::new(Shared { counts: Mutex::new(counts), changed: Notify::new() });
         Precedence { shared, turn: Arc::default(), patience: PATIENCE }
     }
 
     /// Counts a job that a client waits for.
-    pub(super) fn interactive(&self) -> Standing {
+    pub(super) fn interactive(&self) -> CountedJob {
         self.shared.counts(|counts| counts.begin_interactive(Instant::now()));
-        Standing { shared: Arc::clone(&self.shared), is_background: false }
+        CountedJob { shared: Arc::clone(&self.shared), is_background: false }
     }
 
     /// Waits until no other background job is before this one.
@@ -98,7 +98,7 @@ impl Precedence {
     }
 
     /// Waits until a background job may run, or has waited long enough. The job is counted then.
-    pub(super) async fn background(&self, _turn: &Turn) -> Standing {
+    pub(super) async fn background(&self, _turn: &Turn) -> CountedJob {
         let patient_until = tokio::time::Instant::now() + self.patience;
         let may_run = async {
             while !self.shared.counts(|counts| counts.may_begin_background(Instant::now())) {
@@ -111,7 +111,7 @@ impl Precedence {
             () = sleep_until(patient_until) => {}
         }
         self.shared.counts(|counts| counts.background += 1);
-        Standing { shared: Arc::clone(&self.shared), is_background: true }
+        CountedJob { shared: Arc::clone(&self.shared), is_background: true }
     }
 }
 
@@ -121,7 +121,7 @@ impl Shared {
     }
 }
 
-impl Drop for Standing {
+impl Drop for CountedJob {
     fn drop(&mut self) {
         let is_background = self.is_background;
         self.shared.counts(|counts| match is_background {
@@ -151,9 +151,9 @@ impl Counts {
     }
 }
 
-impl Lately {
-    fn new(window: Duration) -> Lately {
-        Lately { window, since: Instant::now(), now: 0, before: 0 }
+impl RecentPeak {
+    fn new(window: Duration) -> RecentPeak {
+        RecentPeak { window, since: Instant::now(), now: 0, before: 0 }
     }
 
     fn add(&mut self, value: usize, now: Instant) {
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn as_many_threads_are_left_free_as_clients_took_lately() {
         let precedence = Precedence::new(4);
-        let three: Vec<Standing> = (0..3).map(|_| precedence.interactive()).collect();
+        let three: Vec<CountedJob> = (0..3).map(|_| precedence.interactive()).collect();
         let now = Instant::now();
         assert!(allowed(&precedence, now), "one of four is left");
         precedence.shared.counts(|counts| counts.background = 1);

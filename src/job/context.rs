@@ -11,7 +11,7 @@ use super::{Job, JobError, Mode, Nearest, Smallest};
 
 /// What answers with the same total keep to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Common {
+pub(super) struct CommonLook {
     /// The quality that a picture has at most which is not made smaller.
     pub quality: f64,
     /// The bytes that a picture has at most which is made smaller.
@@ -24,7 +24,7 @@ pub(super) struct SearchContext<'a> {
     /// The quality that a lossy file has at most.
     pub ceiling: f64,
     /// What all answers with the same total keep to.
-    pub common: Option<Common>,
+    pub common: Option<CommonLook>,
     /// The format of the input.
     pub input: Format,
     pub views: Views<'a>,

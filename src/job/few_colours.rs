@@ -62,12 +62,12 @@ const USUAL_TIME: Duration = Duration::from_millis(300);
 pub(super) struct FewColours {
     format: Format,
     model: &'static LosslessModel,
-    attempts: Vec<Attempt>,
+    attempts: Vec<Reduction>,
 }
 
 /// A scale and a number of colours.
 #[derive(Clone, Copy)]
-struct Attempt {
+struct Reduction {
     scale: f64,
     colours: i32,
     /// Bytes of the whole file, from those of a part.
@@ -117,13 +117,13 @@ pub(super) fn expectation(
     }
     // The first at which the fewest colours may fit.
     let start = first(&scales, |scale| Ok(parts.attempt(context, scale, COLOURS[0])?.is_some()))?;
-    let mut attempts: Vec<Attempt> = Vec::new();
+    let mut attempts: Vec<Reduction> = Vec::new();
     for scale in scales.split_off(start).into_iter().take(MAX_SCALES) {
         let attempt = parts.most_colours(context, scale)?;
         let Some(attempt) = attempt.filter(|attempt| attempt.is_faithful) else { continue };
         let Some(score) = score(context, &attempt)? else { return Ok(None) };
         let is_best = attempts.iter().all(|other| score > other.score);
-        attempts.push(Attempt { score, ..attempt });
+        attempts.push(Reduction { score, ..attempt });
         if !is_best {
             break;
         }
@@ -152,7 +152,7 @@ struct Parts<'a> {
     has_alternative: bool,
     cap: u64,
     /// The attempts so far, by scale and colours.
-    known: Vec<(f64, i32, Option<Attempt>)>,
+    known: Vec<(f64, i32, Option<Reduction>)>,
 }
 
 impl Parts<'_> {
@@ -172,7 +172,7 @@ impl Parts<'_> {
     }
 
     /// The most colours that may fit at `scale`.
-    fn most_colours(&mut self, context: &mut SearchContext, scale: f64) -> Result<Option<Attempt>, JobError> {
+    fn most_colours(&mut self, context: &mut SearchContext, scale: f64) -> Result<Option<Reduction>, JobError> {
         let mut most = None;
         first(self.colours(scale), |colours| {
             let attempt = self.attempt(context, scale, colours)?;
@@ -184,7 +184,12 @@ impl Parts<'_> {
     }
 
     /// A scale and a number of colours, where they may fit.
-    fn attempt(&mut self, context: &mut SearchContext, scale: f64, colours: i32) -> Result<Option<Attempt>, JobError> {
+    fn attempt(
+        &mut self,
+        context: &mut SearchContext,
+        scale: f64,
+        colours: i32,
+    ) -> Result<Option<Reduction>, JobError> {
         if let Some((.., known)) = self.known.iter().find(|(at, of, _)| (*at, *of) == (scale, colours)) {
             return Ok(*known);
         }
@@ -194,7 +199,7 @@ impl Parts<'_> {
         let may_fit = expected_bytes <= self.cap as f64 * UNCERTAINTY;
         let attempt = may_fit.then(|| {
             let is_faithful = part.is_faithful();
-            Attempt { scale, colours, expected_bytes, is_faithful, score: f64::NEG_INFINITY }
+            Reduction { scale, colours, expected_bytes, is_faithful, score: f64::NEG_INFINITY }
         });
         self.known.push((scale, colours, attempt));
         Ok(attempt)
@@ -247,7 +252,7 @@ fn over_png(colours: i32) -> f64 {
 }
 
 /// SSIMULACRA2 of a sample of the picture as `attempt` has it. Returns `None` when there is no sample or no time.
-fn score(context: &mut SearchContext, attempt: &Attempt) -> Result<Option<f64>, JobError> {
+fn score(context: &mut SearchContext, attempt: &Reduction) -> Result<Option<f64>, JobError> {
     let content = context.views.content();
     let Some(sample) = context.scoring.sample(content) else { return Ok(None) };
     if !context.clock.has_time(trial::usual_time(Duration::ZERO, &sample)) {
@@ -269,7 +274,7 @@ pub(super) fn candidate(context: &mut SearchContext, few: FewColours, cap: u64) 
     // Bytes of a whole file over those expected, at least.
     let mut excess = 1.0 / UNCERTAINTY;
     for _ in 0..MAX_ENCODES {
-        let may_fit = |attempt: &Attempt| attempt.expected_bytes * excess <= cap as f64;
+        let may_fit = |attempt: &Reduction| attempt.expected_bytes * excess <= cap as f64;
         let Some(next) = attempts.iter().position(may_fit) else { break };
         let attempt = attempts[next];
         let candidate = match encoded(context, &attempt, format, model)? {
@@ -303,7 +308,7 @@ enum Encoded {
 
 fn encoded(
     context: &mut SearchContext,
-    attempt: &Attempt,
+    attempt: &Reduction,
     format: Format,
     model: &LosslessModel,
 ) -> Result<Encoded, JobError> {

@@ -11,7 +11,7 @@ use crate::picture::{Orientation, Picture, hidden};
 use crate::stop::{Stop, StopReason};
 
 use super::candidate::Candidate;
-use super::context::{Common, SearchContext};
+use super::context::{CommonLook, SearchContext};
 use super::spec::DEFAULT_QUALITY;
 use super::trace::Trace;
 use super::views::Views;
@@ -163,12 +163,13 @@ impl<'a> Source<'a> {
         let target = share.bytes.min(job.target).max(1);
         // A score that is asked for may take a better one.
         let common = share.quality.filter(|_| job.min_score.is_none());
-        let common = common.map(|quality| Common { quality, smaller_bytes: share.smaller_bytes.min(target).max(1) });
+        let common =
+            common.map(|quality| CommonLook { quality, smaller_bytes: share.smaller_bytes.min(target).max(1) });
         self.fit_in_turn(&Job { target, ..job.clone() }, common, stop)
     }
 
     /// As [`Source::fit_next`], held to what is `common` to all answers.
-    fn fit_in_turn(&mut self, job: &Job, common: Option<Common>, stop: &Stop) -> Result<Answer, JobError> {
+    fn fit_in_turn(&mut self, job: &Job, common: Option<CommonLook>, stop: &Stop) -> Result<Answer, JobError> {
         let Source { file, pictures } = self;
         checks::check(job, &file.probe, &file.limits)?;
         let answer = file.fit(pictures.has_alpha, move || pictures.transformed(job.transforms()), job, common, stop)?;
@@ -251,7 +252,7 @@ impl InputFile<'_> {
         has_alpha: bool,
         picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
         job: &Job,
-        common: Option<Common>,
+        common: Option<CommonLook>,
         stop: &Stop,
     ) -> Result<Answer, JobError> {
         let mut answer = self.answer(has_alpha, picture, job, common, stop)?;
@@ -264,7 +265,7 @@ impl InputFile<'_> {
         has_alpha: bool,
         picture: impl FnOnce() -> Result<Cow<'p, Picture>, CropOutside>,
         job: &Job,
-        common: Option<Common>,
+        common: Option<CommonLook>,
         stop: &Stop,
     ) -> Result<Answer, JobError> {
         job.check(stop)?;
@@ -319,7 +320,7 @@ impl InputFile<'_> {
         picture: &Picture,
         allowed: &[Format],
         job: &Job,
-        common: Option<Common>,
+        common: Option<CommonLook>,
         stop: &Stop,
     ) -> (Result<Candidate, JobError>, Trace) {
         let metadata = finish::kept_metadata(&self.metadata, &self.rights, job);

@@ -41,12 +41,12 @@ pub(crate) struct Interval {
     pub saved_bytes: u64,
     pub(super) durations: Durations,
     pub(super) statuses: [u32; Status::ALL.len()],
-    pub standing: Standing,
+    pub gauges: GaugeReadings,
 }
 
 /// How things stand at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct GaugeReadings {
     pub queued: u64,
     pub in_flight: u64,
     pub workers: u64,
@@ -138,7 +138,7 @@ impl Interval {
         self.saved_bytes += later.saved_bytes;
         self.durations.add_all(&later.durations);
         self.statuses.iter_mut().zip(later.statuses).for_each(|(count, more)| *count += more);
-        self.standing = later.standing;
+        self.gauges = later.gauges;
     }
 }
 
@@ -163,10 +163,10 @@ impl History {
     }
 
     /// Ends the interval, and drops the oldest of an hour.
-    pub(super) fn end_interval(&self, length: Duration, standing: Standing) {
+    pub(super) fn end_interval(&self, length: Duration, gauges: GaugeReadings) {
         let mut intervals = self.lock();
         let ended = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let interval = Interval { ended, length, standing, ..std::mem::take(&mut intervals.current) };
+        let interval = Interval { ended, length, gauges, ..std::mem::take(&mut intervals.current) };
         if intervals.ended.len() == KEPT {
             intervals.ended.pop_front();
         }
@@ -185,9 +185,9 @@ impl History {
         let intervals = self.lock();
         let mut hour = Interval::default();
         intervals.ended.iter().for_each(|interval| hour.add(interval));
-        let standing = hour.standing;
+        let gauges = hour.gauges;
         hour.add(&intervals.current);
-        Interval { standing, ..hour }
+        Interval { gauges, ..hour }
     }
 
     /// The counts are whole even if the lock is poisoned.
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     fn ends(history: &History) {
-        history.end_interval(INTERVAL, Standing::default());
+        history.end_interval(INTERVAL, GaugeReadings::default());
     }
 
     #[test]
@@ -210,12 +210,12 @@ mod tests {
         for code in [200, 200, 404, 422, 500, 503, 504] {
             history.count(|now| now.request(code, Status::Other, Duration::from_millis(100)));
         }
-        history.end_interval(INTERVAL, Standing { queued: 3, ..Standing::default() });
+        history.end_interval(INTERVAL, GaugeReadings { queued: 3, ..GaugeReadings::default() });
         ends(&history);
         let found = history.map(|interval| (interval.requests, interval.client_errors, interval.server_errors));
         assert_eq!(found, [(7, 2, 2), (0, 0, 0)]);
         let first = history.map(Interval::clone).remove(0);
-        assert_eq!((first.rate(), first.standing.queued), (1.4, 3));
+        assert_eq!((first.rate(), first.gauges.queued), (1.4, 3));
         assert!(first.latency(50) >= Duration::from_millis(100) && first.latency(95) <= Duration::from_millis(125));
     }
 

@@ -32,7 +32,7 @@ pub(crate) use gauge::GaugeGuard;
 pub(crate) use grades::{Grade, Mark, marks, overall};
 pub use history::INTERVAL;
 pub(crate) use history::Interval;
-use history::{History, Standing};
+use history::{GaugeReadings, History};
 #[cfg(test)]
 pub(crate) use labels::Status;
 pub(crate) use labels::{
@@ -125,7 +125,7 @@ impl Metrics {
 
     /// Ends an interval of the history. To be called every [`INTERVAL`].
     pub fn end_interval(&self) {
-        let standing = Standing {
+        let gauges = GaugeReadings {
             queued: self.queue_depth(),
             in_flight: self.jobs_in_flight(),
             workers: self.workers(),
@@ -133,7 +133,7 @@ impl Metrics {
             rss_bytes: self.resident_bytes().unwrap_or(0),
             batch_items: self.batch_items_now(),
         };
-        self.history.end_interval(INTERVAL, standing);
+        self.history.end_interval(INTERVAL, gauges);
     }
 
     /// Calls `see` with each interval of the last hour that has ended, the oldest first, and returns the results.

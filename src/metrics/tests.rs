@@ -163,7 +163,7 @@ fn an_interval_of_the_history_has_what_was_counted() {
     let interval = metrics.history(Interval::clone).remove(0);
     assert_eq!((interval.requests, interval.client_errors, interval.shed), (1, 1, 1));
     assert_eq!((interval.hit_ratio(), interval.jobs, interval.encodes), (Some(0.5), 1, 3));
-    assert_eq!((interval.input_bytes, interval.saved_bytes, interval.standing.in_flight), (5000, 4100, 1));
+    assert_eq!((interval.input_bytes, interval.saved_bytes, interval.gauges.in_flight), (5000, 4100, 1));
     assert_eq!(interval.statuses().collect::<Vec<_>>(), [(Status::S422, 1)]);
 }
 

@@ -46,7 +46,7 @@ pub struct Version {
 
 /// The answer of a host.
 #[derive(Clone, Debug)]
-pub(super) enum Found {
+pub(super) enum HostAnswer {
     /// A picture.
     Picture(Fetched),
     /// The picture of the version that was asked about.
@@ -81,15 +81,15 @@ impl Fetcher {
         known: Option<&Version>,
         lease: MemoryLease,
         mut retries: Retries<'_>,
-    ) -> Result<Found, SourceError> {
+    ) -> Result<HostAnswer, SourceError> {
         for _ in 0..=self.config.redirects {
             let response = self.ask_again(&location, known, &mut retries).await?;
             if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
-                return Ok(Found::Unchanged);
+                return Ok(HostAnswer::Unchanged);
             }
             match redirect(&response) {
                 Some(target) => location = location.join(target, &self.config)?,
-                None => return Ok(Found::Picture(self.read(response, lease).await?)),
+                None => return Ok(HostAnswer::Picture(self.read(response, lease).await?)),
             }
         }
         Err(SourceError::failed(format!("more than {} redirects", self.config.redirects)))

@@ -27,7 +27,7 @@ use tokio::time::{sleep, timeout_at};
 pub use config::{AllowedHost, Config};
 pub use error::{Refusal, SourceError};
 pub use fetch::{Fetched, Version};
-use fetch::{Fetcher, Found};
+use fetch::{Fetcher, HostAnswer};
 use host::{HostState, Hosts};
 pub use location::Location;
 use names::SystemNames;
@@ -94,7 +94,7 @@ struct Shared {
     config: Arc<Config>,
     slots: Arc<Semaphore>,
     hosts: Hosts,
-    flights: Flights<(blake3::Hash, bool), (), Result<Found, SourceError>>,
+    flights: Flights<(blake3::Hash, bool), (), Result<HostAnswer, SourceError>>,
     known: Cache<blake3::Hash, Known>,
     kept: Cache<blake3::Hash, Kept>,
     missing: Cache<blake3::Hash, SourceError>,
@@ -119,7 +119,7 @@ pub struct Known {
     version: Version,
     fresh_until: Instant,
     /// Until when the host is not asked, since it failed.
-    left_alone_until: Option<Instant>,
+    stale_until: Option<Instant>,
 }
 
 /// What may be done with an answer to a picture that was fetched before.
@@ -147,7 +147,7 @@ impl Known {
             return Freshness::Fresh(left);
         }
         let stale_for = now - self.fresh_until;
-        match self.left_alone_until.and_then(left_until).filter(|_| stale_for < MAX_STALE) {
+        match self.stale_until.and_then(left_until).filter(|_| stale_for < MAX_STALE) {
             Some(ask_again_in) => Freshness::Excused { ask_again_in, stale_for },
             None => Freshness::Stale,
         }
@@ -243,8 +243,8 @@ impl Source {
             return Err(missing);
         }
         match shared.join((key, false), location, None, lease).await? {
-            Found::Picture(fetched) => Ok(fetched),
-            Found::Unchanged => Err(SourceError::failed("the host answers a question that was not asked")),
+            HostAnswer::Picture(fetched) => Ok(fetched),
+            HostAnswer::Unchanged => Err(SourceError::failed("the host answers a question that was not asked")),
         }
     }
 
@@ -261,8 +261,8 @@ impl Source {
         let shared = self.shared.as_ref().ok_or(SourceError::Disabled)?;
         let key = (location.hash(), true);
         match shared.join(key, location, Some(known.version.clone()), lease).await? {
-            Found::Picture(fetched) => Ok(Some(fetched)),
-            Found::Unchanged => Ok(None),
+            HostAnswer::Picture(fetched) => Ok(Some(fetched)),
+            HostAnswer::Unchanged => Ok(None),
         }
     }
 
@@ -293,7 +293,7 @@ impl Shared {
         location: &Location,
         version: Option<Version>,
         lease: MemoryLease,
-    ) -> Result<Found, SourceError> {
+    ) -> Result<HostAnswer, SourceError> {
         let stop = Stop::at(Instant::now() + self.config.timeout);
         let work = |()| self.clone().run(key.0, location.clone(), version, lease);
         let waiter = self.flights.join(key, stop, (), work);
@@ -307,19 +307,19 @@ impl Shared {
         location: Location,
         version: Option<Version>,
         lease: MemoryLease,
-    ) -> Result<Found, SourceError> {
+    ) -> Result<HostAnswer, SourceError> {
         // Another fetch may have ended between the look at what is kept and the start of this one.
         if let Some(kept) = self.kept.get(&key).filter(|_| version.is_none()) {
-            return Ok(Found::Picture(kept.with_lease(lease)));
+            return Ok(HostAnswer::Picture(kept.with_lease(lease)));
         }
         let found = self.fetch(location, version.as_ref(), lease).await;
         match &found {
-            Ok(Found::Picture(fetched)) => {
+            Ok(HostAnswer::Picture(fetched)) => {
                 self.remember(key, fetched);
                 self.keep(key, fetched);
             }
-            Ok(Found::Unchanged) => self.renew(key),
-            Err(error) if error.may_pass() => self.excuse(key),
+            Ok(HostAnswer::Unchanged) => self.renew(key),
+            Err(error) if error.may_pass() => self.serve_stale(key),
             Err(error) => {
                 self.known.invalidate(&key);
                 self.kept.invalidate(&key);
@@ -329,8 +329,8 @@ impl Shared {
             }
         }
         self.metrics.source_fetched(match &found {
-            Ok(Found::Picture(_)) => FetchResult::Ok,
-            Ok(Found::Unchanged) => FetchResult::Unchanged,
+            Ok(HostAnswer::Picture(_)) => FetchResult::Ok,
+            Ok(HostAnswer::Unchanged) => FetchResult::Unchanged,
             Err(error) => result_of(error),
         });
         found
@@ -342,21 +342,21 @@ impl Shared {
         let before = self.known.get(&key).filter(|known| known.hash == hash).map(|known| known.last_modified);
         let last_modified = fetched.version.last_modified.or(before).unwrap_or_else(SystemTime::now);
         let (version, fresh_until) = (fetched.version.clone(), Instant::now() + self.config.ttl);
-        self.known.insert(key, Known { hash, last_modified, version, fresh_until, left_alone_until: None });
+        self.known.insert(key, Known { hash, last_modified, version, fresh_until, stale_until: None });
     }
 
     /// Counts a picture as unchanged from now on.
     fn renew(&self, key: blake3::Hash) {
         if let Some(known) = self.known.get(&key) {
             let fresh_until = Instant::now() + self.config.ttl;
-            self.known.insert(key, Known { fresh_until, left_alone_until: None, ..known });
+            self.known.insert(key, Known { fresh_until, stale_until: None, ..known });
         }
     }
 
     /// Lets what is known of a picture be served for a while, since its host failed.
-    fn excuse(&self, key: blake3::Hash) {
+    fn serve_stale(&self, key: blake3::Hash) {
         if let Some(known) = self.known.get(&key) {
-            self.known.insert(key, Known { left_alone_until: Some(Instant::now() + ASK_AGAIN), ..known });
+            self.known.insert(key, Known { stale_until: Some(Instant::now() + ASK_AGAIN), ..known });
         }
     }
 
@@ -377,7 +377,7 @@ impl Shared {
         location: Location,
         known: Option<&Version>,
         lease: MemoryLease,
-    ) -> Result<Found, SourceError> {
+    ) -> Result<HostAnswer, SourceError> {
         let host = self.hosts.of(location.host());
         host.check(Instant::now()).map_err(|retry_after| SourceError::Unavailable { retry_after })?;
         let limit = self.config.timeout;

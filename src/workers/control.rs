@@ -38,8 +38,8 @@ pub(super) enum Event {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct End {
     pub status: EndStatus,
-    /// The last that it wrote to its standard error, at most [`MAX_LAST_WORDS`] bytes.
-    pub last_words: String,
+    /// The last that it wrote to its standard error, at most [`MAX_STDERR_TAIL`] bytes.
+    pub stderr_tail: String,
 }
 
 /// What the system says of the end of a process.
@@ -51,11 +51,11 @@ pub(super) enum EndStatus {
     Signal(i32),
 }
 
-/// Bytes of [`End::last_words`] at the most: a line of an assertion or of Rust's runtime.
-pub(super) const MAX_LAST_WORDS: usize = 1024;
+/// Bytes of [`End::stderr_tail`] at the most: a line of an assertion or of Rust's runtime.
+pub(super) const MAX_STDERR_TAIL: usize = 1024;
 
 /// Bytes of a message at the most. Text that is not UTF-8 grows to three times its length when it is read as such.
-const MAX_MESSAGE: usize = 64 + 3 * MAX_LAST_WORDS;
+const MAX_MESSAGE: usize = 64 + 3 * MAX_STDERR_TAIL;
 
 impl Request {
     /// Sends the request. A plain `send`, which the server's sandbox allows.
@@ -157,11 +157,11 @@ mod tests {
             request.send(&server).unwrap();
             assert_eq!(Request::receive(&spawner).unwrap(), Some(request));
         }
-        let last_words = "\u{FFFD}".repeat(MAX_LAST_WORDS);
+        let stderr_tail = "\u{FFFD}".repeat(MAX_STDERR_TAIL);
         for event in [
             Event::NotStarted(1, "no memory".to_owned()),
-            Event::Ended(u32::MAX, End { status: EndStatus::Exit(i32::MIN), last_words }),
-            Event::Ended(3, End { status: EndStatus::Signal(9), last_words: String::new() }),
+            Event::Ended(u32::MAX, End { status: EndStatus::Exit(i32::MIN), stderr_tail }),
+            Event::Ended(3, End { status: EndStatus::Signal(9), stderr_tail: String::new() }),
         ] {
             event.send(&spawner, None).unwrap();
             assert_eq!(

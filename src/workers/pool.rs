@@ -276,24 +276,24 @@ fn checked(answer: Answer, job: &Job) -> Result<Answer, WorkError> {
 
 /// What is known of the end of a worker, in words for the log.
 fn death(end: Option<End>) -> Death {
-    let Some(End { status, last_words }) = end else {
+    let Some(End { status, stderr_tail }) = end else {
         return Death { cause: WorkerDeath::Other, detail: "the spawner did not say how".to_owned() };
     };
     let status_text = match status {
         EndStatus::Exit(code) => format!("exit code {code}"),
         EndStatus::Signal(signal) => format!("signal {signal}"),
     };
-    let detail = if last_words.is_empty() { status_text } else { format!("{status_text}, {last_words:?}") };
-    Death { cause: cause(status, &last_words), detail }
+    let detail = if stderr_tail.is_empty() { status_text } else { format!("{status_text}, {stderr_tail:?}") };
+    Death { cause: cause(status, &stderr_tail), detail }
 }
 
 /// Rust's runtime aborts when its stack or memory is full, and says so.
-fn cause(status: EndStatus, last_words: &str) -> WorkerDeath {
+fn cause(status: EndStatus, stderr_tail: &str) -> WorkerDeath {
     match status {
-        EndStatus::Signal(libc::SIGABRT) if last_words.contains("has overflowed its stack") => {
+        EndStatus::Signal(libc::SIGABRT) if stderr_tail.contains("has overflowed its stack") => {
             WorkerDeath::StackOverflow
         }
-        EndStatus::Signal(libc::SIGABRT) if last_words.contains("memory allocation of") => WorkerDeath::Memory,
+        EndStatus::Signal(libc::SIGABRT) if stderr_tail.contains("memory allocation of") => WorkerDeath::Memory,
         EndStatus::Signal(libc::SIGABRT) => WorkerDeath::Abort,
         EndStatus::Signal(libc::SIGKILL) => WorkerDeath::Killed,
         EndStatus::Signal(libc::SIGSEGV | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGTRAP) => {
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn a_death_is_counted_by_its_cause() {
         let overflow = "thread 'main' has overflowed its stack\nfatal runtime error: stack overflow, aborting";
-        for (status, last_words, expected) in [
+        for (status, stderr_tail, expected) in [
             (EndStatus::Signal(libc::SIGABRT), overflow, WorkerDeath::StackOverflow),
             (EndStatus::Signal(libc::SIGABRT), "memory allocation of 4294967296 bytes failed", WorkerDeath::Memory),
             (EndStatus::Signal(libc::SIGABRT), "free(): invalid pointer", WorkerDeath::Abort),
@@ -318,8 +318,8 @@ mod tests {
             (EndStatus::Signal(libc::SIGKILL), "", WorkerDeath::Killed),
             (EndStatus::Exit(1), "", WorkerDeath::Other),
         ] {
-            let end = End { status, last_words: last_words.to_owned() };
-            assert_eq!(death(Some(end)).cause, expected, "{status:?} {last_words}");
+            let end = End { status, stderr_tail: stderr_tail.to_owned() };
+            assert_eq!(death(Some(end)).cause, expected, "{status:?} {stderr_tail}");
         }
         assert_eq!(death(None).cause, WorkerDeath::Other);
     }

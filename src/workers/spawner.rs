@@ -18,7 +18,7 @@ use rustix::process::{
 };
 use rustix::thread::set_name;
 
-use super::control::{End, Event, MAX_LAST_WORDS, Request, WorkerId};
+use super::control::{End, Event, MAX_STDERR_TAIL, Request, WorkerId};
 use super::process::{self, Forked};
 use super::wire::{self, Greeting};
 use super::worker::{self, Inheritance};
@@ -89,7 +89,7 @@ struct Child {
     /// Readable when it has ended.
     ended: OwnedFd,
     /// What it writes to its standard error.
-    said: OwnedFd,
+    stderr: OwnedFd,
 }
 
 /// Serves the server until it is gone; never returns.
@@ -167,8 +167,8 @@ impl Children {
     fn report_end(&mut self, id: WorkerId) -> io::Result<()> {
         let Some(child) = self.running.get(&id) else { return Ok(()) };
         let Some(status) = process::reap(child.pid)? else { return Ok(()) };
-        let last_words = self.running.remove(&id).map(|child| last_words(child.said)).unwrap_or_default();
-        Event::Ended(id, End { status, last_words }).send(&self.server, None)
+        let stderr_tail = self.running.remove(&id).map(|child| stderr_tail(child.stderr)).unwrap_or_default();
+        Event::Ended(id, End { status, stderr_tail }).send(&self.server, None)
     }
 
     fn kill(&self, id: WorkerId) {
@@ -189,22 +189,22 @@ enum Fork {
 fn fork_worker() -> io::Result<Fork> {
     let (ours, stream) = UnixStream::pair()?;
     // Not blocking: neither may a worker wait until somebody reads what it says, nor the spawner until one says something.
-    let (said, standard_error) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+    let (stderr, standard_error) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     match process::fork()? {
         Forked::Parent { child: pid } => {
             let ended = pidfd_open(pid, PidfdFlags::empty()).inspect_err(|_| process::end(pid))?;
-            Ok(Fork::Spawner(Child { pid, ended, said }, ours))
+            Ok(Fork::Spawner(Child { pid, ended, stderr }, ours))
         }
         Forked::Child => Ok(Fork::Worker(Inheritance { stream, standard_error })),
     }
 }
 
 /// The last text that a worker wrote to its standard error, as far as it can be read.
-fn last_words(said: OwnedFd) -> String {
+fn stderr_tail(stderr: OwnedFd) -> String {
     let mut bytes = Vec::new();
     // An error is the end of what can be read.
-    let _ = std::fs::File::from(said).take(MAX_PIPED).read_to_end(&mut bytes);
-    let start = bytes.len().saturating_sub(MAX_LAST_WORDS);
+    let _ = std::fs::File::from(stderr).take(MAX_PIPED).read_to_end(&mut bytes);
+    let start = bytes.len().saturating_sub(MAX_STDERR_TAIL);
     String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
 }
 

@@ -1,8 +1,8 @@
 //! Several instances that work on the same batches: they have one store, which is the truth, and a Redis that says who does
 //! what (`queue`). Each takes items, follows what others do, and looks after what was left.
 
-mod care;
 mod follow;
+mod repair;
 mod work;
 
 use std::collections::{HashMap, HashSet};
@@ -143,7 +143,7 @@ pub(super) fn start(shared: &Arc<Shared>) {
     let (shared, instances) = of();
     tasks.spawn(follow::follow(shared, instances));
     let (shared, instances) = of();
-    tasks.spawn(care::renew(shared, instances));
+    tasks.spawn(repair::renew(shared, instances));
     let (shared, instances) = of();
-    tasks.spawn(care::look_after(shared, instances));
+    tasks.spawn(repair::look_after(shared, instances));
 }

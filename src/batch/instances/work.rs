@@ -20,13 +20,13 @@ const DELIVERIES: u64 = 3;
 /// Pause before something is tried again that Redis or the directory could not do.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Takes as many items as there are free hands, for ever. Those of instances that ended come first.
+/// Takes as many items as there are free permits, for ever. Those of instances that ended come first.
 pub(super) async fn take_items(shared: Arc<Shared>, instances: Arc<Instances>) {
     let mut items = JoinSet::new();
     let mut looked = Instant::now();
     loop {
         instances.queue.works().await;
-        let mut hands = free_hands(&shared).await;
+        let mut permits = free_permits(&shared).await;
         while items.try_join_next().is_some() {}
         if *shared.draining.borrow() {
             break;
@@ -34,30 +34,30 @@ pub(super) async fn take_items(shared: Arc<Shared>, instances: Arc<Instances>) {
         let mut taken = Ok(Vec::new());
         if looked.elapsed() > RENEW_EVERY {
             looked = Instant::now();
-            taken = instances.queue.take_over(hands.len()).await;
+            taken = instances.queue.take_over(permits.len()).await;
         }
         if taken.as_ref().is_ok_and(Vec::is_empty) {
-            taken = instances.queue.take(hands.len()).await;
+            taken = instances.queue.take(permits.len()).await;
         }
         let Ok(entries) = taken else {
             // After a while without Redis the others say first what they work on.
             looked = Instant::now();
-            drop(hands);
+            drop(permits);
             sleep(PAUSE / 10).await;
             continue;
         };
         for entry in entries {
-            let Some(hand) = hands.pop() else { break };
-            items.spawn(work_on(Arc::clone(&shared), Arc::clone(&instances), entry, hand));
+            let Some(permit) = permits.pop() else { break };
+            items.spawn(work_on(Arc::clone(&shared), Arc::clone(&instances), entry, permit));
         }
     }
     while items.join_next().await.is_some() {}
 }
 
-/// The hands that are free, once there is one.
-async fn free_hands(shared: &Shared) -> Vec<OwnedSemaphorePermit> {
-    let first = shared.hands.one().await;
-    let others = std::iter::from_fn(|| shared.hands.another());
+/// The permits that are free, once there is one.
+async fn free_permits(shared: &Shared) -> Vec<OwnedSemaphorePermit> {
+    let first = shared.item_permits.one().await;
+    let others = std::iter::from_fn(|| shared.item_permits.another());
     std::iter::once(first).chain(others).collect()
 }
 

@@ -8,7 +8,7 @@ use super::alpha::{self, Alpha};
 use super::library::{self, Config, Source};
 use super::quantiser;
 use super::size_model::{self, Stats};
-use super::states::{SHAPING, Segments, State, States, TELLING};
+use super::states::{SHAPING, SUSCEPTIBILITY_STATE, Segments, State, States};
 use crate::codec::probes::Probes;
 use crate::codec::rate::{self, SizePredictor};
 use crate::codec::{Effort, EncodeError, Encoder, Format};
@@ -114,9 +114,9 @@ impl WebpEncoder<'_> {
         let Some(states) = States::of(&segments, state.quality) else { return Ok(ln_bytes) };
         // libwebp codes the whole of an alpha plane before it calls back.
         if self.lossless_alpha().is_none()
-            && let Some(indices) = self.source()?.indices(&config(TELLING, PROBE_METHOD)?)
+            && let Some(indices) = self.source()?.indices(&config(SUSCEPTIBILITY_STATE, PROBE_METHOD)?)
         {
-            states.narrow(TELLING, indices);
+            states.narrow(SUSCEPTIBILITY_STATE, indices);
         }
         // The encode was of the state beside `ln_step`.
         let moved = self.predict(ln_step) - self.predict(states.ln_step(state));
@@ -325,7 +325,7 @@ mod tests {
         let busier = |at: usize, byte: u8| if at / 4 % 300 < 100 { byte } else { byte ^ grain(at as u32, 7) >> 3 };
         let pixels = picture.pixels().iter().enumerate().map(|(at, byte)| busier(at, *byte)).collect();
         let source = Source::import(&Picture::new(300, 300, Layout::Rgba, pixels), false).unwrap();
-        for state in [TELLING, State { quality: 60.0, shaping: SHAPING }] {
+        for state in [SUSCEPTIBILITY_STATE, State { quality: 60.0, shaping: SHAPING }] {
             let config = config(state, PROBE_METHOD).unwrap();
             let whole = source.encode(&config).unwrap().1.segment_quant;
             assert_eq!(source.indices(&config), Some(whole), "{state:?}");

@@ -59,7 +59,7 @@ pub const SHAPING: i32 = 50;
 const SHAPINGS: [i32; 8] = [SHAPING, 51, 52, 53, 54, 55, 56, 57];
 
 /// The state whose indices show the segments' susceptibility best, to within 3 to 6 units.
-pub const TELLING: State = State { quality: 25.0, shaping: 100 };
+pub const SUSCEPTIBILITY_STATE: State = State { quality: 25.0, shaping: 100 };
 
 /// Exponent for each unit of a segment's susceptibility, at full strength (SNS_TO_DQ / 128).
 const EXPONENT: f64 = 0.9 / 128.0;
@@ -78,10 +78,10 @@ fn tried_quality(index: i32) -> f64 {
 const REACH: i32 = 30;
 
 /// Penalty, in ln(step), for each unit away from the default strength: docs/model.md, WebP's states.
-const RELUCTANCE: f64 = 0.001_6;
+const SHAPING_PENALTY: f64 = 0.001_6;
 
 /// Weight of the uncertainty of a state's step. Half of it is the expected error.
-const DOUBT: f64 = 0.5;
+const UNCERTAINTY_WEIGHT: f64 = 0.5;
 
 /// The states of a picture, on the scale of ln(quantiser step).
 pub struct States {
@@ -181,13 +181,13 @@ impl States {
         let mut best = (f64::INFINITY, State { quality: tried_quality(middle), shaping: SHAPING }, ln_step);
         for state in states {
             let own = self.ln_step(state);
-            let known = (own - ln_step).abs() + RELUCTANCE * f64::from((state.shaping - SHAPING).abs());
+            let known = (own - ln_step).abs() + SHAPING_PENALTY * f64::from((state.shaping - SHAPING).abs());
             if known >= best.0 {
-                continue; // Doubt takes long to compute, and only adds to the fault.
+                continue; // The uncertainty takes long to compute, and only adds to the error.
             }
-            let fault = known + DOUBT * self.doubt(state);
-            if fault < best.0 {
-                best = (fault, state, own);
+            let error = known + UNCERTAINTY_WEIGHT * self.uncertainty(state);
+            if error < best.0 {
+                best = (error, state, own);
             }
         }
         (best.1, best.2)
@@ -221,7 +221,7 @@ impl States {
     }
 
     /// Returns the uncertainty of the step of `state`.
-    fn doubt(&self, state: State) -> f64 {
+    fn uncertainty(&self, state: State) -> f64 {
         let [high, low] = [0, 1].map(|end| self.mean(state, |segment| segment.susceptibility[end]));
         high - low
     }
@@ -262,15 +262,15 @@ mod tests {
     }
 
     #[test]
-    fn an_encode_keeps_its_step_and_leaves_less_doubt() {
+    fn an_encode_keeps_its_step_and_leaves_less_uncertainty() {
         let states = States::of(&SEEN, 84.0).unwrap();
         let (state, ln_step) =
             (State { quality: 75.0, shaping: 50 }, states.ln_step(State { quality: 75.3, shaping: 50 }));
         let beside = State { quality: 74.5, shaping: 50 };
-        let before = states.doubt(beside);
+        let before = states.uncertainty(beside);
         states.record(state, ln_step, [36, 28, 22, 15]);
         assert!((states.ln_step(state) - ln_step).abs() < 1e-12);
-        assert!(states.doubt(beside) < before, "{} of {before}", states.doubt(beside));
+        assert!(states.uncertainty(beside) < before, "{} of {before}", states.uncertainty(beside));
         // When two indices could be the first segment's, seeing both decides nothing. Seeing only one does.
         let ends = |state| states.segments.get()[0].susceptibility.map(|end| index(state, end));
         let unsure = |tenth: i32| State { quality: f64::from(tenth) / 10.0, shaping: 50 };

@@ -44,7 +44,7 @@ impl CachedAnswer {
 }
 
 /// What a tier below memory has under a key.
-enum Found {
+enum TierAnswer {
     Answer(CachedAnswer),
     Nothing,
     /// The tier failed, or what it has is damaged.
@@ -53,13 +53,13 @@ enum Found {
     Off,
 }
 
-impl Found {
+impl TierAnswer {
     fn result(&self) -> TierResult {
         match self {
-            Found::Answer(_) => TierResult::Hit,
-            Found::Nothing => TierResult::Miss,
-            Found::Failed => TierResult::Error,
-            Found::Off => TierResult::Off,
+            TierAnswer::Answer(_) => TierResult::Hit,
+            TierAnswer::Nothing => TierResult::Miss,
+            TierAnswer::Failed => TierResult::Error,
+            TierAnswer::Off => TierResult::Off,
         }
     }
 }
@@ -130,11 +130,11 @@ impl Cache {
     }
 
     /// Counts a lookup in a tier below memory.
-    fn note(&self, tier: CacheTier, found: Found) -> Option<CachedAnswer> {
+    fn note(&self, tier: CacheTier, found: TierAnswer) -> Option<CachedAnswer> {
         self.metrics.tier_lookup(tier, found.result());
         match found {
-            Found::Answer(cached) => Some(cached),
-            Found::Nothing | Found::Failed | Found::Off => None,
+            TierAnswer::Answer(cached) => Some(cached),
+            TierAnswer::Nothing | TierAnswer::Failed | TierAnswer::Off => None,
         }
     }
 

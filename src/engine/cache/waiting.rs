@@ -9,24 +9,24 @@ const QUEUE_BYTES: u64 = 16 << 20;
 
 /// The bytes of the answers that wait.
 #[derive(Clone, Default)]
-pub(super) struct Waiting(Arc<AtomicU64>);
+pub(super) struct QueuedBytes(Arc<AtomicU64>);
 
 /// The bytes of one answer, counted until this is dropped.
-pub(super) struct Waits {
-    waiting: Waiting,
+pub(super) struct QueuedAnswer {
+    waiting: QueuedBytes,
     bytes: u64,
 }
 
-impl Waiting {
+impl QueuedBytes {
     /// Counts an answer of `bytes`. Returns `None` when too much waits already.
-    pub(super) fn add(&self, bytes: u64) -> Option<Waits> {
+    pub(super) fn add(&self, bytes: u64) -> Option<QueuedAnswer> {
         let before = self.0.fetch_add(bytes, Ordering::Relaxed);
-        let waits = Waits { waiting: self.clone(), bytes };
+        let waits = QueuedAnswer { waiting: self.clone(), bytes };
         (before <= QUEUE_BYTES).then_some(waits)
     }
 }
 
-impl Drop for Waits {
+impl Drop for QueuedAnswer {
     fn drop(&mut self) {
         self.waiting.0.fetch_sub(self.bytes, Ordering::Relaxed);
     }

@@ -43,7 +43,7 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
     let client = Client::of(request.extensions());
     let Wanted { request: wanted, .. } = read(&link.pairs, &state.defaults, request.headers())?;
     let location = state.source.locate(&link.url, request.headers())?;
-    let Found { served, fetch } = answer(&state, &client, &location, wanted.job).await?;
+    let Answered { served, fetch } = answer(&state, &client, &location, wanted.job).await?;
     let known = state.source.known(&location);
     let last_modified = known.as_ref().map(|known| known.last_modified);
     let (negotiated, filename) = (wanted.auto_format, wanted.filename.as_deref());
@@ -68,24 +68,24 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
 }
 
 /// An answer, and how long it took to ask the host of the picture.
-struct Found {
+struct Answered {
     served: Served,
     fetch: Option<Duration>,
 }
 
 /// The answer to `job` on the picture at `location`: from the cache as long as the picture counts as unchanged, and for a while
 /// after that where its host can't be asked.
-async fn answer(state: &AppState, client: &Client, location: &Location, job: Job) -> Result<Found, Problem> {
+async fn answer(state: &AppState, client: &Client, location: &Location, job: Job) -> Result<Answered, Problem> {
     if let Some(served) = cached(state, location, &job).await {
-        return Ok(Found { served, fetch: None });
+        return Ok(Answered { served, fetch: None });
     }
     let asked = Instant::now();
     let problem = match asked_for(state, client, location, &job).await {
         Ok(found) => return Ok(found),
         Err(problem) => problem,
     };
-    let excused = cached(state, location, &job).await;
-    excused.map(|served| Found { served, fetch: Some(asked.elapsed()) }).ok_or(problem)
+    let stale = cached(state, location, &job).await;
+    stale.map(|served| Answered { served, fetch: Some(asked.elapsed()) }).ok_or(problem)
 }
 
 /// The answer in the cache, where the host of the picture need not be asked.
@@ -96,7 +96,7 @@ async fn cached(state: &AppState, location: &Location, job: &Job) -> Option<Serv
 
 /// The answer to `job` on the picture as it is now. The host of the picture is asked for changes only, where the cache has the
 /// answer for what was fetched before.
-async fn asked_for(state: &AppState, client: &Client, location: &Location, job: &Job) -> Result<Found, Problem> {
+async fn asked_for(state: &AppState, client: &Client, location: &Location, job: &Job) -> Result<Answered, Problem> {
     let engine = &state.engine;
     let known = state.source.known(location);
     let admitted = engine.admit()?;
@@ -110,7 +110,7 @@ async fn asked_for(state: &AppState, client: &Client, location: &Location, job: 
             let changed = state.source.fetch_changed(location, &known, admitted.lease.clone()).await?;
             match (changed, engine.cached(&known.hash, job).await) {
                 (Some(fetched), _) => fetched,
-                (None, Some(served)) => return Ok(Found { served, fetch: Some(started.elapsed()) }),
+                (None, Some(served)) => return Ok(Answered { served, fetch: Some(started.elapsed()) }),
                 // The cache has dropped the answer in the meantime.
                 (None, None) => state.source.fetch(location, admitted.lease.clone()).await?,
             }
@@ -121,7 +121,7 @@ async fn asked_for(state: &AppState, client: &Client, location: &Location, job: 
     drop(admitted);
     let missing = async { usize::from(!engine.has_cached(&fetched.upload.hash, job).await) };
     state.rates.charge(client, missing).await?;
-    Ok(Found { served: engine.run(fetched.upload, job.clone()).await?, fetch: Some(fetch) })
+    Ok(Answered { served: engine.run(fetched.upload, job.clone()).await?, fetch: Some(fetch) })
 }
 
 /// Says in Cache-Status how long ago the answer was fresh (RFC 9211 s2.4).

@@ -167,15 +167,15 @@ fn hour_so_far(hour: &Interval) -> Value {
 
 /// An interval of the history.
 fn point(interval: &Interval) -> Value {
-    let standing = &interval.standing;
+    let gauges = &interval.gauges;
     json!({
         "at": interval.ended,
         "requests_per_s": figure(interval.rate()),
         "p50_ms": millis(interval.latency(50)),
         "p95_ms": millis(interval.latency(95)),
-        "queued": standing.queued,
-        "in_flight": standing.in_flight,
-        "workers": standing.workers,
+        "queued": gauges.queued,
+        "in_flight": gauges.in_flight,
+        "workers": gauges.workers,
         "worker_deaths": interval.deaths,
         "hit_ratio": interval.hit_ratio().map(figure),
         "jobs": interval.jobs,
@@ -184,9 +184,9 @@ fn point(interval: &Interval) -> Value {
         "client_errors": interval.client_errors,
         "shed": interval.shed,
         "saved_bytes": interval.saved_bytes,
-        "memory_bytes": standing.memory_reserved_bytes,
-        "rss_bytes": standing.rss_bytes,
-        "batch_items": standing.batch_items,
+        "memory_bytes": gauges.memory_reserved_bytes,
+        "rss_bytes": gauges.rss_bytes,
+        "batch_items": gauges.batch_items,
     })
 }
 

@@ -7,7 +7,7 @@
 mod folder;
 mod health;
 mod index;
-mod keeper;
+mod writer;
 
 use std::io::{self, ErrorKind};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -17,8 +17,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
-use super::waiting::{QUEUE_ENTRIES, Waiting, Waits};
-use super::{CachedAnswer, Found, PARTS, TierStats, stored};
+use super::waiting::{QUEUE_ENTRIES, QueuedAnswer, QueuedBytes};
+use super::{CachedAnswer, PARTS, TierAnswer, TierStats, stored};
 use crate::engine::config::CacheConfig;
 use crate::engine::key::Key;
 use crate::engine::pool::run_blocking;
@@ -47,14 +47,14 @@ const WRITE_TIMEOUT: Duration = Duration::from_millis(250);
 pub(super) struct Disk {
     shared: Arc<Shared>,
     writes: SyncSender<Write>,
-    waiting: Waiting,
+    waiting: QueuedBytes,
 }
 
 /// An answer to be written.
 struct Write {
     key: Key,
     cached: CachedAnswer,
-    waits: Waits,
+    waits: QueuedAnswer,
     /// Dropped when it is written, or is not going to be.
     _done: Option<oneshot::Sender<()>>,
 }
@@ -87,18 +87,18 @@ impl Disk {
             metrics: metrics.clone(),
         });
         let (writes, queue) = sync_channel(QUEUE_ENTRIES);
-        keeper::start(shared.clone(), queue)?;
-        Ok(Some(Disk { shared, writes, waiting: Waiting::default() }))
+        writer::start(shared.clone(), queue)?;
+        Ok(Some(Disk { shared, writes, waiting: QueuedBytes::default() }))
     }
 
     /// What the tier has under `key`.
-    pub(super) async fn get(&self, key: &Key) -> Found {
+    pub(super) async fn get(&self, key: &Key) -> TierAnswer {
         let shared = &self.shared;
         if !shared.health.can_read() {
-            return Found::Off;
+            return TierAnswer::Off;
         }
         if !shared.may_have(key) {
-            return Found::Nothing;
+            return TierAnswer::Nothing;
         }
         let (reading, key) = (shared.clone(), *key);
         let read = async {
@@ -111,10 +111,10 @@ impl Disk {
             .await
         };
         match timeout(READ_TIMEOUT, read).await {
-            Ok(found) => found.unwrap_or(Found::Failed),
+            Ok(found) => found.unwrap_or(TierAnswer::Failed),
             Err(_) => {
                 shared.health.read_hung(shared.folder.path());
-                Found::Failed
+                TierAnswer::Failed
             }
         }
     }
@@ -181,28 +181,28 @@ impl Shared {
     }
 
     /// Reads the file of `key`. One that is damaged is removed.
-    fn read(&self, key: &Key) -> Found {
+    fn read(&self, key: &Key) -> TierAnswer {
         let stored = match self.folder.read(key, MAX_FILE + MAX_REPORT) {
             Ok(stored) => stored,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.forget(key);
-                return Found::Nothing;
+                return TierAnswer::Nothing;
             }
             Err(error) => {
                 tracing::debug!(%error, "a file of the disk cache can't be read");
                 self.forget(key);
-                return Found::Failed;
+                return TierAnswer::Failed;
             }
         };
         match stored::decode(key, stored) {
             Some(cached) => {
                 self.index().touch(key, now());
-                Found::Answer(cached)
+                TierAnswer::Answer(cached)
             }
             None => {
                 tracing::warn!(file = key.to_hex(), "a file of the disk cache is damaged: removed");
                 self.remove(key);
-                Found::Failed
+                TierAnswer::Failed
             }
         }
     }

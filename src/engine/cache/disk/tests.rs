@@ -33,7 +33,7 @@ impl TestDisk {
 
     async fn get(&self, number: u64) -> Option<Vec<u8>> {
         match self.disk.get(&key(number)).await {
-            Found::Answer(cached) => Some(cached.answer.bytes.clone()),
+            TierAnswer::Answer(cached) => Some(cached.answer.bytes.clone()),
             _ => None,
         }
     }

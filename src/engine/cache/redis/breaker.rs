@@ -52,7 +52,7 @@ struct Pause {
 
 /// What is warned of.
 #[derive(Clone, Copy)]
-enum Trouble {
+enum Warning {
     Open = 0,
     NoWrites = 1,
 }
@@ -122,22 +122,22 @@ impl Breaker {
             return self.failed(link, failure);
         }
         self.pause().writes_until = Some(Instant::now() + WRITE_PAUSE);
-        self.warn(Trouble::NoWrites, failure);
+        self.warn(Warning::NoWrites, failure);
     }
 
     fn is_open(&self, failure: &Failure) {
         self.metrics.set_breaker_open(CacheTier::Redis, true);
-        self.warn(Trouble::Open, failure);
+        self.warn(Warning::Open, failure);
     }
 
-    fn warn(&self, trouble: Trouble, failure: &Failure) {
+    fn warn(&self, about: Warning, failure: &Failure) {
         let mut pause = self.pause();
-        let warned = &mut pause.warned[trouble as usize];
+        let warned = &mut pause.warned[about as usize];
         let is_news = warned.is_none_or(|at| at.elapsed() > QUIET);
         let redis = self.connector.url();
-        match (is_news, trouble) {
-            (true, Trouble::Open) => tracing::warn!(%redis, %failure, "Redis cache off: tried again every second"),
-            (true, Trouble::NoWrites) => tracing::warn!(%redis, %failure, "Redis takes no answers"),
+        match (is_news, about) {
+            (true, Warning::Open) => tracing::warn!(%redis, %failure, "Redis cache off: tried again every second"),
+            (true, Warning::NoWrites) => tracing::warn!(%redis, %failure, "Redis takes no answers"),
             (false, _) => tracing::debug!(%redis, %failure, "Redis cache off again"),
         }
         if is_news {

@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::waiting::{QUEUE_ENTRIES, Waiting, Waits};
-use super::{CachedAnswer, Found, TierStats, stored};
+use super::waiting::{QUEUE_ENTRIES, QueuedAnswer, QueuedBytes};
+use super::{CachedAnswer, TierAnswer, TierStats, stored};
 use crate::engine::key::Key;
 use crate::metrics::Metrics;
 use crate::outbound::redis::{Connector, RedisUrl};
@@ -32,8 +32,8 @@ const MAX_VALUE: usize = 1 << 20;
 /// The tier. Dropping it ends its tasks.
 pub(super) struct Redis {
     shared: Arc<Shared>,
-    writes: mpsc::Sender<(Key, CachedAnswer, Waits)>,
-    waiting: Waiting,
+    writes: mpsc::Sender<(Key, CachedAnswer, QueuedAnswer)>,
+    waiting: QueuedBytes,
     _tasks: JoinSet<()>,
 }
 
@@ -64,21 +64,21 @@ impl Redis {
         let keeping = shared.clone();
         tasks.spawn(async move { keeping.breaker.keep().await });
         tasks.spawn(shared.clone().write_queued(queue));
-        Redis { shared, writes, waiting: Waiting::default(), _tasks: tasks }
+        Redis { shared, writes, waiting: QueuedBytes::default(), _tasks: tasks }
     }
 
     /// What the tier has under `key`.
-    pub(super) async fn get(&self, key: &Key) -> Found {
-        let Some(link) = self.shared.breaker.link() else { return Found::Off };
+    pub(super) async fn get(&self, key: &Key) -> TierAnswer {
+        let Some(link) = self.shared.breaker.link() else { return TierAnswer::Off };
         match self.shared.ask(&link, cmd("GET").arg(name(key)), RESPONSE_TIMEOUT).await {
-            Some(Value::Nil) => Found::Nothing,
+            Some(Value::Nil) => TierAnswer::Nothing,
             // A value that is not understood is another version's, or damaged: it is written anew, once it was computed.
-            Some(Value::BulkString(value)) => stored::decode(key, value).map_or(Found::Failed, Found::Answer),
+            Some(Value::BulkString(value)) => stored::decode(key, value).map_or(TierAnswer::Failed, TierAnswer::Answer),
             Some(_) => {
                 self.shared.breaker.failed(&link, &Failure::Senseless);
-                Found::Failed
+                TierAnswer::Failed
             }
-            None => Found::Failed,
+            None => TierAnswer::Failed,
         }
     }
 
@@ -127,7 +127,7 @@ impl Shared {
         }
     }
 
-    async fn write_queued(self: Arc<Shared>, mut queue: mpsc::Receiver<(Key, CachedAnswer, Waits)>) {
+    async fn write_queued(self: Arc<Shared>, mut queue: mpsc::Receiver<(Key, CachedAnswer, QueuedAnswer)>) {
         while let Some((key, cached, waits)) = queue.recv().await {
             drop(waits);
             self.write(&key, &cached, WRITE_TIMEOUT).await;

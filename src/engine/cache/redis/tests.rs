@@ -36,7 +36,7 @@ impl TestRedis {
 
     async fn get(&self, number: u64) -> Option<Vec<u8>> {
         match self.redis.get(&key(number)).await {
-            Found::Answer(cached) => Some(cached.answer.bytes.clone()),
+            TierAnswer::Answer(cached) => Some(cached.answer.bytes.clone()),
             _ => None,
         }
     }
@@ -96,7 +96,7 @@ async fn no_fault_makes_anyone_wait_and_all_end() {
         assert!(started.elapsed() < Duration::from_millis(900), "{fault:?}: {:?}", started.elapsed());
         if !fault.lets_read() {
             assert!(!test.is_on(), "{fault:?}");
-            assert!(matches!(test.redis.get(&key(1)).await, Found::Off), "{fault:?}");
+            assert!(matches!(test.redis.get(&key(1)).await, TierAnswer::Off), "{fault:?}");
             until(async || test.metrics.render().contains(r#"bytefit_breaker_open{target="redis"} 1"#)).await;
         }
         fake.fail(Fault::None);
@@ -118,7 +118,7 @@ async fn nothing_is_sent_while_the_breaker_is_open() {
     let before = fake.commands();
     let started = Instant::now();
     for number in 0..10_000 {
-        assert!(matches!(test.redis.get(&key(number)).await, Found::Off));
+        assert!(matches!(test.redis.get(&key(number)).await, TierAnswer::Off));
     }
     assert!(started.elapsed() < Duration::from_secs(2), "0.2 ms each at most: {:?}", started.elapsed());
     // The task in the background asks once a second.
@@ -131,7 +131,7 @@ async fn a_redis_that_comes_later_is_found() {
     fake.fail(Fault::Refused);
     let test = TestRedis::new(&fake.url());
     until(async || test.metrics.render().contains(r#"bytefit_breaker_open{target="redis"} 1"#)).await;
-    assert!(matches!(test.redis.get(&key(1)).await, Found::Off));
+    assert!(matches!(test.redis.get(&key(1)).await, TierAnswer::Off));
     fake.fail(Fault::None);
     test.until_on().await;
     test.write(1).await;

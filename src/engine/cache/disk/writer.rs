@@ -30,12 +30,12 @@ const BATCH: usize = 512;
 /// # Errors
 /// The system refuses the thread.
 pub(super) fn start(shared: Arc<Shared>, queue: Receiver<Write>) -> io::Result<()> {
-    let keeper = Keeper { shared, looked_through: None, removed_old: Instant::now() };
-    thread::Builder::new().name("bytefit-disk".to_owned()).spawn(move || keeper.run(&queue))?;
+    let writer = Writer { shared, looked_through: None, removed_old: Instant::now() };
+    thread::Builder::new().name("bytefit-disk".to_owned()).spawn(move || writer.run(&queue))?;
     Ok(())
 }
 
-struct Keeper {
+struct Writer {
     shared: Arc<Shared>,
     /// When the directory was looked through last.
     looked_through: Option<Instant>,
@@ -43,7 +43,7 @@ struct Keeper {
     removed_old: Instant,
 }
 
-impl Keeper {
+impl Writer {
     fn run(mut self, queue: &Receiver<Write>) {
         self.try_again();
         let mut tidied = Instant::now();
