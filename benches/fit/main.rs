@@ -1,7 +1,7 @@
 //! How well and how cheaply targets are met, as one table per format:
 //!
 //! ```text
-//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [FILE.svg | scales | formats | rivals]]
+//! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench fit [-- FORMAT... FOLDER... [FILE.svg | scales | smaller | formats | rivals]]
 //! ```
 //!
 //! Without a corpus it draws a picture. The columns:
@@ -13,7 +13,7 @@
 //!   median difference in SSIMULACRA2, if both have an answer.
 //!
 //! A file that ends in .svg gets cost and fill as a chart. `scales` and `formats` print instead what the job's choice of scale
-//! or of format gains; `rivals` prints what the answers gain over those of Pillow and sharp, which must be installed
+//! or of format gains; `smaller` what answers cost that are smaller than their picture; `rivals` prints what the answers gain over those of Pillow and sharp, which must be installed
 //! (`pip install pillow`, and `npm install sharp` in the working directory).
 
 mod chart;
@@ -21,6 +21,7 @@ mod choice;
 #[path = "../other_programs/mod.rs"]
 mod other_programs;
 mod rivals;
+mod smaller;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -83,7 +84,7 @@ fn main() {
     for argument in std::env::args().skip(1).filter(|argument| !argument.starts_with("--")) {
         match FORMATS.into_iter().find(|format| format.name() == argument) {
             Some(format) => formats.push(format),
-            None if ["scales", "formats", "rivals"].contains(&argument.as_str()) => choice = Some(argument),
+            None if ["scales", "smaller", "formats", "rivals"].contains(&argument.as_str()) => choice = Some(argument),
             None if argument.ends_with(".svg") => chart = Some(argument),
             None => folders.push(argument),
         }
@@ -92,6 +93,7 @@ fn main() {
     let formats = if formats.is_empty() { FORMATS.to_vec() } else { formats };
     match choice.as_deref() {
         Some("scales") => choice::print_scales(&formats, &inputs),
+        Some("smaller") => smaller::print_smaller(&formats, &inputs),
         Some("rivals") => rivals::print_rivals(&formats, &inputs),
         Some(_) => choice::print_formats(&inputs),
         None => print_targets(&formats, &inputs, chart),

@@ -103,6 +103,21 @@ fn a_photograph_far_over_the_target_is_not_coded_without_loss() {
 }
 
 #[test]
+fn of_a_large_photograph_a_part_is_coded_before_the_whole() {
+    let photo = picture(Content::Photo, 1700, 1200);
+    let lossless_bytes = webp_file(&photo).len() as u64;
+    let (too_low, enough) = (lossless_bytes * 4 / 5, lossless_bytes + 8);
+    assert!(lossless::expect(&photo, true, too_low).least_bytes < too_low, "only the part shows that it is too low");
+    let input = png_file(&photo);
+    let is_coded_whole = |target| {
+        let report = run(&job(Format::Webp, target), &input).unwrap().report;
+        report.trace.iter().any(|step| step.kind == StepKind::Lossless)
+    };
+    assert!(!is_coded_whole(too_low));
+    assert!(is_coded_whole(enough));
+}
+
+#[test]
 fn what_a_lossless_file_meets_is_not_refused() {
     let page = page(800, 600);
     for (format, input, lossless) in
