@@ -3,8 +3,8 @@
 use super::header::Header;
 use super::meaning::Lead;
 use super::segments::{
-    ADOBE, APP0, APP1, APP2, APP13, APP14, APP15, COM, EOI, EXIF, GAIN_MAP, ICC, JFIF, MPF, PHOTOSHOP, SOI, Segment,
-    Segments, XMP,
+    ADOBE, APP0, APP1, APP2, APP13, APP14, APP15, COM, DAC, DHT, DNL, DQT, DRI, EOI, EXIF, GAIN_MAP, ICC, JFIF, MPF,
+    PHOTOSHOP, SOI, SOS, Segment, Segments, XMP,
 };
 use crate::codec::container::exif_with_density;
 use crate::codec::density::Density;
@@ -18,6 +18,8 @@ const JFIF_BYTES: usize = 14;
 const MAX_PAYLOAD: usize = 65_533;
 /// Where a JFIF segment has the unit of its density, and the density across and down in two bytes each.
 const JFIF_DENSITY: std::ops::Range<usize> = 7..12;
+/// Bytes of Adobe's segment (Adobe technical note 5116, s18).
+const ADOBE_BYTES: usize = 12;
 /// Bytes of a marker and a length.
 const SEGMENT_HEAD: usize = 4;
 
@@ -33,16 +35,22 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
             // Four components are inks, which few viewers show correctly.
             _ if segment.is_frame() && segment.payload.get(5) == Some(&4) => return None,
             EOI => kept.extend([0xFF, EOI]),
-            marker => {
-                push_segment(&mut kept, marker, &[segment.payload]);
-                kept.extend(segment.entropy);
-            }
+            SOS | DHT | DAC | DQT | DNL | DRI => push_whole(&mut kept, &segment),
+            _ if segment.is_frame() => push_whole(&mut kept, &segment),
+            // No decoder reads the others.
+            _ => {}
         }
     }
     if policy == MetadataPolicy::Keep {
         return Some(kept);
     }
     Some(embed(kept, &rights::left(&found, &iptc::of_resources(&resources), policy)))
+}
+
+/// Adds a segment, with the coded data that follows it.
+fn push_whole(kept: &mut Vec<u8>, segment: &Segment) {
+    push_segment(kept, segment.marker, &[segment.payload]);
+    kept.extend(segment.entropy);
 }
 
 /// Returns the first EXIF and the first XMP of the file, and all of Photoshop's resources. Returns `None` when the file
@@ -77,7 +85,7 @@ fn push_kept(kept: &mut Vec<u8>, segment: &Segment, policy: MetadataPolicy, orie
         _ if policy == MetadataPolicy::Keep => push_segment(kept, marker, &[payload]),
         APP0 if payload.starts_with(JFIF) => push_segment(kept, APP0, &[&without_thumbnail(payload)?]),
         APP2 if payload.starts_with(ICC) => push_segment(kept, APP2, &[payload]),
-        APP14 if payload.starts_with(ADOBE) => push_segment(kept, APP14, &[payload]),
+        APP14 if payload.starts_with(ADOBE) => push_segment(kept, APP14, &[&payload[..payload.len().min(ADOBE_BYTES)]]),
         _ => {}
     }
     Some(())
@@ -254,10 +262,13 @@ mod tests {
 
     #[test]
     fn colour_segments_stay_and_others_go() {
-        let colour = [segment(APP14, b"Adobe\0d"), segment(APP2, b"ICC_PROFILE\0\x01\x01profile")];
+        let colour = [segment(APP14, b"Adobe\0d\0\0\0\0\x01"), segment(APP2, b"ICC_PROFILE\0\x01\x01profile")];
         let other = [segment(APP14, b"Other"), segment(APP2, b"FPXR\0"), segment(APP1, XMP), segment(COM, b"hello")];
-        let stripped = strip(&file(&[colour.concat(), other.concat()]), MetadataPolicy::Strip);
-        assert_eq!(stripped, Some(file(&[colour.concat()])));
+        // JPG0, which no decoder reads, and bytes behind Adobe's own.
+        let hidden = [segment(0xF0, b"hidden"), segment(APP14, b"Adobe\0d\0\0\0\0\x01 hidden")];
+        let adobe = colour[0].clone();
+        let stripped = strip(&file(&[colour.concat(), other.concat(), hidden.concat()]), MetadataPolicy::Strip);
+        assert_eq!(stripped, Some(file(&[colour.concat(), adobe])));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use zune_jpeg::errors::DecodeErrors;
 
 use super::header::Header;
 use super::meaning::{Lead, Meaning};
-use super::segments::{EOI, JPEG_LS, SOF0, SOF2};
-use super::uneven;
+use super::other_decoder;
+use super::segments::{EOI, JPEG_LS, SOF0, SOF1, SOF2};
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::{
     DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable, unsupported,
@@ -141,7 +141,7 @@ fn decode_bytes(header: &Header<'_>) -> u64 {
     let copies = if header.complete { 1 } else { 2 };
     let rows = u64::from(header.width) * 4 * 32 * 4;
     // The other decoder holds planes, and their coefficients.
-    let planes = if header.is_uneven() { header.blocks() * 64 * 3 } else { 0 };
+    let planes = if header.needs_other_decoder() { header.blocks() * 64 * 3 } else { 0 };
     pixels * per_pixel + coefficients * copies + rows + planes + header.icc_bytes() as u64 + (4 << 20)
 }
 
@@ -154,8 +154,8 @@ pub(super) fn decode_samples(
 ) -> Result<(Vec<u8>, Channels), DecodeError> {
     let needs_tables = matches!(header.frame, SOF0..=SOF2);
     let mut plain = lead.for_decoder(bytes, meaning, needs_tables);
-    if header.is_uneven() {
-        return decode_uneven(&plain, header, meaning);
+    if header.needs_other_decoder() {
+        return decode_otherwise(&plain, header, meaning);
     }
     if header.complete {
         return decode_whole(&plain, header, meaning);
@@ -167,11 +167,14 @@ pub(super) fn decode_samples(
     decode_truncated(plain, header, meaning)
 }
 
-fn decode_uneven(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Result<(Vec<u8>, Channels), DecodeError> {
-    if matches!(meaning, Meaning::Cmyk | Meaning::Ycck) || !matches!(header.frame, SOF0..=SOF2) || !header.complete {
-        return Err(unsupported("JPEG of this kind with three samples across to one"));
+fn decode_otherwise(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Result<(Vec<u8>, Channels), DecodeError> {
+    let has_inks = matches!(meaning, Meaning::Cmyk | Meaning::Ycck);
+    // The other decoder has no arithmetic coding, and of a progressive file it too applies the last tables.
+    let is_read = matches!(header.frame, SOF0 | SOF1) || (header.frame == SOF2 && !header.changes_tables);
+    if has_inks || !is_read || !header.complete {
+        return Err(unsupported("JPEG with three samples across to one, or with several scans, in this kind of file"));
     }
-    let samples = uneven::decode(bytes, header, meaning).ok_or_else(|| refused("its coded data is damaged"))?;
+    let samples = other_decoder::decode(bytes, header, meaning).ok_or_else(|| refused("its coded data is damaged"))?;
     Ok((samples, if meaning == Meaning::Grey { Channels::Grey } else { Channels::Rgb }))
 }
 

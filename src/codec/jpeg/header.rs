@@ -1,8 +1,8 @@
 //! Reads what a JPEG's markers say (ITU-T T.81 annex B), without decoding.
 
 use super::segments::{
-    ADOBE, APP0, APP1, APP2, APP13, APP14, EOI, EXIF, ICC, JFIF, JPEG_LS, PHOTOSHOP, SOF2, SOF6, SOF10, SOF14, SOI,
-    SOS, Segment, Segments, XMP,
+    ADOBE, APP0, APP1, APP2, APP13, APP14, DQT, DRI, EOI, EXIF, ICC, JFIF, JPEG_LS, PHOTOSHOP, SOF2, SOF6, SOF10,
+    SOF14, SOI, SOS, Segment, Segments, XMP,
 };
 use crate::codec::bytes::u16_be;
 use crate::codec::density::Density;
@@ -36,6 +36,14 @@ pub(super) struct Header<'a> {
     pub scans: usize,
     /// Blocks of 8x8 samples that all scans together code.
     pub block_visits: u64,
+    /// Whether a scan has restart markers.
+    has_restarts: bool,
+    /// The restart interval of the next scan.
+    restart_interval: u16,
+    /// The quantisation tables, as they are stored, with their precision.
+    tables: [Option<(u8, &'a [u8])>; 4],
+    /// Whether a quantisation table changes after the first scan.
+    pub changes_tables: bool,
     /// Whether the end marker is present.
     pub complete: bool,
     /// Where the picture ends: after the end marker, or where another file begins instead of it.
@@ -77,6 +85,8 @@ impl<'a> Header<'a> {
             APP2 => self.read_icc(segment.payload),
             APP13 => self.resources.extend(segment.payload.strip_prefix(PHOTOSHOP)),
             APP14 => self.adobe |= segment.payload.starts_with(ADOBE),
+            DQT => self.read_tables(segment.payload),
+            DRI => self.restart_interval = u16_be(segment.payload, 0).unwrap_or(0),
             SOS => self.read_scan(segment.payload),
             _ if segment.is_frame() || segment.marker == JPEG_LS => self.read_frame(segment),
             _ => {}
@@ -119,8 +129,22 @@ impl<'a> Header<'a> {
         }
     }
 
+    /// Reads quantisation tables (T.81 s B.2.4.1).
+    fn read_tables(&mut self, mut payload: &'a [u8]) {
+        while let Some((&kind, rest)) = payload.split_first() {
+            let length = if kind >> 4 == 0 { 64 } else { 128 };
+            let (Some(table), Some(place)) = (rest.get(..length), self.tables.get_mut(usize::from(kind & 15))) else {
+                return;
+            };
+            let before = place.replace((kind >> 4, table));
+            self.changes_tables |= self.scans > 0 && before.is_some_and(|before| before != (kind >> 4, table));
+            payload = &rest[length..];
+        }
+    }
+
     fn read_scan(&mut self, payload: &[u8]) {
         self.scans += 1;
+        self.has_restarts |= self.restart_interval > 0;
         let count = usize::from(payload.first().copied().unwrap_or(0)).min(4);
         for selector in payload.get(1..).unwrap_or_default().chunks_exact(2).take(count) {
             if let Some(component) = self.components.iter().find(|component| component.id == selector[0]) {
@@ -129,9 +153,12 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Whether a component has three samples across where another may have one or two.
-    pub(super) fn is_uneven(&self) -> bool {
-        self.components.iter().any(|component| component.horizontal == 3)
+    /// Whether zune-jpeg refuses the file or misreads it: it refuses three samples across to one or two, goes on counting to the next
+    /// restart marker from one sequential scan to the next, and applies the last of a component's quantisation tables.
+    pub(super) fn needs_other_decoder(&self) -> bool {
+        let has_three_across = self.components.iter().any(|component| component.horizontal == 3);
+        let restarts_in_scans = self.has_restarts && !self.progressive && self.scans > 1;
+        has_three_across || restarts_in_scans || self.changes_tables
     }
 
     /// Returns the names of the components.

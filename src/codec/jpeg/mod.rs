@@ -8,13 +8,13 @@ mod header;
 mod library;
 mod meaning;
 pub(super) mod model;
+mod other_decoder;
 mod quality_scale;
 pub mod quantiser;
 mod scans;
 mod segments;
 pub mod size_model;
 pub(in crate::codec) mod strip;
-mod uneven;
 
 pub(super) use model::MODEL;
 

@@ -1,5 +1,6 @@
-//! Decodes pictures with three samples across of one component to one or two of another, which zune-jpeg refuses.
-//! Bridge cameras and old video tools write them.
+//! Decodes with jpeg-decoder what zune-jpeg refuses or misreads: pictures with three samples across of one component to one or two
+//! of another, which bridge cameras and old video tools write, sequential files of several scans with restart markers (jpegtran), and
+//! files that change a quantisation table between scans.
 
 use jpeg_decoder::{ColorTransform, Decoder};
 
@@ -57,6 +58,53 @@ mod tests {
             let expected = [luma + 1.402 * 8.0, luma - (0.344 + 0.714) * 8.0, luma + 1.772 * 8.0];
             let pixel = &decoded.pixels()[x * 3..x * 3 + 3];
             assert!(pixel.iter().zip(expected).all(|(a, b): (&u8, f64)| (f64::from(*a) - b).abs() <= 1.0), "{pixel:?}");
+        }
+    }
+
+    /// Three components of three blocks, a scan for each, with a restart marker after two blocks. Before the last scan the
+    /// quantiser is doubled, where that is asked for.
+    fn in_scans(is_doubled: bool) -> Vec<u8> {
+        let mut file = b"\xFF\xD8\xFF\xDB\0\x43\0".to_vec();
+        file.extend([8; 64]);
+        file.extend(b"\xFF\xC0\0\x11\x08\0\x08\0\x18\x03\x01\x11\0\x02\x11\0\x03\x11\0");
+        file.extend(b"\xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04");
+        file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        file.extend(b"\xFF\xDD\0\x04\0\x02");
+        for component in 1..=3 {
+            if is_doubled && component == 3 {
+                file.extend(b"\xFF\xDB\0\x43\0");
+                file.extend([16; 64]);
+            }
+            file.extend([0xFF, 0xDA, 0, 8, 1, component, 0, 0, 0x3F, 0]);
+            // Two blocks of 0 1000 0, a restart marker, and one more.
+            file.extend([0b0100_0001, 0b0000_1111, 0xFF, 0xD0, 0b0100_0011]);
+        }
+        file.extend(b"\xFF\xD9");
+        file
+    }
+
+    #[test]
+    fn scans_of_their_own_restart_where_their_markers_are_and_have_their_own_tables() {
+        for (is_doubled, red_per_level) in [(false, 1.0), (true, 2.0)] {
+            let decoded = jpeg::decode::decode(&in_scans(is_doubled), &Limits::default()).unwrap().picture;
+            assert_eq!((decoded.width(), decoded.height()), (24, 8));
+            for (x, level) in [(0, 8.0), (8, 16.0), (16, 8.0)] {
+                let (luma, blue, red) = (128.0 + level, level, red_per_level * level);
+                let expected = [luma + 1.402 * red, luma - 0.344 * blue - 0.714 * red, luma + 1.772 * blue];
+                let pixel = &decoded.pixels()[x * 3..x * 3 + 3];
+                let is_near = |(a, b): (&u8, f64)| (f64::from(*a) - b).abs() <= 1.0;
+                assert!(pixel.iter().zip(expected).all(is_near), "{pixel:?} {expected:?} at {x}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_kind_that_neither_decoder_reads_is_refused() {
+        for arithmetic_or_progressive in [0xC9, 0xC2] {
+            let mut file = in_scans(true);
+            let frame = file.windows(2).position(|bytes| bytes == [0xFF, 0xC0]).unwrap();
+            file[frame + 1] = arithmetic_or_progressive;
+            assert!(jpeg::decode::decode(&file, &Limits::default()).is_err(), "{arithmetic_or_progressive:x}");
         }
     }
 
