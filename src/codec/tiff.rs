@@ -206,6 +206,34 @@ mod tests {
     }
 
     #[test]
+    fn the_thumbnail_of_a_camera_raw_is_not_the_picture() {
+        let reduced: (u16, u16, &[u32]) = (254, 4, &[1]);
+        for tag in [330, 50_706] {
+            let raw = file(1, 1, 2, &[8; 3], &[1, 2, 3], &[reduced, (tag, 4, &[8])]);
+            assert_eq!(decode(&raw, &Limits::default()).unwrap_err(), unsupported("camera raw"));
+        }
+        assert_eq!(pixels(&file(1, 1, 2, &[8; 3], &[1, 2, 3], &[reduced])).1, [1, 2, 3], "nothing else is there");
+    }
+
+    #[test]
+    fn strips_that_are_the_whole_file_again_and_again_are_refused() {
+        let strips = 20_000;
+        let data = vec![7; strips as usize];
+        let of_rows = |offsets: &[u32], lengths: &[u32]| {
+            file(1, strips, 1, &[8], &data, &[(273, 4, offsets), (278, 4, &[1]), (279, 4, lengths)])
+        };
+        let (same, one_each) = (vec![8; strips as usize], vec![1; strips as usize]);
+        let in_turn: Vec<u32> = (8..8 + strips).collect();
+        for lengths in [&[][..], &one_each] {
+            assert!(decode(&of_rows(&in_turn, lengths), &Limits::default()).is_ok(), "{} lengths", lengths.len());
+        }
+        assert!(decode(&of_rows(&same, &one_each), &Limits::default()).is_ok(), "strips may share their bytes");
+        for lengths in [vec![], vec![0; strips as usize], vec![u32::MAX; strips as usize]] {
+            assert!(decode(&of_rows(&same, &lengths), &Limits::default()).is_err(), "{} lengths", lengths.len());
+        }
+    }
+
+    #[test]
     fn palettes_of_every_depth_are_looked_up() {
         let mut map = vec![0; 3 * 16];
         (map[5], map[16 + 5], map[32 + 5]) = (65_535, 257, 0);
@@ -213,6 +241,8 @@ mod tests {
         let mut map = vec![0; 3 * 256];
         map[512 + 7] = 200;
         assert_eq!(pixels(&file(1, 1, 3, &[8], &[7], &[(320, 3, &map)])).1, [0, 0, 200], "8-bit entries");
+        map[512 + 7] = 255 << 8;
+        assert_eq!(pixels(&file(1, 1, 3, &[8], &[7], &[(320, 3, &map)])).1, [0, 0, 255], "the upper half alone");
     }
 
     #[test]

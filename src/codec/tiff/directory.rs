@@ -54,6 +54,11 @@ impl<'a> Directory<'a> {
         Some(Directory { bytes, numbers, entries: entries.collect::<Option<_>>()? })
     }
 
+    /// Bytes of the file.
+    pub(super) fn file_bytes(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }

@@ -34,6 +34,20 @@ const YCBCR_COEFFICIENTS: u16 = 529;
 const YCBCR_SUBSAMPLING: u16 = 530;
 const REFERENCE_BLACK_WHITE: u16 = 532;
 
+/// What the first page is (TIFF 6.0 s8), with a bit for a smaller copy of another picture in the file.
+const SUBFILE_TYPE: u16 = 254;
+const REDUCED: u64 = 1;
+/// Directories of a page, where cameras put the picture of a raw file whose first page is a thumbnail (TIFF tech note 1).
+const SUB_DIRECTORIES: u16 = 330;
+const DNG_VERSION: u16 = 50_706;
+
+/// Bytes of the tables that JPEG chunks share, each of which copies them: eight Huffman tables and four of 16 bits for quantisation
+/// have less than 3 KB.
+const MAX_TABLE_BYTES: usize = 16 << 10;
+
+/// Bytes by which all chunks together may be longer than the file, or as many as they have samples.
+const MAX_SHARED: u64 = 1 << 24;
+
 /// Maximum number of samples in a pixel. Pictures have up to 5; more are measurements of many spectral bands.
 const MAX_SAMPLES: u64 = 32;
 /// Maximum number of pixels that tiles may store beyond four times those of the picture: one tile of 4096x4096.
@@ -140,13 +154,17 @@ pub(super) struct Chunks {
     /// Whether a chunk at the lower edge is as high as all others.
     pub is_padded: bool,
     offsets: Vec<u64>,
-    /// Bytes of each chunk; empty when the file does not say.
+    /// Bytes of each chunk that are in the file.
     lengths: Vec<u64>,
 }
 
 impl<'a> Page<'a> {
     /// Reads the first page and checks its size against `limits`.
     pub(super) fn read(directory: &Directory<'a>, limits: &Limits) -> Result<Page<'a>, DecodeError> {
+        let is_reduced = directory.number(SUBFILE_TYPE).is_some_and(|kind| kind & REDUCED == 1);
+        if is_reduced && (directory.has(SUB_DIRECTORIES) || directory.has(DNG_VERSION)) {
+            return Err(unsupported("camera raw"));
+        }
         let (width, height) = size(directory)?;
         limits.check_size(Format::Tiff, width, height)?;
         let samples = samples(directory)?;
@@ -288,7 +306,8 @@ impl Chunks {
             .check_size(Format::Tiff, chunk_width, chunk_height)
             .map_err(|_| refused("its tiles have no usable size"))?;
         let (offsets, lengths) = if is_tiled { (TILE_OFFSETS, TILE_BYTES) } else { (STRIP_OFFSETS, STRIP_BYTES) };
-        let chunks = Chunks {
+        let file_bytes = directory.file_bytes();
+        let mut chunks = Chunks {
             width: chunk_width as usize,
             height: chunk_height as usize,
             across: width.div_ceil(chunk_width) as usize,
@@ -306,18 +325,37 @@ impl Chunks {
         if (chunks.offsets.len() as u64) < needed || !has_lengths {
             return Err(refused("the list of its strips or tiles is too short"));
         }
+        chunks.complete_lengths(file_bytes);
+        let lengths = chunks.lengths.iter().take(needed as usize);
+        let bytes = lengths.fold(0, |sum: u64, length| sum.saturating_add(*length));
+        // Chunks that are alike may share their bytes.
+        if bytes > file_bytes.saturating_add(MAX_SHARED.max(stored)) {
+            return Err(refused("its strips or tiles together are far longer than the file"));
+        }
         Ok(chunks)
+    }
+
+    /// Gives each chunk a length that is in the file: some writers leave lengths out, or that of a single strip 0. Such a chunk ends
+    /// where the next one begins.
+    fn complete_lengths(&mut self, file_bytes: u64) {
+        let mut starts = self.offsets.clone();
+        starts.sort_unstable();
+        let next_of = |start: u64| starts.get(starts.partition_point(|other| *other <= start)).copied();
+        let length = |(index, start): (usize, &u64)| {
+            let rest = file_bytes.saturating_sub(*start);
+            match self.lengths.get(index) {
+                None | Some(0) => next_of(*start).map_or(rest, |next| (next - start).min(rest)),
+                Some(length) => rest.min(*length),
+            }
+        };
+        self.lengths = self.offsets.iter().enumerate().map(length).collect();
     }
 
     /// Returns the stored bytes of a chunk, as many of them as there are in the file.
     pub(super) fn bytes_of<'b>(&self, file: &'b [u8], index: usize) -> &'b [u8] {
         let start = self.offsets.get(index).and_then(|&offset| usize::try_from(offset).ok());
         let rest = start.and_then(|start| file.get(start..)).unwrap_or_default();
-        let length = match self.lengths.get(index) {
-            // Some writers leave the length of a single strip 0.
-            None | Some(0) => rest.len(),
-            Some(&length) => usize::try_from(length).unwrap_or(usize::MAX),
-        };
+        let length = self.lengths.get(index).map_or(0, |&length| usize::try_from(length).unwrap_or(usize::MAX));
         &rest[..length.min(rest.len())]
     }
 }
@@ -384,6 +422,9 @@ fn compression<'a>(directory: &Directory<'a>) -> Result<Compression<'a>, DecodeE
         5 => return Ok(Compression::Lzw),
         7 => {
             let tables = directory.bytes_of(JPEG_TABLES).unwrap_or_default();
+            if tables.len() > MAX_TABLE_BYTES {
+                return Err(refused("its JPEG tables are too long"));
+            }
             return Ok(Compression::Jpeg { tables, is_ycbcr: directory.number(PHOTOMETRIC) == Some(6) });
         }
         8 | 32_946 => return Ok(Compression::Deflate),
@@ -474,8 +515,14 @@ fn palette(directory: &Directory<'_>, bits: usize) -> Result<Vec<[u16; 3]>, Deco
         return Err(refused("its palette is cut short"));
     }
     // Some writers put 8-bit values into the 16-bit fields. libtiff's readers detect it the same way.
-    let scale = if map.iter().all(|&value| value < 256) { 257 } else { 1 };
-    let value = |index: usize| (map[index] * scale).min(u16::MAX.into()) as u16;
+    let are_bytes = map.iter().all(|&value| value < 256);
+    // Others put them into the upper half alone.
+    let are_upper_bytes = map.iter().all(|&value| value & 0xFF == 0);
+    let value = |index: usize| match map[index].min(u16::MAX.into()) as u16 {
+        byte if are_bytes => byte * 257,
+        value if are_upper_bytes => (value >> 8) * 257,
+        value => value,
+    };
     Ok((0..entries).map(|index| [value(index), value(entries + index), value(2 * entries + index)]).collect())
 }
 
