@@ -58,7 +58,8 @@ impl<'a> Header<'a> {
     fn read_chunk(&mut self, chunk: &Chunk<'a>) {
         let payload = chunk.payload();
         match &chunk.name {
-            b"IHDR" => self.read_size(payload),
+            // As in the file that is decoded, the first counts.
+            b"IHDR" if self.bit_depth == 0 => self.read_size(payload),
             b"tRNS" => self.transparent = true,
             b"acTL" => self.frames = u32_be(payload, 0).unwrap_or(0),
             b"iCCP" => self.iccp = self.iccp.or(Some(payload)),
@@ -226,6 +227,14 @@ mod tests {
         assert_eq!(space(&[SRGB, GAMMA_1], None), Space::Srgb);
         assert_eq!(space(&[GAMMA_1], None), Space::Gamma { exponent: 1.0, primaries: None });
         assert_eq!(space(&[], None), Space::Srgb);
+    }
+
+    #[test]
+    fn the_first_size_counts() {
+        let other = (b"IHDR", &[0, 0, 0, 5, 0, 0, 0, 7, 1, 0, 0, 0, 1][..]);
+        let file = file(&[other]);
+        let header = Header::read(&file).unwrap();
+        assert_eq!((header.bit_depth, header.colour_type, header.interlaced), (8, 2, false));
     }
 
     #[test]

@@ -43,7 +43,8 @@ impl Plain {
                 b"CgBI" => plain.is_apples = true,
                 b"IHDR" | b"PLTE" if is_wanted => plain.add(chunk.name, chunk.payload(), chunk.checksum()),
                 b"tRNS" if is_wanted => plain.add_transparency(header, chunk.payload()),
-                b"IHDR" | b"PLTE" | b"IEND" => {}
+                b"IHDR" => plain.is_repaired = true,
+                b"PLTE" | b"IEND" => {}
                 [b'A'..=b'Z', ..] if chunk.is_complete() => {
                     return Err(unsupported("PNG with a critical chunk of an unknown kind"));
                 }
