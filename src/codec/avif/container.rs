@@ -54,11 +54,30 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     if left.xmp.is_some() {
         return None;
     }
-    for bounds in layout.top.iter().filter(|bounds| bounds.kind == *b"uuid") {
+    for bounds in layout.top.iter().filter(|bounds| ![*b"ftyp", *b"meta", *b"mdat"].contains(&bounds.kind)) {
         stripped[bounds.start + 4..bounds.start + BOX_HEAD].copy_from_slice(b"free");
         stripped[bounds.payload()].fill(0);
     }
+    blank_unnamed(&mut stripped, &layout);
     Some(stripped)
+}
+
+/// Overwrites the bytes in boxes for data that belong to no item.
+fn blank_unnamed(file: &mut [u8], layout: &Layout) {
+    let mut named: Vec<&Range<usize>> = layout.items.iter().flat_map(|item| &item.extents).collect();
+    named.sort_unstable_by_key(|extent| extent.start);
+    for home in layout.top.iter().filter(|bounds| bounds.kind == *b"mdat").map(Bounds::payload) {
+        let mut blanked = home.start;
+        for extent in named.iter().filter(|extent| extent.start < home.end) {
+            if blanked < extent.start {
+                file[blanked..extent.start].fill(0);
+            }
+            blanked = blanked.max(extent.end);
+        }
+        if blanked < home.end {
+            file[blanked..home.end].fill(0);
+        }
+    }
 }
 
 /// Adds an Exif and a mime item to the file. Their bytes go to the end of mdat, and the offsets of all other items move
@@ -315,6 +334,20 @@ mod tests {
         let upright = [&[0; 4][..], &exif::only_orientation(Orientation::Upright), &[0; 10]].concat();
         assert_eq!(stripped[payload + 20..payload + 60], upright);
         assert_eq!(stripped[payload + 60..], blank_text(40));
+    }
+
+    #[test]
+    fn what_no_item_names_is_blank() {
+        let more = [boxed(b"mpvd", &[b"a video"]).unwrap(), boxed(b"mdat", &[b"more"]).unwrap()].concat();
+        let dirty = file(&[(b"av01", 0..20), (b"av01", 15..30), (b"av01", 90..95)], &more);
+        let stripped = strip(&dirty, MetadataPolicy::Strip).unwrap();
+        assert_eq!(stripped.len(), dirty.len());
+        let payload = dirty.len() - more.len() - 100;
+        assert_eq!(stripped[payload..][..30], dirty[payload..][..30]);
+        assert_eq!(stripped[payload + 30..][..60], [0; 60]);
+        assert_eq!(stripped[payload + 90..][..10], *b"ppppp\0\0\0\0\0");
+        let rest = [boxed(b"free", &[&[0; 7]]).unwrap(), boxed(b"mdat", &[&[0; 4]]).unwrap()].concat();
+        assert_eq!(stripped[payload + 100..], rest);
     }
 
     #[test]
