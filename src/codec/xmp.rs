@@ -115,13 +115,16 @@ pub fn with_rights(packet: Vec<u8>, rights: &Rights) -> Vec<u8> {
 /// Sets every tiff:Orientation in `packet` to `orientation`. The result is never longer than `packet`.
 pub fn with_orientation(packet: &[u8], orientation: Orientation) -> Vec<u8> {
     let wanted = orientation.to_exif().to_string().into_bytes();
-    let mut turned = packet.to_vec();
-    // Goes backwards, so that earlier ranges stay valid.
-    for range in orientations(readable(packet)).into_iter().rev() {
+    let mut turned = Vec::with_capacity(packet.len());
+    let mut copied = 0;
+    for range in orientations(readable(packet)) {
         if packet[range.clone()].trim_ascii() != wanted {
-            turned.splice(range, wanted.iter().copied());
+            turned.extend_from_slice(&packet[copied..range.start]);
+            turned.extend_from_slice(&wanted);
+            copied = range.end;
         }
     }
+    turned.extend_from_slice(&packet[copied..]);
     turned
 }
 

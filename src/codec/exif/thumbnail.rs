@@ -30,10 +30,22 @@ pub fn without_thumbnail(exif: &[u8]) -> Vec<u8> {
     // What a file says of its thumbnail may be wrong. The first directory is what readers need.
     let needed = block.first_directory();
     erased.retain(|range| range.start >= 8 && (range.end <= needed.start || range.start >= needed.end));
-    erased.iter().for_each(|range| kept[range.clone()].fill(0));
+    erase(&mut kept, &mut erased);
     let end = end_without(&mut erased, kept.len());
     kept.truncate(end);
     kept
+}
+
+/// Fills the ranges of `erased` with zeros, each byte once, however often they name it.
+fn erase(kept: &mut [u8], erased: &mut [Range<usize>]) {
+    erased.sort_by_key(|range| range.start);
+    let mut done = 0;
+    for range in erased {
+        if range.end > done {
+            kept[range.start.max(done)..range.end].fill(0);
+            done = range.end;
+        }
+    }
 }
 
 /// Where a block of `len` bytes ends when those of `erased` at its end are cut off.
@@ -110,6 +122,13 @@ mod tests {
 
     const SECRET: &[u8] = b"\xFF\xD8 SECRET thumbnail \xFF\xD9";
     const NOTE: &[u8] = b"SECRET preview in a maker note";
+
+    #[test]
+    fn what_ranges_name_together_is_erased() {
+        let mut kept = [1; 10];
+        erase(&mut kept, &mut [3..5, 1..2, 2..4, 3..3, 7..9, 7..8]);
+        assert_eq!(kept, [1, 0, 0, 0, 0, 1, 1, 0, 0, 1]);
+    }
 
     /// A block with a text, a maker note and a thumbnail.
     fn block(little_endian: bool, as_strips: bool) -> Vec<u8> {

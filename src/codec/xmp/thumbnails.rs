@@ -11,11 +11,13 @@ const THUMBNAILS: [(&str, &str, &str); 2] =
 
 /// Returns `packet` without thumbnails.
 pub fn without_thumbnails(packet: &[u8]) -> Vec<u8> {
-    let mut kept = packet.to_vec();
-    // Goes backwards, so that earlier ranges stay valid.
-    for range in elements(readable(packet)).into_iter().rev() {
-        kept.drain(range);
+    let mut kept = Vec::with_capacity(packet.len());
+    let mut copied = 0;
+    for range in elements(readable(packet)) {
+        kept.extend_from_slice(&packet[copied..range.start]);
+        copied = range.end;
     }
+    kept.extend_from_slice(&packet[copied..]);
     kept
 }
 
