@@ -7,6 +7,7 @@ use image::codecs::bmp::BmpDecoder;
 use image::{ColorType, ImageDecoder, ImageError};
 
 use super::bytes::{slice, u16_le, u32_le};
+use super::colour::{Channels, Converter, Space};
 use super::density::Density;
 use super::model::FormatModel;
 use super::rights::Rights;
@@ -87,12 +88,15 @@ pub(super) fn decode_as_stored(bytes: &[u8], limits: &Limits) -> Result<Decoded,
     }
     let mut pixels = vec![0; probe.width as usize * probe.height as usize * layout.bytes_per_pixel()];
     decoder.read_image(&mut pixels).map_err(failed)?;
+    let channels = if layout == Layout::Rgb { Channels::Rgb } else { Channels::Rgba };
+    let converter = Converter::new(&profile(&bytes, limits).map_or(Space::Srgb, Space::Icc), channels);
+    converter.convert_in_place(&mut pixels);
     Ok(Decoded {
         picture: Picture::new(probe.width, probe.height, layout, pixels),
         orientation: Orientation::Upright,
         metadata: Metadata { density: density(&bytes), ..Metadata::default() },
         rights: Rights::default(),
-        as_stored: true,
+        as_stored: converter.keeps_colours(),
         damaged: false,
     })
 }
@@ -112,6 +116,18 @@ fn with_known_header(bytes: &[u8]) -> Cow<'_, [u8]> {
     known.extend(&rest[header.len()..]);
     Cow::Owned(known)
 }
+
+/// Returns the ICC profile in the file (BITMAPV5HEADER).
+fn profile<'b>(bytes: &'b [u8], limits: &Limits) -> Option<&'b [u8]> {
+    u32_le(bytes, FILE_HEADER).filter(|size| *size == 124)?;
+    u32_le(bytes, FILE_HEADER + 56).filter(|space| *space == EMBEDDED_PROFILE)?;
+    let [at, length] =
+        [112, 116].map(|field| u32_le(bytes, FILE_HEADER + field).and_then(|value| usize::try_from(value).ok()));
+    slice(bytes, at?.checked_add(FILE_HEADER)?, length?).filter(|profile| profile.len() <= limits.max_metadata_bytes)
+}
+
+/// bV5CSType of a file that holds its profile.
+const EMBEDDED_PROFILE: u32 = u32::from_be_bytes(*b"MBED");
 
 /// Returns the density in a header of at least 40 bytes, where it is given.
 fn density(bytes: &[u8]) -> Option<Density> {
@@ -185,6 +201,25 @@ mod tests {
         assert_eq!(up.pixels(), [6, 5, 4, 3, 2, 1]);
         let down = decode(&file(1, -2, 24, &rows), &Limits::default()).unwrap().picture;
         assert_eq!((down.height(), down.pixels()), (2, &[3, 2, 1, 6, 5, 4][..]));
+    }
+
+    #[test]
+    fn an_embedded_profile_is_followed() {
+        let profile = moxcms::ColorProfile::new_display_p3().encode().unwrap();
+        let mut file = file(1, 1, 24, &[]);
+        file.resize(FILE_HEADER + 124, 0);
+        file[FILE_HEADER..][..4].copy_from_slice(&124_u32.to_le_bytes());
+        file[PIXELS..][..4].copy_from_slice(&(FILE_HEADER as u32 + 124).to_le_bytes());
+        file[FILE_HEADER + 112..][..4].copy_from_slice(&(124 + 4_u32).to_le_bytes());
+        file[FILE_HEADER + 116..][..4].copy_from_slice(&(profile.len() as u32).to_le_bytes());
+        file.extend([40, 200, 60, 0]);
+        file.extend(profile);
+        let pixel =
+            |file: &[u8]| decode(file, &Limits::default()).map(|decoded| decoded.picture.into_pixels()).unwrap();
+        assert_eq!(pixel(&file), [60, 200, 40], "a calibrated space is taken for sRGB");
+        file[FILE_HEADER + 56..][..4].copy_from_slice(b"DEBM");
+        let converted = pixel(&file);
+        assert!(converted[0] < 30 && converted[1] >= 200, "{converted:?}");
     }
 
     #[test]
