@@ -224,14 +224,18 @@ impl SetSpec {
 }
 
 impl Set {
-    /// Leaves one of the listed widths that are at least the `source_width`: they all give the same picture.
-    pub fn collapse_widths(&mut self, source_width: u32) {
-        let is_capped = |output: &Output| {
-            let resize = output.request.job.resize.as_ref();
-            output.listed_width.filter(|width| *width >= source_width && resize.is_some_and(|resize| !resize.enlarge))
+    /// Leaves the smallest of the listed widths that give the same picture of a source of `width` x `height`: those that are at least
+    /// as wide as the source is when it is cropped and turned.
+    pub fn collapse_widths(&mut self, width: u32, height: u32) {
+        let listed = |output: &Output| {
+            let size = output.request.job.transforms().size(width, height).ok()?;
+            Some((output.listed_width?, size))
         };
-        let smallest = self.outputs.iter().filter_map(is_capped).min();
-        self.outputs.retain(|output| is_capped(output).is_none_or(|width| Some(width) == smallest));
+        let all: Vec<(u32, (u32, u32))> = self.outputs.iter().filter_map(listed).collect();
+        self.outputs.retain(|output| {
+            let is_first = |(width, size)| !all.iter().any(|(other, same)| *same == size && *other < width);
+            listed(output).is_none_or(is_first)
+        });
     }
 }
 
@@ -401,18 +405,26 @@ mod tests {
     #[test]
     fn widths_above_the_source_collapse_into_one() {
         let json = r#"{"widths":[320,640,1280,2560],"formats":["webp","jpeg"],"defaults":{"target":9000}}"#;
-        let left = |source: u32| {
+        let left_of = |json: &str, (width, height): (u32, u32)| {
             let mut set = expand(json).unwrap();
-            set.collapse_widths(source);
+            set.collapse_widths(width, height);
             names(&set).iter().filter_map(|name| name.strip_suffix("w.webp")?.parse().ok()).collect::<Vec<u32>>()
         };
+        let left = |source: u32| left_of(json, (source, 9000));
         assert_eq!(left(4000), [320, 640, 1280, 2560]);
         assert_eq!(left(1000), [320, 640, 1280]);
         assert_eq!(left(640), [320, 640]);
         assert_eq!(left(100), [320]);
-        let mut enlarged = expand(&json.replace("9000", r#"9000,"enlarge":true"#)).unwrap();
-        enlarged.collapse_widths(100);
-        assert_eq!(enlarged.outputs.len(), 8);
+        let with = |more: &str, size| left_of(&json.replace("9000", &format!("9000,{more}")), size);
+        assert_eq!(with(r#""enlarge":true"#, (100, 100)).len(), 4);
+        assert_eq!(with(r#""rotate":90"#, (2000, 640)), [320, 640], "it is as wide as the source is high");
+        assert_eq!(with(r#""crop":"0,0,50%,50%""#, (2000, 2000)), [320, 640, 1280]);
+        assert_eq!(
+            with(r#""resize":"contain","height":700"#, (100, 100)).len(),
+            4,
+            "the canvas is as wide as it is asked to be"
+        );
+        assert_eq!(with(r#""height":300"#, (1000, 1000)), [320], "the height bounds them all");
     }
 
     proptest! {

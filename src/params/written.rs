@@ -84,8 +84,9 @@ impl<'de> Visitor<'de> for TableVisitor {
 
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Table, M::Error> {
         let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+        while let Some((name, value)) = map.next_entry::<String, Option<Written>>()? {
+            // Programs write null for what is not given.
+            entries.extend(value.map(|value| (name, value)));
         }
         Ok(Table(entries))
     }
@@ -111,7 +112,7 @@ mod tests {
 
     #[test]
     fn values_become_the_texts_of_a_query() {
-        let table = table(r#"{"a":80000,"b":"80KB","c":71.5,"d":true,"e":["webp","jpeg"],"f":-5,"g":{}}"#);
+        let table = table(r#"{"a":80000,"b":"80KB","none":null,"c":71.5,"d":true,"e":["webp","jpeg"],"f":-5,"g":{}}"#);
         let texts: Vec<Option<String>> = table.entries().map(|(_, value)| value.text()).collect();
         let expected = [Some("80000"), Some("80KB"), Some("71.5"), Some("true"), Some("webp,jpeg"), Some("-5"), None];
         assert_eq!(texts, expected.map(|text| text.map(str::to_owned)));

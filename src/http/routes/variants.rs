@@ -76,7 +76,7 @@ async fn start(state: &AppState, request: &Extensions, upload: Upload, mut set: 
     let trace_id = request.get::<TraceContext>().map(TraceContext::trace_id);
     let received = Instant::now();
     let input = engine.facts(upload.clone(), set.deadline).await?;
-    set.collapse_widths(input.width);
+    set.collapse_widths(input.width, input.height);
     let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
     let budget = set.total;
     let jobs = JobSet { jobs, total: budget, deadline: set.deadline };
