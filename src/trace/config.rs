@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::config_value::{duration, optional_text};
+use crate::config_value::{REDACTED, duration, optional_text};
 
 /// Where traces go below the address of a collector (OTLP/HTTP, "OTLP/HTTP Request").
 const TRACES_PATH: &str = "/v1/traces";
@@ -82,7 +82,12 @@ impl FromStr for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        let mut printed = self.0.clone();
+        // Some collectors take their key in it.
+        if printed.query().is_some() {
+            printed.set_query(Some(REDACTED));
+        }
+        f.write_str(printed.as_str())
     }
 }
 
@@ -117,6 +122,8 @@ mod tests {
             let read: Endpoint = written.parse().unwrap();
             assert_eq!((read.as_str(), read.port()), (endpoint, port), "{written}");
         }
+        let with_key: Endpoint = "http://collector/?key=hunter2".parse().unwrap();
+        assert_eq!(with_key.to_string(), "http://collector/v1/traces?[redacted]");
     }
 
     #[test]

@@ -127,6 +127,7 @@ async fn one_impossible_output_leaves_the_others() {
     for accept in ["application/json", "application/zip", "multipart/mixed"] {
         let failed = server.ask(variants(&strict, &small()).header("accept", accept)).await;
         assert_eq!((failed.status, failed.header("content-type")), (422, "application/json"), "{accept}");
+        assert_eq!(failed.header("cache-control"), "no-store");
         assert_eq!(failed.header("bytefit-failed"), "1");
         assert_eq!(output(&failed.json(), "bad")["status"], "error");
     }

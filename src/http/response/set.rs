@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
+use http::header::CACHE_CONTROL;
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -73,6 +74,9 @@ impl SetAnswer {
         let status = if has_failed { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let mut response = (status, Json(self.report())).into_response();
         self.add_headers(&mut response);
+        if has_failed {
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
         response.extensions_mut().insert(Deliberate);
         response
     }
