@@ -74,7 +74,7 @@ pub fn names_with_sets(presets: &Presets) -> String {
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
-    if names.is_empty() { "none: the configuration has no such presets".to_owned() } else { names.join(", ") }
+    if names.is_empty() { "none: the configuration has no presets for this".to_owned() } else { names.join(", ") }
 }
 
 /// The values of `table` as pairs of text.

@@ -139,7 +139,7 @@ fn the_parameters_of_a_preset_stand_where_the_request_says_nothing() {
 fn an_unknown_preset_is_refused_with_those_that_there_are() {
     let error = ask_with("preset=avatar", &with_presets(false)).unwrap_err();
     assert_eq!((error.name.as_str(), error.allowed.as_str()), ("preset", "near, portal"));
-    assert_eq!(ask("target=1&preset=avatar").unwrap_err().allowed, "none: the configuration has no such presets");
+    assert_eq!(ask("target=1&preset=avatar").unwrap_err().allowed, "none: the configuration has no presets for this");
     let error = ask_with("target=1&preset=site", &with_presets(false)).unwrap_err();
     assert!(error.reason.contains("set of outputs"), "{error}");
 }
