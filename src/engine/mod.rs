@@ -288,7 +288,14 @@ impl Engine {
     /// Dropping the future leaves the computation to the others that wait for it. When the last of them leaves, or the
     /// deadline passes, the computation stops before its next step.
     pub async fn run(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
-        let received = Instant::now();
+        self.run_since(Instant::now(), upload, job).await
+    }
+
+    /// As [`Engine::run`], where the time of the job began when the request was `received`.
+    ///
+    /// # Errors
+    /// As [`Engine::run`].
+    pub async fn run_since(&self, received: Instant, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
         let key = Key::new(&upload.hash, &job);
         let request = PendingRequest { key, job, received, stop_at, shares_total: false };

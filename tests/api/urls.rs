@@ -47,6 +47,23 @@ async fn ask(server: &TestServer, url: &str) -> Answer {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_covers_the_fetch() {
+    let origin = Origin::start().await;
+    let server = server(&origin, |config| config.timeout = Duration::from_secs(3600)).await;
+    for (path, more) in [
+        ("/compress", json!({"target": 9000, "deadline": "300ms"})),
+        ("/variants", json!({"widths": [9], "deadline": "300ms", "defaults": {"target": 900}})),
+    ] {
+        let asked = Instant::now();
+        let mut body = json!({"url": origin.url("/slow-head")});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let request = Request::new("POST", path).header("content-type", "application/json");
+        server.ask(request.body(body.to_string().as_bytes())).await.problem(504, "deadline_exceeded");
+        assert!(asked.elapsed() < Duration::from_millis(300) + SLACK, "{path}: {:?}", asked.elapsed());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_picture_by_url_is_answered_as_the_same_upload() {
     let origin = Origin::start().await;
     let server = server(&origin, |_| {}).await;

@@ -14,10 +14,12 @@ use tokio::time::timeout;
 
 use super::json::{self, JsonShape};
 use super::{form, query};
-use crate::engine::{AdmittedUpload, HashedBody, MemoryLease, NoMemory, Upload};
+use crate::engine::{AdmittedUpload, EngineError, HashedBody, MemoryLease, NoMemory, Upload};
 use crate::excerpt::excerpt;
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::{AppState, Config};
+use crate::job::JobError;
+use crate::params::Set;
 
 /// A body that was received.
 #[derive(Debug)]
@@ -37,6 +39,18 @@ pub(crate) struct Order<T> {
     pub received: Instant,
     /// Time that it took to fetch the picture, where the request names its URL.
     pub fetch: Option<Duration>,
+}
+
+/// What a request wants, as far as a fetch has to know it.
+pub(crate) trait Wanted {
+    /// The time from the last byte of the request to the answer.
+    fn deadline(&self) -> Duration;
+}
+
+impl Wanted for Set {
+    fn deadline(&self) -> Duration {
+        self.deadline
+    }
 }
 
 /// Why a body could not be received.
@@ -121,8 +135,8 @@ fn check_encoding(parts: &Parts) -> Result<(), UploadError> {
 /// `shape`, come with it. A picture by URL is fetched when all else is in order.
 ///
 /// # Errors
-/// Those of `read`, a query that is not UTF-8, every variant of [`UploadError`] and of `SourceError`.
-pub(crate) async fn receive_with<T>(
+/// Those of `read`, a query that is not UTF-8, every variant of [`UploadError`] and of `SourceError`, and `deadline_exceeded`.
+pub(crate) async fn receive_with<T: Wanted>(
     parts: &Parts,
     body: Body,
     state: &AppState,
@@ -142,7 +156,12 @@ pub(crate) async fn receive_with<T>(
     };
     let (upload, fetch) = match (upload, url) {
         (Some(upload), None) => (upload, None),
-        (None, Some(url)) => (fetch(&url, parts, state, lease).await?, Some(received.elapsed())),
+        (None, Some(url)) => {
+            let deadline = wanted.deadline();
+            let fetched = timeout(deadline, fetch(&url, parts, state, lease)).await;
+            let late = |_| EngineError::from(JobError::DeadlineExceeded { deadline });
+            (fetched.map_err(late)??, Some(received.elapsed()))
+        }
         (Some(_), Some(_)) => {
             return Err(UploadError::Malformed("the request has an image and a url".to_owned()).into());
         }

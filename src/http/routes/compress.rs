@@ -1,6 +1,7 @@
 //! `POST /compress`: fits an image into a byte target.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -50,7 +51,7 @@ pub(super) async fn compress(
     let client = Client::of(&parts.extensions);
     let missing = async { usize::from(!state.engine.has_cached(&upload.hash, &job).await) };
     state.rates.charge(&client, missing).await?;
-    let served = state.engine.run(upload, job).await?;
+    let served = state.engine.run_since(received, upload, job).await?;
     let total = received.elapsed();
     let reply =
         Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, received, total };
@@ -62,6 +63,12 @@ pub(super) async fn compress(
 pub(super) struct Wanted {
     pub request: params::Request,
     pub report: bool,
+}
+
+impl upload::Wanted for Wanted {
+    fn deadline(&self) -> Duration {
+        self.request.job.deadline
+    }
 }
 
 /// Reads the parameters, and the formats of an automatic choice from Accept.

@@ -121,7 +121,7 @@ async fn asked_for(state: &AppState, client: &Client, location: &Location, job: 
     drop(admitted);
     let missing = async { usize::from(!engine.has_cached(&fetched.upload.hash, job).await) };
     state.rates.charge(client, missing).await?;
-    Ok(Answered { served: engine.run(fetched.upload, job.clone()).await?, fetch: Some(fetch) })
+    Ok(Answered { served: engine.run_since(started, fetched.upload, job.clone()).await?, fetch: Some(fetch) })
 }
 
 /// Says in Cache-Status how long ago the answer was fresh (RFC 9211 s2.4).
