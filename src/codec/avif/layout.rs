@@ -10,6 +10,9 @@ use crate::codec::heif::items::{ItemInfo, Location, Locations, entries_start, pr
 /// tile. We would not edit a file with more, and the time to compare all extents grows with the square of this.
 const MAX_EXTENTS: usize = 4096;
 
+/// Maximum number of boxes in the file itself, each of which is compared with all extents. A picture has three or four.
+const MAX_TOP_BOXES: usize = 64;
+
 /// An item: a piece of data that the meta box names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
@@ -61,7 +64,7 @@ impl Layout {
     /// Reads the layout of `file`. Returns `None` when it is not an image file or has an unknown structure.
     pub(super) fn open(file: &[u8]) -> Option<Layout> {
         let top = boxes(file, 0..file.len())?;
-        if top.first()?.kind != *b"ftyp" {
+        if top.len() > MAX_TOP_BOXES || top.first()?.kind != *b"ftyp" {
             return None;
         }
         let meta = only(&top, b"meta")?;
