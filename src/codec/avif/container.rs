@@ -101,14 +101,18 @@ pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
     let is_blank = block.strip_prefix(&nothing[..]).is_some_and(|rest| rest.iter().all(|byte| *byte == 0));
     let changed = [head, &exif_with_density(Some(block).filter(|_| !is_blank), density)?].concat();
     let others: Vec<_> = layout.items.iter().filter(|other| other.id != item.id).collect();
+    let is_apart = layout.is_apart(item, &others);
+    let mut file = file.to_vec();
     if changed.len() > item.size() {
+        if is_apart {
+            item.write(&mut file, &vec![0; item.size()]);
+        }
         let moved = Added { id: u16::try_from(item.id).ok()?, info: None, bytes: changed };
-        return with_items(file, &layout, &[moved]);
+        return with_items(&file, &layout, &[moved]);
     }
-    if !layout.is_apart(item, &others) {
+    if !is_apart {
         return None;
     }
-    let mut file = file.to_vec();
     item.write(&mut file, &padded(changed, item.size(), 0));
     Some(file)
 }
