@@ -13,7 +13,7 @@ use zune_jpeg::errors::DecodeErrors;
 use super::header::Header;
 use super::meaning::{Lead, Meaning};
 use super::other_decoder;
-use super::segments::{EOI, JPEG_LS, SOF0, SOF1, SOF2};
+use super::segments::{DRI, EOI, JPEG_LS, SOF0, SOF1, SOF2, SOS, Segments};
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::{
     DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable, unsupported,
@@ -154,6 +154,9 @@ pub(super) fn decode_samples(
 ) -> Result<(Vec<u8>, Channels), DecodeError> {
     let needs_tables = matches!(header.frame, SOF0..=SOF2);
     let mut plain = lead.for_decoder(bytes, meaning, needs_tables);
+    if header.restarts_in_scans() {
+        plain = with_restarts_counted_anew(&plain);
+    }
     if header.needs_other_decoder() {
         return decode_otherwise(&plain, header, meaning);
     }
@@ -165,6 +168,26 @@ pub(super) fn decode_samples(
         return decode_whole(&plain, header, meaning);
     }
     decode_truncated(plain, header, meaning)
+}
+
+/// Repeats the restart interval before each scan: zune-jpeg goes on counting from one sequential scan to the next otherwise.
+fn with_restarts_counted_anew(file: &[u8]) -> Vec<u8> {
+    let mut counted = Vec::with_capacity(file.len() + 64);
+    let mut interval: &[u8] = &[];
+    let mut copied = 0;
+    for segment in Segments::lenient(file) {
+        match segment.marker {
+            DRI => interval = &file[segment.start..segment.end],
+            SOS => {
+                counted.extend_from_slice(&file[copied..segment.start]);
+                counted.extend_from_slice(interval);
+                copied = segment.start;
+            }
+            _ => {}
+        }
+    }
+    counted.extend_from_slice(&file[copied..]);
+    counted
 }
 
 fn decode_otherwise(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Result<(Vec<u8>, Channels), DecodeError> {

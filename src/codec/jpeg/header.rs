@@ -153,12 +153,15 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Whether zune-jpeg refuses the file or misreads it: it refuses three samples across to one or two, goes on counting to the next
-    /// restart marker from one sequential scan to the next, and applies the last of a component's quantisation tables.
+    /// Whether there are several sequential scans, with restart markers.
+    pub(super) fn restarts_in_scans(&self) -> bool {
+        self.has_restarts && !self.progressive && self.scans > 1
+    }
+
+    /// Whether zune-jpeg refuses the file or misreads it: it refuses three samples across to one or two, and applies the last of a
+    /// component's quantisation tables.
     pub(super) fn needs_other_decoder(&self) -> bool {
-        let has_three_across = self.components.iter().any(|component| component.horizontal == 3);
-        let restarts_in_scans = self.has_restarts && !self.progressive && self.scans > 1;
-        has_three_across || restarts_in_scans || self.changes_tables
+        self.components.iter().any(|component| component.horizontal == 3) || self.changes_tables
     }
 
     /// Returns the names of the components.

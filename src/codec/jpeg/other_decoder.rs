@@ -1,6 +1,5 @@
 //! Decodes with jpeg-decoder what zune-jpeg refuses or misreads: pictures with three samples across of one component to one or two
-//! of another, which bridge cameras and old video tools write, sequential files of several scans with restart markers (jpegtran), and
-//! files that change a quantisation table between scans.
+//! of another, which bridge cameras and old video tools write, and files that change a quantisation table between scans.
 
 use jpeg_decoder::{ColorTransform, Decoder};
 
