@@ -195,7 +195,9 @@ fn decode_otherwise(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Resu
     // The other decoder has no arithmetic coding, and of a progressive file it too applies the last tables.
     let is_read = matches!(header.frame, SOF0 | SOF1) || (header.frame == SOF2 && !header.changes_tables);
     if has_inks || !is_read || !header.complete {
-        return Err(unsupported("JPEG with three samples across to one, or with several scans, in this kind of file"));
+        return Err(unsupported(
+            "JPEG with three samples across to one, or with tables that change, in this kind of file",
+        ));
     }
     let samples = other_decoder::decode(bytes, header, meaning).ok_or_else(|| refused("its coded data is damaged"))?;
     Ok((samples, if meaning == Meaning::Grey { Channels::Grey } else { Channels::Rgb }))

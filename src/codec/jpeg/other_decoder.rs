@@ -30,15 +30,23 @@ pub(super) fn decode(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Opt
 mod tests {
     use crate::codec::{Limits, jpeg};
 
-    /// Luma with three samples across to one of the differences: units of three blocks and two. Each table has one
-    /// code, so the bytes can be written by hand.
-    fn file() -> Vec<u8> {
+    /// The tables and the frame of 24x8 pixels whose luma has this sampling. Each table has one code, so the bytes of scans can be
+    /// written by hand.
+    fn begin(sampling_of_luma: u8) -> Vec<u8> {
         let mut file = b"\xFF\xD8\xFF\xDB\0\x43\0".to_vec();
         file.extend([8; 64]);
-        file.extend(b"\xFF\xC0\0\x11\x08\0\x08\0\x18\x03\x01\x31\0\x02\x11\0\x03\x11\0");
+        file.extend(b"\xFF\xC0\0\x11\x08\0\x08\0\x18\x03\x01");
+        file.push(sampling_of_luma);
+        file.extend(b"\0\x02\x11\0\x03\x11\0");
         // DC: the code 0 announces 4 bits. AC: the code 0 ends the block.
         file.extend(b"\xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04");
         file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        file
+    }
+
+    /// Luma with three samples across to one of the differences: units of three blocks and two.
+    fn file() -> Vec<u8> {
+        let mut file = begin(0x31);
         file.extend(b"\xFF\xDA\0\x0C\x03\x01\0\x02\0\x03\0\0\x3F\0");
         // Blocks of 0 1000 0: differences of 8 for luma three times, and for each of the others.
         let bits = "010000".repeat(5) + "11";
@@ -63,11 +71,7 @@ mod tests {
     /// Three components of three blocks, a scan for each, with a restart marker after two blocks. Before the last scan the
     /// quantiser is doubled, where that is asked for.
     fn in_scans(is_doubled: bool) -> Vec<u8> {
-        let mut file = b"\xFF\xD8\xFF\xDB\0\x43\0".to_vec();
-        file.extend([8; 64]);
-        file.extend(b"\xFF\xC0\0\x11\x08\0\x08\0\x18\x03\x01\x11\0\x02\x11\0\x03\x11\0");
-        file.extend(b"\xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04");
-        file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        let mut file = begin(0x11);
         file.extend(b"\xFF\xDD\0\x04\0\x02");
         for component in 1..=3 {
             if is_doubled && component == 3 {
