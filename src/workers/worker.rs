@@ -66,6 +66,9 @@ fn prepare(spawner: Pid, standard_error: OwnedFd) -> io::Result<()> {
     rustix::stdio::dup2_stderr(&standard_error)?;
     drop((nowhere, standard_error));
     keep_free_memory();
+    // Libraries spread their work over this pool: a sealed process starts no thread, so its own one is all of it.
+    let alone = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread();
+    alone.build_global().map_err(io::Error::other)?;
     sandbox::worker::seal().map_err(io::Error::other)
 }
 

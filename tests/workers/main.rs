@@ -154,7 +154,10 @@ fn answers_are_those_of_threads(bench: &Bench) {
 fn every_format_is_read_and_written_in_a_worker(bench: &Bench) {
     let picture = drawing::noisy_jpeg(320, 240, 3);
     let written = bytefit::codec::Format::OUTPUT.map(|format| (format, picture.clone()));
-    let read = testkit::fixtures::all().into_iter().map(|fixture| (bytefit::codec::Format::Png, fixture.file));
+    // For its decoder's threads, of which a worker has one, a picture must be more than 128 pixels wide.
+    let large = testkit::fixtures::three_across_jpeg(20);
+    let read = testkit::fixtures::all().into_iter().map(|fixture| fixture.file).chain([large]);
+    let read = read.map(|file| (bytefit::codec::Format::Png, file));
     for (format, input) in written.into_iter().chain(read) {
         let job = Job { deadline: Duration::from_secs(60), ..Job::new(9_000, Formats::Among(vec![format])) };
         let stop = bytefit::job::Stop::at(Instant::now() + job.deadline);

@@ -28,37 +28,13 @@ pub(super) fn decode(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Opt
 
 #[cfg(test)]
 mod tests {
+    use testkit::fixtures::{jpeg_begin, three_across_jpeg};
+
     use crate::codec::{Limits, jpeg};
-
-    /// The tables and the frame of 24x8 pixels whose luma has this sampling. Each table has one code, so the bytes of scans can be
-    /// written by hand.
-    fn begin(sampling_of_luma: u8) -> Vec<u8> {
-        let mut file = b"\xFF\xD8\xFF\xDB\0\x43\0".to_vec();
-        file.extend([8; 64]);
-        file.extend(b"\xFF\xC0\0\x11\x08\0\x08\0\x18\x03\x01");
-        file.push(sampling_of_luma);
-        file.extend(b"\0\x02\x11\0\x03\x11\0");
-        // DC: the code 0 announces 4 bits. AC: the code 0 ends the block.
-        file.extend(b"\xFF\xC4\0\x14\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x04");
-        file.extend(b"\xFF\xC4\0\x14\x10\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
-        file
-    }
-
-    /// Luma with three samples across to one of the differences: units of three blocks and two.
-    fn file() -> Vec<u8> {
-        let mut file = begin(0x31);
-        file.extend(b"\xFF\xDA\0\x0C\x03\x01\0\x02\0\x03\0\0\x3F\0");
-        // Blocks of 0 1000 0: differences of 8 for luma three times, and for each of the others.
-        let bits = "010000".repeat(5) + "11";
-        let byte = |bits: &[u8]| bits.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
-        file.extend(bits.as_bytes().chunks(8).map(byte));
-        file.extend(b"\xFF\xD9");
-        file
-    }
 
     #[test]
     fn three_samples_across_to_one_are_spread() {
-        let decoded = jpeg::decode::decode(&file(), &Limits::default()).unwrap().picture;
+        let decoded = jpeg::decode::decode(&three_across_jpeg(1), &Limits::default()).unwrap().picture;
         assert_eq!((decoded.width(), decoded.height()), (24, 8));
         // Luma 136, 144 and 152, and both differences 8 above the middle.
         for (x, luma) in [(0, 136.0), (8, 144.0), (23, 152.0)] {
@@ -71,7 +47,7 @@ mod tests {
     /// Three components of three blocks, a scan for each, with a restart marker after two blocks. Before the last scan the
     /// quantiser is doubled, where that is asked for.
     fn in_scans(is_doubled: bool) -> Vec<u8> {
-        let mut file = begin(0x11);
+        let mut file = jpeg_begin(24, 0x11);
         file.extend(b"\xFF\xDD\0\x04\0\x02");
         for component in 1..=3 {
             if is_doubled && component == 3 {
@@ -113,7 +89,7 @@ mod tests {
 
     #[test]
     fn damage_anywhere_never_panics() {
-        let file = file();
+        let file = three_across_jpeg(1);
         for at in 2..file.len() {
             for value in [0, 0xFF, file[at] ^ 0x10] {
                 let mut damaged = file.clone();
