@@ -38,6 +38,11 @@ pub trait Encoder {
     /// ln of the step that the encoder uses when it is asked for `ln_step`.
     fn snap(&self, ln_step: f64) -> f64;
 
+    /// Whether a search begins with the finest step, because no prediction says as much.
+    fn begins_at_finest(&self) -> bool {
+        false
+    }
+
     /// The predicted ln(bytes) of the file at this step, without an encode. Never rises with `ln_step`.
     fn predict(&self, ln_step: f64) -> f64;
 

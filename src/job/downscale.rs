@@ -123,9 +123,11 @@ fn smaller(
     fitted: &Fitted,
 ) -> Result<Option<(usize, f64)>, JobError> {
     let quality = fitted.file.kind.quality().unwrap_or(f64::INFINITY);
-    let is_drawn = context.views.content().is_drawn();
-    let model = scale_gain::smaller(whole.format, whole.picture.has_alpha()).filter(|_| !is_drawn);
-    if let Some(SmallerModel { below, worth }) = model {
+    if let Some(SmallerModel { below, worth }) = scale_gain::smaller(whole.format, whole.picture.has_alpha()) {
+        // How a drawing looks hardly depends on the number of its colours.
+        if context.views.content().is_drawn() {
+            return Ok(None);
+        }
         // The last scale is no simple ratio.
         let next = Some(fitted.index + 1).filter(|next| quality < below && next + 1 < scales.len());
         return Ok(next.map(|next| (next, quality + worth)));

@@ -55,6 +55,10 @@ const MAX_ENCODES: usize = 3;
 /// Expected bytes over the cap up to which a file may be within it after all: of pages they are 1 to 5 % too many, now and then 20.
 const UNCERTAINTY: f64 = 1.06;
 
+/// The same of the whole picture in more than a few colours: of a screenshot in 64 colours they are 13 % too many. It is worth a vain encode
+/// to keep all pixels.
+const UNCERTAINTY_OF_WHOLE: f64 = 1.2;
+
 /// Time that all predictions and scores usually take together: 60 to 200 ms on one core of 2026.
 const USUAL_TIME: Duration = Duration::from_millis(300);
 
@@ -63,6 +67,14 @@ pub(super) struct FewColours {
     format: Format,
     model: &'static LosslessModel,
     attempts: Vec<Reduction>,
+}
+
+impl FewColours {
+    /// What is expected to be as large as a file at `scale` whose sample has this `score`, or to look better. Returns `None` where nothing is.
+    pub(super) fn worth_more_than(mut self, scale: f64, score: Option<f64>) -> Option<FewColours> {
+        self.attempts.retain(|attempt| attempt.scale >= scale || Some(attempt.score) > score);
+        (!self.attempts.is_empty()).then_some(self)
+    }
 }
 
 /// A scale and a number of colours.
@@ -124,6 +136,12 @@ pub(super) fn expectation(
         let Some(score) = score(context, &attempt)? else { return Ok(None) };
         let is_best = attempts.iter().all(|other| score > other.score);
         attempts.push(Reduction { score, ..attempt });
+        if scale == 1.0
+            && let Some(fewer) = parts.fewer_colours(context, &attempt)?
+        {
+            let Some(score) = self::score(context, &fewer)? else { return Ok(None) };
+            attempts.push(Reduction { score, ..fewer });
+        }
         if !is_best {
             break;
         }
@@ -183,6 +201,14 @@ impl Parts<'_> {
         Ok(most)
     }
 
+    /// The next fewer colours than those of `most` that are faithful, where it is not certain that `most` fits.
+    fn fewer_colours(&mut self, context: &mut SearchContext, most: &Reduction) -> Result<Option<Reduction>, JobError> {
+        let is_certain = most.expected_bytes * UNCERTAINTY <= self.cap as f64;
+        let fewer = COLOURS.iter().rev().find(|colours| **colours < most.colours).filter(|_| !is_certain);
+        let attempt = fewer.map_or(Ok(None), |colours| self.attempt(context, most.scale, *colours))?;
+        Ok(attempt.filter(|attempt| attempt.is_faithful))
+    }
+
     /// A scale and a number of colours, where they may fit.
     fn attempt(
         &mut self,
@@ -196,7 +222,7 @@ impl Parts<'_> {
         let part = self.reduced(context, scale, colours)?;
         let as_png = encode_lossless(&part.reduced, Effort::Balanced)?.len() as f64 / part.share;
         let expected_bytes = if self.whole.format == Format::Png { as_png } else { as_png * over_png(colours) };
-        let may_fit = expected_bytes <= self.cap as f64 * UNCERTAINTY;
+        let may_fit = expected_bytes <= self.cap as f64 * uncertainty(scale);
         let attempt = may_fit.then(|| {
             let is_faithful = part.is_faithful();
             Reduction { scale, colours, expected_bytes, is_faithful, score: f64::NEG_INFINITY }
@@ -271,10 +297,13 @@ fn score(context: &mut SearchContext, attempt: &Reduction) -> Result<Option<f64>
 pub(super) fn candidate(context: &mut SearchContext, few: FewColours, cap: u64) -> Result<Option<Candidate>, JobError> {
     let FewColours { format, model, mut attempts } = few;
     let mut best: Option<Candidate> = None;
-    // Bytes of a whole file over those expected, at least.
-    let mut excess = 1.0 / UNCERTAINTY;
+    // Bytes of a whole file over those expected, at least, where that is known.
+    let mut excess = None;
     for _ in 0..MAX_ENCODES {
-        let may_fit = |attempt: &Reduction| attempt.expected_bytes * excess <= cap as f64;
+        let may_fit = |attempt: &Reduction| {
+            let excess = excess.unwrap_or_else(|| 1.0 / uncertainty(attempt.scale));
+            attempt.expected_bytes * excess <= cap as f64
+        };
         let Some(next) = attempts.iter().position(may_fit) else { break };
         let attempt = attempts[next];
         let candidate = match encoded(context, &attempt, format, model)? {
@@ -285,7 +314,7 @@ pub(super) fn candidate(context: &mut SearchContext, few: FewColours, cap: u64) 
             }
             Encoded::Late => break,
         };
-        excess = candidate.len() as f64 / attempt.expected_bytes;
+        excess = Some(candidate.len() as f64 / attempt.expected_bytes);
         if candidate.len() <= cap && context.job.mode.can_be_met(context.job.target, candidate.len()) {
             best = Some(candidate);
             // Only what looks better is left to try.
@@ -295,6 +324,11 @@ pub(super) fn candidate(context: &mut SearchContext, few: FewColours, cap: u64) 
         }
     }
     Ok(best)
+}
+
+/// Expected bytes over the cap up to which a file at `scale` may be within it after all.
+fn uncertainty(scale: f64) -> f64 {
+    if scale == 1.0 { UNCERTAINTY_OF_WHOLE } else { UNCERTAINTY }
 }
 
 /// What becomes of an attempt.

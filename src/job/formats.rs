@@ -6,9 +6,10 @@ use crate::picture::content::Content;
 use super::at_size::aim;
 use super::candidate::Candidate;
 use super::context::SearchContext;
+use super::few_colours::FewColours;
 use super::format_rank::{self, Expectation};
 use super::scale_choice::GainUse;
-use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, smooth, trial};
+use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_gain, smooth, trial};
 
 /// A format, and what the model expects of it if that is known already.
 type Expected = (Format, Option<Expectation>);
@@ -144,9 +145,10 @@ fn in_few_colours(
     let Some(lossless) = few_colours::format(context, allowed, cap, Content::Text) else { return Ok(None) };
     let lossy = expected_score(context, ranked, cap)?;
     let few = match few_colours::expectation(context, lossless, lossy, cap)? {
-        Some(few) => few_colours::candidate(context, few, cap)?,
-        None => None,
+        Some(few) if lossy.is_none() => few_beside_palette(context, ranked, few, cap)?,
+        few => few,
     };
+    let few = few.map_or(Ok(None), |few| few_colours::candidate(context, few, cap))?;
     let Some(mut candidate) = few else {
         palette_first(context, ranked, lossy, cap)?;
         return Ok(None);
@@ -155,6 +157,22 @@ fn in_few_colours(
         candidate.score = Some(context.scoring.score(&candidate)?);
     }
     Ok(Some(candidate))
+}
+
+/// What is left of `few` beside a trial of PNG, which is the only one of the `ranked` formats.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn few_beside_palette(
+    context: &mut SearchContext,
+    ranked: &mut [Expected],
+    few: FewColours,
+    cap: u64,
+) -> Result<Option<FewColours>, JobError> {
+    let Some(palette) = ranked.first_mut() else { return Ok(Some(few)) };
+    let score = tried_score(context, palette, cap)?;
+    let scale_index = palette.1.map_or(0, |expectation| expectation.scale_index);
+    Ok(few.worth_more_than(scale_gain::SCALES[scale_index], score))
 }
 
 /// Moves PNG to the front of `ranked` where a sample of it looks better than the `lossy` one, and that is poor.
@@ -175,8 +193,8 @@ fn palette_first(
     Ok(())
 }
 
-/// Score of a lossy sample below which dithered colours are tried too.
-const POOR_LOSSY: f64 = 0.0;
+/// Score of a lossy sample below which PNG is tried too: docs/model.md, Few colours.
+const POOR_LOSSY: f64 = 60.0;
 
 /// The score that a lossy file in one of the `ranked` formats is expected to have, one of which at least is tried. Returns `None`
 /// where there is no such format: a palette of few colours is what PNG has to offer.

@@ -110,7 +110,7 @@ impl SearchedEncoder for SearchAdapter<'_, '_, '_> {
 
     fn begins_at_finest(&self) -> bool {
         // Fast effort has one encode, and one correction.
-        self.coding.begins_at_finest() && self.context.job.effort != Effort::Fast
+        self.encoder.begins_at_finest() && self.context.job.effort != Effort::Fast
     }
 
     fn probe(&mut self, x: f64) -> Result<Option<f64>, JobError> {

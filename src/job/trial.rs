@@ -9,6 +9,7 @@ use crate::codec::{EncodeError, Encoder};
 use crate::picture::content::Content;
 use crate::picture::{Picture, score, transform};
 use crate::search::aim::Aim;
+use crate::search::encoder::at_or_above;
 
 use super::at_size::{ExpectedQuality, expected_quality};
 use super::context::SearchContext;
@@ -82,8 +83,10 @@ fn file(
     if expected.ln_excess > 0.0 {
         return Ok(None);
     }
-    let (encoder, state) = state(context, sample, &expected, expected.quality)?;
-    Ok(Some(encoder.encode(state)?))
+    let (encoder, ln_step) = encoder_and_step(context, sample, &expected, expected.quality)?;
+    let coarsest = *encoder.ln_step_range().end();
+    let within_cap = at_or_above(ln_step, |ln_step| encoder.snap(ln_step.min(coarsest)));
+    Ok(Some(encoder.encode(within_cap)?))
 }
 
 /// The most probes of a picture. The model errs by up to a factor of three on drawings at low qualities, and less at the next quality.
@@ -91,9 +94,6 @@ const MAX_PROBES: u32 = 3;
 
 /// Points of quality between two expectations below which the second is not probed.
 const NEAR: f64 = 5.0;
-
-/// Quality below which nothing is probed: strips of text at the coarsest step were 2 % over a cap that quality 25 is within.
-const LEAST_PROBED: f64 = 10.0;
 
 /// ln of the bytes that files of `seen` have over those that the model expects, by a probe. Returns `None` where there is none.
 ///
@@ -104,7 +104,9 @@ fn error_of_probe(
     seen: &Prepared,
     expected: &ExpectedQuality,
 ) -> Result<Option<f64>, JobError> {
-    let (encoder, at) = state(context, seen, expected, expected.quality.max(LEAST_PROBED))?;
+    let least = LossyCoding::of(seen.format)[expected.coding_index].least_probed_quality();
+    let (encoder, ln_step) = encoder_and_step(context, seen, expected, expected.quality.max(least))?;
+    let at = encoder.snap(ln_step);
     Ok(encoder.probe(at)?.map(|ln_bytes| ln_bytes - encoder.predict(at)))
 }
 
@@ -118,7 +120,8 @@ fn file_beside(
     sample: &Prepared,
     expected: &ExpectedQuality,
 ) -> Result<Option<Vec<u8>>, JobError> {
-    let (encoder, first) = state(context, sample, expected, expected.quality)?;
+    let (encoder, ln_step) = encoder_and_step(context, sample, expected, expected.quality)?;
+    let first = encoder.snap(ln_step);
     let file = encoder.encode(first)?;
     let error_of_sample = (file.len() as f64).ln() - encoder.predict(first);
     let ln_excess = expected.ln_excess + error_of_sample * SHARED_ERROR;
@@ -127,7 +130,7 @@ fn file_beside(
     if scale.ln_bits_per_pixel(*encoder.ln_step_range().end()) > ln_bits {
         return Ok(None);
     }
-    let corrected = nearest_state(&*encoder, scale.ln_step_for(BITS, ln_bits));
+    let corrected = encoder.snap(within_range(&*encoder, scale.ln_step_for(BITS, ln_bits)));
     Ok(Some(if corrected == first { file } else { encoder.encode(corrected)? }))
 }
 
@@ -137,11 +140,11 @@ const SHARED_ERROR: f64 = 0.5;
 /// Pixels of which a bit each makes a byte.
 const BITS: u64 = 8;
 
-/// The encoder of `prepared` for the coding that is `expected`, and its step at `quality`.
+/// The encoder of `prepared` for the coding that is `expected`, and the step of `quality`, which is no state of it.
 ///
 /// # Errors
 /// [`EncodeError::TooLarge`].
-fn state<'a>(
+fn encoder_and_step<'a>(
     context: &SearchContext,
     prepared: &Prepared<'a>,
     expected: &ExpectedQuality,
@@ -150,14 +153,13 @@ fn state<'a>(
     let coding = LossyCoding::of(prepared.format)[expected.coding_index];
     let effort = context.clock.effort(coding, prepared.picture);
     let encoder = prepared.encoder(coding, effort, context.job.progressive)?;
-    let ln_step = nearest_state(&*encoder, coding.scale().ln_step(quality));
+    let ln_step = within_range(&*encoder, coding.scale().ln_step(quality));
     Ok((encoder, ln_step))
 }
 
-/// The step of the encoder's state that is nearest to `ln_step`.
-fn nearest_state(encoder: &dyn Encoder, ln_step: f64) -> f64 {
+fn within_range(encoder: &dyn Encoder, ln_step: f64) -> f64 {
     let range = encoder.ln_step_range();
-    encoder.snap(ln_step.clamp(*range.start(), *range.end()))
+    ln_step.clamp(*range.start(), *range.end())
 }
 
 /// Time that a trial usually takes, and an encode of the answer after it.

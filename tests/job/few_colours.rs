@@ -42,6 +42,23 @@ fn text_that_no_format_holds_well_is_a_png_where_that_looks_best() {
     assert_eq!(answer.report.output.format, Format::Png, "{:?}", answer.report.output);
 }
 
+/// A page with a photograph on it.
+fn illustrated_page() -> Picture {
+    let photo = drawing::photo(300, 200, 3);
+    let mut pixels = drawing::page(400, 840).pixels().to_vec();
+    for row in 0..200 {
+        pixels[((row + 600) * 400 + 60) * 3..][..900].copy_from_slice(&photo.pixels()[row * 900..][..900]);
+    }
+    Picture::new(400, 840, Layout::Rgb, pixels)
+}
+
+#[test]
+fn a_png_of_text_with_a_photograph_keeps_its_pixels_and_gives_up_colours() {
+    let file = png::encode::encode_lossless(&illustrated_page(), Effort::Balanced).unwrap();
+    let png = run(&job(Format::Png, file.len() as u64 * 22 / 100), &file).unwrap().report.output;
+    assert_eq!((png.width, png.height), (400, 840), "{png:?}");
+}
+
 #[test]
 fn text_that_a_format_cannot_hold_is_answered_in_another() {
     let wide = drawing::page(16_500, 40);

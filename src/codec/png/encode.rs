@@ -7,9 +7,9 @@ use std::ops::RangeInclusive;
 use png::{BitDepth, ColorType, Compression, Filter, SrgbRenderingIntent};
 
 use super::quality_scale;
-use crate::codec::{Effort, EncodeError, Encoder, Format};
+use crate::codec::{Effort, EncodeError, Encoder, Format, rate};
 use crate::picture::content::Content;
-use crate::picture::{Layout, Picture, palette};
+use crate::picture::{Chroma, Layout, Picture, palette};
 
 /// Largest side that we write; the format itself allows 2^31 - 1.
 pub const MAX_SIDE: u32 = 1 << 24;
@@ -45,6 +45,7 @@ pub struct PaletteEncoder<'a> {
     /// The pixels as red, green, blue, alpha: made when the first encode is asked for.
     rgba: OnceCell<Vec<u8>>,
     effort: Effort,
+    is_drawn: bool,
 }
 
 impl<'a> PaletteEncoder<'a> {
@@ -54,7 +55,7 @@ impl<'a> PaletteEncoder<'a> {
     /// [`EncodeError::TooLarge`] over [`MAX_SIDE`].
     pub fn new(picture: &'a Picture, effort: Effort) -> Result<PaletteEncoder<'a>, EncodeError> {
         Format::Png.check_size(picture)?;
-        Ok(PaletteEncoder { picture, rgba: OnceCell::new(), effort })
+        Ok(PaletteEncoder { picture, rgba: OnceCell::new(), effort, is_drawn: Content::of(picture).is_drawn() })
     }
 
     fn rgba(&self) -> &[u8] {
@@ -79,11 +80,35 @@ impl Encoder for PaletteEncoder<'_> {
         quality_scale::SCALE.ln_bytes(self.picture.pixel_count(), ln_step)
     }
 
+    fn begins_at_finest(&self) -> bool {
+        !self.is_drawn
+    }
+
+    fn probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
+        if !self.is_drawn {
+            return Ok(None);
+        }
+        let strips = rate::strips(self.picture, Chroma::Halved, rate::rows_for(self.picture, PROBED_PIXELS));
+        let probed = strips.as_ref().unwrap_or(self.picture);
+        let encoder = PaletteEncoder { picture: probed, rgba: OnceCell::new(), ..*self };
+        let share = probed.pixel_count() as f64 / self.picture.pixel_count() as f64;
+        let besides = CHUNK_BYTES + 3.0 * f64::from(colours(ln_step));
+        let samples = (encoder.encode(ln_step)?.len() as f64 - besides).max(1.0);
+        Ok(Some((samples / share + besides).ln()))
+    }
+
     fn encode(&self, ln_step: f64) -> Result<Vec<u8>, EncodeError> {
         // The cheapest compression leaves dithered indexes as they are, so that 17 colours take as much as 256.
         Indexed::reduced(self, colours(ln_step))?.write(self.picture, self.effort.max(Effort::Balanced))
     }
 }
+
+/// About so many pixels of a drawing are coded to predict the size of the whole.
+const PROBED_PIXELS: u64 = 130_000;
+
+/// Bytes of a file besides its colours and samples: signature, IHDR, sRGB, and what PLTE, IDAT and IEND begin and end with (PNG third
+/// edition, 5.3).
+const CHUNK_BYTES: f64 = 8.0 + 25.0 + 13.0 + 3.0 * 12.0;
 
 /// Colours, 2 to 256, at this step.
 fn colours(ln_step: f64) -> i32 {
@@ -128,7 +153,7 @@ impl Indexed {
     /// The picture in at most `colours` colours.
     fn reduced(encoder: &PaletteEncoder, colours: i32) -> Result<Indexed, EncodeError> {
         // Drawings have more bytes with dithering, and noise where they had flat areas.
-        let dithering = if Content::of(encoder.picture).is_drawn() { 0.0 } else { 1.0 };
+        let dithering = if encoder.is_drawn { 0.0 } else { 1.0 };
         let reduced = palette::reduce(encoder.rgba(), encoder.picture.width() as usize, colours, dithering);
         let palette::Indexed { palette, indexes } = reduced.map_err(|reason| failed(&reason))?;
         Ok(Indexed { palette, indexes }.transparent_first())
@@ -247,5 +272,27 @@ mod tests {
         let photograph = Picture::new(640, 64, Layout::Rgb, shaded.collect());
         assert!(changes(&drawing) <= 40 * 64, "{}", changes(&drawing));
         assert!(changes(&photograph) > 640 * 64 / 8, "{}", changes(&photograph));
+    }
+
+    #[test]
+    fn a_probe_of_a_drawing_is_near_its_size_and_a_photograph_has_none() {
+        // Marks on white, of colours that shade from the top down and from left to right.
+        let pixel = |x: u32, y: u32| {
+            let is_mark = (x / 3 + y / 3 * 4_001).wrapping_mul(2_654_435_761) >> 30 == 0;
+            if is_mark { [(y / 4) as u8, (x / 5) as u8, 90] } else { [250; 3] }
+        };
+        let pixels = (0..640).flat_map(|y| (0..1_000).flat_map(move |x| pixel(x, y)));
+        let marks = Picture::new(1_000, 640, Layout::Rgb, pixels.collect());
+        let encoder = PaletteEncoder::new(&marks, Effort::Balanced).unwrap();
+        for colours in [8f64, 24.0, 64.0] {
+            let bytes = encoder.encode(-colours.ln()).unwrap().len() as f64;
+            let error = encoder.probe(-colours.ln()).unwrap().unwrap() - bytes.ln();
+            assert!(error.abs() < 0.25, "{error} of {bytes} bytes in {colours} colours");
+            assert!((encoder.predict(-colours.ln()) - bytes.ln()).abs() > 2.0 * error.abs());
+        }
+        let noise = (0..1_000 * 640 * 3u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 26) as u8 + 90);
+        let photograph = Picture::new(1_000, 640, Layout::Rgb, noise.collect());
+        let encoder = PaletteEncoder::new(&photograph, Effort::Balanced).unwrap();
+        assert_eq!(encoder.probe(-2.0), Ok(None));
     }
 }
