@@ -67,7 +67,7 @@ fn print_table(choices: &[Choice], inputs: impl Iterator<Item = Input>) {
         let picture = upright(&input.file);
         let references = references(&picture);
         for target in TARGETS {
-            let mut row = Row::default();
+            let mut row = Row { has_alpha: picture.has_alpha(), ..Row::default() };
             for (name, formats) in choices {
                 let shown = show(&input, target, name, formats, &picture, &references);
                 row.scores.insert((*name).to_owned(), shown);
@@ -81,6 +81,7 @@ fn print_table(choices: &[Choice], inputs: impl Iterator<Item = Input>) {
 /// The scores of one picture and target, by choice of formats.
 #[derive(Default)]
 struct Row {
+    has_alpha: bool,
     scores: BTreeMap<String, Option<f64>>,
 }
 
@@ -128,7 +129,8 @@ fn summary(scores: &BTreeMap<String, Vec<Row>>) {
         };
         let below = rows.iter().filter_map(|row| {
             let auto = (*row.scores.get("auto")?)?;
-            let of_auto = ["webp", "jpeg", "png"];
+            // An answer that lost the alpha channel is no rival.
+            let of_auto: &[&str] = if row.has_alpha { &["webp", "png"] } else { &["webp", "jpeg", "png"] };
             let singles =
                 row.scores.iter().filter(|(name, _)| of_auto.contains(&name.as_str())).filter_map(|(_, score)| *score);
             Some(singles.fold(f64::NEG_INFINITY, f64::max) - auto)

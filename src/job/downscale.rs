@@ -158,7 +158,7 @@ fn fill_with_pixels(
         let Some(result) = at_scale_in_time(context, whole, scales[index], aim)? else { break };
         fitted.sizes += 1;
         match result.candidate {
-            Some(file) if is_better(aim, &fitted, &file) => {
+            Some(file) if is_better(whole, aim, &fitted, &file) => {
                 fitted = Fitted { index, file, is_at_finest: result.is_at_finest, ..fitted };
             }
             _ => fitted.largest = index + 1,
@@ -179,12 +179,13 @@ fn growth_to_fill(aim: &Aim, fitted: &Fitted) -> f64 {
 }
 
 /// Whether `larger` is preferred to `fitted`: because it is nearer to the target, or because its quality is hardly lower.
-fn is_better(aim: &Aim, fitted: &Fitted, larger: &Candidate) -> bool {
+fn is_better(whole: &Prepared, aim: &Aim, fitted: &Fitted, larger: &Candidate) -> bool {
     if aim.is_for_nearest {
         return larger.len().abs_diff(aim.best) < fitted.file.len().abs_diff(aim.best);
     }
     let [quality, of_larger] = [&fitted.file, larger].map(|file| file.kind.quality().unwrap_or(f64::INFINITY));
-    of_larger >= quality - WORTH_OF_PIXELS
+    let of_smaller = scale_gain::smaller(whole.format, whole.picture.has_alpha()).map(|model| model.worth);
+    of_larger >= quality - of_smaller.map_or(WORTH_OF_PIXELS, |worth| worth.min(WORTH_OF_PIXELS))
 }
 
 /// Quality that a step to a larger scale is worth: of seven Kodak pictures as PNG all gain where 81 becomes 74 or more, 1 to 14

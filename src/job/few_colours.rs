@@ -97,8 +97,8 @@ pub(super) type Lossless = (Format, &'static LosslessModel);
 /// for all others, where no allowed format is lossless, and where the job asks for another kind of answer.
 pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64, content: Content) -> Option<Lossless> {
     let is_asked = context.may_shrink && lossless::comes_first(context.job);
-    let may_be_tried = is_asked && trial::is_wanted(context, &aim(context.job, cap));
-    let is_wanted = may_be_tried && context.views.content() == content;
+    let is_allowed = is_asked && trial::is_allowed(context, &aim(context.job, cap));
+    let is_wanted = is_allowed && context.views.content() == content;
     modes().find(|(format, _)| allowed.contains(format)).filter(|_| is_wanted)
 }
 

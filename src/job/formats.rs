@@ -142,6 +142,9 @@ fn in_few_colours(
     ranked: &mut [Expected],
     cap: u64,
 ) -> Result<Option<Candidate>, JobError> {
+    if context.views.requested.has_alpha() {
+        return Ok(None);
+    }
     let Some(lossless) = few_colours::format(context, allowed, cap, Content::Text) else { return Ok(None) };
     let lossy = expected_score(context, ranked, cap)?;
     let few = match few_colours::expectation(context, lossless, lossy, cap)? {

@@ -79,8 +79,17 @@ fn at_scale(context: &mut SearchContext, (format, model): Lossless, scale: f64) 
     Ok(Some(candidate))
 }
 
-/// Whether `smaller`, made as large as `whole` again, is the same to the eye.
+/// Whether `smaller`, made as large as `whole` again, is the same to the eye: on black and on white, where it has an alpha channel.
 fn is_all_in(smaller: &Picture, whole: &Picture) -> bool {
     let restored = transform::scale(smaller, whole.width(), whole.height());
-    restored.pixels().iter().zip(whole.pixels()).all(|(one, other)| one.abs_diff(*other) <= MOST_CHANGED)
+    if !whole.has_alpha() {
+        return is_near(&restored, whole);
+    }
+    [[0; 3], [u8::MAX; 3]]
+        .iter()
+        .all(|background| is_near(&transform::flatten(&restored, *background), &transform::flatten(whole, *background)))
+}
+
+fn is_near(one: &Picture, other: &Picture) -> bool {
+    one.pixels().iter().zip(other.pixels()).all(|(one, other)| one.abs_diff(*other) <= MOST_CHANGED)
 }

@@ -21,8 +21,12 @@ use super::{Effort, JobError};
 /// Whether the choices for the picture are tried. A photograph's are not: the model errs by .7 points there, and
 /// trials by as much.
 pub(super) fn is_wanted(context: &mut SearchContext, aim: &Aim) -> bool {
-    let may_be_tried = context.job.effort != Effort::Fast && !aim.is_for_nearest && context.common.is_none();
-    may_be_tried && !context.views.requested.has_alpha() && context.views.content() != Content::Photograph
+    is_allowed(context, aim) && !context.views.requested.has_alpha() && context.views.content() != Content::Photograph
+}
+
+/// Whether the job leaves time for trials, and a choice that they may decide.
+pub(super) fn is_allowed(context: &SearchContext, aim: &Aim) -> bool {
+    context.job.effort != Effort::Fast && !aim.is_for_nearest && context.common.is_none()
 }
 
 /// SSIMULACRA2 of a sample of the picture at `scale`, in the format of `seen`, at the quality that the answer would have. `seen` is the

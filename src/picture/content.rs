@@ -143,11 +143,13 @@ fn sampled_rows(picture: &Picture) -> impl Iterator<Item = usize> + use<> {
     (0..rows).step_by(rows.div_ceil(MOST_ROWS).max(1))
 }
 
-/// The luma of `pixels` of `N` bytes. Transparent pixels count with the colour that they have.
+/// The luma of `pixels` of `N` bytes, as they look on white.
 fn luma_of<const N: usize>(pixels: &[u8]) -> Vec<u8> {
     // ITU-R BT.601 in 256ths.
     let luma = |pixel: &[u8; N]| {
-        ((77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2])) >> 8) as u8
+        let of_colour = (77 * u32::from(pixel[0]) + 150 * u32::from(pixel[1]) + 29 * u32::from(pixel[2])) >> 8;
+        let alpha = pixel.get(3).map_or(255, |alpha| u32::from(*alpha));
+        (255 - (255 - of_colour) * alpha / 255) as u8
     };
     pixels.as_chunks().0.iter().map(luma).collect()
 }
@@ -201,6 +203,13 @@ mod tests {
         assert_eq!(Content::of_opaque_part(&cut_out, &flattened), Content::Photograph);
         let transparent = Picture::new(256, 256, Layout::Rgba, vec![0; 4 << 16]);
         assert_eq!(Content::of_opaque_part(&transparent, &flattened), Content::Drawing);
+    }
+
+    #[test]
+    fn a_shadow_is_as_smooth_as_it_looks_on_white() {
+        let pixels = (0..256 * 256u32).flat_map(|index| [0, 0, 0, ((index % 256 + index / 256) / 3) as u8]);
+        let shadow = Picture::new(256, 256, Layout::Rgba, pixels.collect());
+        assert_eq!(Content::of(&shadow), Content::Smooth);
     }
 
     #[test]

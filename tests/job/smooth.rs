@@ -37,6 +37,24 @@ fn a_gradient_is_smaller_and_lossless_where_the_whole_is_too_large() {
 }
 
 #[test]
+fn a_soft_shadow_is_smaller_and_lossless_too() {
+    let alpha = |index: u32| {
+        let (x, y) = (f64::from(index % 512) - 256.0, f64::from(index / 512) - 256.0);
+        255.0 * (-x.hypot(y * 1.3).powi(2) / 60_000.0).exp()
+    };
+    let shadow = (0..512 * 512).flat_map(|index| [20, 0, 40, alpha(index).round() as u8]);
+    let picture = Picture::new(512, 512, Layout::Rgba, shadow.collect());
+    let (file, target) = file_and_target(&picture);
+    let answer = run(&job(Format::Webp, target), &file).unwrap();
+    assert_eq!((answer.report.outcome, answer.report.quality), (Outcome::Downscaled, Some(100.0)));
+    let restored = transform::scale(&decode(&answer.bytes), 512, 512);
+    for background in [[0; 3], [255; 3]] {
+        let [restored, whole] = [&restored, &picture].map(|picture| transform::flatten(picture, background));
+        assert!(restored.pixels().iter().zip(whole.pixels()).all(|(one, other)| one.abs_diff(*other) <= 4));
+    }
+}
+
+#[test]
 fn a_gradient_with_one_sharp_mark_is_not_made_smaller_as_if_it_had_none() {
     let picture = waves(800, 600);
     let mut pixels = picture.pixels().to_vec();

@@ -59,7 +59,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             fine_quality: 87.0,
             with_alpha: None,
             // Seven Kodak pictures, and drawn photographs that fade out: docs/model.md, Scale gain.
-            smaller: Some([SmallerModel { below: 67.0, worth: 13.0 }, SmallerModel { below: 80.0, worth: 1.0 }]),
+            smaller: Some([SmallerModel { below: 67.0, worth: 13.0 }, SmallerModel { below: 80.0, worth: 2.0 }]),
         },
         lead: LeadModel::NotCompared,
     }),
