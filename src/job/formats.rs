@@ -162,7 +162,7 @@ fn in_few_colours(
     Ok(Some(candidate))
 }
 
-/// What is left of `few` beside a trial of PNG, which is the only one of the `ranked` formats.
+/// What is left of `few` beside a trial of PNG, if that is one of the `ranked` formats.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -172,10 +172,11 @@ fn few_beside_palette(
     few: FewColours,
     cap: u64,
 ) -> Result<Option<FewColours>, JobError> {
-    let Some(palette) = ranked.first_mut() else { return Ok(Some(few)) };
+    let Some(palette) = ranked.iter_mut().find(|expected| is_palette(expected)) else { return Ok(Some(few)) };
     let score = tried_score(context, palette, cap)?;
     let scale_index = palette.1.map_or(0, |expectation| expectation.scale_index);
-    Ok(few.worth_more_than(scale_gain::SCALES[scale_index], score))
+    let scale = scale_gain::SCALES.get(scale_index).copied().unwrap_or_default();
+    Ok(few.worth_more_than(scale, score))
 }
 
 /// Moves PNG to the front of `ranked` where a sample of it looks better than the `lossy` one, and that is poor.
@@ -188,12 +189,17 @@ fn palette_first(
     lossy: Option<f64>,
     cap: u64,
 ) -> Result<(), JobError> {
-    let palette = ranked.iter().position(|(format, _)| format_rank::basis(*format).is_none());
+    let palette = ranked.iter().position(is_palette);
     let (Some(index), Some(lossy)) = (palette, lossy.filter(|lossy| *lossy < POOR_LOSSY)) else { return Ok(()) };
     if tried_score(context, &mut ranked[index], cap)? > Some(lossy) {
         ranked[..=index].rotate_right(1);
     }
     Ok(())
+}
+
+/// Whether the format is PNG, whose files with a palette are compared with no other format.
+fn is_palette((format, _): &Expected) -> bool {
+    format_rank::basis(*format).is_none()
 }
 
 /// Score of a lossy sample below which PNG is tried too: docs/model.md, Few colours.
