@@ -184,8 +184,9 @@ fn is_better(whole: &Prepared, aim: &Aim, fitted: &Fitted, larger: &Candidate) -
         return larger.len().abs_diff(aim.best) < fitted.file.len().abs_diff(aim.best);
     }
     let [quality, of_larger] = [&fitted.file, larger].map(|file| file.kind.quality().unwrap_or(f64::INFINITY));
-    let of_smaller = scale_gain::smaller(whole.format, whole.picture.has_alpha()).map(|model| model.worth);
-    of_larger >= quality - of_smaller.map_or(WORTH_OF_PIXELS, |worth| worth.min(WORTH_OF_PIXELS))
+    // Going larger gives up no more than going smaller had to gain.
+    let model = scale_gain::smaller(whole.format, whole.picture.has_alpha());
+    of_larger >= quality - model.map_or(WORTH_OF_PIXELS, |model| model.worth.min(WORTH_OF_PIXELS))
 }
 
 /// Quality that a step to a larger scale is worth: of seven Kodak pictures as PNG all gain where 81 becomes 74 or more, 1 to 14

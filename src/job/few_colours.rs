@@ -133,14 +133,12 @@ pub(super) fn expectation(
     for scale in scales.split_off(start).into_iter().take(MAX_SCALES) {
         let attempt = parts.most_colours(context, scale)?;
         let Some(attempt) = attempt.filter(|attempt| attempt.is_faithful) else { continue };
-        let Some(score) = score(context, &attempt)? else { return Ok(None) };
-        let is_best = attempts.iter().all(|other| score > other.score);
-        attempts.push(Reduction { score, ..attempt });
-        if scale == 1.0
-            && let Some(fewer) = parts.fewer_colours(context, &attempt)?
-        {
-            let Some(score) = self::score(context, &fewer)? else { return Ok(None) };
-            attempts.push(Reduction { score, ..fewer });
+        let Some(attempt) = scored(context, attempt)? else { return Ok(None) };
+        let is_best = attempts.iter().all(|other| attempt.score > other.score);
+        attempts.push(attempt);
+        if let Some(fewer) = parts.fewer_colours(context, &attempt)? {
+            let Some(fewer) = scored(context, fewer)? else { return Ok(None) };
+            attempts.push(fewer);
         }
         if !is_best {
             break;
@@ -201,12 +199,13 @@ impl Parts<'_> {
         Ok(most)
     }
 
-    /// The next fewer colours than those of `most` that are faithful, where it is not certain that `most` fits.
+    /// The next fewer colours than those of `most`, where that is the whole picture and not certain to fit, and they are faithful.
     fn fewer_colours(&mut self, context: &mut SearchContext, most: &Reduction) -> Result<Option<Reduction>, JobError> {
-        let is_certain = most.expected_bytes * UNCERTAINTY <= self.cap as f64;
-        let fewer = COLOURS.iter().rev().find(|colours| **colours < most.colours).filter(|_| !is_certain);
-        let attempt = fewer.map_or(Ok(None), |colours| self.attempt(context, most.scale, *colours))?;
-        Ok(attempt.filter(|attempt| attempt.is_faithful))
+        if most.scale < 1.0 || most.expected_bytes * UNCERTAINTY <= self.cap as f64 {
+            return Ok(None);
+        }
+        let Some(fewer) = COLOURS.iter().rev().find(|colours| **colours < most.colours) else { return Ok(None) };
+        Ok(self.attempt(context, most.scale, *fewer)?.filter(|attempt| attempt.is_faithful))
     }
 
     /// A scale and a number of colours, where they may fit.
@@ -277,8 +276,8 @@ fn over_png(colours: i32) -> f64 {
     }
 }
 
-/// SSIMULACRA2 of a sample of the picture as `attempt` has it. Returns `None` when there is no sample or no time.
-fn score(context: &mut SearchContext, attempt: &Reduction) -> Result<Option<f64>, JobError> {
+/// `attempt` with the score of a sample of the picture. Returns `None` when there is no sample or no time.
+fn scored(context: &mut SearchContext, attempt: Reduction) -> Result<Option<Reduction>, JobError> {
     let content = context.views.content();
     let Some(sample) = context.scoring.sample(content) else { return Ok(None) };
     if !context.clock.has_time(trial::usual_time(Duration::ZERO, &sample)) {
@@ -287,7 +286,7 @@ fn score(context: &mut SearchContext, attempt: &Reduction) -> Result<Option<f64>
     }
     let (width, height) = size_at(&sample, attempt.scale);
     let reduced = in_colours(&transform::scale(&sample, width, height), attempt.colours, Format::Png)?;
-    Ok(Some(context.scoring.score_of_smaller_sample(&reduced)))
+    Ok(Some(Reduction { score: context.scoring.score_of_smaller_sample(&reduced), ..attempt }))
 }
 
 /// The file of `few` that looks best within `cap` bytes. Returns `None` when there is none, and when there is no time.
