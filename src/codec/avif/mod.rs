@@ -19,9 +19,9 @@ pub const MAX_SIDE: u32 = 65_535;
 /// The encoder that is built in: libaom, or rav1e for builds without cmake.
 pub mod encode {
     #[cfg(feature = "libaom")]
-    pub use super::aom::{AvifEncoder, CODINGS, NANOSECONDS_PER_PIXEL, scale};
+    pub use super::aom::{AvifEncoder, BEGINNING, CODINGS, NANOSECONDS_PER_PIXEL, scale};
     #[cfg(all(feature = "ravif", not(feature = "libaom")))]
-    pub use super::rav1e::{AvifEncoder, CODINGS, NANOSECONDS_PER_PIXEL, scale};
+    pub use super::rav1e::{AvifEncoder, BEGINNING, CODINGS, NANOSECONDS_PER_PIXEL, scale};
 }
 
 #[cfg(not(any(feature = "libaom", feature = "ravif")))]

@@ -51,6 +51,9 @@ const COUNTED: SizeModel = SizeModel {
     bend: FineStepBend::NONE,
 };
 
+/// Bytes that a file has beside what [`COUNTED`] predicts: it was fitted to whole files.
+pub const BEGINNING: f64 = 0.0;
+
 /// The coarsest quantiser index used: ravif's quality scale ends there.
 const MAX_INDEX: u8 = 252;
 

@@ -7,7 +7,7 @@ pub(super) const HALVED: SizeModel = SizeModel {
     finer: -1.0,
     steepness: 3.0,
     dead_zone: 0.9,
-    coefficients: [-0.49400, 0.14436, 0.02087, 1.23157, -0.01519, -0.02487, -0.31096, 0.60772, 0.02329, 0.11366],
+    coefficients: [-0.44467, 0.17097, 0.01614, 1.24807, -0.01526, -0.02902, 0.02716, 0.76664, 0.06448, 0.11831],
     bend: FineStepBend::NONE,
 };
 
@@ -16,7 +16,7 @@ pub(super) const FULL: SizeModel = SizeModel {
     finer: -0.25,
     steepness: 2.0,
     dead_zone: 0.75,
-    coefficients: [-0.78370, -0.98477, 0.07773, 1.58846, -0.10316, 0.01637, -9.32077, 1.69521, -0.00110, -0.41156],
+    coefficients: [-0.82425, -0.99834, 0.07750, 1.58824, -0.10225, 0.01806, -9.48553, 1.63532, -0.01848, -0.41734],
     bend: FineStepBend::NONE,
 };
 
