@@ -16,13 +16,15 @@ use calibrate::pictures;
 use rayon::prelude::*;
 
 /// The codings and their names in the table.
-const COLUMNS: [(LossyCoding, &str); 6] = [
+const COLUMNS: [(LossyCoding, &str); 8] = [
     (LossyCoding::JpegHalved, "JPEG_HALVED"),
     (LossyCoding::JpegFull, "JPEG_FULL"),
     (LossyCoding::Webp, "WEBP"),
     (LossyCoding::AvifHalved, "AVIF_HALVED"),
     (LossyCoding::AvifFull, "AVIF_FULL"),
     (LossyCoding::PngPalette, "PNG"),
+    (LossyCoding::JxlHalved, "JXL_HALVED"),
+    (LossyCoding::JxlFull, "JXL_FULL"),
 ];
 const POINTS: usize = 15;
 

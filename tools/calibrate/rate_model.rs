@@ -10,9 +10,10 @@
 //! cargo run --release -p bytefit-tools --bin rate_model -- DIRECTORY... [FORMAT...]
 //! ```
 
-use bytefit::codec::avif::encode::AvifEncoder;
+use bytefit::codec::avif::encode::{self as avif, AvifEncoder};
 use bytefit::codec::jpeg::encode::JpegEncoder;
 use bytefit::codec::jpeg::size_model as jpeg;
+use bytefit::codec::jpeg::trellis::Trellis;
 use bytefit::codec::jxl::size_model as jxl;
 use bytefit::codec::lossy_coding::LossyCoding;
 use bytefit::codec::rate::{FineStepBend, SizeModel, SizePredictor, Spectrum, dot};
@@ -56,8 +57,10 @@ type Candidates = Vec<Vec<Row<10>>>;
 struct Observations {
     jpeg_halved: Vec<Row<5>>,
     jpeg_full: Vec<Row<5>>,
-    jxl_halved: Vec<Row<7>>,
-    jxl_full: Vec<Row<7>>,
+    jpeg_rounded_halved: Vec<Row<5>>,
+    jpeg_rounded_full: Vec<Row<5>>,
+    jxl_halved: Vec<Row<9>>,
+    jxl_full: Vec<Row<9>>,
     webp_counted: Candidates,
     webp_bend: Vec<Row<2>>,
     webp_probed: Vec<Row<17>>,
@@ -83,6 +86,8 @@ fn main() {
     for observed in observations {
         all.jpeg_halved.extend(observed.jpeg_halved);
         all.jpeg_full.extend(observed.jpeg_full);
+        all.jpeg_rounded_halved.extend(observed.jpeg_rounded_halved);
+        all.jpeg_rounded_full.extend(observed.jpeg_rounded_full);
         all.jxl_halved.extend(observed.jxl_halved);
         all.jxl_full.extend(observed.jxl_full);
         extend(&mut all.webp_counted, observed.webp_counted);
@@ -95,6 +100,8 @@ fn main() {
     println!("// {} files, {} pictures, {} squares", files.len(), pictures.len(), squares.len());
     report("jpeg HALVED", &all.jpeg_halved);
     report("jpeg FULL", &all.jpeg_full);
+    report("jpeg ROUNDED_HALVED", &all.jpeg_rounded_halved);
+    report("jpeg ROUNDED_FULL", &all.jpeg_rounded_full);
     report("jxl HALVED", &all.jxl_halved);
     report("jxl FULL", &all.jxl_full);
     report_best("webp COUNTED", &all.webp_counted);
@@ -141,9 +148,14 @@ fn observe_square(index: usize, square: &Picture) -> Observations {
 
 fn observe_jpeg(index: usize, picture: &Picture, observations: &mut Observations) {
     let pixels = picture.pixel_count() as f64;
-    for (chroma, rows) in [(Chroma::Halved, &mut observations.jpeg_halved), (Chroma::Full, &mut observations.jpeg_full)]
-    {
-        let encoder = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+    let kinds = [
+        (Chroma::Halved, Effort::Balanced, &mut observations.jpeg_halved),
+        (Chroma::Full, Effort::Balanced, &mut observations.jpeg_full),
+        (Chroma::Halved, Effort::Fast, &mut observations.jpeg_rounded_halved),
+        (Chroma::Full, Effort::Fast, &mut observations.jpeg_rounded_full),
+    ];
+    for (chroma, effort, rows) in kinds {
+        let encoder = JpegEncoder::new(picture, chroma, effort).expect("fits");
         let spectrum = Spectrum::of(picture, chroma, 1);
         for ln_step in steps(&encoder, POINTS) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
@@ -212,7 +224,8 @@ fn observe_jxl(index: usize, picture: &Picture, observations: &mut Observations)
         (Chroma::Full, LossyCoding::JxlFull, &mut observations.jxl_full),
     ];
     for (chroma, coding, rows) in codings {
-        let mut jpeg = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+        let jpeg = JpegEncoder::new(picture, chroma, Effort::Balanced).expect("fits");
+        let mut jpeg = jpeg.with_trellis(Trellis::AtCoarseSteps);
         jpeg.use_one_pass();
         let encoder = coding.encoder(picture, Effort::Balanced).expect("fits");
         // Above this step 4:2:0 takes over.
@@ -241,7 +254,7 @@ fn observe_avif(index: usize, picture: &Picture, observations: &mut Observations
         for ln_step in steps(&encoder, POINTS).into_iter().filter(is_used) {
             let bytes = encoder.encode(ln_step).expect("encodes").len() as f64;
             if pictures::is_representative(bytes, pixels) {
-                extend(rows, counted(index, &spectrum, pixels, ln_step, bytes));
+                extend(rows, counted(index, &spectrum, pixels, ln_step, bytes - avif::BEGINNING));
             }
         }
     }

@@ -9,6 +9,7 @@ use super::library::{self, Samples, Settings};
 use super::quantiser::{self, TABLES, Tables};
 use super::scans;
 use super::size_model::{self, Sample};
+use super::trellis::Trellis;
 use crate::codec::probes::Probes;
 use crate::codec::rate::Spectrum;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
@@ -17,10 +18,6 @@ use crate::picture::{Chroma, Layout, Picture};
 
 /// Largest side (T.81 B.2.2 allows 65,535; libjpeg stops at JPEG_MAX_DIMENSION).
 pub const MAX_SIDE: u32 = 65_500;
-
-/// What errors weigh against bytes in mozjpeg's trellis (its lambda_log_scale1, 14.75 by default), and what is added
-/// for each unit of ln(step) below 0: docs/model.md, JPEG.
-const LAMBDA: (f64, f64) = (14.75, -0.3);
 
 /// A picture ready to be written as JPEG at any quantiser step.
 pub struct JpegEncoder<'a> {
@@ -31,6 +28,7 @@ pub struct JpegEncoder<'a> {
     /// Made with the first encode at 4:2:0.
     halved: OnceCell<HalvedPlanes>,
     effort: Effort,
+    trellis: Trellis,
     tables: &'a Tables,
     scans: &'static [jpeg_scan_info],
     /// Whether no progressive file is written.
@@ -60,6 +58,7 @@ impl<'a> JpegEncoder<'a> {
             chroma,
             halved: OnceCell::new(),
             effort,
+            trellis: if effort == Effort::Fast { Trellis::Never } else { Trellis::Always },
             tables: &TABLES,
             scans,
             is_baseline: false,
@@ -72,6 +71,11 @@ impl<'a> JpegEncoder<'a> {
     /// The same with other quantiser tables. Sizes are still predicted for [`TABLES`].
     pub fn with_tables(self, tables: &'a Tables) -> JpegEncoder<'a> {
         JpegEncoder { tables, ..self }
+    }
+
+    /// The same with trellis at other steps than those of its effort.
+    pub fn with_trellis(self, trellis: Trellis) -> JpegEncoder<'a> {
+        JpegEncoder { trellis, ..self }
     }
 }
 
@@ -106,7 +110,7 @@ impl JpegEncoder<'_> {
     /// ln(bytes) at this step, by an encode of the sampled rows. Returns `None` when all of the picture is sampled.
     fn new_probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
         let Some(strips) = self.sample().strips(self.picture) else { return Ok(None) };
-        let of_strips = JpegEncoder::new(&strips, self.chroma, self.effort)?;
+        let of_strips = JpegEncoder::new(&strips, self.chroma, self.effort)?.with_trellis(self.trellis);
         if self.chroma == Chroma::Halved && of_strips.grey.is_none() {
             of_strips.halved.get_or_init(|| self.sample().halved_strips(self.picture, strips.height()));
         }
@@ -139,7 +143,7 @@ impl JpegEncoder<'_> {
     }
 
     fn sample(&self) -> &Sample {
-        self.sample.get_or_init(|| Sample::of(self.picture, self.chroma))
+        self.sample.get_or_init(|| Sample::of(self.picture, self.chroma, self.trellis))
     }
 
     fn settings(&self, ln_step: f64) -> Settings {
@@ -147,8 +151,7 @@ impl JpegEncoder<'_> {
             width: self.picture.width(),
             height: self.picture.height(),
             tables: self.tables.at(ln_step),
-            is_fast: self.effort == Effort::Fast,
-            lambda: (LAMBDA.0 + LAMBDA.1 * ln_step.min(0.0)) as f32,
+            lambda: self.trellis.lambda(ln_step),
             // The search over scan scripts costs 40 % of the encode for under 1 % of the bytes.
             scans: (self.is_baseline || self.effort != Effort::Best).then_some(self.scans),
         }

@@ -40,10 +40,8 @@ pub(super) struct Settings {
     pub height: u32,
     /// Quantiser steps of luma and of chroma, natural order.
     pub tables: [[u16; 64]; 2],
-    /// Whether trellis is left out.
-    pub is_fast: bool,
-    /// What errors weigh against bytes in trellis.
-    pub lambda: f32,
+    /// What errors weigh against bytes in trellis; `None` leaves it out.
+    pub lambda: Option<f32>,
     /// The scans, none for a baseline file; `None` lets mozjpeg search for the best.
     pub scans: Option<&'static [jpeg_scan_info]>,
 }
@@ -95,7 +93,7 @@ impl Session {
         compressor.input_components = samples.components();
         compressor.in_color_space = samples.colour_space();
         let tables = settings.tables.map(|table| table.map(c_uint::from));
-        let profile = if settings.is_fast { sys::JCP_FASTEST } else { sys::JCP_MAX_COMPRESSION };
+        let profile = if settings.lambda.is_some() { sys::JCP_MAX_COMPRESSION } else { sys::JCP_FASTEST };
         // SAFETY: the compressor was created and its size and colour space are set; libjpeg copies the tables.
         unsafe {
             sys::jpeg_c_set_int_param(compressor, J_INT_PARAM::JINT_COMPRESS_PROFILE, profile as c_int);
@@ -104,7 +102,9 @@ impl Session {
                 sys::jpeg_add_quant_table(compressor, which as c_int, steps.as_ptr(), 100, 1);
             }
             compressor.optimize_coding = 1;
-            sys::jpeg_c_set_float_param(compressor, J_FLOAT_PARAM::JFLOAT_LAMBDA_LOG_SCALE1, settings.lambda);
+            if let Some(lambda) = settings.lambda {
+                sys::jpeg_c_set_float_param(compressor, J_FLOAT_PARAM::JFLOAT_LAMBDA_LOG_SCALE1, lambda);
+            }
             if let Some(scans) = settings.scans {
                 sys::jpeg_c_set_bool_param(compressor, J_BOOLEAN_PARAM::JBOOLEAN_OPTIMIZE_SCANS, 0);
                 compressor.num_scans = scans.len() as c_int;

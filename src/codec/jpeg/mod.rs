@@ -15,6 +15,7 @@ mod scans;
 mod segments;
 pub mod size_model;
 pub(in crate::codec) mod strip;
+pub mod trellis;
 
 pub(super) use model::MODEL;
 

@@ -6,6 +6,7 @@ use jixel::{JpegTranscodeConfig, Speed, encode_jpeg_lossless_with_config};
 
 use super::{container, size_model};
 use crate::codec::jpeg::encode::JpegEncoder;
+use crate::codec::jpeg::trellis::Trellis;
 use crate::codec::{Effort, EncodeError, Encoder, Format, MetadataPolicy, jpeg};
 use crate::picture::{Chroma, Picture};
 
@@ -27,7 +28,11 @@ impl<'a> JxlEncoder<'a> {
     /// [`EncodeError::TooLarge`].
     pub(super) fn new(picture: &'a Picture, chroma: Chroma, effort: Effort) -> Result<JxlEncoder<'a>, EncodeError> {
         Format::Jxl.check_size(picture)?;
+        // Of all that a JPEG XL takes trellis is the slowest, and gains something at coarse steps only: docs/model.md, JPEG XL.
         let mut jpeg = JpegEncoder::new(picture, chroma, effort)?;
+        if effort == Effort::Balanced {
+            jpeg = jpeg.with_trellis(Trellis::AtCoarseSteps);
+        }
         // The order of the coefficients in the JPEG makes no difference, and one pass takes the least time.
         jpeg.use_one_pass();
         Ok(JxlEncoder { jpeg, chroma, pixels: picture.pixel_count() as f64, effort })

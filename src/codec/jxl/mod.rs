@@ -7,6 +7,7 @@ pub(super) mod decode;
 pub(super) mod encode;
 mod header;
 pub(super) mod model;
+mod quality_scale;
 pub mod size_model;
 
 pub(super) use model::MODEL;
