@@ -6,7 +6,7 @@ use crate::codec::Format;
 use crate::codec::container::all_bytes;
 use crate::codec::jpeg::model as jpeg;
 use crate::codec::lossy_coding::{CodingModel, LossyCoding, SearchWindow};
-use crate::codec::model::{ContainerModel, FormatModel, LeadModel, OutputModel};
+use crate::codec::model::{ContainerModel, FormatModel, LeadModel, OutputModel, ScaleGainModel};
 use crate::picture::Chroma;
 
 pub(crate) static MODEL: FormatModel = FormatModel {
@@ -34,7 +34,8 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             pad: container::pad,
             has_even_sizes: false,
         },
-        scale_gain: jpeg::SCALE_GAIN,
+        // The same step looks 5 points better than in JPEG (quality scale).
+        scale_gain: ScaleGainModel { decent_quality: 57.0, ..jpeg::SCALE_GAIN },
         lead: LeadModel::OverJpeg([5.6, -0.04]),
     }),
 };
