@@ -26,7 +26,7 @@ pub fn is_fitted(ln_jpeg_bytes: f64, pixels: f64) -> bool {
 /// the scale of its tables, and how small the JPEG is, since a part of the file is the same for all.
 pub fn features(ln_jpeg_bytes: f64, pixels: f64, ln_step: f64) -> [f64; 9] {
     let ln_bits = ln_bits(ln_jpeg_bytes, pixels).clamp(*FITTED_BITS.start(), *FITTED_BITS.end());
-    // Files of less than 4 kB were not fitted.
+    // Files of less than 4 kB were not fitted: from 1 kB down the correction no longer grows.
     let kilobytes = (ln_jpeg_bytes.exp() / 1000.0).max(1.0);
     let [square, cube] = [2, 3].map(|power| ln_bits.powi(power));
     [1.0, ln_bits, square, cube, pixels.ln(), ln_step, ln_step * ln_step, ln_step * ln_bits, kilobytes.recip()]

@@ -47,8 +47,8 @@ fn linked_tuning() -> Tuning {
     Tuning::of(library::version())
 }
 
-/// Bytes of the boxes around a frame, and of its header and first blocks, which no statistics precede. The size model was
-/// fitted on pictures where they do not matter: docs/model.md, Sizes.
+/// Bytes of the boxes around a frame, and of its header and first blocks, which no statistics precede. The size model is
+/// fitted to the rest of a file: docs/model.md, Sizes.
 pub const BEGINNING: f64 = 242.0 + 85.0;
 
 /// At effort best the first frame may have so many times the bytes that are predicted before it is compared with the usual
