@@ -85,8 +85,13 @@ impl LossyCoding {
         self.model().best_quality
     }
 
-    /// The least quality at which a probe says something of the size.
-    pub fn least_probed_quality(self) -> f64 {
+    /// Whether a part of a file tells the size of the whole.
+    pub fn has_probe(self) -> bool {
+        self.model().least_probed_quality.is_some()
+    }
+
+    /// The least quality at which a probe says something of the size. `None` where there is no probe.
+    pub fn least_probed_quality(self) -> Option<f64> {
         self.model().least_probed_quality
     }
 
@@ -114,9 +119,9 @@ pub(super) struct CodingModel {
     pub nanoseconds_per_pixel: [u64; 3],
     /// The best quality that the coding is used for.
     pub best_quality: f64,
-    /// The least quality at which a probe, where there is one, says something of the size. Strips of text at the coarsest step of
+    /// The least quality at which a probe says something of the size; `None` where there is none. Strips of text at the coarsest step of
     /// WebP were 2 % over a cap that quality 25 is within.
-    pub least_probed_quality: f64,
+    pub least_probed_quality: Option<f64>,
     /// Overrides the default search window for a number of pixels; `None` keeps it.
     pub search_window: Option<fn(u64) -> SearchWindow>,
     /// Prepares a picture.

@@ -1,5 +1,6 @@
 //! The choice of the answer's format.
 
+use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::{EncodeError, Format, container};
 use crate::picture::content::Content;
 
@@ -345,8 +346,7 @@ fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
     try_each(context, ranked, cap)?;
     let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
     if are_tried && ranked.iter().any(|(_, expectation)| expectation.is_some()) {
-        let tried = |(_, expectation): &Expected| expectation.and_then(|known| known.tried);
-        sort_by_lead(ranked, |expected| tried(expected).unwrap_or(f64::NEG_INFINITY));
+        sort_by_lead(ranked, tried);
         return Ok(());
     }
     by_model(context, ranked, cap, gain_use)
@@ -384,16 +384,53 @@ fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64, gain
     let Some(avif) = known[0] else { return Ok(()) };
     let expectations = known.map(|expectation| expectation.unwrap_or(avif));
     let is_grey = context.views.requested.is_grey();
-    sort_by_lead(ranked, |(format, _)| match format_rank::basis(*format).and_then(|index| known[index]) {
+    let lead = |(format, _): &Expected| match format_rank::basis(*format).and_then(|index| known[index]) {
         Some(_) => format_rank::lead(*format, &expectations, is_grey),
         None => f64::NEG_INFINITY,
-    });
+    };
+    sort_by_lead(ranked, lead);
+    let first = ranked.first().map_or(f64::NEG_INFINITY, lead);
+    let close = ranked.iter().take_while(|expected| first - lead(expected) < CLOSE).count();
+    by_trial(context, &mut ranked[..close], cap)
+}
+
+/// Points of lead within which the model does not tell which format looks better: docs/model.md, Format rank.
+const CLOSE: f64 = 2.5;
+
+/// Expected quality of the whole picture from which on formats with close leads look much the same.
+const ALIKE: f64 = 75.0;
+
+/// Sorts formats with `close` leads by trials, where probes tell those the sizes of files.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn by_trial(context: &mut SearchContext, close: &mut [Expected], cap: u64) -> Result<(), JobError> {
+    let may_decide = |(format, expectation): &Expected| {
+        expectation.is_some_and(|known| known.quality < ALIKE) && LossyCoding::of(*format)[0].has_probe()
+    };
+    let is_wanted = close.len() > 1 && close.iter().all(may_decide) && !context.views.requested.has_alpha();
+    if !is_wanted || !trial::is_allowed(context, &aim(context.job, cap)) {
+        return Ok(());
+    }
+    for (format, expectation) in &mut *close {
+        if let Some(known) = *expectation {
+            *expectation = Some(lossy::with_trial_at_scale(context, *format, cap, known)?);
+        }
+    }
+    if close.iter().all(is_tried) {
+        sort_by_lead(close, tried);
+    }
     Ok(())
 }
 
 /// Sorts `ranked` by `lead`, the highest first. The sort is stable: equal leads keep the rank.
 fn sort_by_lead(ranked: &mut [Expected], lead: impl Fn(&Expected) -> f64) {
     ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
+}
+
+/// The score of a trial of the format, below all others where there was none.
+fn tried((_, expectation): &Expected) -> f64 {
+    expectation.and_then(|known| known.tried).unwrap_or(f64::NEG_INFINITY)
 }
 
 /// Whether there was a trial of the format, or nothing is expected of it.

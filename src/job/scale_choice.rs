@@ -197,6 +197,20 @@ pub(super) fn with_trial(
     best_tried(context, whole, aim, &scales, expectation)
 }
 
+/// `expectation` with the score of a trial at its scale.
+///
+/// # Errors
+/// [`JobError::Encode`].
+pub(super) fn tried_at_scale(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    expectation: Expectation,
+) -> Result<Expectation, JobError> {
+    let scales = scales(context.job, whole.picture);
+    tried(context, whole, aim, &scales, expectation)
+}
+
 /// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only becomes
 /// larger: a score says little of whether it can be read.
 ///

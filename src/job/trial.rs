@@ -108,7 +108,8 @@ fn error_of_probe(
     seen: &Prepared,
     expected: &ExpectedQuality,
 ) -> Result<Option<f64>, JobError> {
-    let least = LossyCoding::of(seen.format)[expected.coding_index].least_probed_quality();
+    let coding = LossyCoding::of(seen.format)[expected.coding_index];
+    let Some(least) = coding.least_probed_quality() else { return Ok(None) };
     let (encoder, ln_step) = encoder_and_step(context, seen, expected, expected.quality.max(least))?;
     let at = encoder.snap(ln_step);
     Ok(encoder.probe(at)?.map(|ln_bytes| ln_bytes - encoder.predict(at)))

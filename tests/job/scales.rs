@@ -43,6 +43,14 @@ fn a_screenshot_stays_whole_in_the_format_that_holds_it() {
 }
 
 #[test]
+fn a_photograph_is_tried_in_formats_of_which_much_the_same_is_expected() {
+    let photograph = png(&drawing::picture(Content::Photo, 1_024, 768));
+    let formats = Formats::Among(vec![Format::Webp, Format::Jpeg]);
+    let answer = run(&Job { formats, ..job(Format::Jpeg, 20_000) }, &photograph).unwrap();
+    assert_eq!((answer.report.output.format, answer.report.output.width), (Format::Jpeg, 1_024));
+}
+
+#[test]
 fn a_photograph_that_fades_out_keeps_its_colours_as_png_and_loses_pixels() {
     let fading = png(&drawing::picture(Content::Alpha, 800, 600));
     let answer = run(&job(Format::Png, 16_200), &fading).unwrap();

@@ -70,7 +70,7 @@ pub(crate) static HALVED: CodingModel = CodingModel {
     nanoseconds_per_pixel: encode::NANOSECONDS_PER_PIXEL,
     // Up to here 4:2:0 looks better at equal bytes: docs/model.md, Chroma.
     best_quality: 89.0,
-    least_probed_quality: 10.0,
+    least_probed_quality: None,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(AvifEncoder::new(picture, Chroma::Halved, effort)?)),
 };
@@ -80,7 +80,7 @@ pub(crate) static FULL: CodingModel = CodingModel {
     scale: || encode::scale(Chroma::Full),
     nanoseconds_per_pixel: encode::NANOSECONDS_PER_PIXEL,
     best_quality: 100.0,
-    least_probed_quality: 10.0,
+    least_probed_quality: None,
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(AvifEncoder::new(picture, Chroma::Full, effort)?)),
 };

@@ -73,7 +73,7 @@ pub(crate) static HALVED: CodingModel = CodingModel {
     nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,
     // Up to here 4:2:0 looks better at equal bytes: docs/model.md, Chroma.
     best_quality: 91.2,
-    least_probed_quality: 10.0,
+    least_probed_quality: Some(10.0),
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(JpegEncoder::new(picture, Chroma::Halved, effort)?)),
 };
@@ -83,7 +83,7 @@ pub(crate) static FULL: CodingModel = CodingModel {
     scale: || quality_scale::FULL,
     nanoseconds_per_pixel: NANOSECONDS_PER_PIXEL,
     best_quality: 100.0,
-    least_probed_quality: 10.0,
+    least_probed_quality: Some(10.0),
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(JpegEncoder::new(picture, Chroma::Full, effort)?)),
 };

@@ -73,7 +73,7 @@ pub(crate) static PALETTE: CodingModel = CodingModel {
     scale: || quality_scale::SCALE,
     nanoseconds_per_pixel: [200, 200, 300],
     best_quality: 100.0,
-    least_probed_quality: f64::NEG_INFINITY,
+    least_probed_quality: Some(f64::NEG_INFINITY),
     search_window: None,
     encoder: |picture, effort| Ok(Box::new(PaletteEncoder::new(picture, effort)?)),
 };

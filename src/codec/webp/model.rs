@@ -75,7 +75,7 @@ pub(crate) static LOSSY: CodingModel = CodingModel {
     scale: || quality_scale::SCALE,
     nanoseconds_per_pixel: [50, 130, 300],
     best_quality: 100.0,
-    least_probed_quality: 10.0,
+    least_probed_quality: Some(10.0),
     // First encodes are about a percent off, slightly more often above the prediction than below. Sizes of large
     // pictures are predicted half as well, and a second encode of one takes a second.
     search_window: Some(|pixels| SearchWindow {
