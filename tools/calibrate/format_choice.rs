@@ -34,6 +34,7 @@ const CLOSE: f64 = 4.0;
 /// A picture at a target.
 struct Case {
     picture: usize,
+    is_grey: bool,
     expectations: Expectations,
     /// SSIMULACRA2 of the answers, in the order of [`COMPARED`].
     scores: [f64; COMPARED.len()],
@@ -43,7 +44,9 @@ struct Case {
 type Table = [[f64; 7]; COMPARED.len()];
 
 fn main() {
-    let cases = pictures::at_sizes(measure);
+    let mut cases = pictures::at_sizes(measure);
+    // Below that the leads are constants.
+    cases.retain(|case| format_rank::depends_on_gains(case.expectations[0].quality, case.is_grey));
     for (format, coefficients) in COMPARED.iter().zip(fit(&cases, |_| true)).skip(1) {
         println!("{}: [{}],", format.name(), coefficients.map(|value| format!("{value:.3}")).join(", "));
     }
@@ -73,7 +76,13 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> 
         let scores: Vec<f64> = COMPARED.into_iter().map_while(score).collect();
         let scores = scores.try_into().ok()?;
         let expectations = job::expectations(&job(COMPARED[0]), picture, &COMPARED).expect("a picture of modest size");
-        let case = Case { picture: index, expectations: expectations.try_into().expect("one for each format"), scores };
+        let is_grey = picture.is_grey();
+        let case = Case {
+            picture: index,
+            is_grey,
+            expectations: expectations.try_into().expect("one for each format"),
+            scores,
+        };
         let columns = case.expectations.iter().zip(scores);
         let columns =
             columns.map(|(expected, score)| format!("{:.3},{:.3},{score:.3}", expected.quality, expected.gain));

@@ -35,7 +35,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
         },
         scale_gain: SCALE_GAIN,
         lead: LeadModel::Fitted {
-            coefficients: [-8.434, 0.095, -0.102, 0.277, -0.966, 0.273, 0.140],
+            coefficients: [-11.510, 0.124, -0.346, 0.286, -1.388, 0.127, 0.304],
             of_grey: [-2.889, 0.030, -0.009, 0.255, -0.709, 0.118, 0.075],
             below_fit: -10.0,
         },

@@ -63,7 +63,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             smaller: None,
         },
         lead: LeadModel::Fitted {
-            coefficients: [-6.353, 0.045, -0.076, -0.097, -0.832, 0.290, -0.206],
+            coefficients: [-5.864, 0.044, 0.025, -0.002, -0.743, 0.258, 0.007],
             of_grey: [-4.788, 0.026, -0.031, -0.005, -0.373, 0.148, 0.042],
             below_fit: 1.0,
         },
