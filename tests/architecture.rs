@@ -48,7 +48,7 @@ const JOB_LEVELS: &[&[&str]] = &[
     &["scale_choice"],
     &["downscale", "memory"],
     &["lossy", "few_colours"],
-    &["smooth"],
+    &["smooth", "ranking"],
     &["formats", "calibration"],
     &["fit", "finish"],
     &["source"],

@@ -1,19 +1,13 @@
 //! The choice of the answer's format.
 
-use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::{EncodeError, Format, container};
 use crate::picture::content::Content;
 
-use super::at_size::aim;
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::few_colours::FewColours;
-use super::format_rank::{self, Expectation};
-use super::scale_choice::GainUse;
-use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_gain, smooth, trial};
-
-/// A format, and what the model expects of it if that is known already.
-type Expected = (Format, Option<Expectation>);
+use super::ranking::{Expected, ranked, tried_score};
+use super::{Effort, Job, JobError, Mode, few_colours, format_rank, lossless, lossy, scale_gain, smooth};
 
 /// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would be
 /// left, or none that keeps the alpha channel of a picture that has one.
@@ -221,25 +215,6 @@ fn expected_score(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
     tried_score(context, first, cap)
 }
 
-/// The score of a trial of one format, which becomes part of what is expected of it.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn tried_score(
-    context: &mut SearchContext,
-    (format, expectation): &mut Expected,
-    cap: u64,
-) -> Result<Option<f64>, JobError> {
-    let known = match *expectation {
-        Some(known) => Some(known),
-        None => expected(context, *format, cap, GainUse::Scale)?,
-    };
-    let Some(known) = known else { return Ok(None) };
-    let tried = lossy::with_trial(context, *format, cap, known)?;
-    *expectation = Some(tried);
-    Ok(tried.tried)
-}
-
 /// Why formats could not be tried: the first error of each kind.
 #[derive(Default)]
 struct Refusals {
@@ -314,163 +289,4 @@ fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expe
         context.clock.has_time_for_first(*format, prepared.picture)
     });
     [in_time, late].concat()
-}
-
-/// The allowed formats, the best-looking first. Formats that keep the picture's alpha channel come before those that do not;
-/// then the model's expectations within `cap` decide, then [`format_rank::by_rank`].
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Vec<Expected>, JobError> {
-    let mut ranked: Vec<Expected> =
-        format_rank::by_rank().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
-    if ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).count() > 1 {
-        by_expectation(context, &mut ranked, cap)?;
-    }
-    // The sort is stable, so the rank stays.
-    ranked.sort_by_key(|(format, _)| context.views.requested.has_alpha() && !format.keeps_alpha());
-    Ok(ranked)
-}
-
-/// Sorts `ranked` by what the model expects within `cap`, and adds the expectations.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
-    let gain_use = gain_use(context, cap)?;
-    for (format, expectation) in &mut *ranked {
-        if format_rank::COMPARED.contains(format) {
-            *expectation = expected(context, *format, cap, gain_use)?;
-        }
-    }
-    try_each(context, ranked, cap)?;
-    let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
-    if are_tried && ranked.iter().any(|(_, expectation)| expectation.is_some()) {
-        sort_by_lead(ranked, tried);
-        return Ok(());
-    }
-    by_model(context, ranked, cap, gain_use)
-}
-
-/// What the gains of smaller pictures decide: where formats are tried, or the whole picture is far below what was fitted, no rank.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn gain_use(context: &mut SearchContext, cap: u64) -> Result<GainUse, JobError> {
-    if trial::is_wanted(context, &aim(context.job, cap)) {
-        return Ok(GainUse::Scale);
-    }
-    let quality_of_avif = match lossy::quality_of_whole(context, Format::Avif, cap) {
-        Err(JobError::Encode(EncodeError::TooLarge { .. })) => return Ok(GainUse::Scale),
-        quality => quality?,
-    };
-    let decides_rank = format_rank::depends_on_gains(quality_of_avif, context.views.requested.is_grey());
-    Ok(if decides_rank { GainUse::Rank } else { GainUse::Scale })
-}
-
-/// Sorts `ranked`, whose expectations are known, by what the model says of formats beside each other.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64, gain_use: GainUse) -> Result<(), JobError> {
-    let mut known = [None; format_rank::COMPARED.len()];
-    for (expectation, compared) in known.iter_mut().zip(format_rank::COMPARED) {
-        *expectation = match ranked.iter().find(|(format, _)| *format == compared) {
-            Some((_, known)) => *known,
-            None => expected(context, compared, cap, gain_use)?,
-        };
-    }
-    // A picture that is too large for AVIF is too large for the others.
-    let Some(avif) = known[0] else { return Ok(()) };
-    let expectations = known.map(|expectation| expectation.unwrap_or(avif));
-    let is_grey = context.views.requested.is_grey();
-    let lead = |(format, _): &Expected| match format_rank::basis(*format).and_then(|index| known[index]) {
-        Some(_) => format_rank::lead(*format, &expectations, is_grey),
-        None => f64::NEG_INFINITY,
-    };
-    sort_by_lead(ranked, lead);
-    let first = ranked.first().map_or(f64::NEG_INFINITY, lead);
-    let close = ranked.iter().take_while(|expected| first - lead(expected) < CLOSE).count();
-    by_trial(context, &mut ranked[..close], cap)
-}
-
-/// Points of lead within which the model does not tell which format looks better: docs/model.md, Format rank.
-const CLOSE: f64 = 2.5;
-
-/// Expected quality of the whole picture from which on formats with close leads look much the same.
-const ALIKE: f64 = 75.0;
-
-/// Sorts formats with `close` leads by trials, where probes tell those the sizes of files.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn by_trial(context: &mut SearchContext, close: &mut [Expected], cap: u64) -> Result<(), JobError> {
-    let may_decide = |(format, expectation): &Expected| {
-        expectation.is_some_and(|known| known.quality < ALIKE) && LossyCoding::of(*format)[0].has_probe()
-    };
-    let is_wanted = close.len() > 1 && close.iter().all(may_decide) && !context.views.requested.has_alpha();
-    if !is_wanted || !trial::is_allowed(context, &aim(context.job, cap)) {
-        return Ok(());
-    }
-    for (format, expectation) in &mut *close {
-        if let Some(known) = *expectation {
-            *expectation = Some(lossy::with_trial_at_scale(context, *format, cap, known)?);
-        }
-    }
-    if close.iter().all(is_tried) {
-        sort_by_lead(close, tried);
-    }
-    Ok(())
-}
-
-/// Sorts `ranked` by `lead`, the highest first. The sort is stable: equal leads keep the rank.
-fn sort_by_lead(ranked: &mut [Expected], lead: impl Fn(&Expected) -> f64) {
-    ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
-}
-
-/// The score of a trial of the format, below all others where there was none.
-fn tried((_, expectation): &Expected) -> f64 {
-    expectation.and_then(|known| known.tried).unwrap_or(f64::NEG_INFINITY)
-}
-
-/// Whether there was a trial of the format, or nothing is expected of it.
-fn is_tried((format, expectation): &Expected) -> bool {
-    match expectation {
-        Some(expectation) => expectation.tried.is_some(),
-        // JPEG XL is expected to be better than JPEG, and not tried.
-        None => format_rank::COMPARED.contains(format),
-    }
-}
-
-/// Adds a trial to each expectation, where trials are wanted.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn try_each(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
-    for (format, expectation) in ranked {
-        if let Some(known) = *expectation {
-            *expectation = Some(lossy::with_trial(context, *format, cap, known)?);
-        }
-    }
-    Ok(())
-}
-
-/// What the model expects of `format` within `cap`. Returns `None` when the format cannot hold the picture.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn expected(
-    context: &mut SearchContext,
-    format: Format,
-    cap: u64,
-    gain_use: GainUse,
-) -> Result<Option<Expectation>, JobError> {
-    // The picture is only flattened when a format without alpha is allowed.
-    if context.views.prepared(format).picture.has_alpha() && !format.keeps_alpha() {
-        return Ok(None);
-    }
-    match lossy::expectation(context, format, cap, gain_use) {
-        Err(JobError::Encode(EncodeError::TooLarge { .. })) => Ok(None),
-        expected => expected.map(Some),
-    }
 }

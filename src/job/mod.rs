@@ -7,6 +7,7 @@
 //! source             open an input, fit it
 //! fit                the best answer              finish  pad, check, report
 //! formats            the choice of format         calibration
+//! ranking            which formats look best
 //! smooth             gradients, made smaller
 //! lossy              one format                 few_colours
 //! downscale          made smaller                 memory
@@ -38,6 +39,7 @@ mod lossy;
 mod memory;
 mod passthrough;
 mod prepared;
+mod ranking;
 mod report;
 mod scale_choice;
 pub mod scale_gain;
