@@ -80,18 +80,3 @@ pub(super) fn with_trial(
     let whole = context.views.prepared(format);
     scale_choice::with_trial(context, &whole, &aim, expectation)
 }
-
-/// `expectation`, which is of `format` within `cap` bytes, with the score of a trial at its scale.
-///
-/// # Errors
-/// [`JobError::Encode`].
-pub(super) fn with_trial_at_scale(
-    context: &mut SearchContext,
-    format: Format,
-    cap: u64,
-    expectation: Expectation,
-) -> Result<Expectation, JobError> {
-    let aim = aim(context.job, cap);
-    let whole = context.views.prepared(format);
-    scale_choice::tried_at_scale(context, &whole, &aim, expectation)
-}

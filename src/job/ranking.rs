@@ -6,8 +6,8 @@ use crate::codec::{EncodeError, Format};
 use super::at_size::aim;
 use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
-use super::scale_choice::GainUse;
-use super::{JobError, lossy, trial};
+use super::scale_choice::{self, GainUse};
+use super::{Effort, JobError, lossy, trial};
 
 /// A format, and what the model expects of it if that is known already.
 pub(super) type Expected = (Format, Option<Expectation>);
@@ -96,7 +96,7 @@ const CLOSE: f64 = 2.5;
 /// Expected quality of the whole picture from which on formats with close leads look much the same.
 const ALIKE: f64 = 80.0;
 
-/// Sorts formats with `close` leads by trials, where probes tell those the sizes of files.
+/// Sorts formats with `close` leads by trials, where probes tell those the sizes of files. Best effort compares whole files later.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -105,12 +105,14 @@ fn by_trial(context: &mut SearchContext, close: &mut [Expected], cap: u64) -> Re
         expectation.is_some_and(|known| known.quality < ALIKE) && LossyCoding::of(*format)[0].has_probe()
     };
     let is_wanted = close.len() > 1 && close.iter().all(may_decide) && !context.views.requested.has_alpha();
-    if !is_wanted || !trial::is_allowed(context, &aim(context.job, cap)) {
+    let aim = aim(context.job, cap);
+    if !is_wanted || context.job.effort == Effort::Best || !trial::is_allowed(context, &aim) {
         return Ok(());
     }
     for (format, expectation) in &mut *close {
         if let Some(known) = *expectation {
-            *expectation = Some(lossy::with_trial_at_scale(context, *format, cap, known)?);
+            let whole = context.views.prepared(*format);
+            *expectation = Some(scale_choice::tried_at_scale(context, &whole, &aim, known)?);
         }
     }
     if close.iter().all(is_tried) {
