@@ -118,10 +118,14 @@ mod tests {
 
     #[test]
     fn a_grey_jpeg_has_no_colour_to_spend_bytes_on() {
-        let expectations = whole([60.0, 57.0, 58.0]);
-        let over_webp =
-            |is_grey| lead(Format::Jpeg, &expectations, is_grey) - lead(Format::Webp, &expectations, is_grey);
-        assert!(over_webp(true) > 0.0 && over_webp(false) < 0.0, "{} {}", over_webp(true), over_webp(false));
+        let over_webp = |expectations: &Expectations, is_grey| {
+            lead(Format::Jpeg, expectations, is_grey) - lead(Format::Webp, expectations, is_grey)
+        };
+        let alike = whole([60.0, 57.0, 58.0]);
+        assert!(over_webp(&alike, true) > 0.0 && over_webp(&alike, false) < 0.0);
+        // A grey photograph of 768x512 at 20 KB, whose JPEG looks 4.6 points better than its WebP of half the size.
+        let [avif, webp, jpeg] = whole([52.7, 38.5, 50.3]);
+        assert!(over_webp(&[avif, Expectation { gain: 5.1, ..webp }, jpeg], true) > 0.0);
     }
 
     fn whole(qualities: [f64; 3]) -> Expectations {

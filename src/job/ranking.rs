@@ -2,6 +2,7 @@
 
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::{EncodeError, Format};
+use crate::picture::content::Content;
 
 use super::at_size::aim;
 use super::context::SearchContext;
@@ -96,7 +97,8 @@ const CLOSE: f64 = 2.5;
 /// Expected quality of the whole picture from which on formats with close leads look much the same.
 const ALIKE: f64 = 80.0;
 
-/// Sorts formats with `close` leads by trials, where probes tell those the sizes of files. Best effort compares whole files later.
+/// Sorts formats of a photograph with `close` leads by trials, where probes tell those the sizes of files. What is no photograph was
+/// tried before, and best effort compares whole files later.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -104,15 +106,18 @@ fn by_trial(context: &mut SearchContext, close: &mut [Expected], cap: u64) -> Re
     let may_decide = |(format, expectation): &Expected| {
         expectation.is_some_and(|known| known.quality < ALIKE) && LossyCoding::of(*format)[0].has_probe()
     };
-    let is_wanted = close.len() > 1 && close.iter().all(may_decide) && !context.views.requested.has_alpha();
+    let can_decide = close.len() > 1 && close.iter().all(may_decide) && context.job.effort != Effort::Best;
     let aim = aim(context.job, cap);
-    if !is_wanted || context.job.effort == Effort::Best || !trial::is_allowed(context, &aim) {
+    if !can_decide || !trial::is_allowed(context, &aim) {
+        return Ok(());
+    }
+    if context.views.requested.has_alpha() || context.views.content() != Content::Photograph {
         return Ok(());
     }
     for (format, expectation) in &mut *close {
         if let Some(known) = *expectation {
             let whole = context.views.prepared(*format);
-            *expectation = Some(scale_choice::tried_at_scale(context, &whole, &aim, known)?);
+            *expectation = Some(scale_choice::tried(context, &whole, &aim, known)?);
         }
     }
     if close.iter().all(is_tried) {

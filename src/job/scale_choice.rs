@@ -173,7 +173,7 @@ pub(super) fn tried_expectation(
     if stays_whole(context, whole, aim, &expected) || !trial::is_wanted(context, aim) {
         return Ok(expectation);
     }
-    best_tried(context, whole, aim, &scales(context.job, whole.picture), expectation)
+    best_tried(context, whole, aim, expectation)
 }
 
 /// `expectation` with the score of a trial, at the scale that looks best in trials. The same where no trial is wanted.
@@ -189,26 +189,11 @@ pub(super) fn with_trial(
     if expectation.tried.is_some() || !trial::is_wanted(context, aim) {
         return Ok(expectation);
     }
-    let scales = scales(context.job, whole.picture);
     let expected = expected_quality(context, whole, aim)?;
     if !context.may_shrink || stays_whole(context, whole, aim, &expected) {
-        return tried(context, whole, aim, &scales, expectation);
+        return tried(context, whole, aim, expectation);
     }
-    best_tried(context, whole, aim, &scales, expectation)
-}
-
-/// `expectation` with the score of a trial at its scale.
-///
-/// # Errors
-/// [`JobError::Encode`].
-pub(super) fn tried_at_scale(
-    context: &mut SearchContext,
-    whole: &Prepared,
-    aim: &Aim,
-    expectation: Expectation,
-) -> Result<Expectation, JobError> {
-    let scales = scales(context.job, whole.picture);
-    tried(context, whole, aim, &scales, expectation)
+    best_tried(context, whole, aim, expectation)
 }
 
 /// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only becomes
@@ -220,17 +205,17 @@ fn best_tried(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
-    scales: &[f64],
     expectation: Expectation,
 ) -> Result<Expectation, JobError> {
-    let first = tried(context, whole, aim, scales, expectation)?;
+    let first = tried(context, whole, aim, expectation)?;
+    let scales = scales(context.job, whole.picture);
     let directions: &[isize] = if context.views.content() == Content::Text { &[-1] } else { &[-1, 1] };
     let mut best = first;
     for direction in directions {
         // The last scale is no simple ratio.
         while let Some(scale_index) = best.scale_index.checked_add_signed(*direction).filter(|at| at + 1 < scales.len())
         {
-            let next = tried(context, whole, aim, scales, Expectation { scale_index, ..expectation })?;
+            let next = tried(context, whole, aim, Expectation { scale_index, ..expectation })?;
             if next.tried <= best.tried {
                 break;
             }
@@ -247,14 +232,13 @@ fn best_tried(
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn tried(
+pub(super) fn tried(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
-    scales: &[f64],
     expectation: Expectation,
 ) -> Result<Expectation, JobError> {
-    let scale = scales[expectation.scale_index];
+    let scale = scales(context.job, whole.picture)[expectation.scale_index];
     let tried = seen_at(context, whole, aim, scale, |context, seen, aim| trial::score(context, seen, scale, aim))?;
     Ok(Expectation { tried, ..expectation })
 }

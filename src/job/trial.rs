@@ -18,8 +18,7 @@ use super::scoring::SAMPLE_PIXELS;
 use super::views::size_at;
 use super::{Effort, JobError};
 
-/// Whether the choices for the picture are tried. A photograph's are not: the model errs by .7 points there, and
-/// trials by as much.
+/// Whether scale and format are tried. A photograph's scale is not: the model errs by .7 points there, and trials by as much.
 pub(super) fn is_wanted(context: &mut SearchContext, aim: &Aim) -> bool {
     is_allowed(context, aim) && !context.views.requested.has_alpha() && context.views.content() != Content::Photograph
 }

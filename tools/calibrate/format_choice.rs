@@ -34,7 +34,6 @@ const CLOSE: f64 = 4.0;
 /// A picture at a target.
 struct Case {
     picture: usize,
-    is_grey: bool,
     expectations: Expectations,
     /// SSIMULACRA2 of the answers, in the order of [`COMPARED`].
     scores: [f64; COMPARED.len()],
@@ -44,9 +43,7 @@ struct Case {
 type Table = [[f64; 7]; COMPARED.len()];
 
 fn main() {
-    let mut cases = pictures::at_sizes(measure);
-    // Below that the leads are constants.
-    cases.retain(|case| format_rank::depends_on_gains(case.expectations[0].quality, case.is_grey));
+    let cases = pictures::at_sizes(measure);
     for (format, coefficients) in COMPARED.iter().zip(fit(&cases, |_| true)).skip(1) {
         println!("{}: [{}],", format.name(), coefficients.map(|value| format!("{value:.3}")).join(", "));
     }
@@ -56,7 +53,7 @@ fn main() {
     }
 }
 
-/// A case for every target at which all formats have a lossy answer.
+/// A case for every target at which all formats have a lossy answer, and leads depend on what is expected.
 fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> {
     let input = png::encode_lossless(picture, Effort::Fast).expect("a picture of modest size");
     let reference = Reference::new(picture, [255; 3]);
@@ -76,18 +73,12 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> 
         let scores: Vec<f64> = COMPARED.into_iter().map_while(score).collect();
         let scores = scores.try_into().ok()?;
         let expectations = job::expectations(&job(COMPARED[0]), picture, &COMPARED).expect("a picture of modest size");
-        let is_grey = picture.is_grey();
-        let case = Case {
-            picture: index,
-            is_grey,
-            expectations: expectations.try_into().expect("one for each format"),
-            scores,
-        };
+        let case = Case { picture: index, expectations: expectations.try_into().expect("one for each format"), scores };
         let columns = case.expectations.iter().zip(scores);
         let columns =
             columns.map(|(expected, score)| format!("{:.3},{:.3},{score:.3}", expected.quality, expected.gain));
         println!("{name},{side},{bits},{}", columns.collect::<Vec<String>>().join(","));
-        Some(case)
+        format_rank::depends_on_gains(case.expectations[0].quality, picture.is_grey()).then_some(case)
     };
     TARGETS.iter().filter_map(case).collect()
 }
