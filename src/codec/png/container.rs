@@ -13,6 +13,10 @@ const KEPT: [&[u8; 4]; 15] = [
     b"mDCV", b"mDCv", b"cLLI",
 ];
 
+/// Chunks that decide how the pixels look and that a file has once (s5.6). Of several, one reader takes the first and another the last.
+const SINGLE: [&[u8; 4]; 12] =
+    [b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"mDCV", b"mDCv", b"cLLI"];
+
 /// The name of the padding chunk. Its letter cases mean: ancillary, private, safe to copy (s5.4).
 const PADDING: &[u8; 4] = b"bfPd";
 
@@ -23,12 +27,14 @@ const MAX_PAYLOAD: usize = (1 << 31) - 1;
 /// s1.1.5).
 const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
-/// Whether every chunk is complete and has the right checksum, the pixel chunks are adjacent, and IEND follows.
+/// Whether every chunk is complete and has the right checksum, those that decide how the pixels look are there once, the pixel
+/// chunks are adjacent, and IEND follows.
 pub fn is_sound(file: &[u8]) -> bool {
     let Some(chunks) = Chunks::of_whole(file) else { return false };
     let pixels: Vec<usize> = (0..chunks.len()).filter(|index| chunks[*index].name == *b"IDAT").collect();
     let (Some(first), Some(last)) = (pixels.first(), pixels.last()) else { return false };
-    chunks.iter().all(Chunk::is_sound) && last - first + 1 == pixels.len()
+    let is_single = |name: &&[u8; 4]| chunks.iter().filter(|chunk| chunk.name == **name).count() <= 1;
+    chunks.iter().all(Chunk::is_sound) && SINGLE.iter().all(is_single) && last - first + 1 == pixels.len()
 }
 
 /// Removes texts, times, EXIF and unknown chunks from the file, unless `policy` keeps them, and everything after IEND.
@@ -208,6 +214,16 @@ mod tests {
         let mut all = look.to_vec();
         all.extend([(b"tIME", &b"when"[..]), (b"zTXt", b"what"), (b"abCd", b"unknown")]);
         assert_eq!(strip(&file(&all), MetadataPolicy::Strip), Some(file(&look)));
+    }
+
+    #[test]
+    fn what_decides_the_look_is_there_once() {
+        let palette = [(b"PLTE", &[0; 3][..]), (b"gAMA", &[0; 4]), (b"tEXt", b"a"), (b"tEXt", b"b"), (b"IDAT", b"x")];
+        assert!(is_sound(&file(&palette)));
+        for again in SINGLE {
+            let twice: [(&[u8; 4], &[u8]); 3] = [(again, &[0; 13]), (again, &[1; 13]), (b"IDAT", b"x")];
+            assert!(!is_sound(&file(&twice)), "{}", again.escape_ascii());
+        }
     }
 
     #[test]
