@@ -15,9 +15,15 @@ const START_CODE: [u8; 3] = [0x9D, 0x01, 0x2A];
 /// The name of the padding chunk. No reader knows it, and "readers SHOULD ignore" unknown chunks (s2.7.1.6).
 const PADDING: &[u8; 4] = b"bfPd";
 
-/// Whether the file has all bytes that RIFF declares, and chunks fill them.
+/// Chunks that decide how the pixels look and that a file has once (RFC 9649 s2.7): one of each list.
+const SINGLE: [&[&[u8; 4]]; 5] = [&[b"VP8X"], &[b"ICCP"], &[b"ANIM"], &[b"ALPH"], &[b"VP8 ", b"VP8L"]];
+
+/// Whether the file has all bytes that RIFF declares, chunks fill them, and those that decide how the pixels look are there once. Of
+/// several, one reader takes the first and another the last.
 pub fn is_sound(file: &[u8]) -> bool {
-    Chunks::of_riff(file).is_some()
+    let Some(chunks) = Chunks::of_riff(file) else { return false };
+    let is_single = |names: &[&[u8; 4]]| chunks.iter().filter(|chunk| names.contains(&&chunk.name)).count() <= 1;
+    SINGLE.iter().all(|names| is_single(names))
 }
 
 /// Removes EXIF, XMP and unknown chunks from the file, unless `policy` keeps them, and everything after the end that
@@ -241,6 +247,16 @@ mod tests {
         for (name, image, flags) in [(b"VP8 ", LOSSY, EXIF_FLAG), (b"VP8L", LOSSLESS, EXIF_FLAG | ALPHA_FLAG)] {
             let expected = file(&[(b"VP8X", &with_flags(flags)), (name, image), (b"EXIF", b"exif")]);
             assert_eq!(embed(file(&[(name, image)]), &metadata), expected);
+        }
+    }
+
+    #[test]
+    fn what_decides_the_look_is_there_once() {
+        let rest: [(&[u8; 4], &[u8]); 3] = [(b"EXIF", b"a"), (b"EXIF", b"b"), (b"abcd", b"")];
+        let sound = [(b"VP8X", &FEATURES[..]), (b"ICCP", b"a"), (b"VP8 ", LOSSY)].into_iter().chain(rest);
+        assert!(is_sound(&file(&sound.collect::<Vec<_>>())));
+        for (one, other) in SINGLE.iter().flat_map(|names| names.iter().map(|name| (names[0], *name))) {
+            assert!(!is_sound(&file(&[(one, LOSSY), (other, LOSSLESS)])), "{}", other.escape_ascii());
         }
     }
 
