@@ -55,6 +55,8 @@ pub(crate) type WriteJpeg = fn(&[u8], MetadataPolicy) -> Option<Vec<u8>>;
 /// A lossless way of writing a format.
 pub(crate) struct LosslessModel {
     pub encode: fn(&Picture, Effort) -> Result<Vec<u8>, EncodeError>,
+    /// Whether a readable file of the format was written in this way.
+    pub is_used_in: fn(&[u8]) -> bool,
     /// Nanoseconds that a pixel takes at fast, balanced and best effort, where it is no copy of another.
     pub nanoseconds_per_pixel: [u64; 3],
     /// Bytes that a pixel takes in the encoder at its peak.

@@ -2,13 +2,19 @@
 
 use crate::codec::Format;
 
-use super::candidate::Candidate;
+use super::candidate::{Candidate, Kind};
 use super::context::SearchContext;
-use super::{Facts, JobError, OnMiss, formats};
+use super::{Facts, Job, JobError, OnMiss, formats};
 
-/// The best-looking candidate that meets the job, over the allowed formats.
-pub(super) fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
-    match fit_or_miss(context, allowed, input) {
+/// The best-looking candidate that meets the job, over the allowed formats. Where it `may_outgrow` the input, it is larger than that
+/// rather than poor.
+pub(super) fn fit(
+    context: &mut SearchContext,
+    allowed: &[Format],
+    input: &Facts,
+    may_outgrow: bool,
+) -> Result<Candidate, JobError> {
+    match fit_or_miss(context, allowed, input, may_outgrow) {
         // What the deadline cut off might have met the job, so the nearest result so far is not the nearest possible.
         Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.trace.cut_short => {
             Err(context.clock.deadline_exceeded())
@@ -18,17 +24,22 @@ pub(super) fn fit(context: &mut SearchContext, allowed: &[Format], input: &Facts
 }
 
 /// As [`fit`], but does not ask whether the deadline cut the search short.
-fn fit_or_miss(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Candidate, JobError> {
+fn fit_or_miss(
+    context: &mut SearchContext,
+    allowed: &[Format],
+    input: &Facts,
+    may_outgrow: bool,
+) -> Result<Candidate, JobError> {
     let target = context.job.target;
-    // An answer in the input's format is never larger than the input. To meet that, the picture is made smaller if need be.
-    if context.job.never_outgrows(input, allowed) && input.bytes < target {
-        for may_shrink in [false, true].into_iter().filter(|may_shrink| context.job.downscale || !may_shrink) {
-            context.may_shrink = may_shrink;
-            match formats::best(context, allowed, input.bytes) {
-                Err(JobError::TargetUnreachable { .. }) => {}
-                other => return other,
-            }
+    if let Some(candidate) = within_input(context, allowed, input)? {
+        if !may_outgrow || !is_poor(context.job, &candidate) {
+            return Ok(candidate);
         }
+        context.may_shrink = context.job.downscale;
+        return match formats::best(context, allowed, target) {
+            Err(JobError::DeadlineExceeded { .. }) => Ok(candidate),
+            other => other,
+        };
     }
     match formats::best(context, allowed, target) {
         Err(unreachable @ JobError::TargetUnreachable { .. }) if context.job.on_miss == OnMiss::Smallest => {
@@ -36,6 +47,37 @@ fn fit_or_miss(context: &mut SearchContext, allowed: &[Format], input: &Facts) -
             formats::scored(context, smallest)
         }
         other => other,
+    }
+}
+
+/// The best-looking candidate of at most as many bytes as the `input` has, which an answer in its format keeps to below the target. To
+/// meet that, the picture is made smaller if need be. Returns `None` when the job does not ask for that, and when nothing meets it.
+///
+/// # Errors
+/// As [`formats::best`], but for what cannot be met.
+fn within_input(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Option<Candidate>, JobError> {
+    if !context.job.never_outgrows(input, allowed) || input.bytes >= context.job.target {
+        return Ok(None);
+    }
+    for may_shrink in [false, true].into_iter().filter(|may_shrink| context.job.downscale || !may_shrink) {
+        context.may_shrink = may_shrink;
+        match formats::best(context, allowed, input.bytes) {
+            Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) => {}
+            other => return other.map(Some),
+        }
+    }
+    Ok(None)
+}
+
+/// Quality from which on a lossy picture does not spoil a lossless one: a PNG of 256 colours has 80.5.
+const FINE: f64 = 80.0;
+
+/// Whether `candidate` is smaller than the picture that the job asks for, or coarser than it has to be.
+fn is_poor(job: &Job, candidate: &Candidate) -> bool {
+    match candidate.kind {
+        Kind::Passthrough | Kind::Lossless => false,
+        Kind::Quality(quality) => quality < FINE.min(job.quality),
+        Kind::Downscaled(_) => true,
     }
 }
 
@@ -58,7 +100,7 @@ mod tests {
         let stop = Stop::at(Instant::now() + Duration::from_secs(3600));
         let mut context = SearchContext::new(job, Views::of_opaque(&picture), Format::Bmp, &metadata, &stop);
         context.trace.cut_short = true;
-        fit(&mut context, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 })
+        fit(&mut context, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 }, false)
     }
 
     #[test]

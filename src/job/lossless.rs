@@ -24,6 +24,11 @@ pub(super) fn is_thinkable(job: &Job, input: Format, pixels: u64) -> bool {
         && (pixels <= SMALL || !input.model().is_usually_lossy || job.target >= pixels / 16)
 }
 
+/// Whether `file`, which is of `format`, is lossless. Of formats that are not written so it is not asked.
+pub(super) fn is_lossless(file: &[u8], format: Format) -> bool {
+    modes().any(|(known, model)| known == format && (model.is_used_in)(file))
+}
+
 /// Whether a lossless file is better than any lossy one. A job with a lower quality ceiling prefers fewer bytes.
 pub(super) fn comes_first(job: &Job) -> bool {
     job.quality >= DEFAULT_QUALITY

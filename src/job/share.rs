@@ -10,7 +10,7 @@ use crate::codec::{EncodeError, Format, Metadata, container};
 use crate::picture::content::Content;
 use crate::picture::{Picture, transform};
 
-use super::{Effort, Facts, Job, JobError};
+use super::{Effort, Job, JobError};
 
 /// The qualities at which sizes are predicted: from the worst that an answer should have to the best.
 const QUALITIES: [f64; 13] = [1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 68.0, 75.0, 82.0, 88.0, 92.0, 95.0];
@@ -33,13 +33,13 @@ pub struct SizeCurve {
 
 impl SizeCurve {
     /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer, and its files the
-    /// metadata `kept`. An answer is never larger than the target of the job, nor than the `input` where the job says so.
+    /// metadata `kept`. No answer has more than `most` bytes.
     pub(super) fn of(
         picture: &Picture,
         job: &Job,
         allowed: &[Format],
         kept: &Metadata,
-        input: &Facts,
+        most: u64,
     ) -> Result<SizeCurve, EncodeError> {
         let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
         let counted: &[usize] = if allowed.len() > 1 { &COUNTED_OF_SEVERAL } else { &COUNTED };
@@ -53,7 +53,6 @@ impl SizeCurve {
             let counts = Counts { qualities: counted, ceiling: job.quality, are_probed: is_drawn };
             lower(&mut ln_bytes, *format, &picture, metadata_bytes, &counts)?;
         }
-        let most = if job.never_outgrows(input, allowed) { input.bytes.min(job.target) } else { job.target };
         let mut least = f64::NEG_INFINITY;
         for ln_bytes in &mut ln_bytes {
             least = ln_bytes.max(least);

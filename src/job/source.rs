@@ -135,7 +135,9 @@ impl<'a> Source<'a> {
         let allowed = checks::allowed_formats(job, file.facts.format)?;
         let picture = held_by_formats(pictures.transformed(job.transforms())?, &allowed, job);
         let kept = finish::kept_metadata(&file.metadata, &file.rights, job);
-        let curve = SizeCurve::of(&picture, job, &allowed, &kept, &file.facts)?;
+        let stays_within_input = job.never_outgrows(&file.facts, &allowed) && !file.is_lossless();
+        let most = if stays_within_input { file.facts.bytes.min(job.target) } else { job.target };
+        let curve = SizeCurve::of(&picture, job, &allowed, &kept, most)?;
         let lossless = lossless::file_of_drawing(&picture, job, &allowed, &file.facts, curve.most_bytes(), stop)?;
         Ok(lossless.map_or(curve, |(format, bytes)| curve.up_to(bytes + container::embedded_bytes(format, &kept))))
     }
@@ -299,7 +301,9 @@ impl InputFile<'_> {
         job.check(stop)?;
 
         let searching = Instant::now();
-        let (fitted, trace) = self.search(&picture, &allowed, job, common, stop);
+        // What a lossless input shows is not spoilt to stay below its size, where it is not the answer itself.
+        let may_outgrow = unchanged.is_none() && self.is_lossless();
+        let (fitted, trace) = self.search(&picture, &allowed, job, common, may_outgrow, stop);
         timings.search = searching.elapsed();
         let candidate = match (fitted, unchanged) {
             // The input was below the quality ceiling already: another encode would lose more than it saves.
@@ -314,6 +318,10 @@ impl InputFile<'_> {
         Ok(answer)
     }
 
+    fn is_lossless(&self) -> bool {
+        lossless::is_lossless(&self.bytes, self.facts.format)
+    }
+
     /// Searches for the best answer in one of the `allowed` formats. Frees what the search needed.
     fn search(
         &self,
@@ -321,6 +329,7 @@ impl InputFile<'_> {
         allowed: &[Format],
         job: &Job,
         common: Option<CommonLook>,
+        may_outgrow: bool,
         stop: &Stop,
     ) -> (Result<Candidate, JobError>, Trace) {
         let metadata = finish::kept_metadata(&self.metadata, &self.rights, job);
@@ -331,7 +340,7 @@ impl InputFile<'_> {
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
         context.common = common;
         context.clock.note_decode(u64::from(self.facts.width) * u64::from(self.facts.height), self.decoding);
-        (fit::fit(&mut context, allowed, &self.facts), context.trace)
+        (fit::fit(&mut context, allowed, &self.facts, may_outgrow), context.trace)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bytefit::codec::Format;
 use bytefit::job::{Effort, Formats, Job, JobError, Mode, OnMiss, Outcome};
+use bytefit::picture::transform::{Flip, Resize};
 use proptest::prelude::*;
 use testkit::drawing::{Content, file};
 
@@ -192,14 +193,47 @@ fn min_bytes_is_reached_by_padding() {
 #[test]
 fn an_answer_is_never_larger_than_an_input_it_could_have_been() {
     let jpeg = run(&job(Format::Jpeg, 5_000), &file(Content::Photo, 200, 200)).unwrap().bytes;
-    let mut job = job(Format::Jpeg, 100_000);
-    job.resize = Some(bytefit::picture::transform::Resize {
-        width: Some(190),
-        height: None,
-        fit: Default::default(),
-        enlarge: false,
-    });
-    let answer = run(&job, &jpeg).unwrap();
+    let answer = run(&of_width(190, job(Format::Jpeg, 100_000)), &jpeg).unwrap();
     assert!(answer.bytes.len() <= jpeg.len());
     assert_eq!(answer.report.output.width, 190);
+}
+
+#[test]
+fn a_lossy_webp_is_not_outgrown_by_a_lossless_one() {
+    let webp = run(&job(Format::Webp, 3_000), &file(Content::Photo, 200, 200)).unwrap();
+    assert_eq!(webp.report.outcome, Outcome::Quality);
+    let answer = run(&of_width(190, job(Format::Webp, 200_000)), &webp.bytes).unwrap();
+    assert!(answer.bytes.len() <= webp.bytes.len());
+}
+
+#[test]
+fn a_lossless_input_is_outgrown_rather_than_spoilt() {
+    for format in [Format::Png, Format::Webp] {
+        let turned = Job { flip: Flip::Horizontal, ..job(format, 100_000) };
+        let lossless = run(&turned, &file(Content::Text, 600, 400)).unwrap();
+        assert_eq!(lossless.report.outcome, Outcome::Lossless);
+        // Strokes of two colours have many more when they are made smaller.
+        let mut smaller = of_width(401, job(format, 400_000));
+        let answer = run(&smaller, &lossless.bytes).unwrap();
+        assert!(answer.bytes.len() > lossless.bytes.len(), "{format:?}: the input has {}", lossless.bytes.len());
+        assert_eq!((answer.report.outcome, answer.report.output.width), (Outcome::Lossless, 401), "{format:?}");
+        smaller.min_score = Some(90.0);
+        assert_eq!(run(&smaller, &lossless.bytes).unwrap().report.outcome, Outcome::Lossless, "{format:?}");
+        // Under a lower ceiling the answer is lossy, and no coarser than that.
+        let coarser = Job { quality: 75.0, min_score: None, ..smaller };
+        let quality = run(&coarser, &lossless.bytes).unwrap().report.quality;
+        assert!(quality.is_none_or(|quality| quality > 60.0), "{format:?} {quality:?}");
+    }
+}
+
+#[test]
+fn a_score_that_is_asked_for_may_take_more_bytes_than_the_input_has() {
+    let jpeg = run(&job(Format::Jpeg, 4_000), &file(Content::Photo, 200, 200)).unwrap().bytes;
+    let asked = Job { flip: Flip::Horizontal, min_score: Some(90.0), ..job(Format::Jpeg, 100_000) };
+    let answer = run(&asked, &jpeg).unwrap();
+    assert!(answer.bytes.len() > jpeg.len() && answer.report.score >= Some(90.0));
+}
+
+fn of_width(width: u32, job: Job) -> Job {
+    Job { resize: Some(Resize { width: Some(width), height: None, fit: Default::default(), enlarge: false }), ..job }
 }

@@ -23,6 +23,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
         codings: &[LossyCoding::PngPalette],
         lossless: Some(LosslessModel {
             encode: encode_lossless,
+            is_used_in: |_| true,
             // A photograph of 12 megapixels.
             nanoseconds_per_pixel: [40, 270, 860],
             bytes_per_pixel: BYTES_PER_PIXEL,

@@ -1,6 +1,7 @@
 //! What is known of WebP.
 
 use super::encode::{MAX_SIDE, WebpEncoder, encode_lossless};
+use super::header::Header;
 use super::{container, decode, quality_scale};
 use crate::codec::Format;
 use crate::codec::bytes::slice;
@@ -23,6 +24,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
         codings: &[LossyCoding::Webp],
         lossless: Some(LosslessModel {
             encode: encode_lossless,
+            is_used_in: |file| Header::read(file).is_ok_and(|header| header.lossless),
             // A photograph of 12 megapixels.
             nanoseconds_per_pixel: [600; 3],
             // 30 on noise, 22 on a photograph.
