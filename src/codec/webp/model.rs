@@ -78,11 +78,11 @@ pub(crate) static LOSSY: CodingModel = CodingModel {
     nanoseconds_per_pixel: [50, 130, 300],
     best_quality: 100.0,
     least_probed_quality: Some(10.0),
-    // First encodes are about a percent off, slightly more often above the prediction than below. Sizes of large
-    // pictures are predicted half as well, and a second encode of one takes a second.
+    // Sizes of large pictures are predicted half as well as others, and a second encode of one takes a second. docs/model.md, The
+    // search for a size.
     search_window: Some(|pixels| SearchWindow {
         good_enough: if pixels > LARGE { 0.955 } else { 0.97 },
-        position: 0.5,
+        position: 0.6,
     }),
     encoder: |picture, effort| Ok(Box::new(WebpEncoder::new(picture, effort)?)),
 };
