@@ -1,4 +1,4 @@
-//! The best answer to a job: never larger than the input, or the smallest that there is.
+//! The best answer to a job: no larger than the input where that spoils nothing, or the smallest that there is.
 
 use crate::codec::Format;
 

@@ -181,7 +181,7 @@ impl Job {
         }
     }
 
-    /// Whether an answer in one of the `allowed` formats must not be larger than `input`: in mode fit where it may have the
+    /// Whether an answer in one of the `allowed` formats is to be no larger than `input`: in mode fit where it may have the
     /// input's format, unless the picture is enlarged.
     pub fn never_outgrows(&self, input: &Facts, allowed: &[Format]) -> bool {
         let is_enlarged = self.transforms().enlarges(input.width, input.height);
