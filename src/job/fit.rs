@@ -37,7 +37,8 @@ fn fit_or_miss(
         }
         context.may_shrink = context.job.downscale;
         return match formats::best(context, allowed, target) {
-            Err(JobError::DeadlineExceeded { .. }) => Ok(candidate),
+            // It may have been cut short by the deadline.
+            Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }) => Ok(candidate),
             other => other,
         };
     }
