@@ -31,6 +31,10 @@ impl SampleRange {
 /// The planes of a picture in YCbCr (BT.601) at 4:2:0, row after row without padding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HalvedPlanes {
+    /// Of the picture, in pixels.
+    pub width: u32,
+    /// Of the picture, in pixels.
+    pub height: u32,
     /// One sample for each pixel.
     pub luma: Vec<u8>,
     /// Blue difference and red difference, one sample for each two by two pixels.
@@ -40,23 +44,18 @@ pub struct HalvedPlanes {
 impl HalvedPlanes {
     /// The colour of `picture`; its alpha is left out.
     pub fn of(picture: &Picture, range: SampleRange) -> HalvedPlanes {
-        HalvedPlanes::of_pairs(picture, range, picture.height(), 0..)
-    }
-
-    /// The rows of `picture` whose pairs are named, one pair below the other, `height` rows in all.
-    pub(crate) fn of_pairs(
-        picture: &Picture,
-        range: SampleRange,
-        height: u32,
-        pairs: impl IntoIterator<Item = usize>,
-    ) -> HalvedPlanes {
-        let (width, height) = (picture.width() as usize, height as usize);
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
         let plane = || vec![0; width.div_ceil(2) * height.div_ceil(2)];
-        let mut planes = HalvedPlanes { luma: vec![0; width * height], chroma: [plane(), plane()] };
+        let mut planes = HalvedPlanes {
+            width: picture.width(),
+            height: picture.height(),
+            luma: vec![0; width * height],
+            chroma: [plane(), plane()],
+        };
         let [luma_scale, chroma_scale] = range.scales();
         let mut halver = ChromaHalver::new(picture);
-        for ((at, rows), pair) in planes.luma.chunks_mut(2 * width).enumerate().zip(pairs) {
-            let halved = halver.pair(pair);
+        for (at, rows) in planes.luma.chunks_mut(2 * width).enumerate() {
+            let halved = halver.pair(at);
             for (row, levels) in rows.chunks_exact_mut(width).zip(halved.luma) {
                 write_samples(levels, luma_scale, row);
             }
@@ -338,7 +337,7 @@ mod tests {
             samples.map(|(x, y)| to_byte(mean(x, y) + 128.0)).collect()
         });
         let luma = (0..width * height).map(|index| to_byte(luma_at(index % width, index / width))).collect();
-        HalvedPlanes { luma, chroma }
+        HalvedPlanes { width: picture.width(), height: picture.height(), luma, chroma }
     }
 
     /// sRGB's curve (IEC 61966-2-1), of a level.
@@ -429,16 +428,5 @@ mod tests {
         assert_eq!(odd.chroma, even.chroma);
         let rows = even.luma.chunks_exact(6).take(3).flat_map(|row| &row[..5]).copied();
         assert_eq!(odd.luma, rows.collect::<Vec<u8>>());
-    }
-
-    #[test]
-    fn some_pairs_are_those_of_the_whole() {
-        let picture = disks();
-        let whole = HalvedPlanes::of(&picture, SampleRange::Full);
-        let part = HalvedPlanes::of_pairs(&picture, SampleRange::Full, 4, [7, 30]);
-        let rows = |pair: usize| &whole.luma[pair * 2 * 96..(pair + 1) * 2 * 96];
-        assert_eq!(part.luma, [rows(7), rows(30)].concat());
-        let halved = |pair: usize| &whole.chroma[1][pair * 48..(pair + 1) * 48];
-        assert_eq!(part.chroma[1], [halved(7), halved(30)].concat());
     }
 }

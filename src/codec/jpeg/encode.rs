@@ -8,10 +8,9 @@ use mozjpeg_sys::jpeg_scan_info;
 use super::library::{self, Samples, Settings};
 use super::quantiser::{self, TABLES, Tables};
 use super::scans;
-use super::size_model::{self, Sample};
+use super::size_model::{self, Control, Sample};
 use super::trellis::Trellis;
 use crate::codec::probes::Probes;
-use crate::codec::rate::Spectrum;
 use crate::codec::{Effort, EncodeError, Encoder, Format};
 use crate::picture::chroma::{HalvedPlanes, SampleRange};
 use crate::picture::{Chroma, Layout, Picture};
@@ -35,7 +34,7 @@ pub struct JpegEncoder<'a> {
     is_baseline: bool,
     sample: OnceCell<Sample>,
     /// What the strips of probes are compared with.
-    control: OnceCell<Spectrum>,
+    control: OnceCell<Control>,
     probes: Probes,
 }
 
@@ -111,8 +110,8 @@ impl JpegEncoder<'_> {
     fn new_probe(&self, ln_step: f64) -> Result<Option<f64>, EncodeError> {
         let Some(strips) = self.sample().strips(self.picture) else { return Ok(None) };
         let of_strips = JpegEncoder::new(&strips, self.chroma, self.effort)?.with_trellis(self.trellis);
-        if self.chroma == Chroma::Halved && of_strips.grey.is_none() {
-            of_strips.halved.get_or_init(|| self.sample().halved_strips(self.picture, strips.height()));
+        if let Some(planes) = self.halved() {
+            of_strips.halved.get_or_init(|| self.sample().halved_strips(planes));
         }
         // The strips are written with the scans of the whole picture.
         let scans = match self.is_baseline {
@@ -120,7 +119,7 @@ impl JpegEncoder<'_> {
             false => scans::of(self.picture.pixel_count(), of_strips.grey.is_some()),
         };
         let file = JpegEncoder { scans, is_baseline: self.is_baseline, ..of_strips }.encode(ln_step)?;
-        let control = self.control.get_or_init(|| size_model::control(self.picture, self.chroma));
+        let control = self.control.get_or_init(|| self.sample().control(self.picture, self.halved()));
         let overhead = match self.is_baseline {
             true => size_model::ONE_PASS_OVERHEAD,
             false => size_model::overhead(self.picture.pixel_count()),
@@ -133,13 +132,17 @@ impl JpegEncoder<'_> {
     }
 
     fn samples(&self) -> Samples<'_> {
-        match (&self.grey, self.chroma) {
+        match (&self.grey, self.halved()) {
             (Some(grey), _) => Samples::Grey(grey),
-            (None, Chroma::Full) => Samples::Rgb(self.picture.pixels()),
-            (None, Chroma::Halved) => {
-                Samples::Halved(self.halved.get_or_init(|| HalvedPlanes::of(self.picture, SampleRange::Full)))
-            }
+            (None, Some(planes)) => Samples::Halved(planes),
+            (None, None) => Samples::Rgb(self.picture.pixels()),
         }
+    }
+
+    /// The planes at 4:2:0 of a picture in colour.
+    fn halved(&self) -> Option<&HalvedPlanes> {
+        let planes = || HalvedPlanes::of(self.picture, SampleRange::Full);
+        (self.chroma == Chroma::Halved && self.grey.is_none()).then(|| self.halved.get_or_init(planes))
     }
 
     fn sample(&self) -> &Sample {

@@ -2,8 +2,8 @@
 
 use super::trellis::Trellis;
 use super::{quantiser, scans};
-use crate::codec::rate::{Count, Spectrum, Steps, dot, rows_for, strip_pairs, strips};
-use crate::picture::chroma::{HalvedPlanes, SampleRange};
+use crate::codec::rate::{self, Count, Spectrum, Steps, dot, rows_for};
+use crate::picture::chroma::HalvedPlanes;
 use crate::picture::{Chroma, Picture};
 
 /// Bytes of a file of `pixels` besides its coefficients: headers, and a Huffman table for each kind of symbol of each
@@ -90,27 +90,43 @@ impl Sample {
 
     /// The sampled rows of `picture`, one below the other. Returns `None` when all of the picture is sampled.
     pub fn strips(&self, picture: &Picture) -> Option<Picture> {
-        strips(picture, self.chroma, self.every)
+        rate::strips(picture, self.chroma, self.every)
     }
 
-    /// The same rows at 4:2:0, with the chroma that the whole of `picture` has there.
-    pub fn halved_strips(&self, picture: &Picture, height: u32) -> HalvedPlanes {
-        HalvedPlanes::of_pairs(picture, SampleRange::Full, height, strip_pairs(picture, self.every))
+    /// The same rows at 4:2:0, from the planes of the picture.
+    pub fn halved_strips(&self, planes: &HalvedPlanes) -> HalvedPlanes {
+        rate::halved_strips(planes, self.every)
+    }
+
+    /// What the strips of `picture` are compared with. `halved` has its planes at 4:2:0, where those are what is encoded.
+    pub fn control(&self, picture: &Picture, halved: Option<&HalvedPlanes>) -> Control {
+        let every = rows_for(picture, CONTROL_PIXELS);
+        match halved {
+            Some(planes) => Control {
+                whole: Spectrum::of_planes(planes, every),
+                strips: Some(Spectrum::of_planes(planes, self.every)),
+            },
+            None => Control { whole: Spectrum::of(picture, self.chroma, every), strips: None },
+        }
     }
 
     /// ln(bytes) of a picture at `ln_step` whose strips take `strip_bytes`, `overhead` of which are not its coefficients, in
-    /// the ratio of the bits that are counted in `control` and in the strips.
-    pub fn scaled_up(&self, control: &Spectrum, ln_step: f64, strip_bytes: u64, overhead: f64) -> f64 {
-        let times = count(control, ln_step).bits / count(&self.spectrum, ln_step).bits.max(1.0);
+    /// the ratio of the bits that `control` counts in the whole of it and in the strips.
+    pub fn scaled_up(&self, control: &Control, ln_step: f64, strip_bytes: u64, overhead: f64) -> f64 {
+        let strips = control.strips.as_ref().unwrap_or(&self.spectrum);
+        let times = count(&control.whole, ln_step).bits / count(strips, ln_step).bits.max(1.0);
         let body = (strip_bytes as f64 - overhead).max(1.0) * self.spectrum.weight * times;
         (overhead + body).ln()
     }
 }
 
+/// The coefficients of a picture beside those of its strips.
+pub struct Control {
+    /// The whole of the picture, or enough rows of its blocks to stand for it.
+    whole: Spectrum,
+    /// Those of the strips, where they are of the encoder's samples: rounding to 8 bits takes bits too, at fine steps.
+    strips: Option<Spectrum>,
+}
+
 /// At most about so many pixels of the picture are compared with the strips.
 const CONTROL_PIXELS: u64 = 1_500_000;
-
-/// The whole of a picture, or enough rows of its blocks to stand for it.
-pub fn control(picture: &Picture, chroma: Chroma) -> Spectrum {
-    Spectrum::of(picture, chroma, rows_for(picture, CONTROL_PIXELS))
-}

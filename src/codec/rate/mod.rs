@@ -11,7 +11,7 @@ mod spectrum;
 pub use count::{Count, Steps};
 pub use curve::Curve;
 pub use size_predictor::{FineStepBend, SizeModel, SizePredictor};
-pub use spectrum::{Spectrum, rows_for, strip_pairs, strips};
+pub use spectrum::{Spectrum, halved_strips, rows_for, strips};
 
 /// The sum of `features` times their fitted `coefficients`.
 pub fn dot<const N: usize>(coefficients: &[f64; N], features: &[f64; N]) -> f64 {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use multiversion::multiversion;
 
 use super::dct::{self, Block, PRECISION, ZIGZAG};
-use crate::picture::chroma::ChromaHalver;
+use crate::picture::chroma::{ChromaHalver, HalvedPlanes};
 use crate::picture::{Chroma, Layout, Picture};
 
 /// The coefficients of a picture in YCbCr (T.871), in the order in which JPEG codes them.
@@ -24,6 +24,12 @@ impl Spectrum {
     /// counts. One row of blocks in `every` is used; the rows are as high as [`Chroma::block_pixels`].
     pub fn of(picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
         Spectrum::beginning_at(0, picture, chroma, every)
+    }
+
+    /// The same of planes in the full range, with their samples as an encoder takes them.
+    pub fn of_planes(planes: &HalvedPlanes, every: u32) -> Spectrum {
+        let read = |top: usize, band: &mut Band| band.read_planes(planes, top);
+        Spectrum::of_rows([planes.width, planes.height], Chroma::Halved, every, read)
     }
 
     /// The same with blocks that begin half a block to the right and down. When a picture was a JPEG, its own blocks
@@ -52,24 +58,37 @@ impl Spectrum {
 
     /// Returns the spectrum from `corner` on, to the right and down.
     fn beginning_at(corner: u32, picture: &Picture, chroma: Chroma, every: u32) -> Spectrum {
+        let mut halver = ChromaHalver::new(picture);
+        let read = |top: usize, band: &mut Band| {
+            let [left, top] = [corner as usize, top + corner as usize];
+            match chroma {
+                Chroma::Halved => band.read_halved(&mut halver, left, top),
+                Chroma::Full => read(picture, [left, top], band),
+            }
+        };
+        Spectrum::of_rows([picture.width(), picture.height()], chroma, every, read)
+    }
+
+    /// Returns the spectrum of one row of blocks in `every`. `read` is told where a row begins.
+    fn of_rows(
+        [width, height]: [u32; 2],
+        chroma: Chroma,
+        every: u32,
+        mut read: impl FnMut(usize, &mut Band),
+    ) -> Spectrum {
         let unit = chroma.block_pixels();
-        let rows = sampled_rows(picture, chroma, every);
-        let columns = picture.width().div_ceil(unit);
+        let rows = sampled_rows(height, chroma, every);
+        let columns = width.div_ceil(unit);
         let units = rows.len() * columns as usize;
         let luma_blocks = units * (unit as usize / 8).pow(2);
         let mut spectrum = Spectrum {
             luma: Vec::with_capacity(luma_blocks),
             chroma: [Vec::with_capacity(units), Vec::with_capacity(units)],
-            weight: f64::from(picture.height().div_ceil(unit)) / rows.len() as f64,
+            weight: f64::from(height.div_ceil(unit)) / rows.len() as f64,
         };
         let mut band = Band::new(columns as usize * unit as usize, chroma);
-        let mut halver = ChromaHalver::new(picture);
         for row in rows {
-            let [left, top] = [corner, row * unit + corner].map(|side| side as usize);
-            match chroma {
-                Chroma::Halved => band.read_halved(&mut halver, left, top),
-                Chroma::Full => read(picture, [left, top], &mut band),
-            }
+            read((row * unit) as usize, &mut band);
             add_row(&band, &mut spectrum);
         }
         spectrum
@@ -84,9 +103,9 @@ pub fn rows_for(picture: &Picture, pixels: u64) -> u32 {
     picture.pixel_count().div_ceil(pixels) as u32
 }
 
-/// Returns the rows of blocks of `picture` that are used when one in `every` is taken. There is at least one.
-fn sampled_rows(picture: &Picture, chroma: Chroma, every: u32) -> StepBy<Range<u32>> {
-    let rows = picture.height().div_ceil(chroma.block_pixels());
+/// Returns the rows of blocks that are used when one in `every` is taken. There is at least one.
+fn sampled_rows(height: u32, chroma: Chroma, every: u32) -> StepBy<Range<u32>> {
+    let rows = height.div_ceil(chroma.block_pixels());
     let every = every.clamp(1, rows);
     (every / 2..rows).step_by(every as usize)
 }
@@ -97,19 +116,25 @@ pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> 
         return None;
     }
     let pixel_row = picture.width() as usize * picture.layout().bytes_per_pixel();
-    let rows: Vec<&[u8]> = picture.pixels().chunks(chroma.block_pixels() as usize * pixel_row).collect();
-    let taken: Vec<&[u8]> = sampled_rows(picture, chroma, every).map(|row| rows[row as usize]).collect();
-    let pixels = taken.concat();
+    let rows = sampled_rows(picture.height(), chroma, every);
+    let pixels = rows_of_blocks(picture.pixels(), chroma.block_pixels() as usize * pixel_row, rows);
     let height = pixels.len() / pixel_row;
     Some(Picture::new(picture.width(), height as u32, picture.layout(), pixels))
 }
 
-/// Returns the pairs of rows of `picture` from which the same strips are made at 4:2:0.
-pub fn strip_pairs(picture: &Picture, every: u32) -> impl Iterator<Item = usize> {
-    let pairs = picture.height().div_ceil(2);
-    let in_a_row = Chroma::Halved.block_pixels() / 2;
-    let of_row = move |row: u32| row * in_a_row..((row + 1) * in_a_row).min(pairs);
-    sampled_rows(picture, Chroma::Halved, every).flat_map(of_row).map(|pair| pair as usize)
+/// Returns the same rows of planes. Their chroma is that of the whole picture, also at the edges of the strips.
+pub fn halved_strips(planes: &HalvedPlanes, every: u32) -> HalvedPlanes {
+    let [width, half] = [planes.width, planes.width.div_ceil(2)].map(|samples| samples as usize);
+    let rows = sampled_rows(planes.height, Chroma::Halved, every);
+    let luma = rows_of_blocks(&planes.luma, 16 * width, rows.clone());
+    let chroma = planes.chroma.each_ref().map(|plane| rows_of_blocks(plane, 8 * half, rows.clone()));
+    HalvedPlanes { width: planes.width, height: (luma.len() / width) as u32, luma, chroma }
+}
+
+/// Returns the rows of blocks that are named, one below the other. Each has `samples_each`, the last maybe fewer.
+fn rows_of_blocks(samples: &[u8], samples_each: usize, named: impl Iterator<Item = u32>) -> Vec<u8> {
+    let rows: Vec<&[u8]> = samples.chunks(samples_each).collect();
+    named.map(|row| rows[row as usize]).collect::<Vec<_>>().concat()
 }
 
 /// Reads a row of blocks at 4:4:4 from `corner` (left, top) on. Also compiled for newer processors, with the same result.
@@ -195,16 +220,30 @@ impl Band {
             }
         }
     }
+
+    /// Reads the rows of planes from `top` on. Beyond the edges the last samples repeat.
+    fn read_planes(&mut self, planes: &HalvedPlanes, top: usize) {
+        let [cb, cr] = &planes.chroma;
+        let copied = [(&planes.luma, 1, &mut self.y), (cb, 2, &mut self.cb), (cr, 2, &mut self.cr)];
+        for (plane, fewer, into) in copied {
+            let (width, last) = ((planes.width as usize).div_ceil(fewer), (planes.height as usize).div_ceil(fewer) - 1);
+            for (row, into) in into.chunks_exact_mut(self.width / fewer).enumerate() {
+                let samples = &plane[(top / fewer + row).min(last) * width..][..width];
+                copy_from(samples, 0, 128.0, into);
+            }
+        }
+    }
 }
 
 /// Copies what begins at `left` less `zero`. The last level repeats.
-fn copy_from(levels: &[f32], left: usize, zero: f32, into: &mut [f32]) {
+#[inline(always)]
+fn copy_from<T: Copy + Into<f32>>(levels: &[T], left: usize, zero: f32, into: &mut [f32]) {
     let levels = &levels[left.min(levels.len() - 1)..];
     let levels = &levels[..levels.len().min(into.len())];
     for (sample, level) in into.iter_mut().zip(levels) {
-        *sample = level - zero;
+        *sample = (*level).into() - zero;
     }
-    into[levels.len()..].fill(levels[levels.len() - 1] - zero);
+    into[levels.len()..].fill(levels[levels.len() - 1].into() - zero);
 }
 
 /// Returns Y, Cb and Cr (T.871) of a row of pixels of `N` bytes. The last pixel repeats.
@@ -226,6 +265,7 @@ fn read_row<const N: usize>(pixels: &[u8], [y, cb, cr]: [&mut [f32]; 3]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::chroma::SampleRange;
 
     /// Grey columns, each `pixels` wide, alternating between 100 and 120 levels.
     fn columns(pixels: u32) -> Spectrum {
@@ -244,5 +284,43 @@ mod tests {
         assert_eq!(whole, 0.0);
         let [of_coarse] = columns(8).energy_beyond([0.125]);
         assert!(of_coarse < 0.1, "{of_coarse}");
+    }
+
+    /// Colours without order.
+    fn colours(width: u32, height: u32) -> Picture {
+        let byte = |at: u32| (at.wrapping_mul(0x9E37_79B1) >> 24) as u8;
+        Picture::new(width, height, Layout::Rgb, (0..width * height * 3).map(byte).collect())
+    }
+
+    #[test]
+    fn planes_have_the_spectrum_of_their_picture() {
+        // No whole number of blocks, but of pairs: beyond an odd side the two repeat luma of the last pair differently.
+        let picture = colours(66, 74);
+        let planes = HalvedPlanes::of(&picture, SampleRange::Full);
+        for every in [1, 2] {
+            let [of_planes, expected] =
+                [Spectrum::of_planes(&planes, every), Spectrum::of(&picture, Chroma::Halved, every)];
+            assert_eq!(of_planes.weight, expected.weight);
+            let [of_planes, expected] = [&of_planes, &expected]
+                .map(|spectrum| [&spectrum.luma, &spectrum.chroma[0], &spectrum.chroma[1]].map(|b| b.as_flattened()));
+            for (levels, expected) in of_planes.into_iter().zip(expected) {
+                assert_eq!(levels.len(), expected.len());
+                let most = levels.iter().zip(expected).map(|(level, expected)| level.abs_diff(*expected)).max();
+                // Samples are off by half a level at most, the mean of a block by as much, which is 4 levels of its DC.
+                assert!(most <= Some(4 * PRECISION as u16), "{most:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn strips_of_planes_are_rows_of_the_whole() {
+        let planes = HalvedPlanes::of(&colours(67, 75), SampleRange::Full);
+        // The second and fourth of five rows of blocks, of which the last has eleven rows of pixels.
+        let strips = halved_strips(&planes, 2);
+        assert_eq!((strips.width, strips.height), (67, 32));
+        assert_eq!(strips.luma, [&planes.luma[16 * 67..32 * 67], &planes.luma[48 * 67..64 * 67]].concat());
+        let chroma = &planes.chroma[1];
+        assert_eq!(strips.chroma[1], [&chroma[8 * 34..16 * 34], &chroma[24 * 34..32 * 34]].concat());
+        assert_eq!(halved_strips(&planes, 1), planes);
     }
 }

@@ -70,7 +70,7 @@ impl<'a> WebpEncoder<'a> {
             }
             return Ok(source);
         }
-        Source::of_planes(&HalvedPlanes::of(picture, SampleRange::Limited), picture.width(), picture.height())
+        Source::of_planes(&HalvedPlanes::of(picture, SampleRange::Limited))
     }
 }
 

@@ -55,18 +55,18 @@ impl Source {
     }
 
     /// Takes the planes of a picture of this size without alpha.
-    pub(super) fn of_planes(planes: &HalvedPlanes, width: u32, height: u32) -> Result<Source, EncodeError> {
-        let mut source = Source::empty(width, height, false)?;
+    pub(super) fn of_planes(planes: &HalvedPlanes) -> Result<Source, EncodeError> {
+        let mut source = Source::empty(planes.width, planes.height, false)?;
         // SAFETY: the picture is initialised and has its size.
         if unsafe { sys::WebPPictureAlloc(&mut *source.0) } == 0 {
             return Err(failed("out of memory"));
         }
-        let chroma_width = width.div_ceil(2) as usize;
+        let [width, chroma_width] = [planes.width, planes.width.div_ceil(2)].map(|samples| samples as usize);
         let [cb, cr] = &planes.chroma;
         // SAFETY: libwebp has allocated the planes, which nothing else uses: as many rows as are copied, each of the
         // stride.
         unsafe {
-            copy_rows(&planes.luma, width as usize, source.0.y, source.0.y_stride);
+            copy_rows(&planes.luma, width, source.0.y, source.0.y_stride);
             copy_rows(cb, chroma_width, source.0.u, source.0.uv_stride);
             copy_rows(cr, chroma_width, source.0.v, source.0.uv_stride);
         }

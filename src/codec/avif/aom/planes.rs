@@ -32,7 +32,7 @@ impl Planes {
         }
         let (width, height) = (picture.width(), picture.height());
         if chroma == Chroma::Halved {
-            let HalvedPlanes { luma: y, chroma: [cb, cr] } = HalvedPlanes::of(picture, SampleRange::Full);
+            let HalvedPlanes { luma: y, chroma: [cb, cr], .. } = HalvedPlanes::of(picture, SampleRange::Full);
             return Planes { width, height, y, cb, cr, kind: Kind::Colour(chroma) };
         }
         let luma = vec![0; picture.pixel_count() as usize];
