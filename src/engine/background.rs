@@ -7,10 +7,10 @@ use tokio::time::{sleep, timeout_at};
 
 use super::admission::Need;
 use super::cache::CachedAnswer;
+use super::pending::GRACE;
 use super::work::{Work, WorkError};
 use super::{
-    Bounds, Computed, Engine, EngineError, GRACE, Key, LONGEST_DEADLINE, MemoryLease, Served, ServedFrom, Shared,
-    Upload,
+    Bounds, Computed, Engine, EngineError, Key, LONGEST_DEADLINE, MemoryLease, Served, ServedFrom, Shared, Upload,
 };
 use crate::job::{Job, JobError, Share, SizeCurve, Stop};
 use crate::metrics::CacheResult;

@@ -15,7 +15,7 @@ use super::header::Header;
 use super::work::SetJob;
 use super::{
     Bounds, Computed, Engine, EngineError, FlightWaiter, Key, LONGEST_DEADLINE, PendingRequest, Served, Shared, Upload,
-    release_free_memory, task_died,
+    release_free_memory,
 };
 use crate::codec;
 use crate::job::{Answer, Facts, Job, JobError, Stop};
@@ -132,7 +132,7 @@ impl Engine {
                 async move {
                     let result = result.await;
                     drop(stop_set);
-                    result.unwrap_or_else(|_| Err(task_died()))
+                    result.unwrap_or_else(|_| Err(EngineError::task_died()))
                 }
             });
             if reply.is_some() || total.is_some() {
@@ -280,7 +280,7 @@ impl Shared {
             output.answer(computed);
         }
         worked?;
-        if set.outputs.is_empty() { Ok(()) } else { Err(task_died()) }
+        if set.outputs.is_empty() { Ok(()) } else { Err(EngineError::task_died()) }
     }
 
     /// Answers the outputs that identical requests finished since the set looked into the cache.

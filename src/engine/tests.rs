@@ -11,8 +11,8 @@ use futures_util::poll;
 use tokio::sync::mpsc as signals;
 
 use super::*;
-use crate::codec::{DecodeError, Format};
-use crate::job::{Facts, Formats, Mode, Outcome, Report, SizeParameter, StopReason, Timings};
+use crate::codec::{DecodeError, Format, Limits};
+use crate::job::{Answer, Effort, Facts, Formats, JobError, Mode, Outcome, Report, SizeParameter, StopReason, Timings};
 
 const MIB: u64 = 1 << 20;
 
