@@ -57,7 +57,7 @@ fn fit_or_miss(
 /// # Errors
 /// As [`formats::best`], but for what cannot be met.
 fn within_input(context: &mut SearchContext, allowed: &[Format], input: &Facts) -> Result<Option<Candidate>, JobError> {
-    if !context.job.never_outgrows(input, allowed) || input.bytes >= context.job.target {
+    if !context.job.stays_within_input(input, allowed) || input.bytes >= context.job.target {
         return Ok(None);
     }
     for may_shrink in [false, true].into_iter().filter(|may_shrink| context.job.downscale || !may_shrink) {

@@ -135,7 +135,7 @@ impl<'a> Source<'a> {
         let allowed = checks::allowed_formats(job, file.facts.format)?;
         let picture = held_by_formats(pictures.transformed(job.transforms())?, &allowed, job);
         let kept = finish::kept_metadata(&file.metadata, &file.rights, job);
-        let stays_within_input = job.never_outgrows(&file.facts, &allowed) && !file.is_lossless();
+        let stays_within_input = job.stays_within_input(&file.facts, &allowed) && !file.is_lossless();
         let most = if stays_within_input { file.facts.bytes.min(job.target) } else { job.target };
         let curve = SizeCurve::of(&picture, job, &allowed, &kept, most)?;
         let lossless = lossless::file_of_drawing(&picture, job, &allowed, &file.facts, curve.most_bytes(), stop)?;

@@ -181,9 +181,9 @@ impl Job {
         }
     }
 
-    /// Whether an answer in one of the `allowed` formats is to be no larger than `input`: in mode fit where it may have the
-    /// input's format, unless the picture is enlarged.
-    pub fn never_outgrows(&self, input: &Facts, allowed: &[Format]) -> bool {
+    /// Whether an answer in one of the `allowed` formats is looked for within the bytes of `input` first: in mode fit where it may
+    /// have the input's format, unless the picture is enlarged.
+    pub fn stays_within_input(&self, input: &Facts, allowed: &[Format]) -> bool {
         let is_enlarged = self.transforms().enlarges(input.width, input.height);
         matches!(self.mode, Mode::Fit { .. }) && allowed.contains(&input.format) && !is_enlarged
     }
