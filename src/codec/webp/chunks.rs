@@ -13,6 +13,11 @@ pub(super) const EXIF_FLAG: u8 = 0x08;
 pub(super) const XMP_FLAG: u8 = 0x04;
 pub(super) const ANIMATION_FLAG: u8 = 0x02;
 
+/// Returns the flags of VP8X with that for alpha as it should be.
+pub(super) fn with_alpha_flag(flags: u8, alpha: bool) -> u8 {
+    if alpha { flags | ALPHA_FLAG } else { flags & !ALPHA_FLAG }
+}
+
 /// A chunk without its header and padding byte.
 #[derive(Clone, Copy)]
 pub(super) struct Chunk<'a> {

@@ -1,6 +1,9 @@
 //! Edits the chunks of a WebP (RFC 9649, section 2): strips metadata, embeds metadata and pads.
 
-use super::chunks::{ALPHA_FLAG, Bitstream, CHUNK_HEAD, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG};
+use super::chunks::{
+    ALPHA_FLAG, Bitstream, CHUNK_HEAD, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG, with_alpha_flag,
+};
+use super::header::Header;
 use crate::codec::container::exif_with_density;
 use crate::codec::density::Density;
 use crate::codec::rights::{self, Rights};
@@ -38,10 +41,12 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
     let keeps_all = policy == MetadataPolicy::Keep;
     let flags = if keeps_all { metadata_flags(&chunks) } else { 0 };
+    // A frame of an animation may have other alpha than the first, which the header is read of.
+    let alpha = Header::read(file).ok().filter(|header| !header.animated).map(|header| header.alpha);
     let mut kept = file_head();
     for Chunk { name, payload, .. } in &chunks {
         match name {
-            b"VP8X" => push_chunk(&mut kept, name, &with_metadata_flags(payload, flags)?),
+            b"VP8X" => push_chunk(&mut kept, name, &with_right_flags(payload, flags, alpha)?),
             b"XMP " if keeps_all => push_chunk(&mut kept, name, &xmp::with_orientation(payload, orientation)),
             b"ICCP" | b"ALPH" | b"VP8 " | b"VP8L" | b"ANIM" | b"ANMF" => push_chunk(&mut kept, name, payload),
             _ if keeps_all => push_chunk(&mut kept, name, payload),
@@ -78,10 +83,11 @@ fn metadata_flags(chunks: &[Chunk]) -> u8 {
     flags.fold(0, |all, flag| all | flag)
 }
 
-/// Returns the payload of VP8X with `flags` instead of its own flags for metadata.
-fn with_metadata_flags(features: &[u8], flags: u8) -> Option<Vec<u8>> {
+/// Returns the payload of VP8X with these flags for metadata instead of its own, and with that for `alpha`, where it is known.
+fn with_right_flags(features: &[u8], metadata: u8, alpha: Option<bool>) -> Option<Vec<u8>> {
     let (first, rest) = features.split_first()?;
-    Some([&[first & !(EXIF_FLAG | XMP_FLAG) | flags], rest].concat())
+    let flags = first & !(EXIF_FLAG | XMP_FLAG) | metadata;
+    Some([&[alpha.map_or(flags, |alpha| with_alpha_flag(flags, alpha))], rest].concat())
 }
 
 /// Adds EXIF and XMP chunks at the end of the file. A simple file becomes an extended one (VP8X).
@@ -248,6 +254,21 @@ mod tests {
         for (name, image, flags) in [(b"VP8 ", LOSSY, EXIF_FLAG), (b"VP8L", LOSSLESS, EXIF_FLAG | ALPHA_FLAG)] {
             let expected = file(&[(b"VP8X", &with_flags(flags)), (name, image), (b"EXIF", b"exif")]);
             assert_eq!(embed(file(&[(name, image)]), &metadata), expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_passed_on_says_whether_it_has_transparency() {
+        let stripped = |flags: u8, chunks: &[(&[u8; 4], &[u8])]| {
+            let head: [(&[u8; 4], &[u8]); 1] = [(b"VP8X", &with_flags(flags))];
+            let stripped = strip(&file(&[&head, chunks].concat()), MetadataPolicy::Strip).unwrap();
+            let expected = |flags: u8| file(&[&[(b"VP8X", &with_flags(flags)[..])], chunks].concat());
+            [0, ALPHA_FLAG].into_iter().find(|flags| stripped == expected(*flags))
+        };
+        for flags in [0, ALPHA_FLAG] {
+            assert_eq!(stripped(flags, &[(b"ALPH", &[0]), (b"VP8 ", LOSSY)]), Some(ALPHA_FLAG));
+            assert_eq!(stripped(flags, &[(b"VP8 ", LOSSY)]), Some(0));
+            assert_eq!(stripped(flags, &[(b"VP8L", LOSSLESS)]), Some(ALPHA_FLAG));
         }
     }
 

@@ -28,7 +28,7 @@ pub fn probe(bytes: &[u8], limits: &Limits) -> Result<Probe, DecodeError> {
 pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let header = read_header(bytes, limits)?;
     let probe = probe_header(&header, limits);
-    let (mut pixels, channels) = read_pixels(&header.with_honest_flags(bytes), &header, &probe)?;
+    let (mut pixels, channels) = read_pixels(&header.with_right_flags(bytes), &header, &probe)?;
     let icc = header.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes);
     let converter = Converter::new(&icc.map_or(Space::Srgb, Space::Icc), channels);
     converter.convert_in_place(&mut pixels);
@@ -104,7 +104,10 @@ fn reason(error: &DecodingError) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::{ALPHA_FLAG, Chunks};
+    use super::super::encode::WebpEncoder;
     use super::*;
+    use crate::codec::{Effort, Encoder};
     use crate::picture::Layout;
 
     fn lossless(width: u32, height: u32, rgba: &[u8]) -> Vec<u8> {
@@ -140,6 +143,39 @@ mod tests {
         let rgba = [1, 2, 3, 4, 5, 6, 7, 8];
         let picture = decode(&lossless(2, 1, &rgba), &Limits::default()).unwrap().picture;
         assert_eq!((picture.layout(), picture.pixels()), (Layout::Rgba, &rgba[..]));
+    }
+
+    #[test]
+    fn transparency_is_told_by_the_picture_and_not_by_a_flag() {
+        let rgba: Vec<u8> = (0..16 * 16u32).flat_map(|at| [at as u8, 90, 30, (at % 16 * 17) as u8]).collect();
+        let picture = Picture::new(16, 16, Layout::Rgba, rgba.clone());
+        let lossy = WebpEncoder::new(&picture, Effort::Fast).unwrap().encode(0.0).unwrap();
+        let parts = Chunks::of_riff(&lossy).unwrap();
+        let [_, alpha, colour] = &parts[..] else { panic!("{} chunks", parts.len()) };
+        let [alpha, colour] = [alpha, colour].map(|part| chunk(&part.name, part.payload));
+        let head = |flags: u8| chunk(b"VP8X", &[flags, 0, 0, 0, 15, 0, 0, 15, 0, 0]);
+        let decoded = |chunks: &[Vec<u8>]| decode(&riff(chunks), &Limits::default()).map(|decoded| decoded.picture);
+        let levels = |picture: &Picture| picture.pixels().iter().skip(3).step_by(4).copied().collect::<Vec<u8>>();
+
+        let as_written = decode(&lossy, &Limits::default()).unwrap().picture;
+        assert!(levels(&as_written).windows(2).any(|pair| pair[0] != pair[1]));
+        assert_eq!(decoded(&[head(0), alpha.clone(), colour.clone()]).unwrap(), as_written);
+        let opaque = decoded(&[head(ALPHA_FLAG), colour.clone()]).unwrap();
+        assert_eq!(opaque, decoded(&[colour.clone()]).unwrap());
+        let lossless = lossless(16, 16, &rgba)[12..].to_vec();
+        assert_eq!(decoded(&[head(0), lossless]).unwrap(), picture);
+        let late = decoded(&[head(ALPHA_FLAG), colour, alpha]).unwrap_err();
+        assert!(late.to_string().contains("its transparency follows its picture"), "{late}");
+    }
+
+    #[test]
+    fn a_frame_with_transparency_needs_no_flag() {
+        let picture = lossless(4, 4, &[9; 64])[12..].to_vec();
+        let frame = [vec![0, 0, 0, 0, 0, 0, 3, 0, 0, 3, 0, 0, 1, 0, 0, 0], picture].concat();
+        let chunks = [chunk(b"VP8X", &[2, 0, 0, 0, 3, 0, 0, 3, 0, 0]), chunk(b"ANIM", &[0; 6]), chunk(b"ANMF", &frame)];
+        let picture = decode(&riff(&chunks), &Limits::default()).unwrap().picture;
+        assert_eq!(picture.layout(), Layout::Rgba);
+        assert!(picture.pixels().iter().skip(3).step_by(4).all(|alpha| *alpha == 9));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::chunks::{ALPHA_FLAG, ANIMATION_FLAG, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG};
+use super::chunks::{ALPHA_FLAG, ANIMATION_FLAG, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG, with_alpha_flag};
 use crate::codec::bytes::u24_le;
 
 /// Offset of the flags of VP8X: after RIFF, size, WEBP, VP8X, size.
@@ -23,13 +23,16 @@ pub(super) struct Header<'a> {
     pub exif: Option<&'a [u8]>,
     pub xmp: Option<&'a [u8]>,
     extended: bool,
+    /// Whether there is an alpha plane for a lossy picture.
+    has_alpha_chunk: bool,
 }
 
 impl<'a> Header<'a> {
     /// Reads the chunks of `bytes`.
     ///
     /// # Errors
-    /// Returns the reason as a text: there is no picture, or its size differs from that of its frame or canvas.
+    /// Returns the reason as a text: there is no picture, its size differs from that of its frame or canvas, or its alpha plane comes
+    /// too late: "readers SHOULD fail when chunks necessary for reconstruction and color correction are out of order" (s2.7).
     pub(super) fn read(bytes: &'a [u8]) -> Result<Header<'a>, &'static str> {
         let mut header = Header::default();
         let mut pictures = 0;
@@ -40,7 +43,8 @@ impl<'a> Header<'a> {
                     header.read_picture(&chunk)?;
                     pictures += 1;
                 }
-                b"ALPH" => header.alpha |= header.extended,
+                b"ALPH" if !header.animated && pictures > 0 => return Err("its transparency follows its picture"),
+                b"ALPH" => header.has_alpha_chunk |= header.extended,
                 b"ANMF" if header.animated => {
                     header.read_frame(chunk.payload)?;
                     pictures += 1;
@@ -76,7 +80,8 @@ impl<'a> Header<'a> {
         }
         (self.width, self.height) = (picture.width, picture.height);
         self.lossless = image.name == *b"VP8L";
-        self.alpha |= picture.alpha;
+        // Some writers set the flag of VP8X for pictures without alpha, or leave it out for those with it.
+        self.alpha = picture.alpha || if self.lossless { self.alpha } else { self.has_alpha_chunk };
         Ok(())
     }
 
@@ -98,32 +103,30 @@ impl<'a> Header<'a> {
             return Err("its first frame is not the size that it declares");
         }
         self.lossless = image.name == *b"VP8L";
+        let mut before = Chunks::starting_at(body, FRAME_HEAD).take_while(|chunk| !chunk.is_image());
+        self.alpha |= declared.alpha || before.any(|chunk| chunk.name == *b"ALPH");
         self.alpha |= (width, height) != (self.width, self.height);
         Ok(())
     }
 
-    /// Returns `bytes` with flags that match the chunks. Clears the flags for EXIF or XMP that does not exist, because
-    /// the decoder would refuse the file. Corrects the alpha flag, because the decoder would lose the transparency of
-    /// the canvas.
-    pub(super) fn with_honest_flags(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    /// Returns `bytes` with flags that match the chunks: the decoder refuses a file without the EXIF, XMP or alpha plane that its
+    /// flags promise, and loses transparency that they don't.
+    pub(super) fn with_right_flags(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(&flags) = bytes.get(FLAGS_AT).filter(|_| self.extended) else {
             return Cow::Borrowed(bytes);
         };
-        let mut honest = flags;
+        let mut right = with_alpha_flag(flags, self.alpha);
         if self.exif.is_none() {
-            honest &= !EXIF_FLAG;
+            right &= !EXIF_FLAG;
         }
         if self.xmp.is_none() {
-            honest &= !XMP_FLAG;
+            right &= !XMP_FLAG;
         }
-        if self.animated && self.alpha {
-            honest |= ALPHA_FLAG;
-        }
-        if honest == flags {
+        if right == flags {
             return Cow::Borrowed(bytes);
         }
         let mut copy = bytes.to_vec();
-        copy[FLAGS_AT] = honest;
+        copy[FLAGS_AT] = right;
         Cow::Owned(copy)
     }
 }
