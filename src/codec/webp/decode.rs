@@ -161,7 +161,7 @@ mod tests {
         assert!(levels(&as_written).windows(2).any(|pair| pair[0] != pair[1]));
         assert_eq!(decoded(&[head(0), alpha.clone(), colour.clone()]).unwrap(), as_written);
         let opaque = decoded(&[head(ALPHA_FLAG), colour.clone()]).unwrap();
-        assert_eq!(opaque, decoded(&[colour.clone()]).unwrap());
+        assert_eq!(opaque, decoded(std::slice::from_ref(&colour)).unwrap());
         let lossless = lossless(16, 16, &rgba)[12..].to_vec();
         assert_eq!(decoded(&[head(0), lossless]).unwrap(), picture);
         let late = decoded(&[head(ALPHA_FLAG), colour, alpha]).unwrap_err();
