@@ -15,7 +15,7 @@ pub struct Served {
     pub answer: Arc<Answer>,
     /// Whether it was computed for this request.
     pub served_from: ServedFrom,
-    /// The answer's id for [`Engine::result`]: 64 hex digits.
+    /// The answer's id for [`Engine::result`](super::Engine::result): 64 hex digits.
     pub id: String,
     /// Strong validator of the answer's bytes, quotes included.
     pub etag: String,
