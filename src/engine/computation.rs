@@ -144,7 +144,7 @@ impl Shared {
     }
 
     /// Takes a queue slot, reads the header, waits for a permit and works. Returns the answer and the time waited.
-    pub(super) async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(CachedAnswer, Duration), EngineError> {
+    async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(CachedAnswer, Duration), EngineError> {
         let Task { input, job, stop_at, stop, .. } = task;
         let _slot = self.admission.take_queue_slot()?;
         let (job, work) = self.read_header(job, &input, stop_at).await?;
@@ -214,7 +214,7 @@ impl Shared {
     }
 
     /// Bytes of memory that `job` needs, at most `available`. Its answer must fit into the memory of bodies while it is sent.
-    pub(super) fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
+    fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
         let largest_answer = self.admission.body_memory_bytes();
         let needed = self.work.memory_needed(job, header, available);
         match (needed, job::padded_size(job)) {

@@ -126,8 +126,9 @@ pub fn strips(picture: &Picture, chroma: Chroma, every: u32) -> Option<Picture> 
 pub fn halved_strips(planes: &HalvedPlanes, every: u32) -> HalvedPlanes {
     let [width, half] = [planes.width, planes.width.div_ceil(2)].map(|samples| samples as usize);
     let rows = sampled_rows(planes.height, Chroma::Halved, every);
-    let luma = rows_of_blocks(&planes.luma, 16 * width, rows.clone());
-    let chroma = planes.chroma.each_ref().map(|plane| rows_of_blocks(plane, 8 * half, rows.clone()));
+    let unit = Chroma::Halved.block_pixels() as usize;
+    let luma = rows_of_blocks(&planes.luma, unit * width, rows.clone());
+    let chroma = planes.chroma.each_ref().map(|plane| rows_of_blocks(plane, unit / 2 * half, rows.clone()));
     HalvedPlanes { width: planes.width, height: (luma.len() / width) as u32, luma, chroma }
 }
 

@@ -1,8 +1,6 @@
 //! Edits the chunks of a WebP (RFC 9649, section 2): strips metadata, embeds metadata and pads.
 
-use super::chunks::{
-    ALPHA_FLAG, Bitstream, CHUNK_HEAD, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG, with_alpha_flag,
-};
+use super::chunks::{Bitstream, CHUNK_HEAD, Chunk, Chunks, EXIF_FLAG, FILE_HEAD, XMP_FLAG, with_alpha_flag};
 use super::header::Header;
 use crate::codec::container::exif_with_density;
 use crate::codec::density::Density;
@@ -202,7 +200,7 @@ fn features(image: &Chunk, flags: u8) -> Option<[u8; VP8X_BYTES - CHUNK_HEAD]> {
     }
     let Bitstream { width, height, alpha } = image.bitstream()?;
     let (width, height) = (width.checked_sub(1)?.to_le_bytes(), height.checked_sub(1)?.to_le_bytes());
-    let flags = if alpha { flags | ALPHA_FLAG } else { flags };
+    let flags = with_alpha_flag(flags, alpha);
     Some([flags, 0, 0, 0, width[0], width[1], width[2], height[0], height[1], height[2]])
 }
 
@@ -227,6 +225,7 @@ fn close(mut file: Vec<u8>) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::chunks::ALPHA_FLAG;
     use super::*;
     use crate::codec::bytes::u32_le;
 
