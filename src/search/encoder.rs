@@ -27,10 +27,10 @@ pub trait SearchedEncoder {
     fn predict(&mut self, x: f64) -> f64;
 
     /// A second prediction of ln(bytes) at `x`. It is better and slower than the model's, and faster than an encode. Called
-    /// once, before the first encode. Returns `None` when the encoder has no probe.
+    /// up to three times, before the first encode. Returns `None` when the encoder has no probe.
     fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error>;
 
-    /// The largest error of a probe, in ln(bytes). A probe that an encode contradicts by more is dropped.
+    /// The largest error of a probe, in ln(bytes). Probes that an encode contradicts by more are corrected by it.
     fn max_probe_error(&self) -> f64 {
         MAX_PROBE_ERROR
     }

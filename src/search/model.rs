@@ -7,31 +7,39 @@ use super::encoder::{SearchedEncoder, states_from};
 /// The encoder's own prediction, corrected by the sizes of its files.
 #[derive(Default)]
 pub(super) struct Model {
-    /// `x` and ln(bytes) above the prediction, by rising `x`.
-    residuals: Vec<(f64, f64)>,
-    /// The `x` of the residual that comes from a probe.
-    probed: Option<f64>,
+    /// By rising `x`.
+    residuals: Vec<Residual>,
+}
+
+/// What a size is above the prediction.
+#[derive(Clone, Copy)]
+struct Residual {
+    x: f64,
+    /// Of ln(bytes).
+    above: f64,
+    is_probe: bool,
 }
 
 impl Model {
     pub(super) fn add_encode<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, bytes: u64) {
-        let residual = (bytes.max(1) as f64).ln() - encoder.predict(x);
-        // An encode replaces a probe of about the same `x`, and one that it contradicts.
-        let contradicts = (residual - self.residual(x)).abs() > encoder.max_probe_error();
-        if let Some(probed) = self.probed.take_if(|probed| contradicts || (*probed - x).abs() < NEAR) {
-            self.residuals.retain(|(known, _)| *known != probed);
+        let above = (bytes.max(1) as f64).ln() - encoder.predict(x);
+        let error = above - self.residual(x);
+        if error.abs() > encoder.max_probe_error() {
+            // Probes read the same part of the picture, so they err alike.
+            self.residuals.iter_mut().filter(|known| known.is_probe).for_each(|probe| probe.above += error);
         }
-        self.insert(x, residual);
+        // An encode replaces a probe of about the same `x`.
+        self.residuals.retain(|known| !known.is_probe || (known.x - x).abs() >= NEAR);
+        self.insert(Residual { x, above, is_probe: false });
     }
 
     pub(super) fn add_probe<E: SearchedEncoder>(&mut self, encoder: &mut E, x: f64, ln_bytes: f64) {
-        self.probed = Some(x);
-        self.insert(x, ln_bytes - encoder.predict(x));
+        self.insert(Residual { x, above: ln_bytes - encoder.predict(x), is_probe: true });
     }
 
-    fn insert(&mut self, x: f64, residual: f64) {
-        let index = self.residuals.partition_point(|(known, _)| *known < x);
-        self.residuals.insert(index, (x, residual));
+    fn insert(&mut self, residual: Residual) {
+        let index = self.residuals.partition_point(|known| known.x < residual.x);
+        self.residuals.insert(index, residual);
     }
 
     /// The correction at `x`: a straight line between neighbours. Beyond the outermost point it goes on along the line from
@@ -39,17 +47,17 @@ impl Model {
     fn residual(&self, x: f64) -> f64 {
         let points = &self.residuals;
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return 0.0 };
-        if x <= first.0 {
-            let base = points.iter().find(|point| point.0 - first.0 >= LEAST_BASE);
-            return first.1 + base.map_or(0.0, |base| slope(*first, *base)) * (x - first.0);
+        if x <= first.x {
+            let base = points.iter().find(|point| point.x - first.x >= LEAST_BASE);
+            return first.above + base.map_or(0.0, |base| slope(first, base)) * (x - first.x);
         }
-        if x >= last.0 {
-            let base = points.iter().rev().find(|point| last.0 - point.0 >= LEAST_BASE);
-            return last.1 + base.map_or(0.0, |base| slope(*base, *last)) * (x - last.0);
+        if x >= last.x {
+            let base = points.iter().rev().find(|point| last.x - point.x >= LEAST_BASE);
+            return last.above + base.map_or(0.0, |base| slope(base, last)) * (x - last.x);
         }
-        let right = points.partition_point(|(known, _)| *known < x);
-        let (left, right) = (points[right - 1], points[right]);
-        left.1 + slope(left, right) * (x - left.0)
+        let right = points.partition_point(|known| known.x < x);
+        let (left, right) = (&points[right - 1], &points[right]);
+        left.above + slope(left, right) * (x - left.x)
     }
 
     /// The state to try for `x`. Usually that is the nearest. If its size is predicted above `goal`, it may be the next coarser
@@ -105,8 +113,8 @@ impl Model {
 }
 
 /// The slope of the correction between two points.
-fn slope((x0, r0): (f64, f64), (x1, r1): (f64, f64)) -> f64 {
-    ((r1 - r0) / (x1 - x0)).clamp(-MAX_RESIDUAL_SLOPE, MAX_RESIDUAL_SLOPE)
+fn slope(left: &Residual, right: &Residual) -> f64 {
+    ((right.above - left.above) / (right.x - left.x)).clamp(-MAX_RESIDUAL_SLOPE, MAX_RESIDUAL_SLOPE)
 }
 
 /// The least ln(step) between two points whose line is extended. Between closer points the encoder's grain hides its slope.

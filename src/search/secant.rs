@@ -13,6 +13,13 @@ const MODEL_ENCODES: u32 = 4;
 /// The error of the model, in ln(bytes), that 95 of 100 files stay below at the finest steps (docs/model.md).
 const MODEL_ERROR: f64 = 0.1;
 
+/// The most probes before the first encode.
+const MAX_PROBES: u32 = 3;
+
+/// ln(bytes) between a probe and the goal beyond which another is made, nearer to it: the model's slope may be wrong. Fitted to screens,
+/// text and photographs (docs/model.md).
+const FAR: f64 = 0.15;
+
 /// One encode of the search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attempt {
@@ -95,7 +102,7 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
     }
 }
 
-/// The state to encode first: where the model meets `aim`, corrected by a probe.
+/// The state to encode first: where the model meets `aim`, corrected by probes.
 ///
 /// # Errors
 /// The encoder's own.
@@ -107,12 +114,18 @@ fn first_state<E: SearchedEncoder>(
 ) -> Result<f64, E::Error> {
     let goal = aim.ln_goal(0);
     let mut next = model.solve(encoder, goal, bracket, encoder.guess(goal));
-    let probed = encoder.snap(next);
-    // If even the finest state is sure to leave bytes unused, a probe would change nothing.
-    let finest_is_sure_to_fit = probed == bracket.finest && encoder.predict(probed) < goal - MODEL_ERROR;
-    if !finest_is_sure_to_fit && let Some(ln_bytes) = encoder.probe(probed)? {
+    for _ in 0..MAX_PROBES {
+        let probed = encoder.snap(next);
+        // If even the finest state is sure to leave bytes unused, a probe would change nothing.
+        if probed == bracket.finest && encoder.predict(probed) < goal - MODEL_ERROR {
+            break;
+        }
+        let Some(ln_bytes) = encoder.probe(probed)? else { break };
         model.add_probe(encoder, probed, ln_bytes);
         next = model.solve(encoder, goal, bracket, next);
+        if (ln_bytes - goal).abs() < FAR {
+            break;
+        }
     }
     Ok(model.state_for(encoder, next, goal, aim))
 }
@@ -156,9 +169,11 @@ mod tests {
         stop_after: Option<u32>,
         /// Whether the time left is less than an encode takes.
         is_short_of_time: bool,
-        /// Whether there is a probe. It gives the real size.
+        /// Whether there is a probe. It gives the real size, or is off by `probe_error`.
         has_probe: bool,
         probes: u32,
+        /// In ln(bytes).
+        probe_error: f64,
         begins_at_finest: bool,
     }
 
@@ -173,6 +188,7 @@ mod tests {
                 is_short_of_time: false,
                 has_probe: false,
                 probes: 0,
+                probe_error: 0.0,
                 begins_at_finest: false,
             }
         }
@@ -220,7 +236,7 @@ mod tests {
 
         fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error> {
             self.probes += u32::from(self.has_probe);
-            Ok(self.has_probe.then(|| (self.bytes_at(x) as f64).ln()))
+            Ok(self.has_probe.then(|| (self.bytes_at(x) as f64).ln() + self.probe_error))
         }
 
         fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error> {
@@ -412,6 +428,23 @@ mod tests {
         assert_eq!(probes((1.2 * finest) as u64), (true, 0));
         assert_eq!(probes((1.05 * finest) as u64), (true, 1));
         assert_eq!(probes((0.8 * finest) as u64), (false, 1));
+    }
+
+    #[test]
+    fn a_probe_far_from_the_goal_is_followed_by_nearer_ones() {
+        let searched = |slope, error: f64| {
+            // It is right about the size that is aimed at 4.0, and too flat or too steep.
+            let mut fake = Fake::new(0.001, smooth(12.0 - 0.8 * 4.0 - 4.0 * slope, slope, 0.0));
+            (fake.has_probe, fake.probe_error) = (true, error);
+            let found = search(&mut fake, &Aim::below(f64::exp(12.0 - 0.8 * 3.0) as u64)).unwrap();
+            assert!(found.best.is_some());
+            (fake.probes, found.trace.len())
+        };
+        assert_eq!(searched(-0.85, 0.0), (1, 1));
+        assert_eq!(searched(-1.0, 0.0), (2, 1));
+        assert_eq!(searched(-1.4, 0.0), (3, 1));
+        // What they are all off by is known with the first encode.
+        assert_eq!(searched(-1.0, 0.3), (2, 2));
     }
 
     #[test]
