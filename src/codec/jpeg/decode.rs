@@ -57,7 +57,7 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let meaning = lead.meaning(&components).ok_or_else(|| unknown_components(&components))?;
     let (samples, channels) = decode_samples(&bytes[..header.end], &header, meaning, &lead)?;
     let converter = Converter::new(&space, channels);
-    let pixels = to_srgb(samples, channels, &converter, header.adobe);
+    let pixels = to_srgb(samples, channels, &converter);
     Ok(Decoded {
         picture: Picture::new(probe.width, probe.height, channels.layout(), pixels),
         orientation: probe.orientation,
@@ -90,13 +90,13 @@ fn read_header<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Header<'a>, Decod
     Ok(header)
 }
 
-/// Refuses scans that cost more than a real file's.
+/// Refuses scans that decoders read in different ways, and those that cost more than a real file's.
 pub(super) fn check_scans(header: &Header<'_>) -> Result<(), DecodeError> {
     let max_visits = FREE_VISITS + MAX_VISITS_PER_BLOCK * header.blocks();
     if header.scans > MAX_SCANS || header.block_visits > max_visits {
         return Err(refused(format!("its {} scans cost more than a picture is worth", header.scans)));
     }
-    Ok(())
+    header.fault().map_or(Ok(()), |fault| Err(refused(fault)))
 }
 
 /// Refuses the kinds of frames that are not decoded (T.81, table B.1).
@@ -296,13 +296,13 @@ fn failed(error: DecodeErrors) -> DecodeError {
     })
 }
 
-/// Adobe's marker means that inks are stored inverted. Without it they are stored as T.81 readers expect.
-fn to_srgb(mut samples: Vec<u8>, channels: Channels, converter: &Converter, inverted_inks: bool) -> Vec<u8> {
+/// Inks are stored inverted, as Adobe does. All readers take them so, with Adobe's marker and without.
+fn to_srgb(mut samples: Vec<u8>, channels: Channels, converter: &Converter) -> Vec<u8> {
     if channels == Channels::Rgb {
         converter.convert_in_place(&mut samples);
         return samples;
     }
-    if channels == Channels::Cmyk && inverted_inks {
+    if channels == Channels::Cmyk {
         samples.iter_mut().for_each(|ink| *ink = u8::MAX - *ink);
     }
     let mut pixels = vec![0; samples.len() / channels.count() * 3];
@@ -312,6 +312,8 @@ fn to_srgb(mut samples: Vec<u8>, channels: Channels, converter: &Converter, inve
 
 #[cfg(test)]
 mod tests {
+    use jpeg_encoder::{ColorType, Encoder};
+
     use super::*;
 
     /// A grey JPEG in which every block is `difference` brighter than the one before. Each table has one Huffman code,
@@ -417,6 +419,79 @@ mod tests {
             let file = [&whole(8, 64)[..2], &marker, &whole(8, 64)[2..]].concat();
             assert!(decode(&file, &Limits::default()).unwrap().picture == right, "{transform}");
         }
+    }
+
+    /// A file in colour, of four units in a row.
+    fn coloured(restart_interval: u16) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut encoder = Encoder::new(&mut file, 90);
+        encoder.set_restart_interval(restart_interval);
+        let pixels: Vec<u8> = (0..32 * 8 * 3u32).map(|at| (at * 7 % 251) as u8).collect();
+        encoder.encode(&pixels, 32, 8, ColorType::Rgb).unwrap();
+        file
+    }
+
+    fn position(file: &[u8], marker: &[u8]) -> usize {
+        file.windows(marker.len()).position(|found| found == marker).unwrap()
+    }
+
+    fn is_refused_for(file: &[u8], reason: &str) -> bool {
+        decode(file, &Limits::default()).is_err_and(|error| error.to_string().contains(reason))
+    }
+
+    #[test]
+    fn restart_markers_are_counted() {
+        let file = coloured(2);
+        let marker = position(&file, b"\xFF\xD0");
+        let right = decode(&file, &Limits::default()).unwrap().picture;
+        let without = [&file[..marker], &file[marker + 2..]].concat();
+        assert!(is_refused_for(&without, "restart markers"));
+        let twice = [&file[..marker], b"\xFF\xD0", &file[marker..]].concat();
+        assert!(is_refused_for(&twice, "restart markers"));
+        let none =
+            [&file[..position(&file, &[0xFF, 0xDD])], &coloured(0)[position(&coloured(0), &[0xFF, 0xDB])..]].concat();
+        assert!(decode(&none, &Limits::default()).is_ok());
+        // Nothing is coded after it.
+        let one_more = [&file[..file.len() - 2], b"\xFF\xD1\xFF\xD9"].concat();
+        assert!(decode(&one_more, &Limits::default()).unwrap().picture == right);
+    }
+
+    #[test]
+    fn scans_that_contradict_the_frame_are_refused() {
+        let file = coloured(0);
+        let scan = position(&file, &[0xFF, SOS]);
+        let mut in_another_order = file.clone();
+        in_another_order.swap(scan + 5, scan + 7);
+        assert!(is_refused_for(&in_another_order, "another order"));
+        let mut progressive = file.clone();
+        progressive[position(&file, &[0xFF, SOF0]) + 1] = SOF2;
+        assert!(is_refused_for(&progressive, "DC and AC"));
+        let mut of_one_component = whole(8, 64);
+        let frame = position(&of_one_component, &[0xFF, SOF0]);
+        of_one_component.splice(frame + 2..frame + 13, *b"\0\x11\x08\0\x40\0\x08\x03\x01\x11\0\x02\x11\0\x03\x11\0");
+        assert!(is_refused_for(&of_one_component, "a scan of it is missing"));
+    }
+
+    #[test]
+    fn inks_are_inverted_with_adobes_marker_and_without() {
+        let mut file = Vec::new();
+        // No ink, which the encoder stores as 255.
+        Encoder::new(&mut file, 100).encode(&[0; 8 * 8 * 4], 8, 8, ColorType::Cmyk).unwrap();
+        let marker = position(&file, b"\xFF\xEE\0\x0EAdobe");
+        let without = [&file[..marker], &file[marker + 16..]].concat();
+        for file in [file, without] {
+            let picture = decode(&file, &Limits::default()).unwrap().picture;
+            assert!(picture.pixels().iter().all(|level| *level == 255));
+        }
+    }
+
+    #[test]
+    fn what_is_said_after_the_picture_is_not_heard() {
+        let file = with_exif_orientation(6);
+        let exif_end = 4 + usize::from(u16::from_be_bytes([file[4], file[5]]));
+        let moved = [&file[..2], &file[exif_end..file.len() - 2], &file[2..exif_end], END_MARKER].concat();
+        let decoded = decode(&moved, &Limits::default()).unwrap();
+        assert_eq!((decoded.orientation, decoded.metadata.exif), (crate::picture::Orientation::Upright, None));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Reads what a JPEG's markers say (ITU-T T.81 annex B), without decoding.
 
+use memchr::memchr_iter;
+
 use super::segments::{
-    ADOBE, APP0, APP1, APP2, APP13, APP14, DQT, DRI, EOI, EXIF, ICC, JFIF, JPEG_LS, PHOTOSHOP, SOF2, SOF6, SOF10,
+    APP0, APP1, APP2, APP13, APP14, DQT, DRI, EOI, EXIF, ICC, JFIF, JPEG_LS, PHOTOSHOP, RST0, RST7, SOF2, SOF6, SOF10,
     SOF14, SOI, SOS, Segment, Segments, XMP,
 };
 use crate::codec::bytes::u16_be;
@@ -30,10 +32,10 @@ pub(super) struct Header<'a> {
     icc: Vec<(u8, u8, &'a [u8])>,
     /// Parts of Photoshop's image resources.
     resources: Vec<&'a [u8]>,
-    /// Whether Adobe's marker is present. It means that CMYK is stored inverted.
-    pub adobe: bool,
     /// Number of scans that begin.
     pub scans: usize,
+    /// What is wrong with a scan, in a file that is complete.
+    fault: Option<&'static str>,
     /// Blocks of 8x8 samples that all scans together code.
     pub block_visits: u64,
     /// Whether a scan has restart markers.
@@ -50,12 +52,21 @@ pub(super) struct Header<'a> {
     pub end: usize,
 }
 
+/// Returns the restart markers in coded data. One at its end restarts nothing.
+fn restarts(coded: &[u8]) -> u64 {
+    let is_restart = |at: &usize| matches!(coded.get(at + 1), Some(RST0..=RST7));
+    let is_inside = |at: &usize| coded.get(at + 2..).is_some_and(|rest| rest.iter().any(|byte| *byte != 0xFF));
+    memchr_iter(0xFF, coded).filter(is_restart).filter(is_inside).count() as u64
+}
+
 /// A colour component as declared in the frame header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Component {
     id: u8,
     horizontal: u32,
     vertical: u32,
+    /// Whether a scan codes it.
+    is_coded: bool,
 }
 
 impl<'a> Header<'a> {
@@ -80,14 +91,15 @@ impl<'a> Header<'a> {
                 self.complete = true;
                 self.end = segment.end;
             }
+            // Readers look for these before the picture only.
+            APP0..=APP14 if self.scans > 0 => {}
             APP0 => self.density = self.density.or_else(|| jfif_density(segment.payload)),
             APP1 => self.read_app1(segment.payload),
             APP2 => self.read_icc(segment.payload),
             APP13 => self.resources.extend(segment.payload.strip_prefix(PHOTOSHOP)),
-            APP14 => self.adobe |= segment.payload.starts_with(ADOBE),
             DQT => self.read_tables(segment.payload),
             DRI => self.restart_interval = u16_be(segment.payload, 0).unwrap_or(0),
-            SOS => self.read_scan(segment.payload),
+            SOS => self.read_scan(segment),
             _ if segment.is_frame() || segment.marker == JPEG_LS => self.read_frame(segment),
             _ => {}
         }
@@ -111,6 +123,7 @@ impl<'a> Header<'a> {
                 id: bytes[0],
                 horizontal: u32::from(bytes[1] >> 4).clamp(1, 4),
                 vertical: u32::from(bytes[1] & 15).clamp(1, 4),
+                is_coded: false,
             })
             .collect();
     }
@@ -142,15 +155,52 @@ impl<'a> Header<'a> {
         }
     }
 
-    fn read_scan(&mut self, payload: &[u8]) {
+    fn read_scan(&mut self, segment: &Segment<'_>) {
         self.scans += 1;
         self.has_restarts |= self.restart_interval > 0;
-        let count = usize::from(payload.first().copied().unwrap_or(0)).min(4);
-        for selector in payload.get(1..).unwrap_or_default().chunks_exact(2).take(count) {
-            if let Some(component) = self.components.iter().find(|component| component.id == selector[0]) {
-                self.block_visits = self.block_visits.saturating_add(self.blocks_of(component));
-            }
+        let count = usize::from(segment.payload.first().copied().unwrap_or(0)).min(4);
+        let (selectors, band) =
+            segment.payload.get(1..).unwrap_or_default().split_at_checked(2 * count).unwrap_or_default();
+        let place = |id: u8| self.components.iter().position(|component| component.id == id);
+        let coded: Vec<usize> = selectors.chunks_exact(2).filter_map(|selector| place(selector[0])).collect();
+        if !coded.is_sorted() {
+            self.fault = Some("a scan has its components in another order than the frame");
         }
+        // Lower and upper end of the band (T.81 s G.1.1.1.1).
+        if self.progressive && matches!(band, [0, end, ..] if *end > 0) {
+            self.fault = Some("a scan of a progressive file codes DC and AC together");
+        }
+        if self.restart_interval > 0 && restarts(segment.entropy) != self.restarts_expected(&coded) {
+            self.fault = Some("restart markers are missing, or there are too many");
+        }
+        for index in coded {
+            self.components[index].is_coded = true;
+            self.block_visits = self.block_visits.saturating_add(self.blocks_of(&self.components[index]));
+        }
+    }
+
+    /// Returns the restart markers in a scan of these components (T.81 s A.2, s E.1.4).
+    fn restarts_expected(&self, coded: &[usize]) -> u64 {
+        let largest = |side: fn(&Component) -> u32| self.components.iter().map(side).max().unwrap_or(1);
+        let (across, down) = (largest(|component| component.horizontal), largest(|component| component.vertical));
+        let units = |side: u32, size: u32| u64::from(side.div_ceil(size));
+        let count = match *coded {
+            // A scan of one component has no blocks beyond its samples.
+            [index] => {
+                let Component { horizontal, vertical, .. } = self.components[index];
+                units((self.width * horizontal).div_ceil(across), 8) * units((self.height * vertical).div_ceil(down), 8)
+            }
+            _ => units(self.width, 8 * across) * units(self.height, 8 * down),
+        };
+        count.div_ceil(u64::from(self.restart_interval)).saturating_sub(1)
+    }
+
+    /// Returns what is wrong with the scans of a file that is complete: decoders show something else than was coded, and not the same.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let is_coded = |id: u8| self.components.iter().any(|component| component.id == id && component.is_coded);
+        let misses_one = !self.progressive && self.component_ids().into_iter().any(|id| !is_coded(id));
+        let missing = misses_one.then_some("a scan of it is missing");
+        self.fault.or(missing).filter(|_| self.complete)
     }
 
     /// Whether there are several sequential scans, with restart markers.
@@ -162,6 +212,13 @@ impl<'a> Header<'a> {
     /// component's quantisation tables.
     pub(super) fn needs_other_decoder(&self) -> bool {
         self.components.iter().any(|component| component.horizontal == 3) || self.changes_tables
+    }
+
+    /// Whether a component has fewer samples than another.
+    pub(super) fn is_subsampled(&self) -> bool {
+        self.components
+            .windows(2)
+            .any(|pair| (pair[0].horizontal, pair[0].vertical) != (pair[1].horizontal, pair[1].vertical))
     }
 
     /// Returns the names of the components.

@@ -27,7 +27,14 @@ pub(in crate::codec) fn decode_strip(
     check_kind(&header).and_then(|()| check_scans(&header)).ok()?;
     let has_size =
         header.width as usize == width && (rows..rows.next_multiple_of(32) + 1).contains(&(header.height as usize));
-    if !has_size || header.components.len() != components || header.precision != 8 || !header.complete {
+    // RGB is not subsampled: such a file means YCbCr.
+    let is_contradictory = meaning == Meaning::Rgb && header.is_subsampled();
+    if !has_size
+        || is_contradictory
+        || header.components.len() != components
+        || header.precision != 8
+        || !header.complete
+    {
         return None;
     }
     let (mut samples, _) = decode_samples(&joined[..header.end], &header, meaning, &Lead::read(&joined)).ok()?;
