@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use gif::{ColorOutput, DecodeOptions, DecodingError, Frame, MemoryLimit};
 
-use super::bytes::{slice, u16_le};
+use super::bytes::u16_le;
 use super::model::FormatModel;
 use super::rights::Rights;
 use super::{DecodeError, Decoded, Format, Limits, Metadata, Probe, undecodable};
@@ -25,6 +25,7 @@ pub(super) static MODEL: FormatModel = FormatModel {
 /// What the blocks of a GIF (GIF89a) say, read without decoding.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Header {
+    /// Size of the canvas: the screen, and as much more as the first frame takes, as in browsers.
     width: u32,
     height: u32,
     frames: u32,
@@ -50,16 +51,22 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     let probe = probe_header(&header);
     let failed = |error: DecodingError| undecodable(Format::Gif, reason(&error));
     let mut options = DecodeOptions::new();
-    options.set_color_output(ColorOutput::RGBA);
+    options.set_color_output(ColorOutput::Indexed);
+    options.allow_unknown_blocks(true);
     options.set_memory_limit(MemoryLimit::Bytes(NonZeroU64::new(probe.decode_bytes).unwrap_or(NonZeroU64::MIN)));
     let mut decoder = options.read_info(bytes).map_err(failed)?;
-    let frame =
-        decoder.read_next_frame().map_err(failed)?.ok_or_else(|| undecodable(Format::Gif, "it holds no frame"))?;
+    let frame = decoder.read_next_frame().map_err(failed)?.cloned();
+    let frame = frame.ok_or_else(|| undecodable(Format::Gif, "it holds no frame"))?;
     if (u32::from(frame.width), u32::from(frame.height)) != header.first {
         return Err(undecodable(Format::Gif, "its headers contradict each other"));
     }
     Ok(Decoded {
-        picture: Picture::new(header.width, header.height, Layout::Rgba, compose(&header, frame)),
+        picture: Picture::new(
+            header.width,
+            header.height,
+            Layout::Rgba,
+            compose(&header, &frame, decoder.palette().map_err(failed)?),
+        ),
         orientation: Orientation::Upright,
         metadata: Metadata::default(),
         rights: Rights::default(),
@@ -99,16 +106,16 @@ fn probe_header(header: &Header) -> Probe {
     }
 }
 
-/// Returns the bytes that a decode needs: the canvas and the first frame, each in RGBA.
+/// Returns the bytes that a decode needs: the canvas in RGBA, and the indices of the first frame, twice.
 fn decode_bytes(header: &Header) -> u64 {
     let canvas = u64::from(header.width) * u64::from(header.height);
     let frame = u64::from(header.first.0) * u64::from(header.first.1);
-    canvas * 4 + frame * 5 + (1 << 20)
+    canvas * 4 + frame * 2 + (1 << 20)
 }
 
 impl Header {
-    /// Reads the blocks up to the trailer, the end of the bytes or one frame more than `max_frames`. A canvas without a
-    /// size gets that of the first frame. Returns `None` when the file is shorter than its header.
+    /// Reads the blocks up to the trailer, the end of the bytes or one frame more than `max_frames`. Returns `None` when the file
+    /// is shorter than its header.
     fn read(bytes: &[u8], max_frames: u32) -> Option<Header> {
         let (width, height) = (u16_le(bytes, 6)?, u16_le(bytes, 8)?);
         let mut header = Header { width: width.into(), height: height.into(), ..Header::default() };
@@ -116,9 +123,6 @@ impl Header {
         while header.frames <= max_frames {
             let Some(next) = header.read_block(bytes, at) else { break };
             at = next;
-        }
-        if header.width == 0 || header.height == 0 {
-            (header.width, header.height) = header.first;
         }
         Some(header)
     }
@@ -130,7 +134,10 @@ impl Header {
             0x2C => {
                 let (width, height) = (u16_le(bytes, at + 5)?, u16_le(bytes, at + 7)?);
                 if self.frames == 0 {
+                    let (left, top) = (u16_le(bytes, at + 1)?, u16_le(bytes, at + 3)?);
                     self.first = (width.into(), height.into());
+                    self.width = self.width.max(u32::from(left) + self.first.0);
+                    self.height = self.height.max(u32::from(top) + self.first.1);
                 }
                 self.frames += 1;
                 sub_blocks_end(bytes, at + 11 + colour_table(*bytes.get(at + 9)?))
@@ -158,19 +165,24 @@ fn sub_blocks_end(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Puts the frame on a transparent canvas, cropped to the canvas.
-fn compose(header: &Header, frame: &Frame<'_>) -> Vec<u8> {
+/// Puts the frame on a transparent canvas. Indices beyond its colour table are black, as in browsers.
+fn compose(header: &Header, frame: &Frame<'_>, colours: &[u8]) -> Vec<u8> {
+    let colour = |index: usize| match colours.get(3 * index..3 * index + 3) {
+        _ if frame.transparent.map(usize::from) == Some(index) => [0; 4],
+        Some(&[red, green, blue]) => [red, green, blue, u8::MAX],
+        _ => [0, 0, 0, u8::MAX],
+    };
+    let colours: Vec<[u8; 4]> = (0..256).map(colour).collect();
     let (width, height) = (header.width as usize, header.height as usize);
-    let (left, top, frame_width) = (usize::from(frame.left), usize::from(frame.top), usize::from(frame.width));
-    let mut canvas = vec![0; width * height * 4];
-    let visible = frame_width.min(width.saturating_sub(left)) * 4;
-    for (row, y) in frame.buffer.chunks_exact(frame_width * 4).zip(top..height) {
-        let start = (y * width + left) * 4;
-        if let (Some(target), Some(source)) = (canvas.get_mut(start..start + visible), slice(row, 0, visible)) {
-            target.copy_from_slice(source);
+    let mut canvas = vec![[0; 4]; width * height];
+    let start = usize::from(frame.top) * width + usize::from(frame.left);
+    let rows = canvas.get_mut(start..).unwrap_or_default().chunks_mut(width);
+    for (target, source) in rows.zip(frame.buffer.chunks_exact(usize::from(frame.width))) {
+        for (pixel, index) in target.iter_mut().zip(source) {
+            *pixel = colours[usize::from(*index)];
         }
     }
-    canvas
+    canvas.into_flattened()
 }
 
 #[cfg(test)]
@@ -199,13 +211,41 @@ mod tests {
         assert_eq!((pixel(2, 2), pixel(3, 2)[3]), (&[10, 20, 30, 255][..], 0));
     }
 
-    #[test]
-    fn a_frame_beyond_the_canvas_is_cut_off() {
-        let mut file = file(1);
+    /// The decoded picture of `file` with other bytes in its first image descriptor, from its marker on.
+    fn decoded_with(mut file: Vec<u8>, descriptor: &[(usize, u8)]) -> Picture {
         let frame = file.iter().position(|&byte| byte == 0x2C).unwrap();
-        file[frame + 1] = 3;
+        descriptor.iter().for_each(|(at, byte)| file[frame + at] = *byte);
+        decode(&file, &Limits::default()).unwrap().picture
+    }
+
+    #[test]
+    fn the_canvas_holds_all_of_the_first_frame() {
+        let picture = decoded_with(file(1), &[(1, 3)]);
+        assert_eq!((picture.width(), picture.height()), (5, 3));
+        assert_eq!(picture.pixels()[(5 + 3) * 4..][..4], [10, 20, 30, 255]);
+        let mut without_screen = file(1);
+        without_screen[6..10].fill(0);
+        let picture = decoded_with(without_screen, &[]);
+        assert_eq!((picture.width(), picture.height()), (3, 3));
+        assert_eq!(picture.pixels()[(3 + 1) * 4..][..4], [10, 20, 30, 255]);
+    }
+
+    #[test]
+    fn an_index_beyond_the_colours_is_black() {
+        let mut file = Vec::new();
+        let mut encoder = gif::Encoder::new(&mut file, 2, 1, &[10, 20, 30, 40, 50, 60]).unwrap();
+        encoder.write_frame(&Frame::from_indexed_pixels(2, 1, vec![3, 1], None)).unwrap();
+        drop(encoder);
         let picture = decode(&file, &Limits::default()).unwrap().picture;
-        assert_eq!(picture.pixels()[(4 + 3) * 4..][..4], [10, 20, 30, 255]);
+        assert_eq!(picture.pixels(), [0, 0, 0, 255, 40, 50, 60, 255]);
+    }
+
+    #[test]
+    fn an_extension_of_an_unknown_kind_is_passed_over() {
+        let mut file = file(1);
+        let frame = file.iter().position(|&byte| byte == 0x21).unwrap();
+        file.splice(frame..frame, *b"\x21\x77\x02ab\0");
+        assert!(decode(&file, &Limits::default()).is_ok());
     }
 
     #[test]
