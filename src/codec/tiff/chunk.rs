@@ -53,7 +53,7 @@ fn decompress_jpeg(
     };
     // A strip may hold the whole unit of which the picture shows only the upper rows.
     let mut samples = decode_strip(tables, stored, meaning, page.chunks.width, rows)
-        .ok_or_else(|| refused("the JPEG data of a strip or tile is damaged, or of another size than the strip"))?;
+        .ok_or_else(|| refused("the JPEG data of a strip or tile is damaged, or does not fit the strip"))?;
     samples.truncate(page.chunk_bytes(rows));
     Ok(samples)
 }

@@ -490,6 +490,9 @@ fn colours(
     Ok(colours)
 }
 
+/// What Corel Draw 10 writes for an extra sample that is opacity (libtiff, tif_dir.c).
+const COREL_ALPHA: u64 = 999;
+
 /// Returns what the first extra sample is, when it is the opacity. A fourth sample of RGB or a second of grey that the
 /// file says nothing of is opacity, too. Inks have none.
 fn alpha(directory: &Directory<'_>, colours: &Colours, samples: usize) -> Result<Option<Alpha>, DecodeError> {
@@ -499,7 +502,7 @@ fn alpha(directory: &Directory<'_>, colours: &Colours, samples: usize) -> Result
     let is_declared = directory.has(EXTRA_SAMPLES);
     match directory.number(EXTRA_SAMPLES) {
         Some(1) => Ok(Some(Alpha { is_premultiplied: true })),
-        Some(2) => Ok(Some(Alpha { is_premultiplied: false })),
+        Some(2 | COREL_ALPHA) => Ok(Some(Alpha { is_premultiplied: false })),
         Some(_) => Ok(None),
         None if is_declared => Err(refused("its list of extra samples can't be read")),
         None if samples == colours.samples() + 1 => Ok(Some(Alpha { is_premultiplied: false })),

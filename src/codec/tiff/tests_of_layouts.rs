@@ -19,12 +19,13 @@ struct Kind {
     extra: Option<u16>,
 }
 
-const KINDS: [Kind; 6] = [
+const KINDS: [Kind; 7] = [
     Kind { photometric: 1, samples: 1, shown: 1, extra: None },
     Kind { photometric: 1, samples: 3, shown: 2, extra: Some(2) },
     Kind { photometric: 2, samples: 3, shown: 3, extra: None },
     Kind { photometric: 2, samples: 4, shown: 3, extra: Some(0) },
     Kind { photometric: 2, samples: 4, shown: 4, extra: Some(2) },
+    Kind { photometric: 2, samples: 4, shown: 4, extra: Some(999) },
     Kind { photometric: 2, samples: 5, shown: 4, extra: Some(2) },
 ];
 
@@ -199,5 +200,5 @@ fn every_layout_of_the_same_samples_gives_the_same_picture() {
             }
         }
     }
-    assert_eq!(checked, 6 * 2 * 7 * 4 * 4);
+    assert_eq!(checked, KINDS.len() * 2 * 7 * 4 * 4);
 }
