@@ -55,6 +55,14 @@ impl Channels {
         if self.has_alpha() { crate::picture::Layout::Rgba } else { crate::picture::Layout::Rgb }
     }
 
+    /// Those of a grey picture, with alpha where these have it.
+    pub const fn of_grey(self) -> Channels {
+        match self {
+            Channels::Rgba | Channels::GreyAlpha => Channels::GreyAlpha,
+            _ => Channels::Grey,
+        }
+    }
+
     const fn is_grey(self) -> bool {
         matches!(self, Channels::Grey | Channels::GreyAlpha)
     }
@@ -81,6 +89,13 @@ pub enum Space<'a> {
         /// `None` for the primaries of sRGB.
         primaries: Option<Chromaticities>,
     },
+}
+
+impl Space<'_> {
+    /// Whether it is a profile for grey samples (ICC.1 s7.2.6).
+    pub fn is_grey(&self) -> bool {
+        matches!(self, Space::Icc(profile) if profile.get(16..20) == Some(b"GRAY"))
+    }
 }
 
 /// CIE xy of a colour space's white point and primaries.
@@ -317,6 +332,11 @@ fn from_icc(bytes: &[u8], channels: Channels) -> Option<Method> {
         return None;
     }
     profiled(profile, channels, true)
+}
+
+/// Whether both code points name something (ITU-T H.273, tables 2 and 3).
+pub(super) fn are_specified(primaries: u8, transfer: u8) -> bool {
+    matches!(primaries, 1 | 4..=12 | 22) && matches!(transfer, 1 | 4..=18)
 }
 
 /// Transfer functions of the BT.709 family (1, 6, 14, 15) and unspecified ones (2) are read as sRGB's, as viewers do

@@ -96,29 +96,41 @@ fn colour_of<T: DecodedTile>(
     let (full_width, size) = (picture.width as usize, channels.count());
     let mut pixels = vec![0; full_width * picture.height as usize * size];
     let mut scratch = Scratch::default();
-    let (mut rgb, mut rgba) = (Vec::new(), Vec::new());
-    let mut converter = None;
+    let (mut rgb, mut rgba, mut greys) = (Vec::new(), Vec::new(), Vec::new());
+    let mut converters: [Option<Converter>; 2] = [None, None];
     for (index, tile) in picture.tiles.iter().enumerate() {
         let tile = decode(tile)?;
         let points = still.nclx.unwrap_or_else(|| tile.points());
-        let converter = converter.get_or_insert_with(|| Converter::new(&space(still, points, limits), channels));
+        let space = space(still, points, limits);
         let (left, top, width, height) = picture.place(index);
         tile.with_planes(points, |planes| {
+            // A profile for grey is for grey samples alone.
+            let is_grey = planes.chroma.is_none() && space.is_grey();
+            let kind = if is_grey { channels.of_grey() } else { channels };
+            let converter = converters[usize::from(is_grey)].get_or_insert_with(|| Converter::new(&space, kind));
             for y in 0..height {
                 planes.rgb_row(y, &mut scratch, &mut rgb);
                 let start = (top + y) * full_width + left;
                 let target = &mut pixels[start * size..(start + width) * size];
-                match alpha {
+                let samples = match alpha {
                     Some(alpha) => {
                         add_alpha(&rgb, &alpha[start..start + width], still.premultiplied, &mut rgba);
-                        converter.convert(&rgba, target);
+                        &rgba[..]
                     }
-                    None => converter.convert(&rgb[..width * 3], target),
+                    None => &rgb[..width * 3],
+                };
+                if is_grey {
+                    greys.clear();
+                    // One of three colours, and what is after them.
+                    greys.extend(samples.chunks_exact(size).flat_map(|pixel| pixel[2..].iter().copied()));
+                    converter.convert(&greys, target);
+                } else {
+                    converter.convert(samples, target);
                 }
             }
         })?;
     }
-    let as_stored = converter.is_some_and(|converter| converter.keeps_colours());
+    let as_stored = converters.iter().flatten().all(Converter::keeps_colours);
     Ok((Picture::new(picture.width, picture.height, channels.layout(), pixels), as_stored))
 }
 
@@ -140,5 +152,63 @@ fn space<'a>(still: &Still<'a>, points: Nclx, limits: &Limits) -> Space<'a> {
     match still.icc.filter(|icc| icc.len() <= limits.max_metadata_bytes) {
         Some(icc) => Space::Icc(icc),
         None => Space::Cicp { primaries: points.primaries, transfer: points.transfer },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use moxcms::ColorProfile;
+
+    use super::super::Picture as Coded;
+    use super::super::yuv::{Plane, Signal};
+    use super::*;
+
+    const LEVELS: [u8; 3] = [0, 64, 255];
+
+    /// A row of grey.
+    struct Grey;
+
+    impl DecodedTile for Grey {
+        fn points(&self) -> Nclx {
+            Nclx { primaries: 1, transfer: 13, matrix: 1, full_range: true }
+        }
+
+        fn with_planes<T>(&self, points: Nclx, read: impl FnOnce(&Planes<'_>) -> T) -> Result<T, DecodeError> {
+            let luma = Plane { bytes: &LEVELS, stride: 3, width: 3, height: 1, wide: false };
+            Ok(read(&Planes { luma, chroma: None, signal: Signal::new(points, 8).unwrap() }))
+        }
+    }
+
+    #[test]
+    fn a_profile_for_grey_is_followed() {
+        let profile = ColorProfile::new_gray_with_gamma(1.0).encode().unwrap();
+        let coded = || Coded {
+            width: 3,
+            height: 1,
+            columns: 1,
+            tiles: vec![Tile { width: 3, height: 1, bytes: (&[]).into(), operating_point: 0, configuration: &[] }],
+        };
+        let decoded = |icc, alpha| {
+            let still = Still {
+                colour: coded(),
+                alpha,
+                premultiplied: false,
+                icc,
+                nclx: None,
+                orientation: crate::picture::Orientation::Upright,
+                crop: None,
+                exif: None,
+                xmp: None,
+                frames: 0,
+            };
+            assembled(&still, &Limits::default(), |_| Ok(Grey)).unwrap()
+        };
+        let plain = decoded(None, None);
+        assert_eq!((plain.picture.pixels(), plain.as_stored), (&[0, 0, 0, 64, 64, 64, 255, 255, 255][..], true));
+        // A quarter of the light is 137 in sRGB.
+        let linear = decoded(Some(&profile), None);
+        assert_eq!((linear.picture.pixels(), linear.as_stored), (&[0, 0, 0, 137, 137, 137, 255, 255, 255][..], false));
+        let with_alpha = decoded(Some(&profile), Some(coded()));
+        assert_eq!(with_alpha.picture.pixels(), [0, 0, 0, 0, 137, 137, 137, 64, 255, 255, 255, 255]);
     }
 }

@@ -15,6 +15,16 @@ const MAX_EXTENTS: usize = 64;
 /// Maximum number of properties, and of their associations.
 const MAX_PROPERTIES: usize = 4096;
 
+/// Properties that are followed, and those that do not change what is shown: of the coded data, of the display that was used, of the
+/// camera, and texts.
+const KNOWN: [&[u8; 4]; 30] = [
+    b"ispe", b"colr", b"irot", b"imir", b"clap", b"auxC", b"av1C", b"hvcC", b"a1op", b"lsel", // followed
+    b"pixi", b"pasp", b"a1lx", b"oinf", b"tols", // the coded data
+    b"clli", b"mdcv", b"cclv", b"amve", b"reve", b"ndwt", // the display
+    b"cmin", b"cmex", b"rloc", b"wbbr", b"fobr", b"afbr", b"aebr", // the camera
+    b"udes", b"altt", // texts
+];
+
 /// What the meta box says.
 #[derive(Debug)]
 pub(super) struct Meta<'a> {
@@ -27,8 +37,8 @@ pub(super) struct Meta<'a> {
     references: Vec<Reference>,
     /// Kind and payload of each property.
     properties: Vec<([u8; 4], &'a [u8])>,
-    /// Item, and the index of one of its properties, counted from 1, in order.
-    associations: Vec<(u32, usize)>,
+    /// In order.
+    associations: Vec<Association>,
     /// Bytes that may still be copied to join the extents of items. All items together have at most the bytes of the file,
     /// because thousands of them can name the same bytes.
     left_to_join: Cell<usize>,
@@ -42,6 +52,16 @@ pub(super) struct Item<'a> {
     in_idat: bool,
     /// Offset and length of each extent. A length of 0 means up to the end.
     extents: Vec<(u64, u64)>,
+}
+
+/// That an item has a property.
+#[derive(Debug)]
+struct Association {
+    item: u32,
+    /// Index of the property, counted from 1.
+    index: usize,
+    /// Whether a reader that does not know the property must not show the item.
+    is_essential: bool,
 }
 
 #[derive(Debug)]
@@ -89,9 +109,26 @@ impl<'a> Meta<'a> {
     }
 
     /// Returns the properties of an item in the order of its associations.
-    fn ordered_properties<'b>(&'b self, id: u32) -> impl Iterator<Item = ([u8; 4], &'a [u8])> + 'b {
-        let own = self.associations.iter().filter(move |(item, _)| *item == id);
-        own.filter_map(|&(_, index)| self.properties.get(index.checked_sub(1)?).copied())
+    pub(super) fn ordered_properties<'b>(&'b self, id: u32) -> impl Iterator<Item = ([u8; 4], &'a [u8])> + 'b {
+        self.associations_of(id).filter_map(|association| self.property(association))
+    }
+
+    fn associations_of(&self, id: u32) -> impl Iterator<Item = &Association> {
+        self.associations.iter().filter(move |association| association.item == id)
+    }
+
+    fn property(&self, association: &Association) -> Option<([u8; 4], &'a [u8])> {
+        self.properties.get(association.index.checked_sub(1)?).copied()
+    }
+
+    /// Refuses an item with a property that is essential and not known.
+    pub(super) fn check_essential(&self, id: u32) -> Result<(), &'static str> {
+        let mut essential = self.associations_of(id).filter(|association| association.is_essential);
+        let is_known = |association| self.property(association).is_none_or(|(kind, _)| KNOWN.contains(&&kind));
+        match essential.all(is_known) {
+            true => Ok(()),
+            false => Err("a picture of it has an essential property of a kind that is not supported"),
+        }
     }
 
     pub(super) fn properties_of<'b>(&'b self, id: u32, kind: &'b [u8; 4]) -> impl Iterator<Item = &'a [u8]> + 'b {
@@ -173,15 +210,17 @@ fn read_references(iref: &[u8]) -> Option<Vec<Reference>> {
     payloads(iref.get(4..)?).take(MAX_ITEMS).map(read).collect()
 }
 
-fn read_associations(ipma: &[u8], associations: &mut Vec<(u32, usize)>) -> Option<()> {
+fn read_associations(ipma: &[u8], associations: &mut Vec<Association>) -> Option<()> {
     let (version, wide) = (*ipma.first()?, *ipma.get(3)? & 1 == 1);
     let mut fields = Cursor { bytes: ipma, at: 4 };
     for _ in 0..fields.number(4)? {
         let id = fields.number(if version == 0 { 2 } else { 4 })? as u32;
         for _ in 0..fields.number(1)? {
             // The highest bit says whether the property is essential.
-            let index = if wide { fields.number(2)? & 0x7FFF } else { fields.number(1)? & 0x7F };
-            associations.push((id, index as usize));
+            let bits = if wide { 15 } else { 7 };
+            let field = fields.number(if wide { 2 } else { 1 })?;
+            let (index, is_essential) = ((field & ((1 << bits) - 1)) as usize, field >> bits == 1);
+            associations.push(Association { item: id, index, is_essential });
             if associations.len() > MAX_PROPERTIES {
                 return None;
             }

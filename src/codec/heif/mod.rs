@@ -154,8 +154,9 @@ mod tests {
         let iloc = [&[0x44, 0, 0, 3][..], &location(1, 0, 8), &location(2, 8, 1), &location(3, 9, 1)].concat();
         let iinf = [&[0, 3][..], &infe(1, b"grid"), &infe(2, b"av01"), &infe(3, b"av01")].concat();
         let nclx = a_box(b"colr", b"nclx\0\x09\0\x10\0\x09\x80");
-        let ipco = [ispe(7, 4), ispe(4, 4), nclx, a_box(b"irot", &[1]), a_box(b"imir", &[0])].concat();
-        let ipma = [0, 0, 0, 3, 0, 1, 4, 1, 3, 4, 5, 0, 2, 1, 2, 0, 3, 1, 2];
+        let ipco = [ispe(7, 4), ispe(4, 4), nclx, a_box(b"irot", &[1]), a_box(b"imir", &[0]), a_box(b"av1C", &[0x81])]
+            .concat();
+        let ipma = [0, 0, 0, 3, 0, 1, 4, 1, 3, 4, 5, 0, 2, 2, 2, 6, 0, 3, 2, 2, 6];
         let iprp = [a_box(b"ipco", &ipco), full(b"ipma", 0, &ipma)].concat();
         let meta = [
             full(b"pitm", 0, &[0, 1]),
@@ -187,11 +188,50 @@ mod tests {
         let free = a_box(b"free", &vec![0; nclx.len() - property.len() - 8]);
         let mut changed = file;
         changed.splice(at..at + nclx.len(), [property, free].concat());
-        // Properties of the tiles: their size, and the third.
-        let tiles = changed.windows(8).position(|found| found == [0, 2, 1, 2, 0, 3, 1, 2]).unwrap();
+        // The tiles have it in place of their size.
+        let tiles = associations(&changed) + 7;
         changed[tiles + 3] = 3;
-        changed[tiles + 7] = 3;
+        changed[tiles + 8] = 3;
         changed
+    }
+
+    /// Where the associations of the grid are, of item 1 first.
+    fn associations(file: &[u8]) -> usize {
+        file.windows(7).position(|found| found == [0, 1, 4, 1, 3, 4, 5]).unwrap()
+    }
+
+    #[test]
+    fn an_essential_property_that_is_not_known_is_refused() {
+        let mut file = grid(2, 7);
+        let nclx = file.windows(4).position(|found| found == b"colr").unwrap();
+        file[nclx..nclx + 4].copy_from_slice(b"abcd");
+        assert!(parse(&file, Coding::Av1).is_ok());
+        let at = associations(&file) + 4;
+        file[at] |= 0x80;
+        assert!(parse(&file, Coding::Av1).unwrap_err().contains("essential"));
+        file[nclx..nclx + 4].copy_from_slice(b"colr");
+        assert!(parse(&file, Coding::Av1).is_ok());
+    }
+
+    #[test]
+    fn a_tile_without_configuration_is_refused() {
+        let mut file = grid(2, 7);
+        let at = file.windows(4).position(|found| found == b"av1C").unwrap();
+        file[at..at + 4].copy_from_slice(b"free");
+        assert!(parse(&file, Coding::Av1).unwrap_err().contains("configuration"));
+    }
+
+    #[test]
+    fn transforms_of_a_heic_in_another_order_are_refused() {
+        let mut file = grid(2, 7);
+        let kinds: Vec<usize> = (4..file.len()).filter(|at| file[at - 4..*at] == *b"av01").collect();
+        kinds.iter().for_each(|at| file[at - 4..*at].copy_from_slice(b"hvc1"));
+        assert!(parse(&file, Coding::Hevc).is_ok());
+        let at = associations(&file) + 5;
+        for transforms in [[5, 4], [4, 4]] {
+            file[at..at + 2].copy_from_slice(&transforms);
+            assert!(parse(&file, Coding::Hevc).unwrap_err().contains("order"), "{transforms:?}");
+        }
     }
 
     #[test]
@@ -228,7 +268,7 @@ mod tests {
             let ipco = a_box(b"ipco", &[body(b"ipco"), auxc].concat());
             let mut ipma = body(b"ipma");
             ipma[7] = 5;
-            ipma.extend([0, 4, 2, 2, 6, 0, 5, 2, 2, 6]);
+            ipma.extend([0, 4, 3, 2, 6, 7, 0, 5, 3, 2, 6, 7]);
             let auxl: Vec<u8> = references.iter().flat_map(|reference| a_box(b"auxl", reference)).collect();
             let meta = [
                 full(b"pitm", 0, &[0, 1]),

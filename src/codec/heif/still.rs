@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::meta::{Item, Meta};
-use super::{Nclx, Picture, Still, Tile};
+use super::{Coding, Nclx, Picture, Still, Tile};
 use crate::codec::boxes::{exif_of, number};
 use crate::codec::bytes::{u16_be, u32_be};
 
@@ -18,6 +18,8 @@ impl<'a> Meta<'a> {
     }
 
     pub(super) fn still_of(&self, primary: &Item<'a>, frames: u32) -> Result<Still<'a>, &'static str> {
+        self.check_essential(primary.id)?;
+        self.check_order(primary.id)?;
         let colour = self.picture(primary)?;
         let alpha = self.alpha_of(primary);
         let premultiplied = alpha.is_some_and(|alpha| self.referred(b"prem", primary.id).any(|id| id == alpha.id));
@@ -90,6 +92,10 @@ impl<'a> Meta<'a> {
     }
 
     fn tile(&self, item: &Item<'a>) -> Result<Tile<'a>, &'static str> {
+        self.check_essential(item.id)?;
+        if self.coding == Coding::Av1 && self.properties_of(item.id, b"av1C").next().is_none() {
+            return Err("a picture of it has no configuration of AV1");
+        }
         let (width, height) = self.size(item.id)?;
         let bytes = self.bytes_of(item).ok_or("a picture of it lies outside the file, or uses bytes of another")?;
         let configuration = self.properties_of(item.id, b"hvcC").next().unwrap_or_default();

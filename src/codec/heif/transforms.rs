@@ -13,6 +13,17 @@ impl Meta<'_> {
         cropped_area(clap, width, height)
     }
 
+    /// Refuses the transforms of a HEIC in another order than crop, rotation, mirroring (MIAF s7.3.6.7), and repeated ones: readers
+    /// apply them as they are listed. Those of an AVIF they apply in this order.
+    pub(super) fn check_order(&self, id: u32) -> Result<(), &'static str> {
+        let place = |kind: [u8; 4]| [b"clap", b"irot", b"imir"].iter().position(|known| **known == kind);
+        let places = self.ordered_properties(id).filter_map(|(kind, _)| place(kind));
+        match self.coding == Coding::Hevc && !places.is_sorted_by(|before, after| before < after) {
+            true => Err("it is cropped, turned and mirrored in an order that is not supported"),
+            false => Ok(()),
+        }
+    }
+
     /// Returns the rotation and then the mirroring of an item (MIAF s7.3.6.7: always in this order). AVIF ignores the
     /// orientation in EXIF.
     pub(super) fn orientation(&self, id: u32) -> Orientation {

@@ -35,10 +35,10 @@ impl<'a> Chunk<'a> {
         self.bytes.len() == FRAME + self.size as usize
     }
 
-    /// Whether the checksum is right.
+    /// Whether the checksum is there and right.
     pub(super) fn is_sound(&self) -> bool {
-        let (checked, checksum) = self.bytes[4..].split_at(4 + self.size as usize);
-        crc32fast::hash(checked).to_be_bytes() == checksum
+        let checked = || &self.bytes[4..self.bytes.len() - CHECKSUM];
+        self.checksum().is_some_and(|checksum| crc32fast::hash(checked()).to_be_bytes() == checksum)
     }
 }
 

@@ -266,14 +266,46 @@ mod tests {
         let mut chunk = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
         chunk.extend(kind);
         chunk.extend(body);
-        // The checksum is wrong. Checksums of ancillary chunks are ignored.
-        chunk.extend([0; 4]);
+        let checksum = crc32fast::hash(&chunk[4..]);
+        chunk.extend(checksum.to_be_bytes());
         [&file[..33], &chunk, &file[33..]].concat()
     }
 
     fn pixels(file: &[u8]) -> (Layout, Vec<u8>) {
         let picture = decode(file, &Limits::default()).unwrap().picture;
         (picture.layout(), picture.into_pixels())
+    }
+
+    #[test]
+    fn a_palette_with_a_part_of_an_entry_is_refused() {
+        let with_palette = |entries: &'static [u8], colour| {
+            let file = encode_with(2, 1, colour, BitDepth::Eight, &[0; 6][..2 * colour.samples()], |encoder| {
+                if colour == ColorType::Indexed {
+                    encoder.set_palette(vec![1; 9]);
+                }
+            });
+            let at = file.windows(4).position(|name| name == b"PLTE").map_or(33, |at| at - 4);
+            let rest = if colour == ColorType::Indexed { at + 12 + 9 } else { at };
+            [&with_chunk(&file[..at], b"PLTE", entries), &file[rest..]].concat()
+        };
+        assert!(decode(&with_palette(&[1; 9], ColorType::Indexed), &Limits::default()).is_ok());
+        for entries in [&[1; 10][..], &[]] {
+            let refused = decode(&with_palette(entries, ColorType::Indexed), &Limits::default()).unwrap_err();
+            assert!(refused.to_string().contains("palette"), "{refused}");
+            assert!(decode(&with_palette(entries, ColorType::Rgb), &Limits::default()).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_frame_smaller_than_the_picture_is_not_passed_on() {
+        let file = encode(2, 1, ColorType::Grayscale, BitDepth::Eight, &[5, 6]);
+        let animation = with_chunk(&file, b"acTL", &[0, 0, 0, 1, 0, 0, 0, 0]);
+        let frame = |width: u8, left: u8| {
+            let mut control = [0; 26];
+            (control[7], control[11], control[15]) = (width, 1, left);
+            decode(&with_chunk(&animation, b"fcTL", &control), &Limits::default()).unwrap().as_stored
+        };
+        assert_eq!([frame(2, 0), frame(1, 0), frame(2, 1)], [true, false, false]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::chunks::{Chunk, Chunks};
 use super::text::{self, Texts};
 use crate::codec::bytes::u32_be;
-use crate::codec::colour::{Chromaticities, Space};
+use crate::codec::colour::{self, Chromaticities, Space};
 use crate::codec::density::Density;
 
 /// The size of a PNG, and the chunks before or after its pixels that bytefit uses.
@@ -41,12 +41,17 @@ impl<'a> Header<'a> {
         let mut pixels_seen = false;
         for chunk in Chunks::lenient(bytes) {
             let payload = chunk.payload();
-            header.texts.read(&chunk.name, payload);
             match &chunk.name {
                 b"IDAT" => pixels_seen = true,
                 b"IEND" => header.is_cut = !chunk.is_complete(),
+                // As other readers do, it ignores what is damaged and not critical.
+                [b'a'..=b'z', ..] if !chunk.is_sound() => {}
                 b"eXIf" => header.exif = header.exif.or(Some(payload)),
-                b"iTXt" => header.xmp = header.xmp.or_else(|| text::xmp(payload)),
+                b"tEXt" | b"zTXt" => header.texts.read(&chunk.name, payload),
+                b"iTXt" => {
+                    header.texts.read(&chunk.name, payload);
+                    header.xmp = header.xmp.or_else(|| text::xmp(payload));
+                }
                 _ if !pixels_seen => header.read_chunk(&chunk),
                 _ => {}
             }
@@ -63,10 +68,11 @@ impl<'a> Header<'a> {
             b"tRNS" => self.transparent = true,
             b"acTL" => self.frames = u32_be(payload, 0).unwrap_or(0),
             b"iCCP" => self.iccp = self.iccp.or(Some(payload)),
-            b"cICP" => self.cicp = payload.first().copied().zip(payload.get(1).copied()),
-            b"sRGB" => self.srgb = true,
-            b"gAMA" => self.gamma = u32_be(payload, 0),
-            b"cHRM" => self.chromaticities = chromaticities(payload),
+            b"cICP" => self.cicp = self.cicp.or_else(|| code_points(payload)),
+            // One of the four rendering intents (s11.3.2.5).
+            b"sRGB" => self.srgb |= matches!(payload, [0..=3]),
+            b"gAMA" => self.gamma = self.gamma.or_else(|| u32_be(payload, 0)),
+            b"cHRM" => self.chromaticities = self.chromaticities.or_else(|| chromaticities(payload)),
             b"pHYs" => self.density = self.density.or_else(|| density(payload)),
             _ => {}
         }
@@ -147,6 +153,14 @@ impl<'a> Header<'a> {
         self.transparent || matches!(self.colour_type, 4 | 6)
     }
 
+    /// Whether a frame with this control chunk has the size of the picture, and lies at its corner.
+    pub(super) fn is_covered_by(&self, control: &[u8]) -> bool {
+        [self.width, self.height, 0, 0]
+            .into_iter()
+            .enumerate()
+            .all(|(index, side)| u32_be(control, 4 + 4 * index) == Some(side))
+    }
+
     /// Returns the ICC profile. Returns `None` when it inflates to more than `max_bytes`, and stops inflating there.
     pub(super) fn icc(&self, max_bytes: usize) -> Option<Vec<u8>> {
         let body = self.iccp?;
@@ -183,6 +197,15 @@ impl<'a> Header<'a> {
     }
 }
 
+/// Reads the primaries and the transfer function in cICP (W3C PNG s11.3.2.6). Returns `None` where one is not specified: another chunk
+/// may say it.
+fn code_points(payload: &[u8]) -> Option<(u8, u8)> {
+    match *payload {
+        [primaries, transfer, _, _] if colour::are_specified(primaries, transfer) => Some((primaries, transfer)),
+        _ => None,
+    }
+}
+
 /// Reads pHYs (W3C PNG s11.3.4.3). Without a unit it states the shape of a pixel only.
 fn density(payload: &[u8]) -> Option<Density> {
     let is_per_metre = payload.get(8) == Some(&1);
@@ -204,9 +227,11 @@ mod tests {
         let header = (b"IHDR", &[0, 0, 0, 5, 0, 0, 0, 7, 8, 2, 0, 0, 0][..]);
         for (kind, body) in std::iter::once(header).chain(chunks.iter().copied()) {
             file.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+            let start = file.len();
             file.extend(kind);
             file.extend(body);
-            file.extend([0; 4]);
+            let checksum = crc32fast::hash(&file[start..]);
+            file.extend(checksum.to_be_bytes());
         }
         file
     }
@@ -227,6 +252,37 @@ mod tests {
         assert_eq!(space(&[SRGB, GAMMA_1], None), Space::Srgb);
         assert_eq!(space(&[GAMMA_1], None), Space::Gamma { exponent: 1.0, primaries: None });
         assert_eq!(space(&[], None), Space::Srgb);
+    }
+
+    #[test]
+    fn code_points_that_say_nothing_leave_it_to_other_chunks() {
+        for payload in [&[2, 2, 0, 1][..], &[1, 2, 0, 1], &[99, 99, 0, 1], &[12, 13]] {
+            assert_eq!(space(&[(b"cICP", payload)], Some(b"icc")), Space::Icc(b"icc"), "{payload:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_gamma_counts_and_an_intent_that_there_is_not_says_nothing() {
+        let linear = Space::Gamma { exponent: 1.0, primaries: None };
+        assert_eq!(space(&[GAMMA_1, GAMMA_2_2], None), linear);
+        for intent in [&[9][..], &[0, 0], &[]] {
+            assert_eq!(space(&[(b"sRGB", intent), GAMMA_1], None), linear, "{intent:?}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_chunk_that_is_not_critical_is_ignored() {
+        let mut file = file(&[GAMMA_1, (b"tRNS", &[0; 6])]);
+        let is_read = |file: &[u8]| {
+            let header = Header::read(file).unwrap();
+            (header.space(None) != Space::Srgb, header.transparent)
+        };
+        assert_eq!(is_read(&file), (true, true));
+        for name in [b"gAMA", b"tRNS"] {
+            let at = file.windows(4).position(|bytes| bytes == name).unwrap();
+            file[at + 4] ^= 0x80;
+        }
+        assert_eq!(is_read(&file), (false, false));
     }
 
     #[test]

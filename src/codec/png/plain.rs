@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use super::chunks::{Chunk, Chunks, SIGNATURE};
 use super::header::Header;
-use crate::codec::{DecodeError, unsupported};
+use crate::codec::{DecodeError, Format, undecodable, unsupported};
 
 /// The header of a zlib stream without a dictionary (RFC 1950), which Apple's variant leaves out.
 const ZLIB_HEADER: [u8; 2] = [0x78, 0x01];
@@ -32,6 +32,7 @@ impl Plain {
     ///
     /// # Errors
     /// [`DecodeError::Unsupported`] for a critical chunk that is unknown: without it the pixels are others.
+    /// [`DecodeError::Undecodable`] for a palette that is none.
     pub(super) fn new(bytes: &[u8], header: &Header<'_>) -> Result<Plain, DecodeError> {
         let mut plain = Plain { file: SIGNATURE.to_vec(), rows_of_cut: None, is_apples: false, is_repaired: false };
         let mut pixels: Vec<Chunk<'_>> = Vec::new();
@@ -41,10 +42,17 @@ impl Plain {
             match &chunk.name {
                 b"IDAT" => pixels.push(chunk),
                 b"CgBI" => plain.is_apples = true,
+                b"PLTE" if is_wanted && header.colour_type == 3 && !is_palette(chunk.payload()) => {
+                    return Err(undecodable(Format::Png, "its palette has a part of an entry, or none"));
+                }
+                // One for a picture of other colours is a suggestion.
+                b"PLTE" if !is_palette(chunk.payload()) => {}
                 b"IHDR" | b"PLTE" if is_wanted => plain.add(chunk.name, chunk.payload(), chunk.checksum()),
-                b"tRNS" if is_wanted => plain.add_transparency(header, chunk.payload()),
+                b"tRNS" if is_wanted && chunk.is_sound() => plain.add_transparency(header, chunk.payload()),
                 b"IHDR" => plain.is_repaired = true,
                 b"PLTE" | b"IEND" => {}
+                // A frame that is the still picture covers it (s11.3.6.2).
+                b"fcTL" if pixels.is_empty() => plain.is_repaired |= !header.is_covered_by(chunk.payload()),
                 [b'A'..=b'Z', ..] if chunk.is_complete() => {
                     return Err(unsupported("PNG with a critical chunk of an unknown kind"));
                 }
@@ -103,6 +111,11 @@ impl Plain {
         self.is_repaired |= colour != body;
         self.add(*b"tRNS", &colour, None);
     }
+}
+
+/// Whether a chunk holds 1 to 256 whole entries (W3C PNG s11.2.2).
+fn is_palette(payload: &[u8]) -> bool {
+    payload.len().is_multiple_of(3) && (3..=768).contains(&payload.len())
 }
 
 /// Inflates as much of `parts` as there is to a buffer of `length` zeros. Returns it, and how many bytes are there.
