@@ -27,10 +27,10 @@ pub trait SearchedEncoder {
     fn predict(&mut self, x: f64) -> f64;
 
     /// A second prediction of ln(bytes) at `x`. It is better and slower than the model's, and faster than an encode. Called
-    /// up to three times, before the first encode. Returns `None` when the encoder has no probe.
+    /// a few times, before the first encode. Returns `None` when the encoder has no probe.
     fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error>;
 
-    /// The largest error of a probe, in ln(bytes). Probes that an encode contradicts by more are corrected by it.
+    /// The largest error of a probe, in ln(bytes). Probes that the first encode contradicts by more are corrected by it.
     fn max_probe_error(&self) -> f64 {
         MAX_PROBE_ERROR
     }
@@ -38,7 +38,7 @@ pub trait SearchedEncoder {
     /// The file at `x`, a state that [`SearchedEncoder::snap`] gave.
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error>;
 
-    /// A reason to stop with what there is; called before every encode but the first. With `has_answer` an encode that
+    /// A reason to stop with what there is; called before every encode and probe but the first. With `has_answer` an encode that
     /// would end after the deadline is a reason too.
     fn stop(&self, has_answer: bool) -> Option<StopReason>;
 }

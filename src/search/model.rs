@@ -25,8 +25,12 @@ impl Model {
         let above = (bytes.max(1) as f64).ln() - encoder.predict(x);
         let error = above - self.residual(x);
         if error.abs() > encoder.max_probe_error() {
-            // Probes read the same part of the picture, so they err alike.
-            self.residuals.iter_mut().filter(|known| known.is_probe).for_each(|probe| probe.above += error);
+            let is_first = self.residuals.iter().all(|known| known.is_probe);
+            match is_first {
+                // Probes read the same part of the picture, so they err alike.
+                true => self.residuals.iter_mut().for_each(|probe| probe.above += error),
+                false => self.residuals.retain(|known| !known.is_probe),
+            }
         }
         // An encode replaces a probe of about the same `x`.
         self.residuals.retain(|known| !known.is_probe || (known.x - x).abs() >= NEAR);

@@ -114,8 +114,14 @@ fn first_state<E: SearchedEncoder>(
 ) -> Result<f64, E::Error> {
     let goal = aim.ln_goal(0);
     let mut next = model.solve(encoder, goal, bracket, encoder.guess(goal));
+    let mut before = None;
     for _ in 0..MAX_PROBES {
         let probed = encoder.snap(next);
+        let is_another = before.is_some_and(|before| before != probed && encoder.stop(false).is_none());
+        if before.is_some() && !is_another {
+            break;
+        }
+        before = Some(probed);
         // If even the finest state is sure to leave bytes unused, a probe would change nothing.
         if probed == bracket.finest && encoder.predict(probed) < goal - MODEL_ERROR {
             break;
@@ -445,6 +451,14 @@ mod tests {
         assert_eq!(searched(-1.4, 0.0), (3, 1));
         // What they are all off by is known with the first encode.
         assert_eq!(searched(-1.0, 0.3), (2, 2));
+    }
+
+    #[test]
+    fn a_state_is_probed_once() {
+        let mut fake = Fake::new(0.001, smooth(12.0, -0.8, 0.0));
+        fake.has_probe = true;
+        let found = search(&mut fake, &Aim::below(100)).unwrap();
+        assert_eq!((found.unreachable, fake.probes), (true, 1));
     }
 
     #[test]

@@ -17,12 +17,12 @@ const MAX_PROPERTIES: usize = 4096;
 
 /// Properties that are followed, and those that do not change what is shown: of the coded data, of the display that was used, of the
 /// camera, and texts.
-const KNOWN: [&[u8; 4]; 30] = [
+const KNOWN: [&[u8; 4]; 35] = [
     b"ispe", b"colr", b"irot", b"imir", b"clap", b"auxC", b"av1C", b"hvcC", b"a1op", b"lsel", // followed
     b"pixi", b"pasp", b"a1lx", b"oinf", b"tols", // the coded data
     b"clli", b"mdcv", b"cclv", b"amve", b"reve", b"ndwt", // the display
-    b"cmin", b"cmex", b"rloc", b"wbbr", b"fobr", b"afbr", b"aebr", // the camera
-    b"udes", b"altt", // texts
+    b"cmin", b"cmex", b"rloc", b"wbbr", b"fobr", b"afbr", b"dobr", b"aebr", // the camera
+    b"udes", b"altt", b"crtt", b"mdft", b"itai", b"taic", // texts
 ];
 
 /// What the meta box says.

@@ -56,6 +56,8 @@ impl<'a> Meta<'a> {
         if ids.is_empty() || ids.len() > MAX_LAYERS {
             return Err("its overlay has the wrong number of pictures");
         }
+        self.check_essential(item.id)?;
+        self.check_order(item.id)?;
         let canvas = Canvas::read(&body, ids.len()).ok_or("its overlay is damaged")?;
         let layer = |(&id, (left, top)): (&u32, (i32, i32))| -> Result<Layer<'a>, &'static str> {
             let item = self.item(id).ok_or("a picture of its overlay is missing")?;

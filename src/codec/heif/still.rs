@@ -18,7 +18,6 @@ impl<'a> Meta<'a> {
     }
 
     pub(super) fn still_of(&self, primary: &Item<'a>, frames: u32) -> Result<Still<'a>, &'static str> {
-        self.check_essential(primary.id)?;
         self.check_order(primary.id)?;
         let colour = self.picture(primary)?;
         let alpha = self.alpha_of(primary);
@@ -81,6 +80,7 @@ impl<'a> Meta<'a> {
     }
 
     fn picture(&self, item: &Item<'a>) -> Result<Picture<'a>, &'static str> {
+        self.check_essential(item.id)?;
         match &item.kind {
             kind if self.coding.has_kind(kind) => {
                 let tile = self.tile(item)?;

@@ -29,8 +29,11 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let (found, resources) = found(file)?;
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
     let mut kept = vec![0xFF, SOI];
+    let mut is_behind = false;
     for segment in Segments::strict(file)? {
+        is_behind |= segment.marker == SOS;
         match segment.marker {
+            APP0..=APP15 if is_behind => {}
             APP0..=APP15 | COM => push_kept(&mut kept, &segment, policy, orientation)?,
             // Four components are inks, which few viewers show correctly.
             _ if segment.is_frame() && segment.payload.get(5) == Some(&4) => return None,
@@ -57,9 +60,13 @@ fn push_whole(kept: &mut Vec<u8>, segment: &Segment) {
 /// breaks the rules before its end.
 fn found(file: &[u8]) -> Option<(Metadata, Vec<u8>)> {
     let (mut found, mut resources) = (Metadata::default(), Vec::new());
+    let mut is_behind = false;
     for Segment { marker, payload, .. } in Segments::strict(file)? {
+        is_behind |= marker == SOS;
         match marker {
             EOI => return Some((found, resources)),
+            // As for the decoder, only what is before the picture counts.
+            _ if is_behind => {}
             APP1 if payload.starts_with(EXIF) => {
                 found.exif.get_or_insert_with(|| payload[EXIF.len()..].to_vec());
             }

@@ -13,7 +13,7 @@ use zune_jpeg::errors::DecodeErrors;
 use super::header::Header;
 use super::meaning::{Lead, Meaning};
 use super::other_decoder;
-use super::segments::{DRI, EOI, JPEG_LS, SOF0, SOF1, SOF2, SOS, Segments};
+use super::segments::{EOI, JPEG_LS, SOF0, SOF1, SOF2};
 use crate::codec::colour::{Channels, Converter, Space};
 use crate::codec::{
     DecodeError, Decoded, Format, Limits, Metadata, Probe, exif_orientation, keep_metadata, undecodable, unsupported,
@@ -154,9 +154,6 @@ pub(super) fn decode_samples(
 ) -> Result<(Vec<u8>, Channels), DecodeError> {
     let needs_tables = matches!(header.frame, SOF0..=SOF2);
     let mut plain = lead.for_decoder(bytes, meaning, needs_tables);
-    if header.restarts_in_scans() {
-        plain = with_restarts_counted_anew(&plain);
-    }
     if header.needs_other_decoder() {
         return decode_otherwise(&plain, header, meaning);
     }
@@ -170,33 +167,13 @@ pub(super) fn decode_samples(
     decode_truncated(plain, header, meaning)
 }
 
-/// Repeats the restart interval before each scan: zune-jpeg goes on counting from one sequential scan to the next otherwise.
-fn with_restarts_counted_anew(file: &[u8]) -> Vec<u8> {
-    let mut counted = Vec::with_capacity(file.len() + 64);
-    let mut interval: &[u8] = &[];
-    let mut copied = 0;
-    for segment in Segments::lenient(file) {
-        match segment.marker {
-            DRI => interval = &file[segment.start..segment.end],
-            SOS => {
-                counted.extend_from_slice(&file[copied..segment.start]);
-                counted.extend_from_slice(interval);
-                copied = segment.start;
-            }
-            _ => {}
-        }
-    }
-    counted.extend_from_slice(&file[copied..]);
-    counted
-}
-
 fn decode_otherwise(bytes: &[u8], header: &Header<'_>, meaning: Meaning) -> Result<(Vec<u8>, Channels), DecodeError> {
     let has_inks = matches!(meaning, Meaning::Cmyk | Meaning::Ycck);
     // The other decoder has no arithmetic coding, and of a progressive file it too applies the last tables.
     let is_read = matches!(header.frame, SOF0 | SOF1) || (header.frame == SOF2 && !header.changes_tables);
     if has_inks || !is_read || !header.complete {
         return Err(unsupported(
-            "JPEG with three samples across to one, or with tables that change, in this kind of file",
+            "JPEG with three samples across to one, tables that change, or restart markers in several scans, in this kind of file",
         ));
     }
     let samples = other_decoder::decode(bytes, header, meaning).ok_or_else(|| refused("its coded data is damaged"))?;
@@ -314,6 +291,7 @@ fn to_srgb(mut samples: Vec<u8>, channels: Channels, converter: &Converter) -> V
 mod tests {
     use jpeg_encoder::{ColorType, Encoder};
 
+    use super::super::segments::SOS;
     use super::*;
 
     /// A grey JPEG in which every block is `difference` brighter than the one before. Each table has one Huffman code,
@@ -448,9 +426,12 @@ mod tests {
         assert!(is_refused_for(&without, "restart markers"));
         let twice = [&file[..marker], b"\xFF\xD0", &file[marker..]].concat();
         assert!(is_refused_for(&twice, "restart markers"));
-        let none =
-            [&file[..position(&file, &[0xFF, 0xDD])], &coloured(0)[position(&coloured(0), &[0xFF, 0xDB])..]].concat();
-        assert!(decode(&none, &Limits::default()).is_ok());
+        let interval = position(&file, &[0xFF, 0xDD]);
+        let unannounced = [&file[..interval], &file[interval + 6..]].concat();
+        assert!(is_refused_for(&unannounced, "restart markers"));
+        let mut beyond_the_picture = coloured(0);
+        beyond_the_picture.splice(2..2, *b"\xFF\xDD\0\x04\0\x09");
+        assert!(decode(&beyond_the_picture, &Limits::default()).is_ok());
         // Nothing is coded after it.
         let one_more = [&file[..file.len() - 2], b"\xFF\xD1\xFF\xD9"].concat();
         assert!(decode(&one_more, &Limits::default()).unwrap().picture == right);
@@ -486,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_after_the_picture_is_not_heard() {
+    fn exif_after_the_first_scan_is_ignored() {
         let file = with_exif_orientation(6);
         let exif_end = 4 + usize::from(u16::from_be_bytes([file[4], file[5]]));
         let moved = [&file[..2], &file[exif_end..file.len() - 2], &file[2..exif_end], END_MARKER].concat();

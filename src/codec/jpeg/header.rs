@@ -34,7 +34,7 @@ pub(super) struct Header<'a> {
     resources: Vec<&'a [u8]>,
     /// Number of scans that begin.
     pub scans: usize,
-    /// What is wrong with a scan, in a file that is complete.
+    /// What is wrong with a scan. In a file that is cut, that may be the reason.
     fault: Option<&'static str>,
     /// Blocks of 8x8 samples that all scans together code.
     pub block_visits: u64,
@@ -50,13 +50,6 @@ pub(super) struct Header<'a> {
     pub complete: bool,
     /// Where the picture ends: after the end marker, or where another file begins instead of it.
     pub end: usize,
-}
-
-/// Returns the restart markers in coded data. One at its end restarts nothing.
-fn restarts(coded: &[u8]) -> u64 {
-    let is_restart = |at: &usize| matches!(coded.get(at + 1), Some(RST0..=RST7));
-    let is_inside = |at: &usize| coded.get(at + 2..).is_some_and(|rest| rest.iter().any(|byte| *byte != 0xFF));
-    memchr_iter(0xFF, coded).filter(is_restart).filter(is_inside).count() as u64
 }
 
 /// A colour component as declared in the frame header.
@@ -170,7 +163,9 @@ impl<'a> Header<'a> {
         if self.progressive && matches!(band, [0, end, ..] if *end > 0) {
             self.fault = Some("a scan of a progressive file codes DC and AC together");
         }
-        if self.restart_interval > 0 && restarts(segment.entropy) != self.restarts_expected(&coded) {
+        // In arithmetic coding there may be no data after the last.
+        let (inside, all) = restarts(segment.entropy);
+        if !(inside..=all).contains(&self.restarts_expected(&coded)) {
             self.fault = Some("restart markers are missing, or there are too many");
         }
         for index in coded {
@@ -179,8 +174,11 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Returns the restart markers in a scan of these components (T.81 s A.2, s E.1.4).
+    /// Returns the number of restart markers in a scan of these components (T.81 s A.2, s E.1.4).
     fn restarts_expected(&self, coded: &[usize]) -> u64 {
+        if self.restart_interval == 0 {
+            return 0;
+        }
         let largest = |side: fn(&Component) -> u32| self.components.iter().map(side).max().unwrap_or(1);
         let (across, down) = (largest(|component| component.horizontal), largest(|component| component.vertical));
         let units = |side: u32, size: u32| u64::from(side.div_ceil(size));
@@ -195,7 +193,7 @@ impl<'a> Header<'a> {
         count.div_ceil(u64::from(self.restart_interval)).saturating_sub(1)
     }
 
-    /// Returns what is wrong with the scans of a file that is complete: decoders show something else than was coded, and not the same.
+    /// Returns what is wrong with the scans of a file that is complete. Decoders disagree on such files.
     pub(super) fn fault(&self) -> Option<&'static str> {
         let is_coded = |id: u8| self.components.iter().any(|component| component.id == id && component.is_coded);
         let misses_one = !self.progressive && self.component_ids().into_iter().any(|id| !is_coded(id));
@@ -203,15 +201,11 @@ impl<'a> Header<'a> {
         self.fault.or(missing).filter(|_| self.complete)
     }
 
-    /// Whether there are several sequential scans, with restart markers.
-    pub(super) fn restarts_in_scans(&self) -> bool {
-        self.has_restarts && !self.progressive && self.scans > 1
-    }
-
-    /// Whether zune-jpeg refuses the file or misreads it: it refuses three samples across to one or two, and applies the last of a
-    /// component's quantisation tables.
+    /// Whether zune-jpeg refuses the file or misreads it: it refuses three samples across to one or two, applies the last of a
+    /// component's quantisation tables, and loses blocks after restart markers in several sequential scans.
     pub(super) fn needs_other_decoder(&self) -> bool {
-        self.components.iter().any(|component| component.horizontal == 3) || self.changes_tables
+        let restarts_in_scans = self.has_restarts && !self.progressive && self.scans > 1;
+        restarts_in_scans || self.changes_tables || self.components.iter().any(|component| component.horizontal == 3)
     }
 
     /// Whether a component has fewer samples than another.
@@ -284,6 +278,14 @@ fn jfif_density(payload: &[u8]) -> Option<Density> {
         2 => Density::per_centimetre(across, down),
         _ => None,
     }
+}
+
+/// Returns the number of restart markers in coded data: of those with data after them, and of all.
+fn restarts(coded: &[u8]) -> (u64, u64) {
+    let is_restart = |at: &usize| matches!(coded.get(at + 1), Some(RST0..=RST7));
+    let last = coded.iter().rposition(|byte| *byte != 0xFF).unwrap_or(0);
+    let markers = || memchr_iter(0xFF, coded).filter(is_restart);
+    (markers().filter(|at| at + 1 < last).count() as u64, markers().count() as u64)
 }
 
 #[cfg(test)]

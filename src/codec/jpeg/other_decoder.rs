@@ -1,5 +1,6 @@
 //! Decodes with jpeg-decoder what zune-jpeg refuses or misreads: pictures with three samples across of one component to one or two
-//! of another, which bridge cameras and old video tools write, and files that change a quantisation table between scans.
+//! of another, which bridge cameras and old video tools write, and files that change a
+//! quantisation table between scans, or have restart markers in several sequential ones.
 
 use jpeg_decoder::{ColorTransform, Decoder};
 

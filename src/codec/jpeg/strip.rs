@@ -27,7 +27,7 @@ pub(in crate::codec) fn decode_strip(
     check_kind(&header).and_then(|()| check_scans(&header)).ok()?;
     let has_size =
         header.width as usize == width && (rows..rows.next_multiple_of(32) + 1).contains(&(header.height as usize));
-    // RGB is not subsampled: such a file means YCbCr.
+    // RGB is not subsampled. Libraries disagree on such files.
     let is_contradictory = meaning == Meaning::Rgb && header.is_subsampled();
     if !has_size
         || is_contradictory

@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_gamma_counts_and_an_intent_that_there_is_not_says_nothing() {
+    fn the_first_gamma_counts_and_an_undefined_intent_is_ignored() {
         let linear = Space::Gamma { exponent: 1.0, primaries: None };
         assert_eq!(space(&[GAMMA_1, GAMMA_2_2], None), linear);
         for intent in [&[9][..], &[0, 0], &[]] {

@@ -32,7 +32,7 @@ impl Plain {
     ///
     /// # Errors
     /// [`DecodeError::Unsupported`] for a critical chunk that is unknown: without it the pixels are others.
-    /// [`DecodeError::Undecodable`] for a palette that is none.
+    /// [`DecodeError::Undecodable`] for a palette without entries, with a part of one, or with too many.
     pub(super) fn new(bytes: &[u8], header: &Header<'_>) -> Result<Plain, DecodeError> {
         let mut plain = Plain { file: SIGNATURE.to_vec(), rows_of_cut: None, is_apples: false, is_repaired: false };
         let mut pixels: Vec<Chunk<'_>> = Vec::new();
@@ -43,7 +43,7 @@ impl Plain {
                 b"IDAT" => pixels.push(chunk),
                 b"CgBI" => plain.is_apples = true,
                 b"PLTE" if is_wanted && header.colour_type == 3 && !is_palette(chunk.payload()) => {
-                    return Err(undecodable(Format::Png, "its palette has a part of an entry, or none"));
+                    return Err(undecodable(Format::Png, "its palette does not have 1 to 256 whole entries"));
                 }
                 // One for a picture of other colours is a suggestion.
                 b"PLTE" if !is_palette(chunk.payload()) => {}
@@ -51,7 +51,7 @@ impl Plain {
                 b"tRNS" if is_wanted && chunk.is_sound() => plain.add_transparency(header, chunk.payload()),
                 b"IHDR" => plain.is_repaired = true,
                 b"PLTE" | b"IEND" => {}
-                // A frame that is the still picture covers it (s11.3.6.2).
+                // The first frame has the size of the picture, where it is the picture (s11.3.6.2). Readers differ on others.
                 b"fcTL" if pixels.is_empty() => plain.is_repaired |= !header.is_covered_by(chunk.payload()),
                 [b'A'..=b'Z', ..] if chunk.is_complete() => {
                     return Err(unsupported("PNG with a critical chunk of an unknown kind"));

@@ -47,7 +47,7 @@ impl Bucket {
     /// It can't be reached or read, or instances share it.
     pub(in crate::batch) async fn open(url: &StoreUrl, engine: Engine) -> io::Result<Bucket> {
         let bucket =
-            Bucket { objects: Objects::of(connect::open(url)?), prefix: url.prefix.clone(), engine, writer: 0 };
+            Bucket { objects: Objects::new(connect::open(url)?), prefix: url.prefix.clone(), engine, writer: 0 };
         if bucket.objects.has(&bucket.path(IDENTITY)).await? {
             let shared = format!(
                 "instances share {url}: set batch.redis_url, or remove {IDENTITY} from it when no other instance runs"
@@ -154,12 +154,13 @@ impl Bucket {
 
     /// Removes what is left of a batch without a manifest, once what this process is writing is there.
     pub(in crate::batch) async fn remove_rest(&self, id: &BatchId) {
-        self.objects.written().await;
+        self.objects.wait_for_writes().await;
         if let Err(error) = self.remove_objects(id).await {
             tracing::warn!(batch = %id, %error, "what is left of a removed batch stays until the next start, or for an hour");
         }
     }
 
+    /// Removes all objects of a batch.
     async fn remove_objects(&self, id: &BatchId) -> io::Result<()> {
         self.objects.delete_all(&self.of(id, "")).await
     }

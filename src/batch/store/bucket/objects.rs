@@ -20,7 +20,7 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    pub(super) fn of(store: Arc<dyn ObjectStore>) -> Objects {
+    pub(super) fn new(store: Arc<dyn ObjectStore>) -> Objects {
         Objects { store, writes: Arc::default() }
     }
 
@@ -93,7 +93,7 @@ impl Objects {
     }
 
     /// Begins an object that is written in pieces.
-    pub(super) async fn begin(&self, path: &Path) -> io::Result<Box<dyn MultipartUpload>> {
+    pub(super) async fn begin_multipart(&self, path: &Path) -> io::Result<Box<dyn MultipartUpload>> {
         self.store.put_multipart(path).await.map_err(failed)
     }
 
@@ -116,7 +116,7 @@ impl Objects {
     }
 
     /// Waits for the writes that are under way.
-    pub(super) async fn written(&self) {
+    pub(super) async fn wait_for_writes(&self) {
         drop(self.writes.write().await);
     }
 }

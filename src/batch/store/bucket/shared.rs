@@ -26,7 +26,7 @@ impl Bucket {
     /// It can't be reached or written, or ignores conditions.
     pub(in crate::batch) async fn open_shared(url: &StoreUrl, engine: Engine) -> io::Result<Bucket> {
         let writer = random_number()?;
-        let objects = Objects::of(connect::open(url)?);
+        let objects = Objects::new(connect::open(url)?);
         let bucket = Bucket { objects, prefix: url.prefix.clone(), engine, writer };
         let identity = Bytes::from(format!("{:016x}", random_number()?));
         let path = bucket.path(IDENTITY);

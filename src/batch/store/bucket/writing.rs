@@ -57,7 +57,7 @@ impl Writing {
     /// Sends what is buffered. Nothing else is received meanwhile.
     async fn send_piece(&mut self) -> io::Result<()> {
         if self.upload.is_none() {
-            self.upload = Some(self.objects.begin(&self.path).await?);
+            self.upload = Some(self.objects.begin_multipart(&self.path).await?);
         }
         let Some(upload) = &mut self.upload else { return Ok(()) };
         let piece = std::mem::take(&mut self.buffer).freeze();
