@@ -117,8 +117,7 @@ fn first_state<E: SearchedEncoder>(
     let mut before = None;
     for _ in 0..MAX_PROBES {
         let probed = encoder.snap(next);
-        let is_another = before.is_some_and(|before| before != probed && encoder.stop(false).is_none());
-        if before.is_some() && !is_another {
+        if before.is_some_and(|before| before == probed || encoder.stop(false).is_some()) {
             break;
         }
         before = Some(probed);
