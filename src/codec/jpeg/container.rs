@@ -29,11 +29,9 @@ pub fn strip(file: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
     let (found, resources) = found(file)?;
     let orientation = found.exif.as_deref().map_or(Orientation::Upright, exif::orientation);
     let mut kept = vec![0xFF, SOI];
-    let mut is_behind = false;
     for segment in Segments::strict(file)? {
-        is_behind |= segment.marker == SOS;
         match segment.marker {
-            APP0..=APP15 if is_behind => {}
+            APP0..=APP15 if segment.follows_scan => {}
             APP0..=APP15 | COM => push_kept(&mut kept, &segment, policy, orientation)?,
             // Four components are inks, which few viewers show correctly.
             _ if segment.is_frame() && segment.payload.get(5) == Some(&4) => return None,
@@ -60,13 +58,10 @@ fn push_whole(kept: &mut Vec<u8>, segment: &Segment) {
 /// breaks the rules before its end.
 fn found(file: &[u8]) -> Option<(Metadata, Vec<u8>)> {
     let (mut found, mut resources) = (Metadata::default(), Vec::new());
-    let mut is_behind = false;
-    for Segment { marker, payload, .. } in Segments::strict(file)? {
-        is_behind |= marker == SOS;
+    for Segment { marker, payload, follows_scan, .. } in Segments::strict(file)? {
         match marker {
             EOI => return Some((found, resources)),
-            // As for the decoder, only what is before the picture counts.
-            _ if is_behind => {}
+            _ if follows_scan => {}
             APP1 if payload.starts_with(EXIF) => {
                 found.exif.get_or_insert_with(|| payload[EXIF.len()..].to_vec());
             }
@@ -276,6 +271,16 @@ mod tests {
         let adobe = colour[0].clone();
         let stripped = strip(&file(&[colour.concat(), other.concat(), hidden.concat()]), MetadataPolicy::Strip);
         assert_eq!(stripped, Some(file(&[colour.concat(), adobe])));
+    }
+
+    #[test]
+    fn what_follows_a_scan_is_not_metadata_and_goes() {
+        let scan = [segment(SOS, b"head"), b"\x12".to_vec()].concat();
+        let between = [segment(APP2, b"ICC_PROFILE\0\x01\x01profile"), segment(APP1, b"Exif\0\0later")].concat();
+        let with = |between: &[u8]| file(&[jfif(), [scan.clone(), between.to_vec()].concat()]);
+        for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright, MetadataPolicy::Keep] {
+            assert_eq!(strip(&with(&between), policy), Some(with(&[])), "{policy:?}");
+        }
     }
 
     #[test]

@@ -84,8 +84,7 @@ impl<'a> Header<'a> {
                 self.complete = true;
                 self.end = segment.end;
             }
-            // Readers look for these before the picture only.
-            APP0..=APP14 if self.scans > 0 => {}
+            APP0..=APP14 if segment.follows_scan => {}
             APP0 => self.density = self.density.or_else(|| jfif_density(segment.payload)),
             APP1 => self.read_app1(segment.payload),
             APP2 => self.read_icc(segment.payload),
@@ -317,6 +316,13 @@ mod tests {
         let mut file = file(1);
         file.extend(self::file(50));
         assert_eq!(Header::read(&file).unwrap().scans, 1);
+    }
+
+    #[test]
+    fn the_last_interval_of_restarts_may_be_empty() {
+        assert_eq!(restarts(b"\x12\xFF\xD0\x34\xFF\0"), (1, 1));
+        assert_eq!(restarts(b"\x12\xFF\xD0\xFF\xD1"), (1, 2));
+        assert_eq!(restarts(b"\x12\xFF\xD0\xFF\xFF"), (0, 1));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Decodes with jpeg-decoder what zune-jpeg refuses or misreads: pictures with three samples across of one component to one or two
-//! of another, which bridge cameras and old video tools write, and files that change a
-//! quantisation table between scans, or have restart markers in several sequential ones.
+//! Decodes with jpeg-decoder what zune-jpeg refuses or misreads: pictures with three samples across of one component to
+//! one or two of another, which bridge cameras and old video tools write, and files that change a quantisation table
+//! between scans, or have restart markers in several sequential ones.
 
 use jpeg_decoder::{ColorTransform, Decoder};
 
@@ -45,19 +45,21 @@ mod tests {
         }
     }
 
-    /// Three components of three blocks, a scan for each, with a restart marker after two blocks. Before the last scan the
-    /// quantiser is doubled, where that is asked for.
+    /// Three components of two rows of three blocks, a scan for each, with a restart marker after four blocks. Before the
+    /// last scan the quantiser is doubled, where that is asked for.
     fn in_scans(is_doubled: bool) -> Vec<u8> {
         let mut file = jpeg_begin(24, 0x11);
-        file.extend(b"\xFF\xDD\0\x04\0\x02");
+        let height = file.windows(5).position(|bytes| bytes == b"\x11\x08\0\x08\0").unwrap() + 2;
+        file[height + 1] = 16;
+        file.extend(b"\xFF\xDD\0\x04\0\x04");
         for component in 1..=3 {
             if is_doubled && component == 3 {
                 file.extend(b"\xFF\xDB\0\x43\0");
                 file.extend([16; 64]);
             }
             file.extend([0xFF, 0xDA, 0, 8, 1, component, 0, 0, 0x3F, 0]);
-            // Two blocks of 0 1000 0, a restart marker, and one more.
-            file.extend([0b0100_0001, 0b0000_1111, 0xFF, 0xD0, 0b0100_0011]);
+            // Four blocks of 0 1000 0, a restart marker, and two more.
+            file.extend([0b0100_0001, 0b0000_0100, 0b0001_0000, 0xFF, 0xD0, 0b0100_0001, 0b0000_1111]);
         }
         file.extend(b"\xFF\xD9");
         file
@@ -67,13 +69,14 @@ mod tests {
     fn scans_of_their_own_restart_where_their_markers_are_and_have_their_own_tables() {
         for (is_doubled, red_per_level) in [(false, 1.0), (true, 2.0)] {
             let decoded = jpeg::decode::decode(&in_scans(is_doubled), &Limits::default()).unwrap().picture;
-            assert_eq!((decoded.width(), decoded.height()), (24, 8));
-            for (x, level) in [(0, 8.0), (8, 16.0), (16, 8.0)] {
+            assert_eq!((decoded.width(), decoded.height()), (24, 16));
+            for (block, level) in [8.0, 16.0, 24.0, 32.0, 8.0, 16.0].into_iter().enumerate() {
                 let (luma, blue, red) = (128.0 + level, level, red_per_level * level);
                 let expected = [luma + 1.402 * red, luma - 0.344 * blue - 0.714 * red, luma + 1.772 * blue];
-                let pixel = &decoded.pixels()[x * 3..x * 3 + 3];
+                let at = (block / 3 * 8 * 24 + block % 3 * 8) * 3;
+                let pixel = &decoded.pixels()[at..at + 3];
                 let is_near = |(a, b): (&u8, f64)| (f64::from(*a) - b).abs() <= 1.0;
-                assert!(pixel.iter().zip(expected).all(is_near), "{pixel:?} {expected:?} at {x}");
+                assert!(pixel.iter().zip(expected).all(is_near), "{pixel:?} {expected:?} in block {block}");
             }
         }
     }

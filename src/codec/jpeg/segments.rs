@@ -58,6 +58,8 @@ pub(super) struct Segment<'a> {
     pub start: usize,
     /// Where it ends in the file, after its payload and its coded data.
     pub end: usize,
+    /// Whether a scan is before it. Readers look for application segments before the first scan only.
+    pub follows_scan: bool,
 }
 
 impl Segment<'_> {
@@ -72,19 +74,20 @@ pub(super) struct Segments<'a> {
     file: &'a [u8],
     at: usize,
     is_strict: bool,
+    has_scan: bool,
 }
 
 impl<'a> Segments<'a> {
     /// Reads all that is there, as decoders do: skips bytes between segments, and takes coded data that the file cuts
     /// off.
     pub(super) fn lenient(file: &'a [u8]) -> Segments<'a> {
-        Segments { file, at: 2, is_strict: false }
+        Segments { file, at: 2, is_strict: false, has_scan: false }
     }
 
     /// Stops where the file breaks the rules: at bytes between segments, at a marker that has no place there, and at
     /// coded data without a marker after it. Returns `None` when the file does not start with SOI.
     pub(super) fn strict(file: &'a [u8]) -> Option<Segments<'a>> {
-        file.starts_with(&[0xFF, SOI]).then_some(Segments { file, at: 2, is_strict: true })
+        file.starts_with(&[0xFF, SOI]).then_some(Segments { file, at: 2, is_strict: true, has_scan: false })
     }
 
     fn follows_the_rules(&self, segment: &Segment) -> bool {
@@ -99,28 +102,29 @@ impl<'a> Iterator for Segments<'a> {
     type Item = Segment<'a>;
 
     fn next(&mut self) -> Option<Segment<'a>> {
-        let segment = read(self.file, self.at)?;
+        let segment = Segment { follows_scan: self.has_scan, ..read(self.file, self.at)? };
         if self.is_strict && !self.follows_the_rules(&segment) {
             return None;
         }
         // Other pictures may follow the end marker.
         self.at = if segment.marker == EOI { self.file.len() } else { segment.end };
+        self.has_scan |= segment.marker == SOS;
         Some(segment)
     }
 }
 
-/// Returns the first segment from `at` on.
+/// Returns the first segment from `at` on, as if no scan were before it.
 fn read(file: &[u8], at: usize) -> Option<Segment<'_>> {
     let (start, marker, body) = next_marker(file, at)?;
     if matches!(marker, TEM | RST0..=EOI) {
-        return Some(Segment { marker, payload: &[], entropy: &[], start, end: body });
+        return Some(Segment { marker, payload: &[], entropy: &[], start, end: body, follows_scan: false });
     }
     // The length counts itself.
     let length = usize::from(u16_be(file, body)?).checked_sub(2)?;
     let payload = slice(file, body + 2, length)?;
     let coded = body + 2 + length;
     let end = if marker == SOS { entropy_end(file, coded) } else { coded };
-    Some(Segment { marker, payload, entropy: &file[coded..end], start, end })
+    Some(Segment { marker, payload, entropy: &file[coded..end], start, end, follows_scan: false })
 }
 
 /// Returns the first marker from `at` on, where it or the fill bytes before it begin, and where its body begins.
@@ -167,6 +171,8 @@ mod tests {
         let scan = Segments::lenient(file).nth(1).unwrap();
         assert_eq!((scan.start, scan.end), (7, 19));
         assert_eq!(scan.entropy, b"\x12\xFF\0\xFF\xD0\x34\xFF");
+        let follow_scan: Vec<bool> = Segments::lenient(file).map(|segment| segment.follows_scan).collect();
+        assert_eq!(follow_scan, [false, false, true]);
     }
 
     #[test]

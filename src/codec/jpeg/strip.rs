@@ -41,3 +41,27 @@ pub(in crate::codec) fn decode_strip(
     samples.truncate(width * rows * components);
     Some(samples)
 }
+
+#[cfg(test)]
+mod tests {
+    use testkit::fixtures::jpeg_begin;
+
+    use super::*;
+
+    /// A strip of 16x8 pixels, whose blocks are each 8 levels above the last of their component.
+    fn strip(sampling_of_luma: u8, blocks: &[u8]) -> Vec<u8> {
+        let scan = b"\xFF\xDA\0\x0C\x03\x01\0\x02\0\x03\0\0\x3F\0";
+        [&jpeg_begin(16, sampling_of_luma)[..], scan, blocks, b"\xFF\xD9"].concat()
+    }
+
+    #[test]
+    fn rgb_has_all_samples_of_each_component() {
+        // Six and four blocks of 0 1000 0.
+        let whole = strip(0x11, &[0b0100_0001, 0b0000_0100, 0b0001_0000, 0b0100_0001, 0b0000_1111]);
+        let subsampled = strip(0x21, &[0b0100_0001, 0b0000_0100, 0b0001_0000]);
+        let rgb = decode_strip(b"", &whole, Meaning::Rgb, 16, 8).unwrap();
+        assert_eq!((&rgb[..3], &rgb[24..27]), (&[136, 136, 136][..], &[144, 144, 144][..]));
+        assert!(decode_strip(b"", &subsampled, Meaning::YCbCr, 16, 8).is_some());
+        assert_eq!(decode_strip(b"", &subsampled, Meaning::Rgb, 16, 8), None);
+    }
+}
