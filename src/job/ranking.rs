@@ -43,7 +43,7 @@ fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64
     try_each(context, ranked, cap)?;
     let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
     if are_tried && ranked.iter().any(|(_, expectation)| expectation.is_some()) {
-        sort_by_lead(ranked, tried);
+        sort_by_lead(ranked, tried(context.views.content()));
         return Ok(());
     }
     by_model(context, ranked, cap, gain_use)
@@ -121,7 +121,7 @@ fn by_trial(context: &mut SearchContext, close: &mut [Expected], cap: u64) -> Re
         }
     }
     if close.iter().all(is_tried) {
-        sort_by_lead(close, tried);
+        sort_by_lead(close, tried(context.views.content()));
     }
     Ok(())
 }
@@ -131,10 +131,20 @@ fn sort_by_lead(ranked: &mut [Expected], lead: impl Fn(&Expected) -> f64) {
     ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
 }
 
-/// The score of a trial of the format, below all others where there was none.
-fn tried((_, expectation): &Expected) -> f64 {
-    expectation.and_then(|known| known.tried).unwrap_or(f64::NEG_INFINITY)
+/// The score of a trial of a format, as far as it can be compared, and below all others where there was none.
+fn tried(content: Content) -> impl Fn(&Expected) -> f64 {
+    let over_others = match content {
+        Content::Photograph | Content::Drawing => OVER_OTHERS,
+        Content::Text | Content::Smooth => 0.0,
+    };
+    move |(format, expectation)| {
+        let score = expectation.and_then(|known| known.tried).unwrap_or(f64::NEG_INFINITY);
+        if *format == Format::Jpeg { score - over_others } else { score }
+    }
 }
+
+/// Points that trials of JPEG have too many beside those of other formats: docs/model.md, Trials.
+const OVER_OTHERS: f64 = 1.5;
 
 /// Whether there was a trial of the format, or nothing is expected of it.
 fn is_tried((format, expectation): &Expected) -> bool {
@@ -195,4 +205,24 @@ pub(super) fn tried_score(
     let tried = lossy::with_trial(context, *format, cap, known)?;
     *expectation = Some(tried);
     Ok(tried.tried)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jpeg_leads_where_its_trial_is_better_by_more_than_it_has_too_many_points() {
+        let with_score =
+            |format, score| (format, Some(Expectation { tried: Some(score), ..Expectation::of_whole(50.0) }));
+        let first_beside = |jpeg, content| {
+            let mut ranked = [with_score(Format::Jpeg, jpeg), with_score(Format::Webp, 60.0), (Format::Png, None)];
+            sort_by_lead(&mut ranked, tried(content));
+            assert_eq!(ranked[2].0, Format::Png);
+            ranked[0].0
+        };
+        assert_eq!(first_beside(60.0 + OVER_OTHERS - 0.1, Content::Photograph), Format::Webp);
+        assert_eq!(first_beside(60.0 + OVER_OTHERS + 0.1, Content::Photograph), Format::Jpeg);
+        assert_eq!(first_beside(60.1, Content::Smooth), Format::Jpeg);
+    }
 }
