@@ -65,7 +65,8 @@ pub async fn serve(
     let engine = Engine::with_work(settings.engine_config(), metrics.clone(), work).map_err(AppError::Engine)?;
     let defaults = settings.defaults();
     let config = settings.server.http;
-    let rates = Arc::new(RateLimits::new(settings.limits.rate, &settings.auth, metrics.clone()));
+    let rates =
+        Arc::new(RateLimits::new(settings.limits.rate, &settings.auth, settings.batch.max_items, metrics.clone()));
     let (auth, cors) = (settings.auth, settings.cors);
     let source = Source::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
     let batches = Batches::open(settings.batch, engine.clone(), source.clone(), metrics.clone());

@@ -16,7 +16,7 @@ use crate::excerpt::{excerpt, quoted};
 use crate::job::{Effort, Formats, Job, Mode, OnMiss};
 use crate::named::named;
 use crate::picture::transform::{Flip, Resize, ResizeFit, Rotation};
-pub use batch::{BatchError, BatchItem, BatchSpec, DEFAULT_CONCURRENT, MAX_CONCURRENT, Picture};
+pub use batch::{BatchError, BatchItem, BatchSpec, DEFAULT_CONCURRENT, MAX_CONCURRENT, MAX_URL_BYTES, Picture};
 pub use defaults::Defaults;
 pub use preset::{Preset, Presets, names_with_sets};
 pub use set::{MAX_OUTPUTS, OnError, Output, Set, SetError, SetSpec};
@@ -56,6 +56,12 @@ impl ParamError {
             reason: reason.to_owned(),
             allowed: allowed.to_owned(),
         }
+    }
+
+    /// The error of a parameter of the table, which says what is allowed.
+    fn of_parameter(name: &str, given: Option<&str>, reason: Refusal) -> ParamError {
+        let parameter = PARAMETERS.iter().find(|parameter| parameter.name == name);
+        ParamError::new(name, given, &reason, parameter.map_or("", |parameter| parameter.allowed))
     }
 }
 
@@ -223,6 +229,9 @@ const SWITCH: &[(&str, bool)] = &[
 /// Why a value was refused. The table adds the name and what is allowed.
 type Refusal = String;
 
+/// Names and values, in the order in which they are given.
+pub type Pairs = Vec<(String, String)>;
+
 /// Parameters that may stand beside a preset where only presets may be asked for: none costs more or shows more.
 const BESIDE_PRESET: &[&str] = &["preset", "filename"];
 
@@ -234,15 +243,10 @@ impl<'a> Given<'a> {
         for (index, (name, value)) in pairs.iter().enumerate() {
             if !PARAMETERS.iter().any(|parameter| parameter.name == name) {
                 let names: Vec<&str> = PARAMETERS.iter().map(|parameter| parameter.name).collect();
-                return Err(ParamError {
-                    name: excerpt(name).into_owned(),
-                    given: Some(excerpt(value).into_owned()),
-                    reason: "unknown parameter".to_owned(),
-                    allowed: names.join(", "),
-                });
+                return Err(ParamError::new(name, Some(value), "unknown parameter", &names.join(", ")));
             }
             if pairs[..index].iter().any(|(earlier, _)| earlier == name) {
-                return Err(refuse(name, Some(value), "given twice".to_owned()));
+                return Err(ParamError::of_parameter(name, Some(value), "given twice".to_owned()));
             }
         }
         Ok(Given(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()))
@@ -259,7 +263,7 @@ impl<'a> Given<'a> {
             return Ok(());
         }
         let (name, given) = other.map_or(("preset", None), |(name, value)| (*name, Some(*value)));
-        let mut error = refuse(name, given, "only presets may be asked for".to_owned());
+        let mut error = ParamError::of_parameter(name, given, "only presets may be asked for".to_owned());
         error.allowed = format!("preset={}", preset::names(presets));
         Err(error)
     }
@@ -274,7 +278,7 @@ impl<'a> Given<'a> {
             Some(Preset::Set(_)) => format!("{} is a set of outputs, for POST /variants alone", quoted(name)),
             None => format!("there is no preset {}", quoted(name)),
         };
-        Err(ParamError { allowed: preset::names(presets), ..refuse("preset", Some(name), reason) })
+        Err(ParamError { allowed: preset::names(presets), ..ParamError::of_parameter("preset", Some(name), reason) })
     }
 
     /// Adds those of `others` on which nothing is given yet.
@@ -298,7 +302,7 @@ impl<'a> Given<'a> {
 
     fn parse<T>(&self, name: &str, parser: impl FnOnce(&str) -> Result<T, Refusal>) -> Result<Option<T>, ParamError> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        parser(value).map(Some).map_err(|reason| refuse(name, Some(value), reason))
+        parser(value).map(Some).map_err(|reason| ParamError::of_parameter(name, Some(value), reason))
     }
 
     fn one_of<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, ParamError> {
@@ -309,23 +313,17 @@ impl<'a> Given<'a> {
     }
 }
 
-fn refuse(name: &str, given: Option<&str>, reason: Refusal) -> ParamError {
-    let allowed = PARAMETERS.iter().find(|parameter| parameter.name == name).map_or("", |parameter| parameter.allowed);
-    ParamError {
-        name: name.to_owned(),
-        given: given.map(|given| excerpt(given).into_owned()),
-        reason,
-        allowed: allowed.to_owned(),
-    }
-}
-
 fn target(given: &Given, defaults: &Defaults) -> Result<u64, ParamError> {
     let name = if given.get("max_bytes").is_some() { "max_bytes" } else { "target" };
     if name == "max_bytes" && given.get("target").is_some() {
-        return Err(refuse(name, given.get(name), "given together with target, which means the same".to_owned()));
+        return Err(ParamError::of_parameter(
+            name,
+            given.get(name),
+            "given together with target, which means the same".to_owned(),
+        ));
     }
     let bytes = given.parse(name, |text| target_bytes(text, "target", defaults.max_target))?;
-    bytes.ok_or_else(|| refuse("target", None, "missing".to_owned()))
+    bytes.ok_or_else(|| ParamError::of_parameter("target", None, "missing".to_owned()))
 }
 
 /// The bytes of a target or a total, which is called `what` in messages.
@@ -341,7 +339,7 @@ fn mode(given: &Given, target: u64) -> Result<Mode, ParamError> {
     let kind = given.one_of("mode", ModeName::CHOICES)?.unwrap_or(ModeName::Fit);
     let misplaced = |parameter: &str, only: ModeName| {
         let reason = format!("works with mode={} only, the mode is {}", only.name(), kind.name());
-        refuse(parameter, given.get(parameter), reason)
+        ParamError::of_parameter(parameter, given.get(parameter), reason)
     };
     if kind != ModeName::Close && given.get("tolerance").is_some() {
         return Err(misplaced("tolerance", ModeName::Close));

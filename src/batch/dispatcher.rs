@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::manifest::{Input, Item, ItemError, Output, Record};
+use super::pace::ItemPermit;
 use super::progress::Batch;
 use super::total::Total;
 use super::{Shared, is_full};
@@ -38,7 +39,7 @@ pub(super) async fn run(shared: Arc<Shared>, batch: Arc<Batch>) {
     loop {
         let open = "the semaphores are never closed";
         let slot = Arc::clone(&slots).acquire_owned().await.expect(open);
-        let permit = shared.item_permits.one().await;
+        let mut permit = shared.item_permits.one().await;
         while items.try_join_next().is_some() {}
         if *shared.draining.borrow() {
             break;
@@ -46,8 +47,8 @@ pub(super) async fn run(shared: Arc<Shared>, batch: Arc<Batch>) {
         let Some(index) = batch.begin_next() else { break };
         let (shared, batch) = (Arc::clone(&shared), Arc::clone(&batch));
         items.spawn(async move {
-            let _held = (slot, permit);
-            let result = shared.answer(&batch, index).await;
+            let _slot = slot;
+            let result = shared.answer(&batch, index, &mut permit).await;
             shared.end(&batch, index, result).await;
         });
     }
@@ -96,15 +97,20 @@ impl Attempts {
 }
 
 impl Shared {
-    /// The answer to an item, stored.
-    pub(super) async fn answer(&self, batch: &Batch, index: usize) -> Result<Output, ItemError> {
+    /// The answer to an item, stored. Its `permit` is free for others while it waits for a host, or for the plan of a total.
+    pub(super) async fn answer(
+        &self,
+        batch: &Batch,
+        index: usize,
+        permit: &mut ItemPermit,
+    ) -> Result<Output, ItemError> {
         let item = &batch.manifest.items[index];
-        let (served, share) = match self.total_of(batch).await? {
+        let (served, share) = match self.total_of(batch, permit).await? {
             Some(total) => {
-                let (served, share) = self.compute_within(total, batch, index).await?;
+                let (served, share) = self.compute_within(total, batch, index, permit).await?;
                 (served, Some((total, share)))
             }
-            None => (self.compute_patiently(batch, item, None).await?, None),
+            None => (self.compute_patiently(batch, item, None, permit).await?, None),
         };
         let length = served.answer.bytes.len() as u64;
         let stored = self.store_answer(batch, index, &served).await;
@@ -115,14 +121,20 @@ impl Shared {
     }
 
     /// The answer to an item within its share, and the share, which is to be given back.
-    async fn compute_within(&self, total: &Total, batch: &Batch, index: usize) -> Result<(Served, Share), ItemError> {
+    async fn compute_within(
+        &self,
+        total: &Total,
+        batch: &Batch,
+        index: usize,
+        permit: &mut ItemPermit,
+    ) -> Result<(Served, Share), ItemError> {
         let item = &batch.manifest.items[index];
         let mut share = total.take(index)?;
-        let mut computed = self.compute_patiently(batch, item, Some(share)).await;
+        let mut computed = self.compute_patiently(batch, item, Some(share), permit).await;
         if let Err(error) = &computed
             && total.stretch(&mut share, error, &item.job)
         {
-            computed = self.compute_patiently(batch, item, Some(share)).await;
+            computed = self.compute_patiently(batch, item, Some(share), permit).await;
         }
         match computed {
             Ok(served) => Ok((served, share)),
@@ -158,12 +170,13 @@ impl Shared {
         batch: &Batch,
         item: &Item,
         share: Option<Share>,
+        permit: &mut ItemPermit,
     ) -> Result<Served, ItemError> {
         let mut attempts = Attempts::default();
         loop {
-            match self.compute(batch, item, share).await {
+            match self.compute(batch, item, share, permit).await {
                 Ok(served) => return Ok(served),
-                Err(failure) => attempts.wait_after(failure).await?,
+                Err(failure) => self.item_permits.without(permit, attempts.wait_after(failure)).await?,
             }
         }
     }
@@ -172,7 +185,7 @@ impl Shared {
     pub(super) async fn predict_patiently(&self, batch: &Batch, item: &Item) -> Result<SizeCurve, ItemError> {
         let mut attempts = Attempts::default();
         loop {
-            let predicted = match self.upload(batch, item).await {
+            let predicted = match self.upload(batch, item, &mut ItemPermit::default()).await {
                 Ok(upload) => self.engine.predict_background(upload, item.job.clone()).await.map_err(of_engine),
                 Err(failure) => Err(failure),
             };
@@ -191,8 +204,14 @@ impl Shared {
         Ok(())
     }
 
-    async fn compute(&self, batch: &Batch, item: &Item, share: Option<Share>) -> Result<Served, Failure> {
-        let upload = self.upload(batch, item).await?;
+    async fn compute(
+        &self,
+        batch: &Batch,
+        item: &Item,
+        share: Option<Share>,
+        permit: &mut ItemPermit,
+    ) -> Result<Served, Failure> {
+        let upload = self.upload(batch, item, permit).await?;
         let job = item.job.clone();
         let computed = match share {
             Some(share) => self.engine.run_background_share(upload, job, share).await,
@@ -202,17 +221,23 @@ impl Shared {
     }
 
     /// The picture of an item.
-    async fn upload(&self, batch: &Batch, item: &Item) -> Result<Upload, Failure> {
+    async fn upload(&self, batch: &Batch, item: &Item, permit: &mut ItemPermit) -> Result<Upload, Failure> {
         match &item.input {
-            Input::Url(url) => self.fetch(url).await,
+            Input::Url(url) => self.fetch(url, permit).await,
             Input::Stored { file, bytes, hash } => self.read(batch, *file, *bytes, hash).await,
         }
     }
 
-    async fn fetch(&self, url: &str) -> Result<Upload, Failure> {
+    async fn fetch(&self, url: &str, permit: &mut ItemPermit) -> Result<Upload, Failure> {
         let location = self.source.locate(url, &HeaderMap::new()).map_err(of_source)?;
-        let lease = self.engine.background_lease(0).await;
-        Ok(self.source.fetch(&location, lease).await.map_err(of_source)?.upload)
+        let fetching = async {
+            let turn = self.fetches.acquire().await.expect("the semaphore is never closed");
+            let lease = self.engine.background_lease(0).await;
+            (self.source.fetch(&location, lease).await, turn)
+        };
+        // The turn ends when the item has its permit again: until then its picture is one more in memory.
+        let (fetched, _turn) = self.item_permits.without(permit, fetching).await;
+        Ok(fetched.map_err(of_source)?.upload)
     }
 
     /// A file of the store, in the memory of bodies.

@@ -183,9 +183,23 @@ impl Item {
             Input::Url(_) => None,
         }
     }
+
+    /// Memory that it takes while its batch is kept: less than a kilobyte for its job, its state and its report, and its texts.
+    pub(super) fn kilobytes(&self) -> usize {
+        let url = match &self.input {
+            Input::Url(url) => url.len(),
+            Input::Stored { .. } => 0,
+        };
+        1 + (self.name.len() + url) / 1024
+    }
 }
 
 impl Manifest {
+    /// Memory that its items take while the batch is kept.
+    pub(super) fn kilobytes(&self) -> usize {
+        self.items.iter().map(Item::kilobytes).sum()
+    }
+
     /// The files, with their bytes, of the items without one of these records.
     pub(super) fn files_beside(&self, records: &[(usize, Record)]) -> HashMap<usize, u64> {
         let ended: HashSet<usize> = records.iter().map(|(index, _)| *index).collect();

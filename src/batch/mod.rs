@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
 use crate::engine::Engine;
@@ -39,8 +39,14 @@ use room::Room;
 use store::{Bucket, CHUNK_BYTES, Directory, Store, Stored};
 pub use store::{NoStoreUrl, StoreKind, StoreUrl};
 
-/// Items of all batches together, as a multiple of what one batch may have. Each takes about a kilobyte of memory.
+/// Kilobytes of memory that the items of all batches may take together, for each item that one batch may have: most take one.
 const KEPT_BATCHES: usize = 100;
+
+/// The part of the memory of bodies that they may take at most.
+const ITEMS_SHARE: u64 = 4;
+
+/// Pictures of batches that are fetched at once, by all batches.
+const FETCHES: usize = 8;
 
 /// How often batches are looked for that are kept for too long.
 const LOOK_FOR_EXPIRED: Duration = Duration::from_secs(10);
@@ -71,6 +77,8 @@ struct Shared {
     completing: tokio::sync::Mutex<()>,
     /// The permits of items that are worked on.
     item_permits: ItemPermits,
+    /// The turns to fetch a picture.
+    fetches: Semaphore,
     draining: watch::Sender<bool>,
 }
 
@@ -78,7 +86,8 @@ struct Shared {
 struct Table {
     by_id: HashMap<BatchId, Arc<Batch>>,
     by_key: HashMap<String, BatchId>,
-    items: usize,
+    /// Memory that the items take.
+    kilobytes: usize,
 }
 
 /// All batches in numbers.
@@ -192,6 +201,7 @@ impl Batches {
             table: Mutex::default(),
             completing: tokio::sync::Mutex::new(()),
             item_permits,
+            fetches: Semaphore::new(FETCHES),
             draining: watch::Sender::new(false),
         });
         stored.into_iter().for_each(|stored| shared.restore(stored));
@@ -243,10 +253,16 @@ impl Batches {
         if *self.shared.draining.borrow() {
             return Err(SubmitError::Draining);
         }
-        if self.shared.table().items >= KEPT_BATCHES * self.shared.config.max_items {
-            return Err(SubmitError::Full);
-        }
+        self.shared.check_memory(1)?;
         Incoming::new(Arc::clone(&self.shared)).map_err(SubmitError::of_store)
+    }
+
+    /// The batch that was submitted before with the key of `submission`.
+    ///
+    /// # Errors
+    /// [`SubmitError::KeyReused`], [`SubmitError::Away`] and [`SubmitError::Store`].
+    pub async fn submitted_before(&self, submission: &Submission) -> Result<Option<Arc<Batch>>, SubmitError> {
+        self.shared.submitted_before(submission.idempotency().as_ref()).await
     }
 
     /// Makes a batch complete, and begins to work on it. A key that was sent before gives the batch of that time.
@@ -348,6 +364,13 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Checks that there is memory for items that take so many `kilobytes` of it, beside those of all batches.
+    fn check_memory(&self, kilobytes: usize) -> Result<(), SubmitError> {
+        let most = usize::try_from(self.engine.body_memory_bytes() / ITEMS_SHARE / 1024).unwrap_or(usize::MAX);
+        let most = most.min(KEPT_BATCHES * self.config.max_items);
+        if self.table().kilobytes + kilobytes > most { Err(SubmitError::Full) } else { Ok(()) }
+    }
+
     async fn submit(self: &Arc<Shared>, mut incoming: Incoming, asked: Submission) -> Result<Arc<Batch>, SubmitError> {
         let limit = self.config.max_items;
         if asked.items.len() > limit {
@@ -361,6 +384,7 @@ impl Shared {
         if let Some(batch) = self.submitted_before(idempotency.as_ref()).await? {
             return Ok(batch);
         }
+        self.check_memory(asked.items.iter().map(Item::kilobytes).sum())?;
         incoming.begin().await?;
         let created = SystemTime::now();
         let manifest = Manifest {
@@ -487,7 +511,7 @@ impl Shared {
 
 impl Table {
     fn add(&mut self, batch: &Arc<Batch>) {
-        self.items += batch.manifest.items.len();
+        self.kilobytes += batch.manifest.kilobytes();
         if let Some(idempotency) = &batch.manifest.idempotency {
             self.by_key.insert(idempotency.key.clone(), batch.id.clone());
         }
@@ -503,7 +527,7 @@ impl Table {
         if self.by_id.remove(&batch.id).is_none() {
             return false;
         }
-        self.items -= batch.manifest.items.len();
+        self.kilobytes -= batch.manifest.kilobytes();
         self.by_key.retain(|_, id| *id != batch.id);
         true
     }

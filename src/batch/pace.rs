@@ -35,6 +35,10 @@ pub struct Pace {
     pub held_back_by: Option<HeldBackBy>,
 }
 
+/// The permit of an item that is worked on. The default is none, for work on a batch as a whole.
+#[derive(Debug, Default)]
+pub(super) struct ItemPermit(Option<OwnedSemaphorePermit>);
+
 /// Gives out permits to work on an item, with its picture in memory.
 #[derive(Debug)]
 pub(super) struct ItemPermits {
@@ -69,23 +73,33 @@ impl ItemPermits {
     }
 
     /// The next one that is free.
-    pub(super) async fn one(&self) -> OwnedSemaphorePermit {
+    pub(super) async fn one(&self) -> ItemPermit {
         loop {
             let permit = Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed");
             if let Some(permit) = self.held_back().or_use(permit) {
-                return permit;
+                return ItemPermit(Some(permit));
             }
         }
     }
 
     /// One, if it is free.
-    pub(super) fn another(&self) -> Option<OwnedSemaphorePermit> {
+    pub(super) fn another(&self) -> Option<ItemPermit> {
         loop {
             let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
             if let Some(permit) = self.held_back().or_use(permit) {
-                return Some(permit);
+                return Some(ItemPermit(Some(permit)));
             }
         }
+    }
+
+    /// Awaits `waiting` without `permit`, which other items may have meanwhile: a host may take long to answer.
+    pub(super) async fn without<T>(&self, permit: &mut ItemPermit, waiting: impl Future<Output = T>) -> T {
+        let had_one = permit.0.take().is_some();
+        let output = waiting.await;
+        if had_one {
+            *permit = self.one().await;
+        }
+        output
     }
 
     fn held_back(&self) -> MutexGuard<'_, HeldBack> {
@@ -136,6 +150,19 @@ fn at_once(most: usize, pressure: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_permit_is_free_while_its_item_waits() {
+        let permits = ItemPermits::new(1);
+        let mut one = permits.one().await;
+        let _other = permits.one().await;
+        assert!(permits.another().is_none());
+        permits.without(&mut one, async { assert!(permits.another().is_some()) }).await;
+        assert!(permits.another().is_none());
+        permits.without(&mut ItemPermit::default(), async {}).await;
+        drop(one);
+        assert!(permits.another().is_some(), "who had none gets none");
+    }
 
     #[tokio::test]
     async fn fewer_items_are_worked_on_while_memory_is_short_or_requests_wait() {

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use super::Shared;
 use super::instances::Instances;
 use super::manifest::{Item, ItemError};
+use super::pace::ItemPermit;
 use super::progress::Batch;
 use crate::job::{Job, JobError, Share, Shares, SizeCurve};
 
@@ -87,13 +88,24 @@ fn lock(common: &Mutex<CommonTotal>) -> MutexGuard<'_, CommonTotal> {
 }
 
 impl Shared {
-    /// The plan of the total of a batch, which is made once; `None` for a batch without.
+    /// The plan of the total of a batch, which is made once; `None` for a batch without. Other items may have `permit` meanwhile: the
+    /// plan looks at all pictures.
     ///
     /// # Errors
     /// [`JobError::TotalUnreachable`], for every item.
-    pub(super) async fn total_of<'a>(&self, batch: &'a Batch) -> Result<Option<&'a Total>, ItemError> {
+    pub(super) async fn total_of<'a>(
+        &self,
+        batch: &'a Batch,
+        permit: &mut ItemPermit,
+    ) -> Result<Option<&'a Total>, ItemError> {
         let Some(total) = batch.manifest.total else { return Ok(None) };
-        let planned = batch.total.get_or_init(|| self.plan(batch, total)).await;
+        let planned = match batch.total.get() {
+            Some(planned) => planned,
+            None => {
+                let planning = batch.total.get_or_init(|| self.plan(batch, total));
+                self.item_permits.without(permit, planning).await
+            }
+        };
         planned.as_ref().map(Some).map_err(ItemError::clone)
     }
 
@@ -162,7 +174,10 @@ impl Shared {
         let step = planned.len().div_ceil(TRIALS).max(1);
         let attempt = |(index, plan): (usize, usize)| async move {
             let share = common.shares.trial(plan)?;
-            let answer = self.compute_patiently(batch, &batch.manifest.items[index], Some(share)).await.ok()?;
+            let answer = self
+                .compute_patiently(batch, &batch.manifest.items[index], Some(share), &mut ItemPermit::default())
+                .await
+                .ok()?;
             Some((plan, answer.answer.report.output.bytes))
         };
         let trials = stream::iter(planned.into_iter().step_by(step)).map(attempt).buffered(self.engine.threads());
@@ -201,7 +216,7 @@ impl Shared {
     /// Bytes of the smallest answer to an item.
     async fn smallest_bytes(&self, batch: &Batch, item: &Item) -> Result<u64, ItemError> {
         let smallest = Item { job: Job { target: 1, ..item.job.clone() }, ..item.clone() };
-        match self.compute_patiently(batch, &smallest, None).await {
+        match self.compute_patiently(batch, &smallest, None, &mut ItemPermit::default()).await {
             Ok(served) => Ok(served.answer.report.output.bytes),
             Err(ItemError::Job(JobError::TargetUnreachable { smallest, .. })) => Ok(smallest.bytes),
             Err(error) => Err(error),

@@ -3,7 +3,7 @@
 use super::preset::pairs;
 use super::set::check_within_total;
 use super::written::{not_a, refuse};
-use super::{Defaults, Given, ParamError, Request, Table, Written, filename, read, target_bytes};
+use super::{Defaults, Given, Pairs, ParamError, Request, Table, Written, filename, read, target_bytes};
 use crate::byte_size::SIZE_GRAMMAR;
 
 /// The keys of a batch. Two of them have a second spelling.
@@ -15,10 +15,11 @@ pub const DEFAULT_CONCURRENT: usize = 4;
 /// The most items of a batch that may be worked on at once.
 pub const MAX_CONCURRENT: usize = 10;
 
+/// Longest URL of a picture, in bytes: what browsers and servers agree on is 8,000 (RFC 9110 s4.1).
+pub const MAX_URL_BYTES: usize = 8_000;
+
 /// The name of an item without one.
 const UNNAMED: &str = "picture";
-
-type Pairs = Vec<(String, String)>;
 
 /// A batch as it is written.
 #[derive(Clone, Debug, PartialEq)]
@@ -111,6 +112,11 @@ impl BatchSpec {
         Ok(spec)
     }
 
+    /// How many items the batch lists.
+    pub fn listed(&self) -> usize {
+        self.items.len()
+    }
+
     /// Whether the files of the form are the items.
     pub fn takes_every_file(&self) -> bool {
         self.items.is_empty()
@@ -197,6 +203,9 @@ fn entry(table: &Table) -> Result<Entry, ParamError> {
     let mut pictures = Vec::new();
     for (key, value) in pairs(table)? {
         match key.as_str() {
+            "url" if value.len() > MAX_URL_BYTES => {
+                return Err(refuse("url", Some(value), "too long", &format!("up to {MAX_URL_BYTES} bytes")));
+            }
             "url" => pictures.push(Picture::Url(value)),
             "upload" => pictures.push(Picture::Upload(value)),
             "name" if entry.name.is_some() => return Err(refuse("name", Some(value), "given twice", "one name")),

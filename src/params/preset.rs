@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Defaults, ParamError, SetError, SetSpec, Table, Written, parse};
+use super::{Defaults, Pairs, ParamError, SetError, SetSpec, Table, Written, parse};
 use crate::excerpt::{excerpt, quoted};
 
 /// Characters of the name of a preset or of an output.
@@ -15,7 +15,7 @@ pub type Presets = BTreeMap<String, Preset>;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Preset {
     /// Parameters of one answer.
-    Parameters(Vec<(String, String)>),
+    Parameters(Pairs),
     /// A set of outputs.
     Set(SetSpec),
 }
@@ -46,7 +46,7 @@ impl Preset {
     }
 }
 
-fn check_parameters(mut pairs: Vec<(String, String)>, defaults: &Defaults) -> Result<(), ParamError> {
+fn check_parameters(mut pairs: Pairs, defaults: &Defaults) -> Result<(), ParamError> {
     if pairs.iter().any(|(name, _)| name == "preset") {
         return Err(ParamError {
             name: "preset".to_owned(),
@@ -81,7 +81,7 @@ fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 ///
 /// # Errors
 /// [`ParamError`] when a value is a table.
-pub(super) fn pairs(table: &Table) -> Result<Vec<(String, String)>, ParamError> {
+pub(super) fn pairs(table: &Table) -> Result<Pairs, ParamError> {
     let pair = |(name, value): (&str, &Written)| match value.text() {
         Some(text) => Ok((name.to_owned(), text)),
         None => Err(ParamError {

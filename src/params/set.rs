@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use super::preset::{check_name, pairs};
 use super::written::{not_a, refuse};
-use super::{Defaults, Given, ParamError, Request, Table, Written, deadline, output_format, read, side, target_bytes};
+use super::{
+    Defaults, Given, Pairs, ParamError, Request, Table, Written, deadline, output_format, read, side, target_bytes,
+};
 use crate::byte_size::SIZE_GRAMMAR;
 use crate::codec::output_names;
 use crate::excerpt::quoted;
@@ -45,8 +47,6 @@ pub struct SetSpec {
     deadline: Option<String>,
     on_error: OnError,
 }
-
-type Pairs = Vec<(String, String)>;
 
 /// An output or a size: its name and its parameters.
 #[derive(Clone, Debug, PartialEq)]

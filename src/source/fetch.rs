@@ -16,6 +16,9 @@ use super::{CDN_LOOP, CDN_NAME, Config, Network, Refusal, SourceError};
 use crate::engine::{HashedBody, MemoryLease, Upload};
 use crate::outbound;
 
+/// Longest validator that is remembered, in bytes: those of servers have 20 to 80.
+const MAX_ETAG_BYTES: usize = 256;
+
 /// How long a connection is kept for the next fetch from its host.
 const POOL_IDLE: Duration = Duration::from_secs(15);
 
@@ -220,5 +223,7 @@ fn check_status(status: StatusCode) -> Result<(), SourceError> {
 fn version(headers: &HeaderMap) -> Version {
     let last_modified =
         headers.get(LAST_MODIFIED).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
-    Version { last_modified, etag: headers.get(ETAG).cloned() }
+    let etag = headers.get(ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES);
+    // A clone would keep the whole head of the answer in memory.
+    Version { last_modified, etag: etag.and_then(|etag| HeaderValue::from_bytes(etag.as_bytes()).ok()) }
 }

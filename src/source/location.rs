@@ -6,9 +6,7 @@ use url::{Host, ParseError, Url};
 
 use super::address::{Reach, reach};
 use super::{Config, Refusal, SourceError};
-
-/// Longest URL, in bytes: what browsers and servers agree on is 8,000 (RFC 9110 s4.1).
-const MAX_URL_BYTES: usize = 8_000;
+use crate::params::MAX_URL_BYTES;
 
 /// A URL that may be fetched: its scheme, host and port are allowed, and so is its address if it names one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -52,7 +52,7 @@ const KEPT: Duration = Duration::from_secs(10);
 /// Bytes of pictures that are kept, beside the memory of bodies.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
 
-/// URLs whose version is remembered, at about 300 bytes each, and for how long after the last use. An answer that is cached
+/// URLs whose version is remembered, at up to 600 bytes each, and for how long after the last use. An answer that is cached
 /// is then served without asking the host, or after asking for changes only.
 const MAX_KNOWN: u64 = 20_000;
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -214,15 +214,21 @@ impl Source {
         if self.shared.is_some() { Ok(()) } else { Err(SourceError::Disabled) }
     }
 
+    /// Whether a request with these headers may name URLs: pictures are fetched at all, and it is not this service that asks itself.
+    ///
+    /// # Errors
+    /// [`SourceError::Disabled`] and [`SourceError::NotAllowed`].
+    pub fn check_request(&self, request: &HeaderMap) -> Result<(), SourceError> {
+        self.check_enabled()?;
+        if is_own(request) { Err(Refusal::Loop.into()) } else { Ok(()) }
+    }
+
     /// Reads the URL of a request that has these headers, and checks what its text tells.
     ///
     /// # Errors
     /// [`SourceError::Disabled`], [`SourceError::Invalid`], [`SourceError::NotAllowed`].
     pub fn locate(&self, url: &str, request: &HeaderMap) -> Result<Location, SourceError> {
-        self.check_enabled()?;
-        if is_own(request) {
-            return Err(Refusal::Loop.into());
-        }
+        self.check_request(request)?;
         Location::parse(url, &self.config).inspect_err(|error| self.count(error))
     }
 

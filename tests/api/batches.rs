@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytefit::http::RateConfig;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -219,6 +220,49 @@ async fn a_key_that_is_sent_again_gives_the_same_batch() {
     let other = server.ask(keyed(&json!({"defaults": {"target": "3KB"}}))).await;
     assert_eq!((other.status, code(&other)), (422, "idempotency_key_reused".to_owned()));
     assert_ne!(server.ask(batch(&spec, &named(&pictures))).await.json()["id"], first.json()["id"], "no key, no memory");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_counts_each_item_once() {
+    let server = TestServer::start_with(|config| config.rate = RateConfig { per_minute: 6, burst: 3 }).await;
+    let spec = json!({"defaults": {"target": "2KB"}});
+    let pictures = pictures(12);
+    let keyed = || batch(&spec, &named(&pictures)).header("idempotency-key", "order-1");
+    let first = server.ask(keyed()).await;
+    assert_eq!(first.status, 202, "{first:?}");
+    let again = server.ask(keyed()).await;
+    assert_eq!((again.status, &again.json()["id"]), (202, &first.json()["id"]), "nothing is computed for it");
+    let refused = server.compress("target=2KB", &small()).await;
+    let wait = refused.retry_after().unwrap();
+    assert!((80..=100).contains(&wait), "ten of twelve at 6 a minute: {refused:?}");
+    refused.problem(429, "rate_limited");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_description_takes_no_more_memory_than_its_text() {
+    let server = TestServer::start_with(|config| config.engine.memory_bytes = 64 << 20).await;
+    let request =
+        |body: &str| Request::new("POST", "/batches").header("content-type", "application/json").body(body.as_bytes());
+    let nested = format!(r#"{{"items":{}{}{}}}"#, "[".repeat(100), vec!["1"; 100_000].join(","), "]".repeat(100));
+    let problem = server.ask(request(&nested)).await;
+    let problem = problem.problem(400, "invalid_parameter");
+    assert!(problem["detail"].as_str().unwrap().contains("lists and tables in each other"), "{problem}");
+    let item = r#"{"url":"http://a.example/"}"#;
+    let many = format!(r#"{{"items":[{}],"defaults":{{"target":9000}}}}"#, vec![item; 1001].join(","));
+    server.ask(request(&many)).await.problem(400, "invalid_parameter");
+    let long = json!({"items": [{"url": format!("http://a.example/{}", "a".repeat(8_000)), "target": 9000}]});
+    let problem = server.ask(request(&long.to_string())).await;
+    let problem = problem.problem(400, "invalid_parameter");
+    assert_eq!((&problem["item"], &problem["parameter"]), (&0.into(), &"url".into()), "{problem}");
+    assert_eq!(server.series("bytefit_memory_reserved_bytes").await, 0.0);
+    let text = format!(r#"{{"items":[{}"#, " ".repeat(3 << 20));
+    let mut waiting = server.connect().await;
+    let head = format!(
+        "POST /batches HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        text.len() + 1
+    );
+    waiting.write(&[head.as_bytes(), text.as_bytes()].concat()).await;
+    server.wait_until_counted("bytefit_memory_reserved_bytes", f64::from(12 << 20)).await;
 }
 
 /// The names and contents of the files of an archive.

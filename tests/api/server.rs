@@ -127,12 +127,13 @@ impl TestServer {
         };
         let (tracer, exporter) = Tracer::new(&config.trace, metrics.clone()).unwrap();
         exporter.map(|exporter| tokio::spawn(exporter.run(std::future::pending())));
+        let max_items = config.batch.max_items;
         let state = AppState {
             batches: Batches::open(config.batch, engine.clone(), source.clone(), metrics.clone()).await.unwrap(),
             engine,
             source,
             tracer,
-            rates: Arc::new(RateLimits::new(config.rate, &config.auth, metrics.clone())),
+            rates: Arc::new(RateLimits::new(config.rate, &config.auth, max_items, metrics.clone())),
             metrics: metrics.clone(),
             defaults: config.defaults,
             auth: config.auth,

@@ -110,7 +110,7 @@ impl Shared {
         batch.manifest.max_concurrent.min(self.config.max_concurrent)
     }
 
-    /// ItemPermits items to the instances, so many of which may be taken now.
+    /// Adds `items` to the queue of the instances. `at_once` of them may be taken now.
     pub(in crate::batch) async fn enqueue(
         &self,
         instances: &Instances,

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -11,6 +10,7 @@ use super::{Instances, RENEW_EVERY};
 use crate::batch::Shared;
 use crate::batch::dispatcher::log;
 use crate::batch::manifest::{ItemError, Output, Record};
+use crate::batch::pace::ItemPermit;
 use crate::batch::progress::Batch;
 use crate::batch::queue::{Entry, Follow};
 
@@ -55,13 +55,13 @@ pub(super) async fn take_items(shared: Arc<Shared>, instances: Arc<Instances>) {
 }
 
 /// The permits that are free, once there is one.
-async fn free_permits(shared: &Shared) -> Vec<OwnedSemaphorePermit> {
+async fn free_permits(shared: &Shared) -> Vec<ItemPermit> {
     let first = shared.item_permits.one().await;
     let others = std::iter::from_fn(|| shared.item_permits.another());
     std::iter::once(first).chain(others).collect()
 }
 
-async fn work_on(shared: Arc<Shared>, instances: Arc<Instances>, entry: Entry, _hand: OwnedSemaphorePermit) {
+async fn work_on(shared: Arc<Shared>, instances: Arc<Instances>, entry: Entry, mut permit: ItemPermit) {
     let Some(stopped) = instances.begin(&entry) else {
         // The other entry of this item will end it.
         let _ = instances.queue.finish(&entry, Follow::Next).await;
@@ -70,7 +70,7 @@ async fn work_on(shared: Arc<Shared>, instances: Arc<Instances>, entry: Entry, _
     tokio::select! {
         // Another instance has taken it over.
         _ = stopped => {}
-        follow = shared.end_entry(&instances, &entry) => {
+        follow = shared.end_entry(&instances, &entry, &mut permit) => {
             // Where Redis does not hear it, whoever takes the entry over finds that the item has ended.
             let _ = instances.queue.finish(&entry, follow).await;
         }
@@ -80,14 +80,14 @@ async fn work_on(shared: Arc<Shared>, instances: Arc<Instances>, entry: Entry, _
 
 impl Shared {
     /// Ends the item of an entry, and returns what follows it.
-    async fn end_entry(&self, instances: &Instances, entry: &Entry) -> Follow {
+    async fn end_entry(&self, instances: &Instances, entry: &Entry, permit: &mut ItemPermit) -> Follow {
         let Some(batch) = self.batch_of(instances, entry).await else { return Follow::Nothing };
         tokio::select! {
             () = batch.removed() => {
                 instances.store.remove_rest(&batch.id).await;
                 Follow::Nothing
             }
-            () = self.end_together(instances, &batch, entry) => {
+            () = self.end_together(instances, &batch, entry, permit) => {
                 if batch.is_stopped() { Follow::Nothing } else { Follow::Next }
             }
         }
@@ -103,7 +103,7 @@ impl Shared {
         }
     }
 
-    async fn end_together(&self, instances: &Instances, batch: &Batch, entry: &Entry) {
+    async fn end_together(&self, instances: &Instances, batch: &Batch, entry: &Entry, permit: &mut ItemPermit) {
         let index = entry.index;
         if batch.has_ended(index) {
             // Whoever ended it may have died before the picture was removed.
@@ -117,7 +117,7 @@ impl Shared {
             let _ = instances.queue.tell(&batch.id, Some(index)).await;
             let result = match entry.deliveries {
                 deliveries if deliveries > DELIVERIES => Err(ItemError::Abandoned { deliveries: DELIVERIES }),
-                _ => self.answer(batch, index).await,
+                _ => self.answer(batch, index, permit).await,
             };
             self.keep_record(instances, batch, index, result).await;
         }

@@ -152,9 +152,12 @@ impl Directory {
         let text = serde_json::to_vec(record).map_err(io::Error::other)?;
         blocking(move || {
             let path = folder.join(OUTPUTS).join(format!("{index}.json"));
-            let is_ours = write_once(&path, writer, &text)?;
-            if is_ours || read_record(&folder, index).is_some() {
-                return Ok(is_ours);
+            if write_once(&path, writer, &text)? {
+                return Ok(true);
+            }
+            // It may be ours: an error can hide that it was written.
+            if let Some(kept) = read_record(&folder, index) {
+                return Ok(kept.writer == writer);
             }
             // A record that can't be read counts as missing.
             fs::metadata(&path)?;
@@ -385,6 +388,10 @@ mod tests {
         other.put_output(&id, 0, "other".into()).await.unwrap();
         let of = |directory: &Directory| Record { writer: directory.writer(), ..failed(1) };
         assert!(other.put_record_once(&id, 0, &of(&other)).await.unwrap());
+        assert!(
+            other.put_record_once(&id, 0, &of(&other)).await.unwrap(),
+            "after an error that hid that it was written"
+        );
         assert!(!one.put_record_once(&id, 0, &of(&one)).await.unwrap());
         one.remove_output(&id, 0).await;
         assert_eq!(one.output(&id, 0, other.writer(), 0..9).await.unwrap(), "other");

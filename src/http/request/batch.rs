@@ -19,11 +19,12 @@ use super::pieces::{Allowance, Pieces};
 use super::upload::{UploadError, is_of_type};
 use super::{json, query};
 use crate::batch::{Batches, Incoming, Input, Item, Submission, SubmitError};
+use crate::engine::MemoryLease;
 use crate::excerpt::{excerpt, quoted};
 use crate::http::AppState;
 use crate::http::response::problem::{Kind, Problem};
 use crate::params::{BatchItem, BatchSpec, Defaults, ParamError, Picture, Table};
-use crate::source::{Refusal, SourceError};
+use crate::source::SourceError;
 
 /// The header with which a request may be repeated (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -33,6 +34,9 @@ const MAX_KEY_BYTES: usize = 255;
 
 /// Longest description of a batch, in bytes: 4 KB for each of 1,000 items.
 const MAX_SPEC_BYTES: usize = 4 << 20;
+
+/// Bytes of memory that a description takes while it is read, for each of its text: the text, and its values twice.
+const SPEC_COPIES: u64 = 4;
 
 /// Bytes that a form may have beside its files, for each file: its boundary and its head.
 const FRAMING_BYTES: u64 = 16 << 10;
@@ -45,6 +49,36 @@ const MIN_UPLOAD_RATE: u64 = 32_000;
 pub(crate) struct ReceivedBatch {
     pub incoming: Incoming,
     pub submission: Submission,
+    /// The memory of the description, from the memory of bodies.
+    pub memory: MemoryLease,
+}
+
+/// The text of a description while it comes.
+struct SpecText {
+    text: Vec<u8>,
+    memory: MemoryLease,
+}
+
+impl SpecText {
+    fn new(state: &AppState) -> Result<SpecText, Problem> {
+        Ok(SpecText { text: Vec::new(), memory: state.engine.lease_for_answer(0)? })
+    }
+
+    fn push(&mut self, chunk: &[u8]) -> Result<(), UploadError> {
+        if self.text.len() + chunk.len() > MAX_SPEC_BYTES {
+            return Err(UploadError::Malformed(format!("the description has more than {MAX_SPEC_BYTES} bytes")));
+        }
+        self.memory.grow(SPEC_COPIES * chunk.len() as u64)?;
+        self.text.extend_from_slice(chunk);
+        Ok(())
+    }
+
+    fn read(&self) -> Result<BatchSpec, Problem> {
+        let table: Table = serde_json::from_slice(&self.text).map_err(|error| {
+            Problem::from(refuse(SPEC, &format!("is not a JSON object: {error}"), "the JSON of a batch"))
+        })?;
+        Ok(BatchSpec::read(&table)?)
+    }
 }
 
 /// Receives the batch of a request.
@@ -56,11 +90,13 @@ pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Resu
     let idempotency_key = idempotency_key(parts, state)?;
     let incoming = state.batches.receive()?;
     let body = BoundedBody::new(body, state)?;
+    let mut text = SpecText::new(state)?;
     let (incoming, spec, items) = if is_of_type(parts, "multipart/form-data") {
-        Form::new(parts, body, incoming, state)?.read().await?
+        Form::new(parts, body, incoming, state)?.read(&mut text).await?
     } else if json::is_declared(parts) {
-        let spec = read_spec(&collect(body).await?)?;
-        let items = listed_items(&spec, state)?;
+        collect(body, &mut text).await?;
+        let spec = text.read()?;
+        let items = listed_items(&spec, &state.batches, &state.defaults)?;
         let items = items.into_iter().map(by_url).collect::<Result<Vec<Item>, Problem>>()?;
         (incoming, spec, items)
     } else {
@@ -73,7 +109,7 @@ pub(crate) async fn receive(parts: &Parts, body: Body, state: &AppState) -> Resu
     check_urls(&items, parts, state)?;
     let BatchSpec { max_concurrent, stop_on_error, total, .. } = spec;
     let submission = Submission { items, max_concurrent, stop_on_error, total, idempotency_key };
-    Ok(ReceivedBatch { incoming, submission })
+    Ok(ReceivedBatch { incoming, submission, memory: text.memory })
 }
 
 /// Refuses parameters in the query: what is said there would be said of no item.
@@ -104,30 +140,14 @@ fn idempotency_key(parts: &Parts, state: &AppState) -> Result<Option<String>, Pr
 }
 
 /// Refuses a batch by URL where nothing is fetched, and one that this service sends to itself.
-fn check_urls(items: &[Item], parts: &Parts, state: &AppState) -> Result<(), Problem> {
-    let url = items.iter().find_map(|item| match &item.input {
-        Input::Url(url) => Some(url),
-        Input::Stored { .. } => None,
-    });
-    let Some(url) = url else { return Ok(()) };
-    state.source.check_enabled()?;
-    match state.source.locate(url, &parts.headers) {
-        Err(error @ SourceError::NotAllowed(Refusal::Loop)) => Err(error.into()),
-        _ => Ok(()),
-    }
+fn check_urls(items: &[Item], parts: &Parts, state: &AppState) -> Result<(), SourceError> {
+    let has_url = items.iter().any(|item| matches!(item.input, Input::Url(_)));
+    if has_url { state.source.check_request(&parts.headers) } else { Ok(()) }
 }
 
-fn read_spec(text: &[u8]) -> Result<BatchSpec, Problem> {
-    let table: Table = serde_json::from_slice(text).map_err(|error| {
-        Problem::from(refuse(SPEC, &format!("is not a JSON object: {error}"), "the JSON of a batch"))
-    })?;
-    Ok(BatchSpec::read(&table)?)
-}
-
-fn listed_items(spec: &BatchSpec, state: &AppState) -> Result<Vec<BatchItem>, Problem> {
-    let items = spec.items(&state.defaults)?;
-    check_count(items.len(), &state.batches)?;
-    Ok(items)
+fn listed_items(spec: &BatchSpec, batches: &Batches, defaults: &Defaults) -> Result<Vec<BatchItem>, Problem> {
+    check_count(spec.listed(), batches)?;
+    Ok(spec.items(defaults)?)
 }
 
 fn check_count(items: usize, batches: &Batches) -> Result<(), SubmitError> {
@@ -148,21 +168,12 @@ fn refuse(name: &str, reason: &str, allowed: &str) -> ParamError {
     ParamError::new(name, None, reason, allowed)
 }
 
-/// The whole body, which is a description.
-async fn collect(mut body: BoundedBody) -> Result<Vec<u8>, UploadError> {
-    let mut text = Vec::new();
+/// Reads the whole body, which is a description.
+async fn collect(mut body: BoundedBody, spec: &mut SpecText) -> Result<(), UploadError> {
     while let Some(chunk) = body.next().await {
-        extend_spec(&mut text, &chunk?)?;
+        spec.push(&chunk?)?;
     }
-    if text.is_empty() { Err(UploadError::Empty) } else { Ok(text) }
-}
-
-fn extend_spec(text: &mut Vec<u8>, chunk: &[u8]) -> Result<(), UploadError> {
-    if text.len() + chunk.len() > MAX_SPEC_BYTES {
-        return Err(UploadError::Malformed(format!("the description has more than {MAX_SPEC_BYTES} bytes")));
-    }
-    text.extend_from_slice(chunk);
-    Ok(())
+    if spec.text.is_empty() { Err(UploadError::Empty) } else { Ok(()) }
 }
 
 /// A form while it is read.
@@ -190,10 +201,9 @@ impl Form<'_> {
     }
 
     /// Reads the description, and then each file into the store.
-    async fn read(mut self) -> Result<(Incoming, BatchSpec, Vec<Item>), Problem> {
-        let spec = self.spec().await?;
-        let items = spec.items(self.defaults)?;
-        check_count(items.len(), self.batches)?;
+    async fn read(mut self, text: &mut SpecText) -> Result<(Incoming, BatchSpec, Vec<Item>), Problem> {
+        let spec = self.spec(text).await?;
+        let items = listed_items(&spec, self.batches, self.defaults)?;
         let items = items.into_iter().map(|item| {
             let input = match &item.picture {
                 Picture::Url(url) => Some(Input::Url(url.clone())),
@@ -214,18 +224,17 @@ impl Form<'_> {
         Ok((self.incoming, spec, slots.finish()?))
     }
 
-    async fn spec(&mut self) -> Result<BatchSpec, Problem> {
+    async fn spec(&mut self, spec: &mut SpecText) -> Result<BatchSpec, Problem> {
         let first = self.form.next_field().await.map_err(malformed)?;
         let Some(mut part) = first.filter(|part| part.name() == Some(SPEC)) else {
             let detail = r#"the first part of the form has to be spec, the description of the batch as JSON, such as {"defaults": {"target": "200KB"}}"#;
             return Err(UploadError::Malformed(detail.to_owned()).into());
         };
         self.allowance.data_follows();
-        let mut text = Vec::new();
         while let Some(chunk) = part.chunk().await.map_err(malformed)? {
-            extend_spec(&mut text, &chunk)?;
+            spec.push(&chunk)?;
         }
-        read_spec(&text)
+        spec.read()
     }
 }
 

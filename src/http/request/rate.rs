@@ -1,13 +1,9 @@
 //! Limits on how many outputs a client may have computed.
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use moka::sync::Cache;
 
@@ -20,14 +16,14 @@ use crate::metrics::Metrics;
 /// anew.
 const MAX_CLIENTS: u64 = 32_768;
 
-/// How long a client that asks nothing is counted at least. Its minute is over by then.
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// How long a client that asks nothing is counted at most.
+const LONGEST_COUNTED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// What is left to a client (draft-ietf-httpapi-ratelimit-headers), and the rule.
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
-
-type Bucket = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// The limits of all clients.
 pub struct RateLimits {
@@ -36,6 +32,22 @@ pub struct RateLimits {
     of_keys: Vec<Option<u32>>,
     buckets: Cache<Identity, Arc<Bucket>>,
     metrics: Arc<Metrics>,
+}
+
+/// What a client had computed, as the time that its rate allows for that (the generic cell rate algorithm, ITU-T I.371). Libraries
+/// refuse what is more than a burst; here a batch may be, and its client waits the longer.
+#[derive(Debug)]
+struct Bucket {
+    /// When nothing counts any more.
+    empty_at: Mutex<Instant>,
+}
+
+/// The rule for a client.
+#[derive(Clone, Copy, Debug)]
+struct Rate {
+    per_minute: NonZeroU32,
+    /// Outputs that may be computed at once.
+    burst: NonZeroU32,
 }
 
 /// What is left to a client.
@@ -52,17 +64,22 @@ pub(crate) struct Allowance {
 }
 
 impl RateLimits {
-    /// Nobody is counted yet.
-    pub fn new(rates: RateConfig, auth: &AuthConfig, metrics: Arc<Metrics>) -> RateLimits {
+    /// Nobody is counted yet. No request asks for more than `most_outputs`.
+    pub fn new(rates: RateConfig, auth: &AuthConfig, most_outputs: usize, metrics: Arc<Metrics>) -> RateLimits {
         let of_keys: Vec<Option<u32>> = auth.keys.iter().map(|key| key.rate).collect();
-        let windows = of_keys.iter().copied().chain([None]).filter_map(|own| rates.of(own));
-        let longest = windows.map(|(per_minute, burst)| window(per_minute, burst)).max().unwrap_or(MINUTE);
-        let buckets = Cache::builder().max_capacity(MAX_CLIENTS).time_to_idle(longest.max(MINUTE)).build();
+        let all = of_keys.iter().copied().chain([None]).filter_map(|own| rates.of(own));
+        let most = u32::try_from(most_outputs).unwrap_or(u32::MAX);
+        // A client may be forgotten when nothing that it had computed counts any more.
+        let counts_for = |rate: Rate| rate.time_of(most.saturating_add(rate.burst.get()));
+        let longest = all.map(|(per_minute, burst)| counts_for(Rate { per_minute, burst })).max();
+        let longest = longest.unwrap_or(MINUTE).clamp(MINUTE, LONGEST_COUNTED);
+        let buckets = Cache::builder().max_capacity(MAX_CLIENTS).time_to_idle(longest).build();
         RateLimits { rates, of_keys, buckets, metrics }
     }
 
-    /// Counts the `outputs` that are to be computed for `client`; they are asked for only where there is a limit. As many as a
-    /// client may ever have at once are let through together, or a large set would be refused for ever.
+    /// Counts the `outputs` that are to be computed for `client`; they are asked for only where there is a limit. More than a client
+    /// may have at once are let through together where it had none, or a batch would be refused for ever; the client then waits
+    /// until its rate allows for all of them.
     ///
     /// # Errors
     /// `rate_limited`, with nothing counted.
@@ -72,26 +89,57 @@ impl RateLimits {
             Identity::Address(_) => None,
         };
         let Some((per_minute, burst)) = self.rates.of(own) else { return Ok(()) };
-        let outputs = u32::try_from(outputs.await).unwrap_or(u32::MAX).min(burst.get());
-        let Some(outputs) = NonZeroU32::new(outputs) else { return Ok(()) };
-        let bucket = self.buckets.get_with(client.identity, || Arc::new(bucket(per_minute, burst)));
-        let window = window(per_minute, burst);
-        match bucket.check_n(outputs).expect("no more than the burst is asked for") {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                let wait = window / burst.get() * (burst.get() - remaining);
-                let _ = client.allowance.set(Allowance { burst: burst.get(), window, remaining, wait });
-                Ok(())
-            }
-            Err(until) => {
-                let wait = until.wait_time_from(DefaultClock::default().now());
-                let _ = client.allowance.set(Allowance { burst: burst.get(), window, remaining: 0, wait });
-                self.metrics.rate_limited();
-                Err(Problem::new(Kind::RateLimited, "more outputs than this client may have computed in a minute")
-                    .with("limit_per_minute", per_minute.get())
-                    .retry_after(wait))
-            }
+        let rate = Rate { per_minute, burst };
+        let outputs = u32::try_from(outputs.await).unwrap_or(u32::MAX);
+        if outputs == 0 {
+            return Ok(());
         }
+        let now = Instant::now();
+        let bucket = self.buckets.get_with(client.identity, || Arc::new(Bucket { empty_at: Mutex::new(now) }));
+        let taken = bucket.take(rate, outputs, now);
+        let (remaining, wait) = taken.map_or_else(|wait| (0, wait), |counts_for| (rate.left(counts_for), counts_for));
+        let window = rate.time_of(burst.get());
+        let _ = client.allowance.set(Allowance { burst: burst.get(), window, remaining, wait });
+        taken.map(|_| ()).map_err(|wait| {
+            self.metrics.rate_limited();
+            Problem::new(Kind::RateLimited, "more outputs than this client may have computed in a minute")
+                .with("limit_per_minute", per_minute.get())
+                .retry_after(wait)
+        })
+    }
+}
+
+impl Bucket {
+    /// Counts `outputs`. Returns for how long what the client had counts from `now` on.
+    ///
+    /// # Errors
+    /// The time until so many are allowed, with nothing counted.
+    fn take(&self, rate: Rate, outputs: u32, now: Instant) -> Result<Duration, Duration> {
+        let mut empty_at = self.empty_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts_for = empty_at.saturating_duration_since(now);
+        let at_once = rate.time_of(outputs.min(rate.burst.get()));
+        let wait = (counts_for + at_once).saturating_sub(rate.time_of(rate.burst.get()));
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        let counts_for = counts_for + rate.time_of(outputs);
+        *empty_at = now + counts_for;
+        Ok(counts_for)
+    }
+}
+
+impl Rate {
+    /// The time in which so many outputs are allowed.
+    fn time_of(self, outputs: u32) -> Duration {
+        MINUTE * outputs / self.per_minute.get()
+    }
+
+    /// Outputs that may be computed now by a client whose outputs count for this time.
+    fn left(self, counts_for: Duration) -> u32 {
+        let left = self.time_of(self.burst.get()).saturating_sub(counts_for);
+        // Times are rounded down to nanoseconds.
+        let left = left + Duration::from_micros(1);
+        (left.as_nanos() * u128::from(self.per_minute.get()) / MINUTE.as_nanos()) as u32
     }
 }
 
@@ -107,15 +155,6 @@ impl Allowance {
     }
 }
 
-fn bucket(per_minute: NonZeroU32, burst: NonZeroU32) -> Bucket {
-    RateLimiter::direct(Quota::per_minute(per_minute).allow_burst(burst)).with_middleware()
-}
-
-/// The time in which a burst is allowed again.
-fn window(per_minute: NonZeroU32, burst: NonZeroU32) -> Duration {
-    MINUTE / per_minute.get() * burst.get()
-}
-
 fn seconds(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
@@ -129,7 +168,7 @@ mod tests {
     use super::*;
 
     fn limits(per_minute: u32, burst: u32) -> RateLimits {
-        RateLimits::new(RateConfig { per_minute, burst }, &AuthConfig::default(), Arc::new(Metrics::new()))
+        RateLimits::new(RateConfig { per_minute, burst }, &AuthConfig::default(), 1000, Arc::new(Metrics::new()))
     }
 
     fn charge(limits: &RateLimits, client: &Client, outputs: usize) -> Result<(), Problem> {
@@ -152,12 +191,25 @@ mod tests {
     }
 
     #[test]
+    fn more_than_a_burst_is_paid_for_later() {
+        let rate = Rate { per_minute: NonZeroU32::new(60).unwrap(), burst: NonZeroU32::new(10).unwrap() };
+        let now = Instant::now();
+        let bucket = Bucket { empty_at: Mutex::new(now) };
+        let after = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(bucket.take(rate, 100, now), Ok(Duration::from_secs(100)));
+        assert_eq!(bucket.take(rate, 1, now), Err(Duration::from_secs(91)));
+        assert_eq!(bucket.take(rate, 100, after(60)), Err(Duration::from_secs(40)));
+        assert_eq!(bucket.take(rate, 1, after(91)), Ok(Duration::from_secs(10)));
+        assert_eq!(rate.left(Duration::from_secs(4)), 6);
+    }
+
+    #[test]
     fn a_set_counts_each_output() {
         let limits = limits(60, 10);
         assert!(charge(&limits, &client(1), 7).is_ok());
         assert!(charge(&limits, &client(1), 4).is_err());
         assert!(charge(&limits, &client(1), 3).is_ok(), "a refusal counts nothing");
-        assert!(charge(&limits, &client(2), 32).is_ok(), "more than a burst is a burst");
+        assert!(charge(&limits, &client(2), 32).is_ok(), "more than a burst are let through together");
         assert!(charge(&limits, &client(2), 1).is_err());
         assert!(charge(&limits, &client(2), 0).is_ok(), "nothing to compute");
     }

@@ -71,8 +71,9 @@ impl Bucket {
         if self.objects.write_once(&path, text.clone()).await? {
             return Ok(true);
         }
-        if self.record(id, index).await?.is_some() {
-            return Ok(false);
+        // It may be ours: what is sent again after an answer was lost finds itself.
+        if let Some(kept) = self.record(id, index).await? {
+            return Ok(kept.writer == record.writer);
         }
         // A record that can't be read counts as missing.
         self.objects.put(&path, text).await.map(|()| true)

@@ -33,10 +33,16 @@ pub(in crate::http::routes) const CREATE: Route = Route {
 
 async fn create(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    let ReceivedBatch { incoming, submission } = batch::receive(&parts, body, &state).await?;
+    let ReceivedBatch { incoming, submission, memory: _memory } = batch::receive(&parts, body, &state).await?;
     let items = submission.items.len();
-    state.rates.charge(&Client::of(&parts.extensions), async { items }).await?;
-    let batch = state.batches.submit(incoming, submission).await?;
+    let batch = match state.batches.submitted_before(&submission).await? {
+        // Nothing is computed for it.
+        Some(batch) => batch,
+        None => {
+            state.rates.charge(&Client::of(&parts.extensions), async { items }).await?;
+            state.batches.submit(incoming, submission).await?
+        }
+    };
     let headers = [
         (LOCATION, HeaderValue::try_from(location(&batch)).expect("an id is visible ASCII")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
