@@ -318,7 +318,8 @@ fn many_files_fit_into_one_total_at_the_same_quality() {
     let folder = Folder::with(&names);
     for total in [9_000, 6_000] {
         let total_text = total.to_string();
-        let options = ["--total", &total_text, "--format", "jpeg", "--downscale", "never", "--force", "--json"];
+        let options =
+            ["--total", &total_text, "--mode", "fit", "--format", "jpeg", "--downscale", "never", "--force", "--json"];
         let ran = folder.run(&[&["fit"], &names[..], &options].concat()).ended(0, &["total: 4 files, "]);
         let objects = ran.objects();
         let written: u64 = objects.iter().map(|object| object["output"]["bytes"].as_u64().unwrap()).sum();
@@ -327,7 +328,8 @@ fn many_files_fit_into_one_total_at_the_same_quality() {
         let (low, high) = qualities.fold((f64::MAX, f64::MIN), |(low, high), q| (low.min(q), high.max(q)));
         assert!(high - low <= 5.0, "{low} to {high}");
     }
-    let refused: [(&[&str], &str); 4] = [
+    let refused: [(&[&str], &str); 5] = [
+        (&["--target", "9KB", "--min-bytes", "10KB"], "--min-bytes: "),
         (&["--total", "9KB", "--target", "1KB"], "--target"),
         (&["--total", "9k"], "--total"),
         (&["--total", "9KB", "--mode", "exact"], "--mode"),
@@ -447,6 +449,11 @@ fn shells_complete_the_command_line_and_man_shows_it() {
     let fit = printed(&["man", "fit"]);
     assert!(fit.contains(".TH bytefit-fit 1") && fit.contains("min\\-bytes") && fit.contains("bytefit fit"), "{fit}");
     folder.run(&["man", "colour"]).ended(2, &["colour is no command"]);
+    for command in ["man", "config"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ran = folder.command(&[command]).stdout(full).output().unwrap();
+        Ran::from(ran).ended(1, &["bytefit: No space left on device"]);
+    }
 }
 
 #[test]

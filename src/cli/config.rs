@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{BAD_USAGE, environment, fail};
+use super::{BAD_USAGE, environment, fail, print_whole};
 use crate::settings::{Flags, Settings};
 
 #[derive(Debug, clap::Args)]
@@ -15,10 +15,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     match Settings::load(arguments.config.as_deref(), environment(), &Flags::default()) {
-        Ok(settings) => {
-            print!("{}", settings.to_toml());
-            ExitCode::SUCCESS
-        }
+        Ok(settings) => print_whole(settings.to_toml().as_bytes()),
         Err(error) => fail(BAD_USAGE, &error),
     }
 }

@@ -22,7 +22,7 @@ use crate::engine::{self, Bounds, Codecs, Header, Work, WorkError, WorkersMode};
 use crate::job::{Answer, Job, JobError, OnMiss, Share, SizeCurve, Source, Stop};
 use crate::metrics::Metrics;
 use crate::panics::{self, Panicked};
-use crate::params::{self, Defaults, PARAMETERS, Parameter};
+use crate::params::{self, Defaults, PARAMETERS, ParamError, Parameter};
 use crate::settings::{Flags, Settings, SettingsError};
 use crate::workers::{Spawner, Workers};
 
@@ -233,7 +233,7 @@ impl Task {
         }
         // `limits.presets_only` is for the clients of the service.
         let defaults = Defaults { presets_only: false, ..settings.defaults() };
-        let request = params::parse(&parameters, &defaults).map_err(|error| format!("--{error}"))?;
+        let request = params::parse(&parameters, &defaults).map_err(as_of_flag)?;
         output.make_directory()?;
         if arguments.resume {
             output.resume()?;
@@ -339,6 +339,12 @@ impl Task {
             panics::caught(|| self.work.memory_needed(&self.job, &Header::new(input, &self.limits), u64::MAX))??;
         Ok(needed + input.len() as u64)
     }
+}
+
+/// What is wrong with a parameter, by the name of its flag.
+fn as_of_flag(error: ParamError) -> String {
+    let name = error.name.replace('_', "-");
+    format!("--{}", ParamError { name, ..error })
 }
 
 /// Files of one's own are worked on by threads, unless the settings ask for processes.

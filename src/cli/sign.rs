@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use super::{BAD_USAGE, environment, fail};
+use super::{BAD_USAGE, environment, fail, print_whole};
 use crate::http;
 use crate::settings::{Flags, Settings};
 
@@ -40,10 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         return fail(BAD_USAGE, &reason);
     }
     match settings.source.signer().sign(&link) {
-        Some(signature) => {
-            println!("{}{signature}{link}", http::LINK_PREFIX);
-            ExitCode::SUCCESS
-        }
+        Some(signature) => print_whole(format!("{}{signature}{link}\n", http::LINK_PREFIX).as_bytes()),
         None => fail(BAD_USAGE, &"there is no key to sign with: set source.keys and source.salts"),
     }
 }

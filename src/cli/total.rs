@@ -135,8 +135,11 @@ pub(super) fn check(files: &[InputFile], parameters: &[(String, String)], worker
     if files.iter().any(|file| input::is_stdin(&file.path)) {
         return Err("--total reads each file twice, which standard input can't be".to_owned());
     }
-    let senseless = |name: &str| ["mode", "tolerance", "min_bytes"].contains(&name);
-    match parameters.iter().find(|(name, _)| senseless(name)) {
+    let says_how_one_is_met = |(name, value): &&(String, String)| match name.as_str() {
+        "mode" => value != "fit",
+        name => ["tolerance", "min_bytes"].contains(&name),
+    };
+    match parameters.iter().find(says_how_one_is_met) {
         Some((name, _)) => Err(format!("--{} says how one target is met: --total has none", name.replace('_', "-"))),
         None => Ok(()),
     }

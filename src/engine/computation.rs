@@ -62,6 +62,15 @@ pub(super) struct Task {
     pub(super) stop: Stop,
 }
 
+/// Work that ended with an answer.
+pub(super) struct FinishedWork {
+    pub(super) cached: CachedAnswer,
+    /// How long it waited for its permit.
+    pub(super) queued: Duration,
+    /// Whether it was done with less effort than was asked for, for lack of memory.
+    pub(super) is_lowered: bool,
+}
+
 impl Shared {
     pub(super) async fn compute(self: Arc<Shared>, task: Task) -> Result<Computed, EngineError> {
         // An identical request may have finished since this one looked into the cache.
@@ -73,8 +82,8 @@ impl Shared {
         let received = task.received;
         let content = task.input.hash;
         self.deaths.check(&content, &task.input.bytes)?;
-        let (cached, queued) = self.work_on(task).await.inspect_err(|error| self.note_bug(error, content))?;
-        Ok(self.keep(key, cached, received, queued).await)
+        let work = self.work_on(task).await.inspect_err(|error| self.note_bug(error, content))?;
+        Ok(self.keep(key, work, received).await)
     }
 
     /// The result under `key`, if the cache has it; counted as a hit.
@@ -121,10 +130,12 @@ impl Shared {
     }
 
     /// Counts an answer that was computed, and keeps it in the cache.
-    pub(super) async fn keep(&self, key: Key, cached: CachedAnswer, received: Instant, queued: Duration) -> Computed {
+    pub(super) async fn keep(&self, key: Key, work: FinishedWork, received: Instant) -> Computed {
+        let FinishedWork { cached, queued, is_lowered } = work;
         self.metrics.job_done(&cached.answer.report, received.elapsed());
-        // The next request may have more time, or find the machine idle.
-        let stored = !cached.answer.report.cut_short && self.cache.insert(key, cached.clone()).await;
+        // The next request may have more time, or find the machine idle, or one with more memory.
+        let is_final = !cached.answer.report.cut_short && !is_lowered;
+        let stored = is_final && self.cache.insert(key, cached.clone()).await;
         Computed { cached, served_from: ServedFrom::Miss { stored }, queued }
     }
 
@@ -143,16 +154,18 @@ impl Shared {
         }
     }
 
-    /// Takes a queue slot, reads the header, waits for a permit and works. Returns the answer and the time waited.
-    async fn work_on(self: &Arc<Shared>, task: Task) -> Result<(CachedAnswer, Duration), EngineError> {
+    /// Takes a queue slot, reads the header, waits for a permit and works.
+    async fn work_on(self: &Arc<Shared>, task: Task) -> Result<FinishedWork, EngineError> {
         let Task { input, job, stop_at, stop, .. } = task;
         let _slot = self.admission.take_queue_slot()?;
+        let wanted = job.effort;
         let (job, work) = self.read_header(job, &input, stop_at).await?;
+        let is_lowered = job.effort != wanted;
         let (permit, queued) = self.wait_for_permit(Need { work, body: input.lease.bytes() }, stop_at).await?;
         let answered = self.work_on_pool(permit, input, job, stop, work, |work, job, input, bounds| {
             work.run(job, input, bounds).map(CachedAnswer::new)
         });
-        Ok((answered.await?, queued))
+        Ok(FinishedWork { cached: answered.await?, queued, is_lowered })
     }
 
     /// What `work` makes of `job`, on a thread of the pool, unless it was stopped meanwhile. It takes so many bytes of memory.

@@ -11,6 +11,7 @@ use tokio::task::AbortHandle;
 
 use super::admission::Need;
 use super::cache::CachedAnswer;
+use super::computation::FinishedWork;
 use super::header::Header;
 use super::work::SetJob;
 use super::{
@@ -38,16 +39,16 @@ pub type SetResults = FuturesUnordered<BoxFuture<'static, (usize, Result<Served,
 impl Engine {
     /// Answers each job of `set` on `upload`: those in the cache at once, those that other requests are computing when these
     /// are done. All others take one queue slot and one permit together, and are computed one after the other, the smallest
-    /// first. The deadline of the set counts from now, that of a job from the moment that its work begins.
+    /// first. The deadline of the set counts from the moment that the request was `received`, that of a job from the moment that
+    /// its work begins.
     ///
     /// Shares of a total are in the cache under keys of their own. When one of them is missing all are computed, since each
     /// depends on those before it.
     ///
     /// # Cancel
     /// Dropping the results stops what nobody else waits for.
-    pub async fn run_set(&self, upload: Upload, set: JobSet) -> SetResults {
+    pub async fn run_set(&self, received: Instant, upload: Upload, set: JobSet) -> SetResults {
         let JobSet { jobs, total, deadline } = set;
-        let received = Instant::now();
         let stop_at = received + deadline.min(LONGEST_DEADLINE);
         let results = SetResults::new();
         let mut missing = Vec::new();
@@ -95,14 +96,14 @@ impl Engine {
         kept.iter().filter(|is_kept| !**is_kept).count()
     }
 
-    /// What the header of `upload` says of its picture, within `deadline`.
+    /// What the header of `upload` says of its picture, within `deadline` from the moment that the request was `received`.
     ///
     /// # Errors
     /// [`EngineError::Job`] when it is no picture that is read or over a limit, [`EngineError::Overloaded`] when the
     /// deadline comes first.
-    pub async fn facts(&self, upload: Upload, deadline: Duration) -> Result<Facts, EngineError> {
+    pub async fn facts(&self, received: Instant, upload: Upload, deadline: Duration) -> Result<Facts, EngineError> {
         let limits = self.shared.limits;
-        let read = self.shared.in_header_turn(Instant::now() + deadline.min(LONGEST_DEADLINE), move || {
+        let read = self.shared.in_header_turn(received + deadline.min(LONGEST_DEADLINE), move || {
             let probe = codec::probe(&upload.bytes, &limits).map_err(JobError::from)?;
             let (width, height) = probe.orientation.upright_size(probe.width, probe.height);
             Ok::<_, JobError>(Facts { bytes: upload.bytes.len() as u64, format: probe.format, width, height })
@@ -138,7 +139,13 @@ impl Engine {
             if reply.is_some() || total.is_some() {
                 // Without one share the others would be larger: it is computed as long as anybody waits for any of them.
                 let stop = if total.is_some() { stop_set.stop.clone() } else { stop };
-                outputs.push_back(Output { key: request.key, job: request.job.clone(), stop, reply });
+                outputs.push_back(Output {
+                    key: request.key,
+                    job: request.job.clone(),
+                    is_lowered: false,
+                    stop,
+                    reply,
+                });
             }
             (index, request, waiter)
         };
@@ -204,6 +211,8 @@ struct SetTask {
 struct Output {
     key: Key,
     job: Job,
+    /// Whether the job has less effort than was asked for, for lack of memory.
+    is_lowered: bool,
     /// Stops this output alone.
     stop: Stop,
     /// `None` once it is answered, and for a share that another computation answers.
@@ -263,7 +272,10 @@ impl Shared {
                 let Some(mut output) = set.outputs.pop_front() else { break };
                 let result = self.note(result, set.input.hash, &mut last_error);
                 let computed = match result {
-                    Ok(cached) => Ok(self.keep(output.key, cached, set.received, queued).await),
+                    Ok(cached) => {
+                        let work = FinishedWork { cached, queued, is_lowered: output.is_lowered };
+                        Ok(self.keep(output.key, work, set.received).await)
+                    }
                     Err(error) => Err(error),
                 };
                 match set.outputs.is_empty() {
@@ -318,10 +330,15 @@ impl Shared {
                 Err(error) => output.answer(Err(error.into())),
                 Ok(bytes) => {
                     largest = bytes.max(largest);
+                    output.is_lowered = job.effort != output.job.effort;
                     output.job = job;
                     set.outputs.push_back(output);
                 }
             }
+        }
+        // The shares of all depend on each.
+        if set.total.is_some() && set.outputs.iter().any(|output| output.is_lowered) {
+            set.outputs.iter_mut().for_each(|output| output.is_lowered = true);
         }
         Ok(largest)
     }

@@ -61,6 +61,7 @@ async fn effort_is_lowered_when_there_is_not_enough_memory_for_it() {
     let test = TestEngine::new(1, 4);
     let served = test.run_job("heavy", Job { effort: Effort::Best, ..job() }).await.unwrap();
     assert_eq!(served.answer.bytes, b"Balanced");
+    assert_eq!(served.served_from, ServedFrom::Miss { stored: false }, "another instance may have the memory");
 }
 
 #[tokio::test]

@@ -69,10 +69,12 @@ async fn an_invalid_form_is_malformed() {
     let (_, binary) = form(&[("target", None, b"\xff\xfe"), ("a", Some("a"), &picture)]);
     let many = form(&[("target", None, &b"1"[..]); 65]).1;
     let broken = two[..two.len() / 2].to_vec();
-    for body in [two, no_file, long, binary, many, broken, b"no form".to_vec()] {
-        let request = Request::new("POST", "/compress").header("content-type", &content_type).body(&body);
-        server.ask(request).await.problem(400, "malformed_request");
+    let send =
+        |body: &[u8]| server.ask(Request::new("POST", "/compress").header("content-type", &content_type).body(body));
+    for body in [two, no_file, long, many, broken, b"no form".to_vec()] {
+        send(&body).await.problem(400, "malformed_request");
     }
+    assert_eq!(send(&binary).await.problem(400, "invalid_parameter")["parameter"], "target");
     let request = Request::new("POST", "/compress").header("content-type", "multipart/form-data").body(&picture);
     server.ask(request).await.problem(400, "malformed_request");
 }

@@ -7,6 +7,7 @@ use bytefit::source;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
+use crate::batches::{batch, finished, named, pictures, submit};
 use crate::client::{Answer, Request};
 use crate::origin::{FixedNames, Origin};
 use crate::picture::{form, small};
@@ -61,6 +62,10 @@ async fn the_deadline_covers_the_fetch() {
         server.ask(request.body(body.to_string().as_bytes())).await.problem(504, "deadline_exceeded");
         assert!(asked.elapsed() < Duration::from_millis(300) + SLACK, "{path}: {:?}", asked.elapsed());
     }
+    let body = json!({"url": origin.url("/slow"), "widths": [9], "defaults": {"target": 900}});
+    let request = Request::new("POST", "/variants").header("content-type", "application/json");
+    let report = server.ask(request.body(body.to_string().as_bytes())).await.json();
+    assert!(report["timings_ms"]["total"].as_f64() >= Some(300.0), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +148,7 @@ async fn a_request_names_one_picture() {
     for (body, code) in [
         (r#"{"target":"12KB"}"#, "empty_body"),
         (r#"{"url":"a.png","target":"12KB"}"#, "invalid_parameter"),
-        (r#"{"url":{},"target":"12KB"}"#, "malformed_request"),
+        (r#"{"url":{},"target":"12KB"}"#, "invalid_parameter"),
         (r#"{"url":"#, "malformed_request"),
         (r#"{"url":"http://example.com/"}"#, "invalid_parameter"),
         (r#"{"url":"http://example.com/","target":"12KB","colour":1}"#, "invalid_parameter"),
@@ -572,4 +577,26 @@ async fn a_request_that_nobody_waits_for_is_given_up() {
     drop(connection);
     server.wait_until_counted("bytefit_source_fetch_seconds_count", 0.0).await;
     assert_eq!(ask(&server, &origin.url("/a.png")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_hang_hold_up_no_other_batch() {
+    let origin = Origin::start().await;
+    let server = server(&origin, |config| config.timeout = Duration::from_secs(3600)).await;
+    let items: Vec<Value> = (0..40).map(|at| json!({"url": origin.url(&format!("/slow-head?{at}"))})).collect();
+    let by_url = json!({"items": items, "defaults": {"target": "12KB"}, "max_concurrent": 10}).to_string();
+    let by_url = Request::new("POST", "/batches").header("content-type", "application/json").body(by_url.as_bytes());
+    let hanging = submit(&server, by_url).await;
+    let total = json!({"items": items, "total": "120KB"}).to_string();
+    let total = Request::new("POST", "/batches").header("content-type", "application/json").body(total.as_bytes());
+    let hanging_total = submit(&server, total).await;
+    while origin.requests() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let uploads = batch(&json!({"defaults": {"target": "2KB"}}), &named(&pictures(5)));
+    let uploads = submit(&server, uploads).await;
+    assert_eq!(finished(&server, &uploads).await["state"], "done");
+    for hanging in [hanging, hanging_total] {
+        assert_eq!(server.get(&hanging).await.json()["state"], "running");
+    }
 }

@@ -22,7 +22,7 @@ impl TestEngine {
     async fn start(&self, input: &str, set: JobSet) -> SetResults {
         let lease = self.engine.admit().unwrap().lease;
         lease.grow(input.len() as u64).unwrap();
-        self.engine.run_set(upload(input, lease), set).await
+        self.engine.run_set(Instant::now(), upload(input, lease), set).await
     }
 
     /// The results of a set in the order in which they came.
@@ -226,11 +226,29 @@ async fn what_fails_all_outputs_is_the_answer_of_each() {
     assert!(test.metrics.render().contains("bytefit_panics_total 1\n"), "one cause is counted once");
     let lease = test.engine.admit().unwrap().lease;
     let (held, _) = test.hold("hold").await;
-    let set = test.engine.run_set(upload("picture", lease), set_of(jobs(&[1, 2]))).await;
+    let set = test.engine.run_set(Instant::now(), upload("picture", lease), set_of(jobs(&[1, 2]))).await;
     let results: Vec<_> = set.collect().await;
     assert!(results.iter().all(|(_, result)| matches!(result, Err(EngineError::Overloaded { .. }))), "{results:?}");
     test.release.send(()).unwrap();
     held.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn the_time_of_a_set_counts_from_when_its_request_was_received() {
+    let test = TestEngine::new(1, 0);
+    let deadline = Duration::from_secs(3600);
+    let run = async |received: Instant| {
+        let lease = test.engine.admit().unwrap().lease;
+        let set = test.engine.run_set(received, upload("picture", lease), set_of(jobs(&[100, 200]))).await;
+        set.map(|(_, result)| result).collect::<Vec<_>>().await
+    };
+    let late = JobError::DeadlineExceeded { deadline };
+    let results = run(Instant::now().checked_sub(deadline).unwrap()).await;
+    assert!(
+        results.iter().all(|result| matches!(result, Err(EngineError::Job(error)) if **error == late)),
+        "{results:?}"
+    );
+    assert!(run(Instant::now()).await.iter().all(Result::is_ok));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ pub(super) fn schemas() -> Value {
         "Batch": batch_schema(),
         "BatchSubmitted": batch_submitted_schema(),
         "BatchStatus": batch_status_schema(),
+        "PartProblem": part_problem_schema(),
         "Problem": problem_schema(),
         "Report": report_schema(),
         "Set": set_schema(),
@@ -34,6 +35,16 @@ pub(super) fn schemas() -> Value {
 }
 
 fn problem_schema() -> Value {
+    let mut schema = part_problem_schema();
+    schema["properties"]["request_id"] = json!({ "type": "string" });
+    // For requests that belong to a trace alone.
+    schema["properties"]["trace_id"] = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" });
+    schema["required"].as_array_mut().expect("a list of names").push("request_id".into());
+    schema["description"] = "RFC 9457; the facts of a kind stand beside these members".into();
+    schema
+}
+
+fn part_problem_schema() -> Value {
     let codes: Vec<&str> = Kind::ALL.iter().map(|kind| kind.code()).collect();
     let mut schema = object(json!({
         "type": { "type": "string", "format": "uri-reference" },
@@ -41,11 +52,8 @@ fn problem_schema() -> Value {
         "status": { "type": "integer" },
         "detail": { "type": "string" },
         "code": { "enum": codes },
-        "request_id": { "type": "string" },
     }));
-    // For requests that belong to a trace alone.
-    schema["properties"]["trace_id"] = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" });
-    schema["description"] = "RFC 9457; the facts of a kind stand beside these members".into();
+    schema["description"] = "A Problem of one output or item, which has no id of a request".into();
     schema
 }
 
@@ -137,7 +145,7 @@ fn set_report_schema() -> Value {
             "padded": { "type": "boolean" },
             "encodes": count(),
             "cache": { "enum": CacheResult::NAMES },
-            "problem": { "$ref": "#/components/schemas/Problem" },
+            "problem": { "$ref": "#/components/schemas/PartProblem" },
         },
     });
     object(json!({
@@ -202,7 +210,7 @@ fn batch_status_schema() -> Value {
             "name": { "type": "string" },
             "status": { "enum": ItemStatus::NAMES },
             "report": { "type": "object" },
-            "problem": { "$ref": "#/components/schemas/Problem" },
+            "problem": { "$ref": "#/components/schemas/PartProblem" },
             "url": { "type": "string", "format": "uri-reference" },
         },
     });

@@ -10,7 +10,7 @@ use super::pieces::{Allowance, Pieces};
 use super::upload::{LimitedBody, Received, UploadError};
 use crate::codec::{self, DecodeError};
 use crate::engine::HashedBody;
-use crate::params::PARAMETERS;
+use crate::params::{PARAMETERS, ParamError};
 
 /// Parts that a form may have: more than every parameter and the file.
 const MAX_PARTS: usize = 64;
@@ -138,7 +138,10 @@ async fn text(begin: Vec<u8>, mut part: Field<'_>, limit: usize) -> Result<(Stri
     }
     match String::from_utf8(value) {
         Ok(value) => Ok((name, value)),
-        Err(_) => Err(UploadError::Malformed("a text part is not UTF-8; a file part needs a file name".to_owned())),
+        Err(error) => {
+            let given = String::from_utf8_lossy(error.as_bytes());
+            Err(ParamError::new(&name, Some(&given), "is not UTF-8", "UTF-8; a file part needs a file name").into())
+        }
     }
 }
 

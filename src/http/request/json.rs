@@ -4,7 +4,7 @@ use http::request::Parts;
 
 use super::form::SPEC;
 use super::upload::{UploadError, is_of_type};
-use crate::params::{Table, Written};
+use crate::params::{ParamError, Table, Written};
 
 /// The member with the URL, and the part of a form.
 pub(super) const URL: &str = "url";
@@ -64,7 +64,9 @@ fn set(table: &Table) -> Result<Vec<(String, String)>, UploadError> {
 fn texts<'a>(entries: impl Iterator<Item = (&'a str, &'a Written)>) -> Result<Vec<(String, String)>, UploadError> {
     let text = |(name, value): (&str, &Written)| match value.text() {
         Some(text) => Ok((name.to_owned(), text)),
-        None => Err(malformed(format!("has a table under {name:?}"))),
+        None => {
+            Err(ParamError::new(name, None, "is a table", "a text, a number, true, false or a list of these").into())
+        }
     };
     entries.map(text).collect()
 }

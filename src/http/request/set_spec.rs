@@ -23,11 +23,16 @@ impl From<SetError> for Problem {
 /// 400 for a set that can't be used, naming the key or the output and its parameter.
 pub(crate) fn read(pairs: &[(String, String)], defaults: &Defaults) -> Result<Set, Problem> {
     match pairs {
-        [] => Err(refuse("spec", None, "missing").into()),
+        [] => Err(refuse(SPEC, None, "missing").into()),
         [(name, text)] if name == SPEC => of_json(text, defaults),
         [(name, preset)] if name == "preset" => of_preset(preset, defaults),
-        [(name, value)] => Err(refuse(name, Some(value), "unknown parameter").into()),
-        [_, (name, value), ..] => Err(refuse(name, Some(value), "given beside another parameter").into()),
+        [.., last] => {
+            let is_known = |(name, _): &&(String, String)| [SPEC, "preset"].contains(&name.as_str());
+            match pairs.iter().find(|pair| !is_known(pair)) {
+                Some((name, value)) => Err(refuse(name, Some(value), "unknown parameter").into()),
+                None => Err(refuse(&last.0, Some(&last.1), "given beside another parameter").into()),
+            }
+        }
     }
 }
 
@@ -80,6 +85,7 @@ mod tests {
             (&[("spec", "[]")], "spec"),
             (&[("width", "9")], "width"),
             (&[("preset", "a"), ("spec", "{}")], "spec"),
+            (&[("target", "1"), ("spec", "{}")], "target"),
             (&[("preset", "avatar")], "preset"),
             (&[("preset", "no name")], "name"),
             (&[("spec", "{}")], "outputs"),

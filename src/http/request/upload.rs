@@ -19,7 +19,7 @@ use crate::excerpt::excerpt;
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::{AppState, Config};
 use crate::job::JobError;
-use crate::params::Set;
+use crate::params::{ParamError, Set};
 
 /// A body that was received.
 #[derive(Debug)]
@@ -74,6 +74,9 @@ pub(crate) enum UploadError {
     /// Compressed on its way.
     #[error("a body with Content-Encoding {0} is not supported: send the image's bytes as they are")]
     Encoded(String),
+    /// A parameter in the body that can't be used.
+    #[error(transparent)]
+    Parameter(#[from] ParamError),
     /// Not framed as its headers say.
     #[error("{0}")]
     Malformed(String),
@@ -95,6 +98,7 @@ impl From<UploadError> for Problem {
             UploadError::NoMemory { retry_after } => Problem::new(Kind::Overloaded, detail).retry_after(retry_after),
             UploadError::Empty | UploadError::NoUrl => Problem::new(Kind::EmptyBody, detail),
             UploadError::Encoded(_) => Problem::new(Kind::UnsupportedFormat, detail),
+            UploadError::Parameter(error) => Problem::from(error),
             UploadError::Malformed(_) => Problem::new(Kind::MalformedRequest, detail),
         }
     }

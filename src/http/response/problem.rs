@@ -88,11 +88,15 @@ impl Problem {
             .with("limit_bytes", limit_bytes)
     }
 
-    /// Whether other parameters of an output would not help: the image can't be decoded, the total of all outputs is too low,
-    /// there is too much load, or a mistake of ours.
-    pub(crate) fn is_of_no_output(&self) -> bool {
-        matches!(self.kind, Kind::Undecodable | Kind::UnsupportedFormat | Kind::TotalUnreachable)
-            || self.kind.status().is_server_error()
+    /// Whether no parameter of an output could change it: the image can't be decoded, the total of all outputs is too low, there is
+    /// too much load, or a mistake of ours.
+    pub(crate) fn concerns_whole_request(&self) -> bool {
+        match self.kind {
+            Kind::Undecodable | Kind::UnsupportedFormat | Kind::TotalUnreachable => true,
+            // An output may have a deadline of its own.
+            Kind::DeadlineExceeded => false,
+            kind => kind.status().is_server_error(),
+        }
     }
 
     /// One sentence about the request.
@@ -296,14 +300,15 @@ impl From<&JobError> for Problem {
                 .with("allowed", format!("up to {limit} bytes"))
                 .with("limit_bytes", *limit),
             JobError::TargetUnreachable { target, smallest, nearest } => {
-                let problem = Problem::new(Kind::TargetUnreachable, detail)
-                    .with("target", *target)
-                    .with("smallest_bytes", smallest.bytes)
-                    .with("smallest_settings", settings(smallest));
-                let problem = match smallest.metadata_bytes {
-                    0 => problem,
-                    bytes => problem.with("metadata_bytes", bytes),
-                };
+                let mut problem = Problem::new(Kind::TargetUnreachable, detail).with("target", *target);
+                // A search for the nearest size has not looked for the smallest, unless that is the nearest.
+                if nearest.is_none_or(|nearest| nearest.bytes <= smallest.bytes) {
+                    problem =
+                        problem.with("smallest_bytes", smallest.bytes).with("smallest_settings", settings(smallest));
+                }
+                if smallest.metadata_bytes > 0 {
+                    problem = problem.with("metadata_bytes", smallest.metadata_bytes);
+                }
                 match nearest {
                     Some(nearest) => problem.with("nearest_bytes", nearest.bytes),
                     None => problem,
@@ -403,6 +408,7 @@ fn settings(smallest: &Smallest) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Nearest;
 
     #[test]
     fn facts_are_members_beside_the_standard_ones() {
@@ -420,6 +426,21 @@ mod tests {
         assert_eq!(body["smallest_settings"]["width"], 64);
         assert_eq!(body["metadata_bytes"], 3050);
         assert!(body["request_id"].is_string());
+    }
+
+    #[test]
+    fn the_smallest_file_of_a_search_for_the_nearest_is_not_the_smallest_possible() {
+        let smallest = |bytes| {
+            let (format, quality, metadata_bytes) = (Format::Webp, Some(1.0), 0);
+            Smallest { bytes, format, width: 64, height: 48, quality, metadata_bytes, is_held: false }
+        };
+        let named = |smallest, nearest: u64| {
+            let nearest = Some(Nearest { bytes: nearest, tolerance: 1 });
+            Problem::from(&JobError::TargetUnreachable { target: 100, smallest, nearest }).members()
+        };
+        let members = named(smallest(90), 98);
+        assert_eq!((members.get("smallest_bytes"), &members["nearest_bytes"]), (None, &98.into()));
+        assert_eq!(named(smallest(120), 120)["smallest_bytes"], 120);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! `POST /variants`: several answers from one image.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -10,7 +9,7 @@ use http::Extensions;
 use http::request::Parts;
 use serde_json::{Value, json};
 
-use crate::engine::{Engine, JobSet, Upload};
+use crate::engine::{Engine, JobSet};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::accept::{Accept, SetForm};
@@ -51,9 +50,8 @@ pub(super) async fn variants(
     let form = form(&parts)?;
     let read = |pairs: &[(String, String)]| set_spec::read(pairs, &state.defaults);
     let order = upload::receive_with(&parts, body, &state, admitted, JsonShape::Set, read).await?;
-    let Order { upload, wanted: set, .. } = order;
-    let on_error = set.on_error;
-    let progress = start(&state, &parts.extensions, upload, set).await?;
+    let on_error = order.wanted.on_error;
+    let progress = start(&state, &parts.extensions, order).await?;
     match form {
         SetForm::Json => json_answer(progress, on_error).await,
         SetForm::Zip => zip_answer(progress, on_error, &state.engine).await,
@@ -69,19 +67,19 @@ fn form(parts: &Parts) -> Result<SetForm, Problem> {
     })
 }
 
-/// Starts the work on `set`.
-async fn start(state: &AppState, request: &Extensions, upload: Upload, mut set: Set) -> Result<SetInProgress, Problem> {
+/// Starts the work on a set.
+async fn start(state: &AppState, request: &Extensions, order: Order<Set>) -> Result<SetInProgress, Problem> {
+    let Order { upload, wanted: mut set, received, .. } = order;
     let engine = &state.engine;
     let request_id = request.get::<RequestId>().cloned().unwrap_or_else(RequestId::generate);
     let trace_id = request.get::<TraceContext>().map(TraceContext::trace_id);
-    let received = Instant::now();
-    let input = engine.facts(upload.clone(), set.deadline).await?;
+    let input = engine.facts(received, upload.clone(), set.deadline).await?;
     set.collapse_widths(input.width, input.height);
     let (names, jobs) = set.outputs.into_iter().map(|output| (output.name, output.request.job)).unzip();
     let budget = set.total;
     let jobs = JobSet { jobs, total: budget, deadline: set.deadline };
     state.rates.charge(&Client::of(request), engine.missing(&upload.hash, &jobs)).await?;
-    let results = engine.run_set(upload, jobs).await;
+    let results = engine.run_set(received, upload, jobs).await;
     Ok(SetInProgress::new(SetHead { request_id, trace_id, input, budget, received }, names, results))
 }
 

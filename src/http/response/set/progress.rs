@@ -20,7 +20,7 @@ pub(crate) struct SetHead {
     pub input: Facts,
     /// Bytes that all outputs may have together.
     pub budget: Option<u64>,
-    /// When the request was complete.
+    /// When the last byte of the request was there.
     pub received: Instant,
 }
 

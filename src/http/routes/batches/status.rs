@@ -50,15 +50,18 @@ async fn status(
 
 /// Where the items of the answer begin, and how many there are at most.
 fn page(query: &str) -> Result<(usize, usize), ParamError> {
-    let (mut offset, mut limit) = (0, DEFAULT_LIMIT);
+    let (mut offset, mut limit) = (None, None);
     for (name, value) in query::pairs(query)? {
-        match name.as_str() {
-            "offset" => offset = number(&name, &value, usize::MAX)?,
-            "limit" => limit = number(&name, &value, MAX_LIMIT)?,
+        let given_before = match name.as_str() {
+            "offset" => offset.replace(number(&name, &value, usize::MAX)?),
+            "limit" => limit.replace(number(&name, &value, MAX_LIMIT)?),
             _ => return Err(ParamError::new(&name, Some(&value), "unknown parameter", "offset, limit")),
+        };
+        if given_before.is_some() {
+            return Err(ParamError::new(&name, Some(&value), "given twice", "one value"));
         }
     }
-    Ok((offset, limit))
+    Ok((offset.unwrap_or(0), limit.unwrap_or(DEFAULT_LIMIT)))
 }
 
 fn number(name: &str, value: &str, most: usize) -> Result<usize, ParamError> {
