@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace, MatrixCoefficients,
     RenderingIntent, ToneReprCurve, TransferCharacteristics, Transform8BitExecutor, Transform16BitExecutor,
-    TransformOptions, XyY,
+    TransformOptions, XyY, Xyzd,
 };
 
 use super::hdr::ToneMap;
@@ -339,6 +339,14 @@ pub(super) fn are_specified(primaries: u8, transfer: u8) -> bool {
     matches!(primaries, 1 | 4..=12 | 22) && matches!(transfer, 1 | 4..=18)
 }
 
+/// X, Y and Z as the white of the profile connection space (D50) has them, where that of the picture is the equal-energy white: the
+/// columns of Bradford's matrix (ICC.1:2022, annex E).
+const XYZ_COLORANTS: [[f64; 3]; 3] = [
+    [0.997_754_5, -0.009_767_7, -0.007_416_9],
+    [-0.004_163_2, 1.018_316_8, 0.013_441_6],
+    [-0.029_371_3, -0.008_549_0, 0.819_185_3],
+];
+
 /// Transfer functions of the BT.709 family (1, 6, 14, 15) and unspecified ones (2) are read as sRGB's, as viewers do
 /// for still pictures.
 fn from_cicp(primaries: u8, transfer: u8, channels: Channels) -> Option<Method> {
@@ -356,12 +364,17 @@ fn from_cicp(primaries: u8, transfer: u8, channels: Channels) -> Option<Method> 
     if (primaries, transfer) == (CicpColorPrimaries::Bt709, TransferCharacteristics::Srgb) {
         return None;
     }
-    let profile = ColorProfile::new_from_cicp(CicpProfile {
+    let mut profile = ColorProfile::new_from_cicp(CicpProfile {
         color_primaries: primaries,
         transfer_characteristics: transfer,
         matrix_coefficients: MatrixCoefficients::Identity,
         full_range: true,
     });
+    if primaries == CicpColorPrimaries::Xyz {
+        // moxcms divides by the y of red and blue, which is 0.
+        [profile.red_colorant, profile.green_colorant, profile.blue_colorant] =
+            XYZ_COLORANTS.map(|[x, y, z]| Xyzd { x, y, z });
+    }
     profiled(profile, channels, false)
 }
 
@@ -387,10 +400,12 @@ impl Chromaticities {
         points.iter().zip(SRGB).all(|(a, b)| (a.0 - b.0).abs() < 0.002 && (a.1 - b.1).abs() < 0.002)
     }
 
-    /// Returns `None` for points that no colour space has. The matrix would divide by zero.
+    /// Returns `None` for points that no colour space has. The matrix would divide by zero: the least y is that of the blue of ProPhoto
+    /// RGB, 0.0001.
     fn plausible(&self) -> Option<(XyY, ColorPrimaries)> {
         let points = [self.white, self.red, self.green, self.blue];
-        if points.iter().any(|&(x, y)| !(0.0..=1.0).contains(&x) || !(0.01..=1.0).contains(&y)) {
+        let is_in = |(x, y): &(f32, f32)| (0.0..=1.0).contains(x) && (0.000_05..=1.0).contains(y);
+        if !points.iter().all(is_in) || self.white.1 < 0.01 {
             return None;
         }
         let [red, green, blue] = [self.red, self.green, self.blue];
@@ -495,6 +510,26 @@ mod tests {
         let profile = icc(&ColorProfile::new_srgb());
         assert!(Converter::new(&Space::Icc(&profile), Channels::Rgb).is_identity());
         assert!(Converter::new(&Space::Cicp { primaries: 1, transfer: 13 }, Channels::Rgba).is_identity());
+    }
+
+    #[test]
+    fn primaries_at_the_edge_of_the_diagram_are_converted() {
+        let xyz = Space::Cicp { primaries: 10, transfer: 8 };
+        // Computed in double precision with the matrices of Bradford and of sRGB.
+        for (pixel, expected) in [([128; 3], [188; 3]), ([120, 100, 60], [220, 151, 128])] {
+            let converted = convert(&xyz, Channels::Rgb, &pixel);
+            assert!(converted.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{pixel:?} {converted:?}");
+        }
+        let primaries = Chromaticities {
+            white: (0.3457, 0.3585),
+            red: (0.7347, 0.2653),
+            green: (0.1596, 0.8404),
+            blue: (0.0366, 0.0001),
+        };
+        let prophoto = Space::Gamma { exponent: 1.8, primaries: Some(primaries) };
+        let converted = convert(&prophoto, Channels::Rgb, &[140, 110, 90]);
+        let expected = [185, 122, 105];
+        assert!(converted.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{converted:?}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Chroma at half the samples across and down (4:2:0), at constant luminance.
+//! Planes of luma and chroma (YCbCr, BT.601): chroma at half the samples across and down (4:2:0), at constant luminance, and whole.
 //!
 //! Plain averaging changes how bright the edges of colours look: a mean of signal values is darker than the light that
 //! it stands for, and luma keeps the values that went with the chroma of each pixel. So chroma is that of the mean in
@@ -64,6 +64,34 @@ impl HalvedPlanes {
             }
         }
         planes
+    }
+}
+
+/// The planes of `picture` at 4:4:4, full range, row after row without padding: luma, blue difference and red difference. Its alpha is
+/// left out.
+pub fn full_planes(picture: &Picture) -> [Vec<u8>; 3] {
+    let mut planes = [(); 3].map(|()| vec![0; picture.pixel_count() as usize]);
+    write_planes(picture, planes.each_mut().map(Vec::as_mut_slice));
+    planes
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn write_planes(picture: &Picture, planes: [&mut [u8]; 3]) {
+    match picture.layout() {
+        Layout::Rgb => convert_pixels::<3>(picture.pixels(), planes),
+        Layout::Rgba => convert_pixels::<4>(picture.pixels(), planes),
+    }
+}
+
+#[inline(always)]
+fn convert_pixels<const N: usize>(pixels: &[u8], [y, cb, cr]: [&mut [u8]; 3]) {
+    let (pixels, _) = pixels.as_chunks::<N>();
+    for (((pixel, y), cb), cr) in pixels.iter().zip(y).zip(cb).zip(cr) {
+        let (red, green, blue) = (f32::from(pixel[0]), f32::from(pixel[1]), f32::from(pixel[2]));
+        let luma = luma([red, green, blue]);
+        *y = to_byte(luma);
+        *cb = to_byte((blue - luma) * PER_BLUE + 128.0);
+        *cr = to_byte((red - luma) * PER_RED + 128.0);
     }
 }
 
@@ -214,6 +242,10 @@ fn mean_level(light_sums: &[f32; 2]) -> f32 {
     level((light_sums[0] + light_sums[1]) * 0.25)
 }
 
+/// Levels of Cb for each by which blue is above luma, and of Cr for red.
+const PER_BLUE: f32 = 1.0 / 1.772;
+const PER_RED: f32 = 1.0 / 1.402;
+
 #[inline(always)]
 fn luma([red, green, blue]: [f32; 3]) -> f32 {
     0.299 * red + 0.587 * green + 0.114 * blue
@@ -232,8 +264,8 @@ fn halve(rows: [[&[u8]; 3]; 2], light_sums: &mut [Vec<f32>; 3], [cb, cr]: [&mut 
     for ((((red, green), blue), cb), cr) in samples {
         let (red, green, blue) = (mean_level(red), mean_level(green), mean_level(blue));
         let luma = luma([red, green, blue]);
-        *cb = (blue - luma) * (1.0 / 1.772);
-        *cr = (red - luma) * (1.0 / 1.402);
+        *cb = (blue - luma) * PER_BLUE;
+        *cr = (red - luma) * PER_RED;
     }
 }
 
@@ -323,6 +355,25 @@ mod tests {
     fn picture(width: usize, height: usize, colour: impl Fn(usize, usize) -> [u8; 3]) -> Picture {
         let pixels = (0..width * height).flat_map(|at| colour(at % width, at / width)).collect();
         Picture::new(width as u32, height as u32, Layout::Rgb, pixels)
+    }
+
+    #[test]
+    fn whole_chroma_is_that_of_each_pixel() {
+        // T.871: Y, Cb and Cr of black, white, red, green, blue and a grey.
+        let cases: [([u8; 3], [u8; 3]); 6] = [
+            ([0, 0, 0], [0, 128, 128]),
+            ([255, 255, 255], [255, 128, 128]),
+            ([255, 0, 0], [76, 85, 255]),
+            ([0, 255, 0], [150, 44, 21]),
+            ([0, 0, 255], [29, 255, 107]),
+            ([77, 77, 77], [77, 128, 128]),
+        ];
+        let [y, cb, cr] = full_planes(&picture(6, 1, |x, _| cases[x].0));
+        for (at, (pixel, expected)) in cases.iter().enumerate() {
+            assert_eq!([y[at], cb[at], cr[at]], *expected, "{pixel:?}");
+        }
+        let rgba = cases.iter().flat_map(|(pixel, _)| [pixel[0], pixel[1], pixel[2], 9]).collect();
+        assert_eq!(full_planes(&Picture::new(6, 1, Layout::Rgba, rgba)), [y, cb, cr]);
     }
 
     /// The planes by plain averaging.

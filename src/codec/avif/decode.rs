@@ -48,10 +48,11 @@ fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
     let tile = &still.colour.tiles[0];
     let sequence = read_sequence(tile)?;
     signal(still.nclx.unwrap_or_else(|| points(&sequence)), &sequence)?;
+    let (width, height) = still.shown_size();
     Ok(Probe {
         format: Format::Avif,
-        width: still.colour.width,
-        height: still.colour.height,
+        width,
+        height,
         animated: still.frames > 1,
         alpha: still.alpha.is_some(),
         orientation: still.orientation,
@@ -59,12 +60,11 @@ fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
     })
 }
 
-/// Returns the bytes that a decode needs: the picture, one byte a pixel for alpha, and the largest tile. A tile needs
+/// Returns the bytes that a decode needs: the picture, and the largest tile. A tile needs
 /// its planes in blocks of 128 pixels (two bytes a sample above 8 bits), the decoder's working memory, measured at up
 /// to 3 bytes a pixel, and twice its compressed bytes.
 fn decode_bytes(still: &Still<'_>, tile: &Tile<'_>, sequence: &Sequence) -> u64 {
-    let pixels = u64::from(still.colour.width) * u64::from(still.colour.height);
-    let picture = pixels * if still.alpha.is_some() { 5 } else { 3 };
+    let picture = still.picture_bytes();
     let padded = u64::from(tile.width.next_multiple_of(128)) * u64::from(tile.height.next_multiple_of(128));
     let halves = match (sequence.monochrome, sequence.subsampling) {
         (true, _) => 2,
@@ -195,25 +195,47 @@ impl Frame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Effort;
     use crate::codec::heif::assemble::add_alpha;
-    use ravif::{BitDepth, Encoder, Img};
-    use rgb::{RGB8, RGBA8};
+    use crate::codec::lossy_coding::LossyCoding;
+    use crate::picture::{Layout, Picture};
 
-    const WIDTH: usize = 70;
-    const HEIGHT: usize = 50;
+    const WIDTH: u32 = 70;
+    const HEIGHT: u32 = 50;
 
-    fn colour(i: usize) -> RGB8 {
-        let (x, y) = (i % WIDTH, i / WIDTH);
-        RGB8::new((x * 3) as u8, (y * 5) as u8, (200 - x - y) as u8)
+    fn colour(x: u32, y: u32) -> [u8; 3] {
+        [(x * 3) as u8, (y * 5) as u8, (200 - x - y) as u8]
     }
 
-    fn encoder() -> Encoder<'static> {
-        Encoder::new().with_quality(95.0).with_alpha_quality(100.0).with_speed(10).with_num_threads(Some(1))
+    fn picture(layout: Layout, pixel: impl Fn(u32, u32) -> Vec<u8>) -> Picture {
+        let pixels = (0..WIDTH * HEIGHT).flat_map(|at| pixel(at % WIDTH, at / WIDTH)).collect();
+        Picture::new(WIDTH, HEIGHT, layout, pixels)
     }
 
-    fn opaque(depth: BitDepth) -> Vec<u8> {
-        let pixels: Vec<RGB8> = (0..WIDTH * HEIGHT).map(colour).collect();
-        encoder().with_bit_depth(depth).encode_rgb(Img::new(&pixels, WIDTH, HEIGHT)).unwrap().avif_file
+    fn encoded(picture: &Picture) -> Vec<u8> {
+        let coding = LossyCoding::AvifFull;
+        coding.encoder(picture, Effort::Fast).unwrap().encode(coding.scale().ln_step(95.0)).unwrap()
+    }
+
+    fn opaque() -> Vec<u8> {
+        encoded(&picture(Layout::Rgb, |x, y| colour(x, y).to_vec()))
+    }
+
+    /// 20x12 pixels of 10 bits, by avifenc without loss: red 50 x, green 90 y, blue 1000 - 20 x - 30 y.
+    const TEN_BITS: &str = "\
+        00000020667479706176696600000000617669666d6966316d6961664d413141000000f26d657461000000000000002868646c72000000\
+        0000000000706963740000000000000000000000006c696261766966000000000e7069746d0000000000010000001e696c6f6300000000\
+        440000010001000000010000011a000000e60000002869696e660000000000010000001a696e6665020000000001000061763031436f6c\
+        6f72000000006a697072700000004b6970636f000000146973706500000000000000140000000c000000107069786900000000030a0a0a\
+        0000000c617631438120400000000013636f6c726e636c780001000d0000800000001769706d6100000000000000010001040102830400\
+        0000ee6d64617412000a083810e77ce021a00432d701100000fde3dffa137dd73f7300eb4d3d3928f774c0a617fffe50bcff101bac7542\
+        a44a4d6122b1abb366bf5f75cb68f4e11dc6aa353022bbd2e8ddc55cd068b90c87c786a200abb551a85f54342cdda11720b1124b65bcf2\
+        6709f8b7c67d089b31f8b29142f9867019dc7318fa20873d2be1f2bb71fb33757c25b3abec1349fb66de8e0c833d49577221f423c73dfd\
+        1eb50293ca8778a6c269b7a12990e4e5ee75e14af5036f7380d667f603244346afda04a292d2f8d47f43d209379fc9bd539584b7c9ce2b\
+        03337e072acd24dd9653f681c502d34590";
+
+    fn bytes(digits: &str) -> Vec<u8> {
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
     }
 
     fn declare_size(file: &mut [u8], width: u32, height: u32) {
@@ -222,37 +244,48 @@ mod tests {
     }
 
     #[test]
-    fn both_depths_come_out_as_they_went_in() {
-        for depth in [BitDepth::Eight, BitDepth::Ten] {
-            let picture = decode(&opaque(depth), &Limits::default()).unwrap().picture;
-            assert_eq!((picture.width() as usize, picture.height() as usize), (WIDTH, HEIGHT));
-            let expected: Vec<u8> = (0..WIDTH * HEIGHT).flat_map(|i| <[u8; 3]>::from(colour(i))).collect();
-            let error: u32 = picture.pixels().iter().zip(&expected).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
-            assert!(error < 3 * expected.len() as u32, "{depth:?}: mean {}", f64::from(error) / expected.len() as f64);
+    fn pixels_come_out_as_they_went_in() {
+        let original = picture(Layout::Rgb, |x, y| colour(x, y).to_vec());
+        let decoded = decode(&encoded(&original), &Limits::default()).unwrap().picture;
+        assert_eq!((decoded.width(), decoded.height()), (WIDTH, HEIGHT));
+        let differences = decoded.pixels().iter().zip(original.pixels()).map(|(a, b)| u32::from(a.abs_diff(*b)));
+        let sum: u32 = differences.sum();
+        assert!(sum < 3 * original.pixels().len() as u32, "{sum}");
+    }
+
+    #[test]
+    fn ten_bits_are_rounded_to_eight() {
+        let decoded = decode(&bytes(TEN_BITS), &Limits::default()).unwrap().picture;
+        assert_eq!((decoded.width(), decoded.height()), (20, 12));
+        for (at, pixel) in decoded.pixels().chunks_exact(3).enumerate() {
+            let (x, y) = (at as u32 % 20, at as u32 / 20);
+            let expected =
+                [50 * x, 90 * y, 1000 - 20 * x - 30 * y].map(|level| (f64::from(level) / 1023.0 * 255.0) as u8);
+            assert!(pixel.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{x} {y}: {pixel:?} {expected:?}");
         }
     }
 
     #[test]
     fn alpha_comes_from_the_auxiliary_picture() {
-        let pixels: Vec<RGBA8> = (0..WIDTH * HEIGHT).map(|i| colour(i).with_alpha((i % WIDTH * 3) as u8)).collect();
-        let file = encoder().encode_rgba(Img::new(&pixels, WIDTH, HEIGHT)).unwrap().avif_file;
+        let original = picture(Layout::Rgba, |x, y| [&colour(x, y)[..], &[(x * 3) as u8]].concat());
+        let file = encoded(&original);
         assert!(probe(&file, &Limits::default()).unwrap().alpha);
-        let picture = decode(&file, &Limits::default()).unwrap().picture;
-        let alphas = picture.pixels().chunks_exact(4).zip(&pixels);
-        assert!(alphas.map(|(pixel, expected)| pixel[3].abs_diff(expected.a)).all(|difference| difference <= 4));
+        let decoded = decode(&file, &Limits::default()).unwrap().picture;
+        let alphas = decoded.pixels().chunks_exact(4).zip(original.pixels().chunks_exact(4));
+        assert!(alphas.map(|(a, b)| a[3].abs_diff(b[3])).all(|difference| difference <= 4));
     }
 
     #[test]
     fn a_bomb_of_pixels_is_refused_by_its_header() {
-        let mut file = opaque(BitDepth::Eight);
+        let mut file = opaque();
         declare_size(&mut file, 60_000, 60_000);
         assert!(matches!(decode(&file, &Limits::default()), Err(DecodeError::TooManyPixels { width: 60_000, .. })));
     }
 
     #[test]
     fn a_container_that_lies_about_the_size_is_refused() {
-        for (width, height) in [(WIDTH as u32 + 1, HEIGHT as u32), (WIDTH as u32, HEIGHT as u32 - 1), (8, 8)] {
-            let mut file = opaque(BitDepth::Eight);
+        for (width, height) in [(WIDTH + 1, HEIGHT), (WIDTH, HEIGHT - 1), (8, 8)] {
+            let mut file = opaque();
             declare_size(&mut file, width, height);
             assert!(matches!(decode(&file, &Limits::default()), Err(DecodeError::Undecodable { .. })));
         }
@@ -260,7 +293,7 @@ mod tests {
 
     #[test]
     fn truncation_at_every_point_never_panics() {
-        let file = opaque(BitDepth::Eight);
+        let file = opaque();
         for end in 0..file.len() {
             assert!(decode(&file[..end], &Limits::default()).is_err(), "{end}");
         }

@@ -99,15 +99,10 @@ fn lossy_webp(alpha: bool) -> Vec<u8> {
 }
 
 fn avif(alpha: bool) -> Vec<u8> {
-    use rgb::FromSlice;
-    let encoder = ravif::Encoder::new().with_speed(10).with_quality(60.0).with_num_threads(Some(1));
-    let (width, height) = (WIDTH as usize, HEIGHT as usize);
-    let coded = if alpha {
-        encoder.encode_rgba(ravif::Img::new(drawn(4).as_rgba(), width, height))
-    } else {
-        encoder.encode_rgb(ravif::Img::new(drawn(3).as_rgb(), width, height))
-    };
-    coded.unwrap().avif_file
+    let (layout, channels) = if alpha { (Layout::Rgba, 4) } else { (Layout::Rgb, 3) };
+    let picture = Picture::new(WIDTH, HEIGHT, layout, drawn(channels));
+    let coding = LossyCoding::AvifFull;
+    coding.encoder(&picture, Effort::Fast).unwrap().encode(coding.scale().ln_step(60.0)).unwrap()
 }
 
 /// The pixels of a file, by a decoder that knows no containers of ours.

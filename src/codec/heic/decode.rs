@@ -70,8 +70,7 @@ fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Content<'a>, DecodeError
 fn probe_still(still: &Still<'_>) -> Result<Probe, DecodeError> {
     let sequence = hevc::sequence(&still.colour.tiles[0])?;
     signal(still.nclx.unwrap_or(sequence.points), sequence.bit_depth)?;
-    let (width, height) =
-        still.crop.map_or((still.colour.width, still.colour.height), |crop| (crop.width, crop.height));
+    let (width, height) = still.shown_size();
     Ok(Probe {
         format: Format::Heic,
         width,
@@ -102,13 +101,10 @@ fn probe_overlay(overlay: &Overlay<'_>) -> Result<Probe, DecodeError> {
     })
 }
 
-/// Returns the bytes that a decode needs: the picture, twice when it is cropped, alpha, and the largest tile.
+/// Returns the bytes that a decode needs: the picture, and the largest tile.
 fn decode_bytes(still: &Still<'_>, sequence: &Sequence) -> u64 {
-    let pixels = u64::from(still.colour.width) * u64::from(still.colour.height);
-    let picture = pixels * if still.alpha.is_some() { 5 } else { 3 };
-    let copies = if still.crop.is_some() { 2 } else { 1 };
     let coded = u64::from(sequence.coded.0) * u64::from(sequence.coded.1);
-    picture * copies + coded * TILE_BYTES_PER_PIXEL + 4 * still.longest_tile() + (8 << 20)
+    still.picture_bytes() + coded * TILE_BYTES_PER_PIXEL + 4 * still.longest_tile() + (8 << 20)
 }
 
 /// Bytes that a tile takes for each of its pixels: samples of two bytes, a copy of them for the filters and one for the

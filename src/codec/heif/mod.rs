@@ -1,8 +1,8 @@
 //! HEIF, the container of AVIF and HEIC: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC 23008-12) and
 //! AVIF's rules for them; and how decoded tiles become a picture.
 //!
-//! Every count is bounded and every offset is checked, and so are the bytes that are copied. The crop of an AVIF (`clap`)
-//! is not applied: hardly any file has one. What else is not supported is refused.
+//! Every count is bounded and every offset is checked, and so are the bytes that are copied. What is not
+//! supported is refused.
 
 pub(super) mod assemble;
 pub(super) mod items;
@@ -52,7 +52,7 @@ pub(super) struct Still<'a> {
     pub icc: Option<&'a [u8]>,
     pub nclx: Option<Nclx>,
     pub orientation: Orientation,
-    /// The part that is shown, before the orientation. That of an AVIF is not read.
+    /// The part that is shown, before the orientation.
     pub crop: Option<Area>,
     pub exif: Option<Cow<'a, [u8]>>,
     pub xmp: Option<Cow<'a, [u8]>>,
@@ -61,6 +61,18 @@ pub(super) struct Still<'a> {
 }
 
 impl Still<'_> {
+    /// Width and height of the part that is shown, before the orientation.
+    pub(super) fn shown_size(&self) -> (u32, u32) {
+        self.crop.map_or((self.colour.width, self.colour.height), |crop| (crop.width, crop.height))
+    }
+
+    /// Bytes of the decoded picture, twice when it is cropped, with one byte a pixel for alpha.
+    pub(super) fn picture_bytes(&self) -> u64 {
+        let pixels = u64::from(self.colour.width) * u64::from(self.colour.height);
+        let copies = if self.crop.is_some() { 2 } else { 1 };
+        pixels * copies * if self.alpha.is_some() { 5 } else { 3 }
+    }
+
     /// Returns the largest number of bytes that a tile of colours or of alpha has.
     pub(super) fn longest_tile(&self) -> u64 {
         let tiles = [Some(&self.colour), self.alpha.as_ref()].into_iter().flatten().flat_map(|picture| &picture.tiles);
@@ -149,13 +161,17 @@ mod tests {
     /// A grid (item 1, its body in idat) of two 4x4 tiles (items 2 and 3, one byte each), 7x4 pixels, rotated and
     /// mirrored.
     fn grid(columns: u8, width: u8) -> Vec<u8> {
+        grid_of(columns, width, &a_box(b"colr", b"nclx\0\x09\0\x10\0\x09\x80"))
+    }
+
+    /// The same, where the grid has this property for its nclx.
+    fn grid_of(columns: u8, width: u8, third: &[u8]) -> Vec<u8> {
         let idat = [0, 0, 0, columns - 1, 0, width, 0, 4, b'a', b'b'];
         let location = |id: u8, offset: u8, length: u8| [0, id, 0, 1, 0, 0, 0, 1, 0, 0, 0, offset, 0, 0, 0, length];
         let iloc = [&[0x44, 0, 0, 3][..], &location(1, 0, 8), &location(2, 8, 1), &location(3, 9, 1)].concat();
         let iinf = [&[0, 3][..], &infe(1, b"grid"), &infe(2, b"av01"), &infe(3, b"av01")].concat();
-        let nclx = a_box(b"colr", b"nclx\0\x09\0\x10\0\x09\x80");
-        let ipco = [ispe(7, 4), ispe(4, 4), nclx, a_box(b"irot", &[1]), a_box(b"imir", &[0]), a_box(b"av1C", &[0x81])]
-            .concat();
+        let turned = [a_box(b"irot", &[1]), a_box(b"imir", &[0])].concat();
+        let ipco = [ispe(7, 4), ispe(4, 4), third.to_vec(), turned, a_box(b"av1C", &[0x81])].concat();
         let ipma = [0, 0, 0, 3, 0, 1, 4, 1, 3, 4, 5, 0, 2, 2, 2, 6, 0, 3, 2, 2, 6];
         let iprp = [a_box(b"ipco", &ipco), full(b"ipma", 0, &ipma)].concat();
         let meta = [
@@ -178,6 +194,16 @@ mod tests {
         assert_eq!(tiles, [(4, 4, &b"a"[..]), (4, 4, b"b")]);
         assert_eq!(still.nclx, Some(Nclx { primaries: 9, transfer: 16, matrix: 9, full_range: true }));
         assert_eq!(still.orientation, Orientation::Transpose);
+    }
+
+    #[test]
+    fn only_the_part_that_is_shown_counts() {
+        let fractions = [5, 1, 2, 1, 0, 1, 0, 1].map(u32::to_be_bytes).concat();
+        let file = grid_of(2, 7, &a_box(b"clap", &fractions));
+        let still = parse(&file, Coding::Av1).unwrap();
+        assert_eq!(still.crop, Some(Area { left: 1, top: 1, width: 5, height: 2 }));
+        assert_eq!((still.shown_size(), still.picture_bytes()), ((5, 2), 7 * 4 * 3 * 2));
+        assert_eq!(parse(&grid(2, 7), Coding::Av1).unwrap().shown_size(), (7, 4));
     }
 
     /// The grid whose tiles have this property in place of their nclx.

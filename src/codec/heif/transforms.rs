@@ -7,10 +7,9 @@ use crate::picture::Orientation;
 use crate::picture::transform::Area;
 
 impl Meta<'_> {
-    /// Returns the part that is shown of an item of this size. That of an AVIF is not read.
+    /// Returns the part that is shown of an item of this size.
     pub(super) fn crop(&self, id: u32, width: u32, height: u32) -> Option<Area> {
-        let clap = self.properties_of(id, b"clap").next().filter(|_| self.coding == Coding::Hevc)?;
-        cropped_area(clap, width, height)
+        cropped_area(self.properties_of(id, b"clap").next()?, width, height)
     }
 
     /// Refuses the transforms of a HEIC in another order than crop, rotation, mirroring (MIAF s7.3.6.7), and repeated ones: readers

@@ -49,6 +49,9 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let channels = channels(colour_type)?;
     let converter = Converter::new(&header.space(icc.as_deref()), channels);
     let is_final = depth == BitDepth::Eight && matches!(channels, Channels::Rgb | Channels::Rgba);
+    if header.has_narrow_range {
+        return Err(unsupported("PNG with the narrow range of video"));
+    }
     if plain.is_apples && !is_final {
         return Err(unsupported("PNG of Apple's variant with other samples than RGB of 8 bits"));
     }

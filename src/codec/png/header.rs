@@ -28,6 +28,8 @@ pub(super) struct Header<'a> {
     /// The deflated ICC profile.
     iccp: Option<&'a [u8]>,
     cicp: Option<(u8, u8)>,
+    /// Whether black and white are not at the ends of the range of samples, as in video (W3C PNG s11.3.2.6).
+    pub has_narrow_range: bool,
     srgb: bool,
     /// The value of gAMA, which is gamma times 100,000.
     gamma: Option<u32>,
@@ -68,7 +70,10 @@ impl<'a> Header<'a> {
             b"tRNS" => self.transparent = true,
             b"acTL" => self.frames = u32_be(payload, 0).unwrap_or(0),
             b"iCCP" => self.iccp = self.iccp.or(Some(payload)),
-            b"cICP" => self.cicp = self.cicp.or_else(|| code_points(payload)),
+            b"cICP" if self.cicp.is_none() => {
+                self.cicp = code_points(payload);
+                self.has_narrow_range = self.cicp.is_some() && payload[3] == 0;
+            }
             // One of the four rendering intents (s11.3.2.5).
             b"sRGB" => self.srgb |= matches!(payload, [0..=3]),
             b"gAMA" => self.gamma = self.gamma.or_else(|| u32_be(payload, 0)),
@@ -258,6 +263,10 @@ mod tests {
     fn code_points_that_say_nothing_leave_it_to_other_chunks() {
         for payload in [&[2, 2, 0, 1][..], &[1, 2, 0, 1], &[99, 99, 0, 1], &[12, 13]] {
             assert_eq!(space(&[(b"cICP", payload)], Some(b"icc")), Space::Icc(b"icc"), "{payload:?}");
+        }
+        for (payload, is_narrow) in [([1, 13, 0, 0], true), ([1, 13, 0, 1], false), ([2, 2, 0, 0], false)] {
+            let file = file(&[(b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 2, 0, 0, 0]), (b"cICP", &payload)]);
+            assert_eq!(Header::read(&file).unwrap().has_narrow_range, is_narrow, "{payload:?}");
         }
     }
 

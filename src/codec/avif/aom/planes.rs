@@ -1,9 +1,7 @@
 //! Converts red, green and blue to the planes of luma and chroma that AV1 codes: BT.601, full range, 8 bits.
 
-use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
-
-use crate::picture::chroma::{HalvedPlanes, SampleRange};
-use crate::picture::{Chroma, Layout, Picture};
+use crate::picture::chroma::{HalvedPlanes, SampleRange, full_planes};
+use crate::picture::{Chroma, Picture};
 
 /// The planes of a picture, row after row without padding.
 #[derive(Debug)]
@@ -31,31 +29,14 @@ impl Planes {
             return Planes::grey(picture, picture.pixels().chunks_exact(size).map(|pixel| pixel[0]).collect());
         }
         let (width, height) = (picture.width(), picture.height());
-        if chroma == Chroma::Halved {
-            let HalvedPlanes { luma: y, chroma: [cb, cr], .. } = HalvedPlanes::of(picture, SampleRange::Full);
-            return Planes { width, height, y, cb, cr, kind: Kind::Colour(chroma) };
-        }
-        let luma = vec![0; picture.pixel_count() as usize];
-        let mut planes = Planes::new(width, height, Kind::Colour(chroma), luma);
-        let chroma_width = planes.chroma_width();
-        let mut image = YuvPlanarImageMut {
-            y_plane: BufferStoreMut::Borrowed(&mut planes.y),
-            y_stride: width,
-            u_plane: BufferStoreMut::Borrowed(&mut planes.cb),
-            u_stride: chroma_width,
-            v_plane: BufferStoreMut::Borrowed(&mut planes.cr),
-            v_stride: chroma_width,
-            width,
-            height,
+        let [y, cb, cr] = match chroma {
+            Chroma::Halved => {
+                let HalvedPlanes { luma, chroma: [cb, cr], .. } = HalvedPlanes::of(picture, SampleRange::Full);
+                [luma, cb, cr]
+            }
+            Chroma::Full => full_planes(picture),
         };
-        let convert = match picture.layout() {
-            Layout::Rgb => yuv::rgb_to_yuv444,
-            Layout::Rgba => yuv::rgba_to_yuv444,
-        };
-        let stride = width * picture.layout().bytes_per_pixel() as u32;
-        let (range, matrix, mode) = (YuvRange::Full, YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
-        convert(&mut image, picture.pixels(), stride, range, matrix, mode).expect("planes of the picture's own size");
-        planes
+        Planes { width, height, y, cb, cr, kind: Kind::Colour(chroma) }
     }
 
     /// The alpha channel of `picture` as luma. Returns `None` when it has none.
@@ -64,17 +45,11 @@ impl Planes {
         picture.has_alpha().then(|| Planes::grey(picture, picture.pixels().chunks_exact(4).map(alpha).collect()))
     }
 
+    /// The luma `y`, and chroma that says nothing.
     fn grey(picture: &Picture, y: Vec<u8>) -> Planes {
-        Planes::new(picture.width(), picture.height(), Kind::Grey, y)
-    }
-
-    /// The luma `y`, and chroma that is still grey.
-    fn new(width: u32, height: u32, kind: Kind, y: Vec<u8>) -> Planes {
-        let mut planes = Planes { width, height, y, cb: Vec::new(), cr: Vec::new(), kind };
-        let chroma_rows = if planes.is_full() { height } else { height.div_ceil(2) };
-        planes.cb = vec![NO_COLOUR; planes.chroma_width() as usize * chroma_rows as usize];
-        planes.cr = planes.cb.clone();
-        planes
+        let (width, height) = (picture.width(), picture.height());
+        let cb = vec![NO_COLOUR; width.div_ceil(2) as usize * height.div_ceil(2) as usize];
+        Planes { width, height, y, cr: cb.clone(), cb, kind: Kind::Grey }
     }
 
     /// Whether there is no chroma.
