@@ -9,7 +9,7 @@ use crate::stop::{Stop, StopReason};
 
 use super::{Job, JobError};
 
-/// Encodes of a search, corrections included (benches/fit/main.rs: 1.0 to 1.8 on average, 2 or 3 at the 95th percentile).
+/// Encodes of a search, corrections included (benches/fit/main.rs: 1.1 to 1.9 on average, 2 or 3 at the 95th percentile).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
 
 /// The usual times come from a table. Another machine, or another picture, may be faster by this factor.

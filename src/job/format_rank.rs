@@ -15,13 +15,13 @@ pub struct Expectation {
     /// The index of that scale among those that are tried, largest first.
     pub scale_index: usize,
     /// SSIMULACRA2 of a sample at that scale, where it was tried.
-    pub tried: Option<f64>,
+    pub trial_score: Option<f64>,
 }
 
 impl Expectation {
     /// The whole picture, at `quality`.
     pub fn of_whole(quality: f64) -> Expectation {
-        Expectation { quality, gain: 0.0, scale_index: 0, tried: None }
+        Expectation { quality, gain: 0.0, scale_index: 0, trial_score: None }
     }
 }
 

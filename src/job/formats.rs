@@ -6,8 +6,8 @@ use crate::picture::content::Content;
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::few_colours::FewColours;
-use super::ranking::{Expected, ranked, tried_score};
-use super::{Effort, Job, JobError, Mode, few_colours, format_rank, lossless, lossy, scale_gain, smooth};
+use super::ranking::{RankedFormat, ranked, trial_score};
+use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_gain, smooth};
 
 /// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would be
 /// left, or none that keeps the alpha channel of a picture that has one.
@@ -134,7 +134,7 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
 fn in_few_colours(
     context: &mut SearchContext,
     allowed: &[Format],
-    ranked: &mut [Expected],
+    ranked: &mut [RankedFormat],
     cap: u64,
 ) -> Result<Option<Candidate>, JobError> {
     if context.views.requested.has_alpha() {
@@ -163,13 +163,13 @@ fn in_few_colours(
 /// [`JobError::Encode`].
 fn few_beside_palette(
     context: &mut SearchContext,
-    ranked: &mut [Expected],
+    ranked: &mut [RankedFormat],
     few: FewColours,
     cap: u64,
 ) -> Result<Option<FewColours>, JobError> {
-    let Some(palette) = ranked.iter_mut().find(|expected| is_palette(expected)) else { return Ok(Some(few)) };
-    let score = tried_score(context, palette, cap)?;
-    let scale_index = palette.1.map_or(0, |expectation| expectation.scale_index);
+    let Some(palette) = ranked.iter_mut().find(|ranked| !ranked.is_compared()) else { return Ok(Some(few)) };
+    let score = trial_score(context, palette, cap)?;
+    let scale_index = palette.expectation.map_or(0, |expectation| expectation.scale_index);
     let scale = scale_gain::SCALES.get(scale_index).copied().unwrap_or_default();
     Ok(few.worth_more_than(scale, score))
 }
@@ -180,21 +180,17 @@ fn few_beside_palette(
 /// [`JobError::Encode`].
 fn palette_first(
     context: &mut SearchContext,
-    ranked: &mut [Expected],
+    ranked: &mut [RankedFormat],
     lossy: Option<f64>,
     cap: u64,
 ) -> Result<(), JobError> {
-    let palette = ranked.iter().position(is_palette);
+    // PNG, whose files with a palette are compared with no other format.
+    let palette = ranked.iter().position(|ranked| !ranked.is_compared());
     let (Some(index), Some(lossy)) = (palette, lossy.filter(|lossy| *lossy < POOR_LOSSY)) else { return Ok(()) };
-    if tried_score(context, &mut ranked[index], cap)? > Some(lossy) {
+    if trial_score(context, &mut ranked[index], cap)? > Some(lossy) {
         ranked[..=index].rotate_right(1);
     }
     Ok(())
-}
-
-/// Whether the format is PNG, whose files with a palette are compared with no other format.
-fn is_palette((format, _): &Expected) -> bool {
-    format_rank::basis(*format).is_none()
 }
 
 /// Score of a lossy sample below which PNG is tried too: docs/model.md, Few colours.
@@ -205,14 +201,13 @@ const POOR_LOSSY: f64 = 60.0;
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn expected_score(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<Option<f64>, JobError> {
-    let lossy = |expected: &&mut Expected| format_rank::basis(expected.0).is_some();
-    let scores = ranked.iter().filter_map(|(_, expectation)| expectation.as_ref()?.tried);
+fn expected_score(context: &mut SearchContext, ranked: &mut [RankedFormat], cap: u64) -> Result<Option<f64>, JobError> {
+    let scores = ranked.iter().filter_map(|ranked| ranked.expectation?.trial_score);
     if let Some(known) = scores.max_by(f64::total_cmp) {
         return Ok(Some(known));
     }
-    let Some(first) = ranked.iter_mut().find(lossy) else { return Ok(None) };
-    tried_score(context, first, cap)
+    let Some(first) = ranked.iter_mut().find(|ranked| ranked.is_compared()) else { return Ok(None) };
+    trial_score(context, first, cap)
 }
 
 /// Why formats could not be tried: the first error of each kind.
@@ -229,7 +224,7 @@ struct Refusals {
 /// [`JobError::Encode`], [`JobError::Cancelled`].
 fn in_format(
     context: &mut SearchContext,
-    (format, expectation): Expected,
+    RankedFormat { format, expectation }: RankedFormat,
     cap: u64,
     refusals: &mut Refusals,
 ) -> Result<Option<Candidate>, JobError> {
@@ -283,10 +278,11 @@ fn meets_score(job: &Job, candidate: &Candidate) -> bool {
 }
 
 /// Moves the formats that there is time for to the front of `ranked`.
-fn in_time_first(context: &mut SearchContext, ranked: Vec<Expected>) -> Vec<Expected> {
-    let (in_time, late): (Vec<Expected>, Vec<Expected>) = ranked.into_iter().partition(|(format, _)| {
-        let prepared = context.views.prepared(*format);
-        context.clock.has_time_for_first(*format, prepared.picture)
-    });
+fn in_time_first(context: &mut SearchContext, ranked: Vec<RankedFormat>) -> Vec<RankedFormat> {
+    let (in_time, late): (Vec<RankedFormat>, Vec<RankedFormat>) =
+        ranked.into_iter().partition(|RankedFormat { format, .. }| {
+            let prepared = context.views.prepared(*format);
+            context.clock.has_time_for_first(*format, prepared.picture)
+        });
     [in_time, late].concat()
 }

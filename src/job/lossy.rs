@@ -25,7 +25,7 @@ pub(super) fn candidate(
     let whole = context.views.prepared(format);
     let chosen = if context.may_shrink {
         let expectation =
-            expectation.map_or_else(|| scale_choice::tried_expectation(context, &whole, &whole_aim), Ok)?;
+            expectation.map_or_else(|| scale_choice::expectation_by_trials(context, &whole, &whole_aim), Ok)?;
         context.begin_at_scale(expectation.scale_index);
         let aim = aim(context.job, context.cap_at_scale(expectation.scale_index, cap));
         downscale::best_scale(context, &whole, &aim, expectation)

@@ -10,22 +10,42 @@ use super::format_rank::{self, Expectation};
 use super::scale_choice::{self, GainUse};
 use super::{Effort, JobError, lossy, trial};
 
-/// A format, and what the model expects of it if that is known already.
-pub(super) type Expected = (Format, Option<Expectation>);
+/// A format, and what is expected of it if that is known already.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct RankedFormat {
+    pub format: Format,
+    pub expectation: Option<Expectation>,
+}
+
+impl RankedFormat {
+    /// Whether the model compares it with others.
+    pub(super) fn is_compared(&self) -> bool {
+        format_rank::basis(self.format).is_some()
+    }
+
+    /// Whether there was a trial of it, or nothing is expected of it.
+    fn has_trial(&self) -> bool {
+        match self.expectation {
+            Some(expectation) => expectation.trial_score.is_some(),
+            // JPEG XL is expected to be better than JPEG, and not tried.
+            None => format_rank::COMPARED.contains(&self.format),
+        }
+    }
+}
 
 /// The allowed formats, the best-looking first. Formats that keep the picture's alpha channel come before those that do not;
 /// then the model's expectations within `cap` decide, then [`format_rank::by_rank`].
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub(super) fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Vec<Expected>, JobError> {
-    let mut ranked: Vec<Expected> =
-        format_rank::by_rank().filter(|format| allowed.contains(format)).map(|format| (format, None)).collect();
-    if ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).count() > 1 {
+pub(super) fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Result<Vec<RankedFormat>, JobError> {
+    let by_rank = format_rank::by_rank().filter(|format| allowed.contains(format));
+    let mut ranked: Vec<RankedFormat> = by_rank.map(|format| RankedFormat { format, expectation: None }).collect();
+    if ranked.iter().filter(|ranked| ranked.is_compared()).count() > 1 {
         by_expectation(context, &mut ranked, cap)?;
     }
     // The sort is stable, so the rank stays.
-    ranked.sort_by_key(|(format, _)| context.views.requested.has_alpha() && !format.keeps_alpha());
+    ranked.sort_by_key(|ranked| context.views.requested.has_alpha() && !ranked.format.keeps_alpha());
     Ok(ranked)
 }
 
@@ -33,17 +53,17 @@ pub(super) fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) 
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn by_expectation(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
+fn by_expectation(context: &mut SearchContext, ranked: &mut [RankedFormat], cap: u64) -> Result<(), JobError> {
     let gain_use = gain_use(context, cap)?;
-    for (format, expectation) in &mut *ranked {
+    for RankedFormat { format, expectation } in &mut *ranked {
         if format_rank::COMPARED.contains(format) {
             *expectation = expected(context, *format, cap, gain_use)?;
         }
     }
     try_each(context, ranked, cap)?;
-    let are_tried = ranked.iter().filter(|(format, _)| format_rank::basis(*format).is_some()).all(is_tried);
-    if are_tried && ranked.iter().any(|(_, expectation)| expectation.is_some()) {
-        sort_by_lead(ranked, tried(context.views.content()));
+    let are_tried = ranked.iter().filter(|ranked| ranked.is_compared()).all(RankedFormat::has_trial);
+    if are_tried && ranked.iter().any(|ranked| ranked.expectation.is_some()) {
+        sort_by_lead(ranked, comparable_score(context.views.content()));
         return Ok(());
     }
     by_model(context, ranked, cap, gain_use)
@@ -69,11 +89,16 @@ fn gain_use(context: &mut SearchContext, cap: u64) -> Result<GainUse, JobError> 
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64, gain_use: GainUse) -> Result<(), JobError> {
+fn by_model(
+    context: &mut SearchContext,
+    ranked: &mut [RankedFormat],
+    cap: u64,
+    gain_use: GainUse,
+) -> Result<(), JobError> {
     let mut known = [None; format_rank::COMPARED.len()];
     for (expectation, compared) in known.iter_mut().zip(format_rank::COMPARED) {
-        *expectation = match ranked.iter().find(|(format, _)| *format == compared) {
-            Some((_, known)) => *known,
+        *expectation = match ranked.iter().find(|ranked| ranked.format == compared) {
+            Some(ranked) => ranked.expectation,
             None => expected(context, compared, cap, gain_use)?,
         };
     }
@@ -81,8 +106,8 @@ fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64, gain
     let Some(avif) = known[0] else { return Ok(()) };
     let expectations = known.map(|expectation| expectation.unwrap_or(avif));
     let is_grey = context.views.requested.is_grey();
-    let lead = |(format, _): &Expected| match format_rank::basis(*format).and_then(|index| known[index]) {
-        Some(_) => format_rank::lead(*format, &expectations, is_grey),
+    let lead = |ranked: &RankedFormat| match format_rank::basis(ranked.format).and_then(|index| known[index]) {
+        Some(_) => format_rank::lead(ranked.format, &expectations, is_grey),
         None => f64::NEG_INFINITY,
     };
     sort_by_lead(ranked, lead);
@@ -94,7 +119,7 @@ fn by_model(context: &mut SearchContext, ranked: &mut [Expected], cap: u64, gain
 /// Points of lead within which the model does not tell which format looks better: docs/model.md, Format rank.
 const CLOSE: f64 = 2.5;
 
-/// Expected quality of the whole picture from which on formats with close leads look much the same.
+/// RankedFormat quality of the whole picture from which on formats with close leads look much the same.
 const ALIKE: f64 = 80.0;
 
 /// Sorts formats of a photograph with `close` leads by trials, where probes tell those the sizes of files. What is no photograph was
@@ -102,9 +127,9 @@ const ALIKE: f64 = 80.0;
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn by_trial(context: &mut SearchContext, close: &mut [Expected], cap: u64) -> Result<(), JobError> {
-    let may_decide = |(format, expectation): &Expected| {
-        expectation.is_some_and(|known| known.quality < ALIKE) && LossyCoding::of(*format)[0].has_probe()
+fn by_trial(context: &mut SearchContext, close: &mut [RankedFormat], cap: u64) -> Result<(), JobError> {
+    let may_decide = |ranked: &RankedFormat| {
+        ranked.expectation.is_some_and(|known| known.quality < ALIKE) && LossyCoding::of(ranked.format)[0].has_probe()
     };
     let can_decide = close.len() > 1 && close.iter().all(may_decide) && context.job.effort != Effort::Best;
     let aim = aim(context.job, cap);
@@ -114,32 +139,32 @@ fn by_trial(context: &mut SearchContext, close: &mut [Expected], cap: u64) -> Re
     if context.views.requested.has_alpha() || context.views.content() != Content::Photograph {
         return Ok(());
     }
-    for (format, expectation) in &mut *close {
+    for RankedFormat { format, expectation } in &mut *close {
         if let Some(known) = *expectation {
             let whole = context.views.prepared(*format);
-            *expectation = Some(scale_choice::tried(context, &whole, &aim, known)?);
+            *expectation = Some(scale_choice::run_trial(context, &whole, &aim, known)?);
         }
     }
-    if close.iter().all(is_tried) {
-        sort_by_lead(close, tried(context.views.content()));
+    if close.iter().all(RankedFormat::has_trial) {
+        sort_by_lead(close, comparable_score(context.views.content()));
     }
     Ok(())
 }
 
 /// Sorts `ranked` by `lead`, the highest first. The sort is stable: equal leads keep the rank.
-fn sort_by_lead(ranked: &mut [Expected], lead: impl Fn(&Expected) -> f64) {
+fn sort_by_lead(ranked: &mut [RankedFormat], lead: impl Fn(&RankedFormat) -> f64) {
     ranked.sort_by(|one, other| lead(other).total_cmp(&lead(one)));
 }
 
 /// The score of a trial of a format, as far as it can be compared, and below all others where there was none.
-fn tried(content: Content) -> impl Fn(&Expected) -> f64 {
+fn comparable_score(content: Content) -> impl Fn(&RankedFormat) -> f64 {
     let over_others = match content {
         Content::Photograph | Content::Drawing => OVER_OTHERS,
         Content::Text | Content::Smooth => 0.0,
     };
-    move |(format, expectation)| {
-        let score = expectation.and_then(|known| known.tried).unwrap_or(f64::NEG_INFINITY);
-        if *format == Format::Jpeg && score < GOOD { score - over_others } else { score }
+    move |ranked| {
+        let score = ranked.expectation.and_then(|known| known.trial_score).unwrap_or(f64::NEG_INFINITY);
+        if ranked.format == Format::Jpeg && score < GOOD { score - over_others } else { score }
     }
 }
 
@@ -149,21 +174,12 @@ const OVER_OTHERS: f64 = 1.5;
 /// Score from which on a trial of JPEG tells as much as those of other formats.
 const GOOD: f64 = 60.0;
 
-/// Whether there was a trial of the format, or nothing is expected of it.
-fn is_tried((format, expectation): &Expected) -> bool {
-    match expectation {
-        Some(expectation) => expectation.tried.is_some(),
-        // JPEG XL is expected to be better than JPEG, and not tried.
-        None => format_rank::COMPARED.contains(format),
-    }
-}
-
 /// Adds a trial to each expectation, where trials are wanted.
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn try_each(context: &mut SearchContext, ranked: &mut [Expected], cap: u64) -> Result<(), JobError> {
-    for (format, expectation) in ranked {
+fn try_each(context: &mut SearchContext, ranked: &mut [RankedFormat], cap: u64) -> Result<(), JobError> {
+    for RankedFormat { format, expectation } in ranked {
         if let Some(known) = *expectation {
             *expectation = Some(lossy::with_trial(context, *format, cap, known)?);
         }
@@ -195,9 +211,9 @@ fn expected(
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub(super) fn tried_score(
+pub(super) fn trial_score(
     context: &mut SearchContext,
-    (format, expectation): &mut Expected,
+    RankedFormat { format, expectation }: &mut RankedFormat,
     cap: u64,
 ) -> Result<Option<f64>, JobError> {
     let known = match *expectation {
@@ -205,9 +221,9 @@ pub(super) fn tried_score(
         None => expected(context, *format, cap, GainUse::Scale)?,
     };
     let Some(known) = known else { return Ok(None) };
-    let tried = lossy::with_trial(context, *format, cap, known)?;
-    *expectation = Some(tried);
-    Ok(tried.tried)
+    let known = lossy::with_trial(context, *format, cap, known)?;
+    *expectation = Some(known);
+    Ok(known.trial_score)
 }
 
 #[cfg(test)]
@@ -216,13 +232,19 @@ mod tests {
 
     #[test]
     fn a_jpeg_leads_where_its_trial_is_better_by_more_than_it_has_too_many_points() {
-        let with_score =
-            |format, score| (format, Some(Expectation { tried: Some(score), ..Expectation::of_whole(50.0) }));
+        let with_score = |format, score| {
+            let expectation = Expectation { trial_score: Some(score), ..Expectation::of_whole(50.0) };
+            RankedFormat { format, expectation: Some(expectation) }
+        };
         let first_beside = |webp, jpeg, content| {
-            let mut ranked = [with_score(Format::Jpeg, jpeg), with_score(Format::Webp, webp), (Format::Png, None)];
-            sort_by_lead(&mut ranked, tried(content));
-            assert_eq!(ranked[2].0, Format::Png);
-            ranked[0].0
+            let mut ranked = [
+                with_score(Format::Jpeg, jpeg),
+                with_score(Format::Webp, webp),
+                RankedFormat { format: Format::Png, expectation: None },
+            ];
+            sort_by_lead(&mut ranked, comparable_score(content));
+            assert_eq!(ranked[2].format, Format::Png);
+            ranked[0].format
         };
         assert_eq!(first_beside(40.0, 40.0 + OVER_OTHERS - 0.1, Content::Photograph), Format::Webp);
         assert_eq!(first_beside(40.0, 40.0 + OVER_OTHERS + 0.1, Content::Photograph), Format::Jpeg);

@@ -163,7 +163,7 @@ fn alpha_scales(context: &mut SearchContext, whole: &Prepared) -> Option<AlphaSc
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub(super) fn tried_expectation(
+pub(super) fn expectation_by_trials(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
@@ -186,12 +186,12 @@ pub(super) fn with_trial(
     aim: &Aim,
     expectation: Expectation,
 ) -> Result<Expectation, JobError> {
-    if expectation.tried.is_some() || !trial::is_wanted(context, aim) {
+    if expectation.trial_score.is_some() || !trial::is_wanted(context, aim) {
         return Ok(expectation);
     }
     let expected = expected_quality(context, whole, aim)?;
     if !context.may_shrink || stays_whole(context, whole, aim, &expected) {
-        return tried(context, whole, aim, expectation);
+        return run_trial(context, whole, aim, expectation);
     }
     best_tried(context, whole, aim, expectation)
 }
@@ -207,7 +207,7 @@ fn best_tried(
     aim: &Aim,
     expectation: Expectation,
 ) -> Result<Expectation, JobError> {
-    let first = tried(context, whole, aim, expectation)?;
+    let first = run_trial(context, whole, aim, expectation)?;
     let scales = scales(context.job, whole.picture);
     let directions: &[isize] = if context.views.content() == Content::Text { &[-1] } else { &[-1, 1] };
     let mut best = first;
@@ -215,8 +215,8 @@ fn best_tried(
         // The last scale is no simple ratio.
         while let Some(scale_index) = best.scale_index.checked_add_signed(*direction).filter(|at| at + 1 < scales.len())
         {
-            let next = tried(context, whole, aim, Expectation { scale_index, ..expectation })?;
-            if next.tried <= best.tried {
+            let next = run_trial(context, whole, aim, Expectation { scale_index, ..expectation })?;
+            if next.trial_score <= best.trial_score {
                 break;
             }
             best = next;
@@ -232,15 +232,16 @@ fn best_tried(
 ///
 /// # Errors
 /// [`JobError::Encode`].
-pub(super) fn tried(
+pub(super) fn run_trial(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
     expectation: Expectation,
 ) -> Result<Expectation, JobError> {
     let scale = scales(context.job, whole.picture)[expectation.scale_index];
-    let tried = seen_at(context, whole, aim, scale, |context, seen, aim| trial::score(context, seen, scale, aim))?;
-    Ok(Expectation { tried, ..expectation })
+    let trial_score =
+        seen_at(context, whole, aim, scale, |context, seen, aim| trial::score(context, seen, scale, aim))?;
+    Ok(Expectation { trial_score, ..expectation })
 }
 
 /// What `look` finds of the picture at `scale`: it sees the whole or, where that is smaller, a part, and an aim for that.

@@ -2,7 +2,7 @@
 
 use bytefit::codec::Format;
 use bytefit::job::{Effort, Formats, Job, JobError, Mode, OnMiss, Outcome};
-use bytefit::picture::transform::{Flip, Resize};
+use bytefit::picture::transform::{Flip, Resize, Rotation};
 use proptest::prelude::*;
 use testkit::drawing::{Content, file};
 
@@ -204,6 +204,21 @@ fn a_lossy_webp_is_not_outgrown_by_a_lossless_one() {
     assert_eq!(webp.report.outcome, Outcome::Quality);
     let answer = run(&of_width(190, job(Format::Webp, 200_000)), &webp.bytes).unwrap();
     assert!(answer.bytes.len() <= webp.bytes.len());
+}
+
+#[test]
+fn a_lossless_photograph_that_is_turned_keeps_its_colours() {
+    let mut is_larger = false;
+    for (width, height) in [(320, 240), (201, 133), (150, 170)] {
+        let flipped = Job { flip: Flip::Horizontal, ..job(Format::Png, 1_000_000) };
+        let photo = run(&flipped, &file(Content::Photo, width, height)).unwrap();
+        for rotate in [Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters] {
+            let turned = run(&Job { rotate, ..job(Format::Png, 1_000_000) }, &photo.bytes).unwrap();
+            assert_eq!(turned.report.outcome, Outcome::Lossless, "{width}x{height} {rotate:?}");
+            is_larger |= turned.bytes.len() > photo.bytes.len();
+        }
+    }
+    assert!(is_larger, "no turned file is larger than its input, which is what spoilt it");
 }
 
 #[test]
