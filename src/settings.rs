@@ -20,8 +20,8 @@ pub(crate) use layers::SettingsError;
 /// Every setting with its default, commented.
 pub const DEFAULT_TOML: &str = include_str!("../config/default.toml");
 
-/// Memory for jobs, in bytes, below which hardly any picture could be fitted: one of 640x480 takes 14 MB in the default
-/// formats (44 bytes per pixel, job/memory.rs).
+/// Memory for jobs, in bytes, below which hardly any picture could be fitted: what one of 320x240 takes in the default formats (the
+/// test `the_least_memory_is_what_a_small_picture_takes`).
 const MIN_JOB_MEMORY: u64 = 16 << 20;
 
 /// Every setting of the service. `config/default.toml` describes them.

@@ -7,6 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::*;
 use crate::codec::Format;
+use crate::job::{self, Formats, Job};
 use crate::telemetry::LogFormat;
 
 fn file(text: &str) -> NamedTempFile {
@@ -478,4 +479,14 @@ fn the_presets_in_comments_of_the_default_file_can_be_used() {
         let Preset::Parameters(pairs) = preset else { panic!("{name}") };
         params::parse(&pairs, &params::Defaults::default()).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
+}
+
+#[test]
+fn the_least_memory_is_what_a_small_picture_takes() {
+    let settings = Settings::default();
+    let limits = settings.limits.pictures;
+    let probe = codec::probe(&testkit::drawing::noisy_png(320, 240, 1), &limits).unwrap();
+    let job = Job::new(20_000, Formats::Among(settings.fit.formats));
+    let needed = job::memory_needed(&probe, &job, &limits, u64::MAX).unwrap();
+    assert!((MIN_JOB_MEMORY / 4 * 3..=MIN_JOB_MEMORY).contains(&needed), "{needed}");
 }
