@@ -119,7 +119,7 @@ fn by_model(
 /// Points of lead within which the model does not tell which format looks better: docs/model.md, Format rank.
 const CLOSE: f64 = 2.5;
 
-/// RankedFormat quality of the whole picture from which on formats with close leads look much the same.
+/// Expected quality of the whole picture from which on formats with close leads look much the same.
 const ALIKE: f64 = 80.0;
 
 /// Sorts formats of a photograph with `close` leads by trials, where probes tell those the sizes of files. What is no photograph was
