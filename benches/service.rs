@@ -4,8 +4,8 @@
 //! BYTEFIT_CORPUS=DIRECTORY cargo bench --bench service
 //! ```
 //!
-//! Eight clients send one request after the other: distinct pictures (each photo mirrored and turned, as JPEG), to be fitted
-//! to 80 KB of WebP. Without a corpus the pictures are drawn.
+//! Eight clients send one request after the other: distinct pictures (each photo mirrored and turned, as JPEG), to be
+//! fitted to 80 KB of WebP. Without a corpus the pictures are drawn.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

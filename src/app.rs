@@ -42,12 +42,12 @@ pub enum AppError {
     SpawnerGone,
 }
 
-/// Serves on `listener` until `shutdown` completes and open connections are drained. Jobs run in the workers of `spawner`,
-/// or on threads without one.
+/// Serves on `listener` until `shutdown` completes and open connections are drained. Jobs run in the workers of
+/// `spawner`, or on threads without one.
 ///
 /// # Errors
-/// [`AppError::Engine`], [`AppError::Source`], [`AppError::Batches`] and [`AppError::Trace`] before the first connection is accepted; [`AppError::SpawnerGone`] when the
-/// spawner ended before `shutdown`, after draining.
+/// [`AppError::Engine`], [`AppError::Source`], [`AppError::Batches`] and [`AppError::Trace`] before the first
+/// connection is accepted; [`AppError::SpawnerGone`] when the spawner ended before `shutdown`, after draining.
 pub async fn serve(
     settings: Settings,
     listener: TcpListener,

@@ -44,8 +44,8 @@
 //! - `telemetry`: where log lines go.
 //! - `sandbox`: what the serving process gives up before it meets its first client.
 //!
-//! The core (`picture`, `codec`, `search`, `job`, `params`) knows nothing of HTTP, tokio, the environment, logs or metrics.
-//! Without the feature `server` it is all that there is.
+//! The core (`picture`, `codec`, `search`, `job`, `params`) knows nothing of HTTP, tokio, the environment, logs or
+//! metrics. Without the feature `server` it is all that there is.
 
 #[cfg(feature = "server")]
 pub mod app;

@@ -1,6 +1,8 @@
-//! Enums whose values have names. Parameters, reports, metrics, the OpenAPI document and serialised jobs use the same names.
+//! Enums whose values have names. Parameters, reports, metrics, the OpenAPI document and serialised jobs use the same
+//! names.
 
-/// Declares an enum with a name for each value. Adds `ALL`, `NAMES`, `CHOICES`, `name` and `from_name`, and serde by name.
+/// Declares an enum with a name for each value. Adds `ALL`, `NAMES`, `CHOICES`, `name` and `from_name`, and serde by
+/// name.
 macro_rules! named {
     ($(#[$attr:meta])* $vis:vis enum $enum:ident { $($(#[$value_attr:meta])* $value:ident = $name:literal,)+ }) => {
         $(#[$attr])*

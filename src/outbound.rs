@@ -1,5 +1,5 @@
-//! What connections to other hosts have in common: how names are looked up, how the connection is encrypted, how HTTP is
-//! spoken, and how Redis is reached.
+//! What connections to other hosts have in common: how names are looked up, how the connection is encrypted, how HTTP
+//! is spoken, and how Redis is reached.
 
 pub(crate) mod redis;
 
@@ -18,8 +18,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-/// A resolver by the name servers and the hosts file of the system. Their answers are read by memory-safe code in this process,
-/// and a lookup ends when nobody waits for it: getaddrinfo has neither, and is not let through the sandbox.
+/// A resolver by the name servers and the hosts file of the system. Their answers are read by memory-safe code in this
+/// process, and a lookup ends when nobody waits for it: getaddrinfo has neither, and is not let through the sandbox.
 ///
 /// # Errors
 /// When there is no /etc/resolv.conf, or it names no server.
@@ -41,8 +41,9 @@ pub(crate) fn resolver_of(mut builder: ResolverBuilder<TokioRuntimeProvider>) ->
 /// The environment variable that names a file with more root certificates, as OpenSSL and Go read it.
 const MORE_ROOTS: &str = "SSL_CERT_FILE";
 
-/// TLS 1.2 and 1.3 with the root certificates of Mozilla, which are part of the binary: an image without files works too. Those in
-/// the file that `SSL_CERT_FILE` names are added, for hosts with certificates of one's own, and those of `authorities`.
+/// TLS 1.2 and 1.3 with the root certificates of Mozilla, which are part of the binary: an image without files works
+/// too. Those in the file that `SSL_CERT_FILE` names are added, for hosts with certificates of one's own, and those of
+/// `authorities`.
 ///
 /// # Errors
 /// That file can't be read, or has something else in it; one of `authorities` is no certificate.
@@ -59,7 +60,8 @@ pub(crate) fn encryption(authorities: &[Vec<u8>]) -> io::Result<ClientConfig> {
     Ok(config.map_err(io::Error::other)?.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Adds the certificates of a file in PEM. Those that are no roots by their form are left out, as bundles of systems have some.
+/// Adds the certificates of a file in PEM. Those that are no roots by their form are left out, as bundles of systems
+/// have some.
 fn add_roots(roots: &mut RootCertStore, file: &Path) -> io::Result<()> {
     let unreadable = |error| io::Error::other(format!("{MORE_ROOTS} {}: {error}", file.display()));
     let certificates = CertificateDer::pem_file_iter(file).map_err(unreadable)?;
@@ -71,8 +73,8 @@ fn add_roots(roots: &mut RootCertStore, file: &Path) -> io::Result<()> {
 /// What is spoken over an encrypted connection, the best first (RFC 7301, RFC 9113 s3.2).
 const PROTOCOLS: [&str; 2] = ["h2", "http/1.1"];
 
-/// A client for HTTP/1.1 and HTTP/2 that follows no redirect and uses no proxy of the environment. `names` looks hosts up;
-/// certificates of `authorities` are trusted too.
+/// A client for HTTP/1.1 and HTTP/2 that follows no redirect and uses no proxy of the environment. `names` looks hosts
+/// up; certificates of `authorities` are trusted too.
 ///
 /// # Errors
 /// As [`encryption`].
@@ -95,7 +97,8 @@ pub(crate) fn http_client(names: impl Resolve + 'static, authorities: &[Vec<u8>]
     Ok(client)
 }
 
-/// Looks up the names of hosts that the configuration names. /etc/resolv.conf is read each time: addresses of services change.
+/// Looks up the names of hosts that the configuration names. /etc/resolv.conf is read each time: addresses of services
+/// change.
 pub(crate) struct TrustedNames;
 
 impl Resolve for TrustedNames {

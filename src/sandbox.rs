@@ -1,8 +1,10 @@
-//! Rights that processes give up. The serving process can't start programs, and writes files and opens connections only where
-//! its configuration says so ([`Rights`]). A worker, which runs codecs, has nothing but its memory and one stream to the server.
+//! Rights that processes give up. The serving process can't start programs, and writes files and opens connections only
+//! where its configuration says so ([`Rights`]). A worker, which runs codecs, has nothing but its memory and one stream
+//! to the server.
 //!
-//! Linux has two mechanisms for this, and each is used if the kernel has it: Landlock restricts access to files and outgoing
-//! connections, seccomp restricts system calls. Both apply to every thread that starts later and can't be undone.
+//! Linux has two mechanisms for this, and each is used if the kernel has it: Landlock restricts access to files and
+//! outgoing connections, seccomp restricts system calls. Both apply to every thread that starts later and can't be
+//! undone.
 
 use std::path::PathBuf;
 

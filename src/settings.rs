@@ -20,8 +20,8 @@ pub(crate) use layers::SettingsError;
 /// Every setting with its default, commented.
 pub const DEFAULT_TOML: &str = include_str!("../config/default.toml");
 
-/// Memory for jobs, in bytes, below which hardly any picture could be fitted: what one of 320x240 takes in the default formats (the
-/// test `the_least_memory_is_what_a_small_picture_takes`).
+/// Memory for jobs, in bytes, below which hardly any picture could be fitted: what one of 320x240 takes in the default
+/// formats (the test `the_least_memory_is_what_a_small_picture_takes`).
 const MIN_JOB_MEMORY: u64 = 16 << 20;
 
 /// Every setting of the service. `config/default.toml` describes them.
@@ -114,7 +114,8 @@ impl Settings {
     /// Loads the settings: the defaults, then `file`, then the variables of `environment`, then `flags`.
     ///
     /// These variables are settings: `BYTEFIT_SECTION__KEY`, `BYTEFIT_SECTION__KEY_FILE` (the path of a file with the
-    /// value), `PORT`, and those of OpenTelemetry that say where traces go. Others, such as `BYTEFIT_PORT`, which Kubernetes sets, are ignored.
+    /// value), `PORT`, and those of OpenTelemetry that say where traces go. Others, such as `BYTEFIT_PORT`, which
+    /// Kubernetes sets, are ignored.
     ///
     /// # Errors
     /// [`SettingsError`] for an unknown key, for a value that can't be used, and for values that contradict each other. It

@@ -1,5 +1,5 @@
-//! A module imports only modules of lower levels, and the core names nothing outside it (docs/architecture.md). The test
-//! reads the source as text, so that it also sees tests and code that this build leaves out.
+//! A module imports only modules of lower levels, and the core names nothing outside it (docs/architecture.md). The
+//! test reads the source as text, so that it also sees tests and code that this build leaves out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -194,7 +194,8 @@ fn level(levels: &[&[&str]], module: &str) -> Option<usize> {
     levels.iter().position(|modules| modules.contains(&module))
 }
 
-/// The modules of `levels` that `code` reaches through `root`, or through as many `super::` as lead from `inside` to it.
+/// The modules of `levels` that `code` reaches through `root`, or through as many `super::` as lead from `inside` to
+/// it.
 fn modules_named(levels: &[&[&str]], root: &str, inside: &str, code: &str) -> Vec<String> {
     let depth = inside.trim_end_matches("/mod").split('/').count();
     let mut modules = Vec::new();

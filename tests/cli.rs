@@ -1,4 +1,5 @@
-//! The command line as people and scripts call it: the binary itself, in an empty environment and a directory of its own.
+//! The command line as people and scripts call it: the binary itself, in an empty environment and a directory of its
+//! own.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -521,7 +522,8 @@ fn links_that_lead_in_circles_are_harmless() {
         ran.ended(1, &["broken.png: No such file", "3 files: 2 fitted, 1 failed; left out: 2 links to folders"]);
     }
     assert_eq!(folder.tree("out"), ["out/a.webp", "out/b.webp"]);
-    // Neither a folder within another nor a file that is named too comes twice, nor what lies in the folder of the answers.
+    // Neither a folder within another nor a file that is named too comes twice, nor what lies in the folder of the
+    // answers.
     let ran = folder.fit(&["-r", "elsewhere/b.png", ".", "in", "-o", "out/", "--force", "--format", "webp"]);
     ran.ended(1, &["4 files: 3 fitted, 1 failed"]);
     assert_eq!(folder.tree("out"), ["out/a.webp", "out/b.webp", "out/in/a.webp", "out/in/b.webp"]);

@@ -1,5 +1,5 @@
-//! Real pictures and hostile files from the folder that `BYTEFIT_CORPUS` names. Without it these tests test nothing, and print
-//! that.
+//! Real pictures and hostile files from the folder that `BYTEFIT_CORPUS` names. Without it these tests test nothing,
+//! and print that.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -4,10 +4,10 @@
 //! cargo run -p bytefit-tools --bin mutations -- COUNT [FORMAT...] [FOLDER...]
 //! ```
 //!
-//! The files are those of the testkit, and all up to [`LARGEST_FILE`] below the folders. Each is damaged as often as the others
-//! of its format, and each format that is read as often as the others; where formats are named, only these. The same call does the same. Prints what became of
-//! them; the exit code is 1 when a decoder panicked or a picture has another size than its header says, and then the file is
-//! in the folder of temporary files.
+//! The files are those of the testkit, and all up to [`LARGEST_FILE`] below the folders. Each is damaged as often as
+//! the others of its format, and each format that is read as often as the others; where formats are named, only these.
+//! The same call does the same. Prints what became of them; the exit code is 1 when a decoder panicked or a picture has
+//! another size than its header says, and then the file is in the folder of temporary files.
 
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};

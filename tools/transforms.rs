@@ -1,5 +1,6 @@
-//! Compares each transform with ImageMagick's: prints the lowest and the median SSIMULACRA2 between the two results, and the
-//! time that smart gravity takes on a picture of 12 megapixels. Blurs are also compared with the sum over all pixels.
+//! Compares each transform with ImageMagick's: prints the lowest and the median SSIMULACRA2 between the two results,
+//! and the time that smart gravity takes on a picture of 12 megapixels. Blurs are also compared with the sum over all
+//! pixels.
 //!
 //! ImageMagick 6 is asked as `convert`; `CONVERT` names another.
 //!
@@ -123,7 +124,8 @@ fn compared(file: &Path, transforms: Transforms, theirs: &str) -> Compared {
     Compared { score, to_exact }
 }
 
-/// `picture` blurred with a kernel over all pixels that have any weight, rounded once. Edges are continued by their last pixels.
+/// `picture` blurred with a kernel over all pixels that have any weight, rounded once. Edges are continued by their
+/// last pixels.
 fn exactly_blurred(picture: &Picture, sigma: f64) -> Picture {
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let levels: Vec<f64> = picture.pixels().iter().map(|level| f64::from(*level)).collect();
@@ -139,8 +141,8 @@ fn exactly_blurred(picture: &Picture, sigma: f64) -> Picture {
     Picture::new(picture.width(), picture.height(), picture.layout(), pixels)
 }
 
-/// `levels` blurred along lines. `counts` has the length and the number of lines, `steps` the distance between neighbours on a
-/// line and between lines.
+/// `levels` blurred along lines. `counts` has the length and the number of lines, `steps` the distance between
+/// neighbours on a line and between lines.
 fn blurred_lines(levels: &[f64], [length, lines]: [usize; 2], [step, next]: [usize; 2], sigma: f64) -> Vec<f64> {
     let kernel = kernel(sigma);
     let reach = (kernel.len() / 2) as i64;

@@ -12,9 +12,10 @@
 //! - the last columns: the same for a bisection over whole quality units with the same encoder, decoding included, and the
 //!   median difference in SSIMULACRA2, if both have an answer.
 //!
-//! A file that ends in .svg gets cost and fill as a chart. `scales` and `formats` print instead what the job's choice of scale
-//! or of format gains; `smaller` what answers cost that are smaller than their picture; `rivals` prints what the answers gain over those of Pillow and sharp, which must be installed
-//! (`pip install pillow`, and `npm install sharp` in the working directory).
+//! A file that ends in .svg gets cost and fill as a chart. `scales` and `formats` print instead what the job's choice
+//! of scale or of format gains; `smaller` what answers cost that are smaller than their picture; `rivals` prints what
+//! the answers gain over those of Pillow and sharp, which must be installed (`pip install pillow`, and `npm install
+//! sharp` in the working directory).
 
 mod chart;
 mod choice;

@@ -14,8 +14,8 @@ const TARGETS: [u64; 3] = [20_000, 80_000, 300_000];
 /// Each time is the median of so many, one of each in turn.
 const ROUNDS: usize = 3;
 
-/// Prints a row for each answer, and the mean cost of each format and target. The last picture is of the largest of the `inputs`,
-/// four times.
+/// Prints a row for each answer, and the mean cost of each format and target. The last picture is of the largest of the
+/// `inputs`, four times.
 pub(crate) fn print_smaller(formats: &[Format], inputs: &[Vec<u8>]) {
     println!("\ncost where pictures become smaller: CPU of the job over decoding, resizing and encoding once");
     println!("format  target       MP  size       encodes    ms  cost");

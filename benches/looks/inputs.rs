@@ -14,7 +14,8 @@ pub(crate) struct Input {
     pub file: Vec<u8>,
 }
 
-/// Folder of the corpus, class of its pictures, and how many are taken. The pictures in `field/looks` have classes of their own.
+/// Folder of the corpus, class of its pictures, and how many are taken. The pictures in `field/looks` have classes of
+/// their own.
 const FOLDERS: [(&str, &str, usize); 4] =
     [("field/looks", "", 20), ("kodak", "photo", 12), ("photos", "photo", 8), ("camera", "camera", 10)];
 

@@ -5,10 +5,11 @@
 //! ```
 //!
 //! For each picture, target and choice of formats it prints the answer's format, size, share of the target, SSIMULACRA2
-//! against the whole picture (a smaller answer is scaled up; of a picture with alpha the lower score on white and black) and
-//! CPU time. Then it prints for each class the mean score, the worst, and by how much `auto` stays below the best single
-//! format. `ladders` prints instead where more bytes give a worse answer, `rivals` what the answers gain over those of Pillow
-//! and sharp, which must be installed (`npm install sharp` in the working directory). Without a corpus all pictures are drawn.
+//! against the whole picture (a smaller answer is scaled up; of a picture with alpha the lower score on white and
+//! black) and CPU time. Then it prints for each class the mean score, the worst, and by how much `auto` stays below the
+//! best single format. `ladders` prints instead where more bytes give a worse answer, `rivals` what the answers gain
+//! over those of Pillow and sharp, which must be installed (`npm install sharp` in the working directory). Without a
+//! corpus all pictures are drawn.
 
 mod drawn;
 mod inputs;

@@ -1,5 +1,5 @@
-//! The same targets in other programs: each script in this folder bisects the whole quality units of its own encoder, at
-//! whole size, as their users do.
+//! The same targets in other programs: each script in this folder bisects the whole quality units of its own encoder,
+//! at whole size, as their users do.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -97,7 +97,8 @@ impl Attempts {
 }
 
 impl Shared {
-    /// The answer to an item, stored. Its `permit` is free for others while it waits for a host, or for the plan of a total.
+    /// The answer to an item, stored. Its `permit` is free for others while it waits for a host, or for the plan of a
+    /// total.
     pub(super) async fn answer(
         &self,
         batch: &Batch,
@@ -280,8 +281,8 @@ impl Shared {
         }
     }
 
-    /// Writes the record of an item. Returns false when it can't be written: the item counts as ended until the process ends, and
-    /// is done again after a restart, which takes its picture.
+    /// Writes the record of an item. Returns false when it can't be written: the item counts as ended until the process
+    /// ends, and is done again after a restart, which takes its picture.
     async fn record_patiently(&self, batch: &Batch, index: usize, record: &Record) -> bool {
         let mut attempts = Attempts::default();
         while let Err(error) = self.store.put_record(&batch.id, index, record).await {
@@ -293,8 +294,8 @@ impl Shared {
         true
     }
 
-    /// A full disk may have room again: others delete, and pictures of items that are done are removed. A directory that several
-    /// machines share may come back.
+    /// A full disk may have room again: others delete, and pictures of items that are done are removed. A directory
+    /// that several machines share may come back.
     fn of_store(&self, error: &io::Error) -> Failure {
         if is_full(error) {
             Failure::Passing(ItemError::NoRoom, PAUSE)

@@ -157,7 +157,8 @@ pub enum ItemError {
     /// It was tried several times, and there was too little memory or no process each time.
     #[error("too busy for this item")]
     Overloaded,
-    /// Its work was begun several times, and ended each time with the process that did it, or went on for too long without a sign.
+    /// Its work was begun several times, and ended each time with the process that did it, or went on for too long
+    /// without a sign.
     #[error("{deliveries} instances began to work on it, and none ended")]
     Abandoned {
         /// How often it was begun.
@@ -184,7 +185,8 @@ impl Item {
         }
     }
 
-    /// Memory that it takes while its batch is kept: less than a kilobyte for its job, its state and its report, and its texts.
+    /// Memory that it takes while its batch is kept: less than a kilobyte for its job, its state and its report, and
+    /// its texts.
     pub(super) fn kilobytes(&self) -> usize {
         let url = match &self.input {
             Input::Url(url) => url.len(),

@@ -1,8 +1,8 @@
 //! Batches: many pictures that are worked on behind the requests that clients wait for.
 //!
-//! A batch is received into a store (`incoming`, `store`), which is the truth about it: an item has ended if its record is
-//! there. What has not ended is worked on by a task for each batch (`dispatcher`), also after a restart. Several instances that have
-//! one store share the items by a queue in Redis (`instances`, `queue`).
+//! A batch is received into a store (`incoming`, `store`), which is the truth about it: an item has ended if its record
+//! is there. What has not ended is worked on by a task for each batch (`dispatcher`), also after a restart. Several
+//! instances that have one store share the items by a queue in Redis (`instances`, `queue`).
 
 mod config;
 mod dispatcher;
@@ -39,7 +39,8 @@ use room::Room;
 use store::{Bucket, CHUNK_BYTES, Directory, Store, Stored};
 pub use store::{NoStoreUrl, StoreKind, StoreUrl};
 
-/// Kilobytes of memory that the items of all batches may take together, for each item that one batch may have: most take one.
+/// Kilobytes of memory that the items of all batches may take together, for each item that one batch may have: most
+/// take one.
 const KEPT_BATCHES: usize = 100;
 
 /// The part of the memory of bodies that they may take at most.
@@ -415,7 +416,8 @@ impl Shared {
         Ok(batch)
     }
 
-    /// Hands the items of a new batch to the instances, for which no request waits: what is lost on the way is added later.
+    /// Hands the items of a new batch to the instances, for which no request waits: what is lost on the way is added
+    /// later.
     fn hand_out(self: &Arc<Shared>, instances: &Arc<Instances>, batch: &Arc<Batch>) {
         let (shared, instances, batch) = (Arc::clone(self), Arc::clone(instances), Arc::clone(batch));
         tokio::spawn(async move {

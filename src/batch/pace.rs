@@ -1,5 +1,5 @@
-//! How many items are worked on at once. Their pictures are in memory, so there are fewer of them while memory is short or many
-//! requests wait; at least one always goes on.
+//! How many items are worked on at once. Their pictures are in memory, so there are fewer of them while memory is short
+//! or many requests wait; at least one always goes on.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,7 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::engine::Engine;
 use crate::named::named;
 
-/// The part of the memory that is reserved, or of the queue that is full, from which on half as many items are worked on.
+/// The part of the memory that is reserved, or of the queue that is full, from which on half as many items are worked
+/// on.
 const HALF: f64 = 0.5;
 
 /// The same for a single item.

@@ -1,8 +1,8 @@
 //! One total for the answers of a batch: what each item may have, so that all look alike.
 //!
-//! The sizes of all answers are predicted first, when the first item is worked on. A process that works on the batch alone then
-//! gives what items leave over to those after them. Instances can't: an item that two of them work on would be counted twice.
-//! There each item has a share of its own, which the store keeps.
+//! The sizes of all answers are predicted first, when the first item is worked on. A process that works on the batch
+//! alone then gives what items leave over to those after them. Instances can't: an item that two of them work on would
+//! be counted twice. There each item has a share of its own, which the store keeps.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -22,12 +22,12 @@ use crate::job::{Job, JobError, Share, Shares, SizeCurve};
 /// Pause before the store is asked again for a plan that it can't give now.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The part of what is planned for an item that no other takes: items are worked on in the order of the batch, and a small one at
-/// the end would have nothing when all predictions are a few percent too low.
+/// The part of what is planned for an item that no other takes: items are worked on in the order of the batch, and a
+/// small one at the end would have nothing when all predictions are a few percent too low.
 const KEPT_FOR_EACH: f64 = 0.9;
 
-/// Answers that are tried before the total is planned. Predictions are off by a few percent either way on most pictures, and by 20 %
-/// in the same way on some kinds, such as strong grain: a few answers show that.
+/// Answers that are tried before the total is planned. Predictions are off by a few percent either way on most
+/// pictures, and by 20 % in the same way on some kinds, such as strong grain: a few answers show that.
 const TRIALS: usize = 8;
 
 /// What the items of a batch may have, and the items that have a part in it.
@@ -88,8 +88,8 @@ fn lock(common: &Mutex<CommonTotal>) -> MutexGuard<'_, CommonTotal> {
 }
 
 impl Shared {
-    /// The plan of the total of a batch, which is made once; `None` for a batch without. Other items may have `permit` meanwhile: the
-    /// plan looks at all pictures.
+    /// The plan of the total of a batch, which is made once; `None` for a batch without. Other items may have `permit`
+    /// meanwhile: the plan looks at all pictures.
     ///
     /// # Errors
     /// [`JobError::TotalUnreachable`], for every item.

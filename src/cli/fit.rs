@@ -35,7 +35,8 @@ pub(super) struct Arguments {
     #[arg(short, long)]
     recursive: bool,
     /// Where to write the answer: a file, whose extension chooses the format unless --format does; a directory, which
-    /// is created if the path ends in / or the inputs come from folders, and where their paths within the folder are kept; or
+    /// is created if the path ends in / or the inputs come from folders, and where their paths within the folder are
+    /// kept; or
     /// - for standard output [default: NAME.fit.EXTENSION beside each input, and standard output for standard input]
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
@@ -295,8 +296,8 @@ impl Task {
         }
     }
 
-    /// Fits `file`, the one at `index`, within its `share` if there is a total, and writes the answer. Reads the file unless it
-    /// is `opened` already.
+    /// Fits `file`, the one at `index`, within its `share` if there is a total, and writes the answer. Reads the file
+    /// unless it is `opened` already.
     pub(super) fn fit(
         &self,
         index: usize,
@@ -332,8 +333,8 @@ impl Task {
         panics::caught(|| self.work.run(job, input, &bounds))
     }
 
-    /// Memory that fitting `input` needs at its peak, the file itself included, in bytes. A picture that needs more than there
-    /// is has all of it.
+    /// Memory that fitting `input` needs at its peak, the file itself included, in bytes. A picture that needs more
+    /// than there is has all of it.
     fn memory_needed(&self, input: &[u8]) -> Result<u64, Failure> {
         let needed =
             panics::caught(|| self.work.memory_needed(&self.job, &Header::new(input, &self.limits), u64::MAX))??;

@@ -1,5 +1,5 @@
-//! What `bytefit fit` reads: files, and standard input under the name `-`. A path may name an endless device, so reading
-//! stops at the limit.
+//! What `bytefit fit` reads: files, and standard input under the name `-`. A path may name an endless device, so
+//! reading stops at the limit.
 
 use std::fs::File;
 use std::io::{self, Read};

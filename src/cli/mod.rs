@@ -96,8 +96,8 @@ fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
 }
 
-/// Prints `bytes` to standard output. A reader that closes it early has had enough; anything else that is not written is a
-/// failure.
+/// Prints `bytes` to standard output. A reader that closes it early has had enough; anything else that is not written
+/// is a failure.
 fn print_whole(bytes: &[u8]) -> ExitCode {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {

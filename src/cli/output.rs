@@ -52,8 +52,8 @@ pub(super) struct Origin<'a> {
 }
 
 impl Output {
-    /// Decides where the answers for `files` go. `requested` is the value of `--output`; `has_folder` says that the files come
-    /// from folders.
+    /// Decides where the answers for `files` go. `requested` is the value of `--output`; `has_folder` says that the
+    /// files come from folders.
     ///
     /// # Errors
     /// A message for the user.
@@ -250,8 +250,8 @@ impl Destination {
         Ok(Destination::File(path.to_owned()))
     }
 
-    /// The path of each answer without the extension of its format. Those that would be the same keep the extension of their
-    /// input.
+    /// The path of each answer without the extension of its format. Those that would be the same keep the extension of
+    /// their input.
     ///
     /// # Errors
     /// A message for the user, when two answers would have the same name even so.
@@ -370,7 +370,8 @@ impl Temporary {
         if self == Temporary::Unique {
             return builder.prefix(".bytefit-").tempfile_in(folder);
         }
-        // Without the extension, since another run may choose another format; a hash, since names have at most 255 bytes.
+        // Without the extension, since another run may choose another format; a hash, since names have at most 255
+        // bytes.
         let hash = blake3::hash(path.with_extension("").as_os_str().as_encoded_bytes()).to_hex();
         let name = format!(".bytefit-{}", &hash[..16]);
         // Most often there is none.

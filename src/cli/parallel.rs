@@ -9,7 +9,8 @@ use std::thread::{self, ScopedJoinHandle};
 /// As the stacks of the engine's pool.
 const STACK_BYTES: usize = 8 << 20;
 
-/// Calls `work` with each number below `count`, at most `jobs` at once and in their order, and returns what it returned.
+/// Calls `work` with each number below `count`, at most `jobs` at once and in their order, and returns what it
+/// returned.
 ///
 /// # Errors
 /// The system refuses the threads.

@@ -1,7 +1,7 @@
 //! What `bytefit fit --resume` has done: a file in the folder of the answers, with a line for each of them.
 //!
-//! The line is written before the answer gets its name. A run that is interrupted in between has a line without an answer, and
-//! does that file again.
+//! The line is written before the answer gets its name. A run that is interrupted in between has a line without an
+//! answer, and does that file again.
 
 use std::collections::HashMap;
 use std::fs::{self, File};

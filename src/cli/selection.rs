@@ -71,8 +71,8 @@ impl Selection {
     /// Finds the files that `named` stands for.
     ///
     /// # Errors
-    /// A message for the user, when a folder is named without `--recursive`, is where the answers go as well, or a pattern
-    /// is none or matches nothing.
+    /// A message for the user, when a folder is named without `--recursive`, is where the answers go as well, or a
+    /// pattern is none or matches nothing.
     pub(super) fn find(named: &[PathBuf], search: Search<'_>) -> Result<Selection, String> {
         let mut walk = Walk {
             selection: Selection::default(),

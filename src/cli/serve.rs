@@ -43,8 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// Forks the spawner, listens, enters the sandbox, and only then starts threads: a fork takes one thread and copies open
-/// sockets, and the sandbox holds for threads that start after it.
+/// Forks the spawner, listens, enters the sandbox, and only then starts threads: a fork takes one thread and copies
+/// open sockets, and the sandbox holds for threads that start after it.
 fn serve(settings: Settings) -> Result<(), String> {
     let spawner = start_spawner(settings.engine.workers)?;
     let address = settings.server.listen;
@@ -79,8 +79,8 @@ fn start_spawner(mode: WorkersMode) -> Result<Option<Spawner>, String> {
     }
 }
 
-/// Listens with a queue of `max_connections`. std's queue has 128 entries; a connection that does not fit into the queue
-/// seems open to its client and is not.
+/// Listens with a queue of `max_connections`. std's queue has 128 entries; a connection that does not fit into the
+/// queue seems open to its client and is not.
 fn listen(address: SocketAddr, max_connections: usize) -> io::Result<TcpListener> {
     let listener = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     listener.set_reuse_address(true)?;

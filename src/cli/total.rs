@@ -11,8 +11,8 @@ use super::{input, parallel};
 use crate::engine::WorkersMode;
 use crate::job::{JobError, OnMiss, Share, Shares, SizeCurve};
 
-/// Bytes of memory for pictures that are kept from the plan until they are fitted: ten of 12 megapixels. Other files are
-/// decoded twice.
+/// Bytes of memory for pictures that are kept from the plan until they are fitted: ten of 12 megapixels. Other files
+/// are decoded twice.
 const KEPT_BYTES: u64 = 512 << 20;
 
 /// What all files together may have, and have so far.
@@ -99,7 +99,8 @@ impl Total {
     }
 }
 
-/// Keeps as many bytes for each file as its smallest answer has. One that has none gets what is left; fitting it says why.
+/// Keeps as many bytes for each file as its smallest answer has. One that has none gets what is left; fitting it says
+/// why.
 ///
 /// # Errors
 /// [`Failure`] when these are more than `total` together, unless the smallest answers are wanted then.

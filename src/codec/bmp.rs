@@ -101,8 +101,8 @@ pub(super) fn decode_as_stored(bytes: &[u8], limits: &Limits) -> Result<Decoded,
     })
 }
 
-/// Returns the file with a header of 40 bytes in place of one of OS/2 2.0, which the decoder does not know: its first 16
-/// bytes are the same, those up to 40 are, too, or are 0 where they are left out, and no pixel depends on the rest.
+/// Returns the file with a header of 40 bytes in place of one of OS/2 2.0, which the decoder does not know: its first
+/// 16 bytes are the same, those up to 40 are, too, or are 0 where they are left out, and no pixel depends on the rest.
 fn with_known_header(bytes: &[u8]) -> Cow<'_, [u8]> {
     let Some(size @ (16 | 64)) = u32_le(bytes, FILE_HEADER) else { return Cow::Borrowed(bytes) };
     let (file_header, rest) = bytes.split_at(FILE_HEADER);

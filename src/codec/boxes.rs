@@ -1,5 +1,5 @@
-//! Reads and writes the boxes of an ISO-BMFF file (ISO/IEC 14496-12, s4.2): AVIF, HEIC, JPEG XL. Sizes in the file may be
-//! wrong.
+//! Reads and writes the boxes of an ISO-BMFF file (ISO/IEC 14496-12, s4.2): AVIF, HEIC, JPEG XL. Sizes in the file may
+//! be wrong.
 
 use std::ops::Range;
 
@@ -76,8 +76,8 @@ pub(super) fn boxed(kind: &[u8; 4], payload: &[&[u8]]) -> Option<Vec<u8>> {
     Some([&size.to_be_bytes()[..], kind, &payload].concat())
 }
 
-/// Returns the EXIF block of an Exif item or box. It starts with the offset of the TIFF header, counted from the end of that
-/// offset, and the block follows (ISO/IEC 23008-12, A.2.1; 18181-2).
+/// Returns the EXIF block of an Exif item or box. It starts with the offset of the TIFF header, counted from the end of
+/// that offset, and the block follows (ISO/IEC 23008-12, A.2.1; 18181-2).
 pub(super) fn exif_of(item: &[u8]) -> Option<&[u8]> {
     item.get(4_usize.checked_add(u32_be(item, 0)? as usize)?..)
 }

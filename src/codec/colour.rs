@@ -339,8 +339,8 @@ pub(super) fn are_specified(primaries: u8, transfer: u8) -> bool {
     matches!(primaries, 1 | 4..=12 | 22) && matches!(transfer, 1 | 4..=18)
 }
 
-/// X, Y and Z as the white of the profile connection space (D50) has them, where that of the picture is the equal-energy white: the
-/// columns of Bradford's matrix (ICC.1:2022, annex E).
+/// X, Y and Z as the white of the profile connection space (D50) has them, where that of the picture is the
+/// equal-energy white: the columns of Bradford's matrix (ICC.1:2022, annex E).
 const XYZ_COLORANTS: [[f64; 3]; 3] = [
     [0.997_754_5, -0.009_767_7, -0.007_416_9],
     [-0.004_163_2, 1.018_316_8, 0.013_441_6],
@@ -400,8 +400,8 @@ impl Chromaticities {
         points.iter().zip(SRGB).all(|(a, b)| (a.0 - b.0).abs() < 0.002 && (a.1 - b.1).abs() < 0.002)
     }
 
-    /// Returns `None` for points that no colour space has. The matrix would divide by zero: the least y is that of the blue of ProPhoto
-    /// RGB, 0.0001.
+    /// Returns `None` for points that no colour space has. The matrix would divide by zero: the least y is that of the
+    /// blue of ProPhoto RGB, 0.0001.
     fn plausible(&self) -> Option<(XyY, ColorPrimaries)> {
         let points = [self.white, self.red, self.green, self.blue];
         let is_in = |(x, y): &(f32, f32)| (0.0..=1.0).contains(x) && (0.000_05..=1.0).contains(y);

@@ -1,5 +1,5 @@
-//! Changes a finished file without touching its pixels: strips metadata, embeds it, sets the density and pads. Each format has its
-//! own `container.rs`, which handles the bytes.
+//! Changes a finished file without touching its pixels: strips metadata, embeds it, sets the density and pads. Each
+//! format has its own `container.rs`, which handles the bytes.
 
 use super::density::Density;
 use super::{Format, Metadata, MetadataPolicy, exif};

@@ -5,7 +5,8 @@ const INCH: f64 = 0.0254;
 /// Most pixels per inch, which are the most that JFIF can say (JFIF 1.02).
 const MOST_PER_INCH: f64 = 65_535.0;
 
-/// Pixels per metre of a printed picture, which is the unit of PNG: fine enough for every whole number of pixels per inch.
+/// Pixels per metre of a printed picture, which is the unit of PNG: fine enough for every whole number of pixels per
+/// inch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Density {
     across: u32,

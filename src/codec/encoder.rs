@@ -54,7 +54,8 @@ pub trait Encoder {
         Ok(None)
     }
 
-    /// Overrides the largest error of a probe, in ln(bytes), with which it still counts beside an encode; `None` keeps it.
+    /// Overrides the largest error of a probe, in ln(bytes), with which it still counts beside an encode; `None` keeps
+    /// it.
     fn max_probe_error(&self) -> Option<f64> {
         None
     }

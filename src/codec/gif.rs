@@ -114,8 +114,8 @@ fn decode_bytes(header: &Header) -> u64 {
 }
 
 impl Header {
-    /// Reads the blocks up to the trailer, the end of the bytes or one frame more than `max_frames`. Returns `None` when the file
-    /// is shorter than its header.
+    /// Reads the blocks up to the trailer, the end of the bytes or one frame more than `max_frames`. Returns `None`
+    /// when the file is shorter than its header.
     fn read(bytes: &[u8], max_frames: u32) -> Option<Header> {
         let (width, height) = (u16_le(bytes, 6)?, u16_le(bytes, 8)?);
         let mut header = Header { width: width.into(), height: height.into(), ..Header::default() };

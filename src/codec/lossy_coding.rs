@@ -119,8 +119,8 @@ pub(super) struct CodingModel {
     pub nanoseconds_per_pixel: [u64; 3],
     /// The best quality that the coding is used for.
     pub best_quality: f64,
-    /// The least quality at which a probe says something of the size; `None` where there is none. Strips of text at the coarsest step of
-    /// WebP were 2 % over a cap that quality 25 is within.
+    /// The least quality at which a probe says something of the size; `None` where there is none. Strips of text at the
+    /// coarsest step of WebP were 2 % over a cap that quality 25 is within.
     pub least_probed_quality: Option<f64>,
     /// Overrides the default search window for a number of pixels; `None` keeps it.
     pub search_window: Option<fn(u64) -> SearchWindow>,

@@ -36,8 +36,8 @@ pub(crate) struct OutputModel {
     /// Writes a sound JPEG anew without loss, with the metadata that the policy keeps, where the format can hold its
     /// coefficients. Returns `None` for a kind of JPEG that it can't hold.
     pub from_jpeg: Option<WriteJpeg>,
-    /// Its place when a browser chooses among formats: 0 for the one that looks best at equal bytes, and the highest for
-    /// the one that every browser shows.
+    /// Its place when a browser chooses among formats: 0 for the one that looks best at equal bytes, and the highest
+    /// for the one that every browser shows.
     pub place_in_browser: u8,
     /// Pixels that a side may have.
     pub max_side: u32,
@@ -96,15 +96,15 @@ pub(crate) struct ScaleGainModel {
     /// Bits per pixel from which on a picture has so much detail that [`Self::decent_quality_of_detail`] is enough.
     pub detailed_bits_per_pixel: f64,
     pub decent_quality_of_detail: f64,
-    /// Quality of a smaller picture from which on no smaller one is chosen, whatever it gains: pixels are worth something
-    /// in themselves. `None` where that was not measured. docs/model.md, Scale gain.
+    /// Quality of a smaller picture from which on no smaller one is chosen, whatever it gains: pixels are worth
+    /// something in themselves. `None` where that was not measured. docs/model.md, Scale gain.
     pub enough_quality: Option<f64>,
     /// Quality from which on a smooth picture is not made smaller. docs/model.md, Smooth pictures.
     pub fine_quality: f64,
     /// How photographs with alpha are made smaller. `None` as those without.
     pub with_alpha: Option<AlphaScales>,
-    /// When the next smaller picture is tried, whatever the model expects of it: for opaque pictures and for those with alpha.
-    /// `None` where the model is to be trusted.
+    /// When the next smaller picture is tried, whatever the model expects of it: for opaque pictures and for those with
+    /// alpha. `None` where the model is to be trusted.
     pub smaller: Option<[SmallerModel; 2]>,
 }
 

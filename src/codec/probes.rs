@@ -4,7 +4,8 @@ use std::cell::RefCell;
 
 use super::EncodeError;
 
-/// ln(step) between two probes within which the second is not made: a percent of the bytes, which is a probe's own error.
+/// ln(step) between two probes within which the second is not made: a percent of the bytes, which is a probe's own
+/// error.
 const NEAR: f64 = 0.012;
 
 /// The probes of a picture that were made so far.

@@ -1,6 +1,7 @@
-//! Decodes the first page of a TIFF: grey, palette, RGB, CMYK and YCbCr, with alpha, of up to 16 bits a sample or floating
-//! point; in strips or tiles, with the samples together or in planes; uncompressed, PackBits, LZW, Deflate, fax and JPEG.
-//! The EXIF of a TIFF is spread over the file's own directories, and only author, rights, density and XMP are read from it.
+//! Decodes the first page of a TIFF: grey, palette, RGB, CMYK and YCbCr, with alpha, of up to 16 bits a sample or
+//! floating point; in strips or tiles, with the samples together or in planes; uncompressed, PackBits, LZW, Deflate,
+//! fax and JPEG. The EXIF of a TIFF is spread over the file's own directories, and only author, rights, density and XMP
+//! are read from it.
 
 mod chunk;
 mod directory;

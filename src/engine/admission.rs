@@ -1,5 +1,6 @@
-//! Decides which requests may send their body and which jobs may run. While the queue is full, requests are refused before
-//! they send their body. With its body complete, a job takes a queue slot or is refused, and then waits for a permit.
+//! Decides which requests may send their body and which jobs may run. While the queue is full, requests are refused
+//! before they send their body. With its body complete, a job takes a queue slot or is refused, and then waits for a
+//! permit.
 //!
 //! An upload holds memory but no queue slot: otherwise a few slow uploads would fill the queue of an idle machine.
 
@@ -76,8 +77,8 @@ pub(super) struct HeaderTurn {
     _permit: OwnedSemaphorePermit,
 }
 
-/// The right to run a job, with the memory for it. Move it into the closure that runs the job: a client that disconnects
-/// must not free a thread that is still busy.
+/// The right to run a job, with the memory for it. Move it into the closure that runs the job: a client that
+/// disconnects must not free a thread that is still busy.
 #[derive(Debug)]
 pub(super) struct Permit {
     _counted: CountedJob,
@@ -144,7 +145,8 @@ impl Admission {
         }
         let free = self.slots.available_permits();
         let now = Instant::now();
-        // Each of the last slots is promised only once. As long as slots abound, uploads need no promise: many fail early.
+        // Each of the last slots is promised only once. As long as slots abound, uploads need no promise: many fail
+        // early.
         let is_scarce = free <= (self.threads + self.queue_slots) / SCARCE;
         if free == 0 || is_scarce && self.claims.recent(now) >= free {
             return Err(self.full());
@@ -191,8 +193,8 @@ impl Admission {
     }
 
     /// Waits until a background job may run, and for what it needs. Of all background jobs only one waits for a thread
-    /// before jobs that come later. An oversized job borrows memory before it takes its turn: the bodies that it waits for may
-    /// be those of other background jobs, which need the turn to end.
+    /// before jobs that come later. An oversized job borrows memory before it takes its turn: the bodies that it waits
+    /// for may be those of other background jobs, which need the turn to end.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when oversized jobs could wait for each other for ever.
@@ -203,8 +205,8 @@ impl Admission {
         Ok(self.permit_in_turn(need, counted, borrowed).await)
     }
 
-    /// Waits for the right to read a header, until `deadline`. As many headers are read at once as there are threads: more
-    /// would only slow each other down.
+    /// Waits for the right to read a header, until `deadline`. As many headers are read at once as there are threads:
+    /// more would only slow each other down.
     ///
     /// # Errors
     /// [`EngineError::Overloaded`] when the deadline comes first.
@@ -222,11 +224,12 @@ impl Admission {
         })
     }
 
-    /// Waits for a thread and for memory of jobs. What was borrowed of the memory of bodies must be there before: it becomes
-    /// free when other jobs are done, and those may need the thread or the memory that this job would hold meanwhile.
+    /// Waits for a thread and for memory of jobs. What was borrowed of the memory of bodies must be there before: it
+    /// becomes free when other jobs are done, and those may need the thread or the memory that this job would hold
+    /// meanwhile.
     async fn permit_in_turn(&self, need: Need, counted: CountedJob, borrowed: Option<BorrowedMemory>) -> Permit {
-        // Both semaphores serve in turn. The thread comes before the memory of jobs, so that only jobs that are about to run
-        // hold memory. A job that holds memory is running, so nobody waits for ever.
+        // Both semaphores serve in turn. The thread comes before the memory of jobs, so that only jobs that are about
+        // to run hold memory. A job that holds memory is running, so nobody waits for ever.
         let open = "the semaphores are never closed";
         let weight = u32::try_from(need.work.div_ceil(MIB)).unwrap_or(u32::MAX).clamp(1, self.memory_mib);
         let worker = Arc::clone(&self.workers).acquire_owned().await.expect(open);
@@ -289,8 +292,8 @@ impl Admission {
         self.queue_slots
     }
 
-    /// Whether the freed memory of such jobs, which the allocator keeps for each thread, could be more than a tenth of the
-    /// memory of jobs.
+    /// Whether the freed memory of such jobs, which the allocator keeps for each thread, could be more than a tenth of
+    /// the memory of jobs.
     pub(super) fn is_large(&self, bytes: u64) -> bool {
         bytes.saturating_mul(10 * self.threads as u64) > self.job_memory_bytes()
     }

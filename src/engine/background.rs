@@ -1,4 +1,5 @@
-//! Jobs that no client waits for: the items of batches. They take no queue slot, and run when clients leave threads free.
+//! Jobs that no client waits for: the items of batches. They take no queue slot, and run when clients leave threads
+//! free.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,8 +45,8 @@ impl Engine {
         self.shared.admission.body_memory_bytes()
     }
 
-    /// Answers `job` on `upload` behind the jobs that clients wait for. The deadline counts from the moment that its work
-    /// begins. An answer that is computed is not kept in the cache, where it would replace what clients ask for.
+    /// Answers `job` on `upload` behind the jobs that clients wait for. The deadline counts from the moment that its
+    /// work begins. An answer that is computed is not kept in the cache, where it would replace what clients ask for.
     ///
     /// # Errors
     /// Every variant of [`EngineError`] but `ShuttingDown`.

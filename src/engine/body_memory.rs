@@ -12,12 +12,12 @@ use crate::metrics::{GaugeGuard, Metrics, Shed};
 /// Memory is reserved in steps of this many bytes: about what one read from a socket returns.
 const UNIT: u64 = 64 << 10;
 
-/// Bytes of a body from which on its memory counts as kept when it is freed: jemalloc keeps it for ten seconds, and bodies
-/// that grow by doubling seldom find room in it.
+/// Bytes of a body from which on its memory counts as kept when it is freed: jemalloc keeps it for ten seconds, and
+/// bodies that grow by doubling seldom find room in it.
 const LARGE: u64 = 4 << 20;
 
-/// The share of the memory of all bodies that may be kept, until it is returned to the system. Returning the memory of every
-/// large body halved the requests a second of cached answers.
+/// The share of the memory of all bodies that may be kept, until it is returned to the system. Returning the memory of
+/// every large body halved the requests a second of cached answers.
 const KEPT_SHARE: u64 = 8;
 
 /// The memory that all bodies share.

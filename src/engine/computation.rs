@@ -113,8 +113,8 @@ impl Shared {
         Ok((permit?, queued))
     }
 
-    /// What `read` finds in a header, once it is its turn. It runs off the async threads: a header may be spread over the
-    /// whole file, as a JPEG's scans are.
+    /// What `read` finds in a header, once it is its turn. It runs off the async threads: a header may be spread over
+    /// the whole file, as a JPEG's scans are.
     pub(super) async fn in_header_turn<T: Send + 'static>(
         &self,
         stop_at: Instant,
@@ -168,7 +168,8 @@ impl Shared {
         Ok(FinishedWork { cached: answered.await?, queued, is_lowered })
     }
 
-    /// What `work` makes of `job`, on a thread of the pool, unless it was stopped meanwhile. It takes so many bytes of memory.
+    /// What `work` makes of `job`, on a thread of the pool, unless it was stopped meanwhile. It takes so many bytes of
+    /// memory.
     pub(super) async fn work_on_pool<T: Send + 'static>(
         self: &Arc<Shared>,
         permit: Permit,
@@ -196,8 +197,8 @@ impl Shared {
         Ok(made.await??)
     }
 
-    /// Reads the input's header. Returns the job, with less effort if it would not fit into memory otherwise, and the bytes
-    /// of memory that it needs.
+    /// Reads the input's header. Returns the job, with less effort if it would not fit into memory otherwise, and the
+    /// bytes of memory that it needs.
     pub(super) async fn read_header(
         self: &Arc<Shared>,
         mut job: Job,
@@ -213,8 +214,8 @@ impl Shared {
         Ok(read.await??)
     }
 
-    /// Bytes of memory that `job` needs besides the `body_bytes` of its body. Lowers its effort if it would need more than
-    /// all jobs may use together.
+    /// Bytes of memory that `job` needs besides the `body_bytes` of its body. Lowers its effort if it would need more
+    /// than all jobs may use together.
     pub(super) fn fit_into_memory(&self, job: &mut Job, header: &Header<'_>, body_bytes: u64) -> Result<u64, JobError> {
         if job.effort == Effort::Best {
             match self.memory_needed(job, header, self.admission.job_memory_bytes()) {
@@ -226,7 +227,8 @@ impl Shared {
         self.memory_needed(job, header, self.admission.memory_beside(body_bytes))
     }
 
-    /// Bytes of memory that `job` needs, at most `available`. Its answer must fit into the memory of bodies while it is sent.
+    /// Bytes of memory that `job` needs, at most `available`. Its answer must fit into the memory of bodies while it is
+    /// sent.
     fn memory_needed(&self, job: &Job, header: &Header<'_>, available: u64) -> Result<u64, JobError> {
         let largest_answer = self.admission.body_memory_bytes();
         let needed = self.work.memory_needed(job, header, available);

@@ -33,8 +33,8 @@ pub struct Config {
     pub workers: WorkersMode,
     /// Jobs that may wait for a permit. When as many wait, requests are refused. At most 2^20.
     pub queue_slots: usize,
-    /// Memory of jobs and bodies together, in bytes. A quarter of it is for bodies. 0 means half of what the machine (or
-    /// its cgroup) has.
+    /// Memory of jobs and bodies together, in bytes. A quarter of it is for bodies. 0 means half of what the machine
+    /// (or its cgroup) has.
     #[serde(rename = "memory", with = "size")]
     pub memory_bytes: u64,
     /// The largest body, in bytes. The memory of bodies is at least this, however little there is.

@@ -1,5 +1,5 @@
-//! Files that end the process that works on them. One that does so again and again is refused, so that it can't keep the
-//! service busy with starting processes.
+//! Files that end the process that works on them. One that does so again and again is refused, so that it can't keep
+//! the service busy with starting processes.
 
 use std::time::Duration;
 

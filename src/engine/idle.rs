@@ -12,8 +12,8 @@ use super::mapped_files::release_mapped_files;
 /// After this long without work a process is idle. The next job pays for that with a few hundred page faults, 0.3 ms.
 pub(crate) const IDLE: Duration = Duration::from_secs(1);
 
-/// Returns to the system what this process does not need while it waits: free memory, and its program as far as it is in
-/// files.
+/// Returns to the system what this process does not need while it waits: free memory, and its program as far as it is
+/// in files.
 pub(crate) fn release_idle_memory() {
     release_free_memory();
     #[cfg(target_os = "linux")]

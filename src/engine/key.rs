@@ -20,8 +20,8 @@ impl Key {
         Key(hasher.finalize())
     }
 
-    /// The keys of `jobs` on the input with this content hash, in this order, when they share `total`: each answer depends on
-    /// all of them.
+    /// The keys of `jobs` on the input with this content hash, in this order, when they share `total`: each answer
+    /// depends on all of them.
     pub(super) fn of_shares(input: &blake3::Hash, jobs: &[&Job], total: u64) -> Vec<Key> {
         let mut hasher = blake3::Hasher::new_derive_key("bytefit: shares of a total");
         hasher.update(input.as_bytes());

@@ -3,14 +3,15 @@
 
 use std::ffi::{c_int, c_void};
 
-/// Gives back the mapped pages of code and constants. Most were used at the start or in the last job alone. The system keeps
-/// what it can in its cache of files, and maps it again, 64 KiB at a time, when it is used.
+/// Gives back the mapped pages of code and constants. Most were used at the start or in the last job alone. The system
+/// keeps what it can in its cache of files, and maps it again, 64 KiB at a time, when it is used.
 pub(super) fn release_mapped_files() {
     // SAFETY: the callback keeps nothing, and takes no data.
     unsafe { libc::dl_iterate_phdr(Some(release_segments), std::ptr::null_mut()) };
 }
 
-/// Gives back what is mapped of one file: of its segments those that are never written, so that the file has all of them.
+/// Gives back what is mapped of one file: of its segments those that are never written, so that the file has all of
+/// them.
 unsafe extern "C" fn release_segments(file: *mut libc::dl_phdr_info, _: usize, _: *mut c_void) -> c_int {
     // SAFETY: dl_iterate_phdr(3) calls with a pointer to a file that stays loaded meanwhile, and its table of segments.
     let (base, segments) = unsafe {
@@ -22,8 +23,8 @@ unsafe extern "C" fn release_segments(file: *mut libc::dl_phdr_info, _: usize, _
         let start = base + segment.p_vaddr as usize;
         let end = start + segment.p_memsz as usize;
         let start = start & !(page - 1);
-        // SAFETY: the pages are read-only and those of a file, which the system reads again (madvise(2), MADV_DONTNEED).
-        // Where it refuses, nothing has changed.
+        // SAFETY: the pages are read-only and those of a file, which the system reads again (madvise(2),
+        // MADV_DONTNEED). Where it refuses, nothing has changed.
         unsafe { libc::madvise(start as *mut c_void, end - start, libc::MADV_DONTNEED) };
     }
     0

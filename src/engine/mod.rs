@@ -1,8 +1,8 @@
 //! Schedules jobs: admission, result cache, single flight, permits and a pool of threads.
 //!
 //! A request first asks `Engine::admit` and gets a `MemoryLease` for its body. With the body it calls `Engine::run`,
-//! which looks into the cache, then waits for an identical request that is being computed, or else computes the answer in
-//! a task of its own: queue slot, header, permit, pool.
+//! which looks into the cache, then waits for an identical request that is being computed, or else computes the answer
+//! in a task of its own: queue slot, header, permit, pool.
 
 mod admission;
 mod allocator;
@@ -107,7 +107,8 @@ impl Engine {
         Engine::with_work(config, metrics, Arc::new(Codecs))
     }
 
-    /// Builds an engine that does `work` in place of coding pictures. With Redis it must be called inside a tokio runtime.
+    /// Builds an engine that does `work` in place of coding pictures. With Redis it must be called inside a tokio
+    /// runtime.
     ///
     /// # Errors
     /// The system refuses the threads.
@@ -136,8 +137,8 @@ impl Engine {
     /// Answers `job` on `upload`: from the cache, by waiting for an identical request, or by computing it. The job's
     /// deadline counts from now.
     ///
-    /// An identical request that came first has less time left. If it is refused for lack of time or memory, or its answer
-    /// is cut short, the requests that waited for it try once more.
+    /// An identical request that came first has less time left. If it is refused for lack of time or memory, or its
+    /// answer is cut short, the requests that waited for it try once more.
     ///
     /// # Errors
     /// Every variant of [`EngineError`].
@@ -175,8 +176,8 @@ impl Engine {
         self.shared.cache.has(&Key::new(input, job)).await
     }
 
-    /// Makes sure that `served` can be had by its id, here and on machines that share a tier, as far as that takes moments.
-    /// To be called before a client is told the id.
+    /// Makes sure that `served` can be had by its id, here and on machines that share a tier, as far as that takes
+    /// moments. To be called before a client is told the id.
     pub async fn publish(&self, served: &Served) {
         let Some(key) = Key::from_hex(&served.id).filter(|_| served.is_kept()) else { return };
         let cached = CachedAnswer { answer: served.answer.clone(), etag: served.etag.as_str().into() };

@@ -9,8 +9,8 @@ use super::single_flight::Waiter;
 use super::{EngineError, Key, Upload};
 use crate::job::{Job, JobError};
 
-/// How long after its deadline a request still waits for its answer: the job needs a moment to notice the deadline and to
-/// finish the best answer so far.
+/// How long after its deadline a request still waits for its answer: the job needs a moment to notice the deadline and
+/// to finish the best answer so far.
 pub(super) const GRACE: Duration = Duration::from_millis(150);
 
 /// A request that waited for an identical one tries again only with at least this much time left: encoding a megapixel

@@ -61,8 +61,9 @@ impl Pool {
     }
 }
 
-/// Runs `work` on one of tokio's blocking threads, not on the pool: for files and for short work that must not wait behind
-/// whole jobs. Under load there may be more of those threads than work: a thread that is done is not always found idle.
+/// Runs `work` on one of tokio's blocking threads, not on the pool: for files and for short work that must not wait
+/// behind whole jobs. Under load there may be more of those threads than work: a thread that is done is not always
+/// found idle.
 ///
 /// # Errors
 /// [`Panicked`] when the work panics.

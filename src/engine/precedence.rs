@@ -1,6 +1,6 @@
 //! Which goes first: jobs that a client waits for, or background jobs. While clients ask, background jobs leave as many
-//! threads free as clients took lately, at least one of several. What clients ask for then never waits for more than one of
-//! them.
+//! threads free as clients took lately, at least one of several. What clients ask for then never waits for more than
+//! one of them.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use tokio::time::{sleep_until, timeout_at};
 /// For how long, or twice as long, as many threads are left free as clients took at once.
 const PEAK_WINDOW: Duration = Duration::from_secs(1);
 
-/// For how long, or twice as long, one thread is left free after a client asked: people who try one picture after the other
-/// ask several times a minute.
+/// For how long, or twice as long, one thread is left free after a client asked: people who try one picture after the
+/// other ask several times a minute.
 const QUIET_WINDOW: Duration = Duration::from_secs(30);
 
-/// How long a background job waits at most until it takes its turn among the others: however busy the service is, batches
-/// go on.
+/// How long a background job waits at most until it takes its turn among the others: however busy the service is,
+/// batches go on.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often a background job looks whether it may run when nothing tells it to.

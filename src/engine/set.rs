@@ -37,13 +37,13 @@ pub struct JobSet {
 pub type SetResults = FuturesUnordered<BoxFuture<'static, (usize, Result<Served, EngineError>)>>;
 
 impl Engine {
-    /// Answers each job of `set` on `upload`: those in the cache at once, those that other requests are computing when these
-    /// are done. All others take one queue slot and one permit together, and are computed one after the other, the smallest
-    /// first. The deadline of the set counts from the moment that the request was `received`, that of a job from the moment that
-    /// its work begins.
+    /// Answers each job of `set` on `upload`: those in the cache at once, those that other requests are computing when
+    /// these are done. All others take one queue slot and one permit together, and are computed one after the other,
+    /// the smallest first. The deadline of the set counts from the moment that the request was `received`, that of a
+    /// job from the moment that its work begins.
     ///
-    /// Shares of a total are in the cache under keys of their own. When one of them is missing all are computed, since each
-    /// depends on those before it.
+    /// Shares of a total are in the cache under keys of their own. When one of them is missing all are computed, since
+    /// each depends on those before it.
     ///
     /// # Cancel
     /// Dropping the results stops what nobody else waits for.
@@ -87,7 +87,8 @@ impl Engine {
         served
     }
 
-    /// How many answers of `set` the cache lacks, on the input with this content hash. Counts as neither hits nor misses.
+    /// How many answers of `set` the cache lacks, on the input with this content hash. Counts as neither hits nor
+    /// misses.
     pub async fn missing(&self, input: &blake3::Hash, set: &JobSet) -> usize {
         let mut jobs: Vec<(usize, Job)> = set.jobs.iter().cloned().enumerate().collect();
         jobs.sort_by_key(|(_, job)| order(job));
@@ -96,7 +97,8 @@ impl Engine {
         kept.iter().filter(|is_kept| !**is_kept).count()
     }
 
-    /// What the header of `upload` says of its picture, within `deadline` from the moment that the request was `received`.
+    /// What the header of `upload` says of its picture, within `deadline` from the moment that the request was
+    /// `received`.
     ///
     /// # Errors
     /// [`EngineError::Job`] when it is no picture that is read or over a limit, [`EngineError::Overloaded`] when the
@@ -137,7 +139,8 @@ impl Engine {
                 }
             });
             if reply.is_some() || total.is_some() {
-                // Without one share the others would be larger: it is computed as long as anybody waits for any of them.
+                // Without one share the others would be larger: it is computed as long as anybody waits for any of
+                // them.
                 let stop = if total.is_some() { stop_set.stop.clone() } else { stop };
                 outputs.push_back(Output {
                     key: request.key,
@@ -313,7 +316,8 @@ impl Shared {
         }
     }
 
-    /// Asks the input's header about each output, answers those that can't be done, and returns the memory of the largest.
+    /// Asks the input's header about each output, answers those that can't be done, and returns the memory of the
+    /// largest.
     async fn read_header_of_set(self: &Arc<Shared>, set: &mut SetTask) -> Result<u64, EngineError> {
         let (shared, input) = (Arc::clone(self), set.input.clone());
         let mut jobs: Vec<Job> = set.outputs.iter().map(|output| output.job.clone()).collect();

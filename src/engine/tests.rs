@@ -1,5 +1,5 @@
-//! Tests of the engine with scripted work, which counts its runs, and waits or panics as its input says. It reports when it
-//! starts and waits until it is released, so that no test sleeps.
+//! Tests of the engine with scripted work, which counts its runs, and waits or panics as its input says. It reports
+//! when it starts and waits until it is released, so that no test sleeps.
 
 mod sets;
 
@@ -89,10 +89,10 @@ async fn a_request_does_not_wait_for_a_step_that_outlasts_its_deadline() {
     test.run("next").await.unwrap();
 }
 
-/// Work whose input says what it does: `panic`; `deadline` and `missed` are cut short; `cut` is cut short the first time,
-/// and `late` is late the first time; `cut, then late`; `roomy` has spare capacity; `bad header`; `panicking header`;
-/// `long header` and `hold` wait until they are released; `big` needs 60 MiB; `heavy` needs 1000 MiB at the best effort.
-/// Any other input is the answer at once.
+/// Work whose input says what it does: `panic`; `deadline` and `missed` are cut short; `cut` is cut short the first
+/// time, and `late` is late the first time; `cut, then late`; `roomy` has spare capacity; `bad header`; `panicking
+/// header`; `long header` and `hold` wait until they are released; `big` needs 60 MiB; `heavy` needs 1000 MiB at the
+/// best effort. Any other input is the answer at once.
 struct Script {
     runs: AtomicUsize,
     started: signals::UnboundedSender<Stop>,

@@ -9,8 +9,8 @@ use crate::panics::{self, Panicked};
 
 /// The work that the engine schedules.
 pub trait Work: Send + Sync + 'static {
-    /// Bytes of memory that `job` needs at its peak, by the header of its input alone. Called before the job waits for a
-    /// permit, on a thread outside the pool.
+    /// Bytes of memory that `job` needs at its peak, by the header of its input alone. Called before the job waits for
+    /// a permit, on a thread outside the pool.
     ///
     /// # Errors
     /// [`JobError::TooMuchMemory`] or [`JobError::TooMuchPadding`] when that is more than `available`; any other when the
@@ -23,8 +23,8 @@ pub trait Work: Send + Sync + 'static {
     /// Every variant of [`WorkError`].
     fn run(&self, job: &Job, input: &[u8], bounds: &Bounds<'_>) -> Result<Answer, WorkError>;
 
-    /// Does the `jobs` of a set on `input`, one after the other, and hands each result to `done`: one for each job, in their
-    /// order. A panic is the result of its job alone. Called on the pool. This one knows no total.
+    /// Does the `jobs` of a set on `input`, one after the other, and hands each result to `done`: one for each job, in
+    /// their order. A panic is the result of its job alone. Called on the pool. This one knows no total.
     fn run_set(
         &self,
         jobs: &[SetJob<'_>],
@@ -49,8 +49,8 @@ pub trait Work: Send + Sync + 'static {
         self.run(&Job { target: share.bytes.clamp(1, job.target), ..job.clone() }, input, bounds)
     }
 
-    /// The sizes that an answer to `job` on `input` is predicted to have at each quality. Called on the pool. This one decodes
-    /// on the thread that calls.
+    /// The sizes that an answer to `job` on `input` is predicted to have at each quality. Called on the pool. This one
+    /// decodes on the thread that calls.
     ///
     /// # Errors
     /// Every variant of [`WorkError`].
@@ -89,7 +89,8 @@ pub struct Bounds<'a> {
     pub stop: &'a Stop,
     /// Memory that the job needs at its peak, as [`Work::memory_needed`] said.
     pub memory_bytes: u64,
-    /// Bytes that the answers of a set may have together. Shares of it are the targets of the jobs, whose own are ceilings.
+    /// Bytes that the answers of a set may have together. Shares of it are the targets of the jobs, whose own are
+    /// ceilings.
     pub total: Option<u64>,
 }
 
@@ -120,8 +121,8 @@ pub struct Death {
     pub detail: String,
 }
 
-/// Memory of a job from which on what each output of a set freed is returned before the next: it would add to the memory of the
-/// largest output, by up to a fifth for camera files.
+/// Memory of a job from which on what each output of a set freed is returned before the next: it would add to the
+/// memory of the largest output, by up to a fifth for camera files.
 const LARGE_BYTES: u64 = 64 << 20;
 
 /// The real work: pictures through codecs, on the thread that calls.

@@ -33,8 +33,8 @@ use crate::params::Defaults;
 use crate::source::Source;
 use crate::trace::Tracer;
 
-/// Send buffer of a connection in bytes, to be set on the listener (Linux doubles it): most answers fit whole. By default
-/// Linux lets it grow to 4 MB, even for clients that read nothing.
+/// Send buffer of a connection in bytes, to be set on the listener (Linux doubles it): most answers fit whole. By
+/// default Linux lets it grow to 4 MB, even for clients that read nothing.
 pub const SEND_BUFFER: usize = 256 << 10;
 
 /// The state that the routes share.
@@ -64,8 +64,8 @@ pub struct AppState {
     pub started: Instant,
 }
 
-/// Serves requests on `listener` until `shutdown` resolves, then drains: new work is refused at once, /health says so, and
-/// running work is finished within the drain timeout.
+/// Serves requests on `listener` until `shutdown` resolves, then drains: new work is refused at once, /health says so,
+/// and running work is finished within the drain timeout.
 pub async fn serve(state: AppState, listener: TcpListener, shutdown: impl Future<Output = ()>) {
     let engine = state.engine.clone();
     let batches = state.batches.clone();

@@ -86,14 +86,15 @@ pub(super) struct ExpectedQuality {
     pub quality: f64,
     /// Whether it is that of the finest state.
     is_at_finest: bool,
-    /// ln of the bytes that the model expects there over those aimed at: above 0 at the coarsest state, below at the finest.
+    /// ln of the bytes that the model expects there over those aimed at: above 0 at the coarsest state, below at the
+    /// finest.
     pub ln_excess: f64,
     /// Whether the job's quality ceiling ends the search, with bytes to spare.
     pub is_at_ceiling: bool,
 }
 
-/// The quality that the model expects of the picture in `prepared` within `aim`, without an encode: that of the first coding
-/// that is not expected to end with bytes to spare, or of one before if that looks better.
+/// The quality that the model expects of the picture in `prepared` within `aim`, without an encode: that of the first
+/// coding that is not expected to end with bytes to spare, or of one before if that looks better.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -111,8 +112,9 @@ pub(super) fn expected_quality(
     Ok(expected)
 }
 
-/// What the model expects of the coding after that of `coarser`, whose finest state leaves bytes. Returns `None` when there is
-/// none, and when it looks worse: what 4:4:4 takes for its colours may leave it coarser than 4:2:0 at its finest.
+/// What the model expects of the coding after that of `coarser`, whose finest state leaves bytes. Returns `None` when
+/// there is none, and when it looks worse: what 4:4:4 takes for its colours may leave it coarser than 4:2:0 at its
+/// finest.
 fn finer(
     context: &mut SearchContext,
     prepared: &Prepared,
@@ -148,8 +150,8 @@ fn expected_of(
     Ok(ExpectedQuality { coding_index, quality, is_at_finest, ln_excess, is_at_ceiling })
 }
 
-/// The window of a search that is to end after one correction: a little lower than usual, so that the correction is seldom
-/// over the cap.
+/// The window of a search that is to end after one correction: a little lower than usual, so that the correction is
+/// seldom over the cap.
 const FAST: SearchWindow = SearchWindow { good_enough: 0.94, position: 0.5 };
 
 /// Share of the cap that the correction may leave beyond that.

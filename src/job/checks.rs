@@ -26,7 +26,8 @@ pub(super) fn allowed_formats(job: &Job, input: Format) -> Result<Vec<Format>, J
     }
 }
 
-/// Checks the part that `job` asks for against the picture, and the size against `limits`: a resize can ask for any size.
+/// Checks the part that `job` asks for against the picture, and the size against `limits`: a resize can ask for any
+/// size.
 fn check_requested_size(job: &Job, probe: &Probe, limits: &Limits) -> Result<(), JobError> {
     let (width, height) = transformed_size(job, probe)?;
     if job.resize.is_none() {

@@ -9,7 +9,8 @@ use crate::stop::{Stop, StopReason};
 
 use super::{Job, JobError};
 
-/// Encodes of a search, corrections included (benches/fit/main.rs: 1.1 to 1.9 on average, 2 or 3 at the 95th percentile).
+/// Encodes of a search, corrections included (benches/fit/main.rs: 1.1 to 1.9 on average, 2 or 3 at the 95th
+/// percentile).
 const ENCODES_OF_A_SEARCH: f64 = 3.0;
 
 /// The usual times come from a table. Another machine, or another picture, may be faster by this factor.
@@ -78,8 +79,8 @@ impl<'a> Clock<'a> {
         if is_worth_it { Ok(()) } else { Err(self.deadline_exceeded()) }
     }
 
-    /// Whether the first encode of `picture` had better fit at once, because there is no time for a second, as slow as the
-    /// machine was so far.
+    /// Whether the first encode of `picture` had better fit at once, because there is no time for a second, as slow as
+    /// the machine was so far.
     pub(super) fn must_fit_at_once(&self, coding: LossyCoding, picture: &Picture) -> bool {
         let both = self.usual_time(coding, picture).mul_f64(2.0 * self.slowness);
         !self.has_answer && !self.has_time(both)

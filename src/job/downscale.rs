@@ -1,4 +1,5 @@
-//! Makes the picture smaller when the target is too low for a decent quality at full size. Always scales the original pixels.
+//! Makes the picture smaller when the target is too low for a decent quality at full size. Always scales the original
+//! pixels.
 
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::model::SmallerModel;
@@ -13,8 +14,8 @@ use super::scale_choice::{BYTES_BY_SIDE, best_from, growth, index_for, scales};
 use super::views::size_at;
 use super::{Effort, JobError, scale_gain};
 
-/// The quality that the next scale is chosen for when nothing reached the cap at a scale, and from which on the scale of an answer
-/// is not changed because it is lower than expected.
+/// The quality that the next scale is chosen for when nothing reached the cap at a scale, and from which on the scale
+/// of an answer is not changed because it is lower than expected.
 const MODEST: f64 = 45.0;
 
 /// The most sizes that are encoded.
@@ -38,8 +39,8 @@ struct Fitted {
     sizes: usize,
 }
 
-/// The best-looking file of `whole` at any scale; tries the one in its `expectation` first. Returns `None` when no setting
-/// reaches the cap at any.
+/// The best-looking file of `whole` at any scale; tries the one in its `expectation` first. Returns `None` when no
+/// setting reaches the cap at any.
 ///
 /// # Errors
 /// As [`at_size`].
@@ -110,8 +111,8 @@ fn smaller_after_all(
     Ok(fitted)
 }
 
-/// The index of a smaller scale that is worth a try, and the quality that it must exceed there. `None` when the quality of
-/// `fitted` is as good as can be expected.
+/// The index of a smaller scale that is worth a try, and the quality that it must exceed there. `None` when the quality
+/// of `fitted` is as good as can be expected.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -140,8 +141,8 @@ fn smaller(
     Ok((index != fitted.index).then_some((index, quality)))
 }
 
-/// Points of quality below what the model expected from which on another scale is considered. A gradient to 7,000 to 10,000
-/// bytes of WebP misses by 40 to 70: docs/model.md, Scale gain.
+/// Points of quality below what the model expected from which on another scale is considered. A gradient to 7,000 to
+/// 10,000 bytes of WebP misses by 40 to 70: docs/model.md, Scale gain.
 const SHORTFALL: f64 = 12.0;
 
 /// `fitted`, or a larger picture that uses the bytes that it leaves.
@@ -178,7 +179,8 @@ fn growth_to_fill(aim: &Aim, fitted: &Fitted) -> f64 {
     (aim.best as f64 / fitted.file.len() as f64).powf(1.0 / BYTES_BY_SIDE)
 }
 
-/// Whether `larger` is preferred to `fitted`: because it is nearer to the target, or because its quality is hardly lower.
+/// Whether `larger` is preferred to `fitted`: because it is nearer to the target, or because its quality is hardly
+/// lower.
 fn is_better(whole: &Prepared, aim: &Aim, fitted: &Fitted, larger: &Candidate) -> bool {
     if aim.is_for_nearest {
         return larger.len().abs_diff(aim.best) < fitted.file.len().abs_diff(aim.best);
@@ -189,8 +191,8 @@ fn is_better(whole: &Prepared, aim: &Aim, fitted: &Fitted, larger: &Candidate) -
     of_larger >= quality - model.map_or(WORTH_OF_PIXELS, |model| model.worth.min(WORTH_OF_PIXELS))
 }
 
-/// Quality that a step to a larger scale is worth: of seven Kodak pictures as PNG all gain where 81 becomes 74 or more, 1 to 14
-/// points of SSIMULACRA2, and half of them lose where it becomes less.
+/// Quality that a step to a larger scale is worth: of seven Kodak pictures as PNG all gain where 81 becomes 74 or more,
+/// 1 to 14 points of SSIMULACRA2, and half of them lose where it becomes less.
 const WORTH_OF_PIXELS: f64 = 7.0;
 
 fn at_scale(context: &mut SearchContext, whole: &Prepared, scale: f64, aim: &Aim) -> Result<SizeResult, JobError> {

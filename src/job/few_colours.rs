@@ -1,5 +1,5 @@
-//! Text in few colours: its pixels with a palette, at a scale where a lossless file of them is within the cap. A lossy file of the same
-//! bytes blurs letters that stay sharp here: docs/model.md, Few colours.
+//! Text in few colours: its pixels with a palette, at a scale where a lossless file of them is within the cap. A lossy
+//! file of the same bytes blurs letters that stay sharp here: docs/model.md, Few colours.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -21,11 +21,12 @@ use super::{JobError, memory, scale_choice, trial};
 /// Numbers of colours that are looked at.
 const COLOURS: [i32; 7] = [2, 3, 4, 8, 16, 64, 256];
 
-/// As many of them are looked at for a picture that is made smaller where a lossy file is the alternative: with more, screenshots look
-/// worse than a sample lets expect.
+/// As many of them are looked at for a picture that is made smaller where a lossy file is the alternative: with more,
+/// screenshots look worse than a sample lets expect.
 const FEWEST: usize = 3;
 
-/// Scales that are looked at: each makes whole pixels of the sides of a sample, and letters that are smaller can't be read.
+/// Scales that are looked at: each makes whole pixels of the sides of a sample, and letters that are smaller can't be
+/// read.
 const SCALES: [f64; 13] = [
     1.0,
     5.0 / 6.0,
@@ -52,11 +53,12 @@ const MAX_SCALES: usize = 4;
 /// The most encodes of a whole picture.
 const MAX_ENCODES: usize = 3;
 
-/// Expected bytes over the cap up to which a file may be within it after all: of pages they are 1 to 5 % too many, now and then 20.
+/// Expected bytes over the cap up to which a file may be within it after all: of pages they are 1 to 5 % too many, now
+/// and then 20.
 const UNCERTAINTY: f64 = 1.06;
 
-/// The same of the whole picture in more than a few colours: of a screenshot in 64 colours they are 13 % too many. It is worth a vain encode
-/// to keep all pixels.
+/// The same of the whole picture in more than a few colours: of a screenshot in 64 colours they are 13 % too many. It
+/// is worth a vain encode to keep all pixels.
 const UNCERTAINTY_OF_WHOLE: f64 = 1.2;
 
 /// Time that all predictions and scores usually take together: 60 to 200 ms on one core of 2026.
@@ -70,7 +72,8 @@ pub(super) struct FewColours {
 }
 
 impl FewColours {
-    /// What is expected to be as large as a file at `scale` whose sample has this `score`, or to look better. Returns `None` where nothing is.
+    /// What is expected to be as large as a file at `scale` whose sample has this `score`, or to look better. Returns
+    /// `None` where nothing is.
     pub(super) fn worth_more_than(mut self, scale: f64, score: Option<f64>) -> Option<FewColours> {
         self.attempts.retain(|attempt| attempt.scale >= scale || Some(attempt.score) > score);
         (!self.attempts.is_empty()).then_some(self)
@@ -93,8 +96,9 @@ struct Reduction {
 /// A lossless format, and its encoder.
 pub(super) type Lossless = (Format, &'static LosslessModel);
 
-/// The format of a lossless file within `cap` bytes of another picture than the whole, for a picture that shows `content`. Returns `None`
-/// for all others, where no allowed format is lossless, and where the job asks for another kind of answer.
+/// The format of a lossless file within `cap` bytes of another picture than the whole, for a picture that shows
+/// `content`. Returns `None` for all others, where no allowed format is lossless, and where the job asks for another
+/// kind of answer.
 pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64, content: Content) -> Option<Lossless> {
     let is_asked = context.may_shrink && lossless::comes_first(context.job);
     let is_allowed = is_asked && trial::is_allowed(context, &aim(context.job, cap));
@@ -102,8 +106,8 @@ pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64, 
     modes().find(|(format, _)| allowed.contains(format)).filter(|_| is_wanted)
 }
 
-/// What may be within `cap` bytes in few colours and look better than a lossy file whose sample scores `lossy`. Returns `None` where
-/// nothing is expected to be within the cap, or to look better.
+/// What may be within `cap` bytes in few colours and look better than a lossy file whose sample scores `lossy`. Returns
+/// `None` where nothing is expected to be within the cap, or to look better.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -149,7 +153,8 @@ pub(super) fn expectation(
     Ok((!attempts.is_empty()).then_some(FewColours { format, model, attempts }))
 }
 
-/// Whether the picture may be so small, the format holds it, and the encode is within the memory that the job was given for encoders of the whole picture.
+/// Whether the picture may be so small, the format holds it, and the encode is within the memory that the job was given
+/// for encoders of the whole picture.
 pub(super) fn is_possible(context: &SearchContext, format: Format, model: &LosslessModel, scale: f64) -> bool {
     let requested = context.views.requested;
     let (width, height) = size_at(requested, scale);
@@ -199,7 +204,8 @@ impl Parts<'_> {
         Ok(most)
     }
 
-    /// The next fewer colours than those of `most`, where that is the whole picture and not certain to fit, and they are faithful.
+    /// The next fewer colours than those of `most`, where that is the whole picture and not certain to fit, and they
+    /// are faithful.
     fn fewer_colours(&mut self, context: &mut SearchContext, most: &Reduction) -> Result<Option<Reduction>, JobError> {
         if most.scale < 1.0 || most.expected_bytes * UNCERTAINTY <= self.cap as f64 {
             return Ok(None);
@@ -333,7 +339,8 @@ fn uncertainty(scale: f64) -> f64 {
 /// What becomes of an attempt.
 enum Encoded {
     File(Candidate),
-    /// Unlike a part of it, the whole picture does not keep its colours; or it keeps all, which is the lossless file that does not fit.
+    /// Unlike a part of it, the whole picture does not keep its colours; or it keeps all, which is the lossless file
+    /// that does not fit.
     NotWorthwhile,
     /// There is no time.
     Late,

@@ -6,8 +6,8 @@ use super::candidate::{Candidate, Kind};
 use super::context::SearchContext;
 use super::{Facts, Job, JobError, OnMiss, formats};
 
-/// The best-looking candidate that meets the job, over the allowed formats. Where it `may_outgrow` the input, it is larger than that
-/// rather than poor.
+/// The best-looking candidate that meets the job, over the allowed formats. Where it `may_outgrow` the input, it is
+/// larger than that rather than poor.
 pub(super) fn fit(
     context: &mut SearchContext,
     allowed: &[Format],
@@ -51,8 +51,9 @@ fn fit_or_miss(
     }
 }
 
-/// The best-looking candidate of at most as many bytes as the `input` has, which an answer in its format keeps to below the target. To
-/// meet that, the picture is made smaller if need be. Returns `None` when the job does not ask for that, and when nothing meets it.
+/// The best-looking candidate of at most as many bytes as the `input` has, which an answer in its format keeps to below
+/// the target. To meet that, the picture is made smaller if need be. Returns `None` when the job does not ask for that,
+/// and when nothing meets it.
 ///
 /// # Errors
 /// As [`formats::best`], but for what cannot be met.
@@ -73,8 +74,8 @@ fn within_input(context: &mut SearchContext, allowed: &[Format], input: &Facts) 
 /// Quality from which on a lossy picture does not spoil a lossless one.
 const FINE: f64 = 80.0;
 
-/// Whether `candidate` is smaller than the picture that the job asks for, or coarser than it has to be. A palette always is: one of
-/// 256 colours has a quality of 80.5 whatever it shows, and photographs score 65 to 86 with it.
+/// Whether `candidate` is smaller than the picture that the job asks for, or coarser than it has to be. A palette
+/// always is: one of 256 colours has a quality of 80.5 whatever it shows, and photographs score 65 to 86 with it.
 fn is_poor(job: &Job, candidate: &Candidate) -> bool {
     match candidate.kind {
         Kind::Passthrough | Kind::Lossless => false,

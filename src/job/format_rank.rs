@@ -52,8 +52,8 @@ pub fn basis(format: Format) -> Option<usize> {
 /// Expectations of [`COMPARED`].
 pub type Expectations = [Expectation; COMPARED.len()];
 
-/// Points of SSIMULACRA2 by which `format`, which has a [`basis`], is expected to look better than AVIF, for a picture without colour or
-/// with it.
+/// Points of SSIMULACRA2 by which `format`, which has a [`basis`], is expected to look better than AVIF, for a picture
+/// without colour or with it.
 pub fn lead(format: Format, expectations: &Expectations, is_grey: bool) -> f64 {
     match format.output().map(|output| &output.lead) {
         Some(LeadModel::Fitted { below_fit, .. }) if !depends_on_gains(expectations[0].quality, is_grey) => *below_fit,
@@ -72,8 +72,8 @@ pub fn depends_on_gains(quality_of_avif: f64, is_grey: bool) -> bool {
     quality_of_avif >= least_fitted_quality(is_grey)
 }
 
-/// Expected quality of the whole picture as AVIF below which the fit says nothing: leads of camera files at 20 KB were wrong by
-/// 30 points. docs/model.md, Format rank.
+/// Expected quality of the whole picture as AVIF below which the fit says nothing: leads of camera files at 20 KB were
+/// wrong by 30 points. docs/model.md, Format rank.
 fn least_fitted_quality(is_grey: bool) -> f64 {
     if is_grey { -20.0 } else { 0.0 }
 }

@@ -9,15 +9,16 @@ use super::few_colours::FewColours;
 use super::ranking::{RankedFormat, ranked, trial_score};
 use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_gain, smooth};
 
-/// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would be
-/// left, or none that keeps the alpha channel of a picture that has one.
+/// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would
+/// be left, or none that keeps the alpha channel of a picture that has one.
 pub(super) fn suitable(job: &Job, allowed: &[Format], has_alpha: bool) -> Vec<Format> {
     let can_match = |format: &Format| job.mode != Mode::Exact || container::can_have_size(*format, job.target);
     let suitable: Vec<Format> = allowed.iter().copied().filter(can_match).collect();
     if suitable.iter().any(|format| format.keeps_alpha() || !has_alpha) { suitable } else { allowed.to_vec() }
 }
 
-/// The best-looking candidate of at most `cap` bytes in one of the `allowed` formats. Tries the [`suitable`] ones first.
+/// The best-looking candidate of at most `cap` bytes in one of the `allowed` formats. Tries the [`suitable`] ones
+/// first.
 ///
 /// # Errors
 /// [`JobError::TargetUnreachable`], [`JobError::ScoreUnreachable`], [`JobError::DeadlineExceeded`],
@@ -55,8 +56,8 @@ fn best_among(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     best_lossy(context, allowed, cap).or_else(|refusal| lossless_instead(context, allowed, cap, refusal))
 }
 
-/// A lossless candidate of at most `cap` bytes after the lossy search ended with `refusal`. When there is none the error
-/// names the smallest file of both kinds.
+/// A lossless candidate of at most `cap` bytes after the lossy search ended with `refusal`. When there is none the
+/// error names the smallest file of both kinds.
 ///
 /// # Errors
 /// As [`best`].
@@ -126,8 +127,8 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     }
 }
 
-/// A file in few colours, where that is expected to look better than a lossy one in one of the `ranked` formats. Where there is none,
-/// PNG may come first of these.
+/// A file in few colours, where that is expected to look better than a lossy one in one of the `ranked` formats. Where
+/// there is none, PNG may come first of these.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -196,8 +197,8 @@ fn palette_first(
 /// Score of a lossy sample below which PNG is tried too: docs/model.md, Few colours.
 const POOR_LOSSY: f64 = 60.0;
 
-/// The score that a lossy file in one of the `ranked` formats is expected to have, one of which at least is tried. Returns `None`
-/// where there is no such format: a palette of few colours is what PNG has to offer.
+/// The score that a lossy file in one of the `ranked` formats is expected to have, one of which at least is tried.
+/// Returns `None` where there is no such format: a palette of few colours is what PNG has to offer.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -217,8 +218,8 @@ struct Refusals {
     too_large: Option<JobError>,
 }
 
-/// The best file of a format within `cap`. Returns `None` when no setting reaches it, or when the format could not be tried:
-/// then `refusals` has the reason.
+/// The best file of a format within `cap`. Returns `None` when no setting reaches it, or when the format could not be
+/// tried: then `refusals` has the reason.
 ///
 /// # Errors
 /// [`JobError::Encode`], [`JobError::Cancelled`].

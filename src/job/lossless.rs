@@ -110,8 +110,8 @@ pub(super) fn candidate(
     Ok(None)
 }
 
-/// Whether the lossless file of a photograph may have `cap` bytes, by that of a part of it. A small photograph is no cheaper to
-/// code in part.
+/// Whether the lossless file of a photograph may have `cap` bytes, by that of a part of it. A small photograph is no
+/// cheaper to code in part.
 ///
 /// # Errors
 /// [`EncodeError::Failed`].
@@ -132,12 +132,13 @@ const PART_PIXELS: u64 = 500_000;
 /// How many times as large as the part the whole is at least.
 const LEAST_REDUCTION: u32 = 4;
 
-/// How many times as many bytes for each pixel the part may have as the whole is to have. It had 1.00 to 1.08 times those of the
-/// whole in 22 photographs of 2 to 16 megapixels: docs/model.md, Lossless files.
+/// How many times as many bytes for each pixel the part may have as the whole is to have. It had 1.00 to 1.08 times
+/// those of the whole in 22 photographs of 2 to 16 megapixels: docs/model.md, Lossless files.
 const MOST_OF_PART: f64 = 1.2;
 
-/// The format and the bytes of the lossless file that a drawing or text is answered with when it may have so many bytes. Returns
-/// `None` when that is no answer, when it has more than `most` bytes, and when there is no time to encode it.
+/// The format and the bytes of the lossless file that a drawing or text is answered with when it may have so many
+/// bytes. Returns `None` when that is no answer, when it has more than `most` bytes, and when there is no time to
+/// encode it.
 ///
 /// # Errors
 /// [`EncodeError::Failed`].

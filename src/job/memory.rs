@@ -43,7 +43,8 @@ pub fn padded_size(job: &Job) -> Option<(SizeParameter, u64)> {
     }
 }
 
-/// Memory for decoding, transforming to `size`, encoding and scoring, but not for padding: an estimate on the high side.
+/// Memory for decoding, transforming to `size`, encoding and scoring, but not for padding: an estimate on the high
+/// side.
 fn bytes_at_peak(probe: &Probe, job: &Job, size: (u32, u32)) -> u64 {
     let pixels = u64::from(probe.width) * u64::from(probe.height);
     let worked = u64::from(size.0) * u64::from(size.1);

@@ -5,9 +5,9 @@ use crate::codec::{Format, container, jpeg};
 use super::candidate::{Candidate, Kind};
 use super::{Facts, Job};
 
-/// The input itself, its pixels unchanged, and its metadata and density as the job asks. Returns `None` when it does not meet
-/// the target in an allowed format, when it is damaged, when it is progressive and must not be, or when the job transforms
-/// it.
+/// The input itself, its pixels unchanged, and its metadata and density as the job asks. Returns `None` when it does
+/// not meet the target in an allowed format, when it is damaged, when it is progressive and must not be, or when the
+/// job transforms it.
 pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
     if !job.progressive && facts.format == Format::Jpeg && jpeg::is_progressive(input) {
         return None;

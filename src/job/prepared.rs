@@ -20,7 +20,8 @@ impl<'a> Prepared<'a> {
         Prepared { format, picture, encoders: RefCell::default() }
     }
 
-    /// The encoder for `coding`, for files of one pass where they may not be `progressive`. Later calls return the same one.
+    /// The encoder for `coding`, for files of one pass where they may not be `progressive`. Later calls return the same
+    /// one.
     ///
     /// # Errors
     /// [`EncodeError::TooLarge`].

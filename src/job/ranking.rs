@@ -33,8 +33,8 @@ impl RankedFormat {
     }
 }
 
-/// The allowed formats, the best-looking first. Formats that keep the picture's alpha channel come before those that do not;
-/// then the model's expectations within `cap` decide, then [`format_rank::by_rank`].
+/// The allowed formats, the best-looking first. Formats that keep the picture's alpha channel come before those that do
+/// not; then the model's expectations within `cap` decide, then [`format_rank::by_rank`].
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -69,7 +69,8 @@ fn by_expectation(context: &mut SearchContext, ranked: &mut [RankedFormat], cap:
     by_model(context, ranked, cap, gain_use)
 }
 
-/// What the gains of smaller pictures decide: where formats are tried, or the whole picture is far below what was fitted, no rank.
+/// What the gains of smaller pictures decide: where formats are tried, or the whole picture is far below what was
+/// fitted, no rank.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -122,8 +123,8 @@ const CLOSE: f64 = 2.5;
 /// Expected quality of the whole picture from which on formats with close leads look much the same.
 const ALIKE: f64 = 80.0;
 
-/// Sorts formats of a photograph with `close` leads by trials, where probes tell those the sizes of files. What is no photograph was
-/// tried before, and best effort compares whole files later.
+/// Sorts formats of a photograph with `close` leads by trials, where probes tell those the sizes of files. What is no
+/// photograph was tried before, and best effort compares whole files later.
 ///
 /// # Errors
 /// [`JobError::Encode`].

@@ -27,8 +27,8 @@ pub struct Report {
     pub target: u64,
     /// The way to this answer, or that it misses the target.
     pub outcome: Outcome,
-    /// Whether more time might have led to a better answer: the deadline ended the search early, chose a format, or kept one
-    /// from being tried.
+    /// Whether more time might have led to a better answer: the deadline ended the search early, chose a format, or
+    /// kept one from being tried.
     pub cut_short: bool,
     /// Whether the input ends before its end, and what is there of it is shown.
     pub damaged: bool,

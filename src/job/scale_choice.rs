@@ -24,8 +24,8 @@ pub(super) const BYTES_BY_SIDE: f64 = 1.6;
 /// Pixels of the long side that a picture is not made smaller than.
 const LEAST_SIDE: u32 = 64;
 
-/// Expected quality from which on text is not made smaller: it can be read in a poor picture, but not in a small one. What
-/// is expected below quality 1 is too low: a page and a screenshot look 1 to 11 points better at -10 than at 1.
+/// Expected quality from which on text is not made smaller: it can be read in a poor picture, but not in a small one.
+/// What is expected below quality 1 is too low: a page and a screenshot look 1 to 11 points better at -10 than at 1.
 const LEGIBLE: f64 = -10.0;
 
 /// What the gain of a scale decides.
@@ -73,8 +73,9 @@ fn best_from_whole(
     best_from(context, whole, aim, &scales, (0, expected.quality), &ahead)
 }
 
-/// The qualities that are known at the scales after the whole: those seen from the largest scale on that is poor for certain, and before it
-/// what lies between that and what is `expected` of the whole. None where that is not poor, or where smaller pictures follow another rule.
+/// The qualities that are known at the scales after the whole: those seen from the largest scale on that is poor for
+/// certain, and before it what lies between that and what is `expected` of the whole. None where that is not poor, or
+/// where smaller pictures follow another rule.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -140,8 +141,8 @@ fn sufficient_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f
     }
 }
 
-/// Quality from which on `whole` stays as large as it can, where it is smooth or a photograph with alpha. Of answers with a total the
-/// quality is given.
+/// Quality from which on `whole` stays as large as it can, where it is smooth or a photograph with alpha. Of answers
+/// with a total the quality is given.
 fn enough_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
     let is_smooth = context.common.is_none() && context.views.content() == Content::Smooth;
     match is_smooth {
@@ -150,7 +151,8 @@ fn enough_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> 
     }
 }
 
-/// How `whole` is made smaller, where it is a photograph with alpha and that is known. Of answers with a total the quality is given.
+/// How `whole` is made smaller, where it is a photograph with alpha and that is known. Of answers with a total the
+/// quality is given.
 fn alpha_scales(context: &mut SearchContext, whole: &Prepared) -> Option<AlphaScales> {
     if context.common.is_some() {
         return None;
@@ -196,8 +198,8 @@ pub(super) fn with_trial(
     best_tried(context, whole, aim, expectation)
 }
 
-/// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only becomes
-/// larger: a score says little of whether it can be read.
+/// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only
+/// becomes larger: a score says little of whether it can be read.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -244,7 +246,8 @@ pub(super) fn run_trial(
     Ok(Expectation { trial_score, ..expectation })
 }
 
-/// What `look` finds of the picture at `scale`: it sees the whole or, where that is smaller, a part, and an aim for that.
+/// What `look` finds of the picture at `scale`: it sees the whole or, where that is smaller, a part, and an aim for
+/// that.
 ///
 /// # Errors
 /// Those of `look`.
@@ -264,8 +267,8 @@ fn seen_at<T>(
     look(context, &Prepared::new(whole.format, &part), &aim.for_share(share))
 }
 
-/// The scale that the model expects to look best among those from index `first` on, where `quality` is reached. The qualities at some
-/// scales `ahead` of it may be known.
+/// The scale that the model expects to look best among those from index `first` on, where `quality` is reached. The
+/// qualities at some scales `ahead` of it may be known.
 pub(super) fn best_from(
     context: &mut SearchContext,
     whole: &Prepared,
@@ -343,8 +346,8 @@ pub(super) fn least_scale(job: &Job, original: &Picture) -> f64 {
         .max(share(job.min_height.unwrap_or(0), original.height()))
 }
 
-/// The factor by which a scale grows for the quality that is `wanted` to take what the cap allows, where files of this quality have so many
-/// bytes.
+/// The factor by which a scale grows for the quality that is `wanted` to take what the cap allows, where files of this
+/// quality have so many bytes.
 pub(super) fn growth(coding: &LossyCoding, aim: &Aim, (bytes, quality): (f64, f64), wanted: f64) -> f64 {
     let scale = coding.scale();
     let ln_bits_at = |quality: f64| scale.ln_bits_per_pixel(scale.ln_step(quality));

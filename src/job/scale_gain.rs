@@ -27,8 +27,8 @@ pub const SCALES: [f64; 16] = [
     1.0 / 64.0,
 ];
 
-/// Points of SSIMULACRA2 below which the gain of so many steps is not worth the pixels of the first scale. What the steps gain
-/// beyond the fit does not count here: with it one of 24 Kodak pictures lost 4 points.
+/// Points of SSIMULACRA2 below which the gain of so many steps is not worth the pixels of the first scale. What the
+/// steps gain beyond the fit does not count here: with it one of 24 Kodak pictures lost 4 points.
 pub fn least_gain(format: Format, steps: usize) -> f64 {
     let model = model(format);
     model.margin + model.beyond_fit * steps as f64
@@ -78,7 +78,8 @@ pub fn is_enough(format: Format, quality: f64) -> bool {
     model(format).enough_quality.is_some_and(|enough| quality >= enough)
 }
 
-/// Quality from which on a smooth picture is not made smaller: it loses nothing by that, and what compression leaves is seen best in it.
+/// Quality from which on a smooth picture is not made smaller: it loses nothing by that, and what compression leaves is
+/// seen best in it.
 pub(crate) fn fine_quality(format: Format) -> f64 {
     model(format).fine_quality
 }

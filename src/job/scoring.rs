@@ -54,8 +54,8 @@ impl<'a> Scoring<'a> {
         score_against(reference, self.requested, &candidate.bytes, candidate.format)
     }
 
-    /// A sample of the requested picture, which shows `content`: tiles that are spread over it, side by side, or all of it if it has
-    /// hardly more pixels. Returns `None` for a larger picture that is too thin for tiles.
+    /// A sample of the requested picture, which shows `content`: tiles that are spread over it, side by side, or all of
+    /// it if it has hardly more pixels. Returns `None` for a larger picture that is too thin for tiles.
     pub(super) fn sample(&mut self, content: Content) -> Option<Rc<Picture>> {
         if self.sample.is_none() {
             let picture = Rc::new(sample_of(self.requested, content)?);

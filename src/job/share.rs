@@ -32,8 +32,8 @@ pub struct SizeCurve {
 }
 
 impl SizeCurve {
-    /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer, and its files the
-    /// metadata `kept`. No answer has more than `most` bytes.
+    /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer, and its
+    /// files the metadata `kept`. No answer has more than `most` bytes.
     pub(super) fn of(
         picture: &Picture,
         job: &Job,
@@ -103,8 +103,8 @@ struct Counts<'a> {
     are_probed: bool,
 }
 
-/// Lowers each of `ln_bytes` to what the codings of `format` take at that quality, or at the ceiling where that is lower, with
-/// `metadata_bytes`.
+/// Lowers each of `ln_bytes` to what the codings of `format` take at that quality, or at the ceiling where that is
+/// lower, with `metadata_bytes`.
 fn lower(
     ln_bytes: &mut [f64; QUALITIES.len()],
     format: Format,
@@ -126,8 +126,8 @@ fn lower(
     Ok(())
 }
 
-/// How far `picture` is beyond the median of `coding` in ln(bytes), at each of [`QUALITIES`]; between those that are counted
-/// interpolated.
+/// How far `picture` is beyond the median of `coding` in ln(bytes), at each of [`QUALITIES`]; between those that are
+/// counted interpolated.
 fn beyond_median(
     coding: LossyCoding,
     picture: &Picture,
@@ -194,17 +194,19 @@ const MAX_DRIFT: f64 = 0.003;
 /// Points of quality that answers may become better when those before them take less than planned.
 const MAX_GAIN: f64 = 2.5;
 
-/// Quality from which on pictures that are not made smaller are encoded at the common quality. Below it hardly any is whole.
+/// Quality from which on pictures that are not made smaller are encoded at the common quality. Below it hardly any is
+/// whole.
 const POOR: f64 = 5.0;
 
-/// Bytes that an answer of the common quality may have beyond those that are predicted, as a share of them: docs/model.md, Totals.
+/// Bytes that an answer of the common quality may have beyond those that are predicted, as a share of them:
+/// docs/model.md, Totals.
 const ROOM: f64 = 0.06;
 
 /// How many times as large as predicted an answer is taken to be at most, by its trial.
 const MAX_RATIO: f64 = 2.0;
 
-/// Bytes that it may take from the answers after it, as a share of theirs: at least and at most. A small answer misses by more of its own,
-/// and a small one after a large one would be left without any.
+/// Bytes that it may take from the answers after it, as a share of theirs: at least and at most. A small answer misses
+/// by more of its own, and a small one after a large one would be left without any.
 const ROOM_OF_OTHERS: [f64; 2] = [0.02, 0.1];
 
 impl Shares {
@@ -225,8 +227,8 @@ impl Shares {
         self.is_tight
     }
 
-    /// The share of each answer, where none is to depend on what the others take: each may have all of its own, and is the best
-    /// within that.
+    /// The share of each answer, where none is to depend on what the others take: each may have all of its own, and is
+    /// the best within that.
     pub fn fixed(mut self) -> Vec<Share> {
         let answers = self.planned.len();
         let take = |index| {
@@ -295,8 +297,8 @@ impl Shares {
         self.planned.iter().flatten().map(|plan| plan.curve.bytes(quality)).sum()
     }
 
-    /// A share for a trial of the answer at `index`, which shows how far its prediction is off: the common quality, and all the
-    /// bytes that this takes. `None` where answers have no common quality.
+    /// A share for a trial of the answer at `index`, which shows how far its prediction is off: the common quality, and
+    /// all the bytes that this takes. `None` where answers have no common quality.
     pub fn trial(&self, index: usize) -> Option<Share> {
         let planned = self.planned.get(index)?.as_ref()?.curve.bytes(self.quality);
         let bytes = (MAX_RATIO * planned) as u64;
@@ -308,8 +310,8 @@ impl Shares {
         })
     }
 
-    /// The same total, planned anew before any answer is made: some answers have as many bytes at the common quality as `trials`
-    /// say, and the others are as far from their predictions as these are on the whole.
+    /// The same total, planned anew before any answer is made: some answers have as many bytes at the common quality as
+    /// `trials` say, and the others are as far from their predictions as these are on the whole.
     pub fn corrected(&self, trials: &[(usize, u64)]) -> Shares {
         let curve = |index: usize| self.planned.get(index).and_then(|plan| Some(plan.as_ref()?.curve));
         let (mut predicted, mut measured) = (0.0, 0.0);
@@ -328,8 +330,8 @@ impl Shares {
         Shares::new(self.left, &curves.collect::<Vec<SizeCurve>>())
     }
 
-    /// Keeps this `part` of what is planned for each answer, whatever the others take: where all predictions are too low, the last
-    /// answers would pay for the others.
+    /// Keeps this `part` of what is planned for each answer, whatever the others take: where all predictions are too
+    /// low, the last answers would pay for the others.
     pub fn keep_for_each(&mut self, part: f64) {
         let quality = self.quality;
         for plan in self.planned.iter_mut().flatten() {
@@ -337,8 +339,8 @@ impl Shares {
         }
     }
 
-    /// Adds to `share` what is missing for the smallest answer that `failed` names, if there is so much that is not kept for
-    /// others. The answer may have at most `target`.
+    /// Adds to `share` what is missing for the smallest answer that `failed` names, if there is so much that is not
+    /// kept for others. The answer may have at most `target`.
     pub fn stretch(&mut self, share: &mut Share, failed: &JobError, target: u64) -> bool {
         let JobError::TargetUnreachable { smallest, .. } = failed else { return false };
         let missing = smallest.bytes.checked_sub(share.bytes).filter(|_| smallest.bytes <= target);

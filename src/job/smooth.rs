@@ -1,5 +1,5 @@
-//! Smooth pictures, such as gradients: made smaller they lose nothing that can be seen, so that a lossless file of a smaller picture
-//! looks better than a lossy one of the whole: docs/model.md, Smooth pictures.
+//! Smooth pictures, such as gradients: made smaller they lose nothing that can be seen, so that a lossless file of a
+//! smaller picture looks better than a lossy one of the whole: docs/model.md, Smooth pictures.
 
 use crate::codec::Format;
 use crate::picture::content::Content;
@@ -27,8 +27,8 @@ const MOST_CHANGED: u8 = 4;
 /// The most files that are made.
 const MAX_ENCODES: usize = 2;
 
-/// A lossless file of a smaller picture, of at most `cap` bytes. Returns `None` for a picture that is not smooth, where none is found,
-/// where no allowed format is lossless, and where the job asks for another kind of answer.
+/// A lossless file of a smaller picture, of at most `cap` bytes. Returns `None` for a picture that is not smooth, where
+/// none is found, where no allowed format is lossless, and where the job asks for another kind of answer.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -52,7 +52,8 @@ pub(super) fn candidate(
         let Some(candidate) = at_scale(context, (format, model), scale)? else { break };
         known = Some((scale, candidate.len()));
         let is_within = candidate.len() <= cap && context.job.mode.can_be_met(context.job.target, candidate.len());
-        // Of the others only those may be better that are larger than a file that fits, and fit only those that are smaller.
+        // Of the others only those may be better that are larger than a file that fits, and fit only those that are
+        // smaller.
         scales.retain(|other| if is_within { *other > scale } else { *other < scale });
         best = Some(candidate).filter(|_| is_within).or(best);
     }
@@ -79,7 +80,8 @@ fn at_scale(context: &mut SearchContext, (format, model): Lossless, scale: f64) 
     Ok(Some(candidate))
 }
 
-/// Whether `smaller`, made as large as `whole` again, is the same to the eye: on black and on white, where it has an alpha channel.
+/// Whether `smaller`, made as large as `whole` again, is the same to the eye: on black and on white, where it has an
+/// alpha channel.
 fn is_all_in(smaller: &Picture, whole: &Picture) -> bool {
     let restored = transform::scale(smaller, whole.width(), whole.height());
     if !whole.has_alpha() {

@@ -96,8 +96,8 @@ impl<'a> Source<'a> {
         Ok(Source { file, pictures })
     }
 
-    /// Says that all jobs to come transform the picture as `job` does: the whole picture is dropped as soon as that is made.
-    /// Another job panics from then on.
+    /// Says that all jobs to come transform the picture as `job` does: the whole picture is dropped as soon as that is
+    /// made. Another job panics from then on.
     pub fn fits_only(&mut self, job: &Job) {
         self.pictures.only = Some(job.transforms());
     }
@@ -123,8 +123,8 @@ impl<'a> Source<'a> {
         (self.file.bytes.len() + pixel_bytes) as u64
     }
 
-    /// The sizes that an answer to `job` is predicted to have at each quality, up to its target. Only of drawings and text a sample,
-    /// and the lossless file, are encoded. Keeps the transformed picture as [`Source::fit_next`] does.
+    /// The sizes that an answer to `job` is predicted to have at each quality, up to its target. Only of drawings and
+    /// text a sample, and the lossless file, are encoded. Keeps the transformed picture as [`Source::fit_next`] does.
     ///
     /// # Errors
     /// [`JobError::KeepUnwritable`], [`JobError::Crop`], [`JobError::Decode`] and [`JobError::Encode`] when the job can't be
@@ -142,8 +142,8 @@ impl<'a> Source<'a> {
         Ok(lossless.map_or(curve, |(format, bytes)| curve.up_to(bytes + container::embedded_bytes(format, &kept))))
     }
 
-    /// Answers `job` as [`Source::fit`] does, for one job after the other: a picture of the same transforms as the last is not
-    /// transformed again, and only the first answer's timings include the time that opening took.
+    /// Answers `job` as [`Source::fit`] does, for one job after the other: a picture of the same transforms as the last
+    /// is not transformed again, and only the first answer's timings include the time that opening took.
     ///
     /// # Errors
     /// Every variant of [`JobError`].

@@ -42,7 +42,8 @@ pub struct Job {
     pub grayscale: bool,
     /// Whether the picture may be made smaller when the target is too low for a decent quality.
     pub downscale: bool,
-    /// Pixels of width that the picture is not made smaller than to meet the target. One that is narrower stays as it is.
+    /// Pixels of width that the picture is not made smaller than to meet the target. One that is narrower stays as it
+    /// is.
     pub min_width: Option<u32>,
     /// The same for the height.
     pub min_height: Option<u32>,
@@ -54,16 +55,16 @@ pub struct Job {
     pub progressive: bool,
     /// Which metadata the answer has. It counts in the target.
     pub metadata: MetadataPolicy,
-    /// Pixels per inch that the answer says it is printed with, whatever its metadata says: at least 1. `None`, the default,
-    /// leaves it to the metadata.
+    /// Pixels per inch that the answer says it is printed with, whatever its metadata says: at least 1. `None`, the
+    /// default, leaves it to the metadata.
     pub dpi: Option<u16>,
     /// The colour behind transparent pixels when the format has no alpha channel, and around a picture that is padded:
     /// red, green, blue.
     pub background: [u8; 3],
     /// What to answer when nothing meets the target.
     pub on_miss: OnMiss,
-    /// Time for the whole job: from the last byte of the request, or where no client waits for it and in a set from the moment
-    /// that its work begins.
+    /// Time for the whole job: from the last byte of the request, or where no client waits for it and in a set from the
+    /// moment that its work begins.
     pub deadline: Duration,
 }
 
@@ -181,8 +182,8 @@ impl Job {
         }
     }
 
-    /// Whether an answer in one of the `allowed` formats is looked for within the bytes of `input` first: in mode fit where it may
-    /// have the input's format, unless the picture is enlarged.
+    /// Whether an answer in one of the `allowed` formats is looked for within the bytes of `input` first: in mode fit
+    /// where it may have the input's format, unless the picture is enlarged.
     pub fn stays_within_input(&self, input: &Facts, allowed: &[Format]) -> bool {
         let is_enlarged = self.transforms().enlarges(input.width, input.height);
         matches!(self.mode, Mode::Fit { .. }) && allowed.contains(&input.format) && !is_enlarged

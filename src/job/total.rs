@@ -12,7 +12,8 @@ pub struct SharedTotal {
 }
 
 impl SharedTotal {
-    /// Plans the shares of `jobs` in `total`, by predictions unless the total is very low. A job that can't be done has no share;
+    /// Plans the shares of `jobs` in `total`, by predictions unless the total is very low. A job that can't be done has
+    /// no share;
     /// [`SharedTotal::fit`] says why.
     ///
     /// # Errors
@@ -60,8 +61,8 @@ impl SharedTotal {
         if smallest_total > total { Err(JobError::TotalUnreachable { total, smallest_total }) } else { Ok(()) }
     }
 
-    /// Answers `job`, the one at `index`, within its share. Jobs come once each, in any order; what one leaves over goes to
-    /// those that have not begun.
+    /// Answers `job`, the one at `index`, within its share. Jobs come once each, in any order; what one leaves over
+    /// goes to those that have not begun.
     ///
     /// # Errors
     /// Every variant of [`JobError`].

@@ -14,8 +14,8 @@ const LEAST_RATIO: f64 = 0.7;
 /// The time that it takes for each pixel of a fine JPEG.
 const TIME_PER_PIXEL: Duration = Duration::from_nanos(300);
 
-/// The input in another of the `allowed` formats, its coefficients unchanged. Returns `None` when it is no sound JPEG, when
-/// the job transforms it or asks for a size to come near to, or when the file does not meet the target.
+/// The input in another of the `allowed` formats, its coefficients unchanged. Returns `None` when it is no sound JPEG,
+/// when the job transforms it or asks for a size to come near to, or when the file does not meet the target.
 pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format], stop: &Stop) -> Option<Candidate> {
     let pixels = f64::from(facts.width) * f64::from(facts.height);
     let is_thinkable = facts.format == Format::Jpeg

@@ -1,5 +1,6 @@
-//! Trials: a sample of the picture, coded as the model expects the answer to be, and scored. The model is fitted to photographs.
-//! Of drawings, text and screenshots it errs by tens of points, so their scale and format are tried: docs/model.md, Trials.
+//! Trials: a sample of the picture, coded as the model expects the answer to be, and scored. The model is fitted to
+//! photographs. Of drawings, text and screenshots it errs by tens of points, so their scale and format are tried:
+//! docs/model.md, Trials.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use super::scoring::SAMPLE_PIXELS;
 use super::views::size_at;
 use super::{Effort, JobError};
 
-/// Whether scale and format are tried. A photograph's scale is not: the model errs by .7 points there, and trials by as much.
+/// Whether scale and format are tried. A photograph's scale is not: the model errs by .7 points there, and trials by as
+/// much.
 pub(super) fn is_wanted(context: &mut SearchContext, aim: &Aim) -> bool {
     is_allowed(context, aim) && !context.views.requested.has_alpha() && context.views.content() != Content::Photograph
 }
@@ -28,9 +30,9 @@ pub(super) fn is_allowed(context: &SearchContext, aim: &Aim) -> bool {
     context.job.effort != Effort::Fast && !aim.is_for_nearest && context.common.is_none()
 }
 
-/// SSIMULACRA2 of a sample of the picture at `scale`, in the format of `seen`, at the quality that the answer would have. `seen` is the
-/// whole picture or a part of it, at that scale, and `aim` is for that. Returns `None` when no quality is within the cap there, and
-/// when there is no sample or no time.
+/// SSIMULACRA2 of a sample of the picture at `scale`, in the format of `seen`, at the quality that the answer would
+/// have. `seen` is the whole picture or a part of it, at that scale, and `aim` is for that. Returns `None` when no
+/// quality is within the cap there, and when there is no sample or no time.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -62,7 +64,8 @@ pub(super) fn score(
 /// Encodes of what is seen that its probes usually take together.
 const PROBED: f64 = 0.5;
 
-/// A file of `sample`, at the quality at which `seen` meets `aim`. Returns `None` when even the coarsest file of that would be too large.
+/// A file of `sample`, at the quality at which `seen` meets `aim`. Returns `None` when even the coarsest file of that
+/// would be too large.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -92,13 +95,15 @@ fn file(
     Ok(Some(encoder.encode(within_cap)?))
 }
 
-/// The most probes of a picture. The model errs by up to a factor of three on drawings at low qualities, and less at the next quality.
+/// The most probes of a picture. The model errs by up to a factor of three on drawings at low qualities, and less at
+/// the next quality.
 const MAX_PROBES: u32 = 3;
 
 /// Points of quality between two expectations below which the second is not probed.
 const NEAR: f64 = 5.0;
 
-/// ln of the bytes that files of `seen` have over those that the model expects, by a probe. Returns `None` where there is none.
+/// ln of the bytes that files of `seen` have over those that the model expects, by a probe. Returns `None` where there
+/// is none.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -114,8 +119,8 @@ fn error_of_probe(
     Ok(encoder.probe(at)?.map(|ln_bytes| ln_bytes - encoder.predict(at)))
 }
 
-/// A file of `sample` where there is no probe: the model errs alike for both, so that the size of a first file corrects the `expected`
-/// quality. Returns `None` when even the coarsest file would be too large.
+/// A file of `sample` where there is no probe: the model errs alike for both, so that the size of a first file corrects
+/// the `expected` quality. Returns `None` when even the coarsest file would be too large.
 ///
 /// # Errors
 /// [`JobError::Encode`].

@@ -63,8 +63,8 @@ impl Metrics {
         })
     }
 
-    /// Answers by the ratio of their bytes to the target, in all formats: the upper bound of each class and its count. Those
-    /// above the last bound are left out.
+    /// Answers by the ratio of their bytes to the target, in all formats: the upper bound of each class and its count.
+    /// Those above the last bound are left out.
     pub(crate) fn fills(&self) -> Vec<(f64, u64)> {
         let mut up_to = vec![0; RATIO.len()];
         for format in Format::OUTPUT {

@@ -39,7 +39,8 @@ impl Batches {
 }
 
 impl Metrics {
-    /// Sets how many batches are kept in each state, the age of the oldest that has not ended, and how long no item ended.
+    /// Sets how many batches are kept in each state, the age of the oldest that has not ended, and how long no item
+    /// ended.
     pub(crate) fn set_batches(
         &self,
         counts: impl Iterator<Item = (BatchState, usize)>,

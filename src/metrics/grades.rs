@@ -37,8 +37,9 @@ pub(crate) struct Mark {
     pub grade: Grade,
 }
 
-/// What is graded. The bounds are shares of requests as service levels have them (99.99 %, 99.9 %, 99 %, 95 %), times that
-/// people notice (Nielsen, "Response Times": 1 s keeps a train of thought), and shares of work that the cache saves.
+/// What is graded. The bounds are shares of requests as service levels have them (99.99 %, 99.9 %, 99 %, 95 %), times
+/// that people notice (Nielsen, "Response Times": 1 s keeps a train of thought), and shares of work that the cache
+/// saves.
 const SUBJECTS: &[Subject] = &[
     Subject {
         name: "errors",

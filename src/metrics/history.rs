@@ -116,8 +116,8 @@ impl Interval {
         share(self.shed as f64, self.requests.max(self.shed) as f64)
     }
 
-    /// The duration that `percent` of the requests do not exceed, to a quarter; refusals are left out. Zero when there were
-    /// none.
+    /// The duration that `percent` of the requests do not exceed, to a quarter; refusals are left out. Zero when there
+    /// were none.
     pub(crate) fn latency(&self, percent: u64) -> Duration {
         self.durations.quantile(percent)
     }

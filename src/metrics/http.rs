@@ -37,8 +37,8 @@ impl Http {
 }
 
 impl Metrics {
-    /// Counts an answered HTTP request. A method or status that is no [`Method`] or [`Status`] counts as `other`. Routes that compute
-    /// answers count for [`Metrics::latency`].
+    /// Counts an answered HTTP request. A method or status that is no [`Method`] or [`Status`] counts as `other`.
+    /// Routes that compute answers count for [`Metrics::latency`].
     pub(crate) fn http_request(&self, route: RouteLabel, method: &str, code: u16, elapsed: Duration) {
         let method = Method::from_name(method).unwrap_or(Method::Other);
         let status = Status::from_code(route, code);

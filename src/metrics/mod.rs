@@ -1,5 +1,5 @@
-//! Every metric of the service, a module for each kind. A metric is one line of its table, whose doc comment is the help text,
-//! with its zeros and the method that counts beside it. The registry is a value, not a static.
+//! Every metric of the service, a module for each kind. A metric is one line of its table, whose doc comment is the
+//! help text, with its zeros and the method that counts beside it. The registry is a value, not a static.
 //!
 //! Every label set exists at zero from the start, and every label value is one of a fixed set in `labels`, so that no
 //! client can create a series.
@@ -72,7 +72,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Builds the metrics on a registry of their own, with every label set at zero and [`RouteLabel::OTHER`] as only route.
+    /// Builds the metrics on a registry of their own, with every label set at zero and [`RouteLabel::OTHER`] as only
+    /// route.
     pub fn new() -> Metrics {
         Metrics::with_routes([])
     }

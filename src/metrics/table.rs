@@ -55,8 +55,8 @@ build! {
     HistogramVec: |spec| HistogramVec::new(spec.histogram_opts(), spec.labels);
 }
 
-/// Declares a struct of metrics. Each field is a metric: its doc comment is the help text, its labels are in brackets, and
-/// its buckets follow `in`. `registered(registry)` makes the metrics and registers them.
+/// Declares a struct of metrics. Each field is a metric: its doc comment is the help text, its labels are in brackets,
+/// and its buckets follow `in`. `registered(registry)` makes the metrics and registers them.
 macro_rules! metrics {
     (
         $(#[$attr:meta])*

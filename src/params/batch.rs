@@ -142,8 +142,8 @@ impl BatchSpec {
         self.item(&Entry { picture, name: None, pairs: Vec::new() }, defaults)
     }
 
-    /// The parameters of the item come first, then those of its preset, then the defaults of the batch. The total is the target
-    /// where none of them has one.
+    /// The parameters of the item come first, then those of its preset, then the defaults of the batch. The total is
+    /// the target where none of them has one.
     fn item(&self, entry: &Entry, defaults: &Defaults) -> Result<BatchItem, ParamError> {
         if defaults.presets_only {
             let asked = Given::new(&entry.pairs)?.filled_from(Given::new(&self.defaults)?.0);

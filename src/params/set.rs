@@ -213,8 +213,8 @@ impl SetSpec {
         Ok(Output { name: entry.name, request, listed_width: entry.listed_width })
     }
 
-    /// The parameters of the output come first, then those of its preset, then the defaults of the set. The total is the target
-    /// where none of them has one.
+    /// The parameters of the output come first, then those of its preset, then the defaults of the set. The total is
+    /// the target where none of them has one.
     fn request(&self, entry: &Entry, defaults: &Defaults) -> Result<Request, ParamError> {
         let own = Given::new(&entry.pairs)?.with_preset(&defaults.presets)?;
         let shared = Given::new(&self.defaults)?.with_preset(&defaults.presets)?;
@@ -224,8 +224,8 @@ impl SetSpec {
 }
 
 impl Set {
-    /// Leaves the smallest of the listed widths that give the same picture of a source of `width` x `height`: those that are at least
-    /// as wide as the source is when it is cropped and turned.
+    /// Leaves the smallest of the listed widths that give the same picture of a source of `width` x `height`: those
+    /// that are at least as wide as the source is when it is cropped and turned.
     pub fn collapse_widths(&mut self, width: u32, height: u32) {
         let listed = |output: &Output| {
             let size = output.request.job.transforms().size(width, height).ok()?;
@@ -239,8 +239,8 @@ impl Set {
     }
 }
 
-/// Refuses what says how the target of one answer is met: an output of a set, or an item of a batch, gets a share of the total,
-/// which it has no say in.
+/// Refuses what says how the target of one answer is met: an output of a set, or an item of a batch, gets a share of
+/// the total, which it has no say in.
 pub(super) fn check_within_total(job: &Job, one: &str, all: &str) -> Result<(), ParamError> {
     let parameter = match (job.mode, job.on_miss) {
         (Mode::Fit { min_bytes: None }, OnMiss::Error) => return Ok(()),

@@ -33,8 +33,8 @@ pub enum Written {
 /// How deep lists and tables may lie in each other: an item of a batch has lists in a table in a list in the table.
 const MAX_DEPTH: usize = 8;
 
-/// How many values a table and all in it may have: a value takes up to 50 bytes of memory for each 2 bytes of text. A batch of 1,000
-/// items has some thousands.
+/// How many values a table and all in it may have: a value takes up to 50 bytes of memory for each 2 bytes of text. A
+/// batch of 1,000 items has some thousands.
 const MAX_VALUES: usize = 100_000;
 
 impl Table {

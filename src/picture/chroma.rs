@@ -1,9 +1,10 @@
-//! Planes of luma and chroma (YCbCr, BT.601): chroma at half the samples across and down (4:2:0), at constant luminance, and whole.
+//! Planes of luma and chroma (YCbCr, BT.601): chroma at half the samples across and down (4:2:0), at constant
+//! luminance, and whole.
 //!
 //! Plain averaging changes how bright the edges of colours look: a mean of signal values is darker than the light that
 //! it stands for, and luma keeps the values that went with the chroma of each pixel. So chroma is that of the mean in
-//! linear light, and luma is then changed until the decoded pixel has the luminance of the original. docs/model.md, Chroma,
-//! says what that gains.
+//! linear light, and luma is then changed until the decoded pixel has the luminance of the original. docs/model.md,
+//! Chroma, says what that gains.
 
 use multiversion::multiversion;
 
@@ -67,8 +68,8 @@ impl HalvedPlanes {
     }
 }
 
-/// The planes of `picture` at 4:4:4, full range, row after row without padding: luma, blue difference and red difference. Its alpha is
-/// left out.
+/// The planes of `picture` at 4:4:4, full range, row after row without padding: luma, blue difference and red
+/// difference. Its alpha is left out.
 pub fn full_planes(picture: &Picture) -> [Vec<u8>; 3] {
     let mut planes = [(); 3].map(|()| vec![0; picture.pixel_count() as usize]);
     write_planes(picture, planes.each_mut().map(Vec::as_mut_slice));
@@ -269,7 +270,8 @@ fn halve(rows: [[&[u8]; 3]; 2], light_sums: &mut [Vec<f32>; 3], [cb, cr]: [&mut 
     }
 }
 
-/// Enlarges a row of chroma as decoders do: three parts of the nearer sample and one of the farther, in both directions.
+/// Enlarges a row of chroma as decoders do: three parts of the nearer sample and one of the farther, in both
+/// directions.
 #[multiversion(targets("x86_64+avx2"))]
 fn enlarge(near: &[f32], far: &[f32], between: &mut [f32], enlarged: &mut [f32]) {
     let count = near.len();
@@ -295,8 +297,8 @@ fn luminance(red: f32, green: f32, blue: f32) -> f32 {
 /// Luma changes by at most so many levels. A decoder clips what would need more.
 const MAX_CHANGE: f32 = 40.0;
 
-/// The luma with which pixels that are decoded with this chroma have the luminance of the original: one Newton step from
-/// their own luma.
+/// The luma with which pixels that are decoded with this chroma have the luminance of the original: one Newton step
+/// from their own luma.
 #[multiversion(targets("x86_64+avx2"))]
 fn keep_luminance([red, green, blue]: [&[u8]; 3], [cb, cr]: [&[f32]; 2], kept: &mut [f32]) {
     // Calls of closures would keep this loop from being vectorised.

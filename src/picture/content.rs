@@ -17,7 +17,8 @@ const DETAIL: u8 = 16;
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// Text, a drawing of strokes or a screenshot: many blocks with edges, and few pixels between light and dark in them.
+    /// Text, a drawing of strokes or a screenshot: many blocks with edges, and few pixels between light and dark in
+    /// them.
     Text,
     /// Another drawing: many blocks of one level, which no camera takes.
     Drawing,
@@ -38,8 +39,8 @@ impl Content {
         Content::of_blocks(&blocks)
     }
 
-    /// The same of the opaque part of `picture`, or of all of it where there is none: around it everything is of one level.
-    /// `flattened` is the picture on a background.
+    /// The same of the opaque part of `picture`, or of all of it where there is none: around it everything is of one
+    /// level. `flattened` is the picture on a background.
     pub(crate) fn of_opaque_part(picture: &Picture, flattened: &Picture) -> Content {
         let blocks = Blocks::opaque_of(picture);
         if blocks.blocks == 0 { Content::of(flattened) } else { Content::of_blocks(&blocks) }

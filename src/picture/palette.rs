@@ -12,8 +12,8 @@ pub(crate) struct Indexed {
     pub indexes: Vec<u8>,
 }
 
-/// Pixels of red, green, blue and alpha, `width` to a row, in at most `colours` colours, 2 to 256. The error of a pixel goes to
-/// its neighbours by the share `dithering`, 0 to 1.
+/// Pixels of red, green, blue and alpha, `width` to a row, in at most `colours` colours, 2 to 256. The error of a pixel
+/// goes to its neighbours by the share `dithering`, 0 to 1.
 ///
 /// # Errors
 /// What the library says of a size or a number that it does not take.
@@ -71,8 +71,9 @@ const BLOCK: usize = 8;
 /// Bytes of a row of a block.
 const ROW_BYTES: usize = 3 * BLOCK;
 
-/// Whether areas keep their colours, and letters their tint, in `reduced`, which is `original` in fewer colours. Where a dark bar becomes
-/// lighter or a red stamp grey, it is another picture, however sharp its letters are. Neither has an alpha channel.
+/// Whether areas keep their colours, and letters their tint, in `reduced`, which is `original` in fewer colours. Where
+/// a dark bar becomes lighter or a red stamp grey, it is another picture, however sharp its letters are. Neither has an
+/// alpha channel.
 pub(crate) fn is_faithful(original: &Picture, reduced: &Picture) -> bool {
     let (width, height) = (original.width() as usize / BLOCK, original.height() as usize / BLOCK);
     let corners = (0..width * height).map(|index| (index % width * BLOCK, index / width * BLOCK));

@@ -99,7 +99,8 @@ const CONNECTING_UNCONDITIONAL: &[i64] = &[
     libc::SYS_bind,
 ];
 
-/// Files of caches and batches are made, linked, synced, renamed and removed. Those of a server that writes nothing are opened for reading only.
+/// Files of caches and batches are made, linked, synced, renamed and removed. Those of a server that writes nothing are
+/// opened for reading only.
 const WRITING_UNCONDITIONAL: &[i64] = &[
     libc::SYS_openat,
     libc::SYS_linkat,

@@ -17,8 +17,8 @@ use super::{Enforcement, SandboxError};
 pub(super) struct AllowList {
     /// Allowed with any arguments.
     pub unconditional: Vec<&'static [i64]>,
-    /// Allowed when all listed conditions hold. A call with several rows is allowed when one of the rows holds. A call that
-    /// is also allowed with any arguments is.
+    /// Allowed when all listed conditions hold. A call with several rows is allowed when one of the rows holds. A call
+    /// that is also allowed with any arguments is.
     pub conditional: Vec<&'static [(i64, &'static [Argument])]>,
 }
 
@@ -95,8 +95,8 @@ impl Argument {
     }
 }
 
-/// Instructions before the list that make all new calls fail with ENOSYS. They are there for clone3: a filter can't read
-/// its flags, which are in memory, and glibc starts threads with clone only if clone3 returns ENOSYS.
+/// Instructions before the list that make all new calls fail with ENOSYS. They are there for clone3: a filter can't
+/// read its flags, which are in memory, and glibc starts threads with clone only if clone3 returns ENOSYS.
 fn refuse_new_calls() -> [sock_filter; 4] {
     let instruction = |code: u32, k: u32, jt: u8, jf: u8| sock_filter { code: code as u16, jt, jf, k };
     let is_at_least = libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K;

@@ -27,8 +27,8 @@ pub enum SandboxError {
 /// The port of name servers that are asked over TCP, when an answer is too long for UDP (RFC 7766).
 const NAME_SERVER_PORT: u16 = 53;
 
-/// Restricts this thread and all threads that it starts later to `rights`. Open files stay open. A folder of them that can't be
-/// opened, or is replaced later, is not written.
+/// Restricts this thread and all threads that it starts later to `rights`. Open files stay open. A folder of them that
+/// can't be opened, or is replaced later, is not written.
 ///
 /// # Errors
 /// [`SandboxError`].
@@ -38,8 +38,8 @@ pub fn enter(rights: &Rights) -> Result<Sandbox, SandboxError> {
     Ok(Sandbox { landlock, seccomp })
 }
 
-/// Denies executing files, writing, creating and removing them elsewhere, opening TCP connections to other ports, taking TCP
-/// ports, and sending signals or connecting to abstract sockets of processes outside the sandbox.
+/// Denies executing files, writing, creating and removing them elsewhere, opening TCP connections to other ports,
+/// taking TCP ports, and sending signals or connecting to abstract sockets of processes outside the sandbox.
 fn enter_landlock(rights: &Rights) -> Result<Enforcement, RulesetError> {
     // The rights of Linux 6.12. With `BestEffort` an older kernel denies those that it has.
     let abi = ABI::V6;

@@ -53,8 +53,8 @@ pub fn seal() -> Result<(), SealError> {
     Ok(())
 }
 
-/// Bounds the memory of the job to come: two and a half times what it is expected to need. This stops a codec that asks for
-/// too much, not one that was taken over, which could raise the limit again. Returns the limit in bytes.
+/// Bounds the memory of the job to come: two and a half times what it is expected to need. This stops a codec that asks
+/// for too much, not one that was taken over, which could raise the limit again. Returns the limit in bytes.
 ///
 /// # Errors
 /// When the system refuses the limit.

@@ -52,8 +52,8 @@ impl Aim {
         Aim { good_enough: share_of(self.cap, good_enough), position, ..*self }
     }
 
-    /// The same for a search that may have no time for a second encode: so low that the model's error does not reach the cap,
-    /// and whatever fits is good enough.
+    /// The same for a search that may have no time for a second encode: so low that the model's error does not reach
+    /// the cap, and whatever fits is good enough.
     pub fn at_once(&self) -> Aim {
         self.within(AT_ONCE_LEAST, AT_ONCE_POSITION)
     }
@@ -65,8 +65,8 @@ impl Aim {
         Aim { cap, best, good_enough, ..*self }
     }
 
-    /// ln(bytes) to aim at after `encodes`. After two encodes that missed the model is not to be trusted, so the goal falls
-    /// with `good_enough`.
+    /// ln(bytes) to aim at after `encodes`. After two encodes that missed the model is not to be trusted, so the goal
+    /// falls with `good_enough`.
     pub(crate) fn ln_goal(&self, encodes: usize) -> f64 {
         let (low, high) = (self.least_good_enough(encodes.max(1)) as f64, self.most_good_enough() as f64);
         (low + (high - low) * self.position).max(1.0).ln()
@@ -98,7 +98,7 @@ const POSITION: f64 = 0.6;
 /// The most encodes. Secants rarely need more than four; bisections then halve what is left.
 pub(super) const MAX_ENCODES: u32 = 12;
 
-/// The fewest bytes that end a search which may have no second encode, as a share of the cap, and its goal between those and
-/// the cap: 85 % of the cap, further below it than the error of the model in 95 of 100 files (docs/model.md).
+/// The fewest bytes that end a search which may have no second encode, as a share of the cap, and its goal between
+/// those and the cap: 85 % of the cap, further below it than the error of the model in 95 of 100 files (docs/model.md).
 const AT_ONCE_LEAST: f64 = 0.5;
 const AT_ONCE_POSITION: f64 = 0.7;

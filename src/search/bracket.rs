@@ -51,8 +51,8 @@ impl Bracket {
         (self.low() + self.high()) / 2.0
     }
 
-    /// A state inside the bracket that was not tried: the suggestion, one a little inward of it, the middle, or an open end.
-    /// Returns `None` when none is left.
+    /// A state inside the bracket that was not tried: the suggestion, one a little inward of it, the middle, or an open
+    /// end. Returns `None` when none is left.
     pub(super) fn untried<E: SearchedEncoder>(&self, encoder: &E, suggestion: f64) -> Option<f64> {
         // A suggestion that was tried is an end of the bracket. Inward is away from it.
         let inward = if suggestion - self.low() < self.high() - suggestion { 1.0 } else { -1.0 };

@@ -18,7 +18,8 @@ pub trait SearchedEncoder {
     /// The `x` at which to start looking for `ln_bytes`.
     fn guess(&self, ln_bytes: f64) -> f64;
 
-    /// Whether the finest state is encoded first: where it fits there is nothing better, and its size says more than the model.
+    /// Whether the finest state is encoded first: where it fits there is nothing better, and its size says more than
+    /// the model.
     fn begins_at_finest(&self) -> bool {
         false
     }
@@ -26,11 +27,12 @@ pub trait SearchedEncoder {
     /// The model's ln(bytes) at `x`; must not rise with `x`.
     fn predict(&mut self, x: f64) -> f64;
 
-    /// A second prediction of ln(bytes) at `x`. It is better and slower than the model's, and faster than an encode. Called
-    /// a few times, before the first encode. Returns `None` when the encoder has no probe.
+    /// A second prediction of ln(bytes) at `x`. It is better and slower than the model's, and faster than an encode.
+    /// Called a few times, before the first encode. Returns `None` when the encoder has no probe.
     fn probe(&mut self, x: f64) -> Result<Option<f64>, Self::Error>;
 
-    /// The largest error of a probe, in ln(bytes). Probes that the first encode contradicts by more are corrected by it.
+    /// The largest error of a probe, in ln(bytes). Probes that the first encode contradicts by more are corrected by
+    /// it.
     fn max_probe_error(&self) -> f64 {
         MAX_PROBE_ERROR
     }
@@ -38,8 +40,8 @@ pub trait SearchedEncoder {
     /// The file at `x`, a state that [`SearchedEncoder::snap`] gave.
     fn encode(&mut self, x: f64) -> Result<Vec<u8>, Self::Error>;
 
-    /// A reason to stop with what there is; called before every encode and probe but the first. With `has_answer` an encode that
-    /// would end after the deadline is a reason too.
+    /// A reason to stop with what there is; called before every encode and probe but the first. With `has_answer` an
+    /// encode that would end after the deadline is a reason too.
     fn stop(&self, has_answer: bool) -> Option<StopReason>;
 }
 
@@ -56,6 +58,6 @@ pub(super) fn states_from(x: f64, snap: impl Fn(f64) -> f64) -> impl Iterator<It
     [x].into_iter().chain(NUDGES.map(|nudge| x + nudge)).map(snap)
 }
 
-/// ln(step) from a state to the next that may differ: from a hundredth of the bytes to the coarsest grain of any encoder, 0.22
-/// between WebP's two finest steps.
+/// ln(step) from a state to the next that may differ: from a hundredth of the bytes to the coarsest grain of any
+/// encoder, 0.22 between WebP's two finest steps.
 pub(super) const NUDGES: [f64; 8] = [0.012, 0.024, 0.036, 0.048, 0.072, 0.096, 0.16, 0.24];

@@ -46,8 +46,8 @@ impl Model {
         self.residuals.insert(index, residual);
     }
 
-    /// The correction at `x`: a straight line between neighbours. Beyond the outermost point it goes on along the line from
-    /// the nearest point that is at least [`LEAST_BASE`] away.
+    /// The correction at `x`: a straight line between neighbours. Beyond the outermost point it goes on along the line
+    /// from the nearest point that is at least [`LEAST_BASE`] away.
     fn residual(&self, x: f64) -> f64 {
         let points = &self.residuals;
         let (Some(first), Some(last)) = (points.first(), points.last()) else { return 0.0 };
@@ -64,8 +64,8 @@ impl Model {
         left.above + slope(left, right) * (x - left.x)
     }
 
-    /// The state to try for `x`. Usually that is the nearest. If its size is predicted above `goal`, it may be the next coarser
-    /// one: when the additional bytes are not worth the risk of losing an encode to a file over the cap.
+    /// The state to try for `x`. Usually that is the nearest. If its size is predicted above `goal`, it may be the next
+    /// coarser one: when the additional bytes are not worth the risk of losing an encode to a file over the cap.
     pub(super) fn state_for<E: SearchedEncoder>(&self, encoder: &mut E, x: f64, goal: f64, aim: &Aim) -> f64 {
         let nearest = encoder.snap(x);
         let bytes = encoder.predict(nearest) + self.residual(nearest);
@@ -79,8 +79,8 @@ impl Model {
         if bytes - fewer > aim.loss_per_encode * odds_against { nearest } else { coarser }
     }
 
-    /// The `x` in the bracket where the corrected prediction meets `goal`: a secant from `start`, which halves the bracket
-    /// whenever it would leave it.
+    /// The `x` in the bracket where the corrected prediction meets `goal`: a secant from `start`, which halves the
+    /// bracket whenever it would leave it.
     pub(super) fn solve<E: SearchedEncoder>(&self, encoder: &mut E, goal: f64, bracket: &Bracket, start: f64) -> f64 {
         let (mut low, mut high) = (bracket.low(), bracket.high());
         let mut x = start.clamp(low, high);
@@ -121,7 +121,8 @@ fn slope(left: &Residual, right: &Residual) -> f64 {
     ((right.above - left.above) / (right.x - left.x)).clamp(-MAX_RESIDUAL_SLOPE, MAX_RESIDUAL_SLOPE)
 }
 
-/// The least ln(step) between two points whose line is extended. Between closer points the encoder's grain hides its slope.
+/// The least ln(step) between two points whose line is extended. Between closer points the encoder's grain hides its
+/// slope.
 const LEAST_BASE: f64 = 0.1;
 
 /// Steepest correction of the model, in ln(bytes) over ln(step): the encoders' own slopes are -0.5 to -1.3.

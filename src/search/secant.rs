@@ -16,8 +16,8 @@ const MODEL_ERROR: f64 = 0.1;
 /// The most probes before the first encode.
 const MAX_PROBES: u32 = 3;
 
-/// ln(bytes) between a probe and the goal beyond which another is made, nearer to it: the model's slope may be wrong. Fitted to screens,
-/// text and photographs (docs/model.md).
+/// ln(bytes) between a probe and the goal beyond which another is made, nearer to it: the model's slope may be wrong.
+/// Fitted to screens, text and photographs (docs/model.md).
 const FAR: f64 = 0.15;
 
 /// One encode of the search.
@@ -396,8 +396,8 @@ mod tests {
 
     #[test]
     fn a_probe_of_a_state_is_remembered() {
-        // The probe of the state at 4.0 is just over the cap; the state at 4.1 is well below it. The model is too flat: without
-        // the probe it would predict that the finer state fits.
+        // The probe of the state at 4.0 is just over the cap; the state at 4.1 is well below it. The model is too flat:
+        // without the probe it would predict that the finer state fits.
         let mut fake = Fake::new(0.1, |x| if x < 4.05 { 15_150.0 } else { 14_100.0 });
         (fake.slope, fake.has_probe) = (-0.6, true);
         let found = search(&mut fake, &Aim::below(15_000)).unwrap();
@@ -407,7 +407,8 @@ mod tests {
 
     #[test]
     fn a_state_too_far_below_a_target_is_not_the_last_that_is_tried() {
-        // The model is too steep: it predicts that the state at 2.98 is the nearest. That one is outside the tolerance, its neighbour inside.
+        // The model is too steep: it predicts that the state at 2.98 is the nearest. That one is outside the tolerance,
+        // its neighbour inside.
         let mut fake = Fake::new(0.02, |x| 14_960.0 * f64::exp(0.2 * (2.98 - x)));
         let found = search(&mut fake, &Aim::around(15_000, 30)).unwrap();
         assert_eq!((found.best.unwrap().bytes.len(), fake.encodes), (15_019, 2));

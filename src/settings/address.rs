@@ -1,4 +1,5 @@
-//! Addresses to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, or `:8080` for all addresses of the machine.
+//! Addresses to listen on: `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`, or `:8080` for all addresses of the
+//! machine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! Reads settings from their sources and merges them. Values are applied one at a time, so that an error names the source
-//! of the value that is wrong.
+//! Reads settings from their sources and merges them. Values are applied one at a time, so that an error names the
+//! source of the value that is wrong.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -79,7 +79,8 @@ impl Override {
         pieces.into_iter().flatten().map(String::as_str).collect::<Vec<&str>>().join(".")
     }
 
-    /// The key of a section, or of a table in it as each preset is one: `NAME.KEY`, where the environment has two underscores for the dot.
+    /// The key of a section, or of a table in it as each preset is one: `NAME.KEY`, where the environment has two
+    /// underscores for the dot.
     pub(super) fn of_key(origin: Origin, section: &str, key: &str, value: Value) -> Override {
         let (key, preset_key) = match key.split_once("__") {
             Some((name, key)) if section == PRESETS || TABLES.contains(&(section, name)) => {
@@ -227,8 +228,8 @@ fn position<'a>(table: Option<&'a DeTable<'a>>, key: &str, outer: usize) -> (usi
 /// Reads the settings among the variables of `environment`.
 ///
 /// # Errors
-/// [`SettingsError::Value`] when `PORT` is not a port, when a variable of OpenTelemetry can't be used, when the file of a `_FILE` variable can't be read, and when a
-/// variable is set both with and without `_FILE`.
+/// [`SettingsError::Value`] when `PORT` is not a port, when a variable of OpenTelemetry can't be used, when the file of
+/// a `_FILE` variable can't be read, and when a variable is set both with and without `_FILE`.
 pub(super) fn environment(
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Vec<Override>, SettingsError> {
@@ -297,8 +298,8 @@ pub(super) fn flags(flags: &Flags) -> Option<Override> {
     Some(Override::of_key(Origin::Flag("--listen"), "server", "listen", Value::String(listen.clone())))
 }
 
-/// The TOML value of a variable, which has no type: an integer or a boolean if it reads as one, otherwise a text. Digits
-/// after a leading zero stay a text: they may be a key in hexadecimal.
+/// The TOML value of a variable, which has no type: an integer or a boolean if it reads as one, otherwise a text.
+/// Digits after a leading zero stay a text: they may be a key in hexadecimal.
 fn typed(text: String) -> Value {
     match text.parse::<i64>() {
         Ok(number) if !text.starts_with('0') || text == "0" => Value::Integer(number),

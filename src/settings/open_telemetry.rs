@@ -1,5 +1,5 @@
-//! The variables of OpenTelemetry that mean a setting of `[trace]` ("OpenTelemetry Environment Variable Specification"). Its
-//! library reads others itself: headers, compression, and the name and attributes of the service.
+//! The variables of OpenTelemetry that mean a setting of `[trace]` ("OpenTelemetry Environment Variable
+//! Specification"). Its library reads others itself: headers, compression, and the name and attributes of the service.
 
 use toml::Value;
 

@@ -16,8 +16,8 @@ pub(super) enum Reach {
     Special,
 }
 
-/// Blocks of IPv4 that are not public, by the IANA IPv4 Special-Purpose Address Registry, with RFC 1112 for groups. Blocks
-/// that relay or sink traffic (6to4, AMT, AS112) are no hosts and count as special.
+/// Blocks of IPv4 that are not public, by the IANA IPv4 Special-Purpose Address Registry, with RFC 1112 for groups.
+/// Blocks that relay or sink traffic (6to4, AMT, AS112) are no hosts and count as special.
 const SPECIAL_V4: &[(Ipv4Addr, u32, Reach)] = &[
     (Ipv4Addr::new(0, 0, 0, 0), 8, Reach::Special),
     (Ipv4Addr::new(10, 0, 0, 0), 8, Reach::Private),
@@ -84,8 +84,8 @@ fn reach_v4(address: Ipv4Addr) -> Reach {
     SPECIAL_V4.iter().find(|(block, length, _)| covers(*block, *length)).map_or(Reach::Public, |(.., reach)| *reach)
 }
 
-/// Only 2000::/3 is given to hosts of the internet (RFC 4291 s2.4). All else is private or special: mapped and compatible
-/// addresses, NAT64, site-local, link-local, groups.
+/// Only 2000::/3 is given to hosts of the internet (RFC 4291 s2.4). All else is private or special: mapped and
+/// compatible addresses, NAT64, site-local, link-local, groups.
 fn reach_v6(address: Ipv6Addr) -> Reach {
     let covers = |block: Ipv6Addr, length: u32| (address.to_bits() ^ block.to_bits()) >> (128 - length) == 0;
     if address == AWS_METADATA {

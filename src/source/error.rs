@@ -56,8 +56,8 @@ pub enum SourceError {
     },
 }
 
-/// Why a URL may not be fetched. The words are the same for every address that is not public, so that they tell nothing of
-/// the network.
+/// Why a URL may not be fetched. The words are the same for every address that is not public, so that they tell nothing
+/// of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// Another scheme.
@@ -86,8 +86,8 @@ impl SourceError {
         SourceError::Failed { status: None, reason: reason.into() }
     }
 
-    /// Whether the failure tells nothing of the picture: the host, or this service, could not ask or answer just now. What was
-    /// fetched before may be served meanwhile (RFC 5861 s4).
+    /// Whether the failure tells nothing of the picture: the host, or this service, could not ask or answer just now.
+    /// What was fetched before may be served meanwhile (RFC 5861 s4).
     pub(super) fn may_pass(&self) -> bool {
         match self {
             SourceError::Failed { status, .. } => status.is_none_or(|status| status >= 500),

@@ -1,7 +1,7 @@
 //! Pictures by URL: fetched from public hosts only, under limits, once for all requests that want the same.
 //!
-//! A URL is checked as text (`location`), every name when it is resolved (`names`), and every redirect like the first URL.
-//! Equal fetches run once; their bytes are kept for a moment, since pages ask for one picture in several sizes.
+//! A URL is checked as text (`location`), every name when it is resolved (`names`), and every redirect like the first
+//! URL. Equal fetches run once; their bytes are kept for a moment, since pages ask for one picture in several sizes.
 
 mod address;
 mod config;
@@ -52,8 +52,8 @@ const KEPT: Duration = Duration::from_secs(10);
 /// Bytes of pictures that are kept, beside the memory of bodies.
 const MAX_KEPT_BYTES: u64 = 32 << 20;
 
-/// URLs whose version is remembered, at up to 600 bytes each, and for how long after the last use. An answer that is cached
-/// is then served without asking the host, or after asking for changes only.
+/// URLs whose version is remembered, at up to 600 bytes each, and for how long after the last use. An answer that is
+/// cached is then served without asking the host, or after asking for changes only.
 const MAX_KNOWN: u64 = 20_000;
 const KNOWN_FOR: Duration = Duration::from_secs(24 * 3600);
 
@@ -214,7 +214,8 @@ impl Source {
         if self.shared.is_some() { Ok(()) } else { Err(SourceError::Disabled) }
     }
 
-    /// Whether a request with these headers may name URLs: pictures are fetched at all, and it is not this service that asks itself.
+    /// Whether a request with these headers may name URLs: pictures are fetched at all, and it is not this service that
+    /// asks itself.
     ///
     /// # Errors
     /// [`SourceError::Disabled`] and [`SourceError::NotAllowed`].
@@ -232,7 +233,8 @@ impl Source {
         Location::parse(url, &self.config).inspect_err(|error| self.count(error))
     }
 
-    /// The picture at `location`: kept from a moment ago, fetched for another request, or fetched into the memory of `lease`.
+    /// The picture at `location`: kept from a moment ago, fetched for another request, or fetched into the memory of
+    /// `lease`.
     ///
     /// # Errors
     /// Every variant of [`SourceError`] but `Invalid`.

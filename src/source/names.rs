@@ -1,5 +1,5 @@
-//! Host names and their addresses. A name is refused when any of its addresses is not public, and the connection goes to the
-//! addresses that were checked: a name server that answers differently the next time has no effect.
+//! Host names and their addresses. A name is refused when any of its addresses is not public, and the connection goes
+//! to the addresses that were checked: a name server that answers differently the next time has no effect.
 
 use std::future::Future;
 use std::io;
@@ -96,8 +96,8 @@ mod tests {
         resolved.map(Iterator::count).map_err(|error| error.downcast_ref().copied())
     }
 
-    /// A name server on this machine (RFC 1035 s4). Each question for an address of IPv4 gets the next of `answers`, which may
-    /// not be cached; there are none of IPv6.
+    /// A name server on this machine (RFC 1035 s4). Each question for an address of IPv4 gets the next of `answers`,
+    /// which may not be cached; there are none of IPv6.
     async fn name_server(answers: &'static [&'static [[u8; 4]]]) -> SocketAddr {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();

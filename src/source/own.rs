@@ -4,8 +4,8 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
-/// The addresses that the machine, or the container, had when it was asked first. None where the system does not tell them in
-/// files, which Linux does.
+/// The addresses that the machine, or the container, had when it was asked first. None where the system does not tell
+/// them in files, which Linux does.
 static OWN: LazyLock<Vec<IpAddr>> = LazyLock::new(|| {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let (table, list) = (read("/proc/net/fib_trie"), read("/proc/net/if_inet6"));

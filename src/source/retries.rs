@@ -20,7 +20,8 @@ const MAX_RETRIES: u32 = 2;
 /// The longest pause before the first retry. It doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// Fetches from a host for which it may be asked once more: a host that is down gets a tenth more requests, not twice as many.
+/// Fetches from a host for which it may be asked once more: a host that is down gets a tenth more requests, not twice
+/// as many.
 const FETCHES_FOR_A_RETRY: u32 = 10;
 
 /// Retries that a host may have saved up. It begins with them.
@@ -67,8 +68,8 @@ impl Retries<'_> {
         Retries { host, end, taken: 0, metrics }
     }
 
-    /// How long to pause before asking once more. Returns `None` when the failure is the answer: the fetch has had its retries
-    /// or would be over its time, or the host has had its share.
+    /// How long to pause before asking once more. Returns `None` when the failure is the answer: the fetch has had its
+    /// retries or would be over its time, or the host has had its share.
     pub(super) fn next(&mut self) -> Option<Duration> {
         if self.taken == MAX_RETRIES {
             return None;
@@ -84,8 +85,8 @@ impl Retries<'_> {
     }
 }
 
-/// Any number from 0 to 1. The pauses of many fetches are spread over all of their length, so that they don't come at once
-/// (Brooker, "Exponential Backoff And Jitter": full jitter).
+/// Any number from 0 to 1. The pauses of many fetches are spread over all of their length, so that they don't come at
+/// once (Brooker, "Exponential Backoff And Jitter": full jitter).
 fn fraction() -> f64 {
     let mut bytes = [0; 4];
     // Without random numbers the pause is the longest.
@@ -106,8 +107,8 @@ fn is_passing(status: StatusCode, headers: &HeaderMap) -> bool {
     passes && !headers.contains_key(RETRY_AFTER)
 }
 
-/// Whether there was no answer for a reason that is likely to pass: no connection, or one that ended before the answer began. A
-/// name that is not known and a certificate that is not trusted stay so; what takes too long has had its time.
+/// Whether there was no answer for a reason that is likely to pass: no connection, or one that ended before the answer
+/// began. A name that is not known and a certificate that is not trusted stay so; what takes too long has had its time.
 pub(super) fn is_passing_error(error: &reqwest::Error) -> bool {
     use std::io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkUnreachable,

@@ -1,4 +1,5 @@
-//! Signatures of links: HMAC-SHA256 of the salt and the path, as imgproxy has it, so that its libraries sign for bytefit.
+//! Signatures of links: HMAC-SHA256 of the salt and the path, as imgproxy has it, so that its libraries sign for
+//! bytefit.
 
 use std::fmt;
 use std::str::FromStr;

@@ -34,8 +34,8 @@ impl Default for Config {
     }
 }
 
-/// Reads a level or directives. A word that is not a level is refused: tracing would take it for the name of a target and
-/// log nothing.
+/// Reads a level or directives. A word that is not a level is refused: tracing would take it for the name of a target
+/// and log nothing.
 fn level<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
     let is_level = |directive: &str| directive.contains('=') || directive.trim().parse::<LevelFilter>().is_ok();

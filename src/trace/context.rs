@@ -49,7 +49,8 @@ impl Sampling {
 }
 
 impl TraceContext {
-    /// The trace that `headers` name. Returns `None` for no traceparent, several, or one that is not as the standard says.
+    /// The trace that `headers` name. Returns `None` for no traceparent, several, or one that is not as the standard
+    /// says.
     pub(super) fn of(headers: &HeaderMap) -> Option<TraceContext> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let (value, None) = (values.next()?, values.next()) else { return None };

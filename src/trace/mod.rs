@@ -63,7 +63,8 @@ pub(crate) struct RequestTrace {
 }
 
 impl Tracer {
-    /// A tracer and what sends its spans, as `config` says. Without an endpoint no request is traced, and there is no exporter.
+    /// A tracer and what sends its spans, as `config` says. Without an endpoint no request is traced, and there is no
+    /// exporter.
     ///
     /// # Errors
     /// [`TraceError`], when the client for the collector can't be built.
@@ -76,8 +77,8 @@ impl Tracer {
         Ok((Tracer { recorder: Some(Arc::new(recorder)) }, Some(exporter)))
     }
 
-    /// The trace that a request with these headers belongs to: the one that it names, or a new one. Returns `None` when it
-    /// names none and no request is traced.
+    /// The trace that a request with these headers belongs to: the one that it names, or a new one. Returns `None` when
+    /// it names none and no request is traced.
     pub(crate) fn context(&self, headers: &HeaderMap) -> Option<TraceContext> {
         let named = TraceContext::of(headers);
         let Some(recorder) = &self.recorder else { return named.map(TraceContext::unrecorded) };

@@ -24,7 +24,8 @@ const LARGE_JOB: u64 = 256 << 20;
 /// From a job's deadline to the moment that its worker is killed: time to send the best answer so far.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// Workers that may die while they are idle, one after the other, before a job is refused: with each the job was not begun.
+/// Workers that may die while they are idle, one after the other, before a job is refused: with each the job was not
+/// begun.
 const ATTEMPTS: u32 = 3;
 
 /// A pool of worker processes that does the engine's work.
@@ -116,8 +117,8 @@ impl Workers {
         Err(WorkError::NoWorker(reason))
     }
 
-    /// Has one worker do `jobs` for as long as it lives, and returns how many have a result. Jobs with a total all have one:
-    /// their shares follow from the answers before them, which another worker would not have.
+    /// Has one worker do `jobs` for as long as it lives, and returns how many have a result. Jobs with a total all have
+    /// one: their shares follow from the answers before them, which another worker would not have.
     fn run_in_one_worker(
         &self,
         jobs: &[SetJob<'_>],

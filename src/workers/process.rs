@@ -55,8 +55,8 @@ pub(super) fn ignore_stop_signals() {
     }
 }
 
-/// Waits until one of `watched` is ready. When that takes a while, this process returns to the system what it does not need
-/// meanwhile.
+/// Waits until one of `watched` is ready. When that takes a while, this process returns to the system what it does not
+/// need meanwhile.
 ///
 /// # Errors
 /// The system's own.

@@ -1,5 +1,5 @@
-//! The spawner: a process of one thread, forked before the server has any, that starts, kills and reaps workers. It has no
-//! network, and reads nothing but the server's requests.
+//! The spawner: a process of one thread, forked before the server has any, that starts, kills and reaps workers. It has
+//! no network, and reads nothing but the server's requests.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -114,8 +114,8 @@ fn prepare(server: Pid) -> io::Result<()> {
     Ok(())
 }
 
-/// Answers requests until the server is gone. In a forked worker it returns what the worker inherits; everything else that
-/// the spawner had open is closed there.
+/// Answers requests until the server is gone. In a forked worker it returns what the worker inherits; everything else
+/// that the spawner had open is closed there.
 fn serve(mut children: Children) -> io::Result<Option<Inheritance>> {
     loop {
         let (is_asked, ended) = children.wait()?;
@@ -188,7 +188,8 @@ enum Fork {
 
 fn fork_worker() -> io::Result<Fork> {
     let (ours, stream) = UnixStream::pair()?;
-    // Not blocking: neither may a worker wait until somebody reads what it says, nor the spawner until one says something.
+    // Not blocking: neither may a worker wait until somebody reads what it says, nor the spawner until one says
+    // something.
     let (stderr, standard_error) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
     match process::fork()? {
         Forked::Parent { child: pid } => {

@@ -18,8 +18,8 @@ pub(super) enum Greeting {
     Unsealed(String),
 }
 
-/// What the server asks of a worker. The file follows as the body. The worker answers with a [`Reply`] for each job, in their
-/// order.
+/// What the server asks of a worker. The file follows as the body. The worker answers with a [`Reply`] for each job, in
+/// their order.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ask {
     pub jobs: Vec<Job>,

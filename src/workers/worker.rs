@@ -49,8 +49,9 @@ pub(super) fn run(inheritance: Inheritance, spawner: Pid, work: &dyn Work) -> ! 
     process::exit_now(i32::from(served.is_err()))
 }
 
-/// Free memory is returned when the jobs since then were expected to use so many times the limit of the process. What is kept counts
-/// towards that limit: after 15 to 30 jobs of best effort in three formats one on a picture of 700x500 was refused memory.
+/// Free memory is returned when the jobs since then were expected to use so many times the limit of the process. What
+/// is kept counts towards that limit: after 15 to 30 jobs of best effort in three formats one on a picture of 700x500
+/// was refused memory.
 const RELEASED_AFTER: u64 = 2;
 
 /// Gives up everything that a job does not need.

@@ -1,5 +1,5 @@
-//! A client that sends exactly the bytes of a test, and keeps everything that comes back. Failures are errors: some tests
-//! expect a reset.
+//! A client that sends exactly the bytes of a test, and keeps everything that comes back. Failures are errors: some
+//! tests expect a reset.
 
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;

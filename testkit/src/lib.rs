@@ -1,5 +1,5 @@
-//! What the tests, the benches and the tools share: pictures that they draw, small files in every input format and damage to
-//! them, a client, a Redis, and a look at /proc.
+//! What the tests, the benches and the tools share: pictures that they draw, small files in every input format and
+//! damage to them, a client, a Redis, and a look at /proc.
 
 pub mod answers;
 pub mod drawing;

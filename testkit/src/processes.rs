@@ -32,8 +32,8 @@ pub fn runs(pid: i32) -> bool {
     process(pid).is_some_and(|process| process.runs())
 }
 
-/// Reads `/proc/PID/stat`: the id, the name in parentheses, the state, the parent's id. Returns `None` for a process that is
-/// gone.
+/// Reads `/proc/PID/stat`: the id, the name in parentheses, the state, the parent's id. Returns `None` for a process
+/// that is gone.
 fn process(pid: i32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();

@@ -1,5 +1,5 @@
-//! A server that speaks enough of Redis' protocol for a cache, and fails as it is told to; and the real one, where it is
-//! installed.
+//! A server that speaks enough of Redis' protocol for a cache, and fails as it is told to; and the real one, where it
+//! is installed.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -248,8 +248,8 @@ impl RedisServer {
         RedisServer::start_on(free_port(), folder)
     }
 
-    /// Starts it in `folder` so that it speaks TLS, with a certificate for localhost by a certificate authority of its own, whose
-    /// certificate is the file that is returned. Returns `None` where it or OpenSSL is not installed.
+    /// Starts it in `folder` so that it speaks TLS, with a certificate for localhost by a certificate authority of its
+    /// own, whose certificate is the file that is returned. Returns `None` where it or OpenSSL is not installed.
     pub fn start_encrypted(folder: &Path) -> Option<(RedisServer, std::path::PathBuf)> {
         let file = |name: &str| folder.join(name).display().to_string();
         let [ca, ca_key, cert, key] = ["ca.pem", "ca.key", "cert.pem", "cert.key"].map(file);

@@ -1,5 +1,5 @@
-//! Sends hostile files over HTTP with good ones between them. Every hostile file must get a picture within its target or a
-//! client error, in time, and the answers to good files must not change.
+//! Sends hostile files over HTTP with good ones between them. Every hostile file must get a picture within its target
+//! or a client error, in time, and the answers to good files must not change.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

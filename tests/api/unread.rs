@@ -35,7 +35,8 @@ async fn unread_answer(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Reads at `bytes_per_second` until everything is read or the server closes. Returns the number of bytes, head included.
+/// Reads at `bytes_per_second` until everything is read or the server closes. Returns the number of bytes, head
+/// included.
 async fn read_slowly(stream: &mut TcpStream, bytes_per_second: u64) -> usize {
     let since = Instant::now();
     let mut read = 0;
@@ -76,8 +77,8 @@ async fn unread_answers_keep_others_out_only_until_they_are_dropped() {
         config.http.keep_alive_timeout = 3 * GRACE;
     })
     .await;
-    // A quarter of the memory is for bodies and answers, which is enough for two of them. The second comes after the first
-    // answer: until then, both bodies and that answer would need memory together.
+    // A quarter of the memory is for bodies and answers, which is enough for two of them. The second comes after the
+    // first answer: until then, both bodies and that answer would need memory together.
     let _first = unread_answer(server.address).await;
     server.wait_until_counted(ANSWERED, 1.0).await;
     let _second = unread_answer(server.address).await;

@@ -33,8 +33,8 @@ pub(crate) fn iso_box(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
     [&(body.len() as u32 + 8).to_be_bytes()[..], kind, body].concat()
 }
 
-/// An AVIF or HEIC (`brand`, and the kind of its tiles) that is a grid of 1,024 tiles. All are the same item, whose bytes
-/// are the file, in two pieces.
+/// An AVIF or HEIC (`brand`, and the kind of its tiles) that is a grid of 1,024 tiles. All are the same item, whose
+/// bytes are the file, in two pieces.
 pub(crate) fn grid_of_pieces(brand: &[u8; 4], kind: &[u8; 4]) -> Vec<u8> {
     const FILE_BYTES: u32 = 400_000;
     let full = |kind: &[u8; 4], version: u8, body: &[u8]| iso_box(kind, &[&[version, 0, 0, 0], body].concat());

@@ -1,5 +1,5 @@
-//! Other decoders accept the answers, also padded ones. A decoder that is not installed is skipped, unless `BYTEFIT_TOOLS` is
-//! set.
+//! Other decoders accept the answers, also padded ones. A decoder that is not installed is skipped, unless
+//! `BYTEFIT_TOOLS` is set.
 
 use std::process::Command;
 

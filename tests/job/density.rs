@@ -41,7 +41,8 @@ fn exif_density(file: &[u8]) -> Option<[f64; 2]> {
     Some([side(Tag::XResolution)?, side(Tag::YResolution)?])
 }
 
-/// The EXIF of a JPEG XL file, which the reader does not know: the box begins with an offset of four bytes, which is 0 here.
+/// The EXIF of a JPEG XL file, which the reader does not know: the box begins with an offset of four bytes, which is 0
+/// here.
 fn jxl_exif(file: &[u8]) -> Option<&[u8]> {
     let mut rest = file.strip_prefix(b"\0\0\0\x0CJXL \r\n\x87\n")?;
     loop {

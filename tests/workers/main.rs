@@ -1,5 +1,5 @@
-//! Worker processes and what goes wrong in them. The spawner is forked before this process has a second thread, so that the
-//! tests have a `main` of their own, which runs one after the other.
+//! Worker processes and what goes wrong in them. The spawner is forked before this process has a second thread, so that
+//! the tests have a `main` of their own, which runs one after the other.
 
 mod faults;
 mod processes;

@@ -1,10 +1,10 @@
 //! Measures which format looks best: the source of the constants of `src/job/format_rank.rs`.
 //!
 //! Each picture, at two sizes, is fitted to several targets in each format alone. Scaling it down is allowed. For each
-//! target a line of comma-separated values is printed: file, longer side, target in bits a pixel, and for each format the
-//! quality that the model expects at full scale, the points of SSIMULACRA2 that it expects a smaller scale to gain, and the
-//! SSIMULACRA2 of the answer. Then follow the coefficients, and for several lists of formats how much their choice loses to
-//! the best format, on pictures that the coefficients were not fitted to.
+//! target a line of comma-separated values is printed: file, longer side, target in bits a pixel, and for each format
+//! the quality that the model expects at full scale, the points of SSIMULACRA2 that it expects a smaller scale to gain,
+//! and the SSIMULACRA2 of the answer. Then follow the coefficients, and for several lists of formats how much their
+//! choice loses to the best format, on pictures that the coefficients were not fitted to.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin format_choice -- [grey] DIRECTORY...
@@ -83,8 +83,8 @@ fn measure(index: usize, name: &str, picture: &Picture, side: u32) -> Vec<Case> 
     TARGETS.iter().filter_map(case).collect()
 }
 
-/// Prints what the choice among some of [`COMPARED`], given as indexes, loses. Each case is judged by the table that was
-/// fitted without its part.
+/// Prints what the choice among some of [`COMPARED`], given as indexes, loses. Each case is judged by the table that
+/// was fitted without its part.
 fn report(choice: &[usize], cases: &[Case], tables: &[Table; PARTS]) {
     let loss = |case: &Case| {
         let table = &tables[case.picture % PARTS];

@@ -1,9 +1,9 @@
 //! Measures the quantiser tables of JPEG: the source of those in `src/codec/jpeg/quantiser.rs`.
 //!
 //! The program starts from the tables in use. For one pair of mirrored frequencies after the other it makes the step
-//! coarser or finer, and keeps the change when the pictures look better at the same bytes. It first does so on every other
-//! picture and prints what the rest gain; then it goes on with all pictures. It prints a line for each change that it keeps:
-//! the gain of SSIMULACRA2 at each of [`BITS_PER_PIXEL`].
+//! coarser or finer, and keeps the change when the pictures look better at the same bytes. It first does so on every
+//! other picture and prints what the rest gain; then it goes on with all pictures. It prints a line for each change
+//! that it keeps: the gain of SSIMULACRA2 at each of [`BITS_PER_PIXEL`].
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin jpeg_tables -- DIRECTORY...
@@ -127,8 +127,8 @@ fn score(subject: &mut Subject, tables: &Tables) -> [f64; 3] {
     })
 }
 
-/// Looks for `target` with a secant that starts at `ln_step`. Returns the scale it ends at, the difference to the target in
-/// ln(bytes), and the file.
+/// Looks for `target` with a secant that starts at `ln_step`. Returns the scale it ends at, the difference to the
+/// target in ln(bytes), and the file.
 fn reach(encoder: &JpegEncoder, target: f64, mut ln_step: f64) -> (f64, f64, Vec<u8>) {
     let mut last: Option<(f64, f64)> = None;
     for encode in 1.. {

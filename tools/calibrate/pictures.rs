@@ -38,12 +38,12 @@ fn files_in(directory: String) -> Vec<PathBuf> {
     files
 }
 
-/// Long sides in pixels that [`at_sizes`] scales each picture to. Large pictures are smoother, and get fewer bits a pixel. A
-/// picture that is no larger than one side is not measured at the next.
+/// Long sides in pixels that [`at_sizes`] scales each picture to. Large pictures are smoother, and get fewer bits a
+/// pixel. A picture that is no larger than one side is not measured at the next.
 pub const SIDES: [u32; 2] = [1024, 2048];
 
-/// Calls `measure` with every picture of [`files`] at each of [`SIDES`], and returns all its results. Its arguments are the
-/// file's index and name, the picture and the side.
+/// Calls `measure` with every picture of [`files`] at each of [`SIDES`], and returns all its results. Its arguments are
+/// the file's index and name, the picture and the side.
 pub fn at_sizes<T: Send>(measure: impl Fn(usize, &str, &Picture, u32) -> Vec<T> + Sync) -> Vec<T> {
     let of_file = |(index, file): (usize, &PathBuf)| {
         let picture = load(file, u32::MAX);

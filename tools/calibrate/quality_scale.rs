@@ -1,8 +1,8 @@
 //! Measures the quality scale: prints the tables of `src/codec/quality.rs`.
 //!
-//! Each picture, scaled to at most 1,024 pixels a side, is encoded over the whole range of each encoder's quantiser step
-//! and scored with SSIMULACRA2. For each step the program prints the median score over the pictures, which is the quality
-//! of that step, and the median of ln(bits per pixel), the first guess of a size.
+//! Each picture, scaled to at most 1,024 pixels a side, is encoded over the whole range of each encoder's quantiser
+//! step and scored with SSIMULACRA2. For each step the program prints the median score over the pictures, which is the
+//! quality of that step, and the median of ln(bits per pixel), the first guess of a size.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin quality_scale -- DIRECTORY... [FORMAT...]

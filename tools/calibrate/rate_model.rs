@@ -1,10 +1,11 @@
-//! Fits the rate model: prints the coefficients of the files `size_model.rs` under `src/codec`, and how well they predict.
+//! Fits the rate model: prints the coefficients of the files `size_model.rs` under `src/codec`, and how well they
+//! predict.
 //!
-//! Each picture is scaled to several sizes and encoded over the whole range of each encoder's quantiser step. The sizes of
-//! the files are explained by the counted bits of the same picture, and those of WebP also by a cheaper encode. The latter is
-//! also fitted to squares of the largest pictures, which are as smooth and noisy as cameras make them. Errors are those on
-//! pictures left out of the fit: the pictures are divided into six parts, and each part is predicted by coefficients fitted
-//! to the other five.
+//! Each picture is scaled to several sizes and encoded over the whole range of each encoder's quantiser step. The sizes
+//! of the files are explained by the counted bits of the same picture, and those of WebP also by a cheaper encode. The
+//! latter is also fitted to squares of the largest pictures, which are as smooth and noisy as cameras make them. Errors
+//! are those on pictures left out of the fit: the pictures are divided into six parts, and each part is predicted by
+//! coefficients fitted to the other five.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin rate_model -- DIRECTORY... [FORMAT...]
@@ -184,7 +185,8 @@ fn observe_webp(index: usize, picture: &Picture, observations: &mut Observations
     let fitted = &webp::COUNTED;
     for (ln_step, bytes) in files {
         if ln_step < fitted.bend.below {
-            // The few finer steps bend away from the rest: fitted together, they would spoil the prediction of the others.
+            // The few finer steps bend away from the rest: fitted together, they would spoil the prediction of the
+            // others.
             let expected = dot(&fitted.coefficients, &fitted.features(&spectrum, pixels, ln_step));
             let value = (bytes * 8.0 / pixels).ln() - expected;
             observations.webp_bend.push(Row { picture: index, features: fitted.bend.features(ln_step), value });

@@ -1,10 +1,10 @@
 //! Measures when a smaller picture looks better: the source of the constants of `src/job/scale_gain.rs`.
 //!
-//! Each picture, at two sizes, is fitted to several targets at several scales. For each result a line of comma-separated
-//! values is printed: format, file, longer side, target in bits a pixel at full scale, scale, quality that the model
-//! expected, and SSIMULACRA2 of the result, scaled up again, against the full picture. Then follow the coefficients of each
-//! format, and for each target the gain of the scale that they choose, on pictures that they were not fitted to, beside the
-//! gain of the best scale.
+//! Each picture, at two sizes, is fitted to several targets at several scales. For each result a line of
+//! comma-separated values is printed: format, file, longer side, target in bits a pixel at full scale, scale, quality
+//! that the model expected, and SSIMULACRA2 of the result, scaled up again, against the full picture. Then follow the
+//! coefficients of each format, and for each target the gain of the scale that they choose, on pictures that they were
+//! not fitted to, beside the gain of the best scale.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin scale_gain -- DIRECTORY... [FORMAT...]

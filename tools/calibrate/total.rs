@@ -1,8 +1,8 @@
 //! Measures answers that have a total together: how much of it they use, and how far their qualities are apart.
 //!
-//! Sets are three widths in three formats of a random part of each file, and lists are parts of eight random files in one
-//! format. Each gets 0.5, 0.9 and 1.6 bits a pixel. Spreads of answers that are smaller than asked for are left out: their
-//! quality is that of fewer pixels.
+//! Sets are three widths in three formats of a random part of each file, and lists are parts of eight random files in
+//! one format. Each gets 0.5, 0.9 and 1.6 bits a pixel. Spreads of answers that are smaller than asked for are left
+//! out: their quality is that of fewer pixels.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin total -- DIRECTORY...

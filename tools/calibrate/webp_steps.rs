@@ -1,8 +1,9 @@
-//! Measures how many bytes each of libwebp's quantiser indexes saves: prints `LN_STEP_IN_BYTES` of `src/codec/webp/quantiser.rs`.
+//! Measures how many bytes each of libwebp's quantiser indexes saves: prints `LN_STEP_IN_BYTES` of
+//! `src/codec/webp/quantiser.rs`.
 //!
-//! Each picture, at two sizes, is encoded over the range of libwebp's quality. Two encodes near each other differ in size
-//! by more or less than counting predicts; the indexes of their segments explain that difference, each with its share of the
-//! bytes. Errors are those on pictures left out of the fit, half of them at a time.
+//! Each picture, at two sizes, is encoded over the range of libwebp's quality. Two encodes near each other differ in
+//! size by more or less than counting predicts; the indexes of their segments explain that difference, each with its
+//! share of the bytes. Errors are those on pictures left out of the fit, half of them at a time.
 //!
 //! ```text
 //! cargo run --release -p bytefit-tools --bin webp_steps -- DIRECTORY...

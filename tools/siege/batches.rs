@@ -1,5 +1,5 @@
-//! Batches of one instance. Promised: a batch survives kill -9 at any moment, and an object store that fails, with every item
-//! done once and the counts exact; a removed one frees its threads within a second.
+//! Batches of one instance. Promised: a batch survives kill -9 at any moment, and an object store that fails, with
+//! every item done once and the counts exact; a removed one frees its threads within a second.
 
 use std::path::PathBuf;
 use std::slice;

@@ -1,6 +1,6 @@
 //! Clients that make no progress, or leave. Promised: a connection without progress is closed within its timeout and a
-//! second, answers that nobody reads cost little memory, other clients hardly notice, and clients that leave at any moment
-//! leave nothing reserved.
+//! second, answers that nobody reads cost little memory, other clients hardly notice, and clients that leave at any
+//! moment leave nothing reserved.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -34,8 +34,8 @@ pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     rows
 }
 
-/// A way to hold a connection without using it: what is sent at once, whether more trickles in, and the seconds after which
-/// the service has to close it.
+/// A way to hold a connection without using it: what is sent at once, whether more trickles in, and the seconds after
+/// which the service has to close it.
 struct Shape {
     name: &'static str,
     opening: &'static [u8],

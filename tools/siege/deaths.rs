@@ -1,5 +1,5 @@
-//! Workers that die while clients ask without a pause. Promised: a death costs the request that the worker was busy with and
-//! no other, and /health is answered within 10 ms.
+//! Workers that die while clients ask without a pause. Promised: a death costs the request that the worker was busy
+//! with and no other, and /health is answered within 10 ms.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! Identical requests. Promised: 500 at once are one computation and get the same bytes; when the request that started the
-//! computation leaves, the others are still answered.
+//! Identical requests. Promised: 500 at once are one computation and get the same bytes; when the request that started
+//! the computation leaves, the others are still answered.
 
 use std::collections::HashSet;
 

@@ -32,7 +32,8 @@ async fn steady(scale: Scale) -> Row {
     Row::new("200 requests a second on 100 connections", "errors below 0.2 %", measured, times.failed * 500 < asked)
 }
 
-/// The requests of one connection, each at its time: three with the picture in the cache, then one with a new tiny picture.
+/// The requests of one connection, each at its time: three with the picture in the cache, then one with a new tiny
+/// picture.
 async fn stream(
     address: SocketAddr,
     pictures: [&'static [u8]; 2],

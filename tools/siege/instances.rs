@@ -1,6 +1,6 @@
-//! Batches that three instances share by a directory, or an object store, and a Redis. Promised: whatever dies, every item ends
-//! once, with the same bytes as without a fault; an item whose instance died runs again within 30 s. A batch that is removed is
-//! gone from all of them, and from the store.
+//! Batches that three instances share by a directory, or an object store, and a Redis. Promised: whatever dies, every
+//! item ends once, with the same bytes as without a fault; an item whose instance died runs again within 30 s. A batch
+//! that is removed is gone from all of them, and from the store.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,14 +1,14 @@
-//! Attacks the real binary over loopback with the faults that clients, load and operators cause, and prints a table of what
-//! was promised and what was measured.
+//! Attacks the real binary over loopback with the faults that clients, load and operators cause, and prints a table of
+//! what was promised and what was measured.
 //!
 //! ```text
 //! make siege
 //! make siege PARTS="clients stops --quick"
 //! ```
 //!
-//! Each part is a file that opens with what it promises. `--quick` does a tenth of everything, to see that it works. Pictures
-//! and faults come from fixed seeds; `BYTEFIT_CORPUS` adds its `hostile` files to the soak. The exit code is 1 when a promise
-//! is broken. The binary is expected beside this program, as `make siege` builds it.
+//! Each part is a file that opens with what it promises. `--quick` does a tenth of everything, to see that it works.
+//! Pictures and faults come from fixed seeds; `BYTEFIT_CORPUS` adds its `hostile` files to the soak. The exit code is 1
+//! when a promise is broken. The binary is expected beside this program, as `make siege` builds it.
 
 mod batch;
 mod batches;

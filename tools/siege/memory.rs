@@ -1,7 +1,7 @@
 //! Memory: 200 clients at once with pictures at the pixel limit; clients that read nothing of large answers; forms that
-//! never reach a part; large bodies in chunks. Promised: the service never holds more than its memory at rest and the budget
-//! of `engine.memory` plus 10 %, bodies and unread answers included; a request without memory gets 503 with Retry-After,
-//! and alone it succeeds; /health answers within 100 ms.
+//! never reach a part; large bodies in chunks. Promised: the service never holds more than its memory at rest and the
+//! budget of `engine.memory` plus 10 %, bodies and unread answers included; a request without memory gets 503 with
+//! Retry-After, and alone it succeeds; /health answers within 100 ms.
 
 use std::io;
 use std::net::SocketAddr;
@@ -60,8 +60,8 @@ async fn attack(scale: Scale, name: &'static str, query: &str) -> [Row; 3] {
     ]
 }
 
-/// Sends requests one after the other, after a refusal when Retry-After allows it. Returns the statuses, 0 for no answer or a
-/// refusal without Retry-After.
+/// Sends requests one after the other, after a refusal when Retry-After allows it. Returns the statuses, 0 for no
+/// answer or a refusal without Retry-After.
 async fn keep_asking(
     address: SocketAddr,
     query: &'static str,

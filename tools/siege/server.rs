@@ -152,8 +152,8 @@ fn bytefit() -> PathBuf {
     std::env::current_exe().expect("this program has a path").with_file_name("bytefit")
 }
 
-/// The binary in an empty environment, under a limit of the system. Exceeding the limit is an error and not a signal. The
-/// system kills the process when this one is killed.
+/// The binary in an empty environment, under a limit of the system. Exceeding the limit is an error and not a signal.
+/// The system kills the process when this one is killed.
 pub(crate) fn binary((resource, limit): (libc::__rlimit_resource_t, u64)) -> Command {
     let mut command = Command::new(bytefit());
     let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };

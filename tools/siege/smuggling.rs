@@ -1,6 +1,6 @@
-//! Requests that two servers may read in two ways. Promised: a malformed request is refused (or the connection closed without
-//! an answer), and nothing after it on that connection is ever answered. Each case is sent with a good request right after
-//! it.
+//! Requests that two servers may read in two ways. Promised: a malformed request is refused (or the connection closed
+//! without an answer), and nothing after it on that connection is ever answered. Each case is sent with a good request
+//! right after it.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! A soak: good pictures of every format, broken ones, bad parameters and clients that leave, for 20 minutes. Promised: the
-//! service does not exit, no 5xx but 503 and 504, no answer over its target; memory, threads and open files don't grow.
+//! A soak: good pictures of every format, broken ones, bad parameters and clients that leave, for 20 minutes. Promised:
+//! the service does not exit, no 5xx but 503 and 504, no answer over its target; memory, threads and open files don't
+//! grow.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -92,8 +93,8 @@ fn median(vitals: &[[f64; 3]], of: usize) -> f64 {
 
 type Files = &'static [Vec<u8>];
 
-/// One client. Returns for each request its status, or `over` for an answer over its target, `cut` for one that broke off,
-/// `left` when this client left.
+/// One client. Returns for each request its status, or `over` for an answer over its target, `cut` for one that broke
+/// off, `left` when this client left.
 async fn requests(address: SocketAddr, good: Files, hostile: Files, mut random: Random, until: Instant) -> Vec<String> {
     let mut outcomes = Vec::new();
     while Instant::now() < until {

@@ -1,6 +1,6 @@
-//! Signals and shortages. Promised: after SIGTERM the service answers at once that it is not ready, loses no request that was
-//! sent before, and exits 0 in time whatever clients do; SIGKILL and a full disk leave no half-written file; a service that is out of
-//! file descriptors serves again when some are free.
+//! Signals and shortages. Promised: after SIGTERM the service answers at once that it is not ready, loses no request
+//! that was sent before, and exits 0 in time whatever clients do; SIGKILL and a full disk leave no half-written file; a
+//! service that is out of file descriptors serves again when some are free.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -35,8 +35,8 @@ pub(crate) async fn rows(scale: Scale) -> Vec<Row> {
     rows
 }
 
-/// What one SIGTERM did: requests answered, refused and lost; time until the service was not ready; time until it exited, if
-/// it exited with 0; whether clients had sent half a request.
+/// What one SIGTERM did: requests answered, refused and lost; time until the service was not ready; time until it
+/// exited, if it exited with 0; whether clients had sent half a request.
 struct Termination {
     is_delayed: bool,
     ends: [usize; 3],
@@ -94,8 +94,8 @@ async fn termination(pictures: &[&'static [u8]; 2], round: usize, load: Duration
     Termination { is_delayed, ends: [0, 1, 2].map(|end| ends.iter().map(|client| client[end]).sum()), unready, exit }
 }
 
-/// Clients that do nothing. Some can have sent half a head or half a body, and so keep their connection for the whole drain
-/// timeout.
+/// Clients that do nothing. Some can have sent half a head or half a body, and so keep their connection for the whole
+/// drain timeout.
 async fn hang_on(address: SocketAddr, with_halves: bool) -> Vec<Connection> {
     let body = "POST /compress?target=9KB HTTP/1.1\r\nhost: siege\r\ncontent-length: 9999\r\n\r\nabc";
     let openings = ["", "GET /health HTTP/1.1\r\nhost: siege\r\n\r\n", "GET /health HT", body];
@@ -108,9 +108,9 @@ async fn hang_on(address: SocketAddr, with_halves: bool) -> Vec<Connection> {
     connections
 }
 
-/// Sends one request after the other, each on a new connection, until the service goes down. Returns the number of answers, of
-/// refusals, and of requests that were sent before SIGTERM but got neither. Every other client sends the same request again
-/// and again, which the cache answers fast: at SIGTERM some of its requests are sent but not read.
+/// Sends one request after the other, each on a new connection, until the service goes down. Returns the number of
+/// answers, of refusals, and of requests that were sent before SIGTERM but got neither. Every other client sends the
+/// same request again and again, which the cache answers fast: at SIGTERM some of its requests are sent but not read.
 async fn ask_on(
     address: SocketAddr,
     picture: &'static [u8],

@@ -1,6 +1,6 @@
-//! The tiers of the cache. Promised: no fault of Redis fails a request or makes it wait for more than 25 ms, and it is asked
-//! again within 5 s of its return; a directory with 100,000 files is indexed within 3 s, while requests are answered; its
-//! capacity holds within 1 %. Hits of each tier are counted in a second.
+//! The tiers of the cache. Promised: no fault of Redis fails a request or makes it wait for more than 25 ms, and it is
+//! asked again within 5 s of its return; a directory with 100,000 files is indexed within 3 s, while requests are
+//! answered; its capacity holds within 1 %. Hits of each tier are counted in a second.
 
 use std::fs;
 use std::path::Path;

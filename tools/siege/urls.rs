@@ -1,7 +1,8 @@
-//! Pictures by URL, and limits. Promised: each fault of a host ends within its limit and 100 ms; 500 equal requests are one
-//! fetch and one computation; 64 hosts that hang don't slow uploads by more than a tenth; a host that is left alone is refused
-//! within 5 ms; what is fresh is not asked for, what is stale once; links are served as fast from the cache as uploads;
-//! clients that are made up take no memory; a limit lets through what it says; a signature tells nothing by time.
+//! Pictures by URL, and limits. Promised: each fault of a host ends within its limit and 100 ms; 500 equal requests are
+//! one fetch and one computation; 64 hosts that hang don't slow uploads by more than a tenth; a host that is left alone
+//! is refused within 5 ms; what is fresh is not asked for, what is stale once; links are served as fast from the cache
+//! as uploads; clients that are made up take no memory; a limit lets through what it says; a signature tells nothing by
+//! time.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

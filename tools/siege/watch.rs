@@ -1,5 +1,5 @@
-//! Sends the same request 20 times a second, each time on a new connection. It has a thread of its own, so that it measures
-//! the service and not the queue of the attacking clients.
+//! Sends the same request 20 times a second, each time on a new connection. It has a thread of its own, so that it
+//! measures the service and not the queue of the attacking clients.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};

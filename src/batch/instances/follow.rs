@@ -1,5 +1,5 @@
-//! Follows what other instances do: batches that they receive and remove, items that they begin and end. The directory says what
-//! is so; Redis says when to look.
+//! Follows what other instances do: batches that they receive and remove, items that they begin and end. The directory
+//! says what is so; Redis says when to look.
 
 use std::collections::HashSet;
 use std::io;

@@ -1,5 +1,5 @@
-//! Several instances that work on the same batches: they have one store, which is the truth, and a Redis that says who does
-//! what (`queue`). Each takes items, follows what others do, and looks after what was left.
+//! Several instances that work on the same batches: they have one store, which is the truth, and a Redis that says who
+//! does what (`queue`). Each takes items, follows what others do, and looks after what was left.
 
 mod follow;
 mod repair;
@@ -47,7 +47,8 @@ impl Instances {
     /// Opens the store of `config`.
     ///
     /// # Errors
-    /// It can't be made or read, or can't be shared: a directory without hard links, an object store without conditions.
+    /// It can't be made or read, or can't be shared: a directory without hard links, an object store without
+    /// conditions.
     pub(super) async fn open(
         config: &Config,
         url: RedisUrl,
@@ -92,8 +93,8 @@ impl Instances {
         at_work.values().filter(|at_work| at_work.entry.batch == *batch).map(|at_work| at_work.entry.index).collect()
     }
 
-    /// Notes that an entry is worked on. What is returned completes when the work is to stop; `None` where the item is worked on
-    /// already.
+    /// Notes that an entry is worked on. What is returned completes when the work is to stop; `None` where the item is
+    /// worked on already.
     fn begin(&self, entry: &Entry) -> Option<oneshot::Receiver<()>> {
         let mut at_work = self.at_work();
         let is_same = |other: &AtWork| other.entry.batch == entry.batch && other.entry.index == entry.index;

@@ -22,8 +22,8 @@ const ON_ITS_WAY: Duration = Duration::from_secs(3);
 /// A list in Redis outlives its batch by this time, should nobody remove it.
 const KEPT_LONGER: Duration = Duration::from_secs(3600);
 
-/// Says again and again that the items of this instance are worked on, and stops those that others have taken over, or whose batch
-/// was removed.
+/// Says again and again that the items of this instance are worked on, and stops those that others have taken over, or
+/// whose batch was removed.
 pub(super) async fn renew(shared: Arc<Shared>, instances: Arc<Instances>) {
     loop {
         let (entries, batches): (Vec<String>, HashSet<BatchId>) =
@@ -79,7 +79,8 @@ impl Shared {
             let is_old = |batch: &Batch| is_older(batch.manifest.created, ON_ITS_WAY);
             table.by_id.values().filter(|batch| is_old(batch) && !batch.unfinished().is_empty()).cloned().collect()
         };
-        // An item moves from the waiting ones to the queued ones and then has a record: looked at in this order, it is seen.
+        // An item moves from the waiting ones to the queued ones and then has a record: looked at in this order, it is
+        // seen.
         let mut waiting = HashMap::new();
         for batch in &unfinished {
             waiting.insert(batch.id.clone(), instances.queue.waiting(&batch.id).await?);

@@ -125,8 +125,8 @@ impl Shared {
         self.remove_input(batch, index).await;
     }
 
-    /// Removes the file of an item that has ended, unless another item needs it. Files of items that are cancelled stay until
-    /// the batch is removed: another instance may have begun them.
+    /// Removes the file of an item that has ended, unless another item needs it. Files of items that are cancelled stay
+    /// until the batch is removed: another instance may have begun them.
     async fn remove_input(&self, batch: &Batch, index: usize) {
         for file in batch.files_freed_by(&[index]).into_keys() {
             self.store.remove_input(&batch.id, file).await;

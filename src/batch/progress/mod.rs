@@ -25,8 +25,8 @@ pub struct Batch {
     progress: Mutex<Progress>,
     /// Counts what changes.
     changes: watch::Sender<u64>,
-    /// Held while an item ends, so that items end in the order of their records. Where several processes share the store: how many
-    /// places of its order were read.
+    /// Held while an item ends, so that items end in the order of their records. Where several processes share the
+    /// store: how many places of its order were read.
     pub(super) ending: tokio::sync::Mutex<u64>,
     task: Mutex<Option<JoinHandle<()>>>,
     /// What items may have of the total, once it is planned.

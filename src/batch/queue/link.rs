@@ -19,7 +19,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Connections, and the number that tells them from those before. Redis serves a connection that waits for items no other command.
+/// Connections, and the number that tells them from those before. Redis serves a connection that waits for items no
+/// other command.
 #[derive(Clone)]
 pub(super) struct Link {
     pub commands: Connection,

@@ -1,5 +1,5 @@
-//! What is to be done, in a Redis that instances share: who works on which item, and what changed. It has no state that the store
-//! has not: what is lost here is added again from there.
+//! What is to be done, in a Redis that instances share: who works on which item, and what changed. It has no state that
+//! the store has not: what is lost here is added again from there.
 
 mod link;
 mod scripts;
@@ -23,7 +23,8 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long Redis waits for items or news before it says that there are none.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// An item whose instance has given no sign for this time is done by another. Signs come every [`super::instances::RENEW_EVERY`].
+/// An item whose instance has given no sign for this time is done by another. Signs come every
+/// [`super::instances::RENEW_EVERY`].
 const ABANDONED_AFTER: Duration = Duration::from_secs(12);
 
 /// An instance that has done nothing for this time has ended, and its name is forgotten.
@@ -108,7 +109,8 @@ impl Keys {
 }
 
 impl Queue {
-    /// The work at `url` of the instances that have the directory with this identity. `writer` tells this one from them.
+    /// The work at `url` of the instances that have the directory with this identity. `writer` tells this one from
+    /// them.
     pub(super) fn new(url: RedisUrl, directory: &str, writer: u64, metrics: Arc<Metrics>) -> Queue {
         Queue {
             keys: Keys::new(directory),
@@ -237,8 +239,8 @@ impl Queue {
         self.tell(batch, None).await
     }
 
-    /// The news after those up to `last`, which is moved on, once there are some or a second is over. `None` begins with those that
-    /// come from now on.
+    /// The news after those up to `last`, which is moved on, once there are some or a second is over. `None` begins
+    /// with those that come from now on.
     pub(super) async fn news(&self, last: &mut Option<String>) -> Result<Vec<News>, Failure> {
         let link = self.slot.connected().await;
         let after = match last {

@@ -1,5 +1,5 @@
-//! What Redis does in one step, in Lua. `KEYS[1]` are the items that are to be done (a stream), `KEYS[2]` those of a batch that wait
-//! for their turn (a list), `KEYS[3]` the news (a stream).
+//! What Redis does in one step, in Lua. `KEYS[1]` are the items that are to be done (a stream), `KEYS[2]` those of a
+//! batch that wait for their turn (a list), `KEYS[3]` the news (a stream).
 
 /// The group of all instances.
 pub(super) const GROUP: &str = "instances";
@@ -21,8 +21,8 @@ macro_rules! tell_and_return {
     };
 }
 
-/// Adds items of a batch to those that wait, and moves some on. ARGV: the batch, how many to move, seconds that the list is kept,
-/// and the items.
+/// Adds items of a batch to those that wait, and moves some on. ARGV: the batch, how many to move, seconds that the
+/// list is kept, and the items.
 pub(super) const ADD: &str = concat!(
     "
 for at = 4, #ARGV do redis.call('RPUSH', KEYS[2], ARGV[at]) end
@@ -36,8 +36,8 @@ end
     tell_and_return!()
 );
 
-/// Ends an item, and has the next one of its batch follow. Whoever ends the same one again changes nothing. ARGV: the batch, the
-/// group, the entry, and 1 where another item shall follow; else none of the batch does.
+/// Ends an item, and has the next one of its batch follow. Whoever ends the same one again changes nothing. ARGV: the
+/// batch, the group, the entry, and 1 where another item shall follow; else none of the batch does.
 pub(super) const FINISH: &str = concat!(
     "
 redis.call('XACK', KEYS[1], ARGV[2], ARGV[3])
@@ -59,8 +59,8 @@ if redis.call('XDEL', KEYS[1], ARGV[3]) == 1 then
 end
 return 1";
 
-/// Says that entries are still worked on, so that nobody takes them over. Returns those that others have taken over. ARGV: the
-/// group, the instance, and the entries.
+/// Says that entries are still worked on, so that nobody takes them over. Returns those that others have taken over.
+/// ARGV: the group, the instance, and the entries.
 pub(super) const RENEW: &str = "
 local taken = {}
 for at = 3, #ARGV do

@@ -1,7 +1,7 @@
 //! Batches as files: `manifest.json`, `in/N` for each file, `out/N` and `out/N.json` for each item that has ended.
 //!
-//! A file appears under its name whole and synced, or not at all. A batch without a manifest was never complete; one that
-//! is being removed gets another name first, under which nothing writes.
+//! A file appears under its name whole and synced, or not at all. A batch without a manifest was never complete; one
+//! that is being removed gets another name first, under which nothing writes.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -53,7 +53,8 @@ impl Directory {
     /// Opens the directory at `path`, and makes it where it is missing.
     ///
     /// # Errors
-    /// It can't be made, or instances share it: to one that knows nothing of the others, what they receive is left over.
+    /// It can't be made, or instances share it: to one that knows nothing of the others, what they receive is left
+    /// over.
     pub(in crate::batch) fn open(path: &Path) -> io::Result<Directory> {
         make_private(path, true)?;
         if fs::exists(path.join(IDENTITY))? {

@@ -201,8 +201,8 @@ impl Store {
 }
 
 impl Stored {
-    /// Numbers records by the places of their items, where several processes shared the store before. Those without a place come
-    /// last.
+    /// Numbers records by the places of their items, where several processes shared the store before. Those without a
+    /// place come last.
     fn number_as_placed(&mut self, ended: Vec<Ended>) {
         let Some(last) = ended.last().map(|ended| ended.place) else { return };
         let mut places = HashMap::new();

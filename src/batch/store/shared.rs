@@ -1,9 +1,10 @@
 //! What several processes do in one directory of batches.
 //!
-//! The record of an item is written once, by whoever is first (a hard link, which fails where the name is taken). It names its
-//! writer, whose answer is the file `out/N.WRITER`: what others write for the same item is never read. Then it takes a place in the
-//! order: `order/K` has the index of the item that ended as number K. A place is taken once and after the one before it, so that
-//! every process sees the same items end in the same order, and nobody needs more than the directory for that.
+//! The record of an item is written once, by whoever is first (a hard link, which fails where the name is taken). It
+//! names its writer, whose answer is the file `out/N.WRITER`: what others write for the same item is never read. Then
+//! it takes a place in the order: `order/K` has the index of the item that ended as number K. A place is taken once and
+//! after the one before it, so that every process sees the same items end in the same order, and nobody needs more than
+//! the directory for that.
 
 use std::collections::HashSet;
 use std::fs;
@@ -22,8 +23,8 @@ use super::{Stored, manifest_in};
 use crate::batch::manifest::{BatchId, ItemError, Record};
 use crate::batch::total::Fixed;
 
-/// The file with the identity of a directory that is shared. While it can't be read, the directory is away, and a batch that is not
-/// there was not removed.
+/// The file with the identity of a directory that is shared. While it can't be read, the directory is away, and a batch
+/// that is not there was not removed.
 pub(super) const IDENTITY: &str = "shared.id";
 
 /// The folder of the keys that clients chose, each of which names a batch.
@@ -32,8 +33,8 @@ pub(super) const KEYS: &str = "keys";
 /// The file with what the items of a batch may have of its total.
 pub(super) const PLAN: &str = "plan.json";
 
-/// A batch that was begun, and to which nothing came for this time, will never be complete: a client that sends nothing for
-/// `server.upload_timeout` is cut off.
+/// A batch that was begun, and to which nothing came for this time, will never be complete: a client that sends nothing
+/// for `server.upload_timeout` is cut off.
 pub(super) const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// An item that has taken its place in the order.

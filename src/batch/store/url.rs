@@ -1,5 +1,5 @@
-//! Where an object store is: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with options as a query:
-//! `s3://bucket?endpoint=http://minio:9000&region=us-east-1`.
+//! Where an object store is: `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with options as a
+//! query: `s3://bucket?endpoint=http://minio:9000&region=us-east-1`.
 
 use std::fmt;
 use std::str::FromStr;

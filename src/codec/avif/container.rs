@@ -87,8 +87,8 @@ pub fn embed(file: Vec<u8>, metadata: &Metadata) -> Vec<u8> {
     embedded(&file, metadata).unwrap_or(file)
 }
 
-/// Sets the density in EXIF: the format has no field for it. An Exif item that becomes too long moves to the end of mdat.
-/// Returns `None` when the file does not have the structure that this takes.
+/// Sets the density in EXIF: the format has no field for it. An Exif item that becomes too long moves to the end of
+/// mdat. Returns `None` when the file does not have the structure that this takes.
 pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
     let layout = Layout::open(file)?;
     let Some(item) = layout.items.iter().find(|item| item.kind == *b"Exif") else {
@@ -254,8 +254,8 @@ fn grown_iref(iref: &[u8], added: &[Added], primary: u16) -> Option<Vec<u8>> {
     boxed(b"iref", &[&payload])
 }
 
-/// Writes an iloc of version 0 with 32-bit offsets. All items that stay move by `growth` bytes. The items `added` lie at
-/// the end of the file, which has `size` bytes.
+/// Writes an iloc of version 0 with 32-bit offsets. All items that stay move by `growth` bytes. The items `added` lie
+/// at the end of the file, which has `size` bytes.
 fn grown_iloc(layout: &Layout, added: &[Added], growth: usize, size: usize) -> Option<Vec<u8>> {
     if layout.items.iter().any(|item| item.in_idat || item.extents.iter().any(|part| part.start < layout.meta.end)) {
         return None;

@@ -64,7 +64,8 @@ fn encoder_bytes(width: u32, height: u32) -> u64 {
     blocks(width).saturating_mul(blocks(height)).saturating_mul(40)
 }
 
-/// More than half of the first files are not within 3 % of the cap, so that a second is written anyway: docs/model.md, The search for a size.
+/// More than half of the first files are not within 3 % of the cap, so that a second is written anyway: docs/model.md,
+/// The search for a size.
 const SEARCH_WINDOW: Option<fn(u64) -> SearchWindow> = Some(|_| SearchWindow { good_enough: 0.98, position: 0.6 });
 
 pub(crate) static HALVED: CodingModel = CodingModel {

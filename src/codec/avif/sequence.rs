@@ -25,8 +25,8 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    /// Reads the units of `stream`. Returns `None` when there is no sequence header, a unit is damaged, or there are too
-    /// many of them.
+    /// Reads the units of `stream`. Returns `None` when there is no sequence header, a unit is damaged, or there are
+    /// too many of them.
     pub(super) fn read(stream: &[u8]) -> Option<Sequence> {
         let mut sequence: Option<Sequence> = None;
         let mut frames = 0;

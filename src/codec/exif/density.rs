@@ -43,8 +43,8 @@ pub fn only_density(density: Density) -> Vec<u8> {
     written(&fields).expect("there are fields to write")
 }
 
-/// Returns `exif` with this density: in the place of the one that it has, otherwise in a new first directory at its end.
-/// Everything else stays where it is, because fields point to it. Returns `None` when the block is not understood.
+/// Returns `exif` with this density: in the place of the one that it has, otherwise in a new first directory at its
+/// end. Everything else stays where it is, because fields point to it. Returns `None` when the block is not understood.
 pub fn with_density(exif: &[u8], density: Density) -> Option<Vec<u8>> {
     let block = Block::open(exif)?;
     if self::density(exif) == Some(density) {

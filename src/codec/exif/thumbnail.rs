@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::{Block, ENTRY_BYTES, Field};
 
-/// Tags of EXIF 2.32: the link to the Exif directory (s4.6.3), the maker note (s4.6.5), the thumbnail as a JPEG (s4.6.4).
+/// Tags of EXIF 2.32: the link to the Exif directory (s4.6.3), the maker note (s4.6.5), the thumbnail as a JPEG
+/// (s4.6.4).
 const EXIF_DIRECTORY: u16 = 0x8769;
 const MAKER_NOTE: u16 = 0x927C;
 const JPEG_OFFSET: u16 = 0x0201;
@@ -13,8 +14,8 @@ const JPEG_LENGTH: u16 = 0x0202;
 const STRIP_OFFSETS: u16 = 0x0111;
 const STRIP_LENGTHS: u16 = 0x0117;
 
-/// Returns `exif` without IFD1, the thumbnail that it describes, and the maker note. Their bytes are zero, or gone where
-/// nothing follows them; everything else stays where it is, because fields point to it.
+/// Returns `exif` without IFD1, the thumbnail that it describes, and the maker note. Their bytes are zero, or gone
+/// where nothing follows them; everything else stays where it is, because fields point to it.
 pub fn without_thumbnail(exif: &[u8]) -> Vec<u8> {
     let mut kept = exif.to_vec();
     let Some(block) = Block::open(exif) else { return kept };

@@ -1,5 +1,5 @@
-//! Decodes a HEIC's primary picture: one HEVC picture, a grid of them, or an overlay of such, with its transparency, crop
-//! and turns. Thumbnails, gain maps and depth are pictures of their own, and are not looked at.
+//! Decodes a HEIC's primary picture: one HEVC picture, a grid of them, or an overlay of such, with its transparency,
+//! crop and turns. Thumbnails, gain maps and depth are pictures of their own, and are not looked at.
 
 use heifer_hevc_dec::recon::Frame;
 

@@ -15,8 +15,8 @@ const MAX_EXTENTS: usize = 64;
 /// Maximum number of properties, and of their associations.
 const MAX_PROPERTIES: usize = 4096;
 
-/// Properties that are followed, and those that do not change what is shown: of the coded data, of the display that was used, of the
-/// camera, and texts.
+/// Properties that are followed, and those that do not change what is shown: of the coded data, of the display that was
+/// used, of the camera, and texts.
 const KNOWN: [&[u8; 4]; 35] = [
     b"ispe", b"colr", b"irot", b"imir", b"clap", b"auxC", b"av1C", b"hvcC", b"a1op", b"lsel", // followed
     b"pixi", b"pasp", b"a1lx", b"oinf", b"tols", // the coded data
@@ -39,8 +39,8 @@ pub(super) struct Meta<'a> {
     properties: Vec<([u8; 4], &'a [u8])>,
     /// In order.
     associations: Vec<Association>,
-    /// Bytes that may still be copied to join the extents of items. All items together have at most the bytes of the file,
-    /// because thousands of them can name the same bytes.
+    /// Bytes that may still be copied to join the extents of items. All items together have at most the bytes of the
+    /// file, because thousands of them can name the same bytes.
     left_to_join: Cell<usize>,
 }
 
@@ -140,8 +140,8 @@ impl<'a> Meta<'a> {
         self.referring(b"cdsc", id).find(|item| is_kind(item)).and_then(|item| self.bytes_of(item))
     }
 
-    /// Returns the bytes of an item, borrowed when they lie in one extent. Returns `None` where they lie outside the file,
-    /// and where the copies of all items together would be longer than the file.
+    /// Returns the bytes of an item, borrowed when they lie in one extent. Returns `None` where they lie outside the
+    /// file, and where the copies of all items together would be longer than the file.
     pub(super) fn bytes_of(&self, item: &Item<'a>) -> Option<Cow<'a, [u8]>> {
         let source = if item.in_idat { self.idat } else { self.file };
         let piece = |&(offset, length): &(u64, u64)| {

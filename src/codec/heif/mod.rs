@@ -1,5 +1,5 @@
-//! HEIF, the container of AVIF and HEIC: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC 23008-12) and
-//! AVIF's rules for them; and how decoded tiles become a picture.
+//! HEIF, the container of AVIF and HEIC: ISO base media boxes (ISO/IEC 14496-12), still picture items (ISO/IEC
+//! 23008-12) and AVIF's rules for them; and how decoded tiles become a picture.
 //!
 //! Every count is bounded and every offset is checked, and so are the bytes that are copied. What is not
 //! supported is refused.

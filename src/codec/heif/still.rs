@@ -102,8 +102,8 @@ impl<'a> Meta<'a> {
         Ok(Tile { width, height, bytes, operating_point: self.operating_point(item.id)?, configuration })
     }
 
-    /// Returns which of the operating points of its AV1 data an item shows (AV1-ISOBMFF s2.3.2.1, property a1op): a choice of
-    /// layers. One layer out of several (HEIF s6.5.11, property lsel) is not read, unless it may be the last.
+    /// Returns which of the operating points of its AV1 data an item shows (AV1-ISOBMFF s2.3.2.1, property a1op): a
+    /// choice of layers. One layer out of several (HEIF s6.5.11, property lsel) is not read, unless it may be the last.
     pub(super) fn operating_point(&self, id: u32) -> Result<u8, &'static str> {
         const ANY_LAYER: u16 = 0xFFFF;
         if self.properties_of(id, b"lsel").any(|body| u16_be(body, 0) != Some(ANY_LAYER)) {

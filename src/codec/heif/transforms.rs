@@ -12,8 +12,8 @@ impl Meta<'_> {
         cropped_area(self.properties_of(id, b"clap").next()?, width, height)
     }
 
-    /// Refuses the transforms of a HEIC in another order than crop, rotation, mirroring (MIAF s7.3.6.7), and repeated ones: readers
-    /// apply them as they are listed. Those of an AVIF they apply in this order.
+    /// Refuses the transforms of a HEIC in another order than crop, rotation, mirroring (MIAF s7.3.6.7), and repeated
+    /// ones: readers apply them as they are listed. Those of an AVIF they apply in this order.
     pub(super) fn check_order(&self, id: u32) -> Result<(), &'static str> {
         let place = |kind: [u8; 4]| [b"clap", b"irot", b"imir"].iter().position(|known| **known == kind);
         let places = self.ordered_properties(id).filter_map(|(kind, _)| place(kind));
@@ -32,8 +32,8 @@ impl Meta<'_> {
     }
 }
 
-/// Reads `clap` (ISO/IEC 14496-12 s12.1.4): fractions of a size and of the distance between the centres. Returns `None` where
-/// the part is empty or not inside a picture of `width` x `height`.
+/// Reads `clap` (ISO/IEC 14496-12 s12.1.4): fractions of a size and of the distance between the centres. Returns `None`
+/// where the part is empty or not inside a picture of `width` x `height`.
 fn cropped_area(clap: &[u8], width: u32, height: u32) -> Option<Area> {
     let fraction = |at: usize| {
         let (above, below) = (u32_be(clap, at)? as i32, u32_be(clap, at + 4)?);

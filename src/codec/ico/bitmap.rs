@@ -1,12 +1,12 @@
-//! A bitmap in an icon: a header whose height counts the picture and a mask of as many rows, a palette, the picture, and
-//! the mask, in which a set bit is transparent. There is no header of a file.
+//! A bitmap in an icon: a header whose height counts the picture and a mask of as many rows, a palette, the picture,
+//! and the mask, in which a set bit is transparent. There is no header of a file.
 
 use crate::codec::bytes::{slice, u32_le};
 use crate::codec::{DecodeError, Decoded, Format, Limits, Probe, bmp, undecodable, unsupported};
 use crate::picture::{Layout, Orientation, Picture};
 
-/// Bytes of the headers of OS/2 1.x, OS/2 2.x where it is short, Windows 3 (BITMAPINFOHEADER), and Windows with masks of
-/// four colours (BITMAPV3INFOHEADER).
+/// Bytes of the headers of OS/2 1.x, OS/2 2.x where it is short, Windows 3 (BITMAPINFOHEADER), and Windows with masks
+/// of four colours (BITMAPV3INFOHEADER).
 const CORE: u32 = 12;
 const SHORT: u32 = 16;
 const INFO: u32 = 40;

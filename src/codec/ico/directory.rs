@@ -27,8 +27,8 @@ struct Entry<'a> {
     content: Result<Content<'a>, &'static str>,
 }
 
-/// Returns the largest picture, and of equals the deepest. Pictures are ranked by what they say themselves; the directory
-/// counts where there is none.
+/// Returns the largest picture, and of equals the deepest. Pictures are ranked by what they say themselves; the
+/// directory counts where there is none.
 pub(super) fn largest(bytes: &[u8]) -> Result<Content<'_>, DecodeError> {
     let count = u16_le(bytes, 4).unwrap_or(0);
     let entries = bytes.get(HEADER..).unwrap_or_default().chunks_exact(ENTRY).take(count.into());

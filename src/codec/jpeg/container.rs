@@ -117,8 +117,8 @@ fn blocks_with_room(metadata: &Metadata) -> impl Iterator<Item = (&'static [u8],
     blocks.filter(|(name, block)| name.len() + block.len() <= MAX_PAYLOAD)
 }
 
-/// Sets the density in JFIF's segment, and in EXIF where it states another. A file without JFIF gets that segment, unless
-/// it would change what the components mean: then EXIF states the density.
+/// Sets the density in JFIF's segment, and in EXIF where it states another. A file without JFIF gets that segment,
+/// unless it would change what the components mean: then EXIF states the density.
 pub fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
     let is_jfif = |segment: &Segment| segment.marker == APP0 && has_density(segment.payload);
     if Segments::strict(file)?.any(|segment| is_jfif(&segment)) {
@@ -143,8 +143,8 @@ fn has_density(payload: &[u8]) -> bool {
     payload.starts_with(JFIF) && payload.len() >= JFIF_BYTES
 }
 
-/// Writes `density` into the first JFIF segment and into EXIF that states another. Without JFIF it goes into EXIF alone,
-/// whether that states one or not.
+/// Writes `density` into the first JFIF segment and into EXIF that states another. Without JFIF it goes into EXIF
+/// alone, whether that states one or not.
 fn with_densities(file: &[u8], density: Density, in_jfif: bool) -> Option<Vec<u8>> {
     let (mut changed, mut is_whole) = (vec![0xFF, SOI], false);
     if !in_jfif && !Segments::strict(file)?.any(|segment| segment.marker == APP1 && segment.payload.starts_with(EXIF)) {

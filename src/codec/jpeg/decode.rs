@@ -1,4 +1,5 @@
-//! Decodes JPEG with zune-jpeg: baseline and progressive, Huffman-coded and arithmetic, grey, YCbCr, RGB, CMYK and YCCK.
+//! Decodes JPEG with zune-jpeg: baseline and progressive, Huffman-coded and arithmetic, grey, YCbCr, RGB, CMYK and
+//! YCCK.
 //!
 //! Truncated files are common, and browsers show the part that exists. The rule here: a file without its end marker is
 //! accepted when at least half of its rows are there (baseline), or its first scan, which covers the whole picture

@@ -200,8 +200,8 @@ impl<'a> Header<'a> {
         self.fault.or(missing).filter(|_| self.complete)
     }
 
-    /// Whether zune-jpeg refuses the file or misreads it: it refuses three samples across to one or two, applies the last of a
-    /// component's quantisation tables, and loses blocks after restart markers in several sequential scans.
+    /// Whether zune-jpeg refuses the file or misreads it: it refuses three samples across to one or two, applies the
+    /// last of a component's quantisation tables, and loses blocks after restart markers in several sequential scans.
     pub(super) fn needs_other_decoder(&self) -> bool {
         let restarts_in_scans = self.has_restarts && !self.progressive && self.scans > 1;
         restarts_in_scans || self.changes_tables || self.components.iter().any(|component| component.horizontal == 3)
@@ -268,7 +268,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Returns the density in the payload of a JFIF segment (JFIF 1.02). Without a unit it states the shape of a pixel only.
+/// Returns the density in the payload of a JFIF segment (JFIF 1.02). Without a unit it states the shape of a pixel
+/// only.
 fn jfif_density(payload: &[u8]) -> Option<Density> {
     let (unit, sides) = payload.strip_prefix(JFIF)?.get(2..)?.split_first()?;
     let (across, down) = (u16_be(sides, 0)?.into(), u16_be(sides, 2)?.into());

@@ -118,8 +118,8 @@ impl Session {
     }
 
     fn write(&mut self, samples: Samples<'_>) -> Vec<u8> {
-        // SAFETY: the compressor is configured for these samples; after finishing, the output pointer and length describe
-        // the buffer that libjpeg allocated.
+        // SAFETY: the compressor is configured for these samples; after finishing, the output pointer and length
+        // describe the buffer that libjpeg allocated.
         unsafe {
             sys::jpeg_start_compress(&mut self.compressor, 1);
             match samples {
@@ -148,8 +148,8 @@ impl Session {
         for _ in 0..(self.compressor.image_height as usize).div_ceil(BAND_ROWS) {
             let rows = bands.each_mut().map(Band::next);
             let planes = rows.each_ref().map(|rows| rows.as_ptr());
-            // SAFETY: each plane has the rows of one row of macroblocks, each row as many samples as whole macroblocks have;
-            // libjpeg reads them before it returns.
+            // SAFETY: each plane has the rows of one row of macroblocks, each row as many samples as whole macroblocks
+            // have; libjpeg reads them before it returns.
             unsafe { sys::jpeg_write_raw_data(&mut self.compressor, planes.as_ptr(), BAND_ROWS as c_uint) };
         }
     }

@@ -45,8 +45,8 @@ mod tests {
         }
     }
 
-    /// Three components of two rows of three blocks, a scan for each, with a restart marker after four blocks. Before the
-    /// last scan the quantiser is doubled, where that is asked for.
+    /// Three components of two rows of three blocks, a scan for each, with a restart marker after four blocks. Before
+    /// the last scan the quantiser is doubled, where that is asked for.
     fn in_scans(is_doubled: bool) -> Vec<u8> {
         let mut file = jpeg_begin(24, 0x11);
         let height = file.windows(5).position(|bytes| bytes == b"\x11\x08\0\x08\0").unwrap() + 2;

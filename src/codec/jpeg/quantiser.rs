@@ -12,7 +12,8 @@ pub struct Tables {
 }
 
 /// The tables in use, found by coordinate descent from mozjpeg's default (jcparam.c, table 3, by N. Robidoux), on 46
-/// photographs of at most 768 pixels a side at 4:2:0. `cargo run --release -p bytefit-tools --bin jpeg_tables` goes on from here.
+/// photographs of at most 768 pixels a side at 4:2:0. `cargo run --release -p bytefit-tools --bin jpeg_tables` goes on
+/// from here.
 ///
 /// docs/model.md, JPEG, says what they gain.
 pub static TABLES: Tables = Tables {
@@ -34,12 +35,12 @@ pub static TABLES: Tables = Tables {
 /// tables, the finer the lowest frequencies are kept in comparison.
 const RELIEF: [f64; 8] = [-0.130, -0.072, -0.005, 0.039, 0.045, 0.039, 0.027, 0.014];
 
-/// ln(scale) below which steps that are coarser than the geometric mean of their table are drawn towards it; a unit below, they have
-/// reached it. docs/model.md, JPEG, says what that gains.
+/// ln(scale) below which steps that are coarser than the geometric mean of their table are drawn towards it; a unit
+/// below, they have reached it. docs/model.md, JPEG, says what that gains.
 const FLATTER_BELOW: f64 = -0.4;
 
-/// ln of the table scale that the search may use. At -3.2 most steps are 1, which is nearly lossless. At 3.7 nearly all are
-/// 255, the largest in a baseline table.
+/// ln of the table scale that the search may use. At -3.2 most steps are 1, which is nearly lossless. At 3.7 nearly all
+/// are 255, the largest in a baseline table.
 pub const LN_STEP_RANGE: RangeInclusive<f64> = -3.2..=3.7;
 
 impl Tables {

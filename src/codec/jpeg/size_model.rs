@@ -98,7 +98,8 @@ impl Sample {
         rate::halved_strips(planes, self.every)
     }
 
-    /// What the strips of `picture` are compared with. `halved` has its planes at 4:2:0, where those are what is encoded.
+    /// What the strips of `picture` are compared with. `halved` has its planes at 4:2:0, where those are what is
+    /// encoded.
     pub fn control(&self, picture: &Picture, halved: Option<&HalvedPlanes>) -> Control {
         let every = rows_for(picture, CONTROL_PIXELS);
         match halved {
@@ -110,8 +111,8 @@ impl Sample {
         }
     }
 
-    /// ln(bytes) of a picture at `ln_step` whose strips take `strip_bytes`, `overhead` of which are not its coefficients, in
-    /// the ratio of the bits that `control` counts in the whole of it and in the strips.
+    /// ln(bytes) of a picture at `ln_step` whose strips take `strip_bytes`, `overhead` of which are not its
+    /// coefficients, in the ratio of the bits that `control` counts in the whole of it and in the strips.
     pub fn scaled_up(&self, control: &Control, ln_step: f64, strip_bytes: u64, overhead: f64) -> f64 {
         let strips = control.strips.as_ref().unwrap_or(&self.spectrum);
         let times = count(&control.whole, ln_step).bits / count(strips, ln_step).bits.max(1.0);

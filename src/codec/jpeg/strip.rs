@@ -7,7 +7,8 @@ use super::meaning::Lead;
 pub(in crate::codec) use super::meaning::Meaning;
 
 /// Decodes an abbreviated JPEG of `width` pixels and at least `rows` rows, with the tables of an abbreviated table file
-/// (T.81, annex B.4 and B.5). Returns the samples of `rows` rows, or `None` when the data is damaged or of another size.
+/// (T.81, annex B.4 and B.5). Returns the samples of `rows` rows, or `None` when the data is damaged or of another
+/// size.
 pub(in crate::codec) fn decode_strip(
     tables: &[u8],
     strip: &[u8],

@@ -95,8 +95,8 @@ pub(super) fn metadata(file: &[u8], max: usize) -> Metadata {
     found
 }
 
-/// Returns the kind and the content of a box, which may be compressed by Brotli (18181-2, box brob). Returns `None` when
-/// it is damaged or has more than `max` bytes.
+/// Returns the kind and the content of a box, which may be compressed by Brotli (18181-2, box brob). Returns `None`
+/// when it is damaged or has more than `max` bytes.
 fn uncompressed(kind: [u8; 4], payload: &[u8], max: usize) -> Option<([u8; 4], Cow<'_, [u8]>)> {
     if kind != *b"brob" {
         return (payload.len() <= max).then_some((kind, Cow::Borrowed(payload)));
@@ -137,7 +137,8 @@ fn embedded(file: &[u8], metadata: &Metadata) -> Option<Vec<u8>> {
     Some([&file[..at], &exif, &xmp, &file[at..]].concat())
 }
 
-/// Sets the density in EXIF: the format has no field for it. EXIF that is compressed is written anew without compression.
+/// Sets the density in EXIF: the format has no field for it. EXIF that is compressed is written anew without
+/// compression.
 pub(super) fn set_density(file: &[u8], density: Density) -> Option<Vec<u8>> {
     let Layout::Boxes(found) = Layout::of(file)? else { return set_density(&wrapped(file)?, density) };
     let stated = metadata(file, MAX_METADATA_BYTES).exif;

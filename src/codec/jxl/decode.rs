@@ -95,8 +95,9 @@ fn read_header(bytes: &[u8], limits: &Limits) -> Result<Header, DecodeError> {
     Ok(header)
 }
 
-/// Returns the bytes that a decode needs: the picture, the samples that it is made of, and what the decoder holds. Files of
-/// libjxl, lossy and lossless, took at most 4 bytes for each sample; frames that others are laid on take 4 more each.
+/// Returns the bytes that a decode needs: the picture, the samples that it is made of, and what the decoder holds.
+/// Files of libjxl, lossy and lossless, took at most 4 bytes for each sample; frames that others are laid on take 4
+/// more each.
 fn decode_bytes(header: &Header) -> u64 {
     let pixels = u64::from(header.width) * u64::from(header.height);
     let samples = 3 + u64::from(header.extra_channels);

@@ -28,7 +28,8 @@ impl<'a> JxlEncoder<'a> {
     /// [`EncodeError::TooLarge`].
     pub(super) fn new(picture: &'a Picture, chroma: Chroma, effort: Effort) -> Result<JxlEncoder<'a>, EncodeError> {
         Format::Jxl.check_size(picture)?;
-        // Of all that a JPEG XL takes trellis is the slowest, and gains something at coarse steps only: docs/model.md, JPEG XL.
+        // Of all that a JPEG XL takes trellis is the slowest, and gains something at coarse steps only: docs/model.md,
+        // JPEG XL.
         let mut jpeg = JpegEncoder::new(picture, chroma, effort)?;
         if effort == Effort::Balanced {
             jpeg = jpeg.with_trellis(Trellis::AtCoarseSteps);
@@ -63,7 +64,8 @@ impl Encoder for JxlEncoder<'_> {
     }
 
     fn max_probe_error(&self) -> Option<f64> {
-        // The share of the JPEG that is left errs by 1 to 4 %. A line from there to an encode says nothing of the sizes between.
+        // The share of the JPEG that is left errs by 1 to 4 %. A line from there to an encode says nothing of the sizes
+        // between.
         Some(0.01)
     }
 

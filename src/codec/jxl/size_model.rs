@@ -22,8 +22,8 @@ pub fn is_fitted(ln_jpeg_bytes: f64, pixels: f64) -> bool {
     FITTED_BITS.contains(&ln_bits(ln_jpeg_bytes, pixels))
 }
 
-/// What ln of the share of a JPEG's bytes that is left depends on: ln(bits per pixel) of the JPEG in one pass, the pixels,
-/// the scale of its tables, and how small the JPEG is, since a part of the file is the same for all.
+/// What ln of the share of a JPEG's bytes that is left depends on: ln(bits per pixel) of the JPEG in one pass, the
+/// pixels, the scale of its tables, and how small the JPEG is, since a part of the file is the same for all.
 pub fn features(ln_jpeg_bytes: f64, pixels: f64, ln_step: f64) -> [f64; 9] {
     let ln_bits = ln_bits(ln_jpeg_bytes, pixels).clamp(*FITTED_BITS.start(), *FITTED_BITS.end());
     // Files of less than 4 kB were not fitted: from 1 kB down the correction no longer grows.

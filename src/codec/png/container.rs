@@ -13,7 +13,8 @@ const KEPT: [&[u8; 4]; 15] = [
     b"mDCV", b"mDCv", b"cLLI",
 ];
 
-/// Chunks that decide how the pixels look and that a file has once (s5.6). Of several, one reader takes the first and another the last.
+/// Chunks that decide how the pixels look and that a file has once (s5.6). Of several, one reader takes the first and
+/// another the last.
 const SINGLE: [&[u8; 4]; 12] =
     [b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP", b"sBIT", b"mDCV", b"mDCv", b"cLLI"];
 
@@ -27,8 +28,8 @@ const MAX_PAYLOAD: usize = (1 << 31) - 1;
 /// s1.1.5).
 const XMP: &[u8] = b"XML:com.adobe.xmp\0\0\0\0\0";
 
-/// Whether every chunk is complete and has the right checksum, those that decide how the pixels look are there once, the pixel
-/// chunks are adjacent, and IEND follows.
+/// Whether every chunk is complete and has the right checksum, those that decide how the pixels look are there once,
+/// the pixel chunks are adjacent, and IEND follows.
 pub fn is_sound(file: &[u8]) -> bool {
     let Some(chunks) = Chunks::of_whole(file) else { return false };
     let pixels: Vec<usize> = (0..chunks.len()).filter(|index| chunks[*index].name == *b"IDAT").collect();

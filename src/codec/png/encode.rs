@@ -106,8 +106,8 @@ impl Encoder for PaletteEncoder<'_> {
 /// About so many pixels of a drawing are coded to predict the size of the whole.
 const PROBED_PIXELS: u64 = 130_000;
 
-/// Bytes of a file besides its colours and samples: signature, IHDR, sRGB, and what PLTE, IDAT and IEND begin and end with (PNG third
-/// edition, 5.3).
+/// Bytes of a file besides its colours and samples: signature, IHDR, sRGB, and what PLTE, IDAT and IEND begin and end
+/// with (PNG third edition, 5.3).
 const CHUNK_BYTES: f64 = 8.0 + 25.0 + 13.0 + 3.0 * 12.0;
 
 /// Colours, 2 to 256, at this step.

@@ -92,8 +92,8 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// Returns the passes (W3C PNG s8.1), each with its rows and the bytes of a row after its filter byte. A picture that
-    /// is not interlaced is one pass.
+    /// Returns the passes (W3C PNG s8.1), each with its rows and the bytes of a row after its filter byte. A picture
+    /// that is not interlaced is one pass.
     fn passes(&self) -> impl Iterator<Item = (usize, usize)> {
         // First column and row, and steps across and down.
         const PASSES: [[u32; 4]; 7] =
@@ -202,8 +202,8 @@ impl<'a> Header<'a> {
     }
 }
 
-/// Reads the primaries and the transfer function in cICP (W3C PNG s11.3.2.6). Returns `None` where one is not specified: another chunk
-/// may say it.
+/// Reads the primaries and the transfer function in cICP (W3C PNG s11.3.2.6). Returns `None` where one is not
+/// specified: another chunk may say it.
 fn code_points(payload: &[u8]) -> Option<(u8, u8)> {
     match *payload {
         [primaries, transfer, _, _] if colour::are_specified(primaries, transfer) => Some((primaries, transfer)),

@@ -51,7 +51,8 @@ impl Plain {
                 b"tRNS" if is_wanted && chunk.is_sound() => plain.add_transparency(header, chunk.payload()),
                 b"IHDR" => plain.is_repaired = true,
                 b"PLTE" | b"IEND" => {}
-                // The first frame has the size of the picture, where it is the picture (s11.3.6.2). Readers differ on others.
+                // The first frame has the size of the picture, where it is the picture (s11.3.6.2). Readers differ on
+                // others.
                 b"fcTL" if pixels.is_empty() => plain.is_repaired |= !header.is_covered_by(chunk.payload()),
                 [b'A'..=b'Z', ..] if chunk.is_complete() => {
                     return Err(unsupported("PNG with a critical chunk of an unknown kind"));

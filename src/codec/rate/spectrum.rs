@@ -138,7 +138,8 @@ fn rows_of_blocks(samples: &[u8], samples_each: usize, named: impl Iterator<Item
     named.map(|row| rows[row as usize]).collect::<Vec<_>>().concat()
 }
 
-/// Reads a row of blocks at 4:4:4 from `corner` (left, top) on. Also compiled for newer processors, with the same result.
+/// Reads a row of blocks at 4:4:4 from `corner` (left, top) on. Also compiled for newer processors, with the same
+/// result.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
 fn read(picture: &Picture, corner: [usize; 2], band: &mut Band) {
     band.read(picture, corner);

@@ -37,12 +37,13 @@ const REFERENCE_BLACK_WHITE: u16 = 532;
 /// What the first page is (TIFF 6.0 s8), with a bit for a smaller copy of another picture in the file.
 const SUBFILE_TYPE: u16 = 254;
 const REDUCED: u64 = 1;
-/// Directories of a page, where cameras put the picture of a raw file whose first page is a thumbnail (TIFF tech note 1).
+/// Directories of a page, where cameras put the picture of a raw file whose first page is a thumbnail (TIFF tech note
+/// 1).
 const SUB_DIRECTORIES: u16 = 330;
 const DNG_VERSION: u16 = 50_706;
 
-/// Bytes of the tables that JPEG chunks share, each of which copies them: eight Huffman tables and four of 16 bits for quantisation
-/// have less than 3 KB.
+/// Bytes of the tables that JPEG chunks share, each of which copies them: eight Huffman tables and four of 16 bits for
+/// quantisation have less than 3 KB.
 const MAX_TABLE_BYTES: usize = 16 << 10;
 
 /// Bytes by which all chunks together may be longer than the file, or as many as they have samples.
@@ -335,8 +336,8 @@ impl Chunks {
         Ok(chunks)
     }
 
-    /// Gives each chunk a length that is in the file: some writers leave lengths out, or that of a single strip 0. Such a chunk ends
-    /// where the next one begins.
+    /// Gives each chunk a length that is in the file: some writers leave lengths out, or that of a single strip 0. Such
+    /// a chunk ends where the next one begins.
     fn complete_lengths(&mut self, file_bytes: u64) {
         let mut starts = self.offsets.clone();
         starts.sort_unstable();

@@ -1,5 +1,5 @@
-//! Decides how finely the alpha plane of a lossy WebP is coded: lossless while it is small compared with the colour, and
-//! else with levels about as coarse as the colour's quantiser.
+//! Decides how finely the alpha plane of a lossy WebP is coded: lossless while it is small compared with the colour,
+//! and else with levels about as coarse as the colour's quantiser.
 
 use std::os::raw::c_int;
 
@@ -24,8 +24,8 @@ pub(super) const LOSSLESS: c_int = 100;
 /// The lowest quality: 6 levels.
 const LEAST_QUALITY: c_int = 20;
 
-/// How many times finer a level of alpha is than the colour's quantiser step is above the finest: docs/model.md, Alpha. A step
-/// leaves smooth places smooth, levels make bands of them.
+/// How many times finer a level of alpha is than the colour's quantiser step is above the finest: docs/model.md, Alpha.
+/// A step leaves smooth places smooth, levels make bands of them.
 const FINER_THAN_COLOUR: f64 = 2.5;
 
 /// Whether a plane of `lossless_bytes` takes at most its share beside `colour_bytes`.
@@ -50,9 +50,9 @@ impl Alpha {
         (quality, self.bytes_at(quality))
     }
 
-    /// libwebp's alpha_quality for a plane with `colour_bytes` of colour at a quantiser step. It is 100 (lossless) up to the
-    /// fair share. Beyond that it falls with the share, but no lower than the step asks for. A coarser file never has a larger
-    /// plane.
+    /// libwebp's alpha_quality for a plane with `colour_bytes` of colour at a quantiser step. It is 100 (lossless) up
+    /// to the fair share. Beyond that it falls with the share, but no lower than the step asks for. A coarser file
+    /// never has a larger plane.
     fn quality_beside(&self, colour_bytes: f64, ln_step: f64) -> c_int {
         let lossless = self.bytes[COARSER.len()];
         let excess = ((share(lossless, colour_bytes) - FAIR_SHARE) / (1.0 - FAIR_SHARE)).clamp(0.0, 1.0);

@@ -19,8 +19,8 @@ const PADDING: &[u8; 4] = b"bfPd";
 /// Chunks beside the image that decide how the pixels look and that a file has once (RFC 9649 s2.7).
 const SINGLE: [&[u8; 4]; 4] = [b"VP8X", b"ICCP", b"ANIM", b"ALPH"];
 
-/// Whether the file has all bytes that RIFF declares, chunks fill them, and those that decide how the pixels look are there once. Of
-/// several, one reader takes the first and another the last.
+/// Whether the file has all bytes that RIFF declares, chunks fill them, and those that decide how the pixels look are
+/// there once. Of several, one reader takes the first and another the last.
 pub fn is_sound(file: &[u8]) -> bool {
     let Some(chunks) = Chunks::of_riff(file) else { return false };
     let is_single = |name: &[u8; 4]| chunks.iter().filter(|chunk| chunk.name == *name).count() <= 1;
@@ -81,7 +81,8 @@ fn metadata_flags(chunks: &[Chunk]) -> u8 {
     flags.fold(0, |all, flag| all | flag)
 }
 
-/// Returns the payload of VP8X with these flags for metadata instead of its own, and with that for `alpha`, where it is known.
+/// Returns the payload of VP8X with these flags for metadata instead of its own, and with that for `alpha`, where it is
+/// known.
 fn with_right_flags(features: &[u8], metadata: u8, alpha: Option<bool>) -> Option<Vec<u8>> {
     let (first, rest) = features.split_first()?;
     let flags = first & !(EXIF_FLAG | XMP_FLAG) | metadata;

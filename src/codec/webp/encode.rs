@@ -130,8 +130,8 @@ impl WebpEncoder<'_> {
         (sample.ln_bytes(ln_step).exp() + size_model::BEGINNING).ln()
     }
 
-    /// The quality of the alpha plane on libwebp's scale beside colour at this step, and its predicted bytes. Returns `None`
-    /// where there is no plane.
+    /// The quality of the alpha plane on libwebp's scale beside colour at this step, and its predicted bytes. Returns
+    /// `None` where there is no plane.
     fn alpha_beside(&self, ln_step: f64) -> Option<(c_int, f64)> {
         let lossless_bytes = self.lossless_alpha()?;
         let colour_bytes = self.ln_colour_bytes(ln_step).exp();
@@ -241,9 +241,9 @@ fn method(effort: Effort) -> c_int {
     }
 }
 
-/// What libwebp spends on lossless files, 0 to 100. From 76 on it looks for the cheapest way to copy: a page of two colours
-/// takes a fifth fewer bytes for a tenth more time, and photographs stay as they are. At 100 a file takes 10 to 40 times as
-/// long.
+/// What libwebp spends on lossless files, 0 to 100. From 76 on it looks for the cheapest way to copy: a page of two
+/// colours takes a fifth fewer bytes for a tenth more time, and photographs stay as they are. At 100 a file takes 10 to
+/// 40 times as long.
 const LOSSLESS_QUALITY: f64 = 90.0;
 
 /// `picture` as lossless WebP.
@@ -261,8 +261,8 @@ pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, Enc
     Ok(file)
 }
 
-/// The nearest quality that is tried where the states are unknown: hundredths are finer than libwebp's own states. Below 1 an index
-/// takes as little as a ten-thousandth.
+/// The nearest quality that is tried where the states are unknown: hundredths are finer than libwebp's own states.
+/// Below 1 an index takes as little as a ten-thousandth.
 fn rounded(quality: f64) -> f64 {
     let fineness = if quality < 1.0 { 10_000.0 } else { 100.0 };
     (quality * fineness).round() / fineness

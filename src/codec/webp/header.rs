@@ -31,8 +31,9 @@ impl<'a> Header<'a> {
     /// Reads the chunks of `bytes`.
     ///
     /// # Errors
-    /// Returns the reason as a text: there is no picture, its size differs from that of its frame or canvas, or its alpha plane comes
-    /// too late: "readers SHOULD fail when chunks necessary for reconstruction and color correction are out of order" (s2.7).
+    /// Returns the reason as a text: there is no picture, its size differs from that of its frame or canvas, or its
+    /// alpha plane comes too late: "readers SHOULD fail when chunks necessary for reconstruction and color correction
+    /// are out of order" (s2.7).
     pub(super) fn read(bytes: &'a [u8]) -> Result<Header<'a>, &'static str> {
         let mut header = Header::default();
         let mut pictures = 0;
@@ -109,8 +110,8 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// Returns `bytes` with flags that match the chunks: the decoder refuses a file without the EXIF, XMP or alpha plane that its
-    /// flags promise, and loses transparency that they don't.
+    /// Returns `bytes` with flags that match the chunks: the decoder refuses a file without the EXIF, XMP or alpha
+    /// plane that its flags promise, and loses transparency that they don't.
     pub(super) fn with_right_flags(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         let Some(&flags) = bytes.get(FLAGS_AT).filter(|_| self.extended) else {
             return Cow::Borrowed(bytes);

@@ -78,8 +78,8 @@ pub(crate) static LOSSY: CodingModel = CodingModel {
     nanoseconds_per_pixel: [50, 130, 300],
     best_quality: 100.0,
     least_probed_quality: Some(10.0),
-    // Sizes of large pictures are predicted half as well as others, and a second encode of one takes a second. docs/model.md, The
-    // search for a size.
+    // Sizes of large pictures are predicted half as well as others, and a second encode of one takes a second.
+    // docs/model.md, The search for a size.
     search_window: Some(|pixels| SearchWindow {
         good_enough: if pixels > LARGE { 0.955 } else { 0.97 },
         position: 0.6,

@@ -11,8 +11,8 @@ pub const COUNTED: SizeModel = SizeModel {
     bend: FineStepBend { below: 2.1, coefficients: [-0.09363, -0.48868] },
 };
 
-/// Bytes of a file's headers and probabilities. The model was fitted on pictures where they do not matter: docs/model.md,
-/// Sizes.
+/// Bytes of a file's headers and probabilities. The model was fitted on pictures where they do not matter:
+/// docs/model.md, Sizes.
 pub const BEGINNING: f64 = 130.0;
 
 /// Coefficients of [`probe_features`].

@@ -67,8 +67,8 @@ const EXPONENT: f64 = 0.9 / 128.0;
 /// Number of qualities tried in each unit. From quality 1 on indices change after a tenth of a unit or more.
 const FINENESS: f64 = 20.0;
 
-/// The quality at this index among those that are tried. Below 1 they are closer together: libwebp's index goes by their cube root,
-/// and from 0 to 0.05 it falls by 9.
+/// The quality at this index among those that are tried. Below 1 they are closer together: libwebp's index goes by
+/// their cube root, and from 0 to 0.05 it falls by 9.
 fn tried_quality(index: i32) -> f64 {
     let quality = f64::from(index) / FINENESS;
     if quality < 1.0 { quality.powi(3) } else { quality }

@@ -1,5 +1,5 @@
-//! The cache of results, in tiers: memory, then a directory of this machine, then a Redis that machines share. Each tier that
-//! has an answer gives it to those above. No tier can fail a request: what a tier can't do is a miss.
+//! The cache of results, in tiers: memory, then a directory of this machine, then a Redis that machines share. Each
+//! tier that has an answer gives it to those above. No tier can fail a request: what a tier can't do is a miss.
 
 mod disk;
 mod memory;
@@ -35,7 +35,8 @@ impl CachedAnswer {
         CachedAnswer::with_hash(answer, &hash)
     }
 
-    /// Wraps `answer`, whose bytes have this hash. Padding leaves up to twice the capacity needed, which is released here.
+    /// Wraps `answer`, whose bytes have this hash. Padding leaves up to twice the capacity needed, which is released
+    /// here.
     fn with_hash(mut answer: Answer, hash: &blake3::Hash) -> CachedAnswer {
         answer.bytes.shrink_to_fit();
         let etag = format!("\"{}\"", &hash.to_hex()[..32]).into();

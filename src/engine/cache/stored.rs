@@ -4,8 +4,8 @@
 //! "bfa", version | checksum (32 bytes) | length of the report (u32, little-endian) | report in postcard | the image
 //! ```
 //!
-//! The checksum is BLAKE3 of the key, the report and the image's own BLAKE3, of which the ETag is made: the image is hashed
-//! once. With the key in it, a value under another key is not taken for that key's.
+//! The checksum is BLAKE3 of the key, the report and the image's own BLAKE3, of which the ETag is made: the image is
+//! hashed once. With the key in it, a value under another key is not taken for that key's.
 
 use super::CachedAnswer;
 use crate::engine::key::Key;

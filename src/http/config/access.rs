@@ -138,8 +138,8 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// Keys as tables, or as one text of `id:secret` with commas or line ends between them, as the environment has it. Errors do
-/// not repeat the text.
+/// Keys as tables, or as one text of `id:secret` with commas or line ends between them, as the environment has it.
+/// Errors do not repeat the text.
 fn keys<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ApiKey>, D::Error> {
     #[derive(Deserialize)]
     #[serde(

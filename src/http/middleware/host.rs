@@ -7,8 +7,8 @@ use http::{HeaderValue, Version};
 
 use crate::http::response::problem::{Kind, Problem};
 
-/// The refusal of a request without a Host header (HTTP/1.1 needs one) or with several, which closes the connection. Returns
-/// `None` when the request is fine.
+/// The refusal of a request without a Host header (HTTP/1.1 needs one) or with several, which closes the connection.
+/// Returns `None` when the request is fine.
 pub(super) fn refusal(request: &Request) -> Option<Response> {
     let hosts = request.headers().get_all(HOST).iter().count();
     let min_hosts = usize::from(request.version() == Version::HTTP_11);

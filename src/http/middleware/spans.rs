@@ -26,8 +26,8 @@ pub(super) fn of(record: &RequestRecord, elapsed: Duration) -> RequestTrace {
     RequestTrace { request, error: end.code.filter(|_| failed), parts }
 }
 
-/// Names of OpenTelemetry's conventions for HTTP servers where it has one. The path is not among them: it may be a link with its
-/// signature.
+/// Names of OpenTelemetry's conventions for HTTP servers where it has one. The path is not among them: it may be a link
+/// with its signature.
 fn attributes(record: &RequestRecord) -> Vec<KeyValue> {
     let end = &record.end;
     let mut attributes = vec![
@@ -66,8 +66,8 @@ fn of_answer(facts: &LogFacts) -> impl Iterator<Item = KeyValue> {
     known.into_iter().chain(cache).chain(quality)
 }
 
-/// An output of a set: from the begin of its work to when it was there. Its stages are not told apart, as those of one size are
-/// resized once.
+/// An output of a set: from the begin of its work to when it was there. Its stages are not told apart, as those of one
+/// size are resized once.
 fn output_span(output: &OutputWork, wall: &WallClock) -> Option<Span> {
     let WorkFacts { served_from, received, answered, stages, .. } = output.facts.work?;
     let took = match served_from {
@@ -82,8 +82,8 @@ fn output_span(output: &OutputWork, wall: &WallClock) -> Option<Span> {
     Some(span)
 }
 
-/// The stages of an answer. The report says how long each took and not when it began: they follow each other, and the last
-/// one ends with the answer.
+/// The stages of an answer. The report says how long each took and not when it began: they follow each other, and the
+/// last one ends with the answer.
 fn parts(started: Instant, work: &WorkFacts, wall: &WallClock) -> Vec<Span> {
     let WorkFacts { served_from, received, answered, fetch, queued, stages } = *work;
     let ready = received + fetch.unwrap_or_default();

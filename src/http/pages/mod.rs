@@ -1,5 +1,5 @@
-//! The pages for browsers and the files that they load. All are embedded in the binary as they are written, without a build
-//! step, and none names another host.
+//! The pages for browsers and the files that they load. All are embedded in the binary as they are written, without a
+//! build step, and none names another host.
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -61,8 +61,8 @@ assets! {
     "zip.js"
 }
 
-/// Scripts, styles and data come from this host alone, pictures also from the page itself; nothing inline is run, no other
-/// site may frame a page, and no text becomes markup.
+/// Scripts, styles and data come from this host alone, pictures also from the page itself; nothing inline is run, no
+/// other site may frame a page, and no text becomes markup.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; \
      form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",

@@ -50,8 +50,8 @@ impl Accept {
         Accept { ranges }
     }
 
-    /// The formats that an answer may have: those that Accept names, and those of `defaults` that a wildcard or a missing
-    /// Accept allows. Empty when nothing is acceptable.
+    /// The formats that an answer may have: those that Accept names, and those of `defaults` that a wildcard or a
+    /// missing Accept allows. Empty when nothing is acceptable.
     pub(crate) fn formats(&self, defaults: &[Format]) -> Vec<Format> {
         if self.wants_only_the_report() {
             return defaults.to_vec();
@@ -69,16 +69,16 @@ impl Accept {
         formats
     }
 
-    /// Whether the client prefers the report to the image: Accept names application/json, or application/* for it, with more
-    /// weight than every image type, or with the same weight and before them.
+    /// Whether the client prefers the report to the image: Accept names application/json, or application/* for it, with
+    /// more weight than every image type, or with the same weight and before them.
     pub(crate) fn wants_report(&self) -> bool {
         let Some((json_at, json)) = self.json().filter(|(_, weight)| *weight > 0.0) else { return false };
         let mut images = self.ranges.iter().enumerate().filter(|(_, (range, _))| range.starts_with("image/"));
         images.all(|(at, (_, image))| json > *image || (json == *image && json_at < at))
     }
 
-    /// Whether the client prefers a page to JSON, as browsers do: Accept names text/html, with more weight than JSON, or with
-    /// the same weight and before it.
+    /// Whether the client prefers a page to JSON, as browsers do: Accept names text/html, with more weight than JSON,
+    /// or with the same weight and before it.
     pub(crate) fn wants_page(&self) -> bool {
         let html = self.ranges.iter().position(|(range, weight)| range == "text/html" && *weight > 0.0);
         let Some(html_at) = html else { return false };
@@ -86,8 +86,8 @@ impl Accept {
         self.json().is_none_or(|(json_at, json)| html > json || (html == json && html_at < json_at))
     }
 
-    /// The form that the client prefers for a set of outputs: that of the greatest weight, a type before a wildcard, and then
-    /// the one that stands first. Returns `None` when Accept names none of them.
+    /// The form that the client prefers for a set of outputs: that of the greatest weight, a type before a wildcard,
+    /// and then the one that stands first. Returns `None` when Accept names none of them.
     pub(crate) fn set_form(&self) -> Option<SetForm> {
         if self.ranges.is_empty() {
             return Some(SetForm::Json);

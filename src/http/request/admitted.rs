@@ -1,5 +1,5 @@
-//! Admission as an extractor. As a handler's first argument it runs before the body is read, so that a full service refuses
-//! before the client sends anything.
+//! Admission as an extractor. As a handler's first argument it runs before the body is read, so that a full service
+//! refuses before the client sends anything.
 
 use std::sync::Arc;
 

@@ -122,7 +122,8 @@ fn check_query(parts: &Parts) -> Result<(), ParamError> {
     }
 }
 
-/// Identifies the key of the request and whose it is: where the service has keys, those of different clients never meet.
+/// Identifies the key of the request and whose it is: where the service has keys, those of different clients never
+/// meet.
 fn idempotency_key(parts: &Parts, state: &AppState) -> Result<Option<String>, Problem> {
     let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let bytes = value.as_bytes();
@@ -259,8 +260,8 @@ async fn store(mut part: Field<'_>, incoming: &mut Incoming, max_bytes: u64) -> 
 }
 
 impl Slots {
-    /// The items that this file is for: those that name the file, else those that name its part. Where no items are listed
-    /// the file is a new one.
+    /// The items that this file is for: those that name the file, else those that name its part. Where no items are
+    /// listed the file is a new one.
     fn places(&mut self, part: &Field<'_>, spec: &BatchSpec, defaults: &Defaults) -> Result<Vec<usize>, Problem> {
         let names = [part.file_name(), part.name()];
         if self.takes_every_file {

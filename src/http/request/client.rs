@@ -50,8 +50,8 @@ impl Client {
 }
 
 /// The address that a request comes from: that of the connection, or behind proxies what the farthest of the
-/// `trusted_proxies` says. Each proxy adds the address that it sees at the right end of the list; what stands left of those
-/// can be made up by anyone.
+/// `trusted_proxies` says. Each proxy adds the address that it sees at the right end of the list; what stands left of
+/// those can be made up by anyone.
 pub(crate) fn address(headers: &HeaderMap, extensions: &Extensions, trusted_proxies: usize) -> IpAddr {
     let peer = extensions.get::<Peer>().map_or(Ipv6Addr::UNSPECIFIED.into(), |peer| peer.0);
     if trusted_proxies == 0 {

@@ -9,7 +9,8 @@ use crate::params::{ParamError, Table, Written};
 /// The member with the URL, and the part of a form.
 pub(super) const URL: &str = "url";
 
-/// Longest JSON body, in bytes: four times what all text parts of a form may have, which a set of 32 outputs does not take.
+/// Longest JSON body, in bytes: four times what all text parts of a form may have, which a set of 32 outputs does not
+/// take.
 const MAX_JSON_BYTES: usize = 64 << 10;
 
 /// What the members beside the URL are.
@@ -26,8 +27,8 @@ pub(super) fn is_declared(parts: &Parts) -> bool {
     is_of_type(parts, "application/json")
 }
 
-/// The members of a JSON body as pairs. Returns `None` for a body that is not declared as JSON, or is a picture all the same:
-/// some programs send every body under this type.
+/// The members of a JSON body as pairs. Returns `None` for a body that is not declared as JSON, or is a picture all the
+/// same: some programs send every body under this type.
 pub(super) fn pairs(
     parts: &Parts,
     body: &[u8],

@@ -1,4 +1,5 @@
-//! Links to pictures: `/fit/{signature}/{options}/{URL}`, where the URL is in base64url or, after `plain`, percent-encoded.
+//! Links to pictures: `/fit/{signature}/{options}/{URL}`, where the URL is in base64url or, after `plain`,
+//! percent-encoded.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

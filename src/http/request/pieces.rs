@@ -1,5 +1,5 @@
-//! Hands a form's body to the parser piece by piece, and limits the bytes between one part's data and the next. The parser
-//! would otherwise buffer whatever it can get until it finds a boundary or the end of a part's head.
+//! Hands a form's body to the parser piece by piece, and limits the bytes between one part's data and the next. The
+//! parser would otherwise buffer whatever it can get until it finds a boundary or the end of a part's head.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,7 +11,8 @@ use futures_util::{Stream, StreamExt};
 
 use super::upload::UploadError;
 
-/// Bytes that may come before a part's data: a preamble, a boundary and the part's head. The parser may hold one piece more.
+/// Bytes that may come before a part's data: a preamble, a boundary and the part's head. The parser may hold one piece
+/// more.
 pub(super) const MAX_FRAMING_BYTES: usize = 16 << 10;
 
 /// Bytes handed over at once. Small compared with the limit. A form of 60 MB wakes the parser 15,000 times, which takes
@@ -53,8 +54,8 @@ pub(super) struct Pieces<S> {
     allowance: Allowance,
     /// What arrived and is not handed over yet.
     rest: Bytes,
-    /// Whether to return `Pending` next. The parser polls until nothing is ready before it looks at what it has, so this is
-    /// set after each piece.
+    /// Whether to return `Pending` next. The parser polls until nothing is ready before it looks at what it has, so
+    /// this is set after each piece.
     pause: bool,
 }
 

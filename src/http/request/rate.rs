@@ -12,8 +12,8 @@ use crate::http::config::{AuthConfig, RateConfig};
 use crate::http::response::problem::{Kind, Problem};
 use crate::metrics::Metrics;
 
-/// Clients that are counted, at about 300 bytes each. When there are more, those who asked least are forgotten and may begin
-/// anew.
+/// Clients that are counted, at about 300 bytes each. When there are more, those who asked least are forgotten and may
+/// begin anew.
 const MAX_CLIENTS: u64 = 32_768;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -34,8 +34,8 @@ pub struct RateLimits {
     metrics: Arc<Metrics>,
 }
 
-/// What a client had computed, as the time that its rate allows for that (the generic cell rate algorithm, ITU-T I.371). Libraries
-/// refuse what is more than a burst; here a batch may be, and its client waits the longer.
+/// What a client had computed, as the time that its rate allows for that (the generic cell rate algorithm, ITU-T
+/// I.371). Libraries refuse what is more than a burst; here a batch may be, and its client waits the longer.
 #[derive(Debug)]
 struct Bucket {
     /// When nothing counts any more.
@@ -77,9 +77,9 @@ impl RateLimits {
         RateLimits { rates, of_keys, buckets, metrics }
     }
 
-    /// Counts the `outputs` that are to be computed for `client`; they are asked for only where there is a limit. More than a client
-    /// may have at once are let through together where it had none, or a batch would be refused for ever; the client then waits
-    /// until its rate allows for all of them.
+    /// Counts the `outputs` that are to be computed for `client`; they are asked for only where there is a limit. More
+    /// than a client may have at once are let through together where it had none, or a batch would be refused for ever;
+    /// the client then waits until its rate allows for all of them.
     ///
     /// # Errors
     /// `rate_limited`, with nothing counted.

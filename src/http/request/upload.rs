@@ -134,12 +134,13 @@ fn check_encoding(parts: &Parts) -> Result<(), UploadError> {
     }
 }
 
-/// Receives a request: what `read` makes of its parameters, and its picture in the memory that it was admitted with. The
-/// parameters of a raw body are read before it, so that a bad one costs no upload; those of a form or of JSON, which has this
-/// `shape`, come with it. A picture by URL is fetched when all else is in order.
+/// Receives a request: what `read` makes of its parameters, and its picture in the memory that it was admitted with.
+/// The parameters of a raw body are read before it, so that a bad one costs no upload; those of a form or of JSON,
+/// which has this `shape`, come with it. A picture by URL is fetched when all else is in order.
 ///
 /// # Errors
-/// Those of `read`, a query that is not UTF-8, every variant of [`UploadError`] and of `SourceError`, and `deadline_exceeded`.
+/// Those of `read`, a query that is not UTF-8, every variant of [`UploadError`] and of `SourceError`, and
+/// `deadline_exceeded`.
 pub(crate) async fn receive_with<T: Wanted>(
     parts: &Parts,
     body: Body,

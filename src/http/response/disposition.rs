@@ -44,9 +44,9 @@ fn base_name(filename: &str) -> String {
     last.chars().filter(|c| !is_invisible(*c)).collect::<String>().trim().to_owned()
 }
 
-/// Whether `c` is a control character, a line separator or a formatting character (Unicode's Cf). They could reverse a name,
-/// as in `exe.\u{202e}gpj`, or hide a part of it. The joiners U+200C and U+200D are allowed: Persian, Indic scripts and
-/// emoji need them.
+/// Whether `c` is a control character, a line separator or a formatting character (Unicode's Cf). They could reverse a
+/// name, as in `exe.\u{202e}gpj`, or hide a part of it. The joiners U+200C and U+200D are allowed: Persian, Indic
+/// scripts and emoji need them.
 fn is_invisible(c: char) -> bool {
     let formats = matches!(c,
         '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'

@@ -88,8 +88,8 @@ impl Problem {
             .with("limit_bytes", limit_bytes)
     }
 
-    /// Whether no parameter of an output could change it: the image can't be decoded, the total of all outputs is too low, there is
-    /// too much load, or a mistake of ours.
+    /// Whether no parameter of an output could change it: the image can't be decoded, the total of all outputs is too
+    /// low, there is too much load, or a mistake of ours.
     pub(crate) fn concerns_whole_request(&self) -> bool {
         match self.kind {
             Kind::Undecodable | Kind::UnsupportedFormat | Kind::TotalUnreachable => true,
@@ -163,8 +163,8 @@ impl IntoResponse for Problem {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deliberate;
 
-/// The problem that `response` carries, or one by its status for an error of the framework. Returns `None` for a response
-/// that is not an error.
+/// The problem that `response` carries, or one by its status for an error of the framework. Returns `None` for a
+/// response that is not an error.
 pub(crate) fn of(response: &Response) -> Option<Arc<Problem>> {
     if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
         return Some(problem.clone());

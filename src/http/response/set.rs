@@ -62,8 +62,8 @@ impl SetAnswer {
         self.outputs.len() - self.served().count()
     }
 
-    /// The problem of all outputs, when each failed by no fault of its own: the image can't be decoded, there is too much
-    /// load, or a mistake of ours.
+    /// The problem of all outputs, when each failed by no fault of its own: the image can't be decoded, there is too
+    /// much load, or a mistake of ours.
     pub(crate) fn refusal(&self) -> Option<Problem> {
         let is_shared = |output: &OutputAnswer| output.result.as_ref().is_err_and(Problem::concerns_whole_request);
         if self.outputs.iter().all(is_shared) { self.outputs.first()?.result.as_ref().err().cloned() } else { None }

@@ -55,7 +55,8 @@ pub(super) async fn compress(
     let total = received.elapsed();
     let reply =
         Reply { served: &served, negotiated: auto_format, filename: filename.as_deref(), fetch, received, total };
-    // If-None-Match is not read here: it is about a representation of /compress itself (RFC 9110 s13.1.2), which has none.
+    // If-None-Match is not read here: it is about a representation of /compress itself (RFC 9110 s13.1.2), which has
+    // none.
     if wanted.report { Ok(reply.json(&state.engine).await) } else { reply.image(&state.engine) }
 }
 

@@ -73,8 +73,8 @@ struct Answered {
     fetch: Option<Duration>,
 }
 
-/// The answer to `job` on the picture at `location`: from the cache as long as the picture counts as unchanged, and for a while
-/// after that where its host can't be asked.
+/// The answer to `job` on the picture at `location`: from the cache as long as the picture counts as unchanged, and for
+/// a while after that where its host can't be asked.
 async fn answer(state: &AppState, client: &Client, location: &Location, job: Job) -> Result<Answered, Problem> {
     if let Some(served) = cached(state, location, &job).await {
         return Ok(Answered { served, fetch: None });
@@ -94,8 +94,8 @@ async fn cached(state: &AppState, location: &Location, job: &Job) -> Option<Serv
     state.engine.cached(&known.hash, job).await
 }
 
-/// The answer to `job` on the picture as it is now. The host of the picture is asked for changes only, where the cache has the
-/// answer for what was fetched before.
+/// The answer to `job` on the picture as it is now. The host of the picture is asked for changes only, where the cache
+/// has the answer for what was fetched before.
 async fn asked_for(state: &AppState, client: &Client, location: &Location, job: &Job) -> Result<Answered, Problem> {
     let engine = &state.engine;
     let known = state.source.known(location);

@@ -1,5 +1,5 @@
-//! The endpoints: one file and one row in [`ALL`] each. The row gives the route, its label in the metrics and its entry in
-//! the OpenAPI document.
+//! The endpoints: one file and one row in [`ALL`] each. The row gives the route, its label in the metrics and its entry
+//! in the OpenAPI document.
 
 mod assets;
 mod batches;
@@ -40,7 +40,8 @@ pub struct Route {
     pub is_text: bool,
     /// Whether it is polled by machines. Its requests are logged at level debug.
     pub is_probe: bool,
-    /// Whether a client must bring a key, where the configuration has keys. Probes, pages, and links, which are signed, need none.
+    /// Whether a client must bring a key, where the configuration has keys. Probes, pages, and links, which are signed,
+    /// need none.
     pub needs_key: bool,
 }
 
@@ -69,7 +70,8 @@ pub const ALL: &[Route] = &[
 ];
 
 impl Route {
-    /// Whether `path` is one of this route: equal segment by segment, where a variable takes any segment that is not empty.
+    /// Whether `path` is one of this route: equal segment by segment, where a variable takes any segment that is not
+    /// empty.
     pub fn matches(&self, path: &str) -> bool {
         let is_variable = |segment: &str| segment.starts_with('{');
         let agree = |(own, given): (&str, &str)| own == given || (is_variable(own) && !given.is_empty());

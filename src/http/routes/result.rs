@@ -29,8 +29,8 @@ pub(super) const RESULT: Route = Route {
     needs_key: true,
 };
 
-/// The id is a hash of content, job and encoder, so its bytes never change; a day avoids most repeated requests. Private,
-/// because only those who know the id may see the picture.
+/// The id is a hash of content, job and encoder, so its bytes never change; a day avoids most repeated requests.
+/// Private, because only those who know the id may see the picture.
 const CACHE_FOR_A_DAY: HeaderValue = HeaderValue::from_static("private, max-age=86400, immutable");
 
 /// The image, or 404 when the cache no longer holds it.

@@ -1,4 +1,5 @@
-//! `GET /`: the page to try the service for browsers, and for others what this service is and where its documentation is.
+//! `GET /`: the page to try the service for browsers, and for others what this service is and where its documentation
+//! is.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};

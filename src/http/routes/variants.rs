@@ -39,7 +39,8 @@ pub(super) const VARIANTS: Route = Route {
     needs_key: true,
 };
 
-/// Admission, description of the set, body, engine, answer. Each of them may refuse the request; the cheap ones come first.
+/// Admission, description of the set, body, engine, answer. Each of them may refuse the request; the cheap ones come
+/// first.
 pub(super) async fn variants(
     Admitted(admitted): Admitted,
     State(state): State<Arc<AppState>>,

@@ -27,16 +27,16 @@ use crate::http::request::client::Peer;
 use crate::http::response::problem::Problem;
 use crate::http::response::request_id::RequestId;
 
-/// Size of a connection's read buffer, and so the longest head. It is not counted as reserved memory, and idle connections
-/// keep it: with hyper's default of 400 KiB, a thousand uploads would take 400 MB.
+/// Size of a connection's read buffer, and so the longest head. It is not counted as reserved memory, and idle
+/// connections keep it: with hyper's default of 400 KiB, a thousand uploads would take 400 MB.
 const READ_BUFFER_BYTES: usize = 24 << 10;
 
-/// How long a connection stays open after draining began, even if idle: a request that was sent before may still be on its
-/// way, and closing at once would lose it.
+/// How long a connection stays open after draining began, even if idle: a request that was sent before may still be on
+/// its way, and closing at once would lose it.
 const DRAIN_DELAY: Duration = Duration::from_millis(500);
 
-/// Serves requests on `stream` until the client disconnects or makes no progress for too long, or until `draining` turns
-/// true and the current request is answered.
+/// Serves requests on `stream` until the client disconnects or makes no progress for too long, or until `draining`
+/// turns true and the current request is answered.
 pub(super) async fn serve<S>(
     stream: S,
     peer: Peer,
@@ -96,7 +96,8 @@ async fn answer(
     let request = request.map(|body| Body::new(RequestBody::new(body, phase.clone())));
     let mut response = router.oneshot(request).await?;
     if phase.body_is_open() && !is_short && is_refusal(response.status()) {
-        // Otherwise a client that has sent the rest meanwhile would send its next request on a connection that is being closed.
+        // Otherwise a client that has sent the rest meanwhile would send its next request on a connection that is being
+        // closed.
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| AnswerBody::new(body, phase)))

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::http::Config;
 
-/// How long a connection stays open after its last answer while the client is still sending. Closing at once would reset
-/// the connection, and the client would lose the answer (RFC 9112 s9.6).
+/// How long a connection stays open after its last answer while the client is still sending. Closing at once would
+/// reset the connection, and the client would lose the answer (RFC 9112 s9.6).
 const LINGER: Duration = Duration::from_secs(5);
 
 /// What a connection is waiting for.
@@ -157,8 +157,8 @@ impl ConnectionPhase {
     }
 }
 
-/// `since` plus the time that `bytes` take at `rate`, but not after `now`: a client that reads at that rate never runs out
-/// of time, and one that reads faster saves none up.
+/// `since` plus the time that `bytes` take at `rate`, but not after `now`: a client that reads at that rate never runs
+/// out of time, and one that reads faster saves none up.
 fn credited(since: Instant, bytes: usize, rate: u64, now: Instant) -> Instant {
     if rate == 0 {
         return now;

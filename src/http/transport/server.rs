@@ -19,8 +19,8 @@ use crate::http::request::client::Peer;
 use crate::http::response::problem::{Kind, Problem};
 use crate::metrics::{Metrics, Shed};
 
-/// Pause after an accept that failed for lack of file descriptors or memory: long enough that the loop does not spin, short
-/// enough that nobody notices when there are some again.
+/// Pause after an accept that failed for lack of file descriptors or memory: long enough that the loop does not spin,
+/// short enough that nobody notices when there are some again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Connections over the limit that may be answered with 503 at once. Any more are closed without an answer.
@@ -32,9 +32,9 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 /// The Retry-After of a refused connection: nothing says when one becomes free.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Serves `router` on `listener` until `shutdown` resolves. Then idle connections are closed, running requests are answered
-/// and new ones are still refused with an answer, until no connection is left or `config.drain_timeout` is over. What is
-/// open then is dropped.
+/// Serves `router` on `listener` until `shutdown` resolves. Then idle connections are closed, running requests are
+/// answered and new ones are still refused with an answer, until no connection is left or `config.drain_timeout` is
+/// over. What is open then is dropped.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,
@@ -130,8 +130,8 @@ impl Server {
     }
 }
 
-/// Waits for a connection. Errors never end the loop: some are the fault of one client, and the others (no file descriptors,
-/// no memory) pass.
+/// Waits for a connection. Errors never end the loop: some are the fault of one client, and the others (no file
+/// descriptors, no memory) pass.
 async fn accept(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
@@ -150,8 +150,8 @@ fn is_client_error(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
-/// Answers at once, then reads until the client closes: closing with data unread would reset the connection, and the client
-/// would lose the answer.
+/// Answers at once, then reads until the client closes: closing with data unread would reset the connection, and the
+/// client would lose the answer.
 async fn answer_overloaded(mut stream: TcpStream) -> io::Result<()> {
     let problem = Problem::new(Kind::Overloaded, "too many connections are open").retry_after(RETRY_AFTER);
     stream.write_all(&connection::to_http1(problem)).await?;

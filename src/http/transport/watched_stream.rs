@@ -1,5 +1,5 @@
-//! A socket that updates the connection's phase by what is read and written, and that closes only when the client has had
-//! time to read the last answer.
+//! A socket that updates the connection's phase by what is read and written, and that closes only when the client has
+//! had time to read the last answer.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -12,8 +12,8 @@ use super::connection::to_http1;
 use super::connection_phase::{ConnectionPhase, Phase};
 use crate::http::response::problem::{Kind, Problem};
 
-/// A stream that updates the connection's phase, lingers before it closes, and replaces hyper's own refusals, which have no
-/// body, by problems.
+/// A stream that updates the connection's phase, lingers before it closes, and replaces hyper's own refusals, which
+/// have no body, by problems.
 pub(super) struct WatchedStream<S> {
     stream: S,
     phase: Arc<ConnectionPhase>,
@@ -133,7 +133,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     }
 }
 
-/// Whether this is hyper's own answer to a head that it can't parse: a 4xx without a body. Every 4xx of ours has a body.
+/// Whether this is hyper's own answer to a head that it can't parse: a 4xx without a body. Every 4xx of ours has a
+/// body.
 fn is_hypers_refusal(bytes: &[u8]) -> bool {
     let empty = b"content-length: 0\r\n";
     bytes.starts_with(b"HTTP/1.1 4") && bytes.windows(empty.len()).any(|window| window == empty)

@@ -6,11 +6,12 @@ use multiversion::multiversion;
 
 use crate::picture::{Layout, Picture};
 
-/// Least sigma on a grid of larger cells, in cells. With 4 and a reach of 4.5 the difference from a blur of every pixel is 0.0006
-/// levels at most (root of the mean square, two Kodak pictures, sigma 3 to 100), with 3 it is 0.002.
+/// Least sigma on a grid of larger cells, in cells. With 4 and a reach of 4.5 the difference from a blur of every pixel
+/// is 0.0006 levels at most (root of the mean square, two Kodak pictures, sigma 3 to 100), with 3 it is 0.002.
 const LEAST_CELL_SIGMA: f64 = 4.0;
 
-/// Standard deviations that a kernel reaches to either side: 99.9993 % of the weight. With 3.5 the difference is 0.02 levels.
+/// Standard deviations that a kernel reaches to either side: 99.9993 % of the weight. With 3.5 the difference is 0.02
+/// levels.
 const REACH: f64 = 4.5;
 
 /// Blurs `picture` by `sigma` pixels. Edges are continued by their last pixels, colours weighted by alpha.
@@ -59,8 +60,8 @@ pub(super) fn sharpened(picture: Picture, sigma: f64) -> Picture {
     sharp
 }
 
-/// Bytes that [`blurred`] holds beside the picture and the result, at most: the rows of a kernel, four more, and two of the
-/// picture, of four channels as f32.
+/// Bytes that [`blurred`] holds beside the picture and the result, at most: the rows of a kernel, four more, and two of
+/// the picture, of four channels as f32.
 pub(super) fn scratch_bytes(width: u32) -> u64 {
     let radius = (2.0 * LEAST_CELL_SIGMA * REACH).ceil() as u64;
     let rows = 2 * radius + 1 + TAPS as u64 + 2;
@@ -127,8 +128,8 @@ impl Place {
 /// Cells before the first of a picture, and behind its last, that may be interpolated from.
 const BEFORE: i64 = 2;
 
-/// The weights of the pixels whose mean stands for a cell: a quadratic B-spline over it and its neighbours. With the cell's own
-/// pixels alone fine stripes would show as broad ones.
+/// The weights of the pixels whose mean stands for a cell: a quadratic B-spline over it and its neighbours. With the
+/// cell's own pixels alone fine stripes would show as broad ones.
 struct CellMean {
     /// The first pixel, counted from the first of the cell.
     first: i64,
@@ -230,7 +231,8 @@ impl<'a, const N: usize> BlurredRows<'a, N> {
         sum
     }
 
-    /// The means around the cells of row `index`, from as far before the picture as a kernel reaches to as far behind it.
+    /// The means around the cells of row `index`, from as far before the picture as a kernel reaches to as far behind
+    /// it.
     fn cells(&self, index: i64) -> Vec<[f32; N]> {
         let row = self.mean_row(index);
         let (row, _) = row.as_chunks::<N>();

@@ -5,8 +5,8 @@ use multiversion::multiversion;
 use super::resample::{lanczos, resample, resample_in_part};
 use crate::picture::{Layout, Picture};
 
-/// The side of what is scaled is at least so many times that of the result. Lanczos3 removes what averaging leaves of the
-/// frequencies that are too high: libvips has the same `gap` by default. docs/model.md, Scale, has the difference.
+/// The side of what is scaled is at least so many times that of the result. Lanczos3 removes what averaging leaves of
+/// the frequencies that are too high: libvips has the same `gap` by default. docs/model.md, Scale, has the difference.
 const LEAST_REDUCTION: f64 = 2.0;
 
 /// A picture and its halves, each made when it is first needed.
@@ -31,8 +31,8 @@ impl<'p> Pyramid<'p> {
         resample(source, width, height, &lanczos().crop(0.0, 0.0, source_width, source_height))
     }
 
-    /// A sample of the picture at `width` x `height`: what [`Pyramid::scale`] gives, or every n-th band of 16 of its rows,
-    /// one below the other, if it has many more than `pixels` pixels.
+    /// A sample of the picture at `width` x `height`: what [`Pyramid::scale`] gives, or every n-th band of 16 of its
+    /// rows, one below the other, if it has many more than `pixels` pixels.
     pub fn scale_in_part(&mut self, width: u32, height: u32, pixels: u64) -> Picture {
         let (source, size) = self.source_for(width, height);
         match resample_in_part(source, size, (width, height), pixels) {
@@ -41,7 +41,8 @@ impl<'p> Pyramid<'p> {
         }
     }
 
-    /// The smallest half that a picture of `width` x `height` can be made from, and the size of the whole in its pixels.
+    /// The smallest half that a picture of `width` x `height` can be made from, and the size of the whole in its
+    /// pixels.
     fn source_for(&mut self, width: u32, height: u32) -> (&Picture, [f64; 2]) {
         let mut size = [self.whole.width, self.whole.height].map(f64::from);
         let mut level = 0;
@@ -95,8 +96,8 @@ fn halve_rows<const N: usize>(upper: &[u8], lower: &[u8], means: &mut Vec<u8>, i
     }
 }
 
-/// The mean of each byte and those beside, below and beside that: also for pairs that are not taken, so that the loop has no
-/// gaps. Compiled for newer processors too, with the same result.
+/// The mean of each byte and those beside, below and beside that: also for pairs that are not taken, so that the loop
+/// has no gaps. Compiled for newer processors too, with the same result.
 #[multiversion(targets("x86_64+avx2+bmi1+bmi2+lzcnt+popcnt"))]
 fn mean_of_neighbours(means: &mut [u8], rows: [&[u8]; 4]) {
     let [upper, lower, upper_next, lower_next] = rows;

@@ -9,7 +9,8 @@ use crate::picture::Picture;
 /// Pixels on the long side of what is looked at.
 const SEEN_SIDE: u32 = 160;
 
-/// Red, green and blue of skin, and how near a colour must be to count (smartcrop.js 2.0.5, skinColor and skinThreshold).
+/// Red, green and blue of skin, and how near a colour must be to count (smartcrop.js 2.0.5, skinColor and
+/// skinThreshold).
 const SKIN: [f64; 3] = [0.78, 0.57, 0.44];
 const SKIN_LEAST: f64 = 0.8;
 /// Saturation from which a colour counts (smartcrop.js, saturationThreshold).
@@ -25,8 +26,8 @@ const SATURATION_BIAS: f64 = 0.2;
 /// By how much a window must be better than one nearer to the centre.
 const CLEARLY: f64 = 1.001;
 
-/// Where a window of `window_width` x `window_height` pixels lies best: pixels from the left and the top. One of its sides
-/// is the picture's.
+/// Where a window of `window_width` x `window_height` pixels lies best: pixels from the left and the top. One of its
+/// sides is the picture's.
 pub(super) fn best_window(picture: &Picture, window_width: f64, window_height: f64) -> (f64, f64) {
     let (free_across, free_down) = (f64::from(picture.width) - window_width, f64::from(picture.height) - window_height);
     if free_across <= 0.0 && free_down <= 0.0 {

@@ -3,8 +3,8 @@
 use super::crop::{Area, cut};
 use crate::picture::Picture;
 
-/// `across` x `down` tiles of `side` pixels, from places that are spread evenly over `picture`. Returns `None` when they would
-/// have as many pixels as the picture, or do not fit into it.
+/// `across` x `down` tiles of `side` pixels, from places that are spread evenly over `picture`. Returns `None` when
+/// they would have as many pixels as the picture, or do not fit into it.
 pub(crate) fn tiles(picture: &Picture, side: u32, (across, down): (u32, u32)) -> Option<Picture> {
     let (width, height) = (side * across, side * down);
     if width > picture.width || height > picture.height || (width, height) == (picture.width, picture.height) {

@@ -1,5 +1,5 @@
-//! Opens an object store: its options, and an HTTP client of our own, since what the sandbox lets through differs from what a
-//! client expects by itself.
+//! Opens an object store: its options, and an HTTP client of our own, since what the sandbox lets through differs from
+//! what a client expects by itself.
 
 use std::io;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Batches as objects of S3, Google Cloud Storage or Azure, under the names that a directory has (`store::directory`,
-//! `store::shared`). An object appears whole or not at all, and one that is to be written once is written under the condition
-//! that there is none.
+//! `store::shared`). An object appears whole or not at all, and one that is to be written once is written under the
+//! condition that there is none.
 //!
 //! A batch that is removed loses its manifest first: without it there is no batch, whatever else is there.
 

@@ -45,8 +45,8 @@ impl Objects {
         self.send(path, bytes, PutMode::Overwrite).await.map_err(failed)
     }
 
-    /// Writes an object. The write goes on when nobody waits for it any more: it may have reached the store, and whoever removes the
-    /// batch has to know when it has ended.
+    /// Writes an object. The write goes on when nobody waits for it any more: it may have reached the store, and
+    /// whoever removes the batch has to know when it has ended.
     async fn send(&self, path: &Path, bytes: Bytes, mode: PutMode) -> Result<(), Error> {
         let writing = Arc::clone(&self.writes).read_owned().await;
         let (store, path) = (Arc::clone(&self.store), path.clone());

@@ -1,4 +1,5 @@
-//! What processes that share a store do to it: they keep out of each other's way by objects that only the first of them writes.
+//! What processes that share a store do to it: they keep out of each other's way by objects that only the first of them
+//! writes.
 
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -43,8 +44,8 @@ impl Bucket {
         Ok(bucket)
     }
 
-    /// How many of several writes at the same time succeed that are to be the first. Some stores look for an object and then write it,
-    /// so that all of them do.
+    /// How many of several writes at the same time succeed that are to be the first. Some stores look for an object and
+    /// then write it, so that all of them do.
     async fn winners(&self) -> usize {
         let path = &self.path(&format!("{IDENTITY}.{:016x}", self.writer));
         let tries = (0..TRIES).map(|number| self.objects.write_once(path, number.to_string().into()));

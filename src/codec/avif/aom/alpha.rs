@@ -20,15 +20,16 @@ const SLOPE: f64 = 0.45;
 /// An alpha plane.
 pub(super) struct Alpha {
     pub planes: Planes,
-    /// Whether the tools for text and flat art make it smaller: masks with hard edges take a quarter less with a third of
-    /// the error, soft shadows four times as much.
+    /// Whether the tools for text and flat art make it smaller: masks with hard edges take a quarter less with a third
+    /// of the error, soft shadows four times as much.
     pub screen: bool,
     /// Bytes that the plane is expected to take at [`COARSE`].
     bytes: f64,
 }
 
 impl Alpha {
-    /// Returns `None` for a picture without alpha. `encode` codes planes at a state, with the tools for text or without.
+    /// Returns `None` for a picture without alpha. `encode` codes planes at a state, with the tools for text or
+    /// without.
     ///
     /// # Errors
     /// Those of `encode`.

@@ -47,15 +47,16 @@ fn linked_tuning() -> Tuning {
     Tuning::of(library::version())
 }
 
-/// Bytes of the boxes around a frame, and of its header and first blocks, which no statistics precede. The size model is
-/// fitted to the rest of a file: docs/model.md, Sizes.
+/// Bytes of the boxes around a frame, and of its header and first blocks, which no statistics precede. The size model
+/// is fitted to the rest of a file: docs/model.md, Sizes.
 pub const BEGINNING: f64 = 242.0 + 85.0;
 
-/// At effort best the first frame may have so many times the bytes that are predicted before it is compared with the usual
-/// one.
+/// At effort best the first frame may have so many times the bytes that are predicted before it is compared with the
+/// usual one.
 const AS_PREDICTED: f64 = 1.15;
 
-/// A frame of effort best that has more than so many times the bytes of the usual one is not better: docs/model.md, AVIF.
+/// A frame of effort best that has more than so many times the bytes of the usual one is not better: docs/model.md,
+/// AVIF.
 const WASTEFUL: f64 = 1.25;
 
 /// A picture ready to be written as AVIF at any quantiser step.
@@ -109,8 +110,8 @@ impl<'a> AvifEncoder<'a> {
         Ok(self.alpha.get_or_init(|| alpha).as_ref())
     }
 
-    /// Codes the colour. Slow decisions keep noise in the dark that nobody sees: a picture that takes far more bytes with them
-    /// is coded as usual from then on.
+    /// Codes the colour. Slow decisions keep noise in the dark that nobody sees: a picture that takes far more bytes
+    /// with them is coded as usual from then on.
     fn colour_frame(&self, state: State) -> Result<Vec<u8>, EncodeError> {
         let frame = |effort| self.frame(self.colour(), state, self.is_screen_content(), effort);
         if let Some(effort) = self.decided_effort.get() {

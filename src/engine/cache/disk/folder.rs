@@ -1,5 +1,5 @@
-//! The files of the cache, in 256 folders by the first two digits of their names. A file is written under another name and
-//! then renamed, so that none is ever seen half written.
+//! The files of the cache, in 256 folders by the first two digits of their names. A file is written under another name
+//! and then renamed, so that none is ever seen half written.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read};

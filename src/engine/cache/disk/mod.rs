@@ -1,8 +1,8 @@
-//! The tier in a directory of this machine. It survives restarts: at the start a thread looks through the directory, while
-//! requests are already served.
+//! The tier in a directory of this machine. It survives restarts: at the start a thread looks through the directory,
+//! while requests are already served.
 //!
-//! Files are read on tokio's blocking threads, and written by one thread of its own, from a bounded queue. When the directory
-//! can't be written, or does not answer, the tier is left alone and tried again every few seconds.
+//! Files are read on tokio's blocking threads, and written by one thread of its own, from a bounded queue. When the
+//! directory can't be written, or does not answer, the tier is left alone and tried again every few seconds.
 
 mod folder;
 mod health;
@@ -36,8 +36,8 @@ const MAX_REPORT: u64 = 64 << 10;
 /// Files that are read at once: more would only wait for the same disk.
 const READERS: usize = 32;
 
-/// A read takes far less than a millisecond, from a slow network disk some 10. One that takes longer than this comes from a
-/// disk that hangs.
+/// A read takes far less than a millisecond, from a slow network disk some 10. One that takes longer than this comes
+/// from a disk that hangs.
 const READ_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// How long an answer may be waited for until it is written.
@@ -124,8 +124,8 @@ impl Disk {
         self.shared.health.can_read() && self.shared.index().has(key)
     }
 
-    /// Has `cached` written later. Returns false when it is too large, too much waits already, or the directory can't be
-    /// written.
+    /// Has `cached` written later. Returns false when it is too large, too much waits already, or the directory can't
+    /// be written.
     pub(super) fn offer(&self, key: Key, cached: &CachedAnswer) -> bool {
         self.queue(key, cached, None)
     }

@@ -1,7 +1,8 @@
 //! The tier in a Redis (or Valkey) that machines share.
 //!
-//! A request asks it before it computes, for 20 ms at most. When Redis fails, the breaker opens: nothing is sent any more, and
-//! a task in the background connects and asks again every second. Answers are written in the background, from a bounded queue.
+//! A request asks it before it computes, for 20 ms at most. When Redis fails, the breaker opens: nothing is sent any
+//! more, and a task in the background connects and asks again every second. Answers are written in the background, from
+//! a bounded queue.
 
 mod breaker;
 
@@ -72,7 +73,8 @@ impl Redis {
         let Some(link) = self.shared.breaker.link() else { return TierAnswer::Off };
         match self.shared.ask(&link, cmd("GET").arg(name(key)), RESPONSE_TIMEOUT).await {
             Some(Value::Nil) => TierAnswer::Nothing,
-            // A value that is not understood is another version's, or damaged: it is written anew, once it was computed.
+            // A value that is not understood is another version's, or damaged: it is written anew, once it was
+            // computed.
             Some(Value::BulkString(value)) => stored::decode(key, value).map_or(TierAnswer::Failed, TierAnswer::Answer),
             Some(_) => {
                 self.shared.breaker.failed(&link, &Failure::Senseless);
@@ -89,7 +91,8 @@ impl Redis {
         exists == Some(Value::Int(1))
     }
 
-    /// Has `cached` written later. Returns false when it is too large, too much waits already, or Redis does not answer.
+    /// Has `cached` written later. Returns false when it is too large, too much waits already, or Redis does not
+    /// answer.
     pub(super) fn offer(&self, key: Key, cached: &CachedAnswer) -> bool {
         let bytes = cached.answer.bytes.len() as u64;
         if bytes > MAX_VALUE as u64 || !self.shared.breaker.takes_writes() {

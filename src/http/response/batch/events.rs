@@ -1,7 +1,7 @@
 //! The events of a batch as a stream (the HTML standard, "Server-sent events").
 //!
-//! An item that ends has an event, whose id is the number of its record times 1,000. The ids of other events lie between
-//! those. So an id says which items the client knows of, also after a restart.
+//! An item that ends has an event, whose id is the number of its record times 1,000. The ids of other events lie
+//! between those. So an id says which items the client knows of, also after a restart.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The images of a set as the parts of a multipart body (RFC 2046 s5.1, RFC 7578), each sent as soon as it is done. The report
-//! is the last part.
+//! The images of a set as the parts of a multipart body (RFC 2046 s5.1, RFC 7578), each sent as soon as it is done. The
+//! report is the last part.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -137,8 +137,8 @@ impl Parts {
         Bytes::from([&head, text.as_bytes(), b"\r\n"].concat())
     }
 
-    /// The boundary and the head of a part, which ends with a line break: `formData()` of browsers takes nothing in front of
-    /// the first boundary. Names of outputs need no escape.
+    /// The boundary and the head of a part, which ends with a line break: `formData()` of browsers takes nothing in
+    /// front of the first boundary. Names of outputs need no escape.
     fn head(&self, name: &str, file: &str, media_type: &str, length: usize, headers: &HeaderMap) -> Bytes {
         let disposition = match self.form {
             PartForm::Mixed => "attachment",
