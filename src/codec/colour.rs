@@ -7,12 +7,12 @@
 use std::sync::{Arc, OnceLock};
 
 use moxcms::{
-    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace, MatrixCoefficients,
-    RenderingIntent, ToneReprCurve, TransferCharacteristics, Transform8BitExecutor, Transform16BitExecutor,
-    TransformOptions, XyY, Xyzd,
+    Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, RenderingIntent, ToneReprCurve,
+    TransferCharacteristics, Transform8BitExecutor, Transform16BitExecutor, TransformOptions, XyY,
 };
 
-use super::hdr::ToneMap;
+use super::cicp;
+use super::hdr::{self, ToneMap};
 
 /// Pixels converted at a time. This limits the buffers of a conversion to 1 MiB.
 const CHUNK_PIXELS: usize = 1 << 16;
@@ -334,48 +334,19 @@ fn from_icc(bytes: &[u8], channels: Channels) -> Option<Method> {
     profiled(profile, channels, true)
 }
 
-/// Whether both code points name something (ITU-T H.273, tables 2 and 3).
-pub(super) fn are_specified(primaries: u8, transfer: u8) -> bool {
-    matches!(primaries, 1 | 4..=12 | 22) && matches!(transfer, 1 | 4..=18)
-}
-
-/// X, Y and Z as the white of the profile connection space (D50) has them, where that of the picture is the
-/// equal-energy white: the columns of Bradford's matrix (ICC.1:2022, annex E).
-const XYZ_COLORANTS: [[f64; 3]; 3] = [
-    [0.997_754_5, -0.009_767_7, -0.007_416_9],
-    [-0.004_163_2, 1.018_316_8, 0.013_441_6],
-    [-0.029_371_3, -0.008_549_0, 0.819_185_3],
-];
-
 /// Transfer functions of the BT.709 family (1, 6, 14, 15) and unspecified ones (2) are read as sRGB's, as viewers do
 /// for still pictures.
 fn from_cicp(primaries: u8, transfer: u8, channels: Channels) -> Option<Method> {
-    if let Some(tone_map) = ToneMap::new(primaries, transfer) {
-        return Some(Method::ToneMapped(Box::new(tone_map)));
-    }
     let transfer = match transfer {
         1 | 2 | 6 | 14 | 15 => TransferCharacteristics::Srgb,
         other => TransferCharacteristics::try_from(other).ok()?,
     };
-    let primaries = match primaries {
-        2 => CicpColorPrimaries::Bt709,
-        other => CicpColorPrimaries::try_from(other).ok()?,
-    };
-    if (primaries, transfer) == (CicpColorPrimaries::Bt709, TransferCharacteristics::Srgb) {
-        return None;
+    if let Some(curve) = hdr::Curve::of(transfer) {
+        let matrix =
+            cicp::profile(primaries, TransferCharacteristics::Linear).transform_matrix(&ColorProfile::new_srgb());
+        return Some(Method::ToneMapped(Box::new(ToneMap::new(curve, matrix.v))));
     }
-    let mut profile = ColorProfile::new_from_cicp(CicpProfile {
-        color_primaries: primaries,
-        transfer_characteristics: transfer,
-        matrix_coefficients: MatrixCoefficients::Identity,
-        full_range: true,
-    });
-    if primaries == CicpColorPrimaries::Xyz {
-        // moxcms divides by the y of red and blue, which is 0.
-        [profile.red_colorant, profile.green_colorant, profile.blue_colorant] =
-            XYZ_COLORANTS.map(|[x, y, z]| Xyzd { x, y, z });
-    }
-    profiled(profile, channels, false)
+    profiled(cicp::profile(primaries, transfer), channels, false)
 }
 
 fn from_gamma(exponent: f32, primaries: Option<Chromaticities>, channels: Channels) -> Option<Method> {
@@ -530,6 +501,27 @@ mod tests {
         let converted = convert(&prophoto, Channels::Rgb, &[140, 110, 90]);
         let expected = [185, 122, 105];
         assert!(converted.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{converted:?}");
+    }
+
+    #[test]
+    fn high_dynamic_range_has_the_primaries_that_are_named() {
+        // Computed in double precision from the chromaticities of H.273, without the curve for bright values, which
+        // these are not.
+        let bt709 = [130, 86, 60];
+        let expected =
+            [(1, bt709), (77, bt709), (8, [142, 84, 56]), (9, [152, 79, 55]), (10, [192, 0, 61]), (11, [136, 84, 56])];
+        for (primaries, expected) in expected {
+            let converted = convert(&Space::Cicp { primaries, transfer: 16 }, Channels::Rgb, &[110, 90, 75]);
+            assert!(converted.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 1), "{primaries}: {converted:?}");
+        }
+    }
+
+    #[test]
+    fn primaries_that_are_reserved_are_those_of_srgb() {
+        for primaries in [0, 2, 3, 13, 77, 255] {
+            let space = Space::Cicp { primaries, transfer: 13 };
+            assert!(Converter::new(&space, Channels::Rgb).is_identity(), "{primaries}");
+        }
     }
 
     #[test]

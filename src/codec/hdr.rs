@@ -3,6 +3,8 @@
 //! Reference white is 203 nits (ITU-R BT.2408) and becomes sRGB's white. Brighter values are compressed into the top
 //! quarter of the range by one curve on the largest channel, so hues stay the same.
 
+use moxcms::TransferCharacteristics;
+
 /// Luminance of sRGB's white, in nits (ITU-R BT.2408 s2.2).
 const WHITE_NITS: f32 = 203.0;
 /// Luminance that the curve maps to white, in nits. Most content is mastered to this peak.
@@ -15,48 +17,55 @@ const STEPS: usize = 4096;
 /// The weights of BT.2020's primaries in luminance.
 const LUMA_2020: [f32; 3] = [0.2627, 0.6780, 0.0593];
 
-type Matrix = [[f32; 3]; 3];
-const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-/// Linear BT.2020 to linear BT.709 (ITU-R BT.2087).
-const FROM_2020: Matrix = [[1.660_5, -0.587_6, -0.072_8], [-0.124_6, 1.132_9, -0.008_3], [-0.018_2, -0.100_6, 1.118_7]];
-/// Linear Display P3 to linear BT.709 (CSS Color 4).
-const FROM_P3: Matrix = [[1.224_9, -0.224_9, 0.0], [-0.042_1, 1.042_1, 0.0], [-0.019_6, -0.078_6, 1.098_3]];
+/// How a signal becomes light.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Curve {
+    /// The perceptual quantiser, SMPTE ST 2084.
+    Pq,
+    /// Hybrid log-gamma, ARIB STD-B67.
+    Hlg,
+}
+
+impl Curve {
+    /// Returns `None` for a transfer function without high dynamic range.
+    pub(super) fn of(transfer: TransferCharacteristics) -> Option<Curve> {
+        match transfer {
+            TransferCharacteristics::Smpte2084 => Some(Curve::Pq),
+            TransferCharacteristics::Hlg => Some(Curve::Hlg),
+            _ => None,
+        }
+    }
+}
 
 /// Converts one high dynamic range space to sRGB.
 pub(super) struct ToneMap {
     /// Signal to light: nits divided by [`WHITE_NITS`] for PQ, scene light 0 to 1 for HLG.
     light: Vec<f32>,
-    is_hlg: bool,
-    matrix: Matrix,
+    curve: Curve,
+    /// Linear light of the picture's primaries to that of BT.709's.
+    matrix: [[f32; 3]; 3],
     /// Light 0 to 1 to sRGB levels.
     levels: Vec<u8>,
 }
 
 impl ToneMap {
-    /// Prepares the conversion from these code points of ITU-T H.273. Returns `None` when the transfer function is
-    /// neither PQ nor HLG.
-    pub(super) fn new(primaries: u8, transfer: u8) -> Option<ToneMap> {
-        let is_hlg = match transfer {
-            16 => false,
-            18 => true,
-            _ => return None,
-        };
-        let matrix = match primaries {
-            9 => FROM_2020,
-            11 | 12 => FROM_P3,
-            _ => IDENTITY,
-        };
+    /// Prepares the conversion of a picture whose linear light `matrix` converts to that of BT.709's primaries.
+    pub(super) fn new(curve: Curve, matrix: [[f64; 3]; 3]) -> ToneMap {
         let unit = |step: usize| step as f32 / (STEPS - 1) as f32;
-        let light = (0..STEPS).map(|step| if is_hlg { hlg_light(unit(step)) } else { pq_light(unit(step)) }).collect();
+        let light_of = match curve {
+            Curve::Pq => pq_light,
+            Curve::Hlg => hlg_light,
+        };
+        let light = (0..STEPS).map(|step| light_of(unit(step))).collect();
         // The table is indexed by the square root of light. Linear steps would be too coarse for the shadows.
         let levels = (0..STEPS).map(|step| srgb_level(unit(step) * unit(step))).collect();
-        Some(ToneMap { light, is_hlg, matrix, levels })
+        ToneMap { light, curve, matrix: matrix.map(|row| row.map(|weight| weight as f32)), levels }
     }
 
     /// Converts a signal, each channel 0 to 1, to an sRGB pixel.
     pub(super) fn convert(&self, signal: [f32; 3]) -> [u8; 3] {
         let mut light = signal.map(|channel| self.light[step(channel)]);
-        if self.is_hlg {
+        if self.curve == Curve::Hlg {
             light = hlg_display(light);
         }
         let rgb = self.matrix.map(|row| (row[0] * light[0] + row[1] * light[1] + row[2] * light[2]).max(0.0));
@@ -114,35 +123,44 @@ fn srgb_level(light: f32) -> u8 {
 mod tests {
     use super::*;
 
+    /// Linear BT.2020 to linear BT.709 (ITU-R BT.2087).
+    const FROM_2020: [[f64; 3]; 3] =
+        [[1.660_5, -0.587_6, -0.072_8], [-0.124_6, 1.132_9, -0.008_3], [-0.018_2, -0.100_6, 1.118_7]];
+
+    fn tone_map(curve: Curve) -> ToneMap {
+        ToneMap::new(curve, FROM_2020)
+    }
+
     #[test]
     fn only_pq_and_hlg_are_toned_down() {
-        assert!(ToneMap::new(9, 16).is_some() && ToneMap::new(9, 18).is_some());
-        assert!(ToneMap::new(9, 13).is_none() && ToneMap::new(1, 1).is_none());
+        assert_eq!(Curve::of(TransferCharacteristics::Smpte2084), Some(Curve::Pq));
+        assert_eq!(Curve::of(TransferCharacteristics::Hlg), Some(Curve::Hlg));
+        assert_eq!(Curve::of(TransferCharacteristics::Srgb), None);
     }
 
     #[test]
     fn black_stays_black_and_the_peak_is_white() {
         // PQ of 1000 nits is 0.7518 (BT.2408 table 1); HLG's peak is 1.
-        for (transfer, peak) in [(16, 0.7518), (18, 1.0)] {
-            let map = ToneMap::new(9, transfer).unwrap();
+        for (curve, peak) in [(Curve::Pq, 0.7518), (Curve::Hlg, 1.0)] {
+            let map = tone_map(curve);
             assert_eq!(map.convert([0.0; 3]), [0; 3]);
-            assert!(map.convert([peak; 3]).iter().all(|&level| level >= 254), "{transfer}");
+            assert!(map.convert([peak; 3]).iter().all(|&level| level >= 254), "{curve:?}");
         }
     }
 
     #[test]
     fn mid_grey_keeps_its_light() {
         // 26 nits, the light of an 18 % card under a white of 203 without highlights, is PQ 0.38 (BT.2408).
-        let grey = ToneMap::new(9, 16).unwrap().convert([0.38; 3]);
+        let grey = tone_map(Curve::Pq).convert([0.38; 3]);
         assert!(grey.iter().all(|&level| level.abs_diff(101) <= 3), "{grey:?}");
     }
 
     #[test]
     fn brighter_is_never_darker() {
-        for transfer in [16, 18] {
-            let map = ToneMap::new(9, transfer).unwrap();
+        for curve in [Curve::Pq, Curve::Hlg] {
+            let map = tone_map(curve);
             let ramp: Vec<u8> = (0..=1000).map(|i| map.convert([i as f32 / 1000.0; 3])[0]).collect();
-            assert!(ramp.is_sorted(), "{transfer}");
+            assert!(ramp.is_sorted(), "{curve:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod avif;
 mod bmp;
 mod boxes;
 mod bytes;
+mod cicp;
 pub mod colour;
 pub mod container;
 pub mod density;

@@ -3,7 +3,8 @@
 use super::chunks::{Chunk, Chunks};
 use super::text::{self, Texts};
 use crate::codec::bytes::u32_be;
-use crate::codec::colour::{self, Chromaticities, Space};
+use crate::codec::cicp;
+use crate::codec::colour::{Chromaticities, Space};
 use crate::codec::density::Density;
 
 /// The size of a PNG, and the chunks before or after its pixels that bytefit uses.
@@ -206,7 +207,7 @@ impl<'a> Header<'a> {
 /// specified: another chunk may say it.
 fn code_points(payload: &[u8]) -> Option<(u8, u8)> {
     match *payload {
-        [primaries, transfer, _, _] if colour::are_specified(primaries, transfer) => Some((primaries, transfer)),
+        [primaries, transfer, _, _] if cicp::are_specified(primaries, transfer) => Some((primaries, transfer)),
         _ => None,
     }
 }
