@@ -42,8 +42,8 @@ pub(super) enum Total {
 #[derive(Debug)]
 pub(super) struct CommonTotal {
     shares: Shares,
-    /// The plan of each item, or why it has none.
-    plans: HashMap<usize, Result<usize, ItemError>>,
+    /// Why an item has no share.
+    refused: HashMap<usize, ItemError>,
 }
 
 /// The share of each item, or why it has none.
@@ -55,14 +55,18 @@ impl Total {
     /// # Errors
     /// Why the item has none.
     pub(super) fn take(&self, index: usize) -> Result<Share, ItemError> {
-        let unplanned = || ItemError::Internal("the item is not in the plan of the total".to_owned());
         match self {
             Total::Common(common) => {
                 let mut common = lock(common);
-                let plan = common.plans.get(&index).cloned().ok_or_else(unplanned)??;
-                Ok(common.shares.take(plan))
+                match common.refused.get(&index) {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(common.shares.take(index)),
+                }
             }
-            Total::Fixed(shares) => shares.get(&index).cloned().ok_or_else(unplanned)?,
+            Total::Fixed(shares) => {
+                let unplanned = || ItemError::Internal("the item is not in the plan of the total".to_owned());
+                shares.get(&index).cloned().ok_or_else(unplanned)?
+            }
         }
     }
 
@@ -147,17 +151,16 @@ impl Shared {
             |index: usize| async move { (index, self.predict_patiently(batch, &batch.manifest.items[index]).await) };
         let predicted = stream::iter(batch.unfinished()).map(predict).buffered(self.engine.threads());
         let predicted: Vec<(usize, Result<SizeCurve, ItemError>)> = predicted.collect().await;
-        let mut curves = Vec::new();
-        let plan = |(index, curve): (usize, Result<SizeCurve, ItemError>)| {
-            let plan = curve.map(|curve| {
-                curves.push(curve);
-                curves.len() - 1
-            });
-            (index, plan)
-        };
-        let plans = predicted.into_iter().map(plan).collect();
-        let mut common = CommonTotal { shares: Shares::new(total.saturating_sub(used), &curves), plans };
-        let trials = self.try_some(batch, &common).await;
+        let mut curves = vec![None; batch.manifest.items.len()];
+        let mut refused = HashMap::new();
+        for (index, predicted) in predicted {
+            match predicted {
+                Ok(curve) => curves[index] = Some(curve),
+                Err(error) => drop(refused.insert(index, error)),
+            }
+        }
+        let mut common = CommonTotal { shares: Shares::new(total.saturating_sub(used), curves), refused };
+        let trials = self.try_some(batch, &common.shares).await;
         common.shares = common.shares.corrected(&trials);
         common.shares.keep_for_each(KEPT_FOR_EACH);
         if common.shares.is_tight() {
@@ -166,19 +169,19 @@ impl Shared {
         Ok(common)
     }
 
-    /// Bytes that some answers have at the common quality, each with the number of its plan.
-    async fn try_some(&self, batch: &Batch, common: &CommonTotal) -> Vec<(usize, u64)> {
-        let mut planned = common.planned();
-        planned.sort_by_key(|(_, plan)| common.shares.trial(*plan).map(|share| Reverse(share.bytes)));
+    /// Bytes that some answers have at the common quality, each with the index of its item.
+    async fn try_some(&self, batch: &Batch, shares: &Shares) -> Vec<(usize, u64)> {
+        let mut planned = shares.waiting();
+        planned.sort_by_key(|index| shares.trial(*index).map(|share| Reverse(share.bytes)));
         // The largest, and others down to the smallest.
         let step = planned.len().div_ceil(TRIALS).max(1);
-        let attempt = |(index, plan): (usize, usize)| async move {
-            let share = common.shares.trial(plan)?;
+        let attempt = |index: usize| async move {
+            let share = shares.trial(index)?;
             let answer = self
                 .compute_patiently(batch, &batch.manifest.items[index], Some(share), &mut ItemPermit::default())
                 .await
                 .ok()?;
-            Some((plan, answer.answer.report.output.bytes))
+            Some((index, answer.answer.report.output.bytes))
         };
         let trials = stream::iter(planned.into_iter().step_by(step)).map(attempt).buffered(self.engine.threads());
         trials.filter_map(|trial| async move { trial }).collect().await
@@ -192,20 +195,19 @@ impl Shared {
         total: u64,
         used: u64,
     ) -> Result<(), ItemError> {
-        let smallest = |(index, plan): (usize, usize)| async move {
-            (index, plan, self.smallest_bytes(batch, &batch.manifest.items[index]).await)
-        };
-        let mut sizes = stream::iter(common.planned()).map(smallest).buffer_unordered(self.engine.threads());
+        let smallest =
+            |index: usize| async move { (index, self.smallest_bytes(batch, &batch.manifest.items[index]).await) };
+        let mut sizes = stream::iter(common.shares.waiting()).map(smallest).buffer_unordered(self.engine.threads());
         let mut smallest_total = used;
-        while let Some((index, plan, bytes)) = sizes.next().await {
+        while let Some((index, bytes)) = sizes.next().await {
             match bytes {
                 Ok(bytes) => {
                     smallest_total = smallest_total.saturating_add(bytes);
-                    common.shares.reserve(plan, bytes);
+                    common.shares.reserve(index, bytes);
                 }
                 Err(error) => {
-                    common.shares.drop_plan(plan);
-                    common.plans.insert(index, Err(error));
+                    common.shares.drop_plan(index);
+                    common.refused.insert(index, error);
                 }
             }
         }
@@ -225,13 +227,10 @@ impl Shared {
 }
 
 impl CommonTotal {
-    /// The items that have a plan, with its number.
-    fn planned(&self) -> Vec<(usize, usize)> {
-        self.plans.iter().filter_map(|(index, plan)| Some((*index, *plan.as_ref().ok()?))).collect()
-    }
-
     fn fixed(self) -> Fixed {
+        let waiting = self.shares.waiting();
         let shares = self.shares.fixed();
-        self.plans.into_iter().map(|(index, plan)| (index, plan.map(|plan| shares[plan]))).collect()
+        let refused = self.refused.into_iter().map(|(index, error)| (index, Err(error)));
+        waiting.into_iter().map(|index| (index, Ok(shares[index]))).chain(refused).collect()
     }
 }

@@ -9,7 +9,7 @@ use super::fit::{Fitted, Opened, Task};
 use super::selection::InputFile;
 use super::{input, parallel};
 use crate::engine::WorkersMode;
-use crate::job::{JobError, OnMiss, Share, Shares, SizeCurve};
+use crate::job::{JobError, OnMiss, Shares, SizeCurve};
 
 /// Bytes of memory for pictures that are kept from the plan until they are fitted: ten of 12 megapixels. Other files
 /// are decoded twice.
@@ -18,8 +18,6 @@ const KEPT_BYTES: u64 = 512 << 20;
 /// What all files together may have, and have so far.
 pub(super) struct Total {
     bytes: u64,
-    /// The index of each file's plan; `None` for a file that can't be read.
-    plans: Vec<Option<usize>>,
     /// The pictures of the files that are kept.
     opened: Vec<Mutex<Option<Opened>>>,
     state: Mutex<State>,
@@ -48,23 +46,17 @@ impl Total {
         };
         let opened = parallel::run(task.jobs, files.len(), open).map_err(|error| Failure::unreadable(&error))?;
         let (opened, curves): (Vec<Option<Opened>>, Vec<Option<SizeCurve>>) = opened.into_iter().unzip();
-        let mut known = 0;
-        let plans = curves.iter().map(|curve| {
-            known += usize::from(curve.is_some());
-            curve.as_ref().map(|_| known - 1)
-        });
-        let plans: Vec<Option<usize>> = plans.collect();
-        let mut shares = Shares::new(bytes, &curves.into_iter().flatten().collect::<Vec<SizeCurve>>());
+        let mut shares = Shares::new(bytes, curves);
         if shares.is_tight() {
-            keep_the_smallest(task, files, &plans, bytes, &mut shares)?;
+            keep_the_smallest(task, files, bytes, &mut shares)?;
         }
         let opened = opened.into_iter().map(Mutex::new).collect();
-        Ok(Total { bytes, plans, opened, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) })
+        Ok(Total { bytes, opened, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) })
     }
 
     /// Fits `file`, the one at `index`, into its share.
     pub(super) fn fit(&self, task: &Task, index: usize, file: &Path) -> Result<Fitted, Failure> {
-        let share = self.plans[index].map_or_else(Share::default, |plan| self.state().shares.take(plan));
+        let share = self.state().shares.take(index);
         let opened = self.opened[index].lock().unwrap_or_else(PoisonError::into_inner).take();
         let fitted = task.fit(index, file, opened, Some(share));
         let mut state = self.state();
@@ -104,22 +96,15 @@ impl Total {
 ///
 /// # Errors
 /// [`Failure`] when these are more than `total` together, unless the smallest answers are wanted then.
-fn keep_the_smallest(
-    task: &Task,
-    files: &[InputFile],
-    plans: &[Option<usize>],
-    total: u64,
-    shares: &mut Shares,
-) -> Result<(), Failure> {
-    let planned: Vec<(usize, &InputFile)> =
-        plans.iter().zip(files).filter_map(|(plan, file)| Some(((*plan)?, file))).collect();
-    let smallest = |number: usize| task.smallest_bytes(&planned[number].1.path);
+fn keep_the_smallest(task: &Task, files: &[InputFile], total: u64, shares: &mut Shares) -> Result<(), Failure> {
+    let planned = shares.waiting();
+    let smallest = |number: usize| task.smallest_bytes(&files[planned[number]].path);
     let sizes = parallel::run(task.jobs, planned.len(), smallest).map_err(|error| Failure::unreadable(&error))?;
     let mut smallest_total = 0_u64;
-    for ((plan, _), bytes) in planned.iter().zip(sizes) {
+    for (index, bytes) in planned.into_iter().zip(sizes) {
         let Ok(bytes) = bytes else { continue };
         smallest_total = smallest_total.saturating_add(bytes);
-        shares.reserve(*plan, bytes);
+        shares.reserve(index, bytes);
     }
     let is_refused = smallest_total > total && task.on_miss() == OnMiss::Error;
     if is_refused { Err(JobError::TotalUnreachable { total, smallest_total }.into()) } else { Ok(()) }

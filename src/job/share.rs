@@ -210,16 +210,21 @@ const MAX_RATIO: f64 = 2.0;
 const ROOM_OF_OTHERS: [f64; 2] = [0.02, 0.1];
 
 impl Shares {
-    /// Shares `total` among answers with these sizes: all get the same quality, the best at which they fit.
-    pub fn new(total: u64, curves: &[SizeCurve]) -> Shares {
-        let plan = |curve: &SizeCurve| Some(Plan { curve: *curve, least: 0 });
+    /// Shares `total` among answers with these sizes: all get the same quality, the best at which they fit. One without
+    /// a size gets nothing.
+    pub fn new(total: u64, curves: impl IntoIterator<Item = impl Into<Option<SizeCurve>>>) -> Shares {
+        let planned = curves.into_iter().map(|curve| curve.into().map(|curve| Plan { curve, least: 0 })).collect();
         let [worst, best] = [QUALITIES[0], QUALITIES[QUALITIES.len() - 1]];
-        let planned = curves.iter().map(plan).collect();
         let mut shares = Shares { left: total, lent: 0, planned, quality: worst, best_quality: best, is_tight: false };
         shares.is_tight = shares.planned_bytes(worst) > PLANNED * total as f64;
         shares.plan();
         shares.best_quality = shares.quality + MAX_GAIN;
         shares
+    }
+
+    /// The indices of the answers that have not begun.
+    pub fn waiting(&self) -> Vec<usize> {
+        self.planned.iter().enumerate().filter_map(|(index, plan)| plan.as_ref().map(|_| index)).collect()
     }
 
     /// Whether the total is less than the answers are predicted to take at the lowest quality.
@@ -323,11 +328,11 @@ impl Shares {
             ratios[*index] = Some(*bytes as f64 / planned);
         }
         let mean = if predicted > 0.0 { measured / predicted } else { 1.0 };
-        let curves = ratios.into_iter().enumerate().filter_map(|(index, ratio)| {
+        let curves = ratios.into_iter().enumerate().map(|(index, ratio)| {
             let ratio = ratio.unwrap_or(mean).clamp(1.0 / MAX_RATIO, MAX_RATIO);
             Some(curve(index)?.scaled(ratio))
         });
-        Shares::new(self.left, &curves.collect::<Vec<SizeCurve>>())
+        Shares::new(self.left, curves)
     }
 
     /// Keeps this `part` of what is planned for each answer, whatever the others take: where all predictions are too
@@ -384,7 +389,7 @@ mod tests {
     #[test]
     fn all_get_the_same_quality() {
         let curves = [curve(100_000.0), curve(300_000.0)];
-        let mut shares = Shares::new(100_000, &curves);
+        let mut shares = Shares::new(100_000, curves);
         let first = shares.take(0);
         let used = curves[0].bytes(first.quality.unwrap()) as u64;
         shares.give_back(first, used);
@@ -396,7 +401,7 @@ mod tests {
     #[test]
     fn what_is_left_over_goes_to_those_that_have_not_begun() {
         let curves = [curve(1e6), curve(1e6), curve(1e6)];
-        let mut shares = Shares::new(90_000, &curves);
+        let mut shares = Shares::new(90_000, curves);
         let share = shares.take(0);
         let first = share.bytes;
         assert!(first.abs_diff(30_000) <= 1, "{first}");
@@ -410,7 +415,7 @@ mod tests {
     #[test]
     fn a_small_answer_after_a_large_one_keeps_most_of_its_bytes() {
         let curves = [curve(1e6), curve(20_000.0)];
-        let mut shares = Shares::new(300_000, &curves);
+        let mut shares = Shares::new(300_000, curves);
         let large = shares.take(0);
         let planned = curves[1].bytes(large.quality.unwrap());
         shares.give_back(large, large.bytes);
@@ -420,7 +425,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_for_an_answer_is_not_taken_by_others() {
-        let mut shares = Shares::new(1_000, &[curve(1e6), curve(1e6), curve(1e6)]);
+        let mut shares = Shares::new(1_000, [curve(1e6), curve(1e6), curve(1e6)]);
         assert!(shares.is_tight());
         for (index, bytes) in [(0, 100), (1, 700), (2, 150)] {
             shares.reserve(index, bytes);
@@ -438,13 +443,13 @@ mod tests {
         assert!(!shares.stretch(&mut share, &unreachable(150), 149), "it is over its own target");
         assert!(shares.stretch(&mut share, &unreachable(150), 150) && share.bytes == 150);
         assert_eq!((shares.take(2).bytes, shares.take(1).bytes), (150, 700));
-        assert!(!Shares::new(100_000_000, &[curve(1e6)]).is_tight());
+        assert!(!Shares::new(100_000_000, [curve(1e6)]).is_tight());
     }
 
     #[test]
     fn a_decent_quality_is_the_same_for_all_with_room_for_predictions_that_are_off() {
         let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
-        let mut shares = Shares::new(400_000, &curves);
+        let mut shares = Shares::new(400_000, curves);
         let first = shares.take(0);
         let quality = first.quality.unwrap();
         assert!((80.0..90.0).contains(&quality), "{quality}");
@@ -458,7 +463,7 @@ mod tests {
     #[test]
     fn room_is_for_pictures_that_stay_whole_and_is_no_reason_to_plan_anew() {
         let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
-        let mut shares = Shares::new(400_000, &curves);
+        let mut shares = Shares::new(400_000, curves);
         let [first, second] = [0, 1].map(|index| shares.take(index));
         let planned = curves[0].bytes(first.quality.unwrap());
         assert!(first.bytes as f64 > 1.08 * planned, "a fiftieth of the others' is more than its own: {first:?}");
@@ -470,7 +475,7 @@ mod tests {
     fn the_last_answer_does_not_pay_for_the_others() {
         let curves = [curve(300_000.0), curve(300_000.0), curve(300_000.0), curve(10_000.0)];
         for (kept, expected) in [(0.0, 0.0..0.5), (0.9, 0.89..1.01)] {
-            let mut shares = Shares::new(200_000, &curves);
+            let mut shares = Shares::new(200_000, curves);
             shares.keep_for_each(kept);
             // Each of the others takes all that it may.
             let taken: Vec<Share> = (0..3).map(|index| shares.take(index)).collect();
@@ -484,7 +489,7 @@ mod tests {
     #[test]
     fn trials_correct_the_plan() {
         let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
-        let shares = Shares::new(120_000, &curves);
+        let shares = Shares::new(120_000, curves);
         let trial = shares.trial(1).unwrap();
         // All answers have a fifth less than predicted, which one of them shows.
         let bytes = (0.8 * curves[1].bytes(trial.quality.unwrap())) as u64;
@@ -497,18 +502,18 @@ mod tests {
     #[test]
     fn fixed_shares_are_the_total_together() {
         let curves = [curve(100_000.0), curve(300_000.0), curve(200_000.0)];
-        let shares = Shares::new(120_000, &curves).fixed();
+        let shares = Shares::new(120_000, curves).fixed();
         let bytes: Vec<u64> = shares.iter().map(|share| share.bytes).collect();
         assert!(bytes[0].abs_diff(20_000) < 100 && bytes[1].abs_diff(60_000) < 200, "{bytes:?}");
         assert_eq!(bytes.iter().sum::<u64>(), 120_000);
-        let mut tight = Shares::new(1_000, &[curve(1e6), curve(1e6)]);
+        let mut tight = Shares::new(1_000, [curve(1e6), curve(1e6)]);
         tight.reserve(1, 900);
         assert_eq!(tight.fixed().iter().map(|share| share.bytes).collect::<Vec<_>>(), [100, 900]);
     }
 
     #[test]
     fn answers_after_a_small_one_become_little_better() {
-        let mut shares = Shares::new(400_000, &[curve(300_000.0), curve(300_000.0), curve(3_000.0)]);
+        let mut shares = Shares::new(400_000, [curve(300_000.0), curve(300_000.0), curve(3_000.0)]);
         let first = shares.take(0);
         shares.give_back(first, 0);
         let second = shares.take(1);
@@ -527,7 +532,7 @@ mod tests {
             used in prop::collection::vec(0.0..1.0_f64, 20),
         ) {
             let curves: Vec<SizeCurve> = sizes.iter().map(|bytes| curve(*bytes)).collect();
-            let mut shares = Shares::new(total, &curves);
+            let mut shares = Shares::new(total, curves.iter().copied());
             let mut sum = 0;
             for (index, used) in (0..curves.len()).zip(used) {
                 let share = shares.take(index);

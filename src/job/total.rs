@@ -5,8 +5,8 @@ use super::{Answer, Job, JobError, Shares, SizeCurve, Source, Stop};
 /// A total while jobs on one source are answered within it, all with the same quality.
 pub struct SharedTotal {
     shares: Shares,
-    /// For each job the index of its share, or why it has none.
-    places: Vec<Result<usize, JobError>>,
+    /// Why a job has no share.
+    refused: Vec<Option<JobError>>,
     /// Whether an answer so far would be another if there were more time: all others follow from its size.
     is_cut_short: bool,
 }
@@ -19,16 +19,14 @@ impl SharedTotal {
     /// # Errors
     /// [`JobError::TotalUnreachable`]; [`JobError::Cancelled`] and [`JobError::DeadlineExceeded`].
     pub fn plan(source: &mut Source<'_>, jobs: &[&Job], total: u64, stop: &Stop) -> Result<SharedTotal, JobError> {
-        let mut curves: Vec<SizeCurve> = Vec::new();
-        let mut places = Vec::new();
+        let mut curves: Vec<Result<SizeCurve, JobError>> = Vec::new();
         for job in jobs {
             job.check(stop)?;
-            places.push(source.size_curve(job, stop).map(|curve| {
-                curves.push(curve);
-                curves.len() - 1
-            }));
+            curves.push(source.size_curve(job, stop));
         }
-        let mut plan = SharedTotal { shares: Shares::new(total, &curves), places, is_cut_short: false };
+        let shares = Shares::new(total, curves.iter().map(|curve| curve.as_ref().ok().copied()));
+        let refused = curves.into_iter().map(Result::err).collect();
+        let mut plan = SharedTotal { shares, refused, is_cut_short: false };
         if plan.shares.is_tight() {
             plan.keep_the_smallest(source, jobs, total, stop)?;
         }
@@ -44,9 +42,8 @@ impl SharedTotal {
         stop: &Stop,
     ) -> Result<(), JobError> {
         let mut smallest_total = 0_u64;
-        for (job, place) in jobs.iter().zip(&mut self.places) {
-            let Ok(index) = *place else { continue };
-            match smallest_bytes(source, job, stop) {
+        for index in self.shares.waiting() {
+            match smallest_bytes(source, jobs[index], stop) {
                 Ok(bytes) => {
                     smallest_total = smallest_total.saturating_add(bytes);
                     self.shares.reserve(index, bytes);
@@ -54,7 +51,7 @@ impl SharedTotal {
                 Err(error) if is_for_lack_of_time(&error) => return Err(error),
                 Err(error) => {
                     self.shares.drop_plan(index);
-                    *place = Err(error);
+                    self.refused[index] = Some(error);
                 }
             }
         }
@@ -70,10 +67,12 @@ impl SharedTotal {
     /// # Cancel
     /// As [`Source::fit`].
     pub fn fit(&mut self, index: usize, source: &mut Source<'_>, job: &Job, stop: &Stop) -> Result<Answer, JobError> {
-        let place = self.places[index].clone()?;
+        if let Some(error) = &self.refused[index] {
+            return Err(error.clone());
+        }
         // Stays so if the codec panics.
         let was_cut_short = std::mem::replace(&mut self.is_cut_short, true);
-        let fitted = self.fit_into_share(place, source, job, stop);
+        let fitted = self.fit_into_share(index, source, job, stop);
         self.is_cut_short = was_cut_short
             || match &fitted {
                 Ok(answer) => answer.report.cut_short,
@@ -86,12 +85,12 @@ impl SharedTotal {
 
     fn fit_into_share(
         &mut self,
-        place: usize,
+        index: usize,
         source: &mut Source<'_>,
         job: &Job,
         stop: &Stop,
     ) -> Result<Answer, JobError> {
-        let mut share = self.shares.take(place);
+        let mut share = self.shares.take(index);
         let mut fitted = source.fit_share(job, share, stop);
         if let Err(error) = &fitted
             && self.shares.stretch(&mut share, error, job.target)

@@ -62,7 +62,7 @@ fn an_input_that_fits_into_its_share_is_encoded_at_the_quality_of_all() {
     let [fine, poor] = [150_000, 15_000].map(|target| run(&job(Format::Jpeg, target), &drawn).unwrap().bytes);
     let jpeg = job(Format::Jpeg, 1_000_000);
     let curves = [&fine, &poor].map(|input| size_curve(&jpeg, input, &Limits::default(), &stop()).unwrap());
-    let shares = Shares::new(95_000, &curves);
+    let shares = Shares::new(95_000, curves);
     let answer = |input: &[u8], index: usize| {
         let share = shares.trial(index).unwrap();
         assert!(share.bytes >= input.len() as u64);

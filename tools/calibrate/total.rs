@@ -98,7 +98,7 @@ fn list(files: &[PathBuf], random: &mut Random, format: Format, budget: f64) -> 
     opened.iter_mut().for_each(|(_, job)| job.target = total);
     let curves: Vec<_> =
         opened.iter_mut().map(|(source, job)| source.size_curve(job, &stop()).expect("a curve")).collect();
-    let mut shares = Shares::new(total, &curves);
+    let mut shares = Shares::new(total, curves);
     let mut fit = |(index, (source, job)): (usize, &mut (Source, Job))| {
         let share = shares.take(index);
         let answer = source.fit_share(job, share, &stop()).expect("an answer");
