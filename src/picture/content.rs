@@ -14,6 +14,16 @@ const EDGE: u8 = 96;
 /// Levels of luma that a block of a smooth picture stays below.
 const DETAIL: u8 = 16;
 
+/// Share of blocks of one level below which a picture may be a gradient.
+const MOST_FLAT_OF_SMOOTH: f64 = 0.5;
+
+/// Share of blocks of one level from which on a picture is drawn.
+const LEAST_FLAT_OF_DRAWN: f64 = 0.12;
+
+/// From which share of blocks with edges on a picture is text, where at most that share of their pixels is between
+/// light and dark.
+const TEXT: [(f64, f64); 2] = [(0.05, 0.12), (0.3, 0.21)];
+
 /// What a picture shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
@@ -32,7 +42,7 @@ impl Content {
     /// docs/model.md, Content, has the figures of documents, scans, drawings and photographs.
     pub(crate) fn of(picture: &Picture) -> Content {
         let blocks = Blocks::of(picture);
-        let may_be_smooth = blocks.blocks > 0 && !blocks.has_detail && blocks.share(blocks.flat) < 0.5;
+        let may_be_smooth = blocks.blocks > 0 && !blocks.has_detail && blocks.share(blocks.flat) < MOST_FLAT_OF_SMOOTH;
         if may_be_smooth && !Blocks::of_every_row(picture).has_detail {
             return Content::Smooth;
         }
@@ -49,10 +59,10 @@ impl Content {
     /// What blocks show that may have detail.
     fn of_blocks(blocks: &Blocks) -> Content {
         let (edges, between) = (blocks.share(blocks.edges), blocks.between_share());
-        if edges >= 0.05 && between <= 0.12 || edges >= 0.3 && between <= 0.21 {
+        if TEXT.iter().any(|(least_edges, most_between)| edges >= *least_edges && between <= *most_between) {
             return Content::Text;
         }
-        if blocks.share(blocks.flat) >= 0.12 { Content::Drawing } else { Content::Photograph }
+        if blocks.share(blocks.flat) >= LEAST_FLAT_OF_DRAWN { Content::Drawing } else { Content::Photograph }
     }
 
     /// Whether it shows text or another drawing.
