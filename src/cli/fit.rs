@@ -241,7 +241,7 @@ impl Task {
         }
         Ok(Task {
             work: work(settings.engine.workers)?,
-            identity: engine::identity(&request.job),
+            identity: engine::identity(&request.job, &settings.limits.pictures),
             job: request.job,
             limits: settings.limits.pictures,
             max_input_bytes: settings.server.http.max_body_bytes,

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
@@ -43,6 +44,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
+/// Time for what still runs when all connections are closed, such as a file that is being written.
+const LAST_TASKS: Duration = Duration::from_secs(2);
+
 /// Forks the spawner, listens, enters the sandbox, and only then starts threads: a fork takes one thread and copies
 /// open sockets, and the sandbox holds for threads that start after it.
 fn serve(settings: Settings) -> Result<(), String> {
@@ -59,7 +63,10 @@ fn serve(settings: Settings) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("can't start the runtime: {error}"))?;
-    runtime.block_on(serve_on(listener, spawner, settings))
+    let served = runtime.block_on(serve_on(listener, spawner, settings));
+    // A disk that hangs has threads that never end.
+    runtime.shutdown_timeout(LAST_TASKS);
+    served
 }
 
 /// The spawner of the worker processes. Returns `None` when jobs run on threads.

@@ -54,7 +54,7 @@ impl Engine {
     /// # Cancel
     /// Dropping the future stops the work before its next step.
     pub async fn run_background(&self, upload: Upload, job: Job) -> Result<Served, EngineError> {
-        let key = Key::new(&upload.hash, &job);
+        let key = self.shared.key(&upload.hash, &job);
         if let Some(hit) = self.hit(&key).await {
             return Ok(hit);
         }
@@ -70,7 +70,7 @@ impl Engine {
     /// # Cancel
     /// As [`Engine::run_background`].
     pub async fn run_background_share(&self, upload: Upload, job: Job, share: Share) -> Result<Served, EngineError> {
-        let key = Key::new(&upload.hash, &job);
+        let key = self.shared.key(&upload.hash, &job);
         self.answer_background(key, upload, job, Some(share)).await
     }
 

@@ -7,7 +7,7 @@ use super::admission::{Admission, Need, Permit};
 use super::cache::{Cache, CachedAnswer};
 use super::deaths::Deaths;
 use super::header::Header;
-use super::key::Key;
+use super::key::{Key, Version};
 use super::pool::Pool;
 use super::work::{Bounds, Work, WorkError};
 use super::{EngineError, Served, ServedFrom, Upload, release_free_memory};
@@ -25,6 +25,7 @@ pub(super) struct Shared {
     pub(super) work: Arc<dyn Work>,
     pub(super) deaths: Deaths,
     pub(super) limits: Limits,
+    pub(super) version: Version,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -72,6 +73,11 @@ pub(super) struct FinishedWork {
 }
 
 impl Shared {
+    /// The key of `job` on the input with this content hash.
+    pub(super) fn key(&self, input: &blake3::Hash, job: &Job) -> Key {
+        Key::new(&self.version, input, job)
+    }
+
     pub(super) async fn compute(self: Arc<Shared>, task: Task) -> Result<Computed, EngineError> {
         // An identical request may have finished since this one looked into the cache.
         if let Some(hit) = self.hit(&task.key).await {
@@ -188,13 +194,18 @@ impl Shared {
             let started = Instant::now();
             let bounds = Bounds { limits: &shared.limits, stop: &stop, memory_bytes, total: None };
             let made = work(&*shared.work, &job, &input.bytes, &bounds);
-            shared.admission.job_took(started.elapsed());
-            if shared.admission.is_large(memory_bytes) {
-                release_free_memory();
-            }
+            shared.note_work(started.elapsed(), memory_bytes);
             made
         });
         Ok(made.await??)
+    }
+
+    /// Notes that work is over which took so long and so many bytes of memory.
+    pub(super) fn note_work(&self, took: Duration, memory_bytes: u64) {
+        self.admission.job_took(took);
+        if self.admission.is_large(memory_bytes) {
+            release_free_memory();
+        }
     }
 
     /// Reads the input's header. Returns the job, with less effort if it would not fit into memory otherwise, and the

@@ -1,34 +1,51 @@
 //! The key by which two requests are identical.
 
+use crate::codec::Limits;
 use crate::job::{Formats, Job};
 
 /// Raise it when the same job on the same input would give other bytes than before: a cache that outlives the process
 /// must not serve answers of an older version.
-const ENCODER_VERSION: u32 = 24;
+const ENCODER_VERSION: u32 = 25;
 
-/// Identifies an answer: the hash of the input's hash, the canonical job and the encoder version.
+/// What decides the bytes of an answer besides its input and its job: the version, and what of an input is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Version(blake3::Hash);
+
+impl Version {
+    /// The version of a service that decodes within `limits`.
+    pub(super) fn new(limits: &Limits) -> Version {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&ENCODER_VERSION.to_le_bytes());
+        // Metadata that is dropped takes its colour profile with it. The other limits only refuse.
+        hasher.update(&(limits.max_metadata_bytes as u64).to_le_bytes());
+        hasher.update(&[u8::from(limits.heic), u8::from(cfg!(feature = "libaom"))]);
+        Version(hasher.finalize())
+    }
+}
+
+/// Identifies an answer: the hash of the input's hash, the canonical job and the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(blake3::Hash);
 
 impl Key {
     /// The key of `job` on the input with this content hash.
-    pub(super) fn new(input: &blake3::Hash, job: &Job) -> Key {
+    pub(super) fn new(version: &Version, input: &blake3::Hash, job: &Job) -> Key {
         let mut hasher = blake3::Hasher::new();
         hasher.update(input.as_bytes());
-        hasher.update(&ENCODER_VERSION.to_le_bytes());
+        hasher.update(version.0.as_bytes());
         hasher.update(canonical(job).as_bytes());
         Key(hasher.finalize())
     }
 
     /// The keys of `jobs` on the input with this content hash, in this order, when they share `total`: each answer
     /// depends on all of them.
-    pub(super) fn of_shares(input: &blake3::Hash, jobs: &[&Job], total: u64) -> Vec<Key> {
+    pub(super) fn of_shares(version: &Version, input: &blake3::Hash, jobs: &[&Job], total: u64) -> Vec<Key> {
         let mut hasher = blake3::Hasher::new_derive_key("bytefit: shares of a total");
         hasher.update(input.as_bytes());
-        hasher.update(&ENCODER_VERSION.to_le_bytes());
+        hasher.update(version.0.as_bytes());
         hasher.update(&total.to_le_bytes());
         for job in jobs {
-            hasher.update(Key::new(input, job).0.as_bytes());
+            hasher.update(Key::new(version, input, job).0.as_bytes());
         }
         let numbers = 0..jobs.len() as u64;
         numbers.map(|number| Key(hasher.clone().update(&number.to_le_bytes()).finalize())).collect()
@@ -50,9 +67,9 @@ impl Key {
     }
 }
 
-/// Identifies `job` on any input: as long as it is the same text, the same input gets the same answer.
-pub(crate) fn identity(job: &Job) -> String {
-    Key::new(&blake3::hash(&[]), job).to_hex()
+/// Identifies `job` on any input within `limits`: as long as it is the same text, the same input gets the same answer.
+pub(crate) fn identity(job: &Job, limits: &Limits) -> String {
+    Key::new(&Version::new(limits), &blake3::hash(&[]), job).to_hex()
 }
 
 /// Every field of `job` in a fixed order, so that different jobs give different texts. JSON writes numbers with the
@@ -79,6 +96,10 @@ mod tests {
     use crate::codec::{Format, MetadataPolicy};
     use crate::job::{Effort, Mode, OnMiss};
     use crate::picture::transform::{Crop, Flip, Gravity, Length, Resize, ResizeFit, Rotation};
+
+    fn version() -> Version {
+        Version::new(&Limits::default())
+    }
 
     fn modes() -> impl Strategy<Value = Mode> {
         prop_oneof![
@@ -178,7 +199,7 @@ mod tests {
         fn jobs_that_differ_in_one_field_never_share_a_key(job in jobs(), other in jobs(), field in 0..23usize) {
             let changed = with_field(job.clone(), other, field);
             let input = blake3::hash(b"input");
-            prop_assert_eq!(job == changed, Key::new(&input, &job) == Key::new(&input, &changed));
+            prop_assert_eq!(job == changed, Key::new(&version(), &input, &job) == Key::new(&version(), &input, &changed));
         }
 
         #[test]
@@ -196,7 +217,17 @@ mod tests {
     #[test]
     fn other_inputs_have_other_keys() {
         let job = super::super::tests::job();
-        assert_ne!(Key::new(&blake3::hash(b"a"), &job), Key::new(&blake3::hash(b"b"), &job));
+        assert_ne!(Key::new(&version(), &blake3::hash(b"a"), &job), Key::new(&version(), &blake3::hash(b"b"), &job));
+    }
+
+    #[test]
+    fn limits_that_change_what_is_read_have_other_keys() {
+        let (input, job) = (blake3::hash(b"a"), super::super::tests::job());
+        let key = |limits: Limits| Key::new(&Version::new(&limits), &input, &job);
+        let default = Limits::default;
+        assert_ne!(key(default()), key(Limits { max_metadata_bytes: 100, ..default() }));
+        assert_ne!(key(default()), key(Limits { heic: false, ..default() }));
+        assert_eq!(key(default()), key(Limits { max_pixels: 7, ..default() }));
     }
 
     #[test]
@@ -204,22 +235,22 @@ mod tests {
         let (input, other) = (blake3::hash(b"a"), blake3::hash(b"b"));
         let (one, two) = (Job::new(1, Formats::Keep), Job::new(2, Formats::Keep));
         let sets = [
-            Key::of_shares(&input, &[&one, &two], 9),
-            Key::of_shares(&input, &[&one, &one], 9),
-            Key::of_shares(&input, &[&two, &one], 9),
-            Key::of_shares(&input, &[&one, &two], 8),
-            Key::of_shares(&input, &[&one], 9),
-            Key::of_shares(&other, &[&one, &two], 9),
-            vec![Key::new(&input, &one), Key::new(&input, &two)],
+            Key::of_shares(&version(), &input, &[&one, &two], 9),
+            Key::of_shares(&version(), &input, &[&one, &one], 9),
+            Key::of_shares(&version(), &input, &[&two, &one], 9),
+            Key::of_shares(&version(), &input, &[&one, &two], 8),
+            Key::of_shares(&version(), &input, &[&one], 9),
+            Key::of_shares(&version(), &other, &[&one, &two], 9),
+            vec![Key::new(&version(), &input, &one), Key::new(&version(), &input, &two)],
         ];
         let all: Vec<Key> = sets.concat();
         assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len());
-        assert_eq!(sets[0], Key::of_shares(&input, &[&one, &two], 9));
+        assert_eq!(sets[0], Key::of_shares(&version(), &input, &[&one, &two], 9));
     }
 
     #[test]
     fn an_id_is_read_back_and_nothing_else_is() {
-        let key = Key::new(&blake3::hash(b"a"), &super::super::tests::job());
+        let key = Key::new(&version(), &blake3::hash(b"a"), &super::super::tests::job());
         assert_eq!(key.to_hex().len(), 64);
         assert_eq!(Key::from_hex(&key.to_hex()), Some(key));
         for text in ["", "../../etc/passwd", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {

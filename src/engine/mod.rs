@@ -51,8 +51,8 @@ pub use error::EngineError;
 pub(crate) use hashed_body::HashedBody;
 pub use header::Header;
 pub(crate) use idle::{IDLE, release_idle_memory};
-use key::Key;
 pub(crate) use key::identity;
+use key::{Key, Version};
 use pending::{FlightWaiter, PendingRequest};
 use pool::Pool;
 pub(crate) use pool::run_blocking;
@@ -122,7 +122,8 @@ impl Engine {
         let admission = Admission::new(pool.threads(), config.queue_slots, job_bytes, body_bytes, Arc::clone(&metrics));
         let cache = Cache::new(config.cache, metrics.clone())?;
         let (deaths, limits) = (Deaths::new(), config.limits);
-        let shared = Shared { admission, cache, pool, header_pool, work, deaths, limits, metrics };
+        let version = Version::new(&limits);
+        let shared = Shared { admission, cache, pool, header_pool, work, deaths, limits, version, metrics };
         Ok(Engine { shared: Arc::new(shared), flights: Arc::new(Flights::new()) })
     }
 
@@ -156,7 +157,7 @@ impl Engine {
     /// As [`Engine::run`].
     pub async fn run_since(&self, received: Instant, upload: Upload, job: Job) -> Result<Served, EngineError> {
         let stop_at = received + job.deadline.min(LONGEST_DEADLINE);
-        let key = Key::new(&upload.hash, &job);
+        let key = self.shared.key(&upload.hash, &job);
         let request = PendingRequest { key, job, received, stop_at, shares_total: false };
         if let Some(hit) = self.hit_in_memory(&request.key).await {
             return Ok(hit);
@@ -168,12 +169,12 @@ impl Engine {
 
     /// The answer to `job` on the input with this content hash, if the cache has it.
     pub async fn cached(&self, input: &blake3::Hash, job: &Job) -> Option<Served> {
-        self.hit(&Key::new(input, job)).await
+        self.hit(&self.shared.key(input, job)).await
     }
 
     /// Whether the cache has the answer to `job` on the input with this content hash. Counts as neither hit nor miss.
     pub async fn has_cached(&self, input: &blake3::Hash, job: &Job) -> bool {
-        self.shared.cache.has(&Key::new(input, job)).await
+        self.shared.cache.has(&self.shared.key(input, job)).await
     }
 
     /// Makes sure that `served` can be had by its id, here and on machines that share a tier, as far as that takes

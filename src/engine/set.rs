@@ -16,7 +16,6 @@ use super::header::Header;
 use super::work::SetJob;
 use super::{
     Bounds, Computed, Engine, EngineError, FlightWaiter, Key, LONGEST_DEADLINE, PendingRequest, Served, Shared, Upload,
-    release_free_memory,
 };
 use crate::codec;
 use crate::job::{Answer, Facts, Job, JobError, Stop};
@@ -54,7 +53,7 @@ impl Engine {
         let mut missing = Vec::new();
         let mut jobs: Vec<(usize, Job)> = jobs.into_iter().enumerate().collect();
         jobs.sort_by_key(|(_, job)| order(job));
-        let keys = keys(&upload.hash, &jobs, total);
+        let keys = self.shared.keys(&upload.hash, &jobs, total);
         for ((index, job), key) in jobs.into_iter().zip(keys) {
             let request = PendingRequest { key, job, received, stop_at, shares_total: total.is_some() };
             // A set with a total looks into the cache when it knows which of its outputs must be computed.
@@ -92,7 +91,7 @@ impl Engine {
     pub async fn missing(&self, input: &blake3::Hash, set: &JobSet) -> usize {
         let mut jobs: Vec<(usize, Job)> = set.jobs.iter().cloned().enumerate().collect();
         jobs.sort_by_key(|(_, job)| order(job));
-        let keys = keys(input, &jobs, set.total);
+        let keys = self.shared.keys(input, &jobs, set.total);
         let kept = join_all(keys.iter().map(|key| self.shared.cache.has(key))).await;
         kept.iter().filter(|is_kept| !**is_kept).count()
     }
@@ -163,15 +162,6 @@ impl Engine {
     }
 }
 
-/// The keys of `jobs`.
-fn keys(input: &blake3::Hash, jobs: &[(usize, Job)], total: Option<u64>) -> Vec<Key> {
-    let jobs: Vec<&Job> = jobs.iter().map(|(_, job)| job).collect();
-    match total {
-        Some(total) => Key::of_shares(input, &jobs, total),
-        None => jobs.iter().map(|job| Key::new(input, job)).collect(),
-    }
-}
-
 /// Small pictures come first, pictures of one size together, and of those the one with the smallest target.
 fn order(job: &Job) -> (u64, Option<(u32, u32)>, u64) {
     let Some(resize) = &job.resize else { return (u64::MAX, None, job.target) };
@@ -236,6 +226,15 @@ impl Output {
 }
 
 impl Shared {
+    /// The keys of `jobs`.
+    fn keys(&self, input: &blake3::Hash, jobs: &[(usize, Job)], total: Option<u64>) -> Vec<Key> {
+        let jobs: Vec<&Job> = jobs.iter().map(|(_, job)| job).collect();
+        match total {
+            Some(total) => Key::of_shares(&self.version, input, &jobs, total),
+            None => jobs.iter().map(|job| self.key(input, job)).collect(),
+        }
+    }
+
     /// Computes every output of the set. What fails the whole set is the answer of those that have none yet.
     async fn compute_set(self: Arc<Shared>, mut set: SetTask) {
         if let Err(error) = self.work_on_set(&mut set).await {
@@ -363,10 +362,7 @@ impl Shared {
             // Sending fails when the set was stopped meanwhile, which is fine.
             let _ = results.send(result.map(CachedAnswer::new).map_err(EngineError::from));
         });
-        self.admission.job_took(started.elapsed());
-        if self.admission.is_large(bounds.memory_bytes) {
-            release_free_memory();
-        }
+        self.note_work(started.elapsed(), bounds.memory_bytes);
     }
 
     /// Counts a result that is a bug of ours. An error that ended several outputs counts once.

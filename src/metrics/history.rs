@@ -24,7 +24,7 @@ pub(crate) struct Interval {
     pub requests: u64,
     /// Answers with a status from 400 to 499.
     pub client_errors: u64,
-    /// Answers with a status from 500 on, but for 503.
+    /// Answers with status 500 or 504. Those with 502 are of hosts that failed.
     pub server_errors: u64,
     /// Requests and connections refused.
     pub shed: u64,
@@ -56,6 +56,11 @@ pub(crate) struct GaugeReadings {
     pub batch_items: u64,
 }
 
+/// Whether a status refuses a request. That takes no time, and many of them would hide how long pictures take.
+pub(super) fn is_refusal(code: u16) -> bool {
+    matches!(code, 400..=499 | 503)
+}
+
 impl Interval {
     /// Counts an answered request.
     pub(super) fn request(&mut self, code: u16, status: Status, elapsed: Duration) {
@@ -63,12 +68,10 @@ impl Interval {
         self.statuses[status as usize] += 1;
         match code {
             400..=499 => self.client_errors += 1,
-            500..=599 if code != 503 => self.server_errors += 1,
+            500 | 504 => self.server_errors += 1,
             _ => {}
         }
-        // Refusals take no time, and many of them would hide how long pictures take.
-        let is_refusal = matches!(code, 400..=499 | 503);
-        if !is_refusal {
+        if !is_refusal(code) {
             self.durations.add(elapsed);
         }
     }

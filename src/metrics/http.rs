@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Histogram, IntCounter, IntCounterVec};
 
+use super::history::is_refusal;
 use super::labels::{AuthRefusal, Method, RouteLabel, Shed, Status};
 use super::requests::RequestCounter;
 use super::{Metrics, SECONDS, table};
@@ -38,14 +39,16 @@ impl Http {
 
 impl Metrics {
     /// Counts an answered HTTP request. A method or status that is no [`Method`] or [`Status`] counts as `other`.
-    /// Routes that compute answers count for [`Metrics::latency`].
+    /// Routes that compute answers count for [`Metrics::latency`], but for refusals.
     pub(crate) fn http_request(&self, route: RouteLabel, method: &str, code: u16, elapsed: Duration) {
         let method = Method::from_name(method).unwrap_or(Method::Other);
         let status = Status::from_code(route, code);
         self.http.http_requests_total.add(route, method, status);
         self.http.http_request_duration_seconds.observe(elapsed.as_secs_f64());
         if route.computes {
-            self.recent.add(elapsed);
+            if !is_refusal(code) {
+                self.recent.add(elapsed);
+            }
             self.history.count(|now| now.request(code, status, elapsed));
         }
     }

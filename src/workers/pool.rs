@@ -91,17 +91,19 @@ impl Workers {
     /// Sends `jobs` and `input` to a worker, which begins. Where one dies before it begins, another is asked.
     fn begin(&self, task: Task, jobs: &[SetJob<'_>], input: &[u8], bounds: &Bounds<'_>) -> Result<Worker, WorkError> {
         let first = jobs.first().expect("a set has jobs");
-        let ask = Ask {
+        let mut ask = Ask {
             jobs: jobs.iter().map(|job| job.job.clone()).collect(),
             task,
             limits: *bounds.limits,
-            remaining: bounds.stop.deadline().saturating_duration_since(Instant::now()),
+            remaining: Duration::ZERO,
             memory_bytes: bounds.memory_bytes,
         };
         let stop = first.begin();
         let mut reason = String::new();
         for _ in 0..ATTEMPTS {
             let worker = self.take().map_err(|error| WorkError::NoWorker(error.to_string()))?;
+            // A new worker may have taken a part of the time.
+            ask.remaining = bounds.stop.deadline().saturating_duration_since(Instant::now());
             let exchange = exchange(&worker, &stop);
             let begun = wire::send(&exchange, &ask, input).and_then(|()| wire::receive::<Begun>(&exchange, 0));
             reason = match begun {
@@ -166,15 +168,27 @@ impl Workers {
         match (received, exchange.interruption()) {
             (Ok(Some(reply)), _) => Ok(reply),
             (_, Some(interruption)) => Err(self.stop(worker, interruption, job)),
-            (Ok(None), None) => Err(WorkError::Died(death(self.registry.end_of(worker.id)))),
+            (Ok(None), None) => Err(self.lost(self.registry.end_of(worker.id))),
             (Err(error), None) => {
                 // A stream that can't be read may come from a codec that was taken over.
                 let end = self.registry.kill(worker.id);
-                Err(WorkError::Died(match error.kind() {
-                    io::ErrorKind::InvalidData => Death { cause: WorkerDeath::Other, detail: error.to_string() },
-                    _ => death(end),
-                }))
+                Err(match error.kind() {
+                    io::ErrorKind::InvalidData => {
+                        WorkError::Died(Death { cause: WorkerDeath::Other, detail: error.to_string() })
+                    }
+                    _ => self.lost(end),
+                })
             }
+        }
+    }
+
+    /// What became of a worker that ended in the middle of a job: where the spawner is gone, its workers are too.
+    fn lost(&self, end: Option<End>) -> WorkError {
+        match end {
+            None if !self.registry.spawner_lives() => {
+                WorkError::NoWorker("the process that starts workers is gone".to_owned())
+            }
+            end => WorkError::Died(death(end)),
         }
     }
 

@@ -93,6 +93,11 @@ impl Registry {
         }
     }
 
+    /// Whether workers can still be started.
+    pub(super) fn spawner_lives(&self) -> bool {
+        *self.spawner_lives.borrow()
+    }
+
     /// Resolves when the spawner is gone.
     pub(super) async fn spawner_gone(&self) {
         // An error would mean that the registry itself is gone.
@@ -102,7 +107,7 @@ impl Registry {
     fn wait(&self, id: WorkerId, is_settled: impl Fn(&State) -> bool) -> MutexGuard<'_, HashMap<WorkerId, State>> {
         let deadline = Instant::now() + PATIENCE;
         let mut workers = self.lock();
-        while *self.spawner_lives.borrow() && !workers.get(&id).is_none_or(&is_settled) {
+        while self.spawner_lives() && !workers.get(&id).is_none_or(&is_settled) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;

@@ -58,10 +58,12 @@ fn no_process_outlives_a_killed_server() {
 #[test]
 fn a_service_without_its_spawner_drains_and_fails() {
     let mut service = Service::start();
-    let _job = service.long_job(1);
+    let job = service.long_job(1);
     service.busy_worker();
     let workers = service.descendants();
     signal(service.spawner(), libc::SIGKILL);
+    let answer = rest(job);
+    assert!(answer.starts_with(b"HTTP/1.1 503"), "another instance can do it: {}", String::from_utf8_lossy(&answer));
     assert_eq!(service.process.wait().unwrap().code(), Some(1));
     wait_until("its workers are gone", Duration::from_secs(1), || workers.iter().all(|pid| !runs(*pid)));
 }

@@ -206,12 +206,13 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::Format;
+    use crate::codec::{Format, Limits};
+    use crate::engine::key::Version;
     use crate::job::{Facts, Formats, Job, Outcome, Report, Timings};
 
     /// The key of this number.
     pub(super) fn key(number: u64) -> Key {
-        Key::new(&blake3::hash(&number.to_le_bytes()), &Job::new(1, Formats::Keep))
+        Key::new(&Version::new(&Limits::default()), &blake3::hash(&number.to_le_bytes()), &Job::new(1, Formats::Keep))
     }
 
     /// An answer of these bytes.

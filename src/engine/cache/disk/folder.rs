@@ -43,8 +43,9 @@ impl Folder {
             fs::create_dir_all(&self.0)?;
         }
         let file = self.0.join(format!("check{UNFINISHED}"));
-        fs::write(&file, [0; 4096])?;
-        fs::remove_file(file)
+        let written = fs::write(&file, [0; 4096]);
+        let removed = fs::remove_file(file);
+        written.and(removed)
     }
 
     /// Writes the file of `key`.

@@ -10,11 +10,12 @@ mod index;
 mod writer;
 
 use std::io::{self, ErrorKind};
+use std::pin::pin;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::waiting::{QUEUE_ENTRIES, QueuedAnswer, QueuedBytes};
@@ -33,8 +34,11 @@ const MAX_FILE: u64 = 16 << 20;
 /// What a report and its checksum add to an image at most: a trace of a hundred steps takes less than 4 KiB.
 const MAX_REPORT: u64 = 64 << 10;
 
-/// Files that are read at once: more would only wait for the same disk.
-const READERS: usize = 32;
+/// Files that are read at once: more would only wait for the same disk. The largest take 130 MB together.
+const READERS: usize = 8;
+
+/// How many times as long as a read may take the turn for it is waited for.
+const MAX_WAITS: u32 = 8;
 
 /// A read takes far less than a millisecond, from a slow network disk some 10. One that takes longer than this comes
 /// from a disk that hangs.
@@ -100,28 +104,41 @@ impl Disk {
         if !shared.may_have(key) {
             return TierAnswer::Nothing;
         }
+        let Some(turn) = self.turn().await else { return TierAnswer::Failed };
         let (reading, key) = (shared.clone(), *key);
-        let read = async {
-            let turn = shared.readers.clone().acquire_owned().await.expect("the semaphore is never closed");
-            run_blocking(move || {
-                // A read that hangs keeps its turn, so that not all threads come to hang.
-                let _turn = turn;
-                reading.read(&key)
-            })
-            .await
+        // A read that hangs keeps its turn, so that not all threads come to hang.
+        let read = run_blocking(move || (reading.folder.read(&key, MAX_FILE + MAX_REPORT), turn));
+        let Ok(read) = timeout(READ_TIMEOUT, read).await else {
+            shared.health.read_hung(shared.folder.path());
+            return TierAnswer::Failed;
         };
-        match timeout(READ_TIMEOUT, read).await {
-            Ok(found) => found.unwrap_or(TierAnswer::Failed),
-            Err(_) => {
-                shared.health.read_hung(shared.folder.path());
-                TierAnswer::Failed
-            }
-        }
+        let Ok((stored, turn)) = read else { return TierAnswer::Failed };
+        let taking = shared.clone();
+        let taken = run_blocking(move || {
+            let _turn = turn;
+            taking.take(&key, stored)
+        });
+        taken.await.unwrap_or(TierAnswer::Failed)
     }
 
-    /// Whether the directory has the file of `key`, as far as it was looked through.
+    /// The turn to read. Returns `None` when the directory stops to answer meanwhile, and when others read for too
+    /// long.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        let mut turn = pin!(self.shared.readers.clone().acquire_owned());
+        for _ in 0..MAX_WAITS {
+            if let Ok(turn) = timeout(READ_TIMEOUT, &mut turn).await {
+                return Some(turn.expect("the semaphore is never closed"));
+            }
+            if !self.shared.health.can_read() {
+                break;
+            }
+        }
+        None
+    }
+
+    /// Whether the directory has the file of `key`, as far as it was looked through, and the file is not over its time.
     pub(super) fn has(&self, key: &Key) -> bool {
-        self.shared.health.can_read() && self.shared.index().has(key)
+        self.shared.health.can_read() && self.shared.is_young(key) == Some(true)
     }
 
     /// Has `cached` written later. Returns false when it is too large, too much waits already, or the directory can't
@@ -169,10 +186,13 @@ impl Shared {
 
     /// Whether the file of `key` is worth opening: until the directory was looked through, any may be there.
     fn may_have(&self, key: &Key) -> bool {
-        match self.index().written(key) {
-            Some(written) => written >= self.oldest(),
-            None => !self.health.is_indexed(),
-        }
+        self.is_young(key).unwrap_or_else(|| !self.health.is_indexed())
+    }
+
+    /// Whether the file of `key` is not over its time. Returns `None` for a key that is not in the index.
+    fn is_young(&self, key: &Key) -> Option<bool> {
+        let written = self.index().written(key)?;
+        Some(written >= self.oldest())
     }
 
     /// Files written before this second are over their time.
@@ -180,9 +200,9 @@ impl Shared {
         now().saturating_sub(self.ttl.as_secs())
     }
 
-    /// Reads the file of `key`. One that is damaged is removed.
-    fn read(&self, key: &Key) -> TierAnswer {
-        let stored = match self.folder.read(key, MAX_FILE + MAX_REPORT) {
+    /// The answer in the file of `key`, as far as that could be read. One that is damaged is removed.
+    fn take(&self, key: &Key, stored: io::Result<Vec<u8>>) -> TierAnswer {
+        let stored = match stored {
             Ok(stored) => stored,
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.forget(key);

@@ -278,6 +278,50 @@ async fn a_full_disk_makes_room_by_removing_old_answers() {
 }
 
 #[tokio::test]
+async fn a_full_disk_has_room_after_a_restart_with_less_capacity() {
+    let Some(small) = SmallDisk::mount("2m") else { return eprintln!("skipped: nothing may be mounted here") };
+    let disk = TestDisk::open(small.0.path(), 1 << 20);
+    for number in 0..200 {
+        disk.write(number, &[7; 3000]).await;
+    }
+    drop(disk);
+    // Others take all that is free.
+    let _ = fs::write(small.0.path().join("filler"), vec![1; 4 << 20]);
+    let disk = TestDisk::open(small.0.path(), 400 << 10);
+    disk.until_indexed().await;
+    until(|| !disk.is_off() && disk.disk.stats().bytes <= 400 << 10).await;
+    disk.write(1000, b"an image").await;
+    assert!(disk.get(1000).await.is_some());
+    assert!(!small.0.path().join("check.part").exists());
+}
+
+#[tokio::test]
+async fn what_is_over_its_time_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk_ttl = Duration::from_secs(1);
+    let disk = TestDisk::with(&CacheConfig { disk_dir: folder.path().to_owned(), disk_ttl, ..CacheConfig::default() });
+    disk.write(1, b"an image").await;
+    assert!(disk.disk.has(&key(1)));
+    until(|| !disk.disk.has(&key(1))).await;
+    assert_eq!(disk.get(1).await, None);
+}
+
+#[tokio::test]
+async fn many_readers_of_a_disk_that_answers_wait_for_their_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = TestDisk::open(folder.path(), 100 << 20);
+    disk.write(1, b"an image").await;
+    let turns = disk.disk.shared.readers.clone().acquire_many_owned(READERS as u32).await.unwrap();
+    let freed = async {
+        tokio::time::sleep(2 * READ_TIMEOUT).await;
+        drop(turns);
+    };
+    let (read, ()) = tokio::join!(disk.get(1), freed);
+    assert_eq!(read.unwrap(), b"an image");
+    assert!(!disk.is_off());
+}
+
+#[tokio::test]
 async fn a_disk_that_can_only_be_read_is_read() {
     let Some(small) = SmallDisk::mount("2m") else { return eprintln!("skipped: nothing may be mounted here") };
     let disk = TestDisk::open(small.0.path(), 1 << 20);

@@ -74,12 +74,28 @@ impl Writer {
     }
 
     fn try_again(&mut self) {
-        match self.shared.folder.check() {
+        match self.check() {
             Ok(()) => {
                 self.shared.health.works();
                 self.look_through();
             }
             Err(error) => self.shared.health.write_failed(self.shared.folder.path(), &error),
+        }
+    }
+
+    /// Checks that files can be written. On a full disk what is there already makes room first: files over their time,
+    /// those beyond the capacity, which may be less than before, and an eighth of the others.
+    fn check(&self) -> io::Result<()> {
+        let shared = &self.shared;
+        match shared.folder.check() {
+            Err(error) if is_full(&error) && !shared.health.is_indexed() => {
+                shared.look_through();
+                shared.folder.check().or_else(|_| {
+                    shared.evict_an_eighth();
+                    shared.folder.check()
+                })
+            }
+            checked => checked,
         }
     }
 
@@ -119,12 +135,16 @@ impl Shared {
     fn write(&self, key: &Key, stored: &[u8]) -> io::Result<()> {
         match self.folder.write(key, stored) {
             Err(error) if is_full(&error) => {
-                let bytes = self.index().bytes();
-                self.evict_to(bytes - bytes / PARTS);
+                self.evict_an_eighth();
                 self.folder.write(key, stored)
             }
             written => written,
         }
+    }
+
+    fn evict_an_eighth(&self) {
+        let bytes = self.index().bytes();
+        self.evict_to(bytes - bytes / PARTS);
     }
 
     /// Removes the least recently used files until they take at most `capacity`.
