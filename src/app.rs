@@ -15,7 +15,7 @@ use crate::engine::{Codecs, Engine, Work};
 use crate::http::{self, AppState, RateLimits};
 use crate::metrics::{self, Metrics};
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::UrlSource;
 use crate::trace::{Exporter, TraceError, Tracer};
 use crate::workers::{Spawner, Workers};
 
@@ -68,8 +68,9 @@ pub async fn serve(
     let rates =
         Arc::new(RateLimits::new(settings.limits.rate, &settings.auth, settings.batch.max_items, metrics.clone()));
     let (auth, cors) = (settings.auth, settings.cors);
-    let source = Source::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
-    let batches = Batches::open(settings.batch, engine.clone(), source.clone(), metrics.clone());
+    let url_source =
+        UrlSource::new(settings.source, config.max_body_bytes, metrics.clone()).map_err(AppError::Source)?;
+    let batches = Batches::open(settings.batch, engine.clone(), url_source.clone(), metrics.clone());
     let batches = batches.await.map_err(AppError::Batches)?;
     let (tracer, exporter) = Tracer::new(&settings.trace, metrics.clone()).map_err(AppError::Trace)?;
     let exports = exporter.map(Exports::start);
@@ -86,7 +87,7 @@ pub async fn serve(
     };
     let history = record_history(metrics.clone(), batches.clone());
     let idle = engine.clone();
-    let state = AppState { engine, source, batches, tracer, metrics, defaults, auth, cors, rates, config, started };
+    let state = AppState { engine, url_source, batches, tracer, metrics, defaults, auth, cors, rates, config, started };
     tokio::select! {
         () = http::serve(state, listener, stop) => {}
         () = history => {}

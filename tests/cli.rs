@@ -175,6 +175,13 @@ fn the_name_of_the_output_chooses_the_format() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_named_before_any_work() {
+    let folder = Folder::with(&["a.png"]);
+    let ran = folder.fit(&["a.png", "-o", "nothing/a.webp"]).ended(2, &["there is no folder nothing"]);
+    assert!(!ran.stderr.contains(".bytefit-"), "{}", ran.stderr);
+}
+
+#[test]
 fn failures_are_objects_too() {
     let folder = Folder::with(&["a.png"]);
     fs::write(folder.path("b.png"), "no picture").unwrap();

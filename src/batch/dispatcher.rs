@@ -230,11 +230,11 @@ impl Shared {
     }
 
     async fn fetch(&self, url: &str, permit: &mut ItemPermit) -> Result<Upload, Failure> {
-        let location = self.source.locate(url, &HeaderMap::new()).map_err(of_source)?;
+        let location = self.url_source.locate(url, &HeaderMap::new()).map_err(of_source)?;
         let fetching = async {
             let turn = self.fetches.acquire().await.expect("the semaphore is never closed");
             let lease = self.engine.background_lease(0).await;
-            (self.source.fetch(&location, lease).await, turn)
+            (self.url_source.fetch(&location, lease).await, turn)
         };
         // The turn ends when the item has its permit again: until then its picture is one more in memory.
         let (fetched, _turn) = self.item_permits.without(permit, fetching).await;

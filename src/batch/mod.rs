@@ -14,9 +14,10 @@ mod progress;
 mod queue;
 mod room;
 mod store;
+mod submission;
+mod table;
 mod total;
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -27,7 +28,7 @@ use tokio::time::sleep;
 
 use crate::engine::Engine;
 use crate::metrics::{BatchState, Metrics};
-use crate::source::Source;
+use crate::source::UrlSource;
 pub use config::Config;
 pub use incoming::{Incoming, IncomingFile};
 use instances::Instances;
@@ -38,13 +39,9 @@ pub use progress::{Batch, Counts, EndedItem, ItemState, ItemStatus, Snapshot};
 use room::Room;
 use store::{Bucket, CHUNK_BYTES, Directory, Store, Stored};
 pub use store::{NoStoreUrl, StoreKind, StoreUrl};
-
-/// Kilobytes of memory that the items of all batches may take together, for each item that one batch may have: most
-/// take one.
-const KEPT_BATCHES: usize = 100;
-
-/// The part of the memory of bodies that they may take at most.
-const ITEMS_SHARE: u64 = 4;
+use submission::is_full;
+pub use submission::{Submission, SubmitError};
+use table::Table;
 
 /// Pictures of batches that are fetched at once, by all batches.
 const FETCHES: usize = 8;
@@ -70,7 +67,7 @@ struct Shared {
     /// The others that share the store; `None` where nobody does.
     instances: Option<Arc<Instances>>,
     engine: Engine,
-    source: Source,
+    url_source: UrlSource,
     metrics: Arc<Metrics>,
     room: Arc<Room>,
     table: Mutex<Table>,
@@ -81,14 +78,6 @@ struct Shared {
     /// The turns to fetch a picture.
     fetches: Semaphore,
     draining: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct Table {
-    by_id: HashMap<BatchId, Arc<Batch>>,
-    by_key: HashMap<String, BatchId>,
-    /// Memory that the items take.
-    kilobytes: usize,
 }
 
 /// All batches in numbers.
@@ -104,76 +93,17 @@ pub struct Figures {
     pub idle: Option<Duration>,
 }
 
-/// What is asked of a batch beside its files.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The items.
-    pub items: Vec<Item>,
-    /// Items that may be worked on at once.
-    pub max_concurrent: usize,
-    /// Whether the first failure cancels the items that have not begun.
-    pub stop_on_error: bool,
-    /// Bytes that all answers may have together.
-    pub total: Option<u64>,
-    /// Identifies the client and the key that it chose for this batch.
-    pub idempotency_key: Option<String>,
-}
-
-/// Why a batch is not taken, or not removed.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError {
-    /// There is no room for it now.
-    #[error("there is no room for another batch now")]
-    Full,
-    /// It has more bytes than all batches may have.
-    #[error("the batch has more than {limit} bytes")]
-    TooLarge {
-        /// The limit in bytes.
-        limit: u64,
-    },
-    /// It has more items than a batch may have.
-    #[error("the batch has more than {limit} items")]
-    TooManyItems {
-        /// The limit.
-        limit: usize,
-    },
-    /// The key was sent with another content before.
-    #[error("the Idempotency-Key was sent with another batch before")]
-    KeyReused,
-    /// The service is shutting down.
-    #[error("no new work is taken")]
-    Draining,
-    /// The store can't be reached now.
-    #[error("the store of batches can't be reached now")]
-    Away(io::Error),
-    /// The store failed.
-    #[error("the store failed: {0}")]
-    Store(io::Error),
-}
-
-impl SubmitError {
-    /// A full disk is no mistake of ours, nor is a store that can't be reached.
-    fn of_store(error: io::Error) -> SubmitError {
-        match error.kind() {
-            _ if is_full(&error) => SubmitError::Full,
-            io::ErrorKind::NotConnected => SubmitError::Away(error),
-            _ => SubmitError::Store(error),
-        }
-    }
-}
-
-/// Whether there is no room in the store.
-fn is_full(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-}
-
 impl Batches {
     /// Opens the store and goes on with the batches in it. Called within a runtime.
     ///
     /// # Errors
     /// The store can't be made or read, or is to be shared and can't be.
-    pub async fn open(config: Config, engine: Engine, source: Source, metrics: Arc<Metrics>) -> io::Result<Batches> {
+    pub async fn open(
+        config: Config,
+        engine: Engine,
+        url_source: UrlSource,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Batches> {
         let sharing = config.redis_url.clone();
         let instances = match sharing {
             Some(url) => Some(Arc::new(Instances::open(&config, url, engine.clone(), metrics.clone()).await?)),
@@ -196,7 +126,7 @@ impl Batches {
             store,
             instances,
             engine,
-            source,
+            url_source,
             metrics,
             room: Arc::new(Room::new(limit)),
             table: Mutex::default(),
@@ -207,22 +137,7 @@ impl Batches {
         });
         stored.into_iter().for_each(|stored| shared.restore(stored));
         instances::start(&shared);
-        let weak = Arc::downgrade(&shared);
-        tokio::spawn(async move {
-            while let Some(shared) = weak.upgrade() {
-                shared.item_permits.follow_load(&shared.engine);
-                drop(shared);
-                sleep(LOOK_AT_LOAD).await;
-            }
-        });
-        let (weak, period) = (Arc::downgrade(&shared), LOOK_FOR_EXPIRED.min(shared.config.ttl / 2));
-        tokio::spawn(async move {
-            while let Some(shared) = weak.upgrade() {
-                shared.remove_expired().await;
-                drop(shared);
-                sleep(period).await;
-            }
-        });
+        shared.start_timers();
         Ok(Batches { shared })
     }
 
@@ -365,100 +280,24 @@ impl Shared {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks that there is memory for items that take so many `kilobytes` of it, beside those of all batches.
-    fn check_memory(&self, kilobytes: usize) -> Result<(), SubmitError> {
-        let most = usize::try_from(self.engine.body_memory_bytes() / ITEMS_SHARE / 1024).unwrap_or(usize::MAX);
-        let most = most.min(KEPT_BATCHES * self.config.max_items);
-        if self.table().kilobytes + kilobytes > most { Err(SubmitError::Full) } else { Ok(()) }
-    }
-
-    async fn submit(self: &Arc<Shared>, mut incoming: Incoming, asked: Submission) -> Result<Arc<Batch>, SubmitError> {
-        let limit = self.config.max_items;
-        if asked.items.len() > limit {
-            return Err(SubmitError::TooManyItems { limit });
-        }
-        let _completing = self.completing.lock().await;
-        if *self.draining.borrow() {
-            return Err(SubmitError::Draining);
-        }
-        let idempotency = asked.idempotency();
-        if let Some(batch) = self.submitted_before(idempotency.as_ref()).await? {
-            return Ok(batch);
-        }
-        self.check_memory(asked.items.iter().map(Item::kilobytes).sum())?;
-        incoming.begin().await?;
-        let created = SystemTime::now();
-        let manifest = Manifest {
-            created,
-            expires: created + self.config.ttl,
-            max_concurrent: asked.max_concurrent,
-            stop_on_error: asked.stop_on_error,
-            total: asked.total,
-            idempotency,
-            items: asked.items,
-        };
-        self.store.commit(&incoming.id, &manifest).await.map_err(SubmitError::of_store)?;
-        if let Some(batch) = self.submitted_elsewhere(&incoming.id, manifest.idempotency.as_ref()).await? {
-            return Ok(batch);
-        }
-        let id = incoming.id.clone();
-        let bytes = incoming.complete();
-        if let Some(instances) = &self.instances {
-            // It may have been found in the directory meanwhile, so that there is one already.
-            self.room.give_back(bytes);
-            let batch = self.adopt(Stored { id, manifest, records: Vec::new(), places: 0 });
-            self.hand_out(instances, &batch);
-            return Ok(batch);
-        }
-        let batch = Arc::new(Batch::new(id, manifest, Vec::new()));
-        batch.add_stored_bytes(bytes);
-        self.begin(&batch);
-        Ok(batch)
-    }
-
-    /// Hands the items of a new batch to the instances, for which no request waits: what is lost on the way is added
-    /// later.
-    fn hand_out(self: &Arc<Shared>, instances: &Arc<Instances>, batch: &Arc<Batch>) {
-        let (shared, instances, batch) = (Arc::clone(self), Arc::clone(instances), Arc::clone(batch));
+    /// Follows the load, and removes what has expired, until the last that uses this is gone.
+    fn start_timers(self: &Arc<Shared>) {
+        let weak = Arc::downgrade(self);
         tokio::spawn(async move {
-            let items: Vec<usize> = (0..batch.manifest.items.len()).collect();
-            let _ = shared.enqueue(&instances, &batch, &items, shared.at_once(&batch)).await;
+            while let Some(shared) = weak.upgrade() {
+                shared.item_permits.follow_load(&shared.engine);
+                drop(shared);
+                sleep(LOOK_AT_LOAD).await;
+            }
         });
-    }
-
-    /// The batch that was submitted with this key.
-    async fn submitted_before(&self, idempotency: Option<&Idempotency>) -> Result<Option<Arc<Batch>>, SubmitError> {
-        let Some(sent) = idempotency else { return Ok(None) };
-        let known = {
-            let table = self.table();
-            table.by_key.get(&sent.key).and_then(|id| table.by_id.get(id)).cloned()
-        };
-        let before = match (known, &self.instances) {
-            (None, Some(instances)) => match instances.store.named_by(&sent.key).await {
-                Ok(Some(id)) => self.find_together(instances, &id).await.map_err(SubmitError::of_store)?,
-                named => named.map(|_| None).map_err(SubmitError::of_store)?,
-            },
-            (known, _) => known,
-        };
-        before.map(|batch| sent.answered_by(batch)).transpose()
-    }
-
-    /// The batch that another instance took with this key at the same time as this one took `id`.
-    async fn submitted_elsewhere(
-        &self,
-        id: &BatchId,
-        idempotency: Option<&Idempotency>,
-    ) -> Result<Option<Arc<Batch>>, SubmitError> {
-        let (Some(instances), Some(sent)) = (&self.instances, idempotency) else { return Ok(None) };
-        let taken = instances.store.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
-        let Some(other) = taken else { return Ok(None) };
-        if let Some(batch) = self.find_together(instances, &other).await.map_err(SubmitError::of_store)? {
-            return sent.answered_by(batch).map(Some);
-        }
-        // That batch was removed.
-        instances.store.remove_key(&sent.key).await;
-        instances.store.take_key(&sent.key, id).await.map_err(SubmitError::of_store)?;
-        Ok(None)
+        let (weak, period) = (Arc::downgrade(self), LOOK_FOR_EXPIRED.min(self.config.ttl / 2));
+        tokio::spawn(async move {
+            while let Some(shared) = weak.upgrade() {
+                shared.remove_expired().await;
+                drop(shared);
+                sleep(period).await;
+            }
+        });
     }
 
     /// Goes on with a batch that the store has.
@@ -508,54 +347,5 @@ impl Shared {
                 tracing::warn!(batch = %batch.id, %error, "a batch that has expired can't be removed now");
             }
         }
-    }
-}
-
-impl Table {
-    fn add(&mut self, batch: &Arc<Batch>) {
-        self.kilobytes += batch.manifest.kilobytes();
-        if let Some(idempotency) = &batch.manifest.idempotency {
-            self.by_key.insert(idempotency.key.clone(), batch.id.clone());
-        }
-        self.by_id.insert(batch.id.clone(), Arc::clone(batch));
-    }
-
-    fn expired(&self, now: SystemTime) -> Vec<Arc<Batch>> {
-        self.by_id.values().filter(|batch| batch.manifest.expires <= now).cloned().collect()
-    }
-
-    /// Returns false when the batch is not there any more.
-    fn remove(&mut self, batch: &Batch) -> bool {
-        if self.by_id.remove(&batch.id).is_none() {
-            return false;
-        }
-        self.kilobytes -= batch.manifest.kilobytes();
-        self.by_key.retain(|_, id| *id != batch.id);
-        true
-    }
-}
-
-impl Idempotency {
-    /// `batch`, which was taken with this key, where it is what is sent now.
-    fn answered_by(&self, batch: Arc<Batch>) -> Result<Arc<Batch>, SubmitError> {
-        match &batch.manifest.idempotency {
-            Some(before) if before.content == self.content => Ok(batch),
-            _ => Err(SubmitError::KeyReused),
-        }
-    }
-}
-
-impl Submission {
-    /// The key of this batch and a hash of all that it asks for.
-    fn idempotency(&self) -> Option<Idempotency> {
-        let key = self.idempotency_key.clone()?;
-        let content = serde_json::to_vec(&(&self.items, self.max_concurrent, self.stop_on_error));
-        let content = content.expect("every field of an item can be written as JSON");
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&content);
-        if let Some(total) = self.total {
-            hasher.update(&total.to_le_bytes());
-        }
-        Some(Idempotency { key, content: hasher.finalize().to_hex().to_string() })
     }
 }

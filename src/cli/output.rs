@@ -1,6 +1,7 @@
 //! Where `bytefit fit` writes its answers.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Write};
@@ -74,8 +75,15 @@ impl Output {
     /// # Errors
     /// A message for the user.
     pub(super) fn make_directory(&self) -> Result<(), String> {
-        let Destination::Directory(path) = &self.destination else { return Ok(()) };
-        fs::create_dir_all(path).map_err(|error| format!("can't make {}: {error}", path.display()))
+        match &self.destination {
+            Destination::Directory(path) => {
+                fs::create_dir_all(path).map_err(|error| format!("can't make {}: {error}", path.display()))
+            }
+            Destination::File(path) if !parent(path).exists() => {
+                Err(format!("can't write {}: there is no folder {}", path.display(), parent(path).display()))
+            }
+            Destination::File(_) | Destination::Stdout | Destination::BesideInput => Ok(()),
+        }
     }
 
     /// Reads what earlier runs recorded, and records the answers of this one.
@@ -154,7 +162,7 @@ impl Output {
         match self.write_to(&path, origin, answer) {
             Ok(()) => Ok(path),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::exists(&path)),
-            Err(error) => Err(Failure::unwritable(format!("can't write {}: {error}", path.display()))),
+            Err(error) => Err(Failure::unwritable(format!("can't write {}: {}", path.display(), reason(&error)))),
         }
     }
 
@@ -352,6 +360,12 @@ fn write_atomically(path: &Path, bytes: &[u8], if_exists: IfExists, temporary: T
 }
 
 /// How a temporary file is called. A killed run leaves the one that it was writing.
+/// Why a file can't be written, without the temporary name that it has until it is complete.
+fn reason(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(Error::source);
+    cause.map_or_else(|| error.to_string(), ToString::to_string)
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Temporary {
     /// As no other.

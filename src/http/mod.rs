@@ -30,7 +30,7 @@ use crate::batch::Batches;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::params::Defaults;
-use crate::source::Source;
+use crate::source::UrlSource;
 use crate::trace::Tracer;
 
 /// Send buffer of a connection in bytes, to be set on the listener (Linux doubles it): most answers fit whole. By
@@ -43,7 +43,7 @@ pub struct AppState {
     /// Computes the answers.
     pub engine: Engine,
     /// Fetches pictures by URL.
-    pub source: Source,
+    pub url_source: UrlSource,
     /// Pictures that are worked on in the background.
     pub batches: Batches,
     /// Makes traces of requests.

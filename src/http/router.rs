@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header::ALLOW;
-use axum::http::{HeaderValue, StatusCode, Uri};
-use axum::middleware::from_fn_with_state;
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -25,6 +27,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn_with_state(state.clone(), middleware::identify))
         .layer(cors)
+        .layer(from_fn(plain_options))
         .layer(from_fn_with_state(state.clone(), middleware::observe))
         .with_state(state)
 }
@@ -39,7 +42,22 @@ fn handler(route: &Route) -> axum::routing::MethodRouter<Arc<AppState>> {
 }
 
 /// Says which methods are answered at `path`.
-fn options(path: &str) -> axum::routing::MethodRouter<Arc<AppState>> {
-    let allow = HeaderValue::try_from(routes::allowed_methods(path)).expect("names of methods are visible ASCII");
-    axum::routing::options(async move || (StatusCode::NO_CONTENT, [(ALLOW, allow)]))
+fn options(path: &'static str) -> axum::routing::MethodRouter<Arc<AppState>> {
+    axum::routing::options(async move || allow(path))
+}
+
+/// Answers OPTIONS that no page of another site sends: the layer of CORS takes each for a preflight request.
+async fn plain_options(request: Request, next: Next) -> Response {
+    if request.method() != Method::OPTIONS || request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return next.run(request).await;
+    }
+    match request.extensions().get::<MatchedPath>() {
+        Some(path) => allow(path.as_str()),
+        None => not_found().into_response(),
+    }
+}
+
+fn allow(path: &str) -> Response {
+    let methods = HeaderValue::try_from(routes::allowed_methods(path)).expect("names of methods are visible ASCII");
+    (StatusCode::NO_CONTENT, [(ALLOW, methods)]).into_response()
 }

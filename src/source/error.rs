@@ -13,9 +13,12 @@ pub enum SourceError {
     /// The text is no URL.
     #[error("the URL can't be read: {0}")]
     Invalid(String),
-    /// The URL, or one that it redirects to, may not be fetched.
+    /// The URL may not be fetched.
     #[error(transparent)]
     NotAllowed(#[from] Refusal),
+    /// It redirects to one that may not.
+    #[error("the URL redirects to another that may not be fetched: {0}")]
+    RedirectNotAllowed(Refusal),
     /// The host has no picture there.
     #[error("the host answers that there is no picture: status {status}")]
     NotFound {
@@ -81,6 +84,14 @@ pub enum Refusal {
 }
 
 impl SourceError {
+    /// The same of a URL that another redirects to.
+    pub(super) fn of_redirect(self) -> SourceError {
+        match self {
+            SourceError::NotAllowed(refusal) => SourceError::RedirectNotAllowed(refusal),
+            error => error,
+        }
+    }
+
     /// The host answered in a way that can't be used.
     pub(super) fn failed(reason: impl Into<String>) -> SourceError {
         SourceError::Failed { status: None, reason: reason.into() }
@@ -95,6 +106,7 @@ impl SourceError {
             SourceError::Disabled
             | SourceError::Invalid(_)
             | SourceError::NotAllowed(_)
+            | SourceError::RedirectNotAllowed(_)
             | SourceError::NotFound { .. }
             | SourceError::TooLarge { .. } => false,
         }

@@ -85,13 +85,14 @@ impl Fetcher {
         lease: MemoryLease,
         mut retries: Retries<'_>,
     ) -> Result<HostAnswer, SourceError> {
-        for _ in 0..=self.config.redirects {
-            let response = self.ask_again(&location, known, &mut retries).await?;
+        for redirects in 0..=self.config.redirects {
+            let asked = self.ask_again(&location, known, &mut retries).await;
+            let response = if redirects > 0 { asked.map_err(SourceError::of_redirect)? } else { asked? };
             if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
                 return Ok(HostAnswer::Unchanged);
             }
             match redirect(&response) {
-                Some(target) => location = location.join(target, &self.config)?,
+                Some(target) => location = location.join(target?, &self.config)?,
                 None => return Ok(HostAnswer::Picture(self.read(response, lease).await?)),
             }
         }
@@ -203,9 +204,13 @@ fn untrusted(cause: &(dyn Error + 'static)) -> Option<&'static str> {
 }
 
 /// Where the answer redirects to, by the statuses that carry a location (RFC 9110 s15.4).
-fn redirect(response: &Response) -> Option<&str> {
-    let redirects = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
-    response.headers().get(LOCATION).filter(|_| redirects)?.to_str().ok()
+/// Browsers follow one in UTF-8, too.
+fn redirect(response: &Response) -> Option<Result<&str, SourceError>> {
+    if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = response.headers().get(LOCATION).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    Some(location.ok_or_else(|| SourceError::failed("the host redirects, and does not say where")))
 }
 
 /// Refuses an answer that is not the whole picture.

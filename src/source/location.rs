@@ -31,7 +31,7 @@ impl Location {
     /// As [`Location::parse`].
     pub(super) fn join(&self, target: &str, config: &Config) -> Result<Location, SourceError> {
         let unreadable = |_| SourceError::Failed { status: None, reason: "a redirect leads to no URL".to_owned() };
-        Location::check(self.0.join(target).map_err(unreadable)?, config)
+        Location::check(self.0.join(target).map_err(unreadable)?, config).map_err(SourceError::of_redirect)
     }
 
     fn check(mut url: Url, config: &Config) -> Result<Location, SourceError> {
@@ -138,7 +138,7 @@ mod tests {
         ] {
             assert_eq!(parse(&format!("http://{host}/a.png")), Err(Refusal::Address.into()), "{host}");
             let redirect = parse("http://example.com/").unwrap().join(&format!("//{host}/a.png"), &Config::default());
-            assert_eq!(redirect, Err(Refusal::Address.into()), "a redirect to {host}");
+            assert_eq!(redirect, Err(SourceError::RedirectNotAllowed(Refusal::Address)), "a redirect to {host}");
         }
     }
 

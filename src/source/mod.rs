@@ -72,7 +72,7 @@ const RETRY_BUSY: Duration = Duration::from_secs(1);
 
 /// Fetches pictures. Clones share all state.
 #[derive(Clone)]
-pub struct Source {
+pub struct UrlSource {
     config: Arc<Config>,
     signer: Arc<Signer>,
     /// `None` when pictures are not fetched.
@@ -154,19 +154,19 @@ impl Known {
     }
 }
 
-impl Source {
+impl UrlSource {
     /// Fetches as `config` says, with the name servers of the system. A picture may have `max_body_bytes` where the
     /// configuration has no limit of its own.
     ///
     /// # Errors
     /// The system names no name server, or the client can't be built.
-    pub fn new(config: Config, max_body_bytes: u64, metrics: Arc<Metrics>) -> io::Result<Source> {
+    pub fn new(config: Config, max_body_bytes: u64, metrics: Arc<Metrics>) -> io::Result<UrlSource> {
         if !config.enabled {
             let signer = Arc::new(config.signer());
-            return Ok(Source { config: Arc::new(config), signer, shared: None });
+            return Ok(UrlSource { config: Arc::new(config), signer, shared: None });
         }
         let network = Network { names: Arc::new(SystemNames::new()?), authorities: Vec::new() };
-        Source::in_network(config, max_body_bytes, metrics, network)
+        UrlSource::in_network(config, max_body_bytes, metrics, network)
     }
 
     /// Fetches as `config` says, in a network other than the public one.
@@ -178,7 +178,7 @@ impl Source {
         max_body_bytes: u64,
         metrics: Arc<Metrics>,
         network: Network,
-    ) -> io::Result<Source> {
+    ) -> io::Result<UrlSource> {
         let max_bytes = if config.max_bytes == 0 { max_body_bytes } else { config.max_bytes };
         let config = Arc::new(config);
         let shared = Shared {
@@ -193,7 +193,7 @@ impl Source {
             metrics,
         };
         let signer = Arc::new(config.signer());
-        Ok(Source { config, signer, shared: Some(Arc::new(shared)) })
+        Ok(UrlSource { config, signer, shared: Some(Arc::new(shared)) })
     }
 
     /// The configuration.
@@ -259,7 +259,7 @@ impl Source {
     /// The picture at `location` if it is not the `known` one any more. Returns `None` when it is.
     ///
     /// # Errors
-    /// As [`Source::fetch`].
+    /// As [`UrlSource::fetch`].
     pub async fn fetch_changed(
         &self,
         location: &Location,
@@ -432,7 +432,9 @@ fn is_own(request: &HeaderMap) -> bool {
 
 fn result_of(error: &SourceError) -> FetchResult {
     match error {
-        SourceError::Disabled | SourceError::NotAllowed(_) => FetchResult::NotAllowed,
+        SourceError::Disabled | SourceError::NotAllowed(_) | SourceError::RedirectNotAllowed(_) => {
+            FetchResult::NotAllowed
+        }
         SourceError::Invalid(_) => FetchResult::Invalid,
         SourceError::NotFound { .. } => FetchResult::NotFound,
         SourceError::TooLarge { .. } => FetchResult::TooLarge,

@@ -169,10 +169,30 @@ async fn pages_of_named_sites_may_ask() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn options_says_what_a_path_takes() {
+    let closed = TestServer::start_with(with_keys).await;
+    let open = TestServer::start_with(|config| config.cors.origins = vec!["*".parse().unwrap()]).await;
+    for server in [closed, open] {
+        for (path, allow) in [("/compress", "POST, OPTIONS"), ("/health", "GET, HEAD, OPTIONS")] {
+            let answer = server.ask(Request::new("OPTIONS", path)).await;
+            assert_eq!((answer.status, answer.header("allow")), (204, allow), "{path}");
+        }
+        server.ask(Request::new("OPTIONS", "/nothing")).await.problem(404, "not_found");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_that_says_its_key_is_not_offered_a_dialog() {
     let server = TestServer::start_with(with_keys).await;
-    for (path, allow) in [("/compress", "POST, OPTIONS"), ("/health", "GET, HEAD, OPTIONS")] {
-        let answer = server.ask(Request::new("OPTIONS", path)).await;
-        assert_eq!((answer.status, answer.header("allow")), (204, allow), "{path}");
+    for (key, code, offered) in [(None, "missing_key", 2), (Some(""), "missing_key", 1), (Some("k"), "invalid_key", 1)]
+    {
+        let request = compress(1);
+        let answer = server.ask(match key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        });
+        let answer = answer.await;
+        answer.problem(401, code);
+        assert_eq!(answer.headers("www-authenticate").count(), offered, "{key:?}");
     }
 }
 

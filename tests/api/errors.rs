@@ -170,7 +170,12 @@ async fn unknown_paths_and_methods_are_problems_too() {
         server.get(path).await.problem(404, "not_found");
     }
     server.get(&format!("/results/{}", "0".repeat(64))).await.problem(404, "not_found");
-    server.get("/results/%ff").await.problem(400, "malformed_request");
+    let form = Request::new("POST", "/compress").header("content-type", "application/x-www-form-urlencoded");
+    let problem =
+        server.ask(form.body(b"url=http://example.com/a.png&target=9KB")).await.problem(400, "malformed_request");
+    assert!(problem["detail"].as_str().unwrap().contains("not from application/x-www-form-urlencoded"), "{problem}");
+    let problem = server.get("/results/%ff").await.problem(400, "malformed_request");
+    assert_eq!(problem["detail"], "a part of the path is not UTF-8");
     let answer = server.get("/compress").await;
     answer.problem(405, "method_not_allowed");
     assert_eq!(answer.header("allow"), "POST,OPTIONS");

@@ -136,6 +136,8 @@ async fn answer(stream: &mut TcpStream, path: &str, head: &str, earlier: usize) 
         "/text" => whole(stream, "200 OK", "Content-Type: text/html\r\n", b"<html>no picture</html>").await?,
         "/no-http" => stream.write_all(b"SSH-2.0-OpenSSH_9.9\r\n").await?,
         "/to" => whole(stream, "302 Found", &format!("Location: {argument}\r\n"), b"").await?,
+        "/to-utf8" => whole(stream, "302 Found", "Location: /é.png\r\n", b"").await?,
+        "/to-nowhere" => whole(stream, "302 Found", "", b"").await?,
         "/loop" => whole(stream, "302 Found", "Location: /loop\r\n", b"").await?,
         "/status" => whole(stream, &argument.replace('+', " "), "", b"no").await?,
         _ if head.contains(&format!("if-modified-since: {}", LAST_MODIFIED.to_ascii_lowercase())) => {

@@ -10,7 +10,7 @@ use bytefit::engine::{self, CacheConfig, Engine, WorkersMode};
 use bytefit::http::{self, AppState, AuthConfig, CorsConfig, RateConfig, RateLimits};
 use bytefit::metrics::Metrics;
 use bytefit::params::Defaults;
-use bytefit::source::{self, Lookup, Names, Network, Source};
+use bytefit::source::{self, Lookup, Names, Network, UrlSource};
 use bytefit::trace::{self, Tracer};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -121,17 +121,17 @@ impl TestServer {
         let max_body = config.http.max_body_bytes;
         let engine = engine(config.engine, metrics.clone()).unwrap();
         let network = Network { names: config.names, authorities: config.authorities };
-        let source = match config.source.enabled {
-            true => Source::in_network(config.source, max_body, metrics.clone(), network).unwrap(),
-            false => Source::new(config.source, max_body, metrics.clone()).unwrap(),
+        let url_source = match config.source.enabled {
+            true => UrlSource::in_network(config.source, max_body, metrics.clone(), network).unwrap(),
+            false => UrlSource::new(config.source, max_body, metrics.clone()).unwrap(),
         };
         let (tracer, exporter) = Tracer::new(&config.trace, metrics.clone()).unwrap();
         exporter.map(|exporter| tokio::spawn(exporter.run(std::future::pending())));
         let max_items = config.batch.max_items;
         let state = AppState {
-            batches: Batches::open(config.batch, engine.clone(), source.clone(), metrics.clone()).await.unwrap(),
+            batches: Batches::open(config.batch, engine.clone(), url_source.clone(), metrics.clone()).await.unwrap(),
             engine,
-            source,
+            url_source,
             tracer,
             rates: Arc::new(RateLimits::new(config.rate, &config.auth, max_items, metrics.clone())),
             metrics: metrics.clone(),

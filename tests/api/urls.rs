@@ -339,8 +339,12 @@ async fn a_redirect_is_checked_like_the_first_url() {
         format!("/to?/to?http://mixed.test:{to}/"),
     ] {
         let answer = ask(&server, &format!("http://origin.test:{from}/to?{target}")).await;
-        answer.problem(403, "source_not_allowed");
+        let problem = answer.problem(403, "source_not_allowed");
+        assert!(problem["detail"].as_str().unwrap().starts_with("the URL redirects to another"), "{problem}");
     }
+    assert_eq!(ask(&server, &format!("http://origin.test:{from}/to-utf8")).await.status, 200);
+    let nowhere = ask(&server, &format!("http://origin.test:{from}/to-nowhere")).await.problem(502, "source_failed");
+    assert!(nowhere["detail"].as_str().unwrap().contains("does not say where"), "{nowhere}");
     assert_eq!(canary.connections(), 0);
     let followed = ask(&server, &format!("http://origin.test:{from}/to?http://origin.test:{to}/a.png")).await;
     assert_eq!(followed.status, 200, "{followed:?}");

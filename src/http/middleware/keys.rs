@@ -21,13 +21,16 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// The user name of a key that is sent as a password (RFC 7617).
 const USER: &str = "api";
 
+/// How a key may be sent (RFC 9110 s11.6.1).
+const CHALLENGES: [&str; 2] = ["Bearer realm=\"bytefit\"", "Basic realm=\"bytefit\", charset=\"UTF-8\""];
+
 /// A layer inside of the one that logs.
 pub(crate) async fn identify(State(state): State<Arc<AppState>>, mut request: Request, next: Next) -> Response {
     let key = match key(&request, &state) {
         Ok(key) => key,
         Err(reason) => {
             state.metrics.auth_refused(reason);
-            return refuse(reason);
+            return refuse(reason, request.headers());
         }
     };
     let address = client::address(request.headers(), request.extensions(), state.config.trusted_proxies);
@@ -66,7 +69,7 @@ fn is_open(request: &Request) -> bool {
 
 /// The key that the request brings.
 fn given(headers: &HeaderMap) -> Option<String> {
-    if let Some(key) = headers.get(X_API_KEY) {
+    if let Some(key) = headers.get(X_API_KEY).filter(|key| !key.is_empty()) {
         return Some(key.to_str().unwrap_or_default().to_owned());
     }
     let value = headers.get(AUTHORIZATION)?.to_str().unwrap_or_default();
@@ -85,7 +88,9 @@ fn basic(credentials: &str) -> Option<String> {
     (user == USER).then(|| password.to_owned())
 }
 
-fn refuse(reason: AuthRefusal) -> Response {
+/// A script that says which key it has, even if it has none, asks its user itself: a browser that is offered Basic
+/// would open its own dialog before the script learns of the refusal.
+fn refuse(reason: AuthRefusal, headers: &HeaderMap) -> Response {
     let problem = match reason {
         AuthRefusal::Missing => Problem::new(
             Kind::MissingKey,
@@ -94,8 +99,9 @@ fn refuse(reason: AuthRefusal) -> Response {
         AuthRefusal::Invalid => Problem::new(Kind::InvalidKey, "the key is none of this service"),
     };
     let mut response = problem.into_response();
-    for scheme in ["Bearer realm=\"bytefit\"", "Basic realm=\"bytefit\", charset=\"UTF-8\""] {
-        response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    let offered = if headers.contains_key(X_API_KEY) { &CHALLENGES[..1] } else { &CHALLENGES };
+    for challenge in offered {
+        response.headers_mut().append(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     response
 }
@@ -122,6 +128,7 @@ mod tests {
             assert_eq!(given(name, value).as_deref(), Some(expected), "{name}: {value}");
         }
         assert_eq!(super::given(&HeaderMap::new()), None);
+        assert_eq!(super::given(&HeaderMap::from_iter([(X_API_KEY, HeaderValue::from_static(""))])), None);
     }
 
     #[test]

@@ -31,6 +31,7 @@ const cards = CARDS.map((card) => {
 async function ask() {
   try {
     const answer = await fetch('status', { cache: 'no-store' });
+    if (!answer.ok) return say(`no status: ${answer.status} ${STATUSES[answer.status] ?? ''}`, true);
     status = await answer.json();
   } catch {
     say('no answer', true);

@@ -15,6 +15,7 @@ import { zip } from './zip.js';
 
 const compare = new Compare(byId('compare'));
 const work = new Work(draw);
+const variants = panel(() => selected);
 let selected;
 
 function take(files) {
@@ -24,6 +25,7 @@ function take(files) {
 
 function select(entry) {
   const last = selected;
+  if (entry !== last) variants.clear();
   selected = entry;
   if (last && last !== entry && work.entries.includes(last)) draw(last);
   if (entry) draw(entry);
@@ -74,11 +76,14 @@ async function downloadAll() {
   say(`${done.length} pictures in the archive`);
 }
 
-settings.start(() => work.refit());
+settings.start(() => {
+  variants.clear();
+  work.refit();
+});
 byId('key').addEventListener('change', () => work.retryWithKey());
 intake.start(take);
 tabs.start(document.querySelector('[role=tablist]'), () => {});
-byId('panel-variants').append(panel(() => selected));
+byId('panel-variants').append(variants.content);
 byId('sample').addEventListener('click', async () => take([await samplePicture()]));
 byId('zip').addEventListener('click', downloadAll);
 byId('clear').addEventListener('click', () => [...work.entries].forEach(remove));

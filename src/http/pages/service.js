@@ -62,8 +62,9 @@ function send(path, body, accept, signal, sent) {
   });
 }
 
+/** Sent even when it is empty: a browser then leaves it to this page to ask for a key. */
 function keyHeader() {
-  return key() ? { 'X-Api-Key': key() } : {};
+  return { 'X-Api-Key': key() };
 }
 
 async function refusal(request) {

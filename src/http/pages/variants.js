@@ -12,7 +12,7 @@ const CHECKED = ['webp', 'jpeg'];
 /** Settings that a set decides itself, for each of its outputs. */
 const OF_EACH_OUTPUT = ['format', 'width', 'height', 'target'];
 
-/** The panel; `chosen` returns the entry that it is about. */
+/** The panel and what clears its answer; `chosen` returns the entry that it is about. */
 export function panel(chosen) {
   const widths = element('input', { id: 'widths', value: '320, 640, 1280', inputmode: 'numeric', autocomplete: 'off' });
   const boxes = FORMATS.map((name) =>
@@ -24,8 +24,18 @@ export function panel(chosen) {
       widths.value,
       boxes.filter((box) => box.checked).map((box) => box.value),
     );
-  const make = () => show(result, chosen(), spec());
-  return element(
+  let controller;
+  /** What was made is of another picture, or with other settings. */
+  const clear = () => {
+    controller?.abort();
+    result.replaceChildren();
+  };
+  const make = () => {
+    clear();
+    controller = new AbortController();
+    show(result, chosen(), spec(), controller.signal);
+  };
+  const content = element(
     'div',
     { class: 'variants' },
     element(
@@ -43,6 +53,7 @@ export function panel(chosen) {
     element('p', { class: 'dim' }, 'Each of them meets the target above. Widths above that of the picture become one.'),
     result,
   );
+  return { content, clear };
 }
 
 function describe(widths, formats) {
@@ -59,13 +70,13 @@ function describe(widths, formats) {
   };
 }
 
-async function show(result, entry, spec) {
+async function show(result, entry, spec, signal) {
   result.replaceChildren(element('p', {}, 'Fitting…'));
-  const { signal } = new AbortController();
   try {
     const report = JSON.parse(await (await variants(entry.file, spec, 'application/json', signal)).text());
     result.replaceChildren(...answer(report, entry, spec));
   } catch (error) {
+    if (error.name === 'AbortError') return;
     const text = error instanceof Refused ? advise(error.problem, read()).text : error.message;
     result.replaceChildren(element('p', { class: 'no' }, text));
   }

@@ -143,7 +143,7 @@ fn idempotency_key(parts: &Parts, state: &AppState) -> Result<Option<String>, Pr
 /// Refuses a batch by URL where nothing is fetched, and one that this service sends to itself.
 fn check_urls(items: &[Item], parts: &Parts, state: &AppState) -> Result<(), SourceError> {
     let has_url = items.iter().any(|item| matches!(item.input, Input::Url(_)));
-    if has_url { state.source.check_request(&parts.headers) } else { Ok(()) }
+    if has_url { state.url_source.check_request(&parts.headers) } else { Ok(()) }
 }
 
 fn listed_items(spec: &BatchSpec, batches: &Batches, defaults: &Defaults) -> Result<Vec<BatchItem>, Problem> {

@@ -47,7 +47,7 @@ pub(super) async fn read(parts: &Parts, stream: LimitedBody, empty: HashedBody) 
         let Some(part) = form.next_field().await.map_err(malformed)? else {
             let has_url = pairs.iter().any(|(name, _)| name == URL);
             if !has_file_part && !has_url {
-                return Err(UploadError::Malformed("the form has no file part".to_owned()));
+                return Err(UploadError::Malformed("the form has no file part and no url".to_owned()));
             }
             return Ok(Received { upload: file.finish(), pairs });
         };

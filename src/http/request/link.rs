@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::excerpt::excerpt;
 use crate::http::response::problem::{Kind, Problem};
 use crate::params::{self, Defaults, output_format};
-use crate::source::{Config, Location, Source};
+use crate::source::{Config, Location, UrlSource};
 
 /// What the path of every link begins with.
 pub(crate) const PREFIX: &str = "/fit/";
@@ -37,13 +37,13 @@ impl Link {
     ///
     /// # Errors
     /// `bad_signature`, `link_expired`, and `malformed_request` for a path that is no link.
-    pub(crate) fn read(path: &str, source: &Source, now: SystemTime) -> Result<Link, Problem> {
+    pub(crate) fn read(path: &str, url_source: &UrlSource, now: SystemTime) -> Result<Link, Problem> {
         let after_prefix = path.strip_prefix(PREFIX).unwrap_or_default();
         let signature = after_prefix.split('/').next().unwrap_or_default();
         // The signature is of all that follows it, with the slash.
         let signed = &after_prefix[signature.len()..];
-        if !source.config().unsigned && !source.signer().verifies(signature, signed) {
-            return Err(Problem::new(Kind::BadSignature, bad_signature(source.config())));
+        if !url_source.config().unsigned && !url_source.signer().verifies(signature, signed) {
+            return Err(Problem::new(Kind::BadSignature, bad_signature(url_source.config())));
         }
         Link::of(signed, now)
     }

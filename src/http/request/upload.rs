@@ -151,7 +151,10 @@ pub(crate) async fn receive_with<T: Wanted>(
 ) -> Result<Order<T>, Problem> {
     let in_query = query::pairs(parts.uri.query().unwrap_or_default())?;
     let carries_parameters = is_form(parts) || json::is_declared(parts);
-    let early = if carries_parameters { None } else { Some(read(&in_query)?) };
+    let early = match carries_parameters {
+        true => None,
+        false => Some(read(&in_query).map_err(|problem| or_of_form(problem, parts))?),
+    };
     let Received { upload, mut pairs } = receive(parts, body, &state.config, lease.clone(), shape).await?;
     let received = Instant::now();
     let url = take_url(&mut pairs)?;
@@ -177,10 +180,24 @@ pub(crate) async fn receive_with<T: Wanted>(
     Ok(Order { upload, wanted, received, fetch })
 }
 
+/// `problem`, or what is wrong instead where all parameters seem to be in the body. curl sends pictures under this type, too.
+fn or_of_form(problem: Problem, parts: &Parts) -> Problem {
+    let is_form = is_of_type(parts, "application/x-www-form-urlencoded");
+    match is_form && parts.uri.query().is_none_or(str::is_empty) {
+        true => UploadError::Malformed(
+            "parameters are read from the query, from multipart/form-data and from JSON, and not from \
+             application/x-www-form-urlencoded"
+                .to_owned(),
+        )
+        .into(),
+        false => problem,
+    }
+}
+
 /// The picture at `url`.
 async fn fetch(url: &str, parts: &Parts, state: &AppState, lease: MemoryLease) -> Result<Upload, Problem> {
-    let location = state.source.locate(url, &parts.headers)?;
-    Ok(state.source.fetch(&location, lease).await?.upload)
+    let location = state.url_source.locate(url, &parts.headers)?;
+    Ok(state.url_source.fetch(&location, lease).await?.upload)
 }
 
 /// Takes the URL of the picture out of `pairs`.

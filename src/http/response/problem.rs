@@ -178,6 +178,8 @@ fn by_status(status: StatusCode) -> Problem {
     match status {
         StatusCode::NOT_FOUND => Problem::new(Kind::NotFound, "no such path"),
         StatusCode::METHOD_NOT_ALLOWED => Problem::new(Kind::MethodNotAllowed, "see the Allow header"),
+        // The only part of a request that axum itself reads.
+        StatusCode::BAD_REQUEST => Problem::new(Kind::MalformedRequest, "a part of the path is not UTF-8"),
         status if status.is_client_error() => {
             let detail = status.canonical_reason().unwrap_or("malformed request").to_lowercase();
             Problem::new(Kind::MalformedRequest, detail)
@@ -301,8 +303,8 @@ impl From<&JobError> for Problem {
                 .with("limit_bytes", *limit),
             JobError::TargetUnreachable { target, smallest, nearest } => {
                 let mut problem = Problem::new(Kind::TargetUnreachable, detail).with("target", *target);
-                // A search for the nearest size has not looked for the smallest, unless that is the nearest.
-                if nearest.is_none_or(|nearest| nearest.bytes <= smallest.bytes) {
+                // A search for the nearest size has not looked for the smallest, unless that is the nearest and too large.
+                if nearest.is_none_or(|nearest| (*target + 1..=smallest.bytes).contains(&nearest.bytes)) {
                     problem =
                         problem.with("smallest_bytes", smallest.bytes).with("smallest_settings", settings(smallest));
                 }
@@ -317,7 +319,7 @@ impl From<&JobError> for Problem {
             JobError::TotalUnreachable { total, smallest_total } => Problem::new(Kind::TotalUnreachable, detail)
                 .with("total", *total)
                 .with("smallest_total_bytes", *smallest_total),
-            JobError::ScoreUnreachable { target, min_score, score } => Problem::new(Kind::ScoreUnreachable, detail)
+            JobError::ScoreUnreachable { target, min_score, score, .. } => Problem::new(Kind::ScoreUnreachable, detail)
                 .with("target", *target)
                 .with("min_score", *min_score)
                 .with("score", *score),
@@ -370,7 +372,9 @@ impl From<SourceError> for Problem {
     fn from(error: SourceError) -> Problem {
         let detail = error.to_string();
         match error {
-            SourceError::Disabled | SourceError::NotAllowed(_) => Problem::new(Kind::SourceNotAllowed, detail),
+            SourceError::Disabled | SourceError::NotAllowed(_) | SourceError::RedirectNotAllowed(_) => {
+                Problem::new(Kind::SourceNotAllowed, detail)
+            }
             SourceError::Invalid(_) => Problem::new(Kind::InvalidParameter, detail)
                 .with("parameter", "url")
                 .with("allowed", "an absolute URL with http or https"),
@@ -440,6 +444,7 @@ mod tests {
         };
         let members = named(smallest(90), 98);
         assert_eq!((members.get("smallest_bytes"), &members["nearest_bytes"]), (None, &98.into()));
+        assert_eq!(named(smallest(90), 90).get("smallest_bytes"), None, "all that was tried is too small");
         assert_eq!(named(smallest(120), 120)["smallest_bytes"], 120);
     }
 

@@ -38,13 +38,13 @@ pub(super) const LINK: Route = Route {
 /// Signature, parameters, URL, and then the answer: from the cache while the picture counts as unchanged.
 pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -> Result<Response, Problem> {
     let received = Instant::now();
-    state.source.check_enabled()?;
-    let link = Link::read(request.uri().path(), &state.source, SystemTime::now())?;
+    state.url_source.check_enabled()?;
+    let link = Link::read(request.uri().path(), &state.url_source, SystemTime::now())?;
     let client = Client::of(request.extensions());
     let Wanted { request: wanted, .. } = read(&link.pairs, &state.defaults, request.headers())?;
-    let location = state.source.locate(&link.url, request.headers())?;
+    let location = state.url_source.locate(&link.url, request.headers())?;
     let Answered { served, fetch } = answer(&state, &client, &location, wanted.job).await?;
-    let known = state.source.known(&location);
+    let known = state.url_source.known(&location);
     let last_modified = known.as_ref().map(|known| known.last_modified);
     let (negotiated, filename) = (wanted.auto_format, wanted.filename.as_deref());
     let reply = Reply { served: &served, negotiated, filename, fetch, received, total: received.elapsed() };
@@ -53,7 +53,7 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
     let max_age = match known.map(|known| known.freshness()) {
         Some(Freshness::Fresh(left)) => left,
         Some(Freshness::Excused { ask_again_in, stale_for }) => {
-            state.source.served_stale();
+            state.url_source.served_stale();
             mark_stale(headers, stale_for);
             ask_again_in
         }
@@ -90,7 +90,7 @@ async fn answer(state: &AppState, client: &Client, location: &Location, job: Job
 
 /// The answer in the cache, where the host of the picture need not be asked.
 async fn cached(state: &AppState, location: &Location, job: &Job) -> Option<Served> {
-    let known = state.source.known(location).filter(|known| known.freshness() != Freshness::Stale)?;
+    let known = state.url_source.known(location).filter(|known| known.freshness() != Freshness::Stale)?;
     state.engine.cached(&known.hash, job).await
 }
 
@@ -98,7 +98,7 @@ async fn cached(state: &AppState, location: &Location, job: &Job) -> Option<Serv
 /// has the answer for what was fetched before.
 async fn asked_for(state: &AppState, client: &Client, location: &Location, job: &Job) -> Result<Answered, Problem> {
     let engine = &state.engine;
-    let known = state.source.known(location);
+    let known = state.url_source.known(location);
     let admitted = engine.admit()?;
     let started = Instant::now();
     let is_cached = match &known {
@@ -107,15 +107,15 @@ async fn asked_for(state: &AppState, client: &Client, location: &Location, job: 
     };
     let fetched = match known.filter(|_| is_cached) {
         Some(known) => {
-            let changed = state.source.fetch_changed(location, &known, admitted.lease.clone()).await?;
+            let changed = state.url_source.fetch_changed(location, &known, admitted.lease.clone()).await?;
             match (changed, engine.cached(&known.hash, job).await) {
                 (Some(fetched), _) => fetched,
                 (None, Some(served)) => return Ok(Answered { served, fetch: Some(started.elapsed()) }),
                 // The cache has dropped the answer in the meantime.
-                (None, None) => state.source.fetch(location, admitted.lease.clone()).await?,
+                (None, None) => state.url_source.fetch(location, admitted.lease.clone()).await?,
             }
         }
-        None => state.source.fetch(location, admitted.lease.clone()).await?,
+        None => state.url_source.fetch(location, admitted.lease.clone()).await?,
     };
     let fetch = started.elapsed();
     drop(admitted);
