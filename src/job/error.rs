@@ -67,7 +67,7 @@ pub enum JobError {
         smallest_total: u64,
     },
     /// The best answer within the target scores less than `min_score`.
-    #[error("the best picture within {target} bytes scores {score:.2}, min_score is {min_score}")]
+    #[error("{} scores {score:.2}, min_score is {min_score}", of_best(*target, *bytes, *ceiling))]
     ScoreUnreachable {
         /// Bytes asked for.
         target: u64,
@@ -75,6 +75,10 @@ pub enum JobError {
         min_score: f64,
         /// SSIMULACRA2 of the best answer.
         score: f64,
+        /// Its bytes: more than the target where it is the smallest that there is.
+        bytes: u64,
+        /// The quality that the job allows at most, where it is what keeps the picture from being better.
+        ceiling: Option<f64>,
     },
     /// No answer met the target before the deadline.
     #[error("no answer met the target within {} ms", .deadline.as_millis())]
@@ -135,6 +139,15 @@ fn metadata_share(target: u64, smallest: &Smallest) -> String {
         return String::new();
     }
     format!(", of which {metadata} bytes are metadata; metadata=strip would save them")
+}
+
+/// What the best picture is the best of.
+fn of_best(target: u64, bytes: u64, ceiling: Option<f64>) -> String {
+    match ceiling {
+        _ if bytes > target => format!("the smallest picture, of {bytes} bytes,"),
+        Some(ceiling) => format!("the best picture of quality {ceiling} or less"),
+        None => format!("the best picture within {target} bytes"),
+    }
 }
 
 /// The smallest answer that a failed search found.

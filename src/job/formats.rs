@@ -3,11 +3,12 @@
 use crate::codec::{EncodeError, Format, container};
 use crate::picture::content::Content;
 
+use super::at_size::aim;
 use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::few_colours::FewColours;
 use super::ranking::{RankedFormat, ranked, trial_score};
-use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_gain, smooth};
+use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_gain, smooth, trial};
 
 /// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would
 /// be left, or none that keeps the alpha channel of a picture that has one.
@@ -139,6 +140,10 @@ fn in_few_colours(
     cap: u64,
 ) -> Result<Option<Candidate>, JobError> {
     if context.views.requested.has_alpha() {
+        if trial::is_wanted(context, &aim(context.job, cap)) {
+            let lossy = expected_score(context, ranked, cap)?;
+            palette_first(context, ranked, lossy.filter(|lossy| *lossy < EXCELLENT_LOSSY), cap)?;
+        }
         return Ok(None);
     }
     let Some(lossless) = few_colours::format(context, allowed, cap, Content::Text) else { return Ok(None) };
@@ -149,7 +154,7 @@ fn in_few_colours(
     };
     let few = few.map_or(Ok(None), |few| few_colours::candidate(context, few, cap))?;
     let Some(mut candidate) = few else {
-        palette_first(context, ranked, lossy, cap)?;
+        palette_first(context, ranked, lossy.filter(|lossy| *lossy < POOR_LOSSY), cap)?;
         return Ok(None);
     };
     if context.job.min_score.is_some() || context.job.effort == Effort::Best {
@@ -175,7 +180,7 @@ fn few_beside_palette(
     Ok(few.worth_more_than(scale, score))
 }
 
-/// Moves PNG to the front of `ranked` where a sample of it looks better than the `lossy` one, and that is poor.
+/// Moves PNG to the front of `ranked` where a sample of it looks better than the `lossy` one.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -187,7 +192,7 @@ fn palette_first(
 ) -> Result<(), JobError> {
     // PNG, whose files with a palette are compared with no other format.
     let palette = ranked.iter().position(|ranked| !ranked.is_compared());
-    let (Some(index), Some(lossy)) = (palette, lossy.filter(|lossy| *lossy < POOR_LOSSY)) else { return Ok(()) };
+    let (Some(index), Some(lossy)) = (palette, lossy) else { return Ok(()) };
     if trial_score(context, &mut ranked[index], cap)? > Some(lossy) {
         ranked[..=index].rotate_right(1);
     }
@@ -196,6 +201,9 @@ fn palette_first(
 
 /// Score of a lossy sample below which PNG is tried too: docs/model.md, Few colours.
 const POOR_LOSSY: f64 = 60.0;
+
+/// The same of a drawing with alpha, whose palette holds that to the pixel.
+const EXCELLENT_LOSSY: f64 = 90.0;
 
 /// The score that a lossy file in one of the `ranked` formats is expected to have, one of which at least is tried.
 /// Returns `None` where there is no such format: a palette of few colours is what PNG has to offer.
@@ -271,6 +279,9 @@ fn accept(job: &Job, candidate: Candidate) -> Result<Candidate, JobError> {
         target: job.target,
         min_score: job.min_score.unwrap_or_default(),
         score: candidate.score.unwrap_or_default(),
+        bytes: candidate.len(),
+        // Reported qualities have two digits.
+        ceiling: candidate.kind.quality().is_some_and(|quality| quality > job.quality - 1.0).then_some(job.quality),
     })
 }
 

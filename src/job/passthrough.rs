@@ -6,9 +6,32 @@ use super::candidate::{Candidate, Kind};
 use super::{Facts, Job};
 
 /// The input itself, its pixels unchanged, and its metadata and density as the job asks. Returns `None` when it does
-/// not meet the target in an allowed format, when it is damaged, when it is progressive and must not be, or when the
-/// job transforms it.
+/// not meet the target, and as [`of_any_size`].
 pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
+    with_size(job, input, facts, allowed, |bytes| {
+        let len = bytes.len() as u64;
+        // Not every file that others wrote can be padded by a few bytes. Our own always can.
+        let can_be_padded = || {
+            let wanted = job.mode.padded_size(job.target, len);
+            wanted == len || container::pad(bytes.to_vec(), facts.format, wanted).is_some()
+        };
+        job.mode.can_be_met(job.target, len) && can_be_padded()
+    })
+}
+
+/// The same whatever its size. Returns `None` when it is in no allowed format, when it is damaged, when it is
+/// progressive and must not be, or when the job transforms it.
+pub(super) fn of_any_size(job: &Job, input: &[u8], facts: &Facts, allowed: &[Format]) -> Option<Candidate> {
+    with_size(job, input, facts, allowed, |_| true)
+}
+
+fn with_size(
+    job: &Job,
+    input: &[u8],
+    facts: &Facts,
+    allowed: &[Format],
+    is_wanted: impl FnOnce(&[u8]) -> bool,
+) -> Option<Candidate> {
     if !job.progressive && facts.format == Format::Jpeg && jpeg::is_progressive(input) {
         return None;
     }
@@ -20,14 +43,7 @@ pub(super) fn candidate(job: &Job, input: &[u8], facts: &Facts, allowed: &[Forma
         Some(density) => container::set_density(&stripped, facts.format, density)?,
         None => stripped,
     };
-    let len = bytes.len() as u64;
-    // Not every file that others wrote can be padded by a few bytes. Our own always can.
-    let can_be_padded = || {
-        let wanted = job.mode.padded_size(job.target, len);
-        wanted == len || container::pad(bytes.clone(), facts.format, wanted).is_some()
-    };
-    let is_met = job.mode.can_be_met(job.target, len) && can_be_padded();
-    if !is_met || !container::is_sound(input, facts.format) {
+    if !is_wanted(&bytes) || !container::is_sound(input, facts.format) {
         return None;
     }
     Some(Candidate {

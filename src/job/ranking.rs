@@ -55,8 +55,10 @@ pub(super) fn ranked(context: &mut SearchContext, allowed: &[Format], cap: u64) 
 /// [`JobError::Encode`].
 fn by_expectation(context: &mut SearchContext, ranked: &mut [RankedFormat], cap: u64) -> Result<(), JobError> {
     let gain_use = gain_use(context, cap)?;
+    // Where formats are tried, those that lose its alpha come last, whatever they look like.
+    let is_alpha_kept = context.views.requested.has_alpha() && trial::is_wanted(context, &aim(context.job, cap));
     for RankedFormat { format, expectation } in &mut *ranked {
-        if format_rank::COMPARED.contains(format) {
+        if format_rank::COMPARED.contains(format) && (format.keeps_alpha() || !is_alpha_kept) {
             *expectation = expected(context, *format, cap, gain_use)?;
         }
     }

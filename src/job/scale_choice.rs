@@ -172,7 +172,7 @@ pub(super) fn expectation_by_trials(
 ) -> Result<Expectation, JobError> {
     let expected = expected_quality(context, whole, aim)?;
     let expectation = best_from_whole(context, whole, aim, &expected, GainUse::Scale)?;
-    if stays_whole(context, whole, aim, &expected) || !trial::is_wanted(context, aim) {
+    if stays_whole(context, whole, aim, &expected) || !trial::is_wanted_of(context, whole, aim) {
         return Ok(expectation);
     }
     best_tried(context, whole, aim, expectation)
@@ -188,7 +188,7 @@ pub(super) fn with_trial(
     aim: &Aim,
     expectation: Expectation,
 ) -> Result<Expectation, JobError> {
-    if expectation.trial_score.is_some() || !trial::is_wanted(context, aim) {
+    if expectation.trial_score.is_some() || !trial::is_wanted_of(context, whole, aim) {
         return Ok(expectation);
     }
     let expected = expected_quality(context, whole, aim)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::codec::{self, EncodeError, Format, Limits};
 use crate::picture::content::Content;
 use crate::picture::score::{self, Reference};
-use crate::picture::{Picture, transform};
+use crate::picture::{Picture, hidden, transform};
 
 use super::JobError;
 use super::candidate::Candidate;
@@ -31,7 +31,22 @@ pub(super) struct Scoring<'a> {
 /// Parts of the requested picture.
 struct Sample {
     picture: Rc<Picture>,
-    reference: Reference,
+    /// One with alpha is seen on white and on black.
+    references: Vec<Reference>,
+}
+
+impl Sample {
+    fn new(picture: Picture, background: [u8; 3]) -> Sample {
+        let backgrounds: &[[u8; 3]] = if picture.has_alpha() { &[[u8::MAX; 3], [0; 3]] } else { &[background] };
+        let references = backgrounds.iter().map(|background| Reference::new(&picture, *background)).collect();
+        Sample { picture: Rc::new(picture), references }
+    }
+
+    /// SSIMULACRA2 of `seen`, scaled up where it is smaller: the lower one where there are two.
+    fn score(&self, seen: &Picture) -> f64 {
+        let scores = self.references.iter().map(|reference| score_of_pixels(reference, &self.picture, seen));
+        scores.fold(f64::INFINITY, f64::min)
+    }
 }
 
 impl<'a> Scoring<'a> {
@@ -51,15 +66,16 @@ impl<'a> Scoring<'a> {
     /// [`JobError::Encode`] when our own file does not decode: a bug in its encoder.
     pub(super) fn score(&mut self, candidate: &Candidate) -> Result<f64, JobError> {
         let reference = self.reference.get_or_insert_with(|| Reference::new(self.requested, self.background));
-        score_against(reference, self.requested, &candidate.bytes, candidate.format)
+        Ok(score_of_pixels(reference, self.requested, &decoded(&candidate.bytes, candidate.format)?))
     }
 
     /// A sample of the requested picture, which shows `content`: tiles that are spread over it, side by side, or all of
     /// it if it has hardly more pixels. Returns `None` for a larger picture that is too thin for tiles.
     pub(super) fn sample(&mut self, content: Content) -> Option<Rc<Picture>> {
         if self.sample.is_none() {
-            let picture = Rc::new(sample_of(self.requested, content)?);
-            self.sample = Some(Sample { reference: Reference::new(&picture, self.background), picture });
+            let sample = sample_of(self.requested, content)?;
+            let without_hidden = hidden::without_hidden_colours(&sample).into_owned();
+            self.sample = Some(Sample::new(without_hidden, self.background));
         }
         self.sample.as_ref().map(|sample| sample.picture.clone())
     }
@@ -69,8 +85,7 @@ impl<'a> Scoring<'a> {
     /// # Panics
     /// As [`Scoring::score_of_sample`].
     pub(super) fn score_of_smaller_sample(&self, smaller: &Picture) -> f64 {
-        let sample = self.sample.as_ref().expect("the picture is made of the sample");
-        score_of_pixels(&sample.reference, &sample.picture, smaller)
+        self.sample.as_ref().expect("the picture is made of the sample").score(smaller)
     }
 
     /// SSIMULACRA2 of a file of the sample.
@@ -82,7 +97,7 @@ impl<'a> Scoring<'a> {
     /// When [`Scoring::sample`] was not asked for, or gave none.
     pub(super) fn score_of_sample(&self, file: &[u8], format: Format) -> Result<f64, JobError> {
         let sample = self.sample.as_ref().expect("the file is of a sample");
-        score_against(&sample.reference, &sample.picture, file, format)
+        Ok(sample.score(&decoded(file, format)?))
     }
 }
 
@@ -100,17 +115,15 @@ fn sample_of(requested: &Picture, content: Content) -> Option<Picture> {
     (tiles.0 > 0 && tiles.1 > 0).then(|| transform::tiles(requested, TILE, tiles))?
 }
 
-/// SSIMULACRA2 of `file` against `reference`, which is of `picture`.
+/// The picture in our own `file`.
 ///
 /// # Errors
-/// [`JobError::Encode`] when our own file does not decode.
-fn score_against(reference: &Reference, picture: &Picture, file: &[u8], format: Format) -> Result<f64, JobError> {
+/// [`JobError::Encode`] when it does not decode.
+fn decoded(file: &[u8], format: Format) -> Result<Picture, JobError> {
     // The input passed the limits; what we wrote ourselves is no larger.
     let limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, ..Limits::default() };
-    let decoded = codec::decode(file, &limits)
-        .map_err(|error| EncodeError::Failed { format, reason: error.to_string() })?
-        .picture;
-    Ok(score_of_pixels(reference, picture, &decoded))
+    let decoded = codec::decode(file, &limits);
+    Ok(decoded.map_err(|error| EncodeError::Failed { format, reason: error.to_string() })?.picture)
 }
 
 /// SSIMULACRA2 of `seen`, scaled up where it is smaller, against `reference`, which is of `picture`.

@@ -16,8 +16,8 @@ use super::spec::DEFAULT_QUALITY;
 use super::trace::Trace;
 use super::views::Views;
 use super::{
-    Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Timings, checks, finish, fit, formats, lossless,
-    passthrough, transcoded,
+    Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Smallest, Timings, checks, finish, fit, formats,
+    lossless, passthrough, transcoded,
 };
 
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
@@ -285,9 +285,12 @@ impl InputFile<'_> {
             return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
         }
         let may_be_transcoded = self.as_stored && unchanged.is_none() && !may_be_finer_than_asked;
-        if may_be_transcoded
-            && let Some(candidate) = transcoded::candidate(job, &self.bytes, &self.facts, &suitable, stop)
-        {
+        let transcoded = match may_be_transcoded {
+            true => transcoded::candidate(job, &self.bytes, &self.facts, &suitable, stop),
+            false => Ok(None),
+        };
+        let has_no_time = transcoded.is_err();
+        if let Ok(Some(candidate)) = transcoded {
             timings.search = transforming.elapsed();
             let mut trace = Trace::default();
             trace.note(&candidate);
@@ -303,8 +306,10 @@ impl InputFile<'_> {
         let searching = Instant::now();
         // What a lossless input shows is not spoilt to stay below its size, where it is not the answer itself.
         let may_outgrow = unchanged.is_none() && self.is_lossless();
-        let (fitted, trace) = self.search(&picture, &allowed, job, common, may_outgrow, stop);
+        let (fitted, mut trace) = self.search(&picture, &allowed, job, common, may_outgrow, stop);
+        trace.cut_short |= has_no_time;
         timings.search = searching.elapsed();
+        let fitted = if self.as_stored { self.or_smaller_input(fitted, job, &suitable) } else { fitted };
         let candidate = match (fitted, unchanged) {
             // The input was below the quality ceiling already: another encode would lose more than it saves.
             (Ok(candidate), Some(input)) if candidate.len() * 10 > input.len() * 9 => input,
@@ -316,6 +321,35 @@ impl InputFile<'_> {
             mark_downscaled(&mut answer.report);
         }
         Ok(answer)
+    }
+
+    /// What was `fitted`, or the input itself where it is smaller than the smallest answer that was found.
+    fn or_smaller_input(
+        &self,
+        fitted: Result<Candidate, JobError>,
+        job: &Job,
+        allowed: &[Format],
+    ) -> Result<Candidate, JobError> {
+        let below = |bytes: u64| {
+            let input = passthrough::of_any_size(job, &self.bytes, &self.facts, allowed);
+            input.filter(|input| input.len() < bytes)
+        };
+        match fitted {
+            Ok(candidate) if candidate.len() > job.target && !job.mode.is_met(job.target, candidate.len()) => {
+                Ok(below(candidate.len()).unwrap_or(candidate))
+            }
+            Err(JobError::TargetUnreachable { target, smallest, nearest }) => {
+                let smallest = match below(smallest.bytes) {
+                    Some(Candidate { bytes, format, width, height, .. }) => {
+                        let bytes = bytes.len() as u64;
+                        Smallest { bytes, format, width, height, quality: None, ..smallest }
+                    }
+                    None => smallest,
+                };
+                Err(JobError::TargetUnreachable { target, smallest, nearest })
+            }
+            fitted => fitted,
+        }
     }
 
     fn is_lossless(&self) -> bool {

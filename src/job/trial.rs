@@ -22,7 +22,20 @@ use super::{Effort, JobError};
 /// Whether scale and format are tried. A photograph's scale is not: the model errs by .7 points there, and trials by as
 /// much.
 pub(super) fn is_wanted(context: &mut SearchContext, aim: &Aim) -> bool {
-    is_allowed(context, aim) && !context.views.requested.has_alpha() && context.views.content() != Content::Photograph
+    if !is_allowed(context, aim) {
+        return false;
+    }
+    match context.views.content() {
+        Content::Text | Content::Drawing => true,
+        Content::Smooth => !context.views.requested.has_alpha(),
+        Content::Photograph => false,
+    }
+}
+
+/// The same for one format: what it makes of `whole` without its alpha is not compared.
+pub(super) fn is_wanted_of(context: &mut SearchContext, whole: &Prepared, aim: &Aim) -> bool {
+    let loses_alpha = context.views.requested.has_alpha() && !whole.picture.has_alpha();
+    !loses_alpha && is_wanted(context, aim)
 }
 
 /// Whether the job leaves time for trials, and a choice that they may decide.

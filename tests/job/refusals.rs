@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytefit::codec::limits::SizeLimit;
-use bytefit::codec::{DecodeError, EncodeError, Format, Limits, Metadata, MetadataPolicy, container};
-use bytefit::job::{Formats, Job, JobError, Stop};
+use bytefit::codec::png::encode::encode_lossless;
+use bytefit::codec::{DecodeError, Effort, EncodeError, Format, Limits, Metadata, MetadataPolicy, container};
+use bytefit::job::{Formats, Job, JobError, OnMiss, Stop};
+use bytefit::picture::{Layout, Picture};
 use testkit::drawing::{Content, file};
 
 use super::{job, run};
@@ -55,6 +57,41 @@ fn a_score_out_of_reach_is_refused() {
     job.min_score = Some(99.0);
     let error = run(&job, &file(Content::Photo, 160, 120)).unwrap_err();
     assert!(matches!(error, JobError::ScoreUnreachable { target: 2_000, score, .. } if score < 99.0));
+}
+
+#[test]
+fn a_score_out_of_reach_says_what_stands_in_the_way() {
+    let photo = file(Content::Photo, 160, 120);
+    let refused = |target, quality, on_miss| {
+        let job = Job { min_score: Some(99.0), quality, on_miss, ..job(Format::Jpeg, target) };
+        run(&job, &photo).unwrap_err().to_string()
+    };
+    let [of_target, of_ceiling, of_smallest] = [
+        refused(2_000, 95.0, OnMiss::Error),
+        refused(100_000, 40.0, OnMiss::Error),
+        refused(20, 95.0, OnMiss::Smallest),
+    ];
+    assert!(of_target.starts_with("the best picture within 2000 bytes scores"), "{of_target}");
+    assert!(of_ceiling.starts_with("the best picture of quality 40 or less scores"), "{of_ceiling}");
+    assert!(
+        of_smallest.starts_with("the smallest picture, of ") && of_smallest.contains("bytes, scores"),
+        "{of_smallest}"
+    );
+}
+
+#[test]
+fn an_input_that_is_smaller_than_all_answers_is_the_smallest() {
+    let levels = (0..24 * 16u32).flat_map(|index| [(index.wrapping_mul(2_654_435_761) >> 31) as u8 * 255; 3]);
+    let drawing = Picture::new(24, 16, Layout::Rgb, levels.collect());
+    let drawing = encode_lossless(&drawing, Effort::Best).unwrap();
+    // Without the chunk that says sRGB, which answers have: it follows the signature and IHDR.
+    let input = [&drawing[..33], &drawing[46..]].concat();
+    let below = job(Format::Png, input.len() as u64 - 1);
+    let error = run(&below, &input).unwrap_err();
+    let JobError::TargetUnreachable { smallest, .. } = error else { panic!("{error}") };
+    assert_eq!((smallest.bytes, smallest.width), (input.len() as u64, 24));
+    assert_eq!(run(&Job { target: smallest.bytes, ..below.clone() }, &input).unwrap().bytes, input);
+    assert_eq!(run(&Job { on_miss: OnMiss::Smallest, ..below }, &input).unwrap().bytes, input);
 }
 
 #[test]

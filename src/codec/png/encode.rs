@@ -17,25 +17,48 @@ pub const MAX_SIDE: u32 = 1 << 24;
 /// Most colours in a palette (PNG third edition, 11.2.2).
 const MAX_COLOURS: usize = 256;
 
-/// `picture` as lossless PNG: palette where it has at most 256 colours, else grey, RGB or RGBA.
+/// `picture` as lossless PNG: with a palette where it has at most 256 colours, grey where it has no others, or both where
+/// either may be smaller; else RGB or RGBA.
 ///
 /// # Errors
 /// [`EncodeError::TooLarge`] over [`MAX_SIDE`], [`EncodeError::Failed`].
 pub fn encode_lossless(picture: &Picture, effort: Effort) -> Result<Vec<u8>, EncodeError> {
     Format::Png.check_size(picture)?;
-    if let Some(indexed) = Indexed::exact(picture) {
-        return indexed.write(picture, effort);
-    }
     let filter = if effort == Effort::Fast { Filter::Paeth } else { Filter::Adaptive };
-    let samples = match picture.layout() {
-        Layout::Rgb if picture.is_grey() => {
-            let grey: Vec<u8> = picture.pixels().iter().step_by(3).copied().collect();
-            return write(picture, ColorType::Grayscale, BitDepth::Eight, filter, effort, &grey, None);
-        }
-        Layout::Rgb => ColorType::Rgb,
-        Layout::Rgba => ColorType::Rgba,
+    let grey = match picture.is_grey() {
+        true => Some(write_grey(picture, filter, effort)?),
+        false => None,
     };
-    write(picture, samples, BitDepth::Eight, filter, effort, picture.pixels(), None)
+    let indexed = Indexed::exact(picture).map(|indexed| indexed.write(picture, effort)).transpose()?;
+    if let Some(smaller) = grey.into_iter().chain(indexed).min_by_key(Vec::len) {
+        return Ok(smaller);
+    }
+    let colour = if picture.has_alpha() { ColorType::Rgba } else { ColorType::Rgb };
+    write(picture, colour, BitDepth::Eight, filter, effort, picture.pixels(), None)
+}
+
+/// `picture`, which is grey, with one sample for each pixel, and its alpha if it has that. Few levels that are evenly
+/// spread take fewer bits.
+fn write_grey(picture: &Picture, filter: Filter, effort: Effort) -> Result<Vec<u8>, EncodeError> {
+    let grey =
+        |depth, filter, samples: &[u8]| write(picture, ColorType::Grayscale, depth, filter, effort, samples, None);
+    match picture.layout() {
+        Layout::Rgba => {
+            let samples: Vec<u8> = picture.pixels().chunks_exact(4).flat_map(|pixel| [pixel[0], pixel[3]]).collect();
+            write(picture, ColorType::GrayscaleAlpha, BitDepth::Eight, filter, effort, &samples, None)
+        }
+        Layout::Rgb => {
+            let levels: Vec<u8> = picture.pixels().iter().step_by(3).copied().collect();
+            for (depth, bits) in [(BitDepth::One, 1), (BitDepth::Two, 2), (BitDepth::Four, 4)] {
+                let step = u8::MAX / ((1 << bits) - 1);
+                if levels.iter().all(|level| level % step == 0) {
+                    let samples: Vec<u8> = levels.iter().map(|level| level / step).collect();
+                    return grey(depth, Filter::NoFilter, &pack(&samples, picture.width() as usize, bits));
+                }
+            }
+            grey(BitDepth::Eight, filter, &levels)
+        }
+    }
 }
 
 /// A picture ready to be written as PNG with any number of colours. Its "quantiser step" is the inverse of
@@ -254,6 +277,38 @@ mod tests {
         let decoded = codec::decode(&file, &Limits::default()).unwrap().picture;
         let pixels: Vec<&[u8]> = decoded.pixels().chunks_exact(decoded.layout().bytes_per_pixel()).collect();
         pixels.windows(2).filter(|pair| pair[0] != pair[1]).count()
+    }
+
+    /// Colour type and bit depth of a lossless file of `picture`, which is what it decodes to.
+    fn written(picture: &Picture) -> (u8, u8) {
+        let file = encode_lossless(picture, Effort::Balanced).unwrap();
+        assert_eq!(&codec::decode(&file, &Limits::default()).unwrap().picture, picture);
+        (file[25], file[24])
+    }
+
+    fn grey(level: impl Fn(u32, u32) -> u8) -> Picture {
+        let pixels = (0..160 * 120u32).flat_map(|index| [level(index % 160, index / 160); 3]).collect();
+        Picture::new(160, 120, Layout::Rgb, pixels)
+    }
+
+    #[test]
+    fn a_grey_picture_is_written_as_grey_where_that_is_smaller() {
+        const GREY: u8 = 0;
+        const PALETTE: u8 = 3;
+        const GREY_ALPHA: u8 = 4;
+        let shades = grey(|x, y| (x + y / 2) as u8 + (x.wrapping_mul(y + 7) % 5) as u8);
+        assert_eq!(written(&shades), (GREY, 8));
+        let with_palette = Indexed::exact(&shades).unwrap().write(&shades, Effort::Balanced).unwrap().len();
+        let file = encode_lossless(&shades, Effort::Balanced).unwrap();
+        assert!(file.len() * 5 < with_palette * 4, "{} {with_palette}", file.len());
+        assert_eq!(written(&grey(|x, y| if (x ^ y) & 8 == 0 { 0 } else { 255 })), (GREY, 1));
+        assert_eq!(written(&grey(|x, y| ((x ^ y) & 3) as u8 * 85)), (GREY, 2));
+        assert_eq!(written(&grey(|x, y| ((x ^ y) & 1) as u8 * 100)), (PALETTE, 1));
+        let veiled = (0..160 * 120u32).flat_map(|index| {
+            let level = (index % 160 + index / 320) as u8;
+            [level, level, level, (index / 160 * 2) as u8]
+        });
+        assert_eq!(written(&Picture::new(160, 120, Layout::Rgba, veiled.collect())), (GREY_ALPHA, 8));
     }
 
     #[test]
