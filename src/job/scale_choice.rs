@@ -199,7 +199,8 @@ pub(super) fn with_trial(
 }
 
 /// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only
-/// becomes larger: a score says little of whether it can be read.
+/// becomes larger: a score says little of whether it can be read. So does a picture with alpha in a format without
+/// probes, of whose alpha the sample says too little.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -211,7 +212,9 @@ fn best_tried(
 ) -> Result<Expectation, JobError> {
     let first = run_trial(context, whole, aim, expectation)?;
     let scales = scales(context.job, whole.picture);
-    let directions: &[isize] = if context.views.content() == Content::Text { &[-1] } else { &[-1, 1] };
+    let is_uncertain = whole.picture.has_alpha() && !LossyCoding::of(whole.format)[0].has_probe();
+    let only_larger = is_uncertain || context.views.content() == Content::Text;
+    let directions: &[isize] = if only_larger { &[-1] } else { &[-1, 1] };
     let mut best = first;
     for direction in directions {
         // The last scale is no simple ratio.

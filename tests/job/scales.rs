@@ -11,6 +11,26 @@ use testkit::random::Random;
 use super::{job, run};
 
 #[test]
+fn a_drawing_with_alpha_is_as_large_as_looks_best() {
+    let (input, webp) = (logo(), |target| job(Format::Webp, target));
+    let widths = [2_000, 3_000].map(|target| run(&webp(target), &input).unwrap().report.output.width);
+    assert!(widths.iter().all(|width| *width >= 120), "the model alone makes them 75 pixels wide: {widths:?}");
+}
+
+/// Rings of several sizes and colours on nothing, 300x200.
+fn logo() -> Vec<u8> {
+    let pixel = |x: u32, y: u32| {
+        let (column, row) = (x / 60, y / 50);
+        let from_centre = (f64::from(x) - f64::from(column * 60 + 30)).hypot(f64::from(y) - f64::from(row * 50 + 25));
+        let radius = f64::from(10 + (column * 7 + row * 5) % 14);
+        let cover = ((from_centre - radius / 2.0).min(radius - from_centre) + 0.5).clamp(0.0, 1.0);
+        [200 - column * 30, 40 + row * 50, x * 255 / 300, (cover * 255.0) as u32].map(|level| level as u8)
+    };
+    let pixels = (0..200).flat_map(|y| (0..300).flat_map(move |x| pixel(x, y))).collect();
+    encode_lossless(&Picture::new(300, 200, Layout::Rgba, pixels), Effort::Balanced).unwrap()
+}
+
+#[test]
 fn a_gradient_is_made_smaller_where_webp_leaves_it_no_quality() {
     let answer = run(&job(Format::Webp, 5_000), &png(&round_gradient(1_200))).unwrap();
     assert!(answer.report.output.width < 1_200);
