@@ -70,7 +70,7 @@ impl Output {
         Ok(Output { destination, force, inputs, stems, records: None, written: Mutex::default() })
     }
 
-    /// Creates the directory for the answers if it does not exist.
+    /// Creates the directory for the answers if it does not exist. That of a single file has to.
     ///
     /// # Errors
     /// A message for the user.
@@ -359,13 +359,13 @@ fn write_atomically(path: &Path, bytes: &[u8], if_exists: IfExists, temporary: T
     Ok(())
 }
 
-/// How a temporary file is called. A killed run leaves the one that it was writing.
 /// Why a file can't be written, without the temporary name that it has until it is complete.
 fn reason(error: &io::Error) -> String {
     let cause = error.get_ref().and_then(Error::source);
     cause.map_or_else(|| error.to_string(), ToString::to_string)
 }
 
+/// How a temporary file is called. A killed run leaves the one that it was writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Temporary {
     /// As no other.

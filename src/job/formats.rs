@@ -280,7 +280,7 @@ fn accept(job: &Job, candidate: Candidate) -> Result<Candidate, JobError> {
         min_score: job.min_score.unwrap_or_default(),
         score: candidate.score.unwrap_or_default(),
         bytes: candidate.len(),
-        // Reported qualities have two digits.
+        // The finest step within the ceiling is at most a point below it.
         ceiling: candidate.kind.quality().is_some_and(|quality| quality > job.quality - 1.0).then_some(job.quality),
     })
 }

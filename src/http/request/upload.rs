@@ -180,7 +180,8 @@ pub(crate) async fn receive_with<T: Wanted>(
     Ok(Order { upload, wanted, received, fetch })
 }
 
-/// `problem`, or what is wrong instead where all parameters seem to be in the body. curl sends pictures under this type, too.
+/// `problem`, or what is wrong instead where all parameters seem to be in the body. curl sends pictures under this type,
+/// too.
 fn or_of_form(problem: Problem, parts: &Parts) -> Problem {
     let is_form = is_of_type(parts, "application/x-www-form-urlencoded");
     match is_form && parts.uri.query().is_none_or(str::is_empty) {

@@ -303,7 +303,8 @@ impl From<&JobError> for Problem {
                 .with("limit_bytes", *limit),
             JobError::TargetUnreachable { target, smallest, nearest } => {
                 let mut problem = Problem::new(Kind::TargetUnreachable, detail).with("target", *target);
-                // A search for the nearest size has not looked for the smallest, unless that is the nearest and too large.
+                // A search for the nearest size has not looked for the smallest, unless that is the nearest and too
+                // large.
                 if nearest.is_none_or(|nearest| (*target + 1..=smallest.bytes).contains(&nearest.bytes)) {
                     problem =
                         problem.with("smallest_bytes", smallest.bytes).with("smallest_settings", settings(smallest));
