@@ -12,19 +12,35 @@ const XYZ_COLORANTS: [[f64; 3]; 3] = [
 
 /// Whether both code points name something (tables 2 and 3).
 pub(super) fn are_specified(primaries: u8, transfer: u8) -> bool {
-    are_primaries(primaries) && matches!(transfer, 1 | 4..=18)
+    are_primaries(primaries) && is_transfer(transfer)
 }
 
 fn are_primaries(code_point: u8) -> bool {
     matches!(code_point, 1 | 4..=12 | 22)
 }
 
-/// The profile of these primaries (table 2) and this transfer function. Primaries that are not specified or reserved
-/// are taken for BT.709's.
-pub(super) fn profile(primaries: u8, transfer: TransferCharacteristics) -> ColorProfile {
+fn is_transfer(code_point: u8) -> bool {
+    matches!(code_point, 1 | 4..=18)
+}
+
+/// The primaries of this code point (table 2). Those that are not specified or reserved are taken for BT.709's.
+pub(super) fn primaries(code_point: u8) -> CicpColorPrimaries {
     // moxcms takes reserved ones for colours that are all black.
-    let known = CicpColorPrimaries::try_from(primaries).ok().filter(|_| are_primaries(primaries));
-    let primaries = known.unwrap_or(CicpColorPrimaries::Bt709);
+    let known = CicpColorPrimaries::try_from(code_point).ok().filter(|_| are_primaries(code_point));
+    known.unwrap_or(CicpColorPrimaries::Bt709)
+}
+
+/// The transfer function of this code point (table 3). Those that are not specified or reserved are taken for sRGB's,
+/// and so is the BT.709 family (1, 6, 14, 15), as viewers do for still pictures.
+pub(super) fn transfer(code_point: u8) -> TransferCharacteristics {
+    let known = TransferCharacteristics::try_from(code_point).ok();
+    known
+        .filter(|_| is_transfer(code_point) && !matches!(code_point, 1 | 6 | 14 | 15))
+        .unwrap_or(TransferCharacteristics::Srgb)
+}
+
+/// The profile of these primaries and this transfer function.
+pub(super) fn profile(primaries: CicpColorPrimaries, transfer: TransferCharacteristics) -> ColorProfile {
     let mut profile = ColorProfile::new_from_cicp(CicpProfile {
         color_primaries: primaries,
         transfer_characteristics: transfer,

@@ -7,7 +7,7 @@
 use std::sync::{Arc, OnceLock};
 
 use moxcms::{
-    Chromaticity, ColorPrimaries, ColorProfile, DataColorSpace, RenderingIntent, ToneReprCurve,
+    Chromaticity, CicpColorPrimaries, ColorPrimaries, ColorProfile, DataColorSpace, RenderingIntent, ToneReprCurve,
     TransferCharacteristics, Transform8BitExecutor, Transform16BitExecutor, TransformOptions, XyY,
 };
 
@@ -334,13 +334,11 @@ fn from_icc(bytes: &[u8], channels: Channels) -> Option<Method> {
     profiled(profile, channels, true)
 }
 
-/// Transfer functions of the BT.709 family (1, 6, 14, 15) and unspecified ones (2) are read as sRGB's, as viewers do
-/// for still pictures.
 fn from_cicp(primaries: u8, transfer: u8, channels: Channels) -> Option<Method> {
-    let transfer = match transfer {
-        1 | 2 | 6 | 14 | 15 => TransferCharacteristics::Srgb,
-        other => TransferCharacteristics::try_from(other).ok()?,
-    };
+    let (primaries, transfer) = (cicp::primaries(primaries), cicp::transfer(transfer));
+    if (primaries, transfer) == (CicpColorPrimaries::Bt709, TransferCharacteristics::Srgb) {
+        return None;
+    }
     if let Some(curve) = hdr::Curve::of(transfer) {
         let matrix =
             cicp::profile(primaries, TransferCharacteristics::Linear).transform_matrix(&ColorProfile::new_srgb());
@@ -521,6 +519,17 @@ mod tests {
         for primaries in [0, 2, 3, 13, 77, 255] {
             let space = Space::Cicp { primaries, transfer: 13 };
             assert!(Converter::new(&space, Channels::Rgb).is_identity(), "{primaries}");
+        }
+    }
+
+    #[test]
+    fn transfer_functions_that_are_reserved_are_that_of_srgb() {
+        let pixel = [200, 100, 50];
+        let of = |transfer| convert(&Space::Cicp { primaries: 12, transfer }, Channels::Rgb, &pixel);
+        let srgb = of(13);
+        assert_ne!(srgb, pixel);
+        for transfer in [0, 2, 3, 19, 77, 255] {
+            assert_eq!(of(transfer), srgb, "{transfer}");
         }
     }
 
