@@ -1,5 +1,6 @@
 //! Scores candidates against the requested picture.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -74,8 +75,11 @@ impl<'a> Scoring<'a> {
     pub(super) fn sample(&mut self, content: Content) -> Option<Rc<Picture>> {
         if self.sample.is_none() {
             let sample = sample_of(self.requested, content)?;
-            let without_hidden = hidden::without_hidden_colours(&sample).into_owned();
-            self.sample = Some(Sample::new(without_hidden, self.background));
+            let without_hidden = match hidden::without_hidden_colours(&sample) {
+                Cow::Owned(without_hidden) => Some(without_hidden),
+                Cow::Borrowed(_) => None,
+            };
+            self.sample = Some(Sample::new(without_hidden.unwrap_or(sample), self.background));
         }
         self.sample.as_ref().map(|sample| sample.picture.clone())
     }
