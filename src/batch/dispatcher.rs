@@ -155,7 +155,7 @@ impl Shared {
             self.take_room(batch, length);
         }
         let mut report = served.answer.report.clone();
-        report.trace.clear();
+        report.steps.clear();
         Ok(Output { report, etag: served.etag.clone(), crc32 })
     }
 

@@ -42,7 +42,7 @@ fn answer(job: &Job, input: &[u8], outcome: Outcome) -> Answer {
             score: None,
             encodes: 1,
             encodes_by_format: vec![(Format::Png, 1)],
-            trace: Vec::new(),
+            steps: Vec::new(),
             timings: Timings::default(),
         },
     }

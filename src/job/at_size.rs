@@ -50,7 +50,7 @@ pub(super) fn at_size(context: &mut SearchContext, prepared: &Prepared, aim: &Ai
         let stopped = found.stopped.is_some();
         // With more time the answer might have been a better one.
         if stopped || (is_rushed && found.best.is_some() && !found.at_finest) {
-            adapter.context.trace.cut_short = true;
+            adapter.context.log.cut_short = true;
         }
         result.is_at_finest = found.at_finest;
         result.nearest = adapter.nearest(&found, window).or(result.nearest).filter(|_| !stopped);

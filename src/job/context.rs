@@ -5,7 +5,7 @@ use crate::stop::Stop;
 
 use super::clock::Clock;
 use super::scoring::Scoring;
-use super::trace::Trace;
+use super::search_log::SearchLog;
 use super::views::Views;
 use super::{Job, JobError, Mode, Nearest, Smallest};
 
@@ -30,7 +30,7 @@ pub(super) struct SearchContext<'a> {
     pub views: Views<'a>,
     pub clock: Clock<'a>,
     pub scoring: Scoring<'a>,
-    pub trace: Trace,
+    pub log: SearchLog,
     /// Whether the picture may be made smaller than requested.
     pub may_shrink: bool,
     /// The metadata that goes into every file.
@@ -54,7 +54,7 @@ impl<'a> SearchContext<'a> {
             clock: Clock::new(job, stop),
             scoring: Scoring::new(views.requested, job.transformed_background()),
             views,
-            trace: Trace::default(),
+            log: SearchLog::default(),
             may_shrink: job.downscale,
             metadata,
         }
@@ -87,7 +87,7 @@ impl<'a> SearchContext<'a> {
             return stopped;
         }
         // Only a stop can keep every format from being encoded.
-        let Some(smallest) = self.trace.smallest() else { return self.clock.deadline_exceeded() };
+        let Some(smallest) = self.log.smallest() else { return self.clock.deadline_exceeded() };
         let smallest = Smallest {
             bytes: smallest.len(),
             format: smallest.format,
@@ -103,7 +103,7 @@ impl<'a> SearchContext<'a> {
     /// How near an encode came to the target of a job in mode close.
     fn nearest(&self) -> Option<Nearest> {
         let Mode::Close { tolerance } = self.job.mode else { return None };
-        let bytes = self.trace.nearest_bytes(self.job.target)?;
+        let bytes = self.log.nearest_bytes(self.job.target)?;
         Some(Nearest { bytes, tolerance })
     }
 }

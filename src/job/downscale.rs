@@ -212,7 +212,7 @@ fn at_scale_in_time(
 ) -> Result<Option<SizeResult>, JobError> {
     match at_scale(context, whole, scale, aim) {
         Err(JobError::DeadlineExceeded { .. }) => {
-            context.trace.cut_short = true;
+            context.log.cut_short = true;
             Ok(None)
         }
         result => result.map(Some),

@@ -260,7 +260,7 @@ mod tests {
             score: Some(71.3),
             encodes: 2,
             encodes_by_format: vec![(Format::Avif, 2)],
-            trace: vec![step, Step { quality: None, kind: StepKind::Lossless, ..step }],
+            steps: vec![step, Step { quality: None, kind: StepKind::Lossless, ..step }],
             timings: Timings { decode: Duration::from_micros(1500), ..Timings::default() },
         });
     }

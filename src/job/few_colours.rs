@@ -121,7 +121,7 @@ pub(super) fn expectation(
         return Ok(None);
     }
     if !context.clock.has_time(USUAL_TIME) {
-        context.trace.cut_short = true;
+        context.log.cut_short = true;
         return Ok(None);
     }
     let whole = context.views.prepared(format);
@@ -287,7 +287,7 @@ fn scored(context: &mut SearchContext, attempt: Reduction) -> Result<Option<Redu
     let content = context.views.content();
     let Some(sample) = context.scoring.sample(content) else { return Ok(None) };
     if !context.clock.has_time(trial::usual_time(Duration::ZERO, &sample)) {
-        context.trace.cut_short = true;
+        context.log.cut_short = true;
         return Ok(None);
     }
     let (width, height) = size_at(&sample, attempt.scale);
@@ -356,7 +356,7 @@ fn encoded(
     let (width, height) = size_at(whole.picture, attempt.scale);
     let pixels = u64::from(width) * u64::from(height);
     if !context.clock.has_time(expected_time(model, context.job.effort, pixels, pixels / 2)) {
-        context.trace.cut_short = true;
+        context.log.cut_short = true;
         return Ok(Encoded::Late);
     }
     let is_whole = attempt.scale == 1.0;
@@ -370,7 +370,7 @@ fn encoded(
     let file = (model.encode)(&reduced, context.job.effort)?;
     let kind = if is_whole { Kind::Quality(attempt.score) } else { Kind::Downscaled(attempt.score) };
     let candidate = Candidate { bytes: context.with_metadata(file, format), format, width, height, kind, score: None };
-    context.trace.note(&candidate);
+    context.log.note(&candidate);
     Ok(Encoded::File(candidate))
 }
 

@@ -7,7 +7,7 @@ use crate::picture::Orientation;
 use crate::picture::transform::Rotation;
 
 use super::candidate::{Candidate, Kind};
-use super::trace::Trace;
+use super::search_log::SearchLog;
 use super::{Answer, Facts, Job, JobError, OnMiss, Outcome, Report, Timings};
 
 /// The part of the input's metadata that goes into an answer whose pixels were turned upright.
@@ -36,7 +36,7 @@ pub(super) fn finish(
     job: &Job,
     candidate: Candidate,
     input: Facts,
-    trace: Trace,
+    log: SearchLog,
     timings: Timings,
 ) -> Result<Answer, JobError> {
     let format = candidate.format;
@@ -56,15 +56,15 @@ pub(super) fn finish(
         input,
         output,
         target: job.target,
-        outcome: outcome(candidate.kind, missed, trace.cut_short),
-        cut_short: trace.cut_short,
+        outcome: outcome(candidate.kind, missed, log.cut_short),
+        cut_short: log.cut_short,
         damaged: false,
         padded: len > unpadded,
         quality: candidate.kind.reported_quality(),
         score: candidate.score,
-        encodes: trace.encodes().count() as u32,
-        encodes_by_format: encodes_by_format(&trace),
-        trace: trace.steps,
+        encodes: log.encodes().count() as u32,
+        encodes_by_format: encodes_by_format(&log),
+        steps: log.steps,
         timings,
     };
     Ok(Answer { bytes, report })
@@ -81,7 +81,7 @@ fn outcome(kind: Kind, missed: bool, cut_short: bool) -> Outcome {
     }
 }
 
-fn encodes_by_format(trace: &Trace) -> Vec<(Format, u32)> {
-    let count = |format: Format| trace.encodes().filter(|step| step.format == format).count() as u32;
+fn encodes_by_format(log: &SearchLog) -> Vec<(Format, u32)> {
+    let count = |format: Format| log.encodes().filter(|step| step.format == format).count() as u32;
     Format::OUTPUT.into_iter().map(|format| (format, count(format))).filter(|(_, count)| *count > 0).collect()
 }

@@ -16,7 +16,7 @@ pub(super) fn fit(
 ) -> Result<Candidate, JobError> {
     match fit_or_miss(context, allowed, input, may_outgrow) {
         // What the deadline cut off might have met the job, so the nearest result so far is not the nearest possible.
-        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.trace.cut_short => {
+        Err(JobError::TargetUnreachable { .. } | JobError::ScoreUnreachable { .. }) if context.log.cut_short => {
             Err(context.clock.deadline_exceeded())
         }
         other => other,
@@ -44,7 +44,7 @@ fn fit_or_miss(
     }
     match formats::best(context, allowed, target) {
         Err(unreachable @ JobError::TargetUnreachable { .. }) if context.job.on_miss == OnMiss::Smallest => {
-            let smallest = context.trace.smallest().cloned().ok_or(unreachable)?;
+            let smallest = context.log.smallest().cloned().ok_or(unreachable)?;
             formats::scored(context, smallest)
         }
         other => other,
@@ -102,7 +102,7 @@ mod tests {
         let metadata = Metadata::default();
         let stop = Stop::at(Instant::now() + Duration::from_secs(3600));
         let mut context = SearchContext::new(job, Views::of_opaque(&picture), Format::Bmp, &metadata, &stop);
-        context.trace.cut_short = true;
+        context.log.cut_short = true;
         fit(&mut context, &[Format::Jpeg], &Facts { bytes: 9_270, format: Format::Bmp, width: 64, height: 48 }, false)
     }
 

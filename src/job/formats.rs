@@ -98,18 +98,18 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     let is_chosen_by_time = formats.first().copied() != best_looking;
     for expected in formats {
         if best.is_some() && context.clock.stop_reason().is_some() {
-            context.trace.cut_short = true;
+            context.log.cut_short = true;
             break;
         }
         let Some(mut candidate) = in_format(context, expected, cap, &mut refusals)? else { continue };
         if is_chosen_by_time {
-            context.trace.cut_short = true;
+            context.log.cut_short = true;
         }
         if context.job.min_score.is_some() || is_best_effort && context.clock.has_time(context.scoring.usual_time()) {
             candidate.score = Some(context.scoring.score(&candidate)?);
         } else if is_best_effort {
             // Without a score it cannot be compared with other formats.
-            context.trace.cut_short = true;
+            context.log.cut_short = true;
         }
         let better = best.as_ref().is_none_or(|best| candidate.score > best.score);
         if better {
@@ -117,13 +117,13 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
         }
         context.clock.has_answer = best.as_ref().is_some_and(|best| meets_score(context.job, best));
         let good_enough = !is_best_effort && context.clock.has_answer;
-        if good_enough || context.trace.cut_short {
+        if good_enough || context.log.cut_short {
             break;
         }
     }
     match (best, refusals.too_late.or(refusals.too_large)) {
         (Some(candidate), _) => accept(context.job, candidate),
-        (None, Some(refusal)) if context.trace.smallest().is_none() => Err(refusal),
+        (None, Some(refusal)) if context.log.smallest().is_none() => Err(refusal),
         (None, _) => Err(context.unreachable()),
     }
 }
@@ -245,13 +245,13 @@ fn in_format(
         }
         // Another format may be faster.
         Err(late @ JobError::DeadlineExceeded { .. }) => {
-            context.trace.cut_short = true;
+            context.log.cut_short = true;
             refusals.too_late.get_or_insert(late);
             Ok(None)
         }
         // The search may have been stopped between two sizes.
         Ok(None) if context.clock.stop_reason().is_some() => {
-            context.trace.cut_short = true;
+            context.log.cut_short = true;
             Ok(None)
         }
         found => found,

@@ -73,13 +73,13 @@ pub(super) fn candidate(
     let (mode, target) = (context.job.mode, context.job.target);
     let is_answer = |bytes: u64| bytes <= cap && mode.can_be_met(target, bytes);
     for (format, model) in formats {
-        if context.trace.lossless_bytes(format).is_some_and(|bytes| !is_answer(bytes)) {
+        if context.log.lossless_bytes(format).is_some_and(|bytes| !is_answer(bytes)) {
             continue;
         }
         let pixels = context.views.requested.pixel_count();
         let expected = expected_time(model, context.job.effort, pixels, expectation.literal_pixels.min(pixels));
         if !context.clock.has_time(expected) {
-            context.trace.cut_short = true;
+            context.log.cut_short = true;
             continue;
         }
         if is_photograph && is_bounded && !may_fit_by_part(context.views.requested, model, context.job.effort, cap)? {
@@ -98,7 +98,7 @@ pub(super) fn candidate(
             // The same pixels: the score of SSIMULACRA2 for identity.
             score: Some(100.0),
         };
-        context.trace.note(&candidate);
+        context.log.note(&candidate);
         if is_answer(candidate.len()) {
             return Ok(Some(candidate));
         }

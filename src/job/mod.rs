@@ -16,7 +16,7 @@
 //! at_size            one format at one size
 //! search_adapter     one encoder                  lossless
 //! context            what a search shares         passthrough  transcoded
-//! clock  views  trace  scoring  checks  share
+//! clock  views  search_log  scoring  checks  share
 //! spec  candidate
 //! error  report  prepared  scale_gain  format_rank
 //! ```
@@ -45,12 +45,12 @@ mod scale_choice;
 pub mod scale_gain;
 mod scoring;
 mod search_adapter;
+mod search_log;
 mod share;
 mod smooth;
 mod source;
 mod spec;
 mod total;
-mod trace;
 mod transcoded;
 mod trial;
 mod views;

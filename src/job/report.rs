@@ -42,8 +42,8 @@ pub struct Report {
     pub encodes: u32,
     /// Full encodes in each format.
     pub encodes_by_format: Vec<(Format, u32)>,
-    /// Every encode of the search, in order.
-    pub trace: Vec<Step>,
+    /// Every encode and probe of the search, in order.
+    pub steps: Vec<Step>,
     /// Where the time went.
     pub timings: Timings,
 }

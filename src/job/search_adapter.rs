@@ -70,7 +70,7 @@ impl<'a, 'b, 'p> SearchAdapter<'a, 'b, 'p> {
 
     /// The encode nearest to the best size of `aim`.
     pub(super) fn nearest(&self, found: &Found, aim: &Aim) -> Option<NearestEncode> {
-        let (x, bytes) = *found.trace.iter().min_by_key(|(_, bytes)| bytes.abs_diff(aim.best))?;
+        let (x, bytes) = *found.encodes.iter().min_by_key(|(_, bytes)| bytes.abs_diff(aim.best))?;
         Some(NearestEncode { quality: self.coding.scale().quality(x), bytes })
     }
 
@@ -116,7 +116,7 @@ impl SearchedEncoder for SearchAdapter<'_, '_, '_> {
     fn probe(&mut self, x: f64) -> Result<Option<f64>, JobError> {
         let probed = self.encoder.probe(x)?;
         if let Some(ln_bytes) = probed {
-            self.context.trace.note_probe(self.coding, self.picture, x, ln_bytes);
+            self.context.log.note_probe(self.coding, self.picture, x, ln_bytes);
         }
         Ok(probed)
     }
@@ -134,7 +134,7 @@ impl SearchedEncoder for SearchAdapter<'_, '_, '_> {
         let file = self.context.with_metadata(self.encoder.encode(x)?, self.coding.format());
         self.context.clock.note_encode(self.picture, started.elapsed());
         let candidate = self.candidate_at(x, file);
-        self.context.trace.note(&candidate);
+        self.context.log.note(&candidate);
         Ok(candidate.bytes)
     }
 

@@ -41,7 +41,7 @@ pub(super) fn candidate(
     let mut scales = SCALES.to_vec();
     scales.retain(|scale| few_colours::is_possible(context, format, model, *scale));
     // A scale, and the bytes of the file at that.
-    let mut known = context.trace.lossless_bytes(format).map(|bytes| (1.0, bytes));
+    let mut known = context.log.lossless_bytes(format).map(|bytes| (1.0, bytes));
     let mut best: Option<Candidate> = None;
     for _ in 0..MAX_ENCODES {
         let may_fit = |scale: &&f64| match known {
@@ -66,7 +66,7 @@ fn at_scale(context: &mut SearchContext, (format, model): Lossless, scale: f64) 
     let (width, height) = size_at(whole.picture, scale);
     let pixels = u64::from(width) * u64::from(height);
     if !context.clock.has_time(expected_time(model, context.job.effort, pixels, pixels)) {
-        context.trace.cut_short = true;
+        context.log.cut_short = true;
         return Ok(None);
     }
     let smaller = context.views.scaled(whole.picture, (width, height));
@@ -76,7 +76,7 @@ fn at_scale(context: &mut SearchContext, (format, model): Lossless, scale: f64) 
     let file = (model.encode)(&smaller, context.job.effort)?;
     let bytes = context.with_metadata(file, format);
     let candidate = Candidate { bytes, format, width, height, kind: Kind::Downscaled(100.0), score: None };
-    context.trace.note(&candidate);
+    context.log.note(&candidate);
     Ok(Some(candidate))
 }
 

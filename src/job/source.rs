@@ -12,8 +12,8 @@ use crate::stop::{Stop, StopReason};
 
 use super::candidate::Candidate;
 use super::context::{CommonLook, SearchContext};
+use super::search_log::SearchLog;
 use super::spec::DEFAULT_QUALITY;
-use super::trace::Trace;
 use super::views::Views;
 use super::{
     Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Smallest, Timings, checks, finish, fit, formats,
@@ -282,7 +282,7 @@ impl InputFile<'_> {
         // Of a total, bytes for a finer picture would be missing for the others.
         let may_be_finer_than_asked = job.quality < DEFAULT_QUALITY || common.is_some();
         if let Some(candidate) = unchanged.as_ref().filter(|_| !may_be_finer_than_asked) {
-            return finish::finish(job, candidate.clone(), self.facts, Trace::default(), timings);
+            return finish::finish(job, candidate.clone(), self.facts, SearchLog::default(), timings);
         }
         let may_be_transcoded = self.as_stored && unchanged.is_none() && !may_be_finer_than_asked;
         let transcoded = match may_be_transcoded {
@@ -292,9 +292,9 @@ impl InputFile<'_> {
         let has_no_time = transcoded.is_err();
         if let Ok(Some(candidate)) = transcoded {
             timings.search = transforming.elapsed();
-            let mut trace = Trace::default();
-            trace.note(&candidate);
-            return finish::finish(job, candidate, self.facts, trace, timings);
+            let mut log = SearchLog::default();
+            log.note(&candidate);
+            return finish::finish(job, candidate, self.facts, log, timings);
         }
         let requested = picture()?;
         let (width, height) = (requested.width(), requested.height());
@@ -306,8 +306,8 @@ impl InputFile<'_> {
         let searching = Instant::now();
         // What a lossless input shows is not spoilt to stay below its size, where it is not the answer itself.
         let may_outgrow = unchanged.is_none() && self.is_lossless();
-        let (fitted, mut trace) = self.search(&picture, &allowed, job, common, may_outgrow, stop);
-        trace.cut_short |= has_no_time;
+        let (fitted, mut log) = self.search(&picture, &allowed, job, common, may_outgrow, stop);
+        log.cut_short |= has_no_time;
         timings.search = searching.elapsed();
         let fitted = if self.as_stored { self.or_smaller_input(fitted, job, &suitable) } else { fitted };
         let candidate = match (fitted, unchanged) {
@@ -316,7 +316,7 @@ impl InputFile<'_> {
             (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => input,
             (fitted, _) => fitted?,
         };
-        let mut answer = finish::finish(job, candidate, self.facts, trace, timings)?;
+        let mut answer = finish::finish(job, candidate, self.facts, log, timings)?;
         if is_shrunk {
             mark_downscaled(&mut answer.report);
         }
@@ -365,7 +365,7 @@ impl InputFile<'_> {
         common: Option<CommonLook>,
         may_outgrow: bool,
         stop: &Stop,
-    ) -> (Result<Candidate, JobError>, Trace) {
+    ) -> (Result<Candidate, JobError>, SearchLog) {
         let metadata = finish::kept_metadata(&self.metadata, &self.rights, job);
         let needs_flattening = picture.has_alpha() && !allowed.iter().all(|format| format.keeps_alpha());
         let flattened = needs_flattening.then(|| transform::flatten(picture, job.transformed_background()));
@@ -374,7 +374,7 @@ impl InputFile<'_> {
         let mut context = SearchContext::new(job, views, self.facts.format, &metadata, stop);
         context.common = common;
         context.clock.note_decode(u64::from(self.facts.width) * u64::from(self.facts.height), self.decoding);
-        (fit::fit(&mut context, allowed, &self.facts, may_outgrow), context.trace)
+        (fit::fit(&mut context, allowed, &self.facts, may_outgrow), context.log)
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn score(
     let encode_of_pixel = coding.cost(context.clock.effort(coding, &sample));
     let probes = encode_of_pixel.mul_f64(seen.picture.pixel_count() as f64 * PROBED);
     if !context.clock.has_time(probes + usual_time(encode_of_pixel, &sample)) {
-        context.trace.cut_short = true;
+        context.log.cut_short = true;
         return Ok(None);
     }
     let (width, height) = size_at(&sample, scale);

@@ -19,7 +19,7 @@ fn report() -> Report {
         score: None,
         encodes: 3,
         encodes_by_format: vec![(Format::Webp, 2), (Format::Jpeg, 1)],
-        trace: Vec::new(),
+        steps: Vec::new(),
         timings: Timings::default(),
     }
 }

@@ -35,7 +35,7 @@ pub struct Found {
     /// The attempt within the cap that is nearest to the best size.
     pub best: Option<Attempt>,
     /// `x` and the bytes of every encode, in order.
-    pub trace: Vec<(f64, u64)>,
+    pub encodes: Vec<(f64, u64)>,
     /// Why it ended early, if it did.
     pub stopped: Option<StopReason>,
     /// Whether the finest allowed state fits, so that there is nothing better to find.
@@ -72,12 +72,12 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
         found.note(Attempt { x, bytes: file }, aim);
         found.at_finest = bracket.fits == Some(bracket.finest);
         found.unreachable = bracket.over == Some(bracket.coarsest);
-        let encodes = found.trace.len() as u32;
+        let encodes = found.encodes.len() as u32;
         let is_narrow = bracket.is_narrow() && !aim.is_for_nearest;
         if found.is_good_enough(aim) || found.at_finest || found.unreachable || is_narrow {
             return Ok(found);
         }
-        let goal = aim.ln_goal(found.trace.len());
+        let goal = aim.ln_goal(found.encodes.len());
         let state = if encodes >= aim.max_encodes {
             // Sizes may stop falling far from all states that were tried, which no model predicts.
             let is_hopeless = encodes == aim.max_encodes && bracket.fits.is_none();
@@ -137,7 +137,7 @@ fn first_state<E: SearchedEncoder>(
 
 impl Found {
     fn is_good_enough(&self, aim: &Aim) -> bool {
-        let good_enough = |best: &Attempt| aim.is_good_enough(best.bytes.len() as u64, self.trace.len());
+        let good_enough = |best: &Attempt| aim.is_good_enough(best.bytes.len() as u64, self.encodes.len());
         self.best.as_ref().is_some_and(good_enough)
     }
 
@@ -148,7 +148,7 @@ impl Found {
 
     fn note(&mut self, attempt: Attempt, aim: &Aim) {
         let bytes = attempt.bytes.len() as u64;
-        self.trace.push((attempt.x, bytes));
+        self.encodes.push((attempt.x, bytes));
         let distance = |bytes: usize| aim.best.abs_diff(bytes as u64);
         let nearer = self.best.as_ref().is_none_or(|best| distance(attempt.bytes.len()) < distance(best.bytes.len()));
         if bytes <= aim.cap && nearer {
@@ -269,8 +269,8 @@ mod tests {
             let mut fake = Fake::new(0.5, |x: f64| 20_000.0 - 1_000.0 * x);
             fake.begins_at_finest = true;
             let found = search(&mut fake, &Aim::below(cap)).expect("never fails");
-            assert_eq!(found.trace[0], (0.0, 20_000));
-            assert_eq!((found.at_finest, found.trace.len() == 1), (fits, fits));
+            assert_eq!(found.encodes[0], (0.0, 20_000));
+            assert_eq!((found.at_finest, found.encodes.len() == 1), (fits, fits));
             assert!(found.best.is_some_and(|best| best.bytes.len() as u64 <= cap));
         }
     }
@@ -334,7 +334,7 @@ mod tests {
             let found = search(&mut fake, &Aim::below(cap)).unwrap();
             let best = fake.best(cap).unwrap();
             // Up to a percent over the cap: a state that is far finer than the next is worth the risk.
-            prop_assert!(found.trace.iter().all(|(_, bytes)| *bytes as f64 <= 1.012 * cap as f64), "{:?}", found.trace);
+            prop_assert!(found.encodes.iter().all(|(_, bytes)| *bytes as f64 <= 1.012 * cap as f64), "{:?}", found.encodes);
             prop_assert!(found.best.unwrap().x < best + 1.5 * grain);
         }
 
@@ -348,9 +348,9 @@ mod tests {
             let found = search(&mut fake, &Aim::below(cap)).unwrap();
             prop_assert!(found.best.iter().all(|best| best.bytes.len() as u64 <= cap));
             prop_assert!(fake.encodes <= MAX_ENCODES + 1);
-            prop_assert_eq!(found.trace.len() as u32, fake.encodes);
+            prop_assert_eq!(found.encodes.len() as u32, fake.encodes);
             // Whatever fits is kept.
-            let fitting = found.trace.iter().map(|(_, bytes)| *bytes).filter(|bytes| *bytes <= cap).max();
+            let fitting = found.encodes.iter().map(|(_, bytes)| *bytes).filter(|bytes| *bytes <= cap).max();
             prop_assert_eq!(found.best.map(|best| best.bytes.len() as u64), fitting);
         }
 
@@ -401,7 +401,7 @@ mod tests {
         let mut fake = Fake::new(0.1, |x| if x < 4.05 { 15_150.0 } else { 14_100.0 });
         (fake.slope, fake.has_probe) = (-0.6, true);
         let found = search(&mut fake, &Aim::below(15_000)).unwrap();
-        assert_eq!(found.trace.len(), 1, "{:?}", found.trace);
+        assert_eq!(found.encodes.len(), 1, "{:?}", found.encodes);
         assert_eq!(found.best.unwrap().bytes.len(), 14_100);
     }
 
@@ -444,7 +444,7 @@ mod tests {
             (fake.has_probe, fake.probe_error) = (true, error);
             let found = search(&mut fake, &Aim::below(f64::exp(12.0 - 0.8 * 3.0) as u64)).unwrap();
             assert!(found.best.is_some());
-            (fake.probes, found.trace.len())
+            (fake.probes, found.encodes.len())
         };
         assert_eq!(searched(-0.85, 0.0), (1, 1));
         assert_eq!(searched(-1.0, 0.0), (2, 1));
@@ -466,7 +466,7 @@ mod tests {
         let mut fake = Fake::new(0.001, smooth(12.0, -0.8, 0.0));
         let found = search(&mut fake, &Aim::below(10)).unwrap();
         assert!(found.unreachable && found.best.is_none());
-        assert_eq!(found.trace.last(), Some(&(8.0, fake.bytes_at(8.0))));
+        assert_eq!(found.encodes.last(), Some(&(8.0, fake.bytes_at(8.0))));
     }
 
     #[test]
@@ -475,7 +475,7 @@ mod tests {
         fake.stop_after = Some(1);
         let found = search(&mut fake, &Aim::below(30_000)).unwrap();
         assert_eq!(found.stopped, Some(StopReason::Deadline));
-        assert_eq!(found.trace.len(), 1);
+        assert_eq!(found.encodes.len(), 1);
         assert!(found.best.is_some());
     }
 
@@ -485,9 +485,9 @@ mod tests {
         let mut fake = Fake::new(0.001, |x| if x < 5.0 { 200_000.0 } else { (9.0 - x).exp() * 100.0 });
         fake.is_short_of_time = true;
         let found = search(&mut fake, &Aim::below(3_000)).unwrap();
-        assert!(found.trace.len() > 1 && found.best.is_some());
+        assert!(found.encodes.len() > 1 && found.best.is_some());
         assert_eq!(found.stopped, Some(StopReason::Deadline));
-        let (last, earlier) = found.trace.split_last().unwrap();
-        assert!(last.1 <= 3_000 && earlier.iter().all(|(_, bytes)| *bytes > 3_000), "{:?}", found.trace);
+        let (last, earlier) = found.encodes.split_last().unwrap();
+        assert!(last.1 <= 3_000 && earlier.iter().all(|(_, bytes)| *bytes > 3_000), "{:?}", found.encodes);
     }
 }

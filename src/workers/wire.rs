@@ -179,7 +179,7 @@ mod tests {
             score: None,
             encodes: 2,
             encodes_by_format: vec![(Format::Avif, 2)],
-            trace: vec![step, Step { quality: None, ..step }],
+            steps: vec![step, Step { quality: None, ..step }],
             timings: Timings { decode: Duration::from_nanos(1500), ..Timings::default() },
         };
         let (Reply::Done(received), body) = arrives(&Reply::Done(report.clone()), b"a file") else { panic!() };

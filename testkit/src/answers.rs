@@ -18,7 +18,7 @@ pub fn echo(job: &Job, bytes: &[u8]) -> Answer {
         score: None,
         encodes: 1,
         encodes_by_format: vec![(Format::Jpeg, 1)],
-        trace: Vec::new(),
+        steps: Vec::new(),
         timings: Timings::default(),
     };
     Answer { bytes: bytes.to_vec(), report }

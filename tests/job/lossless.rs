@@ -99,7 +99,7 @@ fn a_photograph_far_over_the_target_is_not_coded_without_loss() {
     let photo = picture(Content::Photo, 640, 480);
     let target = photo.pixel_count() / 4;
     let report = run(&job(Format::Webp, target), &png_file(&photo)).unwrap().report;
-    assert!(report.trace.iter().all(|step| step.kind != StepKind::Lossless), "{:?}", report.trace);
+    assert!(report.steps.iter().all(|step| step.kind != StepKind::Lossless), "{:?}", report.steps);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn of_a_large_photograph_a_part_is_coded_before_the_whole() {
     let input = png_file(&photo);
     let is_coded_whole = |target| {
         let report = run(&job(Format::Webp, target), &input).unwrap().report;
-        report.trace.iter().any(|step| step.kind == StepKind::Lossless)
+        report.steps.iter().any(|step| step.kind == StepKind::Lossless)
     };
     assert!(!is_coded_whole(too_low));
     assert!(is_coded_whole(enough));

@@ -146,7 +146,7 @@ fn answers_are_those_of_threads(bench: &Bench) {
             let bounds = engine::Bounds { limits: &limits, stop: &stop, memory_bytes: 400 << 20, total: None };
             let sealed = bench.workers.run(&job, &input, &bounds).unwrap();
             assert_eq!(sealed.bytes, alone.bytes);
-            assert_eq!(sealed.report.trace, alone.report.trace);
+            assert_eq!(sealed.report.steps, alone.report.steps);
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{CachedAnswer, PARTS};
 use crate::engine::key::Key;
 use crate::job::Step;
 
-/// What an entry takes besides the answer's bytes and trace: key, report, reference counts and the cache's own nodes,
+/// What an entry takes besides the answer's bytes and the steps of its search: key, report, reference counts and the cache's own nodes,
 /// about 700 bytes, rounded up.
 const ENTRY_BYTES: usize = 1024;
 
@@ -71,6 +71,6 @@ impl Memory {
 }
 
 fn weight(cached: &CachedAnswer) -> u32 {
-    let trace = cached.answer.report.trace.capacity() * size_of::<Step>();
-    u32::try_from(cached.answer.bytes.capacity() + trace + ENTRY_BYTES).unwrap_or(u32::MAX)
+    let steps = cached.answer.report.steps.capacity() * size_of::<Step>();
+    u32::try_from(cached.answer.bytes.capacity() + steps + ENTRY_BYTES).unwrap_or(u32::MAX)
 }

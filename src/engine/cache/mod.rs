@@ -230,7 +230,7 @@ mod tests {
             score: None,
             encodes: 2,
             encodes_by_format: vec![(Format::Webp, 2)],
-            trace: Vec::new(),
+            steps: Vec::new(),
             timings: Timings::default(),
         };
         CachedAnswer::new(Answer { bytes: bytes.to_vec(), report })

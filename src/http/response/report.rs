@@ -70,7 +70,7 @@ pub(crate) fn of(report: &Report) -> Value {
         "padded": report.padded,
         "damaged": report.damaged,
         "encodes": report.encodes,
-        "trace": report.trace.iter().map(step).collect::<Vec<Value>>(),
+        "trace": report.steps.iter().map(step).collect::<Vec<Value>>(),
     })
 }
 

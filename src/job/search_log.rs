@@ -9,7 +9,7 @@ use super::{Step, StepKind};
 
 /// Every encode of a job, in order.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trace {
+pub(super) struct SearchLog {
     pub steps: Vec<Step>,
     /// Whether more time might have led to a better answer: the deadline ended a search early, chose a format, or kept
     /// one from being tried.
@@ -19,7 +19,7 @@ pub(super) struct Trace {
     smallest: Vec<Candidate>,
 }
 
-impl Trace {
+impl SearchLog {
     /// The steps except for probes.
     pub(super) fn encodes(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.kind != StepKind::Probe)
