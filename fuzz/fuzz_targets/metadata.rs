@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use bytefit::codec::colour::{Channels, Converter, Space};
 use bytefit::codec::lossy_coding::LossyCoding;
-use bytefit::codec::rights::iptc;
+use bytefit::codec::rights::{Rights, iptc};
 use bytefit::codec::{Decoded, Effort, Format, Metadata, MetadataPolicy, container, decode, exif, xmp};
 use bytefit::picture::{Layout, Orientation, Picture};
 use bytefit_fuzz::{LIMITS, check_decoded};
@@ -40,9 +40,9 @@ fn plain_file(format: Format) -> Vec<u8> {
 
 fn read_exif(block: &[u8], plain: &(Format, Vec<u8>)) {
     assert_eq!(exif::upright(block).len(), block.len());
-    for policy in [MetadataPolicy::Strip, MetadataPolicy::Copyright] {
-        let kept = exif::kept(block, policy);
-        let orientation = kept.as_deref().map_or(Orientation::Upright, exif::orientation);
+    for rights_of in [None, Some(block)] {
+        let owned = exif::owned(rights_of, &Rights::default(), exif::orientation(block));
+        let orientation = owned.as_deref().map_or(Orientation::Upright, exif::orientation);
         assert_eq!(orientation, exif::orientation(block));
     }
     if let Some(owned) = exif::copyright(block) {

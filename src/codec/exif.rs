@@ -9,7 +9,6 @@ mod thumbnail;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::MetadataPolicy;
 use super::rights::{Right, Rights, text};
 use crate::picture::Orientation;
 use density::RATIONAL;
@@ -58,16 +57,6 @@ pub fn copyright(exif: &[u8]) -> Option<Vec<u8>> {
 /// Returns an EXIF block with only this orientation.
 pub fn only_orientation(orientation: Orientation) -> Vec<u8> {
     written(&[orientation_field(orientation)]).expect("there is one field to write")
-}
-
-/// Returns the part of `exif` that `policy` keeps in a file whose pixels stay unchanged: the orientation unless it is
-/// upright, and author and rights when the policy says so. Returns `None` when nothing is kept.
-pub fn kept(exif: &[u8], policy: MetadataPolicy) -> Option<Vec<u8>> {
-    match policy {
-        MetadataPolicy::Keep => Some(exif.to_vec()),
-        MetadataPolicy::Copyright => owned(Some(exif), &Rights::default(), orientation(exif)),
-        MetadataPolicy::Strip => owned(None, &Rights::default(), orientation(exif)),
-    }
 }
 
 /// Returns a block with this orientation unless it is upright, and with the Artist and Copyright of `exif`, or of
@@ -452,17 +441,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn each_policy_keeps_what_it_says() {
-        use MetadataPolicy::*;
-        let tags = |value, policy| {
-            let kept = kept(&camera_block(value, false), policy);
-            kept.map(|block| read(&block).into_iter().map(|(tag, _)| tag).collect::<Vec<_>>())
+    fn an_own_block_has_the_orientation_and_the_rights_of_a_block() {
+        let tags = |value, has_rights: bool| {
+            let block = camera_block(value, false);
+            let owned = owned(has_rights.then_some(&block), &Rights::default(), orientation(&block));
+            owned.map(|block| read(&block).into_iter().map(|(tag, _)| tag).collect::<Vec<_>>())
         };
-        assert_eq!(tags(1, Strip), None);
-        assert_eq!(tags(6, Strip), Some(vec![Tag::Orientation]));
-        assert_eq!(tags(1, Copyright), Some(vec![Tag::Artist, Tag::Copyright]));
-        assert_eq!(tags(6, Copyright), Some(vec![Tag::Orientation, Tag::Artist, Tag::Copyright]));
-        assert_eq!(kept(&camera_block(6, true), Keep), Some(camera_block(6, true)));
+        assert_eq!(tags(1, false), None);
+        assert_eq!(tags(6, false), Some(vec![Tag::Orientation]));
+        assert_eq!(tags(1, true), Some(vec![Tag::Artist, Tag::Copyright]));
+        assert_eq!(tags(6, true), Some(vec![Tag::Orientation, Tag::Artist, Tag::Copyright]));
     }
 
     fn survives(block: &[u8]) {
@@ -470,7 +458,7 @@ pub(super) mod tests {
         assert_eq!(upright(block).len(), block.len());
         copyright(block);
         rights(block);
-        kept(block, MetadataPolicy::Copyright);
+        owned(Some(block), &Rights::default(), orientation(block));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::header::Header;
 use super::meaning::Lead;
 use super::segments::{
-    ADOBE, APP0, APP1, APP2, APP13, APP14, APP15, COM, DAC, DHT, DNL, DQT, DRI, EOI, EXIF, GAIN_MAP, ICC, JFIF, MPF,
-    PHOTOSHOP, SOI, SOS, Segment, Segments, XMP,
+    ADOBE, ADOBE_BYTES, APP0, APP1, APP2, APP13, APP14, APP15, COM, DAC, DHT, DNL, DQT, DRI, EOI, EXIF, GAIN_MAP, ICC,
+    JFIF, JFIF_BYTES, MPF, PHOTOSHOP, SOI, SOS, Segment, Segments, XMP,
 };
 use crate::codec::container::exif_with_density;
 use crate::codec::density::Density;
@@ -12,14 +12,10 @@ use crate::codec::rights::{self, iptc};
 use crate::codec::{Metadata, MetadataPolicy, exif, xmp};
 use crate::picture::Orientation;
 
-/// Bytes of a JFIF segment up to its thumbnail. The last two are the width and height of the thumbnail.
-const JFIF_BYTES: usize = 14;
 /// Maximum payload of a segment in bytes. The 16-bit length counts itself, but not the marker.
 const MAX_PAYLOAD: usize = 65_533;
 /// Where a JFIF segment has the unit of its density, and the density across and down in two bytes each.
 const JFIF_DENSITY: std::ops::Range<usize> = 7..12;
-/// Bytes of Adobe's segment (Adobe technical note 5116, s18).
-const ADOBE_BYTES: usize = 12;
 /// Bytes of a marker and a length.
 const SEGMENT_HEAD: usize = 4;
 

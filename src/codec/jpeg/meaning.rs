@@ -4,11 +4,9 @@
 //! rules of its own and refuses some files for segments that no pixel depends on. So it gets a copy of the file without
 //! those segments, in which one marker says what the components mean.
 
-use super::segments::{ADOBE, APP0, APP1, APP14, APP15, COM, DHT, EOI, JFIF, RST0, SOS, Segment, Segments, TEM};
-
-/// Shortest payloads of JFIF's and Adobe's segments that count (JFIF 1.02; T.872 s6.5.3).
-const JFIF_BYTES: usize = 14;
-const ADOBE_BYTES: usize = 12;
+use super::segments::{
+    ADOBE, ADOBE_BYTES, APP0, APP1, APP14, APP15, COM, DHT, EOI, JFIF, JFIF_BYTES, RST0, SOS, Segment, Segments, TEM,
+};
 
 /// What the components mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -58,8 +58,8 @@ pub(in crate::codec) const SCALE_GAIN: ScaleGainModel = ScaleGainModel {
     decent_quality: 52.0,
     detailed_bits_per_pixel: 0.25,
     decent_quality_of_detail: 35.0,
-    enough_quality: Some(60.0),
-    fine_quality: 87.0,
+    last_quality: Some(60.0),
+    decent_quality_of_smooth: 87.0,
     with_alpha: None,
     smaller: None,
 };
