@@ -1,4 +1,4 @@
-//! Measures which format looks best: the source of the constants of `src/job/format_rank.rs`.
+//! Measures which format looks best: the source of `LeadModel` in the model of each format.
 //!
 //! Each picture, at two sizes, is fitted to several targets in each format alone. Scaling it down is allowed. For each
 //! target a line of comma-separated values is printed: file, longer side, target in bits a pixel, and for each format

@@ -1,4 +1,4 @@
-//! Measures the quality scale: prints the tables of `src/codec/quality.rs`.
+//! Measures the quality scale: prints the tables of the files `quality_scale.rs` below `src/codec`.
 //!
 //! Each picture, scaled to at most 1,024 pixels a side, is encoded over the whole range of each encoder's quantiser
 //! step and scored with SSIMULACRA2. For each step the program prints the median score over the pictures, which is the

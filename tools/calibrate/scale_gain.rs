@@ -1,4 +1,4 @@
-//! Measures when a smaller picture looks better: the source of the constants of `src/job/scale_gain.rs`.
+//! Measures when a smaller picture looks better: the source of `ScaleGainModel` in the model of each format.
 //!
 //! Each picture, at two sizes, is fitted to several targets at several scales. For each result a line of
 //! comma-separated values is printed: format, file, longer side, target in bits a pixel at full scale, scale, quality
