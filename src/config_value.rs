@@ -1,5 +1,7 @@
 //! How sizes and durations are written in a configuration, for `#[serde(with = "...")]`, and checks of values.
 
+use std::fmt::Display;
+
 /// What stands for a secret where settings are printed.
 #[cfg(feature = "server")]
 pub(crate) const REDACTED: &str = "[redacted]";
@@ -54,8 +56,7 @@ pub(crate) fn directory(key: &str, value: &std::path::Path) -> Result<(), Invali
 ///
 /// # Errors
 /// [`InvalidConfig`] when it is.
-#[cfg(feature = "server")]
-pub(crate) fn at_most(key: &str, value: usize, max: usize) -> Result<(), InvalidConfig> {
+pub(crate) fn at_most<T: PartialOrd + Display>(key: &str, value: T, max: T) -> Result<(), InvalidConfig> {
     if value <= max { Ok(()) } else { Err(InvalidConfig::of(key, format!("{value} is more than {max}"))) }
 }
 

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{DecodeError, Format, undecodable};
-use crate::config_value::{InvalidConfig, at_least_one, size};
+use crate::config_value::{InvalidConfig, at_least_one, at_most, size};
+use crate::picture::score::Reference;
 
 /// Limits on untrusted input: keys of the section `[limits]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,9 +42,10 @@ impl Limits {
     /// Checks what the types don't.
     ///
     /// # Errors
-    /// [`InvalidConfig`] when a limit would refuse every picture.
+    /// [`InvalidConfig`] when a limit would refuse every picture, or allow one that cannot be scored.
     pub fn validate(&self) -> Result<(), InvalidConfig> {
         at_least_one("max_pixels", self.max_pixels)?;
+        at_most("max_pixels", self.max_pixels, Reference::MAX_PIXELS)?;
         at_least_one("max_side", self.max_side.into())?;
         at_least_one("max_frames", self.max_frames.into())
     }

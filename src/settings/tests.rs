@@ -163,6 +163,7 @@ fn a_bad_value_is_named_with_its_file_and_line() {
         ("[server]\nmax_body = \"1MB\"\n[engine]\nmemory = \"21MiB\"\n", [":4: engine.memory: ", "at least 22MiB"]),
         ("[cache]\nttl = \"2000y\"\n", [":2: cache.ttl: ", "\"2000y\" is more than a year"]),
         ("\n[limits]\nmax_pixels = 0\n", [":3: limits.max_pixels: ", "at least 1"]),
+        ("[limits]\nmax_pixels = 300000000\n", [":2: limits.max_pixels: ", "300000000 is more than 268435456"]),
         ("[fit]\n\nmax_deadline = \"1s\"\n", [":3: fit.max_deadline: ", "longer than max_deadline 1s"]),
         ("[fit]\n\ndeadline = \"2m\"\n", [":3: fit.deadline: ", "2m is longer than max_deadline 1m"]),
     ] {
