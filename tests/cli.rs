@@ -352,6 +352,19 @@ fn many_files_fit_into_one_total_at_the_same_quality() {
 }
 
 #[test]
+fn a_small_file_takes_more_of_a_total_than_planned_where_there_is_more() {
+    let folder = Folder::with(&[]);
+    let png = |width: u32, height: u32, pixel: fn(u32, u32) -> [u32; 3]| {
+        let pixels = (0..height).flat_map(|y| (0..width).flat_map(move |x| pixel(x, y).map(|level| level as u8)));
+        png::encode::encode_lossless(&Picture::new(width, height, Layout::Rgb, pixels.collect()), Effort::Fast).unwrap()
+    };
+    folder.write("line.png", png(700, 1, |x, _| [x * 7, x * 13, x * 29]));
+    folder.write("busy.png", png(100, 75, |x, y| [(x * x + y * y) / 7, x * y / 5, x * 3 + y * 11]));
+    let options = ["--total", "2000", "--format", "png", "--width", "50", "--force"];
+    folder.run(&[&["fit", "line.png", "busy.png"], &options[..]].concat()).ended(0, &["total: 2 files, "]);
+}
+
+#[test]
 fn a_total_that_cannot_be_met_names_the_smallest_and_writes_nothing() {
     let folder = Folder::with(&["in/a.png", "in/deep/b.png", "in/c.png"]);
     let fit = |total: &str, more: &[&str]| {

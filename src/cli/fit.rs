@@ -19,7 +19,7 @@ use super::{BAD_USAGE, FAILED, environment, fail, input, lines};
 use crate::byte_size::parse_size;
 use crate::codec::{Format, Limits};
 use crate::engine::{self, Bounds, Codecs, Header, Work, WorkError, WorkersMode};
-use crate::job::{Answer, Job, JobError, OnMiss, Share, SizeCurve, Source, Stop};
+use crate::job::{Answer, Job, JobError, OnMiss, SizeCurve, Source, Stop};
 use crate::metrics::Metrics;
 use crate::panics::{self, Panicked};
 use crate::params::{self, Defaults, PARAMETERS, ParamError, Parameter};
@@ -169,7 +169,7 @@ fn fit_all(
         let file = &files[index].path;
         let fitted = match total {
             Some(total) => total.fit(task, index, file),
-            None => task.fit(index, file, None, None),
+            None => task.fit(index, file),
         };
         progress.inc(1);
         progress.suspend(|| lines::print(file, &fitted, arguments.json, &task.output))
@@ -296,34 +296,44 @@ impl Task {
         }
     }
 
-    /// Fits `file`, the one at `index`, within its `share` if there is a total, and writes the answer. Reads the file
-    /// unless it is `opened` already.
-    pub(super) fn fit(
+    /// Fits `file`, the one at `index`, and writes the answer.
+    pub(super) fn fit(&self, index: usize, file: &Path) -> Result<Fitted, Failure> {
+        let origin = self.origin(index, file);
+        let input = input::read(file, self.max_input_bytes)?;
+        let memory_bytes = self.memory_needed(&input)?;
+        let _memory = self.memory.take(memory_bytes);
+        self.written(&origin, || Ok(self.compute(&self.job, &input, memory_bytes)??))
+    }
+
+    /// Has `fit` answer the job for `file`, the one at `index`, and writes the answer. Reads the file unless it is
+    /// `opened` already.
+    pub(super) fn fit_opened(
         &self,
         index: usize,
         file: &Path,
         opened: Option<Opened>,
-        share: Option<Share>,
+        fit: impl FnOnce(&mut Source<'_>, &Job, &Stop) -> Result<Answer, JobError>,
     ) -> Result<Fitted, Failure> {
         let origin = self.origin(index, file);
         let input = if opened.is_none() { input::read(file, self.max_input_bytes)? } else { Vec::new() };
         let memory_bytes =
             opened.as_ref().map_or_else(|| self.memory_needed(&input), |opened| Ok(opened.memory_bytes))?;
         let _memory = self.memory.take(memory_bytes);
-        let started = Instant::now();
-        let answer = match share {
-            Some(share) => {
-                let stop = Stop::at(started + self.job.deadline);
-                panics::caught(|| {
-                    let open = || Source::open(&input[..], &self.limits, &stop);
-                    let mut source = opened.map_or_else(open, |opened| Ok(opened.source))?;
-                    source.fits_only(&self.job);
-                    source.fit_share(&self.job, share, &stop)
-                })??
-            }
-            None => self.compute(&self.job, &input, memory_bytes)??,
+        let stop = Stop::at(Instant::now() + self.job.deadline);
+        let answer = || {
+            let open = || Source::open(&input[..], &self.limits, &stop);
+            let mut source = opened.map_or_else(open, |opened| Ok(opened.source))?;
+            source.fits_only(&self.job);
+            fit(&mut source, &self.job, &stop)
         };
-        let written = self.output.write(&origin, &answer)?;
+        self.written(&origin, || Ok(panics::caught(answer)??))
+    }
+
+    /// Writes the `answer` for the file of `origin`.
+    fn written(&self, origin: &Origin, answer: impl FnOnce() -> Result<Answer, Failure>) -> Result<Fitted, Failure> {
+        let started = Instant::now();
+        let answer = answer()?;
+        let written = self.output.write(origin, &answer)?;
         Ok(Fitted { answer, written, milliseconds: started.elapsed().as_millis() })
     }
 

@@ -56,9 +56,17 @@ impl Total {
 
     /// Fits `file`, the one at `index`, into its share.
     pub(super) fn fit(&self, task: &Task, index: usize, file: &Path) -> Result<Fitted, Failure> {
-        let share = self.state().shares.take(index);
+        let mut share = self.state().shares.take(index);
         let opened = self.opened[index].lock().unwrap_or_else(PoisonError::into_inner).take();
-        let fitted = task.fit(index, file, opened, Some(share));
+        let fitted = task.fit_opened(index, file, opened, |source, job, stop| {
+            let fitted = source.fit_share(job, share, stop);
+            match &fitted {
+                Err(error) if self.state().shares.stretch(&mut share, error, job.target) => {
+                    source.fit_share(job, share, stop)
+                }
+                _ => fitted,
+            }
+        });
         let mut state = self.state();
         let used = fitted.as_ref().map_or(0, |fitted| fitted.answer.report.output.bytes);
         state.shares.give_back(share, used);
