@@ -74,6 +74,8 @@ const KERNEL_VARIANCE: f64 = 2.0 / 27.0;
 /// The weights of a Gaussian, an odd number that adds up to 1. Each is the mean of three places in its pixel, as in
 /// ImageMagick: with a small sigma the value in the middle is too far from the pixel's share.
 fn kernel(sigma: f64) -> Vec<f32> {
+    // The square of a much smaller one is 0. All weight is in the middle long before.
+    let sigma = sigma.max(LEAST_SIGMA);
     let radius = (sigma * REACH).ceil() as i32;
     let density = |at: f64| (-at * at / (2.0 * sigma * sigma)).exp();
     let mean = |at: f64| density(at - 1.0 / 3.0) + density(at) + density(at + 1.0 / 3.0);
@@ -81,6 +83,9 @@ fn kernel(sigma: f64) -> Vec<f32> {
     let sum: f64 = weights.iter().sum();
     weights.iter().map(|weight| (weight / sum) as f32).collect()
 }
+
+/// Pixels of sigma below which a Gaussian is the same.
+const LEAST_SIGMA: f64 = 1e-3;
 
 /// The sigma in cells that makes a blur of `sigma` pixels: the means and the interpolation are blurs already.
 fn sigma_of_cells(sigma: f64, cell: usize, mean: &CellMean) -> f64 {
@@ -411,6 +416,8 @@ mod tests {
                 result.pixels[10 * 99 * 3..11 * 99 * 3].iter().step_by(3).map(|value| u32::from(*value)).sum();
             assert!(sum.abs_diff(255) <= 20, "{sigma}: {sum}");
         }
-        assert_eq!(blurred(&labelled(9, 7, Layout::Rgb), 0.01), labelled(9, 7, Layout::Rgb));
+        for sigma in [0.01, 1e-200] {
+            assert_eq!(blurred(&labelled(9, 7, Layout::Rgb), sigma), labelled(9, 7, Layout::Rgb), "{sigma}");
+        }
     }
 }
