@@ -13,8 +13,9 @@ mod sequence;
 
 pub(super) use model::MODEL;
 
-/// Largest side that is written (AV1: 16 bits).
-pub const MAX_SIDE: u32 = 65_535;
+/// Largest side that is written. AV1 has 16 bits for it, but libavif reads no more unless told to (avif.h,
+/// AVIF_DEFAULT_IMAGE_DIMENSION_LIMIT).
+pub const MAX_SIDE: u32 = 32_768;
 
 /// The encoder that is built in: libaom, or rav1e for builds without cmake.
 pub mod encode {
