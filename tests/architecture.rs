@@ -40,6 +40,7 @@ const HTTP_LEVELS: &[&[&str]] = &[
 const JOB_LEVELS: &[&[&str]] = &[
     &["error", "report", "prepared", "scale_gain", "format_rank"],
     &["spec", "candidate"],
+    &["size_curve"],
     &["clock", "views", "search_log", "scoring", "checks", "share"],
     &["context", "passthrough", "transcoded"],
     &["search_adapter", "lossless"],

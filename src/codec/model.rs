@@ -93,14 +93,14 @@ pub(crate) struct ScaleGainModel {
     pub margin: f64,
     /// Quality from which on no smaller picture is considered.
     pub decent_quality: f64,
-    /// Bits per pixel from which on a picture has so much detail that [`Self::decent_quality_of_detail`] is enough.
+    /// Bits per pixel from which on a picture has so much detail that [`Self::decent_quality_of_detail`] counts.
     pub detailed_bits_per_pixel: f64,
     pub decent_quality_of_detail: f64,
     /// Quality of a smaller picture from which on no smaller one is chosen, whatever it gains: pixels are worth
     /// something in themselves. `None` where that was not measured. docs/model.md, Scale gain.
-    pub enough_quality: Option<f64>,
+    pub last_quality: Option<f64>,
     /// Quality from which on a smooth picture is not made smaller. docs/model.md, Smooth pictures.
-    pub fine_quality: f64,
+    pub decent_quality_of_smooth: f64,
     /// How photographs with alpha are made smaller. `None` as those without.
     pub with_alpha: Option<AlphaScales>,
     /// When the next smaller picture is tried, whatever the model expects of it: for opaque pictures and for those with
@@ -108,11 +108,11 @@ pub(crate) struct ScaleGainModel {
     pub smaller: Option<[SmallerModel; 2]>,
 }
 
-/// How photographs with alpha are made smaller: the largest that is good enough is taken. docs/model.md, Scale gain.
+/// How photographs with alpha are made smaller: the largest of decent quality is taken. docs/model.md, Scale gain.
 #[derive(Clone, Copy)]
 pub(crate) struct AlphaScales {
-    /// Quality that is good enough.
-    pub enough: f64,
+    /// Quality from which on the whole, or a smaller picture, is taken.
+    pub decent_quality: f64,
     /// Index of the first smaller scale.
     pub first: usize,
 }

@@ -14,9 +14,11 @@ use super::scale_choice::{BYTES_BY_SIDE, best_from, growth, index_for, scales};
 use super::views::size_at;
 use super::{Effort, JobError, scale_gain};
 
-/// The quality that the next scale is chosen for when nothing reached the cap at a scale, and from which on the scale
-/// of an answer is not changed because it is lower than expected.
-const MODEST: f64 = 45.0;
+/// The quality that the next scale is chosen for when nothing reached the cap at a scale.
+const WANTED_QUALITY: f64 = 45.0;
+
+/// The quality from which on the scale of an answer is not changed because it is lower than expected.
+const ACCEPTED_QUALITY: f64 = 45.0;
 
 /// The most sizes that are encoded.
 const MAX_SIZES: usize = 4;
@@ -78,8 +80,10 @@ fn first_fitting(
         largest = index + 1;
         // The model erred: the size of the nearest encode corrects it. The last try is the smallest scale.
         let coding = &LossyCoding::of(whole.format)[0];
-        let by_model =
-            index_for(scales, scales[index] * growth(coding, aim, (nearest.bytes as f64, nearest.quality), MODEST));
+        let by_model = index_for(
+            scales,
+            scales[index] * growth(coding, aim, (nearest.bytes as f64, nearest.quality), WANTED_QUALITY),
+        );
         // Drawings look best where they just fit.
         let is_drawn = context.views.content().is_drawn();
         index = match sizes {
@@ -134,7 +138,7 @@ fn smaller(
         return Ok(next.map(|next| (next, quality + worth)));
     }
     // Smooth pictures take more bytes than the model expects at low rates.
-    if quality > MODEST.min(fitted.expected_quality - SHORTFALL) {
+    if quality > ACCEPTED_QUALITY.min(fitted.expected_quality - SHORTFALL) {
         return Ok(None);
     }
     let index = best_from(context, whole, aim, scales, (fitted.index, quality), &[])?.scale_index;

@@ -72,14 +72,14 @@ fn within_input(context: &mut SearchContext, allowed: &[Format], input: &Facts) 
 }
 
 /// Quality from which on a lossy picture does not spoil a lossless one.
-const FINE: f64 = 80.0;
+const UNSPOILT: f64 = 80.0;
 
 /// Whether `candidate` is smaller than the picture that the job asks for, or coarser than it has to be. A palette
 /// always is: one of 256 colours has a quality of 80.5 whatever it shows, and photographs score 65 to 86 with it.
 fn is_poor(job: &Job, candidate: &Candidate) -> bool {
     match candidate.kind {
         Kind::Passthrough | Kind::Lossless => false,
-        Kind::Quality(quality) => candidate.format == Format::Png || quality < FINE.min(job.quality),
+        Kind::Quality(quality) => candidate.format == Format::Png || quality < UNSPOILT.min(job.quality),
         Kind::Downscaled(_) => true,
     }
 }

@@ -17,6 +17,7 @@
 //! search_adapter     one encoder                  lossless
 //! context            what a search shares         passthrough  transcoded
 //! clock  views  search_log  scoring  checks  share
+//! size_curve
 //! spec  candidate
 //! error  report  prepared  scale_gain  format_rank
 //! ```
@@ -47,6 +48,7 @@ mod scoring;
 mod search_adapter;
 mod search_log;
 mod share;
+mod size_curve;
 mod smooth;
 mod source;
 mod spec;
@@ -59,7 +61,8 @@ pub use calibration::expectations;
 pub use error::{JobError, Nearest, SizeParameter, Smallest};
 pub use memory::{memory_needed, padded_size};
 pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
-pub use share::{Share, Shares, SizeCurve};
+pub use share::{Share, Shares};
+pub use size_curve::SizeCurve;
 pub use source::{Source, run, run_share, size_curve};
 pub use spec::{DEFAULT_QUALITY, Effort, Formats, Job, Mode, OnMiss};
 pub use total::SharedTotal;

@@ -74,7 +74,7 @@ fn best_from_whole(
 }
 
 /// The qualities that are known at the scales after the whole: those seen from the largest scale on that is poor for
-/// certain, and before it what lies between that and what is `expected` of the whole. None where that is not poor, or
+/// certain, and before it what lies between that and what is `expected` of the whole. Empty where that is not poor, or
 /// where smaller pictures follow another rule.
 ///
 /// # Errors
@@ -86,7 +86,7 @@ fn known_ahead(
     scales: &[f64],
     expected: &ExpectedQuality,
 ) -> Result<Vec<f64>, JobError> {
-    if sufficient_quality(context, whole).is_some() || expected.quality >= POOR {
+    if decent_or_legible_quality(context, whole).is_some() || expected.quality >= POOR {
         return Ok(Vec::new());
     }
     let coding = LossyCoding::of(whole.format)[expected.coding_index];
@@ -104,7 +104,7 @@ fn known_ahead(
         }
         let bits = bits_at(aim, whole, scales[index]);
         let gain = scale_gain::gain(whole.format, index, seen.quality, bits, &details);
-        if gain > 0.0 && seen.quality < AT_MOST_POOR && !seen.is_at_ceiling {
+        if gain > 0.0 && seen.quality < GAINS_BY_ALL_BEFORE && !seen.is_at_ceiling {
             let slope = (seen.quality - expected.quality) / scales[index].ln();
             known.splice(..0, scales[1..index].iter().map(|scale| expected.quality + slope * scale.ln()));
             return Ok(known);
@@ -120,34 +120,34 @@ fn known_ahead(
 const POOR: f64 = 30.0;
 
 /// Quality below which a picture that gains by the next scale gains by all scales before it too.
-const AT_MOST_POOR: f64 = 45.0;
+const GAINS_BY_ALL_BEFORE: f64 = 45.0;
 
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
 fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
     let bits = bits_at(aim, whole, 1.0);
-    let is_decent = match enough_quality(context, whole) {
-        Some(enough) => expected.quality >= enough,
+    let is_decent = match decent_quality_of_content(context, whole) {
+        Some(decent) => expected.quality >= decent,
         None => scale_gain::is_decent(whole.format, expected.quality, bits),
     };
     // At the quality ceiling fewer pixels would only leave bytes unused.
     expected.is_at_ceiling || is_decent
 }
 
-/// Quality from which on `whole` stays as large as it can, where it is text or there is an [`enough_quality`].
-fn sufficient_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
+/// Quality from which on `whole` stays as large as it can, where it is text or there is a [`decent_quality_of_content`].
+fn decent_or_legible_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
     match context.views.content() {
         Content::Text => Some(LEGIBLE),
-        _ => enough_quality(context, whole),
+        _ => decent_quality_of_content(context, whole),
     }
 }
 
 /// Quality from which on `whole` stays as large as it can, where it is smooth or a photograph with alpha. Of answers
 /// with a total the quality is given.
-fn enough_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
+fn decent_quality_of_content(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
     let is_smooth = context.common.is_none() && context.views.content() == Content::Smooth;
     match is_smooth {
-        true => Some(scale_gain::fine_quality(whole.format)),
-        false => alpha_scales(context, whole).map(|scales| scales.enough),
+        true => Some(scale_gain::decent_quality_of_smooth(whole.format)),
+        false => alpha_scales(context, whole).map(|scales| scales.decent_quality),
     }
 }
 
@@ -282,9 +282,9 @@ pub(super) fn best_from(
 ) -> Result<Expectation, JobError> {
     let format = whole.format;
     let mut expectation = Expectation { scale_index: first, ..Expectation::of_whole(quality) };
-    let sufficient = sufficient_quality(context, whole);
+    let decent = decent_or_legible_quality(context, whole);
     let first_smaller = alpha_scales(context, whole).map_or(1, |scales| scales.first);
-    if sufficient.is_some_and(|sufficient| quality >= sufficient) {
+    if decent.is_some_and(|decent| quality >= decent) {
         return Ok(expectation);
     }
     let details = context.views.details(whole.picture);
@@ -304,7 +304,7 @@ pub(super) fn best_from(
             expectation = Expectation { scale_index: index, gain, ..expectation };
         }
         let dip = if expectation.scale_index == first { DIP } else { 0.0 };
-        if sufficient.is_none() && gain < best_gain - dip || context.clock.stop_reason().is_some() {
+        if decent.is_none() && gain < best_gain - dip || context.clock.stop_reason().is_some() {
             break;
         }
         quality = match ahead.get(index - first - 1) {
@@ -318,11 +318,11 @@ pub(super) fn best_from(
             }
         };
         bits = bits_at(aim, whole, *scale);
-        match sufficient {
-            Some(sufficient) if quality >= sufficient => {
+        match decent {
+            Some(decent) if quality >= decent => {
                 return Ok(Expectation { scale_index: index, gain, ..expectation });
             }
-            None if scale_gain::is_enough(format, quality) => return Ok(expectation),
+            None if scale_gain::ends_choice(format, quality) => return Ok(expectation),
             _ => {}
         }
     }

@@ -65,7 +65,7 @@ const SAMPLED_PIXELS: u64 = 500_000;
 /// Energy that rounding leaves in a picture without detail, in squared levels.
 const LEAST_DETAIL: f64 = 1.0 / 12.0;
 
-/// Whether the whole picture looks good enough at `quality` that no smaller one is considered. A picture that takes
+/// Whether the whole picture looks so decent at `quality` that no smaller one is considered. A picture that takes
 /// many bits for a poor quality is full of detail that a smaller one would lose: docs/model.md.
 pub fn is_decent(format: Format, quality: f64, bits_per_pixel: f64) -> bool {
     let model = model(format);
@@ -73,15 +73,15 @@ pub fn is_decent(format: Format, quality: f64, bits_per_pixel: f64) -> bool {
     quality >= if is_detailed { model.decent_quality_of_detail } else { model.decent_quality }
 }
 
-/// Whether a smaller picture looks good enough at `quality` that no smaller one is chosen.
-pub fn is_enough(format: Format, quality: f64) -> bool {
-    model(format).enough_quality.is_some_and(|enough| quality >= enough)
+/// Whether a smaller picture looks so decent at `quality` that it is the last that is considered.
+pub fn ends_choice(format: Format, quality: f64) -> bool {
+    model(format).last_quality.is_some_and(|last| quality >= last)
 }
 
 /// Quality from which on a smooth picture is not made smaller: it loses nothing by that, and what compression leaves is
 /// seen best in it.
-pub(crate) fn fine_quality(format: Format) -> f64 {
-    model(format).fine_quality
+pub(crate) fn decent_quality_of_smooth(format: Format) -> f64 {
+    model(format).decent_quality_of_smooth
 }
 
 /// How photographs with alpha are made smaller.
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn a_poor_picture_gains_by_every_step_and_a_perfect_one_by_none() {
-        for format in [Format::Jpeg, Format::Webp, Format::Avif, Format::Png] {
+        for format in Format::OUTPUT {
             let mut of_perfect = 0.0;
             for index in 0..SCALES.len() {
                 assert!(gain(format, index, 20.0, 0.2, &[0.0; MEASURED_STEPS]) > 0.0, "{format:?} {index}");

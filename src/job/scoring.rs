@@ -71,7 +71,7 @@ impl<'a> Scoring<'a> {
     }
 
     /// A sample of the requested picture, which shows `content`: tiles that are spread over it, side by side, or all of
-    /// it if it has hardly more pixels. Returns `None` for a larger picture that is too thin for tiles.
+    /// it if it has no more pixels. Returns `None` for a larger picture that is too thin for tiles.
     pub(super) fn sample(&mut self, content: Content) -> Option<Rc<Picture>> {
         if self.sample.is_none() {
             let sample = sample_of(self.requested, content)?;

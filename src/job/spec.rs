@@ -126,10 +126,11 @@ named! {
     /// What happens when the target cannot be met.
     #[derive(Default)]
     pub enum OnMiss {
-        /// The job fails with [`JobError::TargetUnreachable`] or [`JobError::ScoreUnreachable`].
+        /// The job fails with [`JobError::TargetUnreachable`].
         #[default]
         Error = "error",
-        /// The smallest answer found, marked as missed.
+        /// The smallest answer found, marked as missed. One that scores less than `min_score` is
+        /// [`JobError::ScoreUnreachable`] all the same.
         Smallest = "smallest",
     }
 }

@@ -13,8 +13,7 @@ pub struct SharedTotal {
 
 impl SharedTotal {
     /// Plans the shares of `jobs` in `total`, by predictions unless the total is very low. A job that can't be done has
-    /// no share;
-    /// [`SharedTotal::fit`] says why.
+    /// no share; [`SharedTotal::fit`] says why.
     ///
     /// # Errors
     /// [`JobError::TotalUnreachable`]; [`JobError::Cancelled`] and [`JobError::DeadlineExceeded`].

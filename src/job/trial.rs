@@ -184,7 +184,7 @@ fn within_range(encoder: &dyn Encoder, ln_step: f64) -> f64 {
     ln_step.clamp(*range.start(), *range.end())
 }
 
-/// Time that a trial usually takes, and an encode of the answer after it.
+/// Time that a trial usually takes, and once more that of the largest sample: something has to be left after it.
 pub(super) fn usual_time(encode_of_pixel: Duration, sample: &Picture) -> Duration {
     (encode_of_pixel + score::COST).mul_f64((sample.pixel_count() + SAMPLE_PIXELS) as f64)
 }

@@ -56,8 +56,8 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality: 60.0,
             detailed_bits_per_pixel: f64::INFINITY,
             decent_quality_of_detail: 60.0,
-            enough_quality: None,
-            fine_quality: 87.0,
+            last_quality: None,
+            decent_quality_of_smooth: 87.0,
             with_alpha: None,
             // Seven Kodak pictures, and drawn photographs that fade out: docs/model.md, Scale gain.
             smaller: Some([SmallerModel { below: 67.0, worth: 13.0 }, SmallerModel { below: 80.0, worth: 2.0 }]),

@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_astride_see_what_those_of_a_jpeg_hide() {
+    fn blocks_offset_by_half_see_what_those_of_a_jpeg_hide() {
         // The coarsest JPEG of noise has only flat blocks.
         let (coarse, side) = (noise(8, 8), 64);
         let at = |position: u32| coarse.pixels()[position as usize * 3];
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_smaller_than_half_a_block_has_a_block_astride() {
+    fn a_picture_smaller_than_half_a_block_has_a_block_at_the_offset() {
         let picture = noise(3, 1);
         assert!(count(&Spectrum::offset_by_half_block(&picture, Chroma::Halved, 1), 4.0).bits > 0.0);
     }

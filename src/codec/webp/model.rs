@@ -59,9 +59,9 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality: 65.0,
             detailed_bits_per_pixel: 0.7,
             decent_quality_of_detail: 35.0,
-            enough_quality: Some(65.0),
-            fine_quality: 87.0,
-            with_alpha: Some(AlphaScales { enough: 68.0, first: 3 }),
+            last_quality: Some(65.0),
+            decent_quality_of_smooth: 87.0,
+            with_alpha: Some(AlphaScales { decent_quality: 68.0, first: 3 }),
             smaller: None,
         },
         lead: LeadModel::Fitted {
