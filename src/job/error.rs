@@ -53,7 +53,7 @@ pub enum JobError {
     TargetUnreachable {
         /// Bytes asked for.
         target: u64,
-        /// The smallest answer found. A job with its size as the target succeeds.
+        /// The smallest answer found. A job with its size as the target succeeds, unless it asks for a score.
         smallest: Smallest,
         /// The size that came nearest. `None` except in mode close.
         nearest: Option<Nearest>,
@@ -165,7 +165,7 @@ pub struct Smallest {
     pub quality: Option<f64>,
     /// The part of `bytes` that is metadata.
     pub metadata_bytes: u64,
-    /// Whether `min_width` or `min_height` may forbid a smaller one.
+    /// Whether `min_width` or `min_height` forbids a smaller picture.
     pub is_held: bool,
 }
 

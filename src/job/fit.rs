@@ -38,7 +38,11 @@ fn fit_or_miss(
         context.may_shrink = context.job.downscale;
         return match formats::best(context, allowed, target) {
             // It may have been cut short by the deadline.
-            Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }) => Ok(candidate),
+            Err(
+                JobError::TargetUnreachable { .. }
+                | JobError::ScoreUnreachable { .. }
+                | JobError::DeadlineExceeded { .. },
+            ) => Ok(candidate),
             other => other,
         };
     }

@@ -73,7 +73,8 @@ pub(super) fn candidate(
     let (mode, target) = (context.job.mode, context.job.target);
     let is_answer = |bytes: u64| bytes <= cap && mode.can_be_met(target, bytes);
     for (format, model) in formats {
-        if context.log.lossless_bytes(format).is_some_and(|bytes| !is_answer(bytes)) {
+        let is_held = format.check_size(context.views.requested).is_ok();
+        if !is_held || context.log.lossless_bytes(format).is_some_and(|bytes| !is_answer(bytes)) {
             continue;
         }
         let pixels = context.views.requested.pixel_count();
@@ -85,10 +86,7 @@ pub(super) fn candidate(
         if is_photograph && is_bounded && !may_fit_by_part(context.views.requested, model, context.job.effort, cap)? {
             break;
         }
-        let file = match (model.encode)(context.views.requested, context.job.effort) {
-            Err(EncodeError::TooLarge { .. }) => continue,
-            encoded => encoded?,
-        };
+        let file = (model.encode)(context.views.requested, context.job.effort)?;
         let candidate = Candidate {
             bytes: context.with_metadata(file, format),
             format,

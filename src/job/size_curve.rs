@@ -23,8 +23,11 @@ pub struct SizeCurve {
 }
 
 impl SizeCurve {
-    /// The sizes of answers to `job` in one of the `allowed` formats; `picture` has the size of the answer, and its
-    /// files the metadata `kept`. No answer has more than `most` bytes.
+    /// The sizes of answers to `job` in one of the `allowed` formats that hold so large a picture; `picture` has the
+    /// size of the answer, and its files the metadata `kept`. No answer has more than `most` bytes.
+    ///
+    /// # Errors
+    /// [`EncodeError::TooLarge`] when none holds it.
     pub(super) fn of(
         picture: &Picture,
         job: &Job,
@@ -33,9 +36,14 @@ impl SizeCurve {
         most: u64,
     ) -> Result<SizeCurve, EncodeError> {
         let mut ln_bytes = [f64::INFINITY; QUALITIES.len()];
-        let counted: &[usize] = if allowed.len() > 1 { &COUNTED_OF_SEVERAL } else { &COUNTED };
+        let (holding, too_small): (Vec<Format>, Vec<Format>) =
+            allowed.iter().partition(|format| format.check_size(picture).is_ok());
+        if let ([], [format, ..]) = (&holding[..], &too_small[..]) {
+            format.check_size(picture)?;
+        }
+        let counted: &[usize] = if holding.len() > 1 { &COUNTED_OF_SEVERAL } else { &COUNTED };
         let is_drawn = Content::of(picture).is_drawn();
-        for format in allowed {
+        for format in &holding {
             let picture = match picture.has_alpha() && !format.keeps_alpha() {
                 true => Cow::Owned(transform::flatten(picture, job.transformed_background())),
                 false => Cow::Borrowed(picture),

@@ -16,8 +16,8 @@ use super::search_log::SearchLog;
 use super::spec::DEFAULT_QUALITY;
 use super::views::Views;
 use super::{
-    Answer, Facts, Job, JobError, Outcome, Report, Share, SizeCurve, Smallest, Timings, checks, finish, fit, formats,
-    lossless, passthrough, transcoded,
+    Answer, Facts, Job, JobError, Nearest, Outcome, Report, Share, SizeCurve, Smallest, Timings, checks, finish, fit,
+    formats, lossless, passthrough, transcoded,
 };
 
 /// A decoded input. It can be fitted many times, with a different [`Job`] each time.
@@ -313,7 +313,14 @@ impl InputFile<'_> {
         let candidate = match (fitted, unchanged) {
             // The input was below the quality ceiling already: another encode would lose more than it saves.
             (Ok(candidate), Some(input)) if candidate.len() * 10 > input.len() * 9 => input,
-            (Err(JobError::TargetUnreachable { .. } | JobError::DeadlineExceeded { .. }), Some(input)) => input,
+            (
+                Err(
+                    JobError::TargetUnreachable { .. }
+                    | JobError::ScoreUnreachable { .. }
+                    | JobError::DeadlineExceeded { .. },
+                ),
+                Some(input),
+            ) => input,
             (fitted, _) => fitted?,
         };
         let mut answer = finish::finish(job, candidate, self.facts, log, timings)?;
@@ -339,10 +346,16 @@ impl InputFile<'_> {
                 Ok(below(candidate.len()).unwrap_or(candidate))
             }
             Err(JobError::TargetUnreachable { target, smallest, nearest }) => {
+                let nearest = nearest.map(|nearest| {
+                    let input = passthrough::of_any_size(job, &self.bytes, &self.facts, allowed);
+                    let sizes = input.map(|input| input.len()).into_iter().chain([nearest.bytes]);
+                    let bytes = sizes.min_by_key(|bytes| bytes.abs_diff(target)).unwrap_or(nearest.bytes);
+                    Nearest { bytes, ..nearest }
+                });
                 let smallest = match below(smallest.bytes) {
                     Some(Candidate { bytes, format, width, height, .. }) => {
                         let bytes = bytes.len() as u64;
-                        Smallest { bytes, format, width, height, quality: None, ..smallest }
+                        Smallest { bytes, format, width, height, quality: None, metadata_bytes: 0, is_held: false }
                     }
                     None => smallest,
                 };

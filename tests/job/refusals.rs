@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytefit::codec::limits::SizeLimit;
 use bytefit::codec::png::encode::encode_lossless;
 use bytefit::codec::{DecodeError, Effort, EncodeError, Format, Limits, Metadata, MetadataPolicy, container};
-use bytefit::job::{Formats, Job, JobError, OnMiss, Stop};
+use bytefit::job::{Formats, Job, JobError, OnMiss, Outcome, Stop};
 use bytefit::picture::{Layout, Picture};
 use testkit::drawing::{Content, file};
 
@@ -52,11 +52,26 @@ fn a_picture_too_large_for_every_format_is_refused_with_the_limit() {
 }
 
 #[test]
+fn a_photograph_too_large_for_one_format_is_answered_in_another() {
+    let input = file(Content::Photo, 20_000, 120);
+    let both = Job { formats: Formats::Among(vec![Format::Webp, Format::Png]), ..job(Format::Webp, 6_500_000) };
+    assert_eq!(run(&both, &input).unwrap().report.output.format, Format::Png);
+}
+
+#[test]
 fn a_score_out_of_reach_is_refused() {
     let mut job = job(Format::Jpeg, 2_000);
     job.min_score = Some(99.0);
     let error = run(&job, &file(Content::Photo, 160, 120)).unwrap_err();
     assert!(matches!(error, JobError::ScoreUnreachable { target: 2_000, score, .. } if score < 99.0));
+}
+
+#[test]
+fn an_input_that_meets_the_score_is_the_answer_where_the_ceiling_keeps_others_from_it() {
+    let photo = run(&job(Format::Jpeg, 9_000), &file(Content::Photo, 160, 120)).unwrap();
+    let job = Job { min_score: Some(99.0), quality: 40.0, ..job(Format::Jpeg, 100_000) };
+    let answer = run(&job, &photo.bytes).unwrap();
+    assert_eq!((answer.report.outcome, answer.bytes), (Outcome::Passthrough, photo.bytes));
 }
 
 #[test]

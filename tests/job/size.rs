@@ -1,10 +1,11 @@
 //! Sizes of answers: never over the target, close to it, and exact where the job asks for that.
 
 use bytefit::codec::Format;
+use bytefit::codec::png::encode::encode_lossless;
 use bytefit::job::{Effort, Formats, Job, JobError, Mode, OnMiss, Outcome};
 use bytefit::picture::transform::{Flip, Resize, Rotation};
 use proptest::prelude::*;
-use testkit::drawing::{Content, file};
+use testkit::drawing::{self, Content, file};
 
 use super::{decode, job, run};
 
@@ -136,6 +137,18 @@ fn close_is_the_nearest_size_whatever_the_tolerance() {
         let below = run(&job(format, target), &input).unwrap().bytes;
         assert!(distance <= (below.len() as u64).abs_diff(target), "{format:?}: {distance} {}", below.len());
     }
+}
+
+#[test]
+fn the_input_itself_may_be_the_nearest() {
+    let picture = drawing::picture(Content::Photo, 160, 120);
+    let [input, own] = [Effort::Fast, Effort::Balanced].map(|effort| encode_lossless(&picture, effort).unwrap().len());
+    assert!(input > own + 2, "{input} {own}");
+    let mut job = job(Format::Png, input as u64 + 1);
+    job.mode = Mode::Close { tolerance: 0 };
+    let refusal = run(&job, &encode_lossless(&picture, Effort::Fast).unwrap()).unwrap_err();
+    let JobError::TargetUnreachable { nearest: Some(nearest), .. } = refusal else { panic!("{refusal}") };
+    assert_eq!(nearest.bytes, input as u64);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use bytefit::codec::{Format, Limits};
-use bytefit::job::{Answer, Job, JobError, Outcome, SharedTotal, Shares, Source, Stop, run_share, size_curve};
+use bytefit::codec::{EncodeError, Format, Limits};
+use bytefit::job::{Answer, Formats, Job, JobError, Outcome, SharedTotal, Shares, Source, Stop, run_share, size_curve};
 use bytefit::picture::transform::{Crop, Length, Resize, ResizeFit};
 use proptest::prelude::*;
 use testkit::drawing::{Content, file};
@@ -71,6 +71,17 @@ fn an_input_that_fits_into_its_share_is_encoded_at_the_quality_of_all() {
     let of_fine = answer(&fine, 0);
     assert!(of_fine.outcome == Outcome::Quality && of_fine.output.bytes < fine.len() as u64, "{of_fine:?}");
     assert_eq!(answer(&poor, 1).outcome, Outcome::Passthrough, "it is poorer than the others");
+}
+
+#[test]
+fn a_format_that_cannot_hold_the_picture_is_not_planned_with() {
+    let job = Job { formats: Formats::Among(vec![Format::Webp, Format::Jpeg]), ..job(Format::Webp, 100_000) };
+    let input = file(Content::Flat, 16_400, 20);
+    let curve = size_curve(&job, &input, &Limits::default(), &stop()).unwrap();
+    assert!(curve.bytes(50.0) > 100.0);
+    let only_webp = Job { downscale: false, ..self::job(Format::Webp, 100_000) };
+    let refused = size_curve(&only_webp, &input, &Limits::default(), &stop()).unwrap_err();
+    assert!(matches!(refused, JobError::Encode(EncodeError::TooLarge { width: 16_400, .. })), "{refused:?}");
 }
 
 #[test]
