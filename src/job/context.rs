@@ -4,6 +4,7 @@ use crate::codec::{Format, Metadata, container};
 use crate::stop::Stop;
 
 use super::clock::Clock;
+use super::scale_gain::LEAST_SIDE;
 use super::scoring::Scoring;
 use super::search_log::SearchLog;
 use super::views::Views;
@@ -95,9 +96,16 @@ impl<'a> SearchContext<'a> {
             height: smallest.height,
             quality: smallest.kind.reported_quality(),
             metadata_bytes: container::embedded_bytes(smallest.format, self.metadata),
-            is_held: self.job.downscale && (self.job.min_width.is_some() || self.job.min_height.is_some()),
+            is_held: self.is_held((smallest.width, smallest.height)),
         };
         JobError::TargetUnreachable { target: self.job.target, smallest, nearest: self.nearest() }
+    }
+
+    /// Whether a least side that the job asks for is what keeps a picture of this size from being smaller.
+    fn is_held(&self, (width, height): (u32, u32)) -> bool {
+        let is_at_least = |side: u32, least: Option<u32>| least.is_some_and(|least| side <= least);
+        let is_at_own_least = is_at_least(width, self.job.min_width) || is_at_least(height, self.job.min_height);
+        self.job.downscale && is_at_own_least && width.max(height) > LEAST_SIDE
     }
 
     /// How near an encode came to the target of a job in mode close.

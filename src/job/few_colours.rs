@@ -43,9 +43,12 @@ const SCALES: [f64; 13] = [
     1.0 / 4.0,
 ];
 
-/// Score of a sample from which on a lossy file is better than a smaller picture in few colours, and than any.
-const GOOD_LOSSY: f64 = 60.0;
-const EXCELLENT_LOSSY: f64 = 90.0;
+/// Score of a sample from which on a lossy file is better than a smaller picture in few colours, and than PNG with a
+/// palette.
+pub(super) const GOOD_LOSSY: f64 = 60.0;
+
+/// The same beside the whole picture in few colours: docs/model.md, Few colours.
+const EXCELLENT_LOSSY: f64 = 96.0;
 
 /// The most scales that are looked at from the largest at which a file may fit.
 const MAX_SCALES: usize = 4;
@@ -100,8 +103,7 @@ pub(super) type Lossless = (Format, &'static LosslessModel);
 /// `content`. Returns `None` for all others, where no allowed format is lossless, and where the job asks for another
 /// kind of answer.
 pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64, content: Content) -> Option<Lossless> {
-    let is_asked = context.may_shrink && lossless::comes_first(context.job);
-    let is_allowed = is_asked && trial::is_allowed(context, &aim(context.job, cap));
+    let is_allowed = lossless::comes_first(context.job) && trial::is_allowed(context, &aim(context.job, cap));
     let is_wanted = is_allowed && context.views.content() == content;
     modes().find(|(format, _)| allowed.contains(format)).filter(|_| is_wanted)
 }
@@ -128,7 +130,7 @@ pub(super) fn expectation(
     let mut parts = Parts { whole, has_alternative: lossy.is_some(), cap, known: Vec::new() };
     let mut scales = SCALES.to_vec();
     scales.retain(|scale| is_possible(context, format, model, *scale));
-    if lossy >= Some(GOOD_LOSSY) || parts.are_smaller_ones_hopeless(context, &scales)? {
+    if !context.may_shrink || lossy >= Some(GOOD_LOSSY) || parts.are_smaller_ones_hopeless(context, &scales)? {
         scales.truncate(1);
     }
     // The first at which the fewest colours may fit.

@@ -8,7 +8,7 @@ use super::candidate::Candidate;
 use super::context::SearchContext;
 use super::few_colours::FewColours;
 use super::ranking::{RankedFormat, ranked, trial_score};
-use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_gain, smooth, trial};
+use super::{Effort, Job, JobError, Mode, few_colours, lossless, lossy, scale_choice, smooth, trial};
 
 /// The `allowed` formats whose files can have exactly the size that `job` asks for. Returns all of them when none would
 /// be left, or none that keeps the alpha channel of a picture that has one.
@@ -105,12 +105,7 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
         if is_chosen_by_time {
             context.log.cut_short = true;
         }
-        if context.job.min_score.is_some() || is_best_effort && context.clock.has_time(context.scoring.usual_time()) {
-            candidate.score = Some(context.scoring.score(&candidate)?);
-        } else if is_best_effort {
-            // Without a score it cannot be compared with other formats.
-            context.log.cut_short = true;
-        }
+        add_wanted_score(context, &mut candidate)?;
         let better = best.as_ref().is_none_or(|best| candidate.score > best.score);
         if better {
             best = Some(candidate);
@@ -142,7 +137,7 @@ fn in_few_colours(
     if context.views.requested.has_alpha() {
         if trial::is_wanted(context, &aim(context.job, cap)) {
             let lossy = expected_score(context, ranked, cap)?;
-            palette_first(context, ranked, lossy.filter(|lossy| *lossy < EXCELLENT_LOSSY), cap)?;
+            palette_first(context, ranked, lossy.filter(|lossy| *lossy < EXCELLENT_BESIDE_ALPHA), cap)?;
         }
         return Ok(None);
     }
@@ -154,13 +149,27 @@ fn in_few_colours(
     };
     let few = few.map_or(Ok(None), |few| few_colours::candidate(context, few, cap))?;
     let Some(mut candidate) = few else {
-        palette_first(context, ranked, lossy.filter(|lossy| *lossy < POOR_LOSSY), cap)?;
+        palette_first(context, ranked, lossy.filter(|lossy| *lossy < few_colours::GOOD_LOSSY), cap)?;
         return Ok(None);
     };
-    if context.job.min_score.is_some() || context.job.effort == Effort::Best {
-        candidate.score = Some(context.scoring.score(&candidate)?);
-    }
+    add_wanted_score(context, &mut candidate)?;
     Ok(Some(candidate))
+}
+
+/// Scores `candidate` where the job asks for that, and where best effort compares it with other formats, if there is
+/// time.
+///
+/// # Errors
+/// [`JobError::Encode`].
+fn add_wanted_score(context: &mut SearchContext, candidate: &mut Candidate) -> Result<(), JobError> {
+    let is_best_effort = context.job.effort == Effort::Best;
+    if context.job.min_score.is_some() || is_best_effort && context.clock.has_time(context.scoring.usual_time()) {
+        candidate.score = Some(context.scoring.score(candidate)?);
+    } else if is_best_effort {
+        // Without a score it cannot be compared.
+        context.log.cut_short = true;
+    }
+    Ok(())
 }
 
 /// What is left of `few` beside a trial of PNG, if that is one of the `ranked` formats.
@@ -174,10 +183,10 @@ fn few_beside_palette(
     cap: u64,
 ) -> Result<Option<FewColours>, JobError> {
     let Some(palette) = ranked.iter_mut().find(|ranked| !ranked.is_compared()) else { return Ok(Some(few)) };
-    let score = trial_score(context, palette, cap)?;
+    let score = trial_score(context, palette, cap, None)?;
     let scale_index = palette.expectation.map_or(0, |expectation| expectation.scale_index);
-    let scale = scale_gain::SCALES.get(scale_index).copied().unwrap_or_default();
-    Ok(few.worth_more_than(scale, score))
+    let scales = scale_choice::scales(context.job, context.views.requested);
+    Ok(few.worth_more_than(scales[scale_index], score))
 }
 
 /// Moves PNG to the front of `ranked` where a sample of it looks better than the `lossy` one.
@@ -193,17 +202,14 @@ fn palette_first(
     // PNG, whose files with a palette are compared with no other format.
     let palette = ranked.iter().position(|ranked| !ranked.is_compared());
     let (Some(index), Some(lossy)) = (palette, lossy) else { return Ok(()) };
-    if trial_score(context, &mut ranked[index], cap)? > Some(lossy) {
+    if trial_score(context, &mut ranked[index], cap, Some(lossy))? > Some(lossy) {
         ranked[..=index].rotate_right(1);
     }
     Ok(())
 }
 
-/// Score of a lossy sample below which PNG is tried too: docs/model.md, Few colours.
-const POOR_LOSSY: f64 = 60.0;
-
-/// The same of a drawing with alpha, whose palette holds that to the pixel.
-const EXCELLENT_LOSSY: f64 = 90.0;
+/// Score of a lossy sample of a drawing with alpha below which PNG is tried too: its palette holds alpha to the pixel.
+const EXCELLENT_BESIDE_ALPHA: f64 = 90.0;
 
 /// The score that a lossy file in one of the `ranked` formats is expected to have, one of which at least is tried.
 /// Returns `None` where there is no such format: a palette of few colours is what PNG has to offer.
@@ -216,7 +222,7 @@ fn expected_score(context: &mut SearchContext, ranked: &mut [RankedFormat], cap:
         return Ok(Some(known));
     }
     let Some(first) = ranked.iter_mut().find(|ranked| ranked.is_compared()) else { return Ok(None) };
-    trial_score(context, first, cap)
+    trial_score(context, first, cap, None)
 }
 
 /// Why formats could not be tried: the first error of each kind.

@@ -9,6 +9,7 @@ use super::context::SearchContext;
 use super::downscale;
 use super::format_rank::Expectation;
 use super::scale_choice::{self, GainUse};
+use super::scale_trials;
 
 /// The best-looking file of `format` within `cap` bytes, given what is expected of the format if that is known already.
 /// Returns `None` when no setting reaches the cap.
@@ -24,8 +25,7 @@ pub(super) fn candidate(
     let whole_aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
     let chosen = if context.may_shrink {
-        let expectation =
-            expectation.map_or_else(|| scale_choice::expectation_by_trials(context, &whole, &whole_aim), Ok)?;
+        let expectation = expectation.map_or_else(|| scale_trials::expectation(context, &whole, &whole_aim), Ok)?;
         context.begin_at_scale(expectation.scale_index);
         let aim = aim(context.job, context.cap_at_scale(expectation.scale_index, cap));
         downscale::best_scale(context, &whole, &aim, expectation)
@@ -66,7 +66,8 @@ pub(super) fn quality_of_whole(context: &mut SearchContext, format: Format, cap:
     Ok(expected_quality(context, &whole, &aim)?.quality)
 }
 
-/// `expectation`, which is of `format` within `cap` bytes, with the score of a trial where trials are wanted.
+/// `expectation`, which is of `format` within `cap` bytes, with the score of a trial where trials are wanted. Another
+/// format may have the score `to_beat`.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -75,8 +76,9 @@ pub(super) fn with_trial(
     format: Format,
     cap: u64,
     expectation: Expectation,
+    to_beat: Option<f64>,
 ) -> Result<Expectation, JobError> {
     let aim = aim(context.job, cap);
     let whole = context.views.prepared(format);
-    scale_choice::with_trial(context, &whole, &aim, expectation)
+    scale_trials::with_trial(context, &whole, &aim, expectation, to_beat)
 }

@@ -11,6 +11,7 @@
 //! smooth             gradients, made smaller
 //! lossy              one format                 few_colours
 //! downscale          made smaller                 memory
+//! scale_trials       the scale that looks best in trials
 //! scale_choice       the scale that is expected to look best
 //! trial              a sample, coded and scored
 //! at_size            one format at one size
@@ -44,6 +45,7 @@ mod ranking;
 mod report;
 mod scale_choice;
 pub mod scale_gain;
+mod scale_trials;
 mod scoring;
 mod search_adapter;
 mod search_log;

@@ -7,8 +7,8 @@ use crate::picture::content::Content;
 use super::at_size::aim;
 use super::context::SearchContext;
 use super::format_rank::{self, Expectation};
-use super::scale_choice::{self, GainUse};
-use super::{Effort, JobError, lossy, trial};
+use super::scale_choice::GainUse;
+use super::{Effort, JobError, lossy, scale_trials, trial};
 
 /// A format, and what is expected of it if that is known already.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -145,7 +145,7 @@ fn by_trial(context: &mut SearchContext, close: &mut [RankedFormat], cap: u64) -
     for RankedFormat { format, expectation } in &mut *close {
         if let Some(known) = *expectation {
             let whole = context.views.prepared(*format);
-            *expectation = Some(scale_choice::run_trial(context, &whole, &aim, known)?);
+            *expectation = Some(scale_trials::run(context, &whole, &aim, known)?);
         }
     }
     if close.iter().all(RankedFormat::has_trial) {
@@ -182,9 +182,12 @@ const GOOD: f64 = 60.0;
 /// # Errors
 /// [`JobError::Encode`].
 fn try_each(context: &mut SearchContext, ranked: &mut [RankedFormat], cap: u64) -> Result<(), JobError> {
+    let mut best = None;
     for RankedFormat { format, expectation } in ranked {
         if let Some(known) = *expectation {
-            *expectation = Some(lossy::with_trial(context, *format, cap, known)?);
+            let tried = lossy::with_trial(context, *format, cap, known, best)?;
+            best = tried.trial_score.into_iter().chain(best).max_by(f64::total_cmp);
+            *expectation = Some(tried);
         }
     }
     Ok(())
@@ -210,7 +213,8 @@ fn expected(
     }
 }
 
-/// The score of a trial of one format, which becomes part of what is expected of it.
+/// The score of a trial of one format, which becomes part of what is expected of it. Another format may have the score
+/// `to_beat`.
 ///
 /// # Errors
 /// [`JobError::Encode`].
@@ -218,13 +222,14 @@ pub(super) fn trial_score(
     context: &mut SearchContext,
     RankedFormat { format, expectation }: &mut RankedFormat,
     cap: u64,
+    to_beat: Option<f64>,
 ) -> Result<Option<f64>, JobError> {
     let known = match *expectation {
         Some(known) => Some(known),
         None => expected(context, *format, cap, GainUse::Scale)?,
     };
     let Some(known) = known else { return Ok(None) };
-    let known = lossy::with_trial(context, *format, cap, known)?;
+    let known = lossy::with_trial(context, *format, cap, known, to_beat)?;
     *expectation = Some(known);
     Ok(known.trial_score)
 }

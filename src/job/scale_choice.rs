@@ -1,4 +1,4 @@
-//! The choice of a scale, before anything is encoded: by the model, for drawings by trials.
+//! The choice of a scale by the model, before anything is encoded.
 
 use crate::codec::lossy_coding::LossyCoding;
 use crate::codec::model::AlphaScales;
@@ -10,8 +10,9 @@ use super::at_size::{ExpectedQuality, expected_quality};
 use super::context::SearchContext;
 use super::format_rank::Expectation;
 use super::prepared::Prepared;
+use super::scale_gain::LEAST_SIDE;
 use super::views::size_at;
-use super::{Job, JobError, scale_gain, trial};
+use super::{Job, JobError, scale_gain};
 
 /// Points of SSIMULACRA2 below the best gain so far at which no smaller scale is considered. The first steps may lose a
 /// few points that later ones more than give back.
@@ -20,9 +21,6 @@ const DIP: f64 = 8.0;
 /// At equal quality bytes grow with the side to about this power: a smaller picture has fewer pixels, but busier ones.
 /// A first guess, which the next scale corrects.
 pub(super) const BYTES_BY_SIDE: f64 = 1.6;
-
-/// Pixels of the long side that a picture is not made smaller than.
-const LEAST_SIDE: u32 = 64;
 
 /// Expected quality from which on text is not made smaller: it can be read in a poor picture, but not in a small one.
 /// What is expected below quality 1 is too low: a page and a screenshot look 1 to 11 points better at -10 than at 1.
@@ -55,7 +53,7 @@ pub(super) fn expectation(
 ///
 /// # Errors
 /// [`JobError::Encode`].
-fn best_from_whole(
+pub(super) fn best_from_whole(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,
@@ -123,7 +121,12 @@ const POOR: f64 = 30.0;
 const GAINS_BY_ALL_BEFORE: f64 = 45.0;
 
 /// Whether no smaller picture is considered, given what is `expected` of the whole.
-fn stays_whole(context: &mut SearchContext, whole: &Prepared, aim: &Aim, expected: &ExpectedQuality) -> bool {
+pub(super) fn stays_whole(
+    context: &mut SearchContext,
+    whole: &Prepared,
+    aim: &Aim,
+    expected: &ExpectedQuality,
+) -> bool {
     let bits = bits_at(aim, whole, 1.0);
     let is_decent = match decent_quality_of_content(context, whole) {
         Some(decent) => expected.quality >= decent,
@@ -161,100 +164,12 @@ fn alpha_scales(context: &mut SearchContext, whole: &Prepared) -> Option<AlphaSc
     scale_gain::with_alpha(whole.format).filter(|_| is_cut_out)
 }
 
-/// The scale that is expected to look best, by trials where they are wanted.
-///
-/// # Errors
-/// [`JobError::Encode`].
-pub(super) fn expectation_by_trials(
-    context: &mut SearchContext,
-    whole: &Prepared,
-    aim: &Aim,
-) -> Result<Expectation, JobError> {
-    let expected = expected_quality(context, whole, aim)?;
-    let expectation = best_from_whole(context, whole, aim, &expected, GainUse::Scale)?;
-    if stays_whole(context, whole, aim, &expected) || !trial::is_wanted_of(context, whole, aim) {
-        return Ok(expectation);
-    }
-    best_tried(context, whole, aim, expectation)
-}
-
-/// `expectation` with the score of a trial, at the scale that looks best in trials. The same where no trial is wanted.
-///
-/// # Errors
-/// [`JobError::Encode`].
-pub(super) fn with_trial(
-    context: &mut SearchContext,
-    whole: &Prepared,
-    aim: &Aim,
-    expectation: Expectation,
-) -> Result<Expectation, JobError> {
-    if expectation.trial_score.is_some() || !trial::is_wanted_of(context, whole, aim) {
-        return Ok(expectation);
-    }
-    let expected = expected_quality(context, whole, aim)?;
-    if !context.may_shrink || stays_whole(context, whole, aim, &expected) {
-        return run_trial(context, whole, aim, expectation);
-    }
-    best_tried(context, whole, aim, expectation)
-}
-
-/// `expectation`, or that of the next scale where a sample of the picture looks better at that, and so on. Text only
-/// becomes larger: a score says little of whether it can be read. So does a picture with alpha in a format without
-/// probes, of whose alpha the sample says too little.
-///
-/// # Errors
-/// [`JobError::Encode`].
-fn best_tried(
-    context: &mut SearchContext,
-    whole: &Prepared,
-    aim: &Aim,
-    expectation: Expectation,
-) -> Result<Expectation, JobError> {
-    let first = run_trial(context, whole, aim, expectation)?;
-    let scales = scales(context.job, whole.picture);
-    let is_uncertain = whole.picture.has_alpha() && !LossyCoding::of(whole.format)[0].has_probe();
-    let only_larger = is_uncertain || context.views.content() == Content::Text;
-    let directions: &[isize] = if only_larger { &[-1] } else { &[-1, 1] };
-    let mut best = first;
-    for direction in directions {
-        // The last scale is no simple ratio.
-        while let Some(scale_index) = best.scale_index.checked_add_signed(*direction).filter(|at| at + 1 < scales.len())
-        {
-            let next = run_trial(context, whole, aim, Expectation { scale_index, ..expectation })?;
-            if next.trial_score <= best.trial_score {
-                break;
-            }
-            best = next;
-        }
-        if best != first {
-            break;
-        }
-    }
-    Ok(best)
-}
-
-/// `expectation` with the score of a trial at its scale.
-///
-/// # Errors
-/// [`JobError::Encode`].
-pub(super) fn run_trial(
-    context: &mut SearchContext,
-    whole: &Prepared,
-    aim: &Aim,
-    expectation: Expectation,
-) -> Result<Expectation, JobError> {
-    let scale = scales(context.job, whole.picture)[expectation.scale_index];
-    let trial_score =
-        seen_at(context, whole, aim, scale, |context, seen, aim| trial::score(context, seen, scale, aim))?;
-    Ok(Expectation { trial_score, ..expectation })
-}
-
 /// What `look` finds of the picture at `scale`: it sees the whole or, where that is smaller, a part, and an aim for
 /// that.
 ///
 /// # Errors
 /// Those of `look`.
-fn seen_at<T>(
+pub(super) fn seen_at<T>(
     context: &mut SearchContext,
     whole: &Prepared,
     aim: &Aim,

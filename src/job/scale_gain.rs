@@ -27,6 +27,9 @@ pub const SCALES: [f64; 16] = [
     1.0 / 64.0,
 ];
 
+/// Pixels of the long side that a picture is not made smaller than.
+pub(crate) const LEAST_SIDE: u32 = 64;
+
 /// Points of SSIMULACRA2 below which the gain of so many steps is not worth the pixels of the first scale. What the
 /// steps gain beyond the fit does not count here: with it one of 24 Kodak pictures lost 4 points.
 pub fn least_gain(format: Format, steps: usize) -> f64 {

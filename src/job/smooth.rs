@@ -37,6 +37,9 @@ pub(super) fn candidate(
     allowed: &[Format],
     cap: u64,
 ) -> Result<Option<Candidate>, JobError> {
+    if !context.may_shrink {
+        return Ok(None);
+    }
     let Some((format, model)) = few_colours::format(context, allowed, cap, Content::Smooth) else { return Ok(None) };
     let mut scales = SCALES.to_vec();
     scales.retain(|scale| few_colours::is_possible(context, format, model, *scale));

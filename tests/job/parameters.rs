@@ -153,6 +153,9 @@ fn the_picture_is_made_no_smaller_than_min_width_and_min_height() {
     let refusal = run(&held, &input).unwrap_err();
     assert!(matches!(&refusal, JobError::TargetUnreachable { smallest, .. } if smallest.height == 300), "{refusal}");
     assert!(refusal.to_string().contains("min_height"), "{refusal}");
+    let free = Job { min_width: Some(10), ..job(Format::Webp, 20) };
+    let refusal = run(&free, &input).unwrap_err().to_string();
+    assert!(refusal.contains("the smallest is") && !refusal.contains("min_"), "{refusal}");
 }
 
 #[test]
