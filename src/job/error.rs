@@ -245,10 +245,22 @@ mod tests {
     }
     #[test]
     fn a_report_comes_back_as_it_went() {
+        check_round_trip(&report());
+    }
+
+    #[test]
+    fn a_report_has_the_names_of_those_that_batches_recorded() {
+        let names = serde_json::to_value(report()).unwrap();
+        let recorded =
+            ["input", "output", "target", "outcome", "padded", "quality", "score", "encodes", "trace", "timings"];
+        assert!(recorded.iter().all(|name| names.get(name).is_some()), "{names}");
+    }
+
+    fn report() -> Report {
         let facts = Facts { bytes: 9, format: Format::Tiff, width: 3, height: 2 };
         let step =
             Step { format: Format::Avif, width: 3, height: 2, quality: Some(70.25), bytes: 8, kind: StepKind::Probe };
-        check_round_trip(&Report {
+        Report {
             input: facts,
             output: facts,
             target: 10,
@@ -262,6 +274,6 @@ mod tests {
             encodes_by_format: vec![(Format::Avif, 2)],
             steps: vec![step, Step { quality: None, kind: StepKind::Lossless, ..step }],
             timings: Timings { decode: Duration::from_micros(1500), ..Timings::default() },
-        });
+        }
     }
 }

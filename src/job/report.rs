@@ -43,6 +43,8 @@ pub struct Report {
     /// Full encodes in each format.
     pub encodes_by_format: Vec<(Format, u32)>,
     /// Every encode and probe of the search, in order.
+    // Its name in batches that were recorded.
+    #[serde(rename = "trace")]
     pub steps: Vec<Step>,
     /// Where the time went.
     pub timings: Timings,
