@@ -99,9 +99,9 @@ struct Reduction {
 /// A lossless format, and its encoder.
 pub(super) type Lossless = (Format, &'static LosslessModel);
 
-/// The format of a lossless file within `cap` bytes of another picture than the whole, for a picture that shows
+/// The format of a lossless file within `cap` bytes of a picture with fewer colours or pixels, for a picture that shows
 /// `content`. Returns `None` for all others, where no allowed format is lossless, and where the job asks for another
-/// kind of answer.
+/// kind of answer. Whether the picture may shrink is not asked.
 pub(super) fn format(context: &mut SearchContext, allowed: &[Format], cap: u64, content: Content) -> Option<Lossless> {
     let is_allowed = lossless::comes_first(context.job) && trial::is_allowed(context, &aim(context.job, cap));
     let is_wanted = is_allowed && context.views.content() == content;
@@ -131,7 +131,7 @@ pub(super) fn expectation(
     let mut scales = SCALES.to_vec();
     scales.retain(|scale| is_possible(context, format, model, *scale));
     if !context.may_shrink || lossy >= Some(GOOD_LOSSY) || parts.are_smaller_ones_hopeless(context, &scales)? {
-        scales.truncate(1);
+        scales.retain(|scale| *scale == 1.0);
     }
     // The first at which the fewest colours may fit.
     let start = first(&scales, |scale| Ok(parts.attempt(context, scale, COLOURS[0])?.is_some()))?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use bytefit::codec::{Effort, Format, png, webp};
-use bytefit::job::{Formats, Job, Outcome};
+use bytefit::job::{Formats, Job, JobError, Mode, Outcome};
 use bytefit::picture::{Layout, Picture};
 use testkit::drawing;
 
@@ -57,6 +57,21 @@ fn a_png_of_text_with_a_photograph_keeps_its_pixels_and_gives_up_colours() {
     let file = png::encode::encode_lossless(&illustrated_page(), Effort::Balanced).unwrap();
     let png = run(&job(Format::Png, file.len() as u64 * 22 / 100), &file).unwrap().report.output;
     assert_eq!((png.width, png.height), (400, 840), "{png:?}");
+}
+
+#[test]
+fn text_that_may_not_shrink_is_whole_or_refused() {
+    let page = png::encode::encode_lossless(&drawing::page(2_000, 1_500), Effort::Fast).unwrap();
+    let jpeg = run(&Job { quality: 85.0, ..job(Format::Jpeg, 3_000_000) }, &page).unwrap().bytes;
+    for target in [60_000, 100_000, 180_000] {
+        let fit = Job { downscale: false, ..job(Format::Webp, target) };
+        for job in [fit.clone(), Job { mode: Mode::Exact, ..fit }] {
+            match run(&job, &jpeg) {
+                Ok(answer) => assert_eq!((answer.report.output.width, answer.report.output.height), (2_000, 1_500)),
+                Err(refusal) => assert!(matches!(refusal, JobError::TargetUnreachable { .. }), "{refusal}"),
+            }
+        }
+    }
 }
 
 #[test]
