@@ -90,7 +90,9 @@ fn best_lossy(context: &mut SearchContext, allowed: &[Format], cap: u64) -> Resu
     let is_best_effort = context.job.effort == Effort::Best;
     let mut ranked = ranked(context, allowed, context.planned_cap(cap))?;
     let mut best = in_few_colours(context, allowed, &mut ranked, cap)?;
-    if let Some(candidate) = best.take_if(|best| !is_best_effort && meets_score(context.job, best)) {
+    // Best effort compares it with other formats, where there is time for that.
+    let is_compared = is_best_effort && !context.log.cut_short;
+    if let Some(candidate) = best.take_if(|best| !is_compared && meets_score(context.job, best)) {
         return Ok(candidate);
     }
     let best_looking = ranked.first().copied();

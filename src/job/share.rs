@@ -214,6 +214,7 @@ impl Shares {
         let Some(missing) = missing.filter(|missing| *missing <= self.unreserved()) else { return false };
         self.left -= missing;
         share.bytes += missing;
+        share.smaller_bytes = share.bytes;
         true
     }
 

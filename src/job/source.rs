@@ -355,7 +355,8 @@ impl InputFile<'_> {
                 let smallest = match below(smallest.bytes) {
                     Some(Candidate { bytes, format, width, height, .. }) => {
                         let bytes = bytes.len() as u64;
-                        Smallest { bytes, format, width, height, quality: None, metadata_bytes: 0, is_held: false }
+                        let metadata_bytes = smallest.metadata_bytes.min(bytes);
+                        Smallest { bytes, format, width, height, quality: None, metadata_bytes, ..smallest }
                     }
                     None => smallest,
                 };

@@ -106,15 +106,20 @@ fn file(
     let coarsest = *encoder.ln_step_range().end();
     let within_cap = at_or_above(ln_step, |ln_step| encoder.snap(ln_step.min(coarsest)));
     let file = encoder.encode(within_cap)?;
-    let ln_excess = (file.len() as f64 / aim.best as f64).ln();
     // Of a small picture the sample is all: then its file is as large as the answer would be.
-    if sample.picture.pixel_count() < seen.picture.pixel_count() || ln_excess <= 0.0 {
+    let is_all = sample.picture.pixel_count() == seen.picture.pixel_count();
+    let ln_excess = (file.len() as f64 / aim.cap as f64).ln();
+    if !is_all || ln_excess <= 0.0 {
         return Ok(Some(file));
     }
     let scale = LossyCoding::of(sample.format)[expected.coding_index].scale();
     let ln_bits = scale.ln_bits_per_pixel(within_cap) - ln_excess;
-    let coarser = encoder.snap(within_range(&*encoder, scale.ln_step_for(BITS, ln_bits)));
-    Ok(Some(if coarser == within_cap { file } else { encoder.encode(coarser)? }))
+    let coarser = within_range(&*encoder, scale.ln_step_for(BITS, ln_bits));
+    let coarser = at_or_above(coarser, |ln_step| encoder.snap(ln_step.min(coarsest)));
+    if coarser <= within_cap {
+        return Ok(None);
+    }
+    Ok(Some(encoder.encode(coarser)?))
 }
 
 /// The most probes of a picture. The model errs by up to a factor of three on drawings at low qualities, and less at
