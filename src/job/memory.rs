@@ -17,8 +17,8 @@ const PADDED_COPIES: u64 = 3;
 ///
 /// # Errors
 /// [`JobError::TooMuchMemory`] when the picture takes more than `available`, [`JobError::TooMuchPadding`] when padding
-/// its answer does. [`JobError::KeepUnwritable`], [`JobError::Crop`] and [`JobError::Decode`] when the header shows that
-/// the job cannot be done.
+/// its answer does. [`JobError::KeepUnwritable`], [`JobError::Crop`] and [`JobError::Decode`] when the header shows
+/// that the job cannot be done.
 pub fn memory_needed(probe: &Probe, job: &Job, limits: &Limits, available: u64) -> Result<u64, JobError> {
     checks::check(job, probe, limits)?;
     let needed = bytes_at_peak(probe, job, checks::transformed_size(job, probe)?);

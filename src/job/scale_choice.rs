@@ -136,7 +136,8 @@ pub(super) fn stays_whole(
     expected.is_at_ceiling || is_decent
 }
 
-/// Quality from which on `whole` stays as large as it can, where it is text or there is a [`decent_quality_of_content`].
+/// Quality from which on `whole` stays as large as it can, where it is text or there is a
+/// [`decent_quality_of_content`].
 fn decent_or_legible_quality(context: &mut SearchContext, whole: &Prepared) -> Option<f64> {
     match context.views.content() {
         Content::Text => Some(LEGIBLE),

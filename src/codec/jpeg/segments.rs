@@ -47,10 +47,10 @@ pub(super) const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 /// ISO 21496-1 annex C: metadata for a gain map after the picture.
 pub(super) const GAIN_MAP: &[u8] = b"urn:iso:std:iso:ts:21496:-1\0";
 
-/// Bytes of a JFIF segment up to its thumbnail (JFIF 1.02): fewer are none. The last two are the width and height of the
-/// thumbnail.
+/// Bytes of a JFIF segment up to its thumbnail (JFIF 1.02). A shorter one is no JFIF segment. The last two are the
+/// width and height of the thumbnail.
 pub(super) const JFIF_BYTES: usize = 14;
-/// Bytes of Adobe's segment (Adobe technical note 5116, s18; T.872 s6.5.3): fewer are none.
+/// Bytes of Adobe's segment (Adobe technical note 5116, s18; T.872 s6.5.3). A shorter one is none.
 pub(super) const ADOBE_BYTES: usize = 12;
 
 /// A marker with its payload and coded data.

@@ -8,8 +8,8 @@ use super::{CachedAnswer, PARTS};
 use crate::engine::key::Key;
 use crate::job::Step;
 
-/// What an entry takes besides the answer's bytes and the steps of its search: key, report, reference counts and the cache's own nodes,
-/// about 700 bytes, rounded up.
+/// What an entry takes besides the answer's bytes and the steps of its search: key, report, reference counts and the
+/// cache's own nodes, about 700 bytes, rounded up.
 const ENTRY_BYTES: usize = 1024;
 
 /// moka refuses lifetimes over 1000 years.

@@ -6,7 +6,8 @@ use super::resample::{lanczos, resample, resample_in_part};
 use crate::picture::{Layout, Picture};
 
 /// The side of what is scaled is at least so many times that of the result. Lanczos3 removes what averaging leaves of
-/// the frequencies that are too high: libvips has the same `gap` by default. docs/model.md, Scaling, has the difference.
+/// the frequencies that are too high: libvips has the same `gap` by default. docs/model.md, Scaling, has the
+/// difference.
 const LEAST_REDUCTION: f64 = 2.0;
 
 /// A picture and its halves, each made when it is first needed.

@@ -31,7 +31,7 @@ use index::{Index, on_disk};
 /// The largest file. Larger answers are rare, and reading them takes memory that nobody has reserved.
 const MAX_FILE: u64 = 16 << 20;
 
-/// What a report and its checksum add to an image at most: a hundred steps takes less than 4 KiB.
+/// What a report and its checksum add to an image at most: a hundred steps take less than 4 KiB.
 const MAX_REPORT: u64 = 64 << 10;
 
 /// Files that are read at once: more would only wait for the same disk. The largest take 130 MB together.
