@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks deploy/: files parse, names agree with each other and with the settings, programs accept their files.
+"""Checks deploy/ and the Dockerfile: files parse, names agree with each other and with the settings, programs accept their files.
 
 Needs PyYAML. nginx, caddy and systemd-analyze check their files where they are installed; --all fails without them.
 """
@@ -83,6 +83,19 @@ def kubernetes():
     check(pod["spec"]["terminationGracePeriodSeconds"] > stopping, "a pod is stopped before it has drained")
 
 
+def dockerfile():
+    """Before the sources are there, the image has a file for each target that the manifest names."""
+    text = (ROOT / "Dockerfile").read_text()
+    stubs = re.search(r"^RUN (mkdir -p src .*?) \\\n +&& cargo build", text, re.S | re.M).group(1)
+    manifest = tomllib.loads((ROOT / "Cargo.toml").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy(ROOT / "Cargo.toml", folder)
+        subprocess.run(["sh", "-e", "-c", stubs], cwd=folder, check=True)
+        for kind, place in {"test": "tests", "bench": "benches"}.items():
+            for name in (target["name"] for target in manifest[kind]):
+                check((pathlib.Path(folder) / place / f"{name}.rs").exists(), f"Dockerfile: the {kind} {name} has no file")
+
+
 def accepted(program, arguments, text, name):
     """The program accepts the file."""
     if not shutil.which(program):
@@ -101,6 +114,7 @@ def main():
     compose()
     objects()
     kubernetes()
+    dockerfile()
     # The names of instances are known inside of Docker only, and the binary is not installed here.
     nginx = re.sub(r"bytefit-\d:", "127.0.0.1:", (DEPLOY / "nginx/nginx.conf").read_text())
     accepted("nginx", ["-t", "-c"], nginx, "nginx.conf")
