@@ -99,7 +99,7 @@ impl Shared {
             if lost.is_empty() && (at_once == 0 || waiting.is_empty()) {
                 continue;
             }
-            tracing::info!(batch = %batch.id, items = lost.len(), "items are added that Redis does not have");
+            tracing::debug!(batch = %batch.id, items = lost.len(), "items are added that Redis does not have");
             lost.iter().for_each(|index| batch.put_back(*index));
             self.enqueue(instances, &batch, &lost, at_once).await?;
         }
