@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytefit::source::{self, HexSecret, Signer};
 use futures_util::future::join_all;
+use serde_json::json;
 
 use crate::client::{Answer, Request};
 use crate::origin::{LAST_MODIFIED, Origin};
@@ -201,6 +202,56 @@ async fn unsigned_links_work_where_hosts_are_named() {
     let link = |url: &str| format!("/fit/unsigned/target:12KB/{}", URL_SAFE_NO_PAD.encode(url));
     assert_eq!(server.get(&link(&origin.url("/a.png"))).await.status, 200);
     server.get(&link("http://example.com/a.png")).await.problem(403, "source_not_allowed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unsigned_links_need_a_key_where_there_are_keys() {
+    let origin = Origin::start().await;
+    let server = TestServer::start_with(|config| {
+        urls::allow(config, &origin);
+        config.auth = serde_json::from_value(json!({ "keys": "shop:hidden" })).unwrap();
+        config.source.unsigned = true;
+        config.source.keys = secrets(&[KEY]);
+        config.source.salts = secrets(&[SALT]);
+    })
+    .await;
+    let unsigned = format!("/fit/unsigned/target:12KB/{}", URL_SAFE_NO_PAD.encode(origin.url("/a.png")));
+    server.get(&unsigned).await.problem(401, "missing_key");
+    server.ask(Request::get(&unsigned).header("x-api-key", "wrong")).await.problem(401, "invalid_key");
+    let answer = server.ask(Request::get(&unsigned).header("x-api-key", "hidden")).await;
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "private, max-age=3600"));
+    let answer = server.get(&signed("target:12KB", &origin.url("/a.png"))).await;
+    assert_eq!((answer.status, max_age(&answer)), (200, 3600));
+    server.get("/fit/x").await.problem(404, "not_found");
+    assert_eq!(server.ask(Request::new("OPTIONS", &unsigned)).await.status, 204);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_deadline_covers_the_fetch() {
+    let origin = Origin::start().await;
+    let server = server(&origin, |source| source.timeout = Duration::from_secs(3600)).await;
+    let asked = Instant::now();
+    server
+        .get(&signed("target:12KB/deadline:300ms", &origin.url("/slow-head")))
+        .await
+        .problem(504, "deadline_exceeded");
+    assert!(asked.elapsed() < Duration::from_millis(300) + urls::SLACK, "{:?}", asked.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stale_answer_is_served_where_its_host_takes_longer_than_the_deadline() {
+    let origin = Origin::start().await;
+    let server = server(&origin, |source| {
+        source.ttl = Duration::from_millis(50);
+        source.timeout = Duration::from_secs(3600);
+    })
+    .await;
+    let path = signed("target:12KB/format:jpeg/deadline:2s", &origin.url("/then?hang"));
+    let first = server.get(&path).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    let second = server.get(&path).await;
+    assert_eq!((second.status, &second.body), (200, &first.body), "{second:?}");
+    assert!(stale_for(&second) >= 1, "{second:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::http::AppState;
 use crate::http::request::client::{self, Client, KeyId};
+use crate::http::request::link;
 use crate::http::response::problem::{Kind, Problem};
 use crate::http::routes;
 use crate::metrics::AuthRefusal;
@@ -55,16 +56,17 @@ fn key(request: &Request, state: &AppState) -> Result<Option<usize>, AuthRefusal
     let found = given.as_deref().and_then(|given| state.auth.find(given));
     match (found, given) {
         (Some(at), _) => Ok(Some(at)),
-        (None, _) if is_open(request) => Ok(None),
+        (None, _) if is_open(request, state) => Ok(None),
         (None, Some(_)) => Err(AuthRefusal::Invalid),
         (None, None) => Err(AuthRefusal::Missing),
     }
 }
 
 /// Whether a request needs no key. A path that is not there is told apart from no other.
-fn is_open(request: &Request) -> bool {
+fn is_open(request: &Request, state: &AppState) -> bool {
     let route = request.extensions().get::<MatchedPath>().and_then(|path| routes::find(path.as_str()));
-    request.method() == Method::OPTIONS || route.is_none_or(|route| !route.needs_key)
+    let Some(route) = route.filter(|_| request.method() != Method::OPTIONS) else { return true };
+    !route.needs_key && !link::is_let_through_unsigned(request.uri().path(), &state.url_source)
 }
 
 /// The key that the request brings.

@@ -30,7 +30,7 @@ export function sample(method, path) {
   return `${CURL}${verb} ${quoted(address(path.slice(1)))}`;
 }
 
-/** Links are off unless the configuration allows them: it says 200, or 403 with the reason in the file. */
+/** Links are off unless the configuration allows them: it says 200, or 403 (401) with the reason in the file. */
 function link() {
   const path = 'fit/unsigned/target:80KB/plain/https%3A%2F%2Fexample.com%2Fphoto.jpg';
   return `curl -sS ${quoted(address(path))} -o photo.webp -w '%{http_code}\\n'`;

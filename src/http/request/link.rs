@@ -21,9 +21,11 @@ const EXPIRES: &str = "expires";
 /// Says that the URL follows percent-encoded.
 const PLAIN: &str = "plain";
 
-/// A link that is signed and has not expired.
+/// A link that may be answered and has not expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
+    /// Whether it has a signature of ours.
+    pub is_signed: bool,
     /// The parameters.
     pub pairs: Vec<(String, String)>,
     /// The URL of the picture.
@@ -38,17 +40,15 @@ impl Link {
     /// # Errors
     /// `bad_signature`, `link_expired`, and `malformed_request` for a path that is no link.
     pub(crate) fn read(path: &str, url_source: &UrlSource, now: SystemTime) -> Result<Link, Problem> {
-        let after_prefix = path.strip_prefix(PREFIX).unwrap_or_default();
-        let signature = after_prefix.split('/').next().unwrap_or_default();
-        // The signature is of all that follows it, with the slash.
-        let signed = &after_prefix[signature.len()..];
-        if !url_source.config().unsigned && !url_source.signer().verifies(signature, signed) {
+        let (signature, signed) = signature_and_signed(path.strip_prefix(PREFIX).unwrap_or_default());
+        let is_signed = url_source.signer().verifies(signature, signed);
+        if !url_source.config().unsigned && !is_signed {
             return Err(Problem::new(Kind::BadSignature, bad_signature(url_source.config())));
         }
-        Link::of(signed, now)
+        Ok(Link { is_signed, ..Link::of(signed, now)? })
     }
 
-    /// The link whose path behind the signature is `signed`, at the time `now`.
+    /// The link whose path behind the signature is `signed`, at the time `now`. The signature is not looked at.
     fn of(signed: &str, now: SystemTime) -> Result<Link, Problem> {
         let (mut pairs, url) = parse(signed.trim_start_matches('/'))?;
         let times: Vec<String> = pairs.extract_if(.., |(name, _)| name == EXPIRES).map(|(_, value)| value).collect();
@@ -56,8 +56,20 @@ impl Link {
             return Err(invalid_time("given twice", second, "one time at most"));
         }
         let remaining = times.first().map(|text| remaining(text, now)).transpose()?.flatten();
-        Ok(Link { pairs, url, remaining })
+        Ok(Link { is_signed: false, pairs, url, remaining })
     }
+}
+
+/// Whether `path` is that of a link without a signature of ours, which `source.unsigned` lets through.
+pub(crate) fn is_let_through_unsigned(path: &str, url_source: &UrlSource) -> bool {
+    let Some(link) = path.strip_prefix(PREFIX).filter(|_| url_source.config().unsigned) else { return false };
+    let (signature, signed) = signature_and_signed(link);
+    !url_source.signer().verifies(signature, signed)
+}
+
+/// The signature, and what it is of: all that follows it, with the slash.
+fn signature_and_signed(link: &str) -> (&str, &str) {
+    link.split_at(link.find('/').unwrap_or(link.len()))
 }
 
 /// Checks the path of a link behind its signature, as a request for it would be.

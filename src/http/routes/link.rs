@@ -9,9 +9,10 @@ use axum::routing::get;
 use http::header::{CACHE_CONTROL, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 use super::compress::{Wanted, read};
-use crate::engine::Served;
+use crate::engine::{EngineError, MemoryLease, Served};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::client::Client;
@@ -19,9 +20,9 @@ use crate::http::request::link::Link;
 use crate::http::response::problem::Problem;
 use crate::http::response::reply::{CACHE_STATUS, Reply};
 use crate::http::routes::Route;
-use crate::job::Job;
+use crate::job::{Job, JobError};
 use crate::metrics::RouteLabel;
-use crate::source::{Freshness, Location};
+use crate::source::{Fetched, Freshness, Location};
 
 /// The row of this endpoint.
 pub(super) const LINK: Route = Route {
@@ -59,7 +60,10 @@ pub(super) async fn link(State(state): State<Arc<AppState>>, request: Request) -
         }
         Some(Freshness::Stale) | None => Duration::ZERO,
     };
-    headers.insert(CACHE_CONTROL, cache_control(link.remaining.map_or(max_age, |remaining| remaining.min(max_age))));
+    // What needed a key is for whoever has one.
+    let is_public = link.is_signed || state.auth.keys.is_empty();
+    let max_age = link.remaining.map_or(max_age, |remaining| remaining.min(max_age));
+    headers.insert(CACHE_CONTROL, cache_control(is_public, max_age));
     if let Some(time) = last_modified {
         let text = httpdate::fmt_http_date(time);
         headers.insert(LAST_MODIFIED, HeaderValue::try_from(text).expect("a date is visible ASCII"));
@@ -94,34 +98,48 @@ async fn cached(state: &AppState, location: &Location, job: &Job) -> Option<Serv
     state.engine.cached(&known.hash, job).await
 }
 
-/// The answer to `job` on the picture as it is now. The host of the picture is asked for changes only, where the cache
-/// has the answer for what was fetched before.
+/// The answer to `job` on the picture as it is now. Its deadline covers the time that the host takes.
 async fn asked_for(state: &AppState, client: &Client, location: &Location, job: &Job) -> Result<Answered, Problem> {
     let engine = &state.engine;
-    let known = state.url_source.known(location);
     let admitted = engine.admit()?;
     let started = Instant::now();
-    let is_cached = match &known {
-        Some(known) => engine.has_cached(&known.hash, job).await,
-        None => false,
-    };
-    let fetched = match known.filter(|_| is_cached) {
-        Some(known) => {
-            let changed = state.url_source.fetch_changed(location, &known, admitted.lease.clone()).await?;
-            match (changed, engine.cached(&known.hash, job).await) {
-                (Some(fetched), _) => fetched,
-                (None, Some(served)) => return Ok(Answered { served, fetch: Some(started.elapsed()) }),
-                // The cache has dropped the answer in the meantime.
-                (None, None) => state.url_source.fetch(location, admitted.lease.clone()).await?,
-            }
-        }
-        None => state.url_source.fetch(location, admitted.lease.clone()).await?,
+    let Ok(asked) = timeout(job.deadline, ask_host(state, location, job, &admitted.lease)).await else {
+        state.url_source.excuse(location);
+        return Err(EngineError::from(JobError::DeadlineExceeded { deadline: job.deadline }).into());
     };
     let fetch = started.elapsed();
+    let fetched = match asked? {
+        OfHost::Picture(fetched) => fetched,
+        OfHost::Unchanged(served) => return Ok(Answered { served, fetch: Some(fetch) }),
+    };
     drop(admitted);
     let missing = async { usize::from(!engine.has_cached(&fetched.upload.hash, job).await) };
     state.rates.charge(client, missing).await?;
     Ok(Answered { served: engine.run_since(started, fetched.upload, job.clone()).await?, fetch: Some(fetch) })
+}
+
+/// What comes of asking a host.
+enum OfHost {
+    Picture(Fetched),
+    /// The picture is what it was, and the cache has the answer.
+    Unchanged(Served),
+}
+
+/// Asks for the picture: for changes only, where the cache has the answer to `job` for what was fetched before.
+async fn ask_host(state: &AppState, location: &Location, job: &Job, lease: &MemoryLease) -> Result<OfHost, Problem> {
+    let AppState { engine, url_source, .. } = state;
+    if let Some(known) = url_source.known(location)
+        && engine.has_cached(&known.hash, job).await
+    {
+        if let Some(changed) = url_source.fetch_changed(location, &known, lease.clone()).await? {
+            return Ok(OfHost::Picture(changed));
+        }
+        if let Some(served) = engine.cached(&known.hash, job).await {
+            return Ok(OfHost::Unchanged(served));
+        }
+        // The cache has dropped the answer in the meantime.
+    }
+    Ok(OfHost::Picture(url_source.fetch(location, lease.clone()).await?))
 }
 
 /// Says in Cache-Status how long ago the answer was fresh (RFC 9211 s2.4).
@@ -131,15 +149,18 @@ fn mark_stale(headers: &mut HeaderMap, stale_for: Duration) {
     headers.insert(CACHE_STATUS, HeaderValue::try_from(status).expect("names and numbers are visible ASCII"));
 }
 
-fn cache_control(max_age: Duration) -> HeaderValue {
-    let text = format!("public, max-age={}", max_age.as_secs());
+fn cache_control(is_public: bool, max_age: Duration) -> HeaderValue {
+    let text = format!("{}, max-age={}", if is_public { "public" } else { "private" }, max_age.as_secs());
     HeaderValue::try_from(text).expect("a number is visible ASCII")
 }
 
 fn operation() -> Value {
     let mut responses = contract::image_responses();
     for (name, meaning) in [
-        ("Cache-Control", "public, and the time for which the picture counts as unchanged"),
+        (
+            "Cache-Control",
+            "public (private where it took a key), and the time for which the picture counts as unchanged",
+        ),
         ("Last-Modified", "When the picture at the URL was changed last"),
     ] {
         responses["200"]["headers"][name] = json!({ "description": meaning, "schema": { "type": "string" } });

@@ -40,8 +40,8 @@ pub struct Route {
     pub is_text: bool,
     /// Whether it is polled by machines. Its requests are logged at level debug.
     pub is_probe: bool,
-    /// Whether a client must bring a key, where the configuration has keys. Probes, pages, and links, which are signed,
-    /// need none.
+    /// Whether a client must bring a key, where the configuration has keys. Probes, pages and signed links need none;
+    /// the other links, which `source.unsigned` lets through, do.
     pub needs_key: bool,
 }
 
