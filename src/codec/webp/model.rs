@@ -61,7 +61,7 @@ pub(crate) static MODEL: FormatModel = FormatModel {
             decent_quality_of_detail: 35.0,
             last_quality: Some(65.0),
             decent_quality_of_smooth: 87.0,
-            with_alpha: Some(AlphaScales { decent_quality: 68.0, first: 3 }),
+            with_alpha: Some(AlphaScales { decent_quality: 56.0, first: 3 }),
             smaller: None,
         },
         lead: LeadModel::Fitted {
