@@ -70,7 +70,9 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
         model.add_encode(encoder, x, bytes);
         bracket.note(x, bytes <= aim.best);
         found.note(Attempt { x, bytes: file }, aim);
-        found.at_finest = bracket.fits == Some(bracket.finest);
+        // An encode may show that the finest state is one that was taken for coarser.
+        let finest = encoder.snap(bracket.finest);
+        found.at_finest = bracket.fits.is_some_and(|fits| fits <= finest);
         found.unreachable = bracket.over == Some(bracket.coarsest);
         let encodes = found.encodes.len() as u32;
         let is_narrow = bracket.is_narrow() && !aim.is_for_nearest;
@@ -180,6 +182,8 @@ mod tests {
         /// In ln(bytes).
         probe_error: f64,
         begins_at_finest: bool,
+        /// The finest state, which the first encode shows.
+        finest: f64,
     }
 
     impl<F: Fn(f64) -> f64> Fake<F> {
@@ -195,6 +199,7 @@ mod tests {
                 probes: 0,
                 probe_error: 0.0,
                 begins_at_finest: false,
+                finest: 0.0,
             }
         }
 
@@ -224,7 +229,8 @@ mod tests {
         }
 
         fn snap(&self, x: f64) -> f64 {
-            (x / self.grain).round() * self.grain
+            let finest = if self.encodes > 0 { self.finest } else { 0.0 };
+            ((x / self.grain).round() * self.grain).max(finest)
         }
 
         fn guess(&self, _: f64) -> f64 {
@@ -273,6 +279,13 @@ mod tests {
             assert_eq!((found.at_finest, found.encodes.len() == 1), (fits, fits));
             assert!(found.best.is_some_and(|best| best.bytes.len() as u64 <= cap));
         }
+    }
+
+    #[test]
+    fn a_state_is_the_finest_where_an_encode_shows_that_there_is_no_finer_one() {
+        let mut fake = Fake { finest: 1.0, ..Fake::new(0.5, |x: f64| (10.0 - 0.8 * x).exp()) };
+        let found = search(&mut fake, &Aim::below(30_000)).expect("never fails");
+        assert!(found.at_finest && found.best.is_some_and(|best| best.x == 1.0), "{:?}", found.encodes);
     }
 
     /// As [`Aim::below`], but nothing smaller is good enough after more encodes.
