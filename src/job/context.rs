@@ -8,7 +8,7 @@ use super::scale_gain::LEAST_SIDE;
 use super::scoring::Scoring;
 use super::search_log::SearchLog;
 use super::views::Views;
-use super::{Job, JobError, Mode, Nearest, Smallest};
+use super::{HeldBy, Job, JobError, Mode, Nearest, Smallest};
 
 /// What answers with the same total keep to.
 #[derive(Clone, Copy, Debug)]
@@ -96,16 +96,22 @@ impl<'a> SearchContext<'a> {
             height: smallest.height,
             quality: smallest.kind.reported_quality(),
             metadata_bytes: container::embedded_bytes(smallest.format, self.metadata),
-            is_held: self.is_held((smallest.width, smallest.height)),
+            held_by: self.held_by((smallest.width, smallest.height)),
         };
         JobError::TargetUnreachable { target: self.job.target, smallest, nearest: self.nearest() }
     }
 
-    /// Whether a least side that the job asks for is what keeps a picture of this size from being smaller.
-    fn is_held(&self, (width, height): (u32, u32)) -> bool {
+    /// What keeps a picture of this size from being smaller.
+    fn held_by(&self, (width, height): (u32, u32)) -> Option<HeldBy> {
+        if width.max(height) <= LEAST_SIDE {
+            return None;
+        }
+        if !self.job.downscale {
+            return Some(HeldBy::NoDownscale);
+        }
         let is_at_least = |side: u32, least: Option<u32>| least.is_some_and(|least| side <= least);
         let is_at_own_least = is_at_least(width, self.job.min_width) || is_at_least(height, self.job.min_height);
-        self.job.downscale && is_at_own_least && width.max(height) > LEAST_SIDE
+        is_at_own_least.then_some(HeldBy::LeastSide)
     }
 
     /// How near an encode came to the target of a job in mode close.

@@ -123,22 +123,27 @@ fn miss(target: u64, smallest: &Smallest, nearest: Option<Nearest>) -> String {
         Some(Nearest { bytes, tolerance }) => {
             format!("no setting comes within {tolerance} bytes of {target}: the nearest has {bytes} bytes")
         }
-        None => format!(
-            "no setting reaches {target} bytes: the smallest is {} bytes{}{}",
-            smallest.bytes,
-            metadata_share(target, smallest),
-            if smallest.is_held { ", and min_width or min_height allows no smaller picture" } else { "" },
-        ),
+        None => {
+            format!(
+                "no setting reaches {target} bytes: the smallest is {} bytes{}",
+                smallest.bytes,
+                hint(target, smallest)
+            )
+        }
     }
 }
 
-/// The hint for an answer that would fit without its metadata. Empty for others.
-fn metadata_share(target: u64, smallest: &Smallest) -> String {
+/// What would make an answer fit, or what forbids it. Empty where nothing does.
+fn hint(target: u64, smallest: &Smallest) -> String {
     let metadata = smallest.metadata_bytes;
-    if metadata == 0 || smallest.bytes.saturating_sub(metadata) > target {
-        return String::new();
+    match smallest.held_by {
+        _ if metadata > 0 && smallest.bytes.saturating_sub(metadata) <= target => {
+            format!(", of which {metadata} bytes are metadata; metadata=strip would save them")
+        }
+        Some(HeldBy::LeastSide) => ", and min_width or min_height allows no smaller picture".to_owned(),
+        Some(HeldBy::NoDownscale) => ", and downscale=never allows no smaller picture".to_owned(),
+        None => String::new(),
     }
-    format!(", of which {metadata} bytes are metadata; metadata=strip would save them")
 }
 
 /// What the best picture is the best of.
@@ -165,8 +170,17 @@ pub struct Smallest {
     pub quality: Option<f64>,
     /// The part of `bytes` that is metadata.
     pub metadata_bytes: u64,
-    /// Whether `min_width` or `min_height` forbids a smaller picture.
-    pub is_held: bool,
+    /// What forbids a smaller picture.
+    pub held_by: Option<HeldBy>,
+}
+
+/// A wish of a job that a smaller picture would not meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HeldBy {
+    /// `min_width` or `min_height`.
+    LeastSide,
+    /// `downscale=never`.
+    NoDownscale,
 }
 
 #[cfg(test)]
@@ -228,7 +242,7 @@ mod tests {
             height: 2,
             quality: Some(1.5),
             metadata_bytes: 0,
-            is_held: true,
+            held_by: Some(HeldBy::LeastSide),
         };
         let limit = SizeLimit::Pixels(100);
         for error in [
@@ -243,6 +257,19 @@ mod tests {
             check_round_trip(&error);
         }
     }
+
+    #[test]
+    fn a_refusal_names_what_would_help_or_what_forbids_it() {
+        let hinted = |metadata_bytes, held_by| {
+            let (format, quality) = (Format::Webp, Some(1.0));
+            hint(80, &Smallest { bytes: 100, format, width: 99, height: 99, quality, metadata_bytes, held_by })
+        };
+        assert!(hinted(20, Some(HeldBy::NoDownscale)).contains("metadata=strip would save them"));
+        assert!(hinted(19, Some(HeldBy::NoDownscale)).ends_with("downscale=never allows no smaller picture"));
+        assert!(hinted(0, Some(HeldBy::LeastSide)).contains("min_width or min_height"));
+        assert_eq!(hinted(19, None), "");
+    }
+
     #[test]
     fn a_report_comes_back_as_it_went() {
         check_round_trip(&report());

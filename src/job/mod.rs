@@ -60,7 +60,7 @@ mod trial;
 mod views;
 
 pub use calibration::expectations;
-pub use error::{JobError, Nearest, SizeParameter, Smallest};
+pub use error::{HeldBy, JobError, Nearest, SizeParameter, Smallest};
 pub use memory::{memory_needed, padded_size};
 pub use report::{Answer, Facts, Outcome, Report, Step, StepKind, Timings};
 pub use share::{Share, Shares};

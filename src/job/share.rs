@@ -299,7 +299,7 @@ mod tests {
         shares.give_back(first, 100);
         let unreachable = |bytes| {
             let (format, quality) = (Format::Jpeg, None);
-            let smallest = Smallest { bytes, format, width: 1, height: 1, quality, metadata_bytes: 0, is_held: false };
+            let smallest = Smallest { bytes, format, width: 1, height: 1, quality, metadata_bytes: 0, held_by: None };
             JobError::TargetUnreachable { target: 1, smallest, nearest: None }
         };
         let mut share = Share { bytes: 100, ..Share::default() };

@@ -337,31 +337,18 @@ impl InputFile<'_> {
         job: &Job,
         allowed: &[Format],
     ) -> Result<Candidate, JobError> {
-        let below = |bytes: u64| {
-            let input = passthrough::of_any_size(job, &self.bytes, &self.facts, allowed);
-            input.filter(|input| input.len() < bytes)
-        };
+        let input = || passthrough::of_any_size(job, &self.bytes, &self.facts, allowed);
         match fitted {
             Ok(candidate) if candidate.len() > job.target && !job.mode.is_met(job.target, candidate.len()) => {
-                Ok(below(candidate.len()).unwrap_or(candidate))
+                Ok(input().filter(|input| input.len() < candidate.len()).unwrap_or(candidate))
             }
-            Err(JobError::TargetUnreachable { target, smallest, nearest }) => {
-                let nearest = nearest.map(|nearest| {
-                    let input = passthrough::of_any_size(job, &self.bytes, &self.facts, allowed);
-                    let sizes = input.map(|input| input.len()).into_iter().chain([nearest.bytes]);
-                    let bytes = sizes.min_by_key(|bytes| bytes.abs_diff(target)).unwrap_or(nearest.bytes);
-                    Nearest { bytes, ..nearest }
-                });
-                let smallest = match below(smallest.bytes) {
-                    Some(Candidate { bytes, format, width, height, .. }) => {
-                        let bytes = bytes.len() as u64;
-                        let metadata_bytes = smallest.metadata_bytes.min(bytes);
-                        Smallest { bytes, format, width, height, quality: None, metadata_bytes, ..smallest }
-                    }
-                    None => smallest,
-                };
-                Err(JobError::TargetUnreachable { target, smallest, nearest })
-            }
+            Err(JobError::TargetUnreachable { target, smallest, nearest }) => Err(match input() {
+                Some(input) => {
+                    let nearest = nearest.map(|nearest| nearest_to(target, nearest, &input));
+                    JobError::TargetUnreachable { target, smallest: smallest_of(smallest, &input), nearest }
+                }
+                None => JobError::TargetUnreachable { target, smallest, nearest },
+            }),
             fitted => fitted,
         }
     }
@@ -392,6 +379,23 @@ impl InputFile<'_> {
     }
 }
 
+/// What is nearest to `target`: what was found, or the `input`.
+fn nearest_to(target: u64, found: Nearest, input: &Candidate) -> Nearest {
+    let is_nearer = input.len().abs_diff(target) < found.bytes.abs_diff(target);
+    if is_nearer { Nearest { bytes: input.len(), ..found } } else { found }
+}
+
+/// What is smallest: what was found, or the `input`.
+fn smallest_of(found: Smallest, input: &Candidate) -> Smallest {
+    let Candidate { format, width, height, .. } = *input;
+    let bytes = input.len();
+    if bytes >= found.bytes {
+        return found;
+    }
+    let metadata_bytes = found.metadata_bytes.min(bytes);
+    Smallest { bytes, format, width, height, quality: None, metadata_bytes, ..found }
+}
+
 /// What `metadata` says of a picture that is turned upright.
 fn turned(metadata: Metadata, orientation: Orientation) -> Metadata {
     match orientation.swaps_sides() {
@@ -400,20 +404,24 @@ fn turned(metadata: Metadata, orientation: Orientation) -> Metadata {
     }
 }
 
-/// `picture`, made smaller when none of the `allowed` formats holds so long a side and the job lets it be smaller.
+/// `picture`, made smaller when none of the `allowed` formats holds so long a side and the job lets it be so small. With a
+/// `min_score` it is not: scores are against what is encoded.
 fn held_by_formats<'p>(picture: Cow<'p, Picture>, allowed: &[Format], job: &Job) -> Cow<'p, Picture> {
-    let largest = allowed.iter().filter_map(|format| format.output()).map(|output| output.max_side).max();
-    match largest {
-        Some(side) if job.downscale && picture.width().max(picture.height()) > side => {
-            let resize = Resize { width: Some(side), height: Some(side), fit: ResizeFit::Inside, enlarge: false };
-            let (width, height) = transform::resized_size(picture.width(), picture.height(), &resize);
-            Cow::Owned(transform::scale(&picture, width, height))
-        }
-        _ => picture,
-    }
+    let longest = allowed.iter().filter_map(|format| format.output()).map(|output| output.max_side).max();
+    let may_shrink = job.downscale && job.min_score.is_none();
+    let Some(side) = longest.filter(|side| may_shrink && picture.width().max(picture.height()) > *side) else {
+        return picture;
+    };
+    let resize = Resize { width: Some(side), height: Some(side), fit: ResizeFit::Inside, enlarge: false };
+    let (width, height) = transform::resized_size(picture.width(), picture.height(), &resize);
+    let is_enough = |side: u32, whole: u32, least: Option<u32>| least.is_none_or(|least| side >= least.min(whole));
+    let may_be_so_small =
+        is_enough(width, picture.width(), job.min_width) && is_enough(height, picture.height(), job.min_height);
+    if may_be_so_small { Cow::Owned(transform::scale(&picture, width, height)) } else { picture }
 }
 
-/// Says that the picture is smaller than requested. A score against the smaller picture says nothing of it.
+/// Says that the picture is smaller than requested. A score against the smaller picture, which best effort takes, says
+/// nothing of it.
 fn mark_downscaled(report: &mut Report) {
     if matches!(report.outcome, Outcome::Lossless | Outcome::Quality) {
         report.outcome = Outcome::Downscaled;

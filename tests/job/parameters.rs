@@ -366,6 +366,10 @@ fn a_side_that_the_format_cannot_hold_is_made_shorter_unless_that_is_forbidden()
     let may = job(Format::Webp, 100_000);
     let answer = run(&may, &input).unwrap();
     assert_eq!((answer.report.output.width, answer.report.outcome), (16_383, Outcome::Downscaled));
-    let must_not = Job { downscale: false, ..may };
-    assert!(matches!(run(&must_not, &input), Err(JobError::Encode(EncodeError::TooLarge { .. }))));
+    let wide = |min_width| Job { min_width: Some(min_width), ..may.clone() };
+    assert_eq!(run(&wide(16_383), &input).unwrap().report.output.width, 16_383);
+    let scored = Job { min_score: Some(1.0), ..may.clone() };
+    for must_not in [wide(16_384), wide(20_000), scored, Job { downscale: false, ..may }] {
+        assert!(matches!(run(&must_not, &input), Err(JobError::Encode(EncodeError::TooLarge { .. }))));
+    }
 }

@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn facts_are_members_beside_the_standard_ones() {
         let (format, quality, metadata_bytes) = (Format::Webp, Some(1.0), 3050);
-        let smallest = Smallest { bytes: 3120, format, width: 64, height: 48, quality, metadata_bytes, is_held: false };
+        let smallest = Smallest { bytes: 3120, format, width: 64, height: 48, quality, metadata_bytes, held_by: None };
         let problem = Problem::from(&JobError::TargetUnreachable { target: 100, smallest, nearest: None });
         let response = problem.render(&RequestId::generate(), None);
         assert_eq!(response.status(), 422);
@@ -437,7 +437,7 @@ mod tests {
     fn the_smallest_file_of_a_search_for_the_nearest_is_not_the_smallest_possible() {
         let smallest = |bytes| {
             let (format, quality, metadata_bytes) = (Format::Webp, Some(1.0), 0);
-            Smallest { bytes, format, width: 64, height: 48, quality, metadata_bytes, is_held: false }
+            Smallest { bytes, format, width: 64, height: 48, quality, metadata_bytes, held_by: None }
         };
         let named = |smallest, nearest: u64| {
             let nearest = Some(Nearest { bytes: nearest, tolerance: 1 });
