@@ -47,7 +47,7 @@ impl Total {
         let opened = parallel::run(task.jobs, files.len(), open).map_err(|error| Failure::unreadable(&error))?;
         let (opened, curves): (Vec<Option<Opened>>, Vec<Option<SizeCurve>>) = opened.into_iter().unzip();
         let mut shares = Shares::new(bytes, curves);
-        if shares.is_tight() {
+        if shares.may_not_suffice() {
             keep_the_smallest(task, files, bytes, &mut shares)?;
         }
         let opened = opened.into_iter().map(Mutex::new).collect();

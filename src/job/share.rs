@@ -39,7 +39,7 @@ pub struct Shares {
     quality: f64,
     /// The best that it may become.
     best_quality: f64,
-    is_tight: bool,
+    may_not_suffice: bool,
 }
 
 /// What is planned for an answer.
@@ -64,6 +64,10 @@ const LEAST_COMMON_QUALITY: f64 = 5.0;
 /// docs/model.md, Totals.
 const ROOM: f64 = 0.06;
 
+/// Bytes below which a file is mostly its container and its palette, which are not counted: one pixel high, a PNG that
+/// was planned 51 bytes has 104 at least.
+const LEAST_CERTAIN: f64 = 512.0;
+
 /// How many times as large as predicted an answer is taken to be at most, by its trial.
 const MAX_RATIO: f64 = 2.0;
 
@@ -77,10 +81,13 @@ impl Shares {
     pub fn new(total: u64, curves: impl IntoIterator<Item = impl Into<Option<SizeCurve>>>) -> Shares {
         let planned = curves.into_iter().map(|curve| curve.into().map(|curve| Plan { curve, least: 0 })).collect();
         let [worst, best] = [QUALITIES[0], QUALITIES[QUALITIES.len() - 1]];
-        let mut shares = Shares { left: total, lent: 0, planned, quality: worst, best_quality: best, is_tight: false };
-        shares.is_tight = shares.planned_bytes(worst) > PLANNED * total as f64;
+        let mut shares =
+            Shares { left: total, lent: 0, planned, quality: worst, best_quality: best, may_not_suffice: false };
+        shares.may_not_suffice = shares.planned_bytes(worst) > PLANNED * total as f64;
         shares.plan();
-        shares.best_quality = shares.quality + MAX_GAIN;
+        let quality = shares.quality;
+        shares.may_not_suffice |= shares.planned.iter().flatten().any(|plan| plan.curve.bytes(quality) < LEAST_CERTAIN);
+        shares.best_quality = quality + MAX_GAIN;
         shares
     }
 
@@ -89,9 +96,10 @@ impl Shares {
         self.planned.iter().enumerate().filter_map(|(index, plan)| plan.as_ref().map(|_| index)).collect()
     }
 
-    /// Whether the total is less than the answers are predicted to take at the lowest quality.
-    pub fn is_tight(&self) -> bool {
-        self.is_tight
+    /// Whether an answer may have no file within its share: the total is less than the answers are predicted to take at
+    /// the lowest quality, or a share is so small that its prediction says little.
+    pub fn may_not_suffice(&self) -> bool {
+        self.may_not_suffice
     }
 
     /// The share of each answer, where none is to depend on what the others take: each may have all of its own, and is
@@ -290,7 +298,7 @@ mod tests {
     #[test]
     fn what_is_kept_for_an_answer_is_not_taken_by_others() {
         let mut shares = Shares::new(1_000, [curve(1e6), curve(1e6), curve(1e6)]);
-        assert!(shares.is_tight());
+        assert!(shares.may_not_suffice());
         for (index, bytes) in [(0, 100), (1, 700), (2, 150)] {
             shares.reserve(index, bytes);
         }
@@ -307,7 +315,8 @@ mod tests {
         assert!(!shares.stretch(&mut share, &unreachable(150), 149), "it is over its own target");
         assert!(shares.stretch(&mut share, &unreachable(150), 150) && share.bytes == 150);
         assert_eq!((shares.take(2).bytes, shares.take(1).bytes), (150, 700));
-        assert!(!Shares::new(100_000_000, [curve(1e6)]).is_tight());
+        assert!(!Shares::new(100_000_000, [curve(1e6)]).may_not_suffice());
+        assert!(Shares::new(100_000_000, [curve(1e6), curve(1.0)]).may_not_suffice(), "so small a one is uncertain");
     }
 
     #[test]
