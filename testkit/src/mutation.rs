@@ -1,14 +1,11 @@
 //! Damages files as transfers, editors and attackers do, the same in every run.
 
+use crate::random::Random;
+
 /// `file` with one to eight bytes changed, a piece cut out, repeated, or the rest cut off.
 pub fn mutated(file: &[u8], seed: u64) -> Vec<u8> {
-    let mut state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 33) as usize % below.max(1)
-    };
+    let mut random = Random::new(seed + 1);
+    let mut random = |below: usize| random.below(below);
     let mut file = file.to_vec();
     let (from, length) = (random(file.len()), 1 + random(32));
     let piece = from..(from + length).min(file.len());

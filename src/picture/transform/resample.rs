@@ -42,23 +42,6 @@ pub(super) fn resample_in_part(
     Some(resample(&bands, width, height, &lanczos().crop(0.0, 0.0, size[0], f64::from(height))))
 }
 
-/// The largest size of the ratio of `size` inside `bounds`, at least one side of which it touches.
-pub(super) fn inside(size: (u32, u32), bounds: (u32, u32)) -> (u32, u32) {
-    let (width, height) = (u128::from(size.0), u128::from(size.1));
-    let (max_width, max_height) = (u128::from(bounds.0), u128::from(bounds.1));
-    if max_width * height <= max_height * width {
-        (bounds.0, rounded_ratio(max_width * height, width))
-    } else {
-        (rounded_ratio(max_height * width, height), bounds.1)
-    }
-}
-
-/// `numerator / denominator` to the nearest whole number from 1 to `u32::MAX`.
-fn rounded_ratio(numerator: u128, denominator: u128) -> u32 {
-    let nearest = (numerator + denominator / 2) / denominator;
-    u32::try_from(nearest).unwrap_or(u32::MAX).max(1)
-}
-
 pub(super) fn lanczos() -> ResizeOptions {
     ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3)).use_alpha(true)
 }

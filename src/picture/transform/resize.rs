@@ -4,7 +4,7 @@ use fast_image_resize::ResizeOptions;
 use serde::{Deserialize, Serialize};
 
 use super::gravity::Gravity;
-use super::resample::{inside, lanczos, resample, scale};
+use super::resample::{lanczos, resample, scale};
 use super::smart;
 use crate::named::named;
 use crate::picture::{Layout, Picture};
@@ -61,6 +61,23 @@ pub fn resized_size(width: u32, height: u32, resize: &Resize) -> (u32, u32) {
         _ if resize.enlarge => inside((width, height), (asked_width, asked_height)),
         _ => inside((width, height), (asked_width.min(width), asked_height.min(height))),
     }
+}
+
+/// The largest size of the ratio of `size` inside `bounds`, at least one side of which it touches.
+pub(super) fn inside(size: (u32, u32), bounds: (u32, u32)) -> (u32, u32) {
+    let (width, height) = (u128::from(size.0), u128::from(size.1));
+    let (max_width, max_height) = (u128::from(bounds.0), u128::from(bounds.1));
+    if max_width * height <= max_height * width {
+        (bounds.0, rounded_ratio(max_width * height, width))
+    } else {
+        (rounded_ratio(max_height * width, height), bounds.1)
+    }
+}
+
+/// `numerator / denominator` to the nearest whole number from 1 to `u32::MAX`.
+fn rounded_ratio(numerator: u128, denominator: u128) -> u32 {
+    let nearest = (numerator + denominator / 2) / denominator;
+    u32::try_from(nearest).unwrap_or(u32::MAX).max(1)
 }
 
 /// Applies `resize` around the centre, on white. A picture that already has that size is returned as it is.

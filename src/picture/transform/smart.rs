@@ -3,7 +3,8 @@
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions};
 
 use super::grey::grey_of;
-use super::resample::{inside, resample};
+use super::resample::resample;
+use super::resize::inside;
 use crate::picture::Picture;
 
 /// Pixels on the long side of what is looked at.

@@ -122,6 +122,8 @@ impl Recurring {
 
 #[cfg(test)]
 mod tests {
+    use testkit::random::Random;
+
     use super::*;
     use crate::picture::Layout;
 
@@ -134,13 +136,8 @@ mod tests {
 
     /// Random levels of `bits` bits.
     fn grain(bits: u32) -> impl FnMut(u32, u32) -> u8 {
-        let mut seed = 0x2545_f491u32;
-        move |_, _| {
-            seed ^= seed << 13;
-            seed ^= seed >> 17;
-            seed ^= seed << 5;
-            (seed >> (u32::BITS - bits)) as u8
-        }
+        let mut random = Random::new(7);
+        move |_, _| random.below(1 << bits) as u8
     }
 
     fn least_of(picture: &Picture) -> u64 {
