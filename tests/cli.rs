@@ -13,6 +13,7 @@ use bytefit::job::{Source, Stop};
 use bytefit::picture::{Layout, Picture};
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::random::Random;
 
 /// A directory with pictures in it, where the binary is run.
 struct Folder(TempDir);
@@ -118,14 +119,8 @@ fn names(directory: &Path) -> Vec<String> {
 
 /// A PNG of 64x48 pixels under noise: some 9 KB.
 fn picture() -> Vec<u8> {
-    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
-    let mut noise = || {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        (seed >> 58) as u8
-    };
-    let pixels = (0..64 * 48 * 3).map(|at: u32| (at / 60) as u8 / 2 + noise()).collect();
+    let mut random = Random::new(7);
+    let pixels = (0..64 * 48 * 3).map(|at: u32| (at / 60) as u8 / 2 + random.below(64) as u8).collect();
     png::encode::encode_lossless(&Picture::new(64, 48, Layout::Rgb, pixels), Effort::Fast).unwrap()
 }
 
@@ -266,6 +261,7 @@ fn health_finds_the_server_as_people_name_it() {
     folder.run(&["health", &format!("localhost:{port}/nothing")]).ended(1, &["answered 404"]);
     fs::write(folder.path("bytefit.toml"), format!("[server]\nlisten = \":{port}\"\n")).unwrap();
     folder.run(&["health", "--config", "bytefit.toml"]).ended(0, &[]);
+    folder.run(&["health", "--config", "missing.toml"]).ended(1, &["missing.toml"]);
     // Either refuses on port 80, or has it: what is no port and no address has another message.
     let ran = folder.run(&["health", "http://[::1]/health"]);
     assert!(!ran.stderr.contains("invalid") && !ran.stderr.contains("not a port"), "{}", ran.stderr);
@@ -336,10 +332,11 @@ fn many_files_fit_into_one_total_at_the_same_quality() {
         let (low, high) = qualities.fold((f64::MAX, f64::MIN), |(low, high), q| (low.min(q), high.max(q)));
         assert!(high - low <= 5.0, "{low} to {high}");
     }
-    let refused: [(&[&str], &str); 5] = [
+    let refused: [(&[&str], &str); 6] = [
         (&["--target", "9KB", "--min-bytes", "10KB"], "--min-bytes: "),
         (&["--total", "9KB", "--target", "1KB"], "--target"),
         (&["--total", "9k"], "--total"),
+        (&["--total", "900GB"], "--total"),
         (&["--total", "9KB", "--mode", "exact"], "--mode"),
         (&["--total", "9KB", "-"], "standard input"),
     ];

@@ -234,7 +234,8 @@ impl Task {
         }
         // `limits.presets_only` is for the clients of the service.
         let defaults = Defaults { presets_only: false, ..settings.defaults() };
-        let request = params::parse(&parameters, &defaults).map_err(as_of_flag)?;
+        let size_flag = if arguments.total.is_some() { "total" } else { "target" };
+        let request = params::parse(&parameters, &defaults).map_err(|error| as_of_flag(error, size_flag))?;
         output.make_directory()?;
         if arguments.resume {
             output.resume()?;
@@ -352,9 +353,9 @@ impl Task {
     }
 }
 
-/// What is wrong with a parameter, by the name of its flag.
-fn as_of_flag(error: ParamError) -> String {
-    let name = error.name.replace('_', "-");
+/// What is wrong with a parameter, by the name of its flag. The one with the target is `size_flag`.
+fn as_of_flag(error: ParamError, size_flag: &str) -> String {
+    let name = if error.name == "target" { size_flag.to_owned() } else { error.name.replace('_', "-") };
     format!("--{}", ParamError { name, ..error })
 }
 

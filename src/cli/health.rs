@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::{BAD_USAGE, FAILED, environment, fail};
+use super::{FAILED, environment, fail};
 use crate::excerpt::excerpt;
 use crate::settings::{Flags, Settings, SettingsError};
 
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let url = match arguments.url.clone().map_or_else(|| configured_url(arguments), Ok) {
         Ok(url) => url,
-        Err(error) => return fail(BAD_USAGE, &error),
+        Err(error) => return fail(FAILED, &error),
     };
     let shown = excerpt(&url);
     match status(&url) {
