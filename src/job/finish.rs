@@ -85,3 +85,17 @@ fn encodes_by_format(log: &SearchLog) -> Vec<(Format, u32)> {
     let count = |format: Format| log.encodes().filter(|step| step.format == format).count() as u32;
     Format::OUTPUT.into_iter().map(|format| (format, count(format))).filter(|(_, count)| *count > 0).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_deadline_cut_short_is_said_unless_the_target_is_missed() {
+        for (missed, cut_short, expected) in
+            [(false, false, Outcome::Quality), (false, true, Outcome::Deadline), (true, true, Outcome::Missed)]
+        {
+            assert_eq!(outcome(Kind::Quality(50.0), missed, cut_short), expected);
+        }
+    }
+}

@@ -158,8 +158,8 @@ async fn the_first_failure_stops_a_batch_that_asks_for_that() {
 /// The pictures that batches in `folder` wait for.
 fn pictures_kept(folder: &Path) -> Vec<PathBuf> {
     let batches = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let inputs = batches.filter(|path| path.is_dir()).flat_map(|path| std::fs::read_dir(path.join("inputs")));
-    inputs.flatten().map(|entry| entry.unwrap().path()).collect()
+    let inputs = batches.filter(|path| path.is_dir()).flat_map(|path| std::fs::read_dir(path.join("in")).unwrap());
+    inputs.map(|entry| entry.unwrap().path()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

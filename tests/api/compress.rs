@@ -45,6 +45,19 @@ async fn never_exceeds_the_target_and_reports_how() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_score_is_given_where_it_was_measured() {
+    let server = TestServer::start().await;
+    let request = Request::compress("target=12KB&format=jpeg&min_score=20", &small());
+    let answer = server.ask(request.clone()).await;
+    let score: f64 = answer.header("bytefit-score").parse().unwrap();
+    assert!((20.0..100.0).contains(&score), "{score}");
+    let report = server.ask(request.header("accept", "application/json")).await.json();
+    assert_eq!(report["output"]["score"], score);
+    let unmeasured = server.compress("target=12KB&format=jpeg", &small()).await;
+    assert_eq!(unmeasured.find("bytefit-score"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn transforms_are_done_in_their_order_and_cached_apart() {
     let server = TestServer::start().await;
     let picture = small();

@@ -63,15 +63,20 @@ fn a_png_of_text_with_a_photograph_keeps_its_pixels_and_gives_up_colours() {
 fn text_that_may_not_shrink_is_whole_or_refused() {
     let page = png::encode::encode_lossless(&drawing::page(2_000, 1_500), Effort::Fast).unwrap();
     let jpeg = run(&Job { quality: 85.0, ..job(Format::Jpeg, 3_000_000) }, &page).unwrap().bytes;
+    let mut answered = 0;
     for target in [60_000, 100_000, 180_000] {
         let fit = Job { downscale: false, ..job(Format::Webp, target) };
         for job in [fit.clone(), Job { mode: Mode::Exact, ..fit }] {
             match run(&job, &jpeg) {
-                Ok(answer) => assert_eq!((answer.report.output.width, answer.report.output.height), (2_000, 1_500)),
+                Ok(answer) => {
+                    assert_eq!((answer.report.output.width, answer.report.output.height), (2_000, 1_500));
+                    answered += 1;
+                }
                 Err(refusal) => assert!(matches!(refusal, JobError::TargetUnreachable { .. }), "{refusal}"),
             }
         }
     }
+    assert!(answered > 0);
 }
 
 #[test]

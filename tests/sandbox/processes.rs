@@ -1,6 +1,7 @@
 //! The processes of the service: the server, its spawner and its workers, and signals to each.
 #![expect(unsafe_code, reason = "signals are system calls")]
 
+use std::cell::Cell;
 use std::io::Write;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -93,9 +94,12 @@ impl Service {
 
     /// The worker that is at work, once there is one.
     fn busy_worker(&self) -> i32 {
-        let busy = || children_of(self.spawner()).find(|process| process.state == 'R');
-        wait_until("a worker is at work", Duration::from_secs(20), || busy().is_some());
-        busy().or_else(|| children_of(self.spawner()).next()).expect("a worker").pid
+        let busy = Cell::new(None);
+        wait_until("a worker is at work", Duration::from_secs(20), || {
+            busy.set(children_of(self.spawner()).find(|process| process.state == 'R').map(|process| process.pid));
+            busy.get().is_some()
+        });
+        busy.get().expect("one was at work")
     }
 }
 
