@@ -27,7 +27,7 @@ COPY --from=build /bytefit /bytefit
 # For a volume with batches, which takes its owner from here.
 COPY --from=build --chown=65532:65532 /batches /batches
 USER 65532:65532
-# It goes over server.listen of a mounted file.
+# It overrides server.listen of a mounted file.
 ENV PORT=8080
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=4s --start-period=2s CMD ["/bytefit", "health"]

@@ -28,9 +28,9 @@ table::metrics! {
         encodes_total: IntCounterVec["format"];
         /// Full-size encodes that a computed job did in a format it tried.
         encodes_per_job: HistogramVec["format"] in ENCODES;
-        /// Memory that bodies and running jobs have reserved, in bytes.
+        /// Memory that bodies, running jobs and answers being sent have reserved, in bytes.
         memory_reserved_bytes: IntGauge[];
-        /// Memory that bodies and running jobs may reserve together, in bytes.
+        /// Memory that bodies, running jobs and answers being sent may reserve together, in bytes.
         memory_limit_bytes: IntGauge[];
         /// Jobs that ended in a panic.
         panics_total: IntCounter[];

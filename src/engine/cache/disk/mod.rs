@@ -34,7 +34,7 @@ const MAX_FILE: u64 = 16 << 20;
 /// What a report and its checksum add to an image at most: a hundred steps take less than 4 KiB.
 const MAX_REPORT: u64 = 64 << 10;
 
-/// Files that are read at once: more would only wait for the same disk. The largest take 130 MB together.
+/// Files that are read at once: more would only wait for the same disk. The largest take 135 MB together.
 const READERS: usize = 8;
 
 /// How many times as long as a read may take the turn for it is waited for.
