@@ -163,7 +163,7 @@ impl Shared {
         let trials = self.try_some(batch, &common.shares).await;
         common.shares = common.shares.corrected(&trials);
         common.shares.keep_for_each(KEPT_FOR_EACH);
-        if common.shares.may_not_suffice() {
+        if common.shares.is_tight() {
             self.keep_the_smallest(batch, &mut common, total, used).await?;
         }
         Ok(common)

@@ -47,8 +47,14 @@ impl Total {
         let opened = parallel::run(task.jobs, files.len(), open).map_err(|error| Failure::unreadable(&error))?;
         let (opened, curves): (Vec<Option<Opened>>, Vec<Option<SizeCurve>>) = opened.into_iter().unzip();
         let mut shares = Shares::new(bytes, curves);
-        if shares.may_not_suffice() {
-            keep_the_smallest(task, files, bytes, &mut shares)?;
+        let all = shares.waiting();
+        let uncertain = if shares.is_tight() { all.clone() } else { shares.uncertain() };
+        let mut smallest_total = keep_the_smallest(task, files, &mut shares, &uncertain)?;
+        if smallest_total > bytes && uncertain.len() < all.len() {
+            smallest_total = keep_the_smallest(task, files, &mut shares, &all)?;
+        }
+        if smallest_total > bytes && task.on_miss() == OnMiss::Error {
+            return Err(JobError::TotalUnreachable { total: bytes, smallest_total }.into());
         }
         let opened = opened.into_iter().map(Mutex::new).collect();
         Ok(Total { bytes, opened, state: Mutex::new(State { shares, written: 0, files: 0, qualities: None }) })
@@ -99,23 +105,21 @@ impl Total {
     }
 }
 
-/// Keeps as many bytes for each file as its smallest answer has. One that has none gets what is left; fitting it says
-/// why.
+/// Keeps as many bytes for each of the `files` at `indices` as its smallest answer has. One that has none gets what is
+/// left; fitting it says why. Returns the sum.
 ///
 /// # Errors
-/// [`Failure`] when these are more than `total` together, unless the smallest answers are wanted then.
-fn keep_the_smallest(task: &Task, files: &[InputFile], total: u64, shares: &mut Shares) -> Result<(), Failure> {
-    let planned = shares.waiting();
-    let smallest = |number: usize| task.smallest_bytes(&files[planned[number]].path);
-    let sizes = parallel::run(task.jobs, planned.len(), smallest).map_err(|error| Failure::unreadable(&error))?;
-    let mut smallest_total = 0_u64;
-    for (index, bytes) in planned.into_iter().zip(sizes) {
+/// [`Failure`] when no thread can be started.
+fn keep_the_smallest(task: &Task, files: &[InputFile], shares: &mut Shares, indices: &[usize]) -> Result<u64, Failure> {
+    let smallest = |number: usize| task.smallest_bytes(&files[indices[number]].path);
+    let sizes = parallel::run(task.jobs, indices.len(), smallest).map_err(|error| Failure::unreadable(&error))?;
+    let mut sum = 0_u64;
+    for (index, bytes) in indices.iter().zip(sizes) {
         let Ok(bytes) = bytes else { continue };
-        smallest_total = smallest_total.saturating_add(bytes);
-        shares.reserve(index, bytes);
+        sum = sum.saturating_add(bytes);
+        shares.reserve(*index, bytes);
     }
-    let is_refused = smallest_total > total && task.on_miss() == OnMiss::Error;
-    if is_refused { Err(JobError::TotalUnreachable { total, smallest_total }.into()) } else { Ok(()) }
+    Ok(sum)
 }
 
 /// Refuses what makes no sense with a total.

@@ -39,7 +39,7 @@ pub struct Shares {
     quality: f64,
     /// The best that it may become.
     best_quality: f64,
-    may_not_suffice: bool,
+    is_tight: bool,
 }
 
 /// What is planned for an answer.
@@ -81,13 +81,10 @@ impl Shares {
     pub fn new(total: u64, curves: impl IntoIterator<Item = impl Into<Option<SizeCurve>>>) -> Shares {
         let planned = curves.into_iter().map(|curve| curve.into().map(|curve| Plan { curve, least: 0 })).collect();
         let [worst, best] = [QUALITIES[0], QUALITIES[QUALITIES.len() - 1]];
-        let mut shares =
-            Shares { left: total, lent: 0, planned, quality: worst, best_quality: best, may_not_suffice: false };
-        shares.may_not_suffice = shares.planned_bytes(worst) > PLANNED * total as f64;
+        let mut shares = Shares { left: total, lent: 0, planned, quality: worst, best_quality: best, is_tight: false };
+        shares.is_tight = shares.planned_bytes(worst) > PLANNED * total as f64;
         shares.plan();
-        let quality = shares.quality;
-        shares.may_not_suffice |= shares.planned.iter().flatten().any(|plan| plan.curve.bytes(quality) < LEAST_CERTAIN);
-        shares.best_quality = quality + MAX_GAIN;
+        shares.best_quality = shares.quality + MAX_GAIN;
         shares
     }
 
@@ -96,10 +93,17 @@ impl Shares {
         self.planned.iter().enumerate().filter_map(|(index, plan)| plan.as_ref().map(|_| index)).collect()
     }
 
-    /// Whether an answer may have no file within its share: the total is less than the answers are predicted to take at
-    /// the lowest quality, or a share is so small that its prediction says little.
-    pub fn may_not_suffice(&self) -> bool {
-        self.may_not_suffice
+    /// The indices of the answers whose share is so small that its prediction says little: their smallest file may have
+    /// more.
+    pub fn uncertain(&self) -> Vec<usize> {
+        let is_uncertain = |plan: &Plan| plan.curve.bytes(self.quality) < LEAST_CERTAIN;
+        let plans = self.planned.iter().enumerate();
+        plans.filter(|(_, plan)| plan.as_ref().is_some_and(is_uncertain)).map(|(index, _)| index).collect()
+    }
+
+    /// Whether the total is less than the answers are predicted to take at the lowest quality.
+    pub fn is_tight(&self) -> bool {
+        self.is_tight
     }
 
     /// The share of each answer, where none is to depend on what the others take: each may have all of its own, and is
@@ -298,7 +302,7 @@ mod tests {
     #[test]
     fn what_is_kept_for_an_answer_is_not_taken_by_others() {
         let mut shares = Shares::new(1_000, [curve(1e6), curve(1e6), curve(1e6)]);
-        assert!(shares.may_not_suffice());
+        assert!(shares.is_tight());
         for (index, bytes) in [(0, 100), (1, 700), (2, 150)] {
             shares.reserve(index, bytes);
         }
@@ -315,8 +319,8 @@ mod tests {
         assert!(!shares.stretch(&mut share, &unreachable(150), 149), "it is over its own target");
         assert!(shares.stretch(&mut share, &unreachable(150), 150) && share.bytes == 150);
         assert_eq!((shares.take(2).bytes, shares.take(1).bytes), (150, 700));
-        assert!(!Shares::new(100_000_000, [curve(1e6)]).may_not_suffice());
-        assert!(Shares::new(100_000_000, [curve(1e6), curve(1.0)]).may_not_suffice(), "so small a one is uncertain");
+        assert!(!Shares::new(100_000_000, [curve(1e6)]).is_tight());
+        assert_eq!(Shares::new(100_000_000, [curve(1e6), curve(1.0)]).uncertain(), [1]);
     }
 
     #[test]

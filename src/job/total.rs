@@ -26,7 +26,7 @@ impl SharedTotal {
         let shares = Shares::new(total, curves.iter().map(|curve| curve.as_ref().ok().copied()));
         let refused = curves.into_iter().map(Result::err).collect();
         let mut plan = SharedTotal { shares, refused, is_cut_short: false };
-        if plan.shares.may_not_suffice() {
+        if plan.shares.is_tight() {
             plan.keep_the_smallest(source, jobs, total, stop)?;
         }
         Ok(plan)
