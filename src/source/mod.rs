@@ -274,14 +274,6 @@ impl UrlSource {
         }
     }
 
-    /// Lets what is known of the picture at `location` be served for a while: whoever asked for it could not wait for its
-    /// host.
-    pub fn excuse(&self, location: &Location) {
-        if let Some(shared) = &self.shared {
-            shared.serve_stale(location.hash());
-        }
-    }
-
     /// Counts an answer that was served though its host could not be asked for changes.
     pub fn served_stale(&self) {
         if let Some(shared) = &self.shared {
@@ -369,7 +361,7 @@ impl Shared {
         }
     }
 
-    /// Lets what is known of a picture be served for a while, since its host failed or was too slow.
+    /// Lets what is known of a picture be served for a while, since its host failed.
     fn serve_stale(&self, key: blake3::Hash) {
         if let Some(known) = self.known.get(&key) {
             self.known.insert(key, Known { stale_until: Some(Instant::now() + ASK_AGAIN), ..known });

@@ -243,10 +243,10 @@ async fn a_stale_answer_is_served_where_its_host_takes_longer_than_the_deadline(
     let origin = Origin::start().await;
     let server = server(&origin, |source| {
         source.ttl = Duration::from_millis(50);
-        source.timeout = Duration::from_secs(3600);
+        source.timeout = Duration::from_secs(4);
     })
     .await;
-    let path = signed("target:12KB/format:jpeg/deadline:2s", &origin.url("/then?hang"));
+    let path = signed("target:12KB/format:jpeg/deadline:3s", &origin.url("/then?hang"));
     let first = server.get(&path).await;
     tokio::time::sleep(Duration::from_millis(60)).await;
     let second = server.get(&path).await;

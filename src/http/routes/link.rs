@@ -98,17 +98,14 @@ async fn cached(state: &AppState, location: &Location, job: &Job) -> Option<Serv
     state.engine.cached(&known.hash, job).await
 }
 
-/// The answer to `job` on the picture as it is now. Its deadline covers the time that the host takes.
+/// The answer to `job` on the picture as it is now.
 async fn asked_for(state: &AppState, client: &Client, location: &Location, job: &Job) -> Result<Answered, Problem> {
     let engine = &state.engine;
     let admitted = engine.admit()?;
     let started = Instant::now();
-    let Ok(asked) = timeout(job.deadline, ask_host(state, location, job, &admitted.lease)).await else {
-        state.url_source.excuse(location);
-        return Err(EngineError::from(JobError::DeadlineExceeded { deadline: job.deadline }).into());
-    };
+    let asked = ask_host(state, location, job, &admitted.lease).await?;
     let fetch = started.elapsed();
-    let fetched = match asked? {
+    let fetched = match asked {
         OfHost::Picture(fetched) => fetched,
         OfHost::Unchanged(served) => return Ok(Answered { served, fetch: Some(fetch) }),
     };
@@ -125,7 +122,8 @@ enum OfHost {
     Unchanged(Served),
 }
 
-/// Asks for the picture: for changes only, where the cache has the answer to `job` for what was fetched before.
+/// Asks for the picture: for changes only, where the cache has the answer to `job` for what was fetched before. Then the
+/// host has its own time, after which that answer is served; otherwise the job's deadline covers the fetch.
 async fn ask_host(state: &AppState, location: &Location, job: &Job, lease: &MemoryLease) -> Result<OfHost, Problem> {
     let AppState { engine, url_source, .. } = state;
     if let Some(known) = url_source.known(location)
@@ -139,7 +137,9 @@ async fn ask_host(state: &AppState, location: &Location, job: &Job, lease: &Memo
         }
         // The cache has dropped the answer in the meantime.
     }
-    Ok(OfHost::Picture(url_source.fetch(location, lease.clone()).await?))
+    let fetched = timeout(job.deadline, url_source.fetch(location, lease.clone())).await;
+    let late = |_| EngineError::from(JobError::DeadlineExceeded { deadline: job.deadline });
+    Ok(OfHost::Picture(fetched.map_err(late)??))
 }
 
 /// Says in Cache-Status how long ago the answer was fresh (RFC 9211 s2.4).
