@@ -71,8 +71,8 @@ pub fn search<E: SearchedEncoder>(encoder: &mut E, aim: &Aim) -> Result<Found, E
         bracket.note(x, bytes <= aim.best);
         found.note(Attempt { x, bytes: file }, aim);
         // An encode may show that the finest state is one that was taken for coarser.
-        let finest = encoder.snap(bracket.finest);
-        found.at_finest = bracket.fits.is_some_and(|fits| fits <= finest);
+        let finest = encoder.snap(bracket.finest).max(bracket.finest);
+        found.at_finest = bracket.over.is_none() && bracket.fits.is_some_and(|fits| fits <= finest);
         found.unreachable = bracket.over == Some(bracket.coarsest);
         let encodes = found.encodes.len() as u32;
         let is_narrow = bracket.is_narrow() && !aim.is_for_nearest;

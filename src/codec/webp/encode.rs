@@ -96,7 +96,7 @@ impl Encoder for WebpEncoder<'_> {
     }
 
     fn max_probe_error(&self) -> Option<f64> {
-        // A probe codes the alpha plane by a cheaper method, with up to a third more bytes, in all probes alike.
+        // A probe codes the alpha plane by a cheaper method, which takes up to a third more bytes.
         self.picture.has_alpha().then_some(0.03)
     }
 

@@ -26,7 +26,7 @@ const PROBED: [f64; 17] = [
 pub struct Stats {
     /// Bytes of the file but for its alpha plane.
     pub bytes: f64,
-    /// Bytes of the alpha plane, which no method changes.
+    /// Bytes of the alpha plane, as the encode's method codes it.
     pub alpha_bytes: f64,
     /// Bytes of the prediction modes.
     pub mode_bytes: f64,
