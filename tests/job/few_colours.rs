@@ -64,7 +64,7 @@ fn text_that_may_not_shrink_is_whole_or_refused() {
     let page = png::encode::encode_lossless(&drawing::page(2_000, 1_500), Effort::Fast).unwrap();
     let jpeg = run(&Job { quality: 85.0, ..job(Format::Jpeg, 3_000_000) }, &page).unwrap().bytes;
     let mut answered = 0;
-    for target in [60_000, 100_000, 180_000] {
+    for target in [60_000, 100_000, 180_000, 400_000] {
         let fit = Job { downscale: false, ..job(Format::Webp, target) };
         for job in [fit.clone(), Job { mode: Mode::Exact, ..fit }] {
             match run(&job, &jpeg) {
