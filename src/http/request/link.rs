@@ -45,18 +45,18 @@ impl Link {
         if !url_source.config().unsigned && !is_signed {
             return Err(Problem::new(Kind::BadSignature, bad_signature(url_source.config())));
         }
-        Ok(Link { is_signed, ..Link::of(signed, now)? })
+        Link::of(signed, is_signed, now)
     }
 
-    /// The link whose path behind the signature is `signed`, at the time `now`. The signature is not looked at.
-    fn of(signed: &str, now: SystemTime) -> Result<Link, Problem> {
+    /// The link whose path behind the signature is `signed`, at the time `now`.
+    fn of(signed: &str, is_signed: bool, now: SystemTime) -> Result<Link, Problem> {
         let (mut pairs, url) = parse(signed.trim_start_matches('/'))?;
         let times: Vec<String> = pairs.extract_if(.., |(name, _)| name == EXPIRES).map(|(_, value)| value).collect();
         if let [_, second, ..] = &times[..] {
             return Err(invalid_time("given twice", second, "one time at most"));
         }
         let remaining = times.first().map(|text| remaining(text, now)).transpose()?.flatten();
-        Ok(Link { is_signed: false, pairs, url, remaining })
+        Ok(Link { is_signed, pairs, url, remaining })
     }
 }
 
@@ -77,7 +77,7 @@ fn signature_and_signed(link: &str) -> (&str, &str) {
 /// # Errors
 /// A message for the user.
 pub(crate) fn check(path: &str, defaults: &Defaults, config: &Config) -> Result<(), String> {
-    let link = Link::of(path, SystemTime::now()).map_err(|problem| problem.detail().to_owned())?;
+    let link = Link::of(path, false, SystemTime::now()).map_err(|problem| problem.detail().to_owned())?;
     params::parse(&link.pairs, defaults).map_err(|error| error.to_string())?;
     Location::parse(&link.url, config).map_err(|error| error.to_string())?;
     Ok(())
@@ -216,7 +216,7 @@ mod tests {
         let now = UNIX_EPOCH + Duration::from_secs(1_000);
         assert_eq!(remaining("1001", now).unwrap(), Some(Duration::from_secs(1)));
         assert_eq!(remaining("18446744073709551615", now).unwrap(), None, "for ever");
-        let twice = Link::of("/target:1/expires:2000/expires:3000/aHR0cDovL2E", now).unwrap_err();
+        let twice = Link::of("/target:1/expires:2000/expires:3000/aHR0cDovL2E", true, now).unwrap_err();
         assert_eq!(twice.kind(), Kind::InvalidParameter);
         assert!(twice.detail().contains("given twice"), "{}", twice.detail());
         for (text, kind) in [

@@ -166,9 +166,7 @@ pub(crate) async fn receive_with<T: Wanted>(
         (Some(upload), None) => (upload, None),
         (None, Some(url)) => {
             let deadline = wanted.deadline();
-            let fetched = timeout(deadline, fetch(&url, parts, state, lease)).await;
-            let late = |_| EngineError::from(JobError::DeadlineExceeded { deadline });
-            (fetched.map_err(late)??, Some(received.elapsed()))
+            (within(deadline, fetch(&url, parts, state, lease)).await?, Some(received.elapsed()))
         }
         (Some(_), Some(_)) => {
             return Err(UploadError::Malformed("the request has an image and a url".to_owned()).into());
@@ -193,6 +191,18 @@ fn or_of_form(problem: Problem, parts: &Parts) -> Problem {
         .into(),
         false => problem,
     }
+}
+
+/// What `fetching` comes to within the `deadline` of the job that it is for.
+///
+/// # Errors
+/// Those of `fetching`, and `deadline_exceeded`.
+pub(crate) async fn within<T, E: Into<Problem>>(
+    deadline: Duration,
+    fetching: impl Future<Output = Result<T, E>>,
+) -> Result<T, Problem> {
+    let late = |_| EngineError::from(JobError::DeadlineExceeded { deadline });
+    timeout(deadline, fetching).await.map_err(late)?.map_err(E::into)
 }
 
 /// The picture at `url`.

@@ -9,18 +9,18 @@ use axum::routing::get;
 use http::header::{CACHE_CONTROL, LAST_MODIFIED};
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 use super::compress::{Wanted, read};
-use crate::engine::{EngineError, MemoryLease, Served};
+use crate::engine::{MemoryLease, Served};
 use crate::http::AppState;
 use crate::http::contract;
 use crate::http::request::client::Client;
 use crate::http::request::link::Link;
+use crate::http::request::upload::within;
 use crate::http::response::problem::Problem;
 use crate::http::response::reply::{CACHE_STATUS, Reply};
 use crate::http::routes::Route;
-use crate::job::{Job, JobError};
+use crate::job::Job;
 use crate::metrics::RouteLabel;
 use crate::source::{Fetched, Freshness, Location};
 
@@ -137,9 +137,8 @@ async fn ask_host(state: &AppState, location: &Location, job: &Job, lease: &Memo
         }
         // The cache has dropped the answer in the meantime.
     }
-    let fetched = timeout(job.deadline, url_source.fetch(location, lease.clone())).await;
-    let late = |_| EngineError::from(JobError::DeadlineExceeded { deadline: job.deadline });
-    Ok(OfHost::Picture(fetched.map_err(late)??))
+    let fetched = within(job.deadline, url_source.fetch(location, lease.clone())).await?;
+    Ok(OfHost::Picture(fetched))
 }
 
 /// Says in Cache-Status how long ago the answer was fresh (RFC 9211 s2.4).
